@@ -1,0 +1,33 @@
+# The front door. Meson and Ninja do the work, under build/.
+NINJA = ninja -j2
+.PHONY: help build test lint format install clean setup
+
+help:
+	@echo "make build    build the libraries and the command (build/release)"
+	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
+	@echo "make lint     cppcheck over the sources"
+	@echo "make format   clang-format over the sources"
+	@echo "make install  install (DESTDIR and PREFIX are honoured)"
+	@echo "make clean    remove build/"
+
+setup:
+	@tools/setup
+
+build: setup
+	@test -d build/release || meson setup build/release --buildtype=release --prefix=$(or $(PREFIX),/usr/local)
+	@$(NINJA) -C build/release
+
+test: setup
+	@tools/test
+
+lint: setup
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src src apps
+
+format: setup
+	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i
+
+install: build
+	@meson install -C build/release --no-rebuild
+
+clean:
+	@rm -rf build

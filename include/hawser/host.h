@@ -1,0 +1,50 @@
+/* A stack attached to the real world: its links, the clock and the system's randomness, behind one descriptor. */
+#ifndef HAWSER_HOST_H
+#define HAWSER_HOST_H
+
+#include <hawser/stack.h>
+
+struct hawser_host;
+
+/*
+ * Creates a host with an empty stack. `options` may be NULL. Returns NULL with errno set.
+ * Part of libhawser-host, not of the core library.
+ */
+HAWSER_API struct hawser_host *hawser_host_new(const struct hawser_stack_options *options);
+HAWSER_API void hawser_host_free(struct hawser_host *host);
+
+/* The host's stack, for the socket interface. Owned by the host. */
+HAWSER_API struct hawser_stack *hawser_host_stack(struct hawser_host *host);
+
+/*
+ * Attaches a link described as "tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]". The device is made
+ * (or an existing persistent one joined), set up, and the prefix of each address is routed to it; the stack owns the
+ * addresses. Returns 0 or a negative errno; on failure `why` (of `why_size` bytes) holds one line that says what was
+ * wrong and what to do.
+ */
+HAWSER_API int hawser_host_add_link(struct hawser_host *host, const char *spec, char *why, size_t why_size);
+
+/*
+ * Joins two hosts of this process by a pair of links, as a cable would, without any privilege: for tests and examples.
+ * `addr_a` and `addr_b` become addresses of `a` and `b`, each with the other on-link by `prefix_len`. Call it again
+ * with other addresses for a second path. What one host sends makes the other's descriptor readable. The hosts may be
+ * freed in any order. Returns 0 or a negative errno: -EINVAL, -EEXIST, -ENOSPC, -ENOMEM, or what the system said.
+ */
+HAWSER_API int hawser_host_add_pair(struct hawser_host *a, const struct hawser_addr *addr_a, struct hawser_host *b,
+                                    const struct hawser_addr *addr_b, unsigned prefix_len);
+
+/* A descriptor that polls readable when hawser_host_step() has work to do: for any event loop. */
+HAWSER_API int hawser_host_fd(const struct hawser_host *host);
+
+/* Takes in packets, runs timers, sends packets. Never blocks. Call it when the descriptor is readable and after every
+ * socket call that has something to say. Returns 0, or -ENODEV once for each link that failed for good (its device was
+ * deleted); the other links go on. */
+HAWSER_API int hawser_host_step(struct hawser_host *host);
+
+/* The host's monotonic clock in nanoseconds, for the calls that ask for the time. */
+HAWSER_API uint64_t hawser_host_now(const struct hawser_host *host);
+
+/* The i-th counter of the links, summed over them, in the manner of hawser_stack_counter(); false past the end. */
+HAWSER_API bool hawser_host_counter(const struct hawser_host *host, size_t i, struct hawser_counter *out);
+
+#endif

@@ -1,0 +1,36 @@
+/* What a connection and its subflows are doing. */
+#ifndef HAWSER_INFO_H
+#define HAWSER_INFO_H
+
+#include <hawser/socket.h>
+
+struct hawser_conn_info {
+    bool mptcp;            /* false: plain TCP, from the start or by fallback */
+    bool checksums;        /* DSS checksums are in use */
+    uint32_t local_token;  /* 0 on plain TCP */
+    uint32_t remote_token; /* 0 on plain TCP */
+    uint32_t subflows;     /* that exist now */
+    uint64_t sent_bytes;   /* stream bytes handed to a subflow for the first time */
+    uint64_t acked_bytes;  /* stream bytes the peer acknowledged */
+    uint64_t recv_bytes;   /* stream bytes received in order */
+    uint64_t reinjected_bytes;
+    uint64_t duplicate_bytes; /* stream bytes that arrived more than once */
+};
+
+struct hawser_subflow_info {
+    struct hawser_addr local, remote;
+    uint8_t local_id, remote_id; /* address IDs (RFC 8684 3.2) */
+    const char *state;           /* RFC 9293's name, such as "ESTABLISHED" */
+    bool backup;
+    uint32_t cwnd_bytes, in_flight_bytes, mss_bytes;
+    uint64_t srtt_ns, rttvar_ns, min_rtt_ns;
+    uint64_t sent_bytes, recv_bytes, retransmitted_bytes; /* payload */
+    uint64_t timeouts;
+};
+
+HAWSER_API void hawser_conn_info(const struct hawser_conn *conn, struct hawser_conn_info *out);
+
+/* The i-th subflow (0, 1, ...); false past the end. */
+HAWSER_API bool hawser_subflow_info(const struct hawser_conn *conn, size_t i, struct hawser_subflow_info *out);
+
+#endif

@@ -1,0 +1,92 @@
+/* The non-blocking socket interface over a stack. */
+#ifndef HAWSER_SOCKET_H
+#define HAWSER_SOCKET_H
+
+#include <sys/types.h>
+
+#include <hawser/stack.h>
+
+struct hawser_conn;
+struct hawser_listener;
+
+/* Readiness of a connection, as a set. */
+enum {
+    HAWSER_READABLE = 1u << 0,  /* recv() returns bytes, the end of the stream, or an error */
+    HAWSER_WRITABLE = 1u << 1,  /* send() takes at least one byte, or returns an error */
+    HAWSER_CONNECTED = 1u << 2, /* the handshake is over */
+    HAWSER_ERROR = 1u << 3,     /* the connection failed: hawser_conn_error() says why */
+    HAWSER_CLOSED = 1u << 4,    /* both directions are finished and acknowledged */
+};
+
+/* Begins with its size so that it can grow. Zero in any field means the default. */
+struct hawser_conn_options {
+    size_t size;                /* sizeof(struct hawser_conn_options) */
+    uint32_t send_buffer_bytes; /* default 4 MiB */
+    uint32_t recv_buffer_bytes; /* default 6 MiB; the largest window offered */
+    bool no_mptcp;              /* speak plain TCP */
+    struct hawser_addr local;   /* source of the first subflow; all zero: the stack chooses */
+};
+
+/*
+ * Opens a connection to `remote` (address and port). Returns at once; HAWSER_CONNECTED or HAWSER_ERROR follows.
+ * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
+ * Errors: -EINVAL, -EADDRNOTAVAIL (no local address of that family), -ENOBUFS (a limit of the stack), -ENOMEM.
+ */
+HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
+                              const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);
+
+/*
+ * Listens on `local` (an all-zero IP means every address). `backlog` bounds the connections that wait for
+ * hawser_accept(), half-open ones included. `options` apply to accepted connections; may be NULL.
+ * Errors: -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM.
+ */
+HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
+                             const struct hawser_conn_options *options, struct hawser_listener **out);
+
+/* Stops listening. Connections not yet accepted are aborted; accepted ones live on and still take joins. */
+HAWSER_API void hawser_listener_close(struct hawser_listener *listener);
+
+/* Takes the oldest established connection; 0 and *out, or -EAGAIN. */
+HAWSER_API int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out);
+
+/* Queues up to `len` bytes; returns how many were taken (copied), -EAGAIN when there is no room, -EPIPE after
+ * hawser_shutdown(), -ENOTCONN before the connection is established, or the connection's error. */
+HAWSER_API ssize_t hawser_send(struct hawser_conn *conn, const void *data, size_t len);
+
+/* Reads up to `len` bytes in order; returns how many, 0 at the end of the peer's stream, -EAGAIN, or the connection's
+ * error (after all bytes that arrived in order were read). */
+HAWSER_API ssize_t hawser_recv(struct hawser_conn *conn, void *data, size_t len);
+
+/*
+ * Reading without a copy: points `parts` (of `max`) at the next bytes in order and returns how many parts were set;
+ * 0 when there are none. Valid until the next call into the stack. hawser_consume() then takes `len` bytes off.
+ */
+HAWSER_API size_t hawser_peek(struct hawser_conn *conn, struct hawser_part *parts, size_t max);
+HAWSER_API void hawser_consume(struct hawser_conn *conn, size_t len);
+
+/* No more bytes will be sent: after those queued the peer sees the end of the stream. Receiving goes on. */
+HAWSER_API void hawser_shutdown(struct hawser_conn *conn);
+
+/* Gives up the handle: queued bytes are still delivered, then the connection ends. Unread bytes are thrown away. */
+HAWSER_API void hawser_close(struct hawser_conn *conn);
+
+/* Gives up the handle and resets the connection (MP_FASTCLOSE or RST). */
+HAWSER_API void hawser_abort(struct hawser_conn *conn);
+
+/* The HAWSER_READABLE... set that holds now. */
+HAWSER_API unsigned hawser_conn_ready(const struct hawser_conn *conn);
+
+/* 0, or the negative errno that ended the connection: -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, ... */
+HAWSER_API int hawser_conn_error(const struct hawser_conn *conn);
+
+/* A pointer for the caller's own use. */
+HAWSER_API void hawser_conn_set_user(struct hawser_conn *conn, void *user);
+HAWSER_API void *hawser_conn_user(const struct hawser_conn *conn);
+
+/*
+ * The next connection whose readiness may have changed since it was last returned here, or NULL. Connections that wait
+ * on a listener are not reported; hawser_accept() finds them.
+ */
+HAWSER_API struct hawser_conn *hawser_next_event(struct hawser_stack *stack);
+
+#endif

@@ -1,0 +1,80 @@
+/* A host: packets in at a time, packets out, the next deadline, and who has news. No input or output of its own. */
+#ifndef HAWSER_STACK_H
+#define HAWSER_STACK_H
+
+#include <hawser/addr.h>
+#include <hawser/env.h>
+#include <hawser/packet.h>
+
+/* No deadline: nothing will happen until a packet or a call arrives. */
+#define HAWSER_NEVER UINT64_MAX
+
+struct hawser_stack;
+
+/* Begins with its size so that it can grow. Zero in any field means the default. */
+struct hawser_stack_options {
+    size_t size;               /* sizeof(struct hawser_stack_options) */
+    uint32_t max_connections;  /* connections of any state; default 4096 */
+    uint32_t max_memory_bytes; /* payload buffers of all connections; default 256 MiB */
+    bool checksum_required;    /* ask for DSS checksums (RFC 8684 3.1, flag A) */
+    bool no_mptcp;             /* plain TCP only, both as client and as server */
+    const char *congestion;    /* "cubic" (default) or "reno" */
+};
+
+/* What a link can do and how large its packets may be. */
+struct hawser_link_options {
+    size_t size;        /* sizeof(struct hawser_link_options) */
+    uint32_t mtu;       /* bytes of an IP packet on the wire, 1280 to 65535; default 1500 */
+    uint32_t gso_bytes; /* largest payload of a super-segment it takes; 0: it cannot segment */
+};
+
+/* Creates a stack. `options` may be NULL. Returns NULL when memory is out. The caller owns it. */
+HAWSER_API struct hawser_stack *hawser_stack_new(const struct hawser_env *env,
+                                                 const struct hawser_stack_options *options);
+
+/* Ends every connection without a word on the wire and frees everything. All handles of the stack become invalid. */
+HAWSER_API void hawser_stack_free(struct hawser_stack *stack);
+
+/* Adds a link; returns its index (0, 1, ...), -EINVAL for impossible options, -ENOSPC when there are too many. */
+HAWSER_API int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options);
+
+/*
+ * Gives the stack a local address on a link; `prefix_len` (0..32 or 0..128) says what is on-link. Returns 0, -EINVAL,
+ * -EEXIST for an address it has already, -ENOSPC. Live connections may grow new subflows from it.
+ */
+HAWSER_API int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr,
+                                        unsigned prefix_len);
+
+/*
+ * Packets that arrived on `link` at `now_ns` (monotonic nanoseconds, never less than in an earlier call). Malformed or
+ * unwanted ones are counted and dropped.
+ */
+HAWSER_API void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t count,
+                                   uint64_t now_ns);
+
+/*
+ * Fills up to `max` packets that should leave now and returns how many. Call until it returns less than `max`, after
+ * every input, deadline or socket call. The packets are valid until the next call into the stack.
+ */
+HAWSER_API size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets, size_t max,
+                                      uint64_t now_ns);
+
+/* When hawser_stack_advance() must next be called, in nanoseconds, or HAWSER_NEVER. */
+HAWSER_API uint64_t hawser_stack_deadline(const struct hawser_stack *stack);
+
+/* Runs every timer that is due at `now_ns`. */
+HAWSER_API void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns);
+
+/* One counter of the stack: name in the manner of "tcp.bad_checksum", and its count. */
+struct hawser_counter {
+    const char *name;
+    uint64_t value;
+};
+
+/*
+ * The i-th counter (0, 1, ...); false past the end. Names are stable, order is not; counters of dropped packets have
+ * names beginning with "drop.".
+ */
+HAWSER_API bool hawser_stack_counter(const struct hawser_stack *stack, size_t i, struct hawser_counter *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* Reference-counted buffers and slices of them. The public half is <hawser/packet.h>. */
+#ifndef HW_BASE_BUF_H
+#define HW_BASE_BUF_H
+
+#include <hawser/packet.h>
+
+/* A run of bytes inside a buffer. Whoever stores a slice holds one reference of `buf`. */
+struct slice {
+    struct hawser_buf *buf;
+    const uint8_t *data;
+    uint32_t len; /* bytes */
+};
+
+/* The bytes [from, from + len) of `s`; takes no reference. The range must lie inside. */
+static inline struct slice slice_sub(struct slice s, uint32_t from, uint32_t len)
+{
+    return (struct slice){s.buf, s.data + from, len};
+}
+
+/* How many buffers of the pool are lent out. */
+uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
+
+/* How often the limit or memory refused a buffer. */
+uint64_t buf_pool_refusals(const struct hawser_buf_pool *pool);
+
+#endif

@@ -1,0 +1,28 @@
+/* The only header that uses the compiler's extensions to C11. */
+#ifndef HW_BASE_COMPILER_H
+#define HW_BASE_COMPILER_H
+
+#include <stddef.h>
+
+#if defined(__GNUC__)
+#define HW_LIKELY(x) __builtin_expect(!!(x), 1)
+#define HW_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define HW_NORETURN __attribute__((noreturn))
+#define HW_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define HW_MUST_USE __attribute__((warn_unused_result))
+#else
+#define HW_LIKELY(x) (x)
+#define HW_UNLIKELY(x) (x)
+#define HW_NORETURN
+#define HW_PRINTF(fmt, args)
+#define HW_MUST_USE
+#endif
+
+/* The object of which `ptr` is the member `member`. */
+#define HW_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#define HW_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define HW_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define HW_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#endif

@@ -1,0 +1,81 @@
+/* Counters of a stack: every packet dropped and every limit hit is counted under a name of its own. */
+#ifndef HW_BASE_COUNTERS_H
+#define HW_BASE_COUNTERS_H
+
+#include <stdint.h>
+
+/* X(identifier, public name) */
+#define HW_COUNTERS(X)                                                                                                 \
+    X(IP_IN, "ip.packets_in")                                                                                          \
+    X(IP_OUT, "ip.packets_out")                                                                                        \
+    X(DROP_IP_TRUNCATED, "drop.ip_truncated")                                                                          \
+    X(DROP_IP_VERSION, "drop.ip_bad_version")                                                                          \
+    X(DROP_IP_HEADER, "drop.ip_bad_header")                                                                            \
+    X(DROP_IP_CHECKSUM, "drop.ip_bad_checksum")                                                                        \
+    X(DROP_IP_FRAGMENT, "drop.ip_fragment")                                                                            \
+    X(DROP_IP_ADDRESS, "drop.ip_bad_address")                                                                          \
+    X(DROP_NOT_OURS, "drop.not_our_address")                                                                           \
+    X(DROP_PROTOCOL, "drop.not_tcp")                                                                                   \
+    X(DROP_TCP_HEADER, "drop.tcp_bad_header")                                                                          \
+    X(DROP_TCP_CHECKSUM, "drop.tcp_bad_checksum")                                                                      \
+    X(DROP_NO_CONNECTION, "drop.no_connection")                                                                        \
+    X(DROP_OUT_OF_WINDOW, "drop.out_of_window")                                                                        \
+    X(DROP_PAWS, "drop.old_timestamp")                                                                                 \
+    X(DROP_BAD_ACK, "drop.bad_ack")                                                                                    \
+    X(DROP_NO_ACK, "drop.no_ack_flag")                                                                                 \
+    X(DROP_BAD_RST, "drop.bad_rst")                                                                                    \
+    X(DROP_BAD_SYN, "drop.syn_in_connection")                                                                          \
+    X(DROP_BACKLOG, "drop.backlog_full")                                                                               \
+    X(DROP_NO_MEMORY, "drop.no_memory")                                                                                \
+    X(DROP_GAPS, "drop.too_many_gaps")                                                                                 \
+    X(DROP_JOIN_TOKEN, "drop.join_unknown_token")                                                                      \
+    X(DROP_JOIN_HMAC, "drop.join_bad_hmac")                                                                            \
+    X(DROP_JOIN_REFUSED, "drop.join_refused")                                                                          \
+    X(DROP_ADD_ADDR_HMAC, "drop.add_addr_bad_hmac")                                                                    \
+    X(DROP_ADD_ADDR_LIMIT, "drop.add_addr_limit")                                                                      \
+    X(DROP_DATA_WINDOW, "drop.data_out_of_window")                                                                     \
+    X(DROP_DATA_ACK, "drop.bad_data_ack")                                                                              \
+    X(DROP_MAPPING, "drop.bad_mapping")                                                                                \
+    X(DROP_UNMAPPED, "drop.unmapped_data")                                                                             \
+    X(DROP_DATA_CHECKSUM, "drop.dss_bad_checksum")                                                                     \
+    X(TCP_OPTION_MALFORMED, "tcp.options_malformed")                                                                   \
+    X(TCP_CHALLENGE_ACK, "tcp.challenge_acks")                                                                         \
+    X(TCP_RESETS_IN, "tcp.resets_in")                                                                                  \
+    X(TCP_RESETS_OUT, "tcp.resets_out")                                                                                \
+    X(TCP_TIMEOUTS, "tcp.timeouts")                                                                                    \
+    X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
+    X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
+    X(TCP_RETRANSMITS, "tcp.retransmits")                                                                              \
+    X(TCP_REORDERINGS, "tcp.reorderings_seen")                                                                         \
+    X(TCP_DUPLICATES, "tcp.duplicate_segments")                                                                        \
+    X(MPTCP_ACTIVE, "mptcp.connections_opened")                                                                        \
+    X(MPTCP_PASSIVE, "mptcp.connections_accepted")                                                                     \
+    X(MPTCP_FALLBACKS, "mptcp.fallbacks")                                                                              \
+    X(MPTCP_JOINS_OUT, "mptcp.joins_made")                                                                             \
+    X(MPTCP_JOINS_IN, "mptcp.joins_accepted")                                                                          \
+    X(MPTCP_ADD_ADDR_IN, "mptcp.addresses_learned")                                                                    \
+    X(MPTCP_ADD_ADDR_OUT, "mptcp.addresses_announced")                                                                 \
+    X(MPTCP_REINJECTIONS, "mptcp.reinjections")                                                                        \
+    X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
+    X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
+    X(LIMIT_MEMORY, "limit.memory")                                                                                    \
+    X(LIMIT_REPLIES, "limit.stateless_replies")
+
+enum counter {
+#define HW_COUNTER_ENUM(id, name) COUNT_##id,
+    HW_COUNTERS(HW_COUNTER_ENUM)
+#undef HW_COUNTER_ENUM
+        COUNTER_TOTAL
+};
+
+struct counters {
+    uint64_t v[COUNTER_TOTAL];
+};
+
+static inline void count(struct counters *c, enum counter which) { c->v[which]++; }
+static inline void count_n(struct counters *c, enum counter which, uint64_t n) { c->v[which] += n; }
+
+/* The public name of a counter. */
+const char *counter_name(enum counter which);
+
+#endif

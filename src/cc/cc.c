@@ -1,0 +1,28 @@
+#include "cc/cc.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+
+/* RFC 6928: ten segments, but no more than 14600 bytes unless two segments are more. */
+#define INITIAL_SEGMENTS 10u
+#define INITIAL_BYTES 14600u
+
+void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss)
+{
+    memset(cc, 0, sizeof *cc);
+    cc->ops = ops;
+    cc->mss = mss;
+    cc->cwnd = HW_MIN(INITIAL_SEGMENTS * mss, HW_MAX(2 * mss, INITIAL_BYTES));
+    cc->ssthresh = UINT32_MAX;
+    ops->init(cc);
+}
+
+const struct cc_ops *cc_find(const char *name)
+{
+    static const struct cc_ops *const all[] = {&cc_cubic, &cc_reno};
+    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    return NULL;
+}

@@ -1,0 +1,69 @@
+/* RFC 5681, the yardstick. */
+#include "base/check.h"
+#include "cc/growth.h"
+
+struct reno {
+    uint32_t counted; /* bytes acknowledged toward the next increase */
+    uint32_t undo_cwnd, undo_ssthresh;
+};
+
+_Static_assert(sizeof(struct reno) <= CC_PRIVATE_WORDS * sizeof(uint64_t), "private state is bounded");
+
+static struct reno *state(struct cc *cc) { return (struct reno *)(void *)cc->private_; }
+
+static void reno_init(struct cc *cc) { *state(cc) = (struct reno){0}; }
+
+static void reno_on_ack(struct cc *cc, const struct cc_ack *ack)
+{
+    struct reno *r = state(cc);
+    uint32_t left = ack->acked;
+    if (!ack->cwnd_limited)
+        return;
+    if (cc_in_slow_start(cc))
+        left = slow_start(cc, left);
+    r->counted += left;
+    if (r->counted >= cc->cwnd) { /* one segment a window */
+        r->counted -= cc->cwnd;
+        cwnd_grow(cc, cc->mss);
+    }
+}
+
+static void halve(struct cc *cc, uint32_t in_flight)
+{
+    struct reno *r = state(cc);
+    r->undo_cwnd = cc->cwnd;
+    r->undo_ssthresh = cc->ssthresh;
+    r->counted = 0;
+    cc->ssthresh = at_least_segments(cc, in_flight / 2, 2); /* equation 4 */
+}
+
+static void reno_on_loss(struct cc *cc, uint64_t now_ns, uint32_t in_flight)
+{
+    (void)now_ns;
+    halve(cc, in_flight);
+    cc->cwnd = cc->ssthresh;
+}
+
+static void reno_on_timeout(struct cc *cc, uint64_t now_ns, uint32_t in_flight)
+{
+    (void)now_ns;
+    halve(cc, in_flight);
+    cc->cwnd = cc->mss;
+}
+
+static void reno_undo(struct cc *cc)
+{
+    const struct reno *r = state(cc);
+    if (r->undo_cwnd == 0)
+        return;
+    cc->cwnd = HW_MAX(cc->cwnd, r->undo_cwnd);
+    cc->ssthresh = r->undo_ssthresh;
+}
+
+static void reno_on_idle(struct cc *cc, uint64_t idle_ns)
+{
+    (void)cc;
+    (void)idle_ns;
+}
+
+const struct cc_ops cc_reno = {"reno", reno_init, reno_on_ack, reno_on_loss, reno_on_timeout, reno_undo, reno_on_idle};

@@ -1,0 +1,61 @@
+#include "mptcp/addresses.h"
+
+#include <string.h>
+
+static struct known_address *entry_of(struct addresses *a, uint8_t id)
+{
+    for (unsigned i = 0; i < a->count; i++)
+        if (a->list[i].id == id)
+            return &a->list[i];
+    return NULL;
+}
+
+enum addresses_result addresses_put(struct addresses *a, uint8_t id, const struct hawser_addr *addr)
+{
+    struct known_address *known = entry_of(a, id);
+    if (known) {
+        if (hawser_addr_equal(&known->addr, addr))
+            return ADDRESSES_SAME;
+        known->addr = *addr;
+        return ADDRESSES_CHANGED;
+    }
+    if (a->count == ADDRESSES_MAX)
+        return ADDRESSES_FULL;
+    a->list[a->count++] = (struct known_address){.addr = *addr, .id = id};
+    return ADDRESSES_ADDED;
+}
+
+const struct known_address *addresses_by_id(const struct addresses *a, uint8_t id)
+{
+    for (unsigned i = 0; i < a->count; i++)
+        if (a->list[i].id == id)
+            return &a->list[i];
+    return NULL;
+}
+
+const struct known_address *addresses_by_ip(const struct addresses *a, const struct hawser_addr *addr)
+{
+    for (unsigned i = 0; i < a->count; i++)
+        if (hawser_addr_same_ip(&a->list[i].addr, addr))
+            return &a->list[i];
+    return NULL;
+}
+
+bool addresses_drop(struct addresses *a, uint8_t id)
+{
+    struct known_address *known = entry_of(a, id);
+    if (!known)
+        return false;
+    /* The order stays, so that what is tried next does not depend on what was dropped. */
+    a->count--;
+    memmove(known, known + 1, (size_t)(a->list + a->count - known) * sizeof *known);
+    return true;
+}
+
+uint8_t addresses_free_id(const struct addresses *a)
+{
+    for (unsigned id = 1; id <= UINT8_MAX; id++)
+        if (!addresses_by_id(a, (uint8_t)id))
+            return (uint8_t)id;
+    return 0;
+}

@@ -1,0 +1,96 @@
+/* The ends of subflows and of the connection (RFC 8684 3.3.3). */
+#include <errno.h>
+
+#include "mptcp/conn.h"
+
+/* Both streams are over: the subflows may close. */
+void close_advance(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->mode != CONN_MPTCP || !conn->fin_acked || !conn->peer_fin_taken)
+        return;
+    EACH_SUBFLOW (it, conn)
+        tcp_shutdown(&subflow_at(it)->tcp);
+    signal_arm(conn, now_ns);
+    conn_event(conn);
+}
+
+static unsigned alive_subflows(const struct conn *conn)
+{
+    unsigned n = 0;
+    EACH_SUBFLOW (it, conn)
+        n += subflow_at(it)->tcp.state != TCPS_CLOSED;
+    return n;
+}
+
+static void subflow_established(struct subflow *subflow, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (subflow->join) {
+        if (!subflow->passive) {
+            subflow->stage = SUBFLOW_PROVING;
+            subflow_start_proof(subflow, now_ns);
+        }
+        return;
+    }
+    subflow->stage = SUBFLOW_JOINED;
+    conn->established = true;
+    conn->snd_edge = dsn_max(conn->snd_edge, dsn_add(conn->sendq.una, subflow->tcp.snd_wnd));
+    conn_event(conn);
+}
+
+static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    send_reinject(subflow);
+    bool last = alive_subflows(conn) == 0;
+    if (last) {
+        int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
+        bool over = conn->fin_sent && conn->peer_fin_taken && subflow->tcp.error == 0;
+        if (!over)
+            conn_fail(conn, error);
+        deadline_set(&conn->host->tcp.timers, &conn->signal_timer, TIME_NEVER);
+    }
+    signal_arm(conn, now_ns);
+    conn_event(conn);
+}
+
+static void plain_fin(struct subflow *subflow)
+{
+    struct conn *conn = subflow->conn;
+    if (conn->mode == CONN_PLAIN) {
+        conn->peer_fin_known = conn->peer_fin_taken = true;
+        conn->peer_fin = reassembly_next(&conn->rx);
+        conn_event(conn);
+    } else if (!conn->peer_fin_known && alive_subflows(conn) > 1) {
+        /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
+        tcp_shutdown(&subflow->tcp);
+    }
+}
+
+void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    switch (event) {
+    case TCP_EVENT_ESTABLISHED:
+        subflow_established(subflow, now_ns);
+        break;
+    case TCP_EVENT_FIN:
+        plain_fin(subflow);
+        break;
+    case TCP_EVENT_TIMEOUT:
+        subflow->stale = true;
+        send_reinject(subflow);
+        break;
+    case TCP_EVENT_ALIVE:
+        subflow->stale = false;
+        send_forget_reinjection(subflow);
+        break;
+    case TCP_EVENT_TIME_WAIT:
+        conn_event(conn);
+        break;
+    case TCP_EVENT_CLOSED:
+        subflow_closed(subflow, now_ns);
+        break;
+    }
+    conn_wake(conn);
+}

@@ -1,0 +1,258 @@
+#include "mptcp/conn.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+
+static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
+{
+    struct conn *conn = HW_CONTAINER(timer, struct conn, signal_timer);
+    EACH_SUBFLOW (it, conn) {
+        if (tcp_may_send(&subflow_at(it)->tcp) || subflow_at(it)->tcp.state > TCPS_ESTABLISHED)
+            tcp_ack_now(&subflow_at(it)->tcp);
+    }
+    for (unsigned i = 0; i < conn->announcement_count; i++)
+        conn->announcements[i].tries++;
+    signal_arm(conn, now_ns);
+}
+
+struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
+{
+    struct conn *conn = pool_get(&host->conns);
+    if (!conn) {
+        count(&host->tcp.counters, COUNT_LIMIT_CONNECTIONS);
+        return NULL;
+    }
+    memset(conn, 0, sizeof *conn);
+    conn->host = host;
+    conn->server = config->server;
+    conn->recv_limit = config->recv_limit;
+    list_init(&conn->subflows);
+    list_init(&conn->ready_link);
+    list_init(&conn->event_link);
+    list_init(&conn->accept_link);
+    list_push_back(&host->connections, &conn->link);
+    deadline_init(&conn->signal_timer, on_signal_timer);
+    conn->mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
+    conn_choose_key(conn);
+    dsn64 first = dsn_add(conn->local_idsn, 1);
+    sendq_init(&conn->sendq, &host->tcp.env, host->chunks, first, config->send_limit);
+    conn->snd_nxt = conn->snd_edge = first;
+    iset_init(&conn->reinject, &host->tcp.env, REINJECT_RANGES_MAX);
+    reassembly_init(&conn->rx, &host->tcp.env, &host->nodes, dsn_at(1));
+    return conn;
+}
+
+static void drop_subflow(struct subflow *subflow)
+{
+    struct conn *conn = subflow->conn;
+    struct mp_host *host = conn->host;
+    if (subflow->bound)
+        host->ops->subflow_unbind(host, subflow);
+    deadline_set(&host->tcp.timers, &subflow->proof_timer, TIME_NEVER);
+    for (unsigned i = 0; i < subflow->unmapped_count; i++)
+        hawser_buf_unref(subflow->unmapped[i].bytes.buf);
+    rxmap_destroy(&subflow->maps);
+    tcp_destroy(&subflow->tcp);
+    list_remove(&subflow->link);
+    conn->subflow_count--;
+    pool_put(&host->subflows, subflow);
+}
+
+void conn_free(struct conn *conn)
+{
+    struct mp_host *host = conn->host;
+    EACH_SUBFLOW (it, conn)
+        drop_subflow(subflow_at(it));
+    if (conn->token_added)
+        host->ops->token_remove(host, conn);
+    deadline_set(&host->tcp.timers, &conn->signal_timer, TIME_NEVER);
+    sendq_destroy(&conn->sendq);
+    reassembly_destroy(&conn->rx);
+    iset_destroy(&conn->reinject);
+    list_remove(&conn->link);
+    list_remove(&conn->ready_link);
+    list_remove(&conn->event_link);
+    list_remove(&conn->accept_link);
+    pool_put(&host->conns, conn);
+}
+
+bool conn_reap(struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        if (tcp_finished(&subflow_at(it)->tcp))
+            drop_subflow(subflow_at(it));
+    if (!conn->detached || conn->subflow_count)
+        return false;
+    conn_free(conn);
+    return true;
+}
+
+static void on_proof_timer(struct deadline *timer, uint64_t now_ns)
+{
+    struct subflow *subflow = HW_CONTAINER(timer, struct subflow, proof_timer);
+    subflow_start_proof(subflow, now_ns);
+}
+
+int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
+                     const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out)
+{
+    struct mp_host *host = conn->host;
+    if (conn->subflow_count >= SUBFLOWS_MAX) {
+        count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
+        return -ENOBUFS;
+    }
+    struct subflow *subflow = pool_get(&host->subflows);
+    if (!subflow) {
+        count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
+        return -ENOBUFS;
+    }
+    memset(subflow, 0, sizeof *subflow);
+    subflow->conn = conn;
+    list_init(&subflow->link);
+    deadline_init(&subflow->proof_timer, on_proof_timer);
+    rxmap_init(&subflow->maps, &host->tcp.env);
+    struct tcp_config config = {
+        .local = local->addr,
+        .remote = *remote,
+        .mtu = local->mtu,
+        .gso_bytes = local->gso_bytes,
+        .link = local->link,
+        .window_max = conn->recv_limit,
+        .upper_overhead = 24, /* DSS: 32-bit DATA_ACK, 64-bit DSN, checksum or not */
+        .cc = host->cc,
+    };
+    config.local.port = local_port;
+    host->tcp.env.random(host->tcp.env.ctx, &config.ts_offset, sizeof config.ts_offset);
+    tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config);
+    list_push_back(&conn->subflows, &subflow->link);
+    if (conn->subflow_count++ == 0)
+        conn->remote = *remote;
+    int err = host->ops->subflow_bind(host, subflow); /* settles the local port */
+    if (err < 0) {
+        drop_subflow(subflow);
+        return err;
+    }
+    subflow->bound = true;
+    const struct tcp_config *c = &subflow->tcp.config;
+    subflow->tcp.config.iss = host->ops->initial_sequence(host, &c->local, &c->remote, now_ns);
+    *out = subflow;
+    return 0;
+}
+
+void conn_wake(struct conn *conn)
+{
+    if (list_empty(&conn->ready_link))
+        list_push_back(&conn->host->ready, &conn->ready_link);
+}
+
+void conn_event(struct conn *conn)
+{
+    if (list_empty(&conn->event_link) && !conn->detached)
+        list_push_back(&conn->host->events, &conn->event_link);
+}
+
+size_t conn_send(struct conn *conn, const void *data, size_t len)
+{
+    size_t taken = sendq_write(&conn->sendq, data, len);
+    if (taken)
+        conn_wake(conn);
+    return taken;
+}
+
+void conn_consumed(struct conn *conn)
+{
+    /* Tell the peer once the window opens by a fair step (RFC 9293 3.8.6.2.2). */
+    int64_t opened = dsn_diff(dsn_add(conn->rx.read_next, conn->recv_limit), conn->rcv_edge);
+    if (opened < (int64_t)HW_MIN(conn->recv_limit / 2, 256u * 1024))
+        return;
+    EACH_SUBFLOW (it, conn)
+        if (subflow_at(it)->tcp.state >= TCPS_ESTABLISHED)
+            tcp_ack_now(&subflow_at(it)->tcp);
+}
+
+size_t conn_recv(struct conn *conn, void *data, size_t len)
+{
+    size_t n = reassembly_read(&conn->rx, data, len);
+    if (n)
+        conn_consumed(conn);
+    return n;
+}
+
+bool conn_at_end(const struct conn *conn) { return conn->peer_fin_taken && reassembly_readable(&conn->rx) == 0; }
+
+void conn_shutdown(struct conn *conn)
+{
+    if (conn->fin_wanted)
+        return;
+    conn->fin_wanted = true;
+    conn_wake(conn);
+}
+
+void conn_fail(struct conn *conn, int error)
+{
+    if (conn->error == 0 && !(conn->fin_acked && conn->peer_fin_taken))
+        conn->error = error;
+    conn_event(conn);
+}
+
+void conn_abort(struct conn *conn, int error, uint64_t now_ns)
+{
+    conn->aborted = true;
+    conn_fail(conn, error);
+    EACH_SUBFLOW (it, conn)
+        tcp_abort(&subflow_at(it)->tcp, error, now_ns);
+    conn_wake(conn);
+}
+
+bool conn_closed(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn) {
+        enum tcp_state state = subflow_at(it)->tcp.state;
+        if (state != TCPS_CLOSED && state != TCPS_TIME_WAIT)
+            return false;
+    }
+    return true;
+}
+
+/* ---- hooks that are one line ---- */
+
+static bool hook_blocked(struct tcp *tcp)
+{
+    const struct conn *conn = subflow_of(tcp)->conn;
+    return send_blocked_by_window(conn);
+}
+
+static uint32_t hook_window(struct tcp *tcp) { return receive_window(subflow_of(tcp)->conn); }
+
+static void hook_wake(struct tcp *tcp) { conn_wake(subflow_of(tcp)->conn); }
+
+static size_t hook_siblings(struct tcp *tcp, struct cc_sibling *out, size_t max)
+{
+    size_t n = 0;
+    EACH_SUBFLOW (it, subflow_of(tcp)->conn) {
+        const struct tcp *sibling = &subflow_at(it)->tcp;
+        if (n < max && sibling->state >= TCPS_ESTABLISHED)
+            out[n++] = (struct cc_sibling){sibling->cc.cwnd, sibling->segment_bytes, sibling->rtt.srtt_ns};
+    }
+    return n;
+}
+
+static void hook_event(struct tcp *tcp, enum tcp_event event, uint64_t now_ns)
+{
+    close_subflow_event(subflow_of(tcp), event, now_ns);
+}
+
+const struct tcp_hooks subflow_hooks = {
+    .write_options = signal_write_options,
+    .options_sent = signal_options_sent,
+    .segment = receive_segment,
+    .receive = receive_payload,
+    .progress = receive_progress,
+    .event = hook_event,
+    .window = hook_window,
+    .blocked_by_window = hook_blocked,
+    .siblings = hook_siblings,
+    .wake = hook_wake,
+};

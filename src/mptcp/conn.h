@@ -1,0 +1,201 @@
+/*
+ * The MPTCP connection: it owns the byte stream, its subflows and the sub-structures, and orchestrates them. A plain or
+ * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
+ *
+ * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN, fallback), signal.c
+ * (options out), receive.c (options and data in), send.c (scheduling and reinjection), paths.c (addresses and joins),
+ * close.c.
+ */
+#ifndef HW_MPTCP_CONN_H
+#define HW_MPTCP_CONN_H
+
+#include "base/deadline.h"
+#include "base/hash.h"
+#include "base/iset.h"
+#include "mptcp/addresses.h"
+#include "mptcp/host.h"
+#include "mptcp/reassembly.h"
+#include "mptcp/rxmap.h"
+#include "mptcp/sendq.h"
+
+#define SUBFLOWS_MAX 8
+/* Pieces of payload a subflow may hold while their mapping has not arrived. */
+#define UNMAPPED_MAX 64
+#define REINJECT_RANGES_MAX 256
+
+enum conn_mode {
+    CONN_NEGOTIATING, /* MP_CAPABLE was offered and not answered yet */
+    CONN_MPTCP,
+    CONN_PLAIN, /* one subflow, infinite mapping: by choice or by fallback */
+};
+
+/* Where a subflow stands as part of the connection, beside its TCP state. */
+enum subflow_stage {
+    SUBFLOW_OPENING,
+    SUBFLOW_PROVING, /* our join's third packet is out, the peer has not acknowledged it (RFC 8684 3.2) */
+    SUBFLOW_JOINED,
+};
+
+struct unmapped {
+    uint64_t ssn;
+    struct slice bytes; /* with a reference */
+};
+
+struct subflow {
+    struct tcp tcp;
+    struct conn *conn;
+    struct list link;       /* in conn->subflows */
+    struct hash_node tuple; /* in the stack's demultiplexer */
+    bool bound;
+    enum subflow_stage stage;
+    bool join;    /* came by MP_JOIN */
+    bool passive; /* the peer opened it */
+    bool backup_local, backup_remote;
+    bool stale;      /* timed out, and nothing acknowledged since */
+    bool in_stalled; /* its outstanding data waits for reinjection */
+    uint8_t local_id, remote_id;
+    uint32_t local_nonce, remote_nonce;
+    uint8_t proof_tries;
+    uint8_t reset_reason;
+    bool reset_with_reason;
+    struct deadline proof_timer;
+    struct rxmap maps;
+    struct unmapped unmapped[UNMAPPED_MAX];
+    uint8_t unmapped_count;
+};
+
+/* An address of ours to be announced until the peer echoes it. */
+struct announcement {
+    uint8_t id;
+    uint8_t tries;
+    bool echoed;
+    struct hawser_addr addr;
+};
+
+struct conn {
+    struct mp_host *host;
+    struct list link, ready_link, event_link; /* in the host's lists */
+    struct list accept_link;                  /* in a listener's queue; the stack's */
+    void *listener;                           /* the stack's; NULL once accepted or for active opens */
+    struct hash_node token_node;              /* the stack's */
+    bool token_added;
+    bool detached; /* the application gave up its handle */
+    void *user;
+    int error;
+
+    struct list subflows;
+    uint8_t subflow_count;
+    bool server;
+    enum conn_mode mode;
+    bool established, confirmed; /* confirmed: the peer's first DSS arrived, so joins may begin (RFC 8684 3.1) */
+    bool peer_refuses_joins;     /* flag C */
+    uint64_t local_key, remote_key;
+    uint32_t local_token, remote_token;
+    dsn64 local_idsn, remote_idsn; /* the first byte of a stream is one higher */
+    struct hawser_addr remote;     /* of the first subflow */
+
+    struct sendq sendq;
+    dsn64 snd_nxt;        /* next byte never sent */
+    dsn64 snd_edge;       /* right edge of the peer's window */
+    struct iset reinject; /* offsets from local_idsn of bytes to be sent again elsewhere */
+    bool fin_wanted, fin_sent, fin_acked;
+
+    struct reassembly rx;
+    uint32_t recv_limit;
+    dsn64 rcv_edge; /* right edge of the window we promised */
+    dsn64 peer_fin; /* number of the DATA_FIN */
+    bool peer_fin_known, peer_fin_taken;
+
+    struct addresses remote_addresses;
+    struct announcement announcements[ADDRESSES_MAX];
+    uint8_t announcement_count;
+    bool announced; /* the list was made */
+    struct mp_add_addr echo;
+    bool echo_wanted;
+    struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
+
+    bool aborted; /* reset by us: RSTs carry MP_FASTCLOSE */
+    uint64_t sent_bytes, acked_bytes, reinjected_bytes;
+};
+
+struct conn_config {
+    uint32_t send_limit, recv_limit; /* bytes */
+    bool no_mptcp;
+    bool server;
+};
+
+/* ---- conn.c ---- */
+/* A connection with one reference: its creator's. NULL at a limit of the host. */
+struct conn *conn_new(struct mp_host *host, const struct conn_config *config);
+/* Frees it at once, with its subflows, without a word on the wire. */
+void conn_free(struct conn *conn);
+/* Frees it when nobody needs it any more: detached and without unfinished subflows. True when it is gone. */
+bool conn_reap(struct conn *conn);
+
+/* A subflow bound to its 4-tuple, not opened yet. 0 or -ENOBUFS, -EADDRINUSE. */
+int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
+                     const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out);
+
+void conn_wake(struct conn *conn);  /* there may be something to send */
+void conn_event(struct conn *conn); /* readiness may have changed */
+
+size_t conn_send(struct conn *conn, const void *data, size_t len);
+size_t conn_recv(struct conn *conn, void *data, size_t len);
+void conn_consumed(struct conn *conn);     /* the application took bytes: the window may have opened */
+bool conn_at_end(const struct conn *conn); /* all was read and the peer sends no more */
+void conn_shutdown(struct conn *conn);
+void conn_abort(struct conn *conn, int error, uint64_t now_ns);
+void conn_fail(struct conn *conn, int error);
+bool conn_closed(const struct conn *conn);
+
+static inline struct subflow *subflow_of(struct tcp *tcp) { return HW_CONTAINER(tcp, struct subflow, tcp); }
+extern const struct tcp_hooks subflow_hooks;
+#define EACH_SUBFLOW(it, conn) LIST_EACH (it, &(conn)->subflows)
+static inline struct subflow *subflow_at(struct list *node) { return LIST_ENTRY(node, struct subflow, link); }
+
+/* ---- negotiate.c ---- */
+/* Draws a key whose token nobody has. */
+void conn_choose_key(struct conn *conn);
+/* A SYN arrived for a new connection: answers its MP_CAPABLE, if any. */
+void negotiate_syn(struct conn *conn, const struct mptcp_options *mp);
+/* Is this a SYN that may join `conn`? Sets the subflow's side of it. 0, or -EACCES. */
+int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join);
+/* Handshake options on a segment; false: drop it. */
+bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
+void negotiate_write(struct subflow *subflow, const struct tx_record *record, uint8_t flags, struct mptcp_options *mp);
+void conn_fall_back(struct conn *conn, uint64_t now_ns);
+void subflow_start_proof(struct subflow *subflow, uint64_t now_ns);
+
+/* ---- signal.c ---- */
+void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);
+void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent);
+void signal_arm(struct conn *conn, uint64_t now_ns);
+
+/* ---- receive.c ---- */
+bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
+void receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+void receive_progress(struct tcp *tcp, uint64_t now_ns);
+uint32_t receive_window(struct conn *conn);
+/* One past what arrived in order, the DATA_FIN included. */
+dsn64 receive_next(const struct conn *conn);
+void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window);
+
+/* ---- send.c ---- */
+void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);
+/* The subflow's outstanding data goes to other subflows too / no longer. */
+void send_reinject(struct subflow *subflow);
+void send_forget_reinjection(struct subflow *subflow);
+bool send_blocked_by_window(const struct conn *conn);
+
+/* ---- paths.c ---- */
+void paths_confirmed(struct conn *conn, uint64_t now_ns);
+void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns);
+void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns);
+struct announcement *paths_next_announcement(struct conn *conn);
+uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr);
+
+/* ---- close.c ---- */
+void close_advance(struct conn *conn, uint64_t now_ns);
+void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,56 @@
+/* What connections share with the host they live on. The stack owns it; connections see no more of the stack. */
+#ifndef HW_MPTCP_HOST_H
+#define HW_MPTCP_HOST_H
+
+#include <hawser/addr.h>
+#include <hawser/packet.h>
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "cc/cc.h"
+#include "mptcp/scheduler.h"
+#include "tcp/tcp.h"
+
+#define HOST_ADDRESSES_MAX 16
+
+struct conn;
+struct subflow;
+struct mp_host;
+
+struct local_address {
+    struct hawser_addr addr; /* port 0 */
+    uint8_t prefix_len;
+    uint8_t link;
+    uint32_t mtu, gso_bytes; /* of that link */
+};
+
+/* What a connection asks the stack for. */
+struct mp_host_ops {
+    /* Enters the subflow's 4-tuple into the demultiplexer, choosing a local port when it is 0. 0, -EADDRINUSE. */
+    int (*subflow_bind)(struct mp_host *host, struct subflow *subflow);
+    void (*subflow_unbind)(struct mp_host *host, struct subflow *subflow);
+    /* Fills an initial sequence number for this 4-tuple (RFC 6528). */
+    uint32_t (*initial_sequence)(struct mp_host *host, const struct hawser_addr *local,
+                                 const struct hawser_addr *remote, uint64_t now_ns);
+    /* Is this token taken by a connection of ours? */
+    bool (*token_taken)(struct mp_host *host, uint32_t token);
+    void (*token_add)(struct mp_host *host, struct conn *conn);
+    void (*token_remove)(struct mp_host *host, struct conn *conn);
+};
+
+struct mp_host {
+    struct tcp_host tcp;
+    const struct mp_host_ops *ops;
+    struct pool conns, subflows, nodes;
+    struct hawser_buf_pool *chunks;
+    const struct cc_ops *cc;
+    const struct scheduler *scheduler;
+    bool no_mptcp;
+    struct local_address addresses[HOST_ADDRESSES_MAX];
+    uint8_t address_count;
+    struct list connections; /* all of them */
+    struct list ready;       /* connections with something to send */
+    struct list events;      /* connections whose readiness may have changed */
+};
+
+#endif

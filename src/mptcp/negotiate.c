@@ -1,0 +1,269 @@
+/* MP_CAPABLE, MP_JOIN and the fall to plain TCP (RFC 8684 3.1, 3.2, 3.7). */
+#include <errno.h>
+#include <string.h>
+
+#include "mptcp/conn.h"
+#include "wire/bytes.h"
+#include "wire/keys.h"
+
+/* RFC 8684 3.1: after this many SYNs with MP_CAPABLE the next goes without, lest a middlebox eats them all. */
+#define CAPABLE_SYNS 2
+#define PROOF_TRIES_MAX 6
+#define ALGORITHM_HMAC_SHA256 1
+
+void conn_choose_key(struct conn *conn)
+{
+    struct mp_host *host = conn->host;
+    uint64_t idsn;
+    do {
+        host->tcp.env.random(host->tcp.env.ctx, &conn->local_key, sizeof conn->local_key);
+        mptcp_key_derive(conn->local_key, &conn->local_token, &idsn);
+    } while (host->ops->token_taken(host, conn->local_token));
+    conn->local_idsn = dsn_at(idsn);
+}
+
+static void learn_remote_key(struct conn *conn, uint64_t key)
+{
+    uint64_t idsn;
+    conn->remote_key = key;
+    mptcp_key_derive(key, &conn->remote_token, &idsn);
+    conn->remote_idsn = dsn_at(idsn);
+    reassembly_rebase(&conn->rx, dsn_add(conn->remote_idsn, 1));
+    conn->rcv_edge = dsn_add(conn->remote_idsn, 1);
+}
+
+/* RFC 8684 3.1: a usable offer is version 1 or more, HMAC-SHA256, no unknown extension; checksums we do not compute, so
+ * an offer that demands them is taken as none. */
+static bool acceptable_capable(const struct mptcp_options *mp)
+{
+    return mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.version >= MPTCP_VERSION && !mp->capable.extended &&
+           mp->capable.algorithms & ALGORITHM_HMAC_SHA256 && !mp->capable.checksum_required;
+}
+
+void conn_fall_back(struct conn *conn, uint64_t now_ns)
+{
+    (void)now_ns;
+    if (conn->mode == CONN_PLAIN)
+        return;
+    count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
+    conn->mode = CONN_PLAIN;
+}
+
+void negotiate_syn(struct conn *conn, const struct mptcp_options *mp)
+{
+    if (conn->mode != CONN_NEGOTIATING)
+        return;
+    if (!acceptable_capable(mp) || mp->capable.has_sender_key) {
+        conn->mode = CONN_PLAIN;
+        return;
+    }
+    conn->peer_refuses_joins = mp->capable.no_more_here;
+    conn->host->ops->token_add(conn->host, conn);
+}
+
+static void connection_opened(struct conn *conn)
+{
+    conn->mode = CONN_MPTCP;
+    count(&conn->host->tcp.counters, conn->server ? COUNT_MPTCP_PASSIVE : COUNT_MPTCP_ACTIVE);
+}
+
+/* SYN/ACK of the first subflow. */
+static void client_synack(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (conn->mode != CONN_NEGOTIATING)
+        return;
+    if (!acceptable_capable(mp) || !mp->capable.has_sender_key || mp->capable.version != MPTCP_VERSION) {
+        conn_fall_back(conn, now_ns);
+        return;
+    }
+    conn->peer_refuses_joins = mp->capable.no_more_here;
+    learn_remote_key(conn, mp->capable.sender_key);
+    conn->host->ops->token_add(conn->host, conn);
+    connection_opened(conn);
+}
+
+/* The segment that completes the first subflow's handshake at the listener's side. */
+static bool server_third_packet(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (conn->mode != CONN_NEGOTIATING)
+        return true;
+    if (mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.has_receiver_key) {
+        if (mp->capable.receiver_key != conn->local_key) {
+            conn_fall_back(conn, now_ns); /* compromised on the way: RFC 8684 3.1 says to stop using MPTCP */
+            return true;
+        }
+        learn_remote_key(conn, mp->capable.sender_key);
+        connection_opened(conn);
+        return true;
+    }
+    if (mptcp_has(mp, MPTCP_DSS))
+        return false; /* overtook the third packet; it will come again */
+    conn_fall_back(conn, now_ns);
+    return true;
+}
+
+static void refuse(struct subflow *subflow, uint8_t reason, uint64_t now_ns)
+{
+    subflow->reset_reason = reason;
+    subflow->reset_with_reason = true;
+    tcp_abort(&subflow->tcp, -EACCES, now_ns);
+}
+
+int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join)
+{
+    struct conn *conn = subflow->conn;
+    if (conn->mode != CONN_MPTCP || !conn->established)
+        return -EACCES;
+    subflow->join = subflow->passive = true;
+    subflow->remote_id = join->address_id;
+    subflow->remote_nonce = join->nonce;
+    subflow->backup_remote = join->backup;
+    subflow->local_id = paths_local_id(conn, &subflow->tcp.config.local);
+    conn->host->tcp.env.random(conn->host->tcp.env.ctx, &subflow->local_nonce, sizeof subflow->local_nonce);
+    return 0;
+}
+
+/* SYN/ACK of our join: the peer proves that it knows the keys. */
+static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+{
+    const struct conn *conn = subflow->conn;
+    uint8_t expected[MPTCP_HMAC_LEN];
+    if (!mptcp_has(mp, MPTCP_JOIN) || mp->join.shape != MP_JOIN_SYNACK) {
+        refuse(subflow, MP_RST_MPTCP, now_ns);
+        return false;
+    }
+    subflow->remote_nonce = mp->join.nonce;
+    subflow->remote_id = mp->join.address_id;
+    subflow->backup_remote = mp->join.backup;
+    mptcp_join_hmac(conn->remote_key, conn->local_key, subflow->remote_nonce, subflow->local_nonce, expected);
+    uint8_t got[8];
+    put64(got, mp->join.hmac64);
+    if (!secret_equal(got, expected, sizeof got)) {
+        count(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC);
+        refuse(subflow, MP_RST_MPTCP, now_ns);
+        return false;
+    }
+    return true;
+}
+
+static bool join_third_packet(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    uint8_t expected[MPTCP_HMAC_LEN];
+    if (!mptcp_has(mp, MPTCP_JOIN) || mp->join.shape != MP_JOIN_ACK)
+        return false;
+    mptcp_join_hmac(conn->remote_key, conn->local_key, subflow->remote_nonce, subflow->local_nonce, expected);
+    if (!secret_equal(mp->join.hmac, expected, sizeof expected)) {
+        count(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC);
+        refuse(subflow, MP_RST_PROHIBITED, now_ns);
+        return false;
+    }
+    subflow->stage = SUBFLOW_JOINED;
+    count(&conn->host->tcp.counters, COUNT_MPTCP_JOINS_IN);
+    tcp_ack_now(&subflow->tcp); /* RFC 8684 3.2: the fourth packet */
+    return true;
+}
+
+bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
+{
+    const struct mptcp_options *mp = &segment->options->mp;
+    enum tcp_state state = subflow->tcp.state;
+    if (state == TCPS_SYN_SENT) {
+        if (subflow->join)
+            return join_synack(subflow, mp, now_ns);
+        client_synack(subflow, mp, now_ns);
+        return true;
+    }
+    if (state == TCPS_SYN_RECEIVED)
+        return subflow->join ? join_third_packet(subflow, mp, now_ns) : server_third_packet(subflow, mp, now_ns);
+    if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
+        subflow->stage = SUBFLOW_JOINED;
+        deadline_set(&subflow->conn->host->tcp.timers, &subflow->proof_timer, TIME_NEVER);
+        count(&subflow->conn->host->tcp.counters, COUNT_MPTCP_JOINS_OUT);
+    }
+    return true;
+}
+
+/* RFC 8684 3.2: the third packet of a join is repeated until it is acknowledged. */
+void subflow_start_proof(struct subflow *subflow, uint64_t now_ns)
+{
+    if (subflow->proof_tries++ >= PROOF_TRIES_MAX) {
+        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
+        return;
+    }
+    tcp_ack_now(&subflow->tcp);
+    uint64_t wait = rtt_timeout(&subflow->tcp.rtt) << HW_MIN(subflow->proof_tries, (uint8_t)8);
+    deadline_set(&subflow->conn->host->tcp.timers, &subflow->proof_timer, now_ns + wait / 2);
+}
+
+static void write_capable(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
+                          struct mptcp_options *mp)
+{
+    const struct conn *conn = subflow->conn;
+    bool syn = flags & TCP_SYN, ack = flags & TCP_ACK;
+    struct mp_capable *o = &mp->capable;
+    *o = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = ALGORITHM_HMAC_SHA256};
+    mp->present |= 1u << MPTCP_CAPABLE;
+    if (syn && !ack)
+        return;
+    o->has_sender_key = true;
+    o->sender_key = conn->local_key;
+    if (syn)
+        return;
+    o->has_receiver_key = true;
+    o->receiver_key = conn->remote_key;
+    if (record && record->note.mapped) {
+        o->has_data_len = true;
+        o->data_len = (uint16_t)record->note.len;
+    }
+}
+
+static void write_join(struct subflow *subflow, uint8_t flags, struct mptcp_options *mp)
+{
+    const struct conn *conn = subflow->conn;
+    struct mp_join *o = &mp->join;
+    uint8_t hmac[MPTCP_HMAC_LEN];
+    mp->present |= 1u << MPTCP_JOIN;
+    *o = (struct mp_join){.backup = subflow->backup_local,
+                          .address_id = subflow->local_id,
+                          .token = conn->remote_token,
+                          .nonce = subflow->local_nonce};
+    if (flags & TCP_SYN && !(flags & TCP_ACK)) {
+        o->shape = MP_JOIN_SYN;
+        return;
+    }
+    mptcp_join_hmac(conn->local_key, conn->remote_key, subflow->local_nonce, subflow->remote_nonce, hmac);
+    if (flags & TCP_SYN) {
+        o->shape = MP_JOIN_SYNACK;
+        o->hmac64 = get64(hmac);
+    } else {
+        o->shape = MP_JOIN_ACK;
+        memcpy(o->hmac, hmac, sizeof hmac);
+    }
+}
+
+void negotiate_write(struct subflow *subflow, const struct tx_record *record, uint8_t flags, struct mptcp_options *mp)
+{
+    const struct conn *conn = subflow->conn;
+    bool syn = flags & TCP_SYN;
+    if (flags & TCP_RST)
+        return;
+    if (subflow->join) {
+        if (syn || subflow->stage == SUBFLOW_PROVING)
+            write_join(subflow, flags, mp);
+        return;
+    }
+    if (syn && conn->mode == CONN_NEGOTIATING) {
+        if (conn->server || subflow->tcp.handshake_tries <= CAPABLE_SYNS)
+            write_capable(subflow, record, flags, mp);
+        return;
+    }
+    /* RFC 8684 3.1: our key must reach the peer, so it goes with the bare third packet and with the first data. */
+    bool first_data = record && record->note.mapped && record->note.dsn == dsn_add(conn->local_idsn, 1).v;
+    bool nothing_sent = dsn_eq(conn->snd_nxt, dsn_add(conn->local_idsn, 1));
+    if (!syn && !conn->server && conn->mode == CONN_MPTCP && !conn->confirmed &&
+        (first_data || (!record && nothing_sent)))
+        write_capable(subflow, record, flags, mp);
+}

@@ -1,0 +1,171 @@
+/* The path manager: joins from our addresses, and what addresses the hosts tell each other (RFC 8684 3.2, 3.4). */
+#include <errno.h>
+
+#include "mptcp/conn.h"
+#include "wire/keys.h"
+
+/* ID 0 is the address of the first subflow; the others are numbered by their place in the host's list. */
+uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr)
+{
+    const struct subflow *first = NULL;
+    EACH_SUBFLOW (it, conn)
+        if (!subflow_at(it)->join)
+            first = subflow_at(it);
+    if (first && hawser_addr_same_ip(&first->tcp.config.local, addr))
+        return 0;
+    for (unsigned i = 0; i < conn->host->address_count; i++)
+        if (hawser_addr_same_ip(&conn->host->addresses[i].addr, addr))
+            return (uint8_t)(i + 1);
+    return 0;
+}
+
+static bool local_in_use(const struct conn *conn, const struct hawser_addr *addr)
+{
+    EACH_SUBFLOW (it, conn)
+        if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, addr))
+            return true;
+    return false;
+}
+
+static bool remote_in_use(const struct conn *conn, const struct hawser_addr *addr)
+{
+    EACH_SUBFLOW (it, conn)
+        if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.remote, addr))
+            return true;
+    return false;
+}
+
+static void join(struct conn *conn, const struct local_address *local, const struct hawser_addr *remote,
+                 uint8_t remote_id, uint64_t now_ns)
+{
+    struct subflow *subflow;
+    if (conn_add_subflow(conn, local, 0, remote, now_ns, &subflow) < 0)
+        return;
+    subflow->join = true;
+    subflow->remote_id = remote_id;
+    subflow->local_id = paths_local_id(conn, &local->addr);
+    conn->host->tcp.env.random(conn->host->tcp.env.ctx, &subflow->local_nonce, sizeof subflow->local_nonce);
+    (void)tcp_connect(&subflow->tcp, now_ns); /* without memory the subflow stays closed and is reaped */
+}
+
+/* The client opens a subflow from each address that has none. */
+static void join_from_idle_addresses(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->peer_refuses_joins)
+        return;
+    for (unsigned i = 0; i < conn->host->address_count; i++) {
+        const struct local_address *local = &conn->host->addresses[i];
+        if (hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(&conn->remote) && !local_in_use(conn, &local->addr))
+            join(conn, local, &conn->remote, 0, now_ns);
+    }
+}
+
+/* The server tells of its other addresses; the client, likely behind a NAT, opens the subflows. */
+static void announce_addresses(struct conn *conn, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < conn->host->address_count; i++) {
+        const struct local_address *local = &conn->host->addresses[i];
+        uint8_t id = paths_local_id(conn, &local->addr);
+        if (id == 0 || conn->announcement_count == ADDRESSES_MAX ||
+            hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(&conn->remote))
+            continue;
+        conn->announcements[conn->announcement_count++] = (struct announcement){.id = id, .addr = local->addr};
+    }
+    if (conn->announcement_count == 0)
+        return;
+    EACH_SUBFLOW (it, conn)
+        tcp_ack_now(&subflow_at(it)->tcp);
+    signal_arm(conn, now_ns);
+}
+
+void paths_confirmed(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->server)
+        announce_addresses(conn, now_ns);
+    else
+        join_from_idle_addresses(conn, now_ns);
+}
+
+struct announcement *paths_next_announcement(struct conn *conn)
+{
+    struct announcement *least = NULL;
+    for (unsigned i = 0; i < conn->announcement_count; i++) {
+        struct announcement *a = &conn->announcements[i];
+        if (!a->echoed && a->tries < 5 && (!least || a->tries < least->tries))
+            least = a;
+    }
+    return least;
+}
+
+static void take_echo(struct conn *conn, const struct mp_add_addr *add, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < conn->announcement_count; i++)
+        if (conn->announcements[i].id == add->address_id)
+            conn->announcements[i].echoed = true;
+    struct announcement *next = paths_next_announcement(conn);
+    EACH_SUBFLOW (it, conn)
+        if (next && next->tries == 0)
+            tcp_ack_now(&subflow_at(it)->tcp);
+    signal_arm(conn, now_ns);
+}
+
+/* The address of ours to meet a new one of the peer's: one without a subflow, else that of the first subflow. */
+static const struct local_address *choose_local(const struct conn *conn, const struct hawser_addr *remote)
+{
+    const struct local_address *fallback = NULL;
+    for (unsigned i = 0; i < conn->host->address_count; i++) {
+        const struct local_address *local = &conn->host->addresses[i];
+        if (hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(remote))
+            continue;
+        if (!local_in_use(conn, &local->addr))
+            return local;
+        if (!fallback)
+            fallback = local;
+    }
+    return fallback;
+}
+
+void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (add->echo) {
+        take_echo(conn, add, now_ns);
+        return;
+    }
+    struct mp_add_addr plain = *add;
+    if (mptcp_add_addr_hmac(conn->remote_key, conn->local_key, &plain) != add->hmac64) {
+        count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_HMAC);
+        return;
+    }
+    conn->echo = *add; /* RFC 8684 3.4.1: the same option with E set and no HMAC */
+    conn->echo.echo = true;
+    conn->echo_wanted = true;
+    tcp_ack_now(&subflow->tcp);
+    enum addresses_result result = addresses_put(&conn->remote_addresses, add->address_id, &add->addr);
+    if (result == ADDRESSES_FULL) {
+        count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_LIMIT);
+        return;
+    }
+    if (result == ADDRESSES_SAME)
+        return;
+    count(&conn->host->tcp.counters, COUNT_MPTCP_ADD_ADDR_IN);
+    struct hawser_addr remote = add->addr;
+    if (remote.port == 0)
+        remote.port = conn->remote.port;
+    const struct local_address *local = choose_local(conn, &remote);
+    if (!conn->server && local && !remote_in_use(conn, &remote))
+        join(conn, local, &remote, add->address_id, now_ns);
+}
+
+void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < remove->count; i++) {
+        addresses_drop(&conn->remote_addresses, remove->ids[i]);
+        EACH_SUBFLOW (it, conn) {
+            struct subflow *subflow = subflow_at(it);
+            /* RFC 8684 3.4.2: never the last one on the word of an option alone. */
+            if (subflow->remote_id == remove->ids[i] && conn->subflow_count > 1 && subflow->join)
+                tcp_abort(&subflow->tcp, -ENETUNREACH, now_ns);
+        }
+    }
+}

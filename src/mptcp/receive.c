@@ -1,0 +1,230 @@
+/* What arrives: DSS and the other options of an accepted segment, then its payload (RFC 8684 3.3). */
+#include <errno.h>
+
+#include "mptcp/conn.h"
+
+dsn64 receive_next(const struct conn *conn) { return dsn_add(reassembly_next(&conn->rx), conn->peer_fin_taken); }
+
+/* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back. */
+uint32_t receive_window(struct conn *conn)
+{
+    dsn64 edge = dsn_add(conn->rx.read_next, conn->recv_limit);
+    conn->rcv_edge = dsn_max(conn->rcv_edge, edge);
+    int64_t window = dsn_diff(conn->rcv_edge, reassembly_next(&conn->rx));
+    return window > 0 ? (uint32_t)window : 0;
+}
+
+void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
+{
+    dsn64 top = dsn_add(conn->snd_nxt, conn->fin_sent);
+    if (dsn_lt(top, ack)) {
+        count(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK);
+        return;
+    }
+    dsn64 edge = dsn_add(ack, window);
+    conn->snd_edge = dsn_max(conn->snd_edge, edge);
+    if (conn->fin_sent && dsn_eq(ack, top))
+        conn->fin_acked = true;
+    dsn64 data = dsn_min(ack, conn->sendq.end);
+    if (dsn_le(data, conn->sendq.una))
+        return;
+    conn->acked_bytes += (uint64_t)dsn_diff(data, conn->sendq.una);
+    sendq_ack(&conn->sendq, data);
+    iset_remove_below(&conn->reinject, data.v - conn->local_idsn.v);
+    conn_event(conn);
+    conn_wake(conn);
+}
+
+static void take_mapping(struct subflow *subflow, uint64_t ssn, dsn64 dsn, uint32_t len)
+{
+    struct mapping map = {.ssn = ssn, .dsn = dsn, .len = len};
+    enum rxmap_result result = rxmap_add(&subflow->maps, &map, true);
+    if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
+        count(&subflow->conn->host->tcp.counters, COUNT_DROP_MAPPING);
+}
+
+static void take_data_fin(struct conn *conn, dsn64 at)
+{
+    if (conn->peer_fin_known)
+        return;
+    conn->peer_fin_known = true;
+    conn->peer_fin = at;
+}
+
+/* The 64-bit relative subflow number nearest to what is expected next whose low half is `ssn`. */
+static uint64_t expand_ssn(const struct subflow *subflow, uint32_t ssn)
+{
+    uint64_t next = subflow->tcp.rx.next;
+    return next + (uint64_t)(int64_t)(int32_t)(ssn - (uint32_t)next);
+}
+
+static void take_dss(struct subflow *subflow, const struct tcp_segment *segment)
+{
+    struct conn *conn = subflow->conn;
+    const struct mp_dss *dss = &segment->options->mp.dss;
+    conn->confirmed = true;
+    if (dss->has_ack) {
+        dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->sendq.una);
+        receive_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale);
+    }
+    if (!dss->has_map)
+        return;
+    dsn64 dsn = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, reassembly_next(&conn->rx));
+    uint32_t len = dss->len;
+    if (dss->data_fin) {
+        if (len == 0) {
+            count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
+            return;
+        }
+        len--;
+        take_data_fin(conn, dsn_add(dsn, len));
+    }
+    if (len)
+        take_mapping(subflow, expand_ssn(subflow, dss->ssn), dsn, len);
+}
+
+static void take_capable(struct subflow *subflow, const struct mp_capable *capable)
+{
+    struct conn *conn = subflow->conn;
+    if (subflow->join || !capable->has_data_len || capable->receiver_key != conn->local_key)
+        return;
+    /* RFC 8684 3.1: stands for the DSS of the first data. */
+    conn->confirmed = true;
+    take_mapping(subflow, SSN_ORIGIN + 1, dsn_add(conn->remote_idsn, 1), capable->data_len);
+}
+
+static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (mptcp_has(mp, MPTCP_ADD_ADDR))
+        paths_add_addr(subflow, &mp->add_addr, now_ns);
+    if (mptcp_has(mp, MPTCP_REMOVE_ADDR))
+        paths_remove_addr(conn, &mp->remove_addr, now_ns);
+    if (mptcp_has(mp, MPTCP_PRIO))
+        subflow->backup_remote = mp->prio.backup;
+    if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->local_key) {
+        conn_fail(conn, -ECONNRESET);
+        EACH_SUBFLOW (it, conn)
+            tcp_abort(&subflow_at(it)->tcp, -ECONNRESET, now_ns);
+    }
+}
+
+/* RFC 8684 3.7: on the first subflow, before anything proved that MPTCP passes, data or acknowledgements without a DSS
+ * mean that a middlebox strips options. */
+static bool must_fall_back(const struct subflow *subflow, const struct tcp_segment *segment)
+{
+    const struct conn *conn = subflow->conn;
+    if (conn->confirmed || subflow->join || segment->options->mp.present)
+        return false;
+    return segment->payload.len || segment->ack > SSN_ORIGIN + 1;
+}
+
+bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
+{
+    struct subflow *subflow = subflow_of(tcp);
+    struct conn *conn = subflow->conn;
+    const struct mptcp_options *mp = &segment->options->mp;
+    count_n(&conn->host->tcp.counters, COUNT_TCP_OPTION_MALFORMED, segment->options->malformed);
+    if (!negotiate_segment(subflow, segment, now_ns))
+        return false;
+    if (conn->mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
+        return true;
+    bool was_confirmed = conn->confirmed;
+    if (mptcp_has(mp, MPTCP_DSS))
+        take_dss(subflow, segment);
+    else if (mptcp_has(mp, MPTCP_CAPABLE))
+        take_capable(subflow, &mp->capable);
+    else if (must_fall_back(subflow, segment))
+        conn_fall_back(conn, now_ns);
+    take_signals(subflow, mp, now_ns);
+    if (!was_confirmed && conn->confirmed && conn->mode == CONN_MPTCP)
+        paths_confirmed(conn, now_ns);
+    return tcp->state != TCPS_CLOSED;
+}
+
+static void deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
+{
+    dsn64 edge = dsn_max(conn->rcv_edge, dsn_add(conn->rx.read_next, conn->recv_limit));
+    if (dsn_lt(edge, dsn_add(dsn, bytes.len))) {
+        count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
+        return;
+    }
+    if (reassembly_insert(&conn->rx, dsn, bytes) < 0)
+        count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
+}
+
+static void hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice bytes)
+{
+    if (subflow->unmapped_count == UNMAPPED_MAX) {
+        count(&subflow->conn->host->tcp.counters, COUNT_DROP_UNMAPPED);
+        return;
+    }
+    hawser_buf_ref(bytes.buf);
+    subflow->unmapped[subflow->unmapped_count++] = (struct unmapped){ssn, bytes};
+}
+
+static void place(struct subflow *subflow, uint64_t ssn, struct slice bytes)
+{
+    struct conn *conn = subflow->conn;
+    while (bytes.len) {
+        const struct mapping *map = rxmap_find(&subflow->maps, ssn);
+        if (!map) {
+            hold_unmapped(subflow, ssn, bytes);
+            return;
+        }
+        uint64_t offset = ssn - map->ssn;
+        uint32_t len = map->len ? (uint32_t)HW_MIN(bytes.len, map->len - offset) : bytes.len;
+        deliver(conn, dsn_add(map->dsn, offset), slice_sub(bytes, 0, len));
+        ssn += len;
+        bytes = slice_sub(bytes, len, bytes.len - len);
+    }
+}
+
+void receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+{
+    struct subflow *subflow = subflow_of(tcp);
+    struct conn *conn = subflow->conn;
+    (void)now_ns;
+    if (conn->mode == CONN_PLAIN)
+        deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
+    else
+        place(subflow, ssn, bytes);
+}
+
+/* Mappings that came late may cover what was held. */
+static void place_unmapped(struct subflow *subflow)
+{
+    struct unmapped held[UNMAPPED_MAX];
+    unsigned n = subflow->unmapped_count;
+    if (n == 0)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        held[i] = subflow->unmapped[i];
+    subflow->unmapped_count = 0;
+    for (unsigned i = 0; i < n; i++) {
+        place(subflow, held[i].ssn, held[i].bytes);
+        hawser_buf_unref(held[i].bytes.buf);
+    }
+}
+
+void receive_progress(struct tcp *tcp, uint64_t now_ns)
+{
+    struct subflow *subflow = subflow_of(tcp);
+    struct conn *conn = subflow->conn;
+    if (conn->mode == CONN_PLAIN) { /* the subflow's acknowledgement is the connection's */
+        uint64_t acked = HW_MIN(tcp->snd_una, tcp->snd_nxt - tcp->fin_sent) - SSN_ORIGIN;
+        if (acked)
+            receive_data_ack(conn, dsn_add(conn->local_idsn, acked), tcp->snd_wnd);
+    } else {
+        place_unmapped(subflow);
+        rxmap_retire(&subflow->maps, tcp->rx.next);
+    }
+    if (conn->peer_fin_known && !conn->peer_fin_taken && dsn_eq(reassembly_next(&conn->rx), conn->peer_fin)) {
+        conn->peer_fin_taken = true;
+        tcp_ack_now(tcp);
+        conn_event(conn);
+    }
+    if (reassembly_readable(&conn->rx))
+        conn_event(conn);
+    close_advance(conn, now_ns);
+}

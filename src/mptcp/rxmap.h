@@ -1,0 +1,57 @@
+/*
+ * The mappings a peer declared for one subflow: which subflow bytes are which data bytes (RFC 8684 3.3.1). Relative
+ * subflow sequence numbers, extended to 64 bits by the caller so that they do not wrap.
+ */
+#ifndef HW_MPTCP_RXMAP_H
+#define HW_MPTCP_RXMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hawser/env.h>
+
+#include "base/seq.h"
+
+/* Most mappings kept for bytes that have not all arrived. */
+#define RXMAP_MAX 4096
+
+struct mapping {
+    uint64_t ssn; /* relative subflow sequence number of the first byte; the SYN is 0 */
+    dsn64 dsn;    /* data sequence number of the first byte */
+    uint32_t len; /* bytes; 0: infinite (fallback, RFC 8684 3.7) */
+    uint16_t checksum;
+    bool has_checksum;
+};
+
+struct rxmap {
+    const struct hawser_env *env; /* borrowed */
+    struct mapping *maps;         /* those kept begin at maps[first]: sorted by ssn, disjoint */
+    uint32_t first, count, capacity;
+};
+
+void rxmap_init(struct rxmap *m, const struct hawser_env *env);
+void rxmap_destroy(struct rxmap *m);
+
+enum rxmap_result {
+    RXMAP_ADDED,
+    RXMAP_KNOWN,    /* the very same mapping, or one that says the same about bytes already covered */
+    RXMAP_CONFLICT, /* it contradicts a mapping in force: ignored (a mapping never changes, RFC 8684 3.3.1) */
+    RXMAP_FULL,     /* the limit or memory: ignored */
+};
+
+/*
+ * Declares a mapping. One that only partly overlaps a known one, consistently, adds the part that is new (its checksum
+ * is then not usable and has_checksum is dropped only if `allow_split`; otherwise it is a conflict).
+ */
+enum rxmap_result rxmap_add(struct rxmap *m, const struct mapping *map, bool allow_split);
+
+/* The mapping that covers `ssn`, or NULL. O(log n), O(1) for the newest. */
+const struct mapping *rxmap_find(const struct rxmap *m, uint64_t ssn);
+
+/* The first mapping that starts after `ssn`, or NULL. */
+const struct mapping *rxmap_after(const struct rxmap *m, uint64_t ssn);
+
+/* Forgets the mappings that end at or below `ssn`: all their bytes arrived in order. */
+void rxmap_retire(struct rxmap *m, uint64_t ssn);
+
+#endif

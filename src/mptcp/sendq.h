@@ -1,0 +1,52 @@
+/*
+ * The data-level send queue: the application's bytes, once, in reference-counted chunks in data sequence order, from
+ * the oldest the peer has not acknowledged at the data level to the newest queued. Knows nothing of subflows.
+ */
+#ifndef HW_MPTCP_SENDQ_H
+#define HW_MPTCP_SENDQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/seq.h"
+
+struct sendq {
+    const struct hawser_env *env;   /* borrowed */
+    struct hawser_buf_pool *chunks; /* borrowed; shared by all connections of a stack */
+    struct slice *ring;             /* filled chunks, oldest first: a growing power-of-two ring */
+    uint32_t head, count, capacity;
+    uint32_t limit; /* most bytes held */
+    dsn64 una;      /* first byte held */
+    dsn64 end;      /* one past the last byte held */
+};
+
+/* An empty queue whose first byte will have number `first`. */
+void sendq_init(struct sendq *q, const struct hawser_env *env, struct hawser_buf_pool *chunks, dsn64 first,
+                uint32_t limit);
+void sendq_destroy(struct sendq *q);
+
+/* Renumbers: the first byte still held becomes `una`. For a connection whose sequence space is settled only by the
+ * handshake, before anything was sent. */
+void sendq_rebase(struct sendq *q, dsn64 una);
+
+/* Copies up to `len` bytes to the end, filling the last chunk before taking a new one. Returns how many were taken:
+ * less at the limit, or when the pool is empty. */
+size_t sendq_write(struct sendq *q, const void *data, size_t len);
+
+/* Bytes that sendq_write() would take by the limit alone. */
+uint32_t sendq_room(const struct sendq *q);
+
+/* The peer holds everything below `upto`: chunks wholly below it lose this queue's reference. `upto` beyond the end or
+ * before `una` is a caller's bug. */
+void sendq_ack(struct sendq *q, dsn64 upto);
+
+/*
+ * Points `out[0..max)` at the bytes from `from` on, at most `len` of them. Returns the number of bytes covered, which
+ * is less than asked at the end of the queue or when more than `max` chunks would be needed; *parts says how many
+ * slices were set. No references are taken. `from` must lie in [una, end]. O(log chunks).
+ */
+uint32_t sendq_peek(const struct sendq *q, dsn64 from, uint32_t len, struct slice *out, unsigned max, unsigned *parts);
+
+#endif

@@ -1,0 +1,99 @@
+/* The options a connection puts on its segments: DSS, ADD_ADDR, MP_FASTCLOSE and the rest (RFC 8684 3.3 to 3.6). */
+#include "mptcp/conn.h"
+#include "wire/keys.h"
+
+#define SIGNAL_REPEAT_NS NS_PER_S
+#define ANNOUNCE_TRIES_MAX 5
+
+static void write_dss(const struct conn *conn, const struct tx_record *record, struct mptcp_options *mp)
+{
+    struct mp_dss *dss = &mp->dss;
+    *dss = (struct mp_dss){.has_ack = true, .ack_is_64 = !record, .ack = receive_next(conn).v};
+    if (record && record->note.mapped) {
+        dss->has_map = dss->dsn_is_64 = true;
+        dss->dsn = record->note.dsn;
+        dss->ssn = ssn_wire(record->note.ssn);
+        dss->len = (uint16_t)record->note.len;
+    } else if (!record && conn->fin_sent && !conn->fin_acked) { /* RFC 8684 3.3.3: a DATA_FIN alone maps nothing */
+        dss->has_map = dss->dsn_is_64 = dss->data_fin = true;
+        dss->dsn = conn->sendq.end.v;
+        dss->ssn = 0;
+        dss->len = 1;
+    }
+    mp->present |= 1u << MPTCP_DSS;
+}
+
+static void write_add_addr(struct conn *conn, struct mptcp_options *mp)
+{
+    if (conn->echo_wanted) {
+        mp->add_addr = conn->echo;
+        mp->present |= 1u << MPTCP_ADD_ADDR;
+        return;
+    }
+    const struct announcement *next = paths_next_announcement(conn);
+    if (!next)
+        return;
+    struct mp_add_addr *add = &mp->add_addr;
+    *add = (struct mp_add_addr){.is_v4 = hawser_addr_is_v4(&next->addr), .address_id = next->id, .addr = next->addr};
+    add->hmac64 = mptcp_add_addr_hmac(conn->local_key, conn->remote_key, add);
+    mp->present |= 1u << MPTCP_ADD_ADDR;
+}
+
+static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
+{
+    const struct conn *conn = subflow->conn;
+    if (conn->aborted && conn->remote_key) { /* RFC 8684 3.5, option R */
+        mp->fastclose.receiver_key = conn->remote_key;
+        mp->present |= 1u << MPTCP_FASTCLOSE;
+    } else if (subflow->reset_with_reason) {
+        mp->tcprst = (struct mp_tcprst){.reason = subflow->reset_reason};
+        mp->present |= 1u << MPTCP_TCPRST;
+    }
+}
+
+void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options)
+{
+    struct subflow *subflow = subflow_of(tcp);
+    struct conn *conn = subflow->conn;
+    struct mptcp_options *mp = &options->mp;
+    if (conn->mode == CONN_PLAIN)
+        return;
+    negotiate_write(subflow, record, flags, mp);
+    if (flags & TCP_RST) {
+        write_reset(subflow, mp);
+        return;
+    }
+    if (mp->present || flags & TCP_SYN || conn->mode != CONN_MPTCP)
+        return;
+    if (!record && conn->confirmed)
+        write_add_addr(conn, mp);
+    /* An IPv6 address with its HMAC fills the option space; the DATA_ACK goes with the next segment. */
+    const struct mp_add_addr *add = &mp->add_addr;
+    if (!mptcp_has(mp, MPTCP_ADD_ADDR) || add->is_v4 || add->echo)
+        write_dss(conn, record, mp);
+}
+
+void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
+{
+    struct conn *conn = subflow_of(tcp)->conn;
+    if (!mptcp_has(&sent->mp, MPTCP_ADD_ADDR))
+        return;
+    if (conn->echo_wanted && sent->mp.add_addr.echo) {
+        conn->echo_wanted = false;
+        return;
+    }
+    struct announcement *next = paths_next_announcement(conn);
+    if (next && next->tries++ == 0)
+        count(&conn->host->tcp.counters, COUNT_MPTCP_ADD_ADDR_OUT);
+}
+
+/* One timer repeats what must be answered: a DATA_FIN (RFC 8684 3.3.3) and announced addresses (3.4.1). */
+void signal_arm(struct conn *conn, uint64_t now_ns)
+{
+    bool waiting = conn->fin_sent && !conn->fin_acked && conn->mode == CONN_MPTCP;
+    for (unsigned i = 0; i < conn->announcement_count; i++)
+        waiting |= !conn->announcements[i].echoed && conn->announcements[i].tries < ANNOUNCE_TRIES_MAX;
+    if (conn_closed(conn))
+        waiting = false;
+    deadline_set(&conn->host->tcp.timers, &conn->signal_timer, waiting ? now_ns + SIGNAL_REPEAT_NS : TIME_NEVER);
+}

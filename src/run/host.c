@@ -1,0 +1,221 @@
+#include <hawser/host.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "run/host_state.h"
+#include "run/system.h"
+
+/* Received packets share buffers of this size; this many may be held at once. */
+enum { HOST_BUFFER_BYTES = 256 * 1024, HOST_BUFFERS = 256 };
+
+/* How much one step does before the application gets its turn. */
+enum { HOST_ROUNDS = 4, HOST_OUTPUT_BATCH = 32, HOST_OUTPUT_BATCHES = 32 };
+
+static int host_watch(struct hawser_host *host, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(host->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+struct hawser_host *hawser_host_new(const struct hawser_stack_options *options)
+{
+    struct hawser_host *host = calloc(1, sizeof(*host));
+    if (!host)
+        return NULL;
+    host->armed_ns = HAWSER_NEVER;
+    host->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    host->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    int error = host->epoll_fd < 0 || host->timer_fd < 0 ? -errno : host_watch(host, host->timer_fd);
+    if (!error) {
+        host->pool = hawser_buf_pool_new(system_env(), HOST_BUFFER_BYTES, HOST_BUFFERS);
+        host->stack = hawser_stack_new(system_env(), options);
+        if (!host->pool || !host->stack)
+            error = -ENOMEM;
+    }
+    if (error) {
+        hawser_host_free(host);
+        errno = -error;
+        return NULL;
+    }
+    return host;
+}
+
+void hawser_host_free(struct hawser_host *host)
+{
+    if (host->stack)
+        hawser_stack_free(host->stack);
+    for (unsigned i = 0; i < HOST_LINKS; i++) {
+        if (host->ports[i].link)
+            host_detach(host, i);
+    }
+    if (host->pool)
+        hawser_buf_pool_close(host->pool);
+    if (host->timer_fd >= 0)
+        close(host->timer_fd);
+    if (host->epoll_fd >= 0)
+        close(host->epoll_fd);
+    free(host);
+}
+
+struct hawser_stack *hawser_host_stack(struct hawser_host *host) { return host->stack; }
+
+int hawser_host_fd(const struct hawser_host *host) { return host->epoll_fd; }
+
+uint64_t hawser_host_now(const struct hawser_host *host)
+{
+    (void)host;
+    return system_now();
+}
+
+int host_attach(struct hawser_host *host, struct link *link, struct netdev *netdev)
+{
+    struct hawser_link_options options = {.size = sizeof(options), .mtu = link->mtu, .gso_bytes = link->gso_bytes};
+    int error = host_watch(host, link->fd);
+    if (error)
+        return error;
+    int index = hawser_stack_add_link(host->stack, &options);
+    if (index < 0 || index >= HOST_LINKS) {
+        epoll_ctl(host->epoll_fd, EPOLL_CTL_DEL, link->fd, NULL);
+        return index < 0 ? index : -ENOSPC;
+    }
+    CHECK(!host->ports[index].link);
+    host->ports[index] = (struct host_port){link, netdev};
+    return index;
+}
+
+static void host_add_counters(struct link_counters *sum, const struct link_counters *more)
+{
+#define HOST_ADD_COUNTER(id, name) sum->id += more->id;
+    LINK_COUNTERS(HOST_ADD_COUNTER)
+#undef HOST_ADD_COUNTER
+}
+
+void host_detach(struct hawser_host *host, unsigned index)
+{
+    struct host_port *port = &host->ports[index];
+    epoll_ctl(host->epoll_fd, EPOLL_CTL_DEL, port->link->fd, NULL);
+    host_add_counters(&host->gone, &port->link->counters);
+    /* The routes first: a device that is ours takes them along silently, one that stays would keep them. */
+    if (port->netdev)
+        netdev_restore(port->netdev);
+    link_destroy(port->link);
+    *port = (struct host_port){0};
+}
+
+bool hawser_host_counter(const struct hawser_host *host, size_t i, struct hawser_counter *out)
+{
+    struct link_counters sum = host->gone;
+    for (unsigned p = 0; p < HOST_LINKS; p++) {
+        if (host->ports[p].link)
+            host_add_counters(&sum, &host->ports[p].link->counters);
+    }
+    const struct hawser_counter all[] = {
+#define HOST_LIST_COUNTER(id, name) {name, sum.id},
+        LINK_COUNTERS(HOST_LIST_COUNTER)
+#undef HOST_LIST_COUNTER
+    };
+    if (i >= HW_ARRAY_LEN(all))
+        return false;
+    *out = all[i];
+    return true;
+}
+
+/* Hands one batch of a link's packets to the stack. Returns how many, or -ENODEV. */
+static int host_receive(struct hawser_host *host, unsigned index, uint64_t now_ns)
+{
+    struct hawser_rx packets[LINK_BATCH];
+    struct link *link = host->ports[index].link;
+    int count = link_receive(link, packets, LINK_BATCH, now_ns);
+    if (count > 0)
+        hawser_stack_input(host->stack, (int)index, packets, (size_t)count, now_ns);
+    link_release(link);
+    return count;
+}
+
+/* Sends packets in runs that leave by the same link. Returns 0 or -ENODEV. */
+static int host_transmit(struct hawser_host *host, const struct hawser_tx *packets, size_t count, uint64_t now_ns)
+{
+    int result = 0;
+    for (size_t i = 0, end; i < count; i = end) {
+        unsigned index = packets[i].link;
+        for (end = i + 1; end < count && packets[end].link == index; end++)
+            ;
+        CHECK(index < HOST_LINKS);
+        struct link *link = host->ports[index].link;
+        if (!link) {
+            host->gone.tx_errors += end - i;
+        } else if (link_transmit(link, packets + i, end - i, now_ns) < 0) {
+            host_detach(host, index);
+            result = -ENODEV;
+        }
+    }
+    return result;
+}
+
+static int host_output(struct hawser_host *host, uint64_t now_ns)
+{
+    struct hawser_tx packets[HOST_OUTPUT_BATCH];
+    int result = 0;
+    host->output_left = true;
+    for (unsigned batch = 0; batch < HOST_OUTPUT_BATCHES && host->output_left; batch++) {
+        size_t count = hawser_stack_output(host->stack, packets, HOST_OUTPUT_BATCH, now_ns);
+        int error = host_transmit(host, packets, count, now_ns);
+        result = error ? error : result;
+        host->output_left = count == HOST_OUTPUT_BATCH;
+    }
+    return result;
+}
+
+/*
+ * Sets the timer for the stack's deadline. A deadline that moved back, as a retransmission timer does with every
+ * acknowledgement, leaves the timer where it is: one wake-up too many now and then costs less than a system call each
+ * time.
+ */
+static void host_arm_timer(struct hawser_host *host)
+{
+    uint64_t deadline_ns = host->output_left ? 1 : hawser_stack_deadline(host->stack);
+    bool fired = host->armed_ns <= system_now();
+    if (!fired && deadline_ns >= host->armed_ns)
+        return;
+    struct itimerspec when = {0};
+    if (deadline_ns != HAWSER_NEVER) {
+        deadline_ns = HW_MAX(deadline_ns, 1); /* a zero would switch the timer off */
+        when.it_value.tv_sec = (time_t)(deadline_ns / NS_PER_S);
+        when.it_value.tv_nsec = (long)(deadline_ns % NS_PER_S);
+    }
+    /* Setting the timer also takes back that it fired, so the descriptor need not be read. */
+    CHECK(timerfd_settime(host->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0);
+    host->armed_ns = deadline_ns;
+}
+
+int hawser_host_step(struct hawser_host *host)
+{
+    int result = 0;
+    bool busy = true;
+    for (unsigned round = 0; round < HOST_ROUNDS && busy; round++) {
+        uint64_t now_ns = system_now();
+        busy = false;
+        for (unsigned i = 0; i < HOST_LINKS; i++) {
+            if (!host->ports[i].link)
+                continue;
+            int count = host_receive(host, i, now_ns);
+            if (count < 0) {
+                host_detach(host, i);
+                result = count;
+            }
+            busy |= count > 0;
+        }
+        if (hawser_stack_deadline(host->stack) <= now_ns)
+            hawser_stack_advance(host->stack, now_ns);
+        int error = host_output(host, now_ns);
+        result = error ? error : result;
+    }
+    host_arm_timer(host);
+    return result;
+}

@@ -1,0 +1,143 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <hawser/host.h>
+
+#include "link/memory.h"
+#include "link/pcap.h"
+#include "link/tun.h"
+#include "run/host_state.h"
+#include "run/link_spec.h"
+#include "run/system.h"
+
+enum { PAIR_MTU = 1500, PAIR_QUEUE_PACKETS = 1024, PAIR_QUEUE_BYTES = 8 << 20 };
+
+/* Puts a recorder around the link where one is wanted. */
+static int host_record(const struct link_spec *spec, struct link **link, char *why, size_t why_size)
+{
+    int error = -ENOMEM;
+    if (!spec->pcap_path[0])
+        return 0;
+    struct pcap_writer *writer = pcap_open(spec->pcap_path, &error);
+    if (writer) {
+        struct link *wrapped = pcap_link_new(*link, writer);
+        if (wrapped) {
+            *link = wrapped;
+            return 0;
+        }
+        error = -ENOMEM;
+        pcap_close(writer);
+    }
+    snprintf(why, why_size, "cannot write the capture %.300s: %s; choose another pcap=", spec->pcap_path,
+             strerror(-error));
+    return error;
+}
+
+static void host_explain_attach(const struct link_spec *spec, const struct link *link, int error, char *why,
+                                size_t size)
+{
+    if (error == -EINVAL)
+        snprintf(why, size, "device %s has an MTU of %u: add mtu=1280 or more to the link", spec->device, link->mtu);
+    else if (error == -ENOSPC)
+        snprintf(why, size, "too many links: leave out %s, or give its addresses to another link", spec->device);
+    else
+        snprintf(why, size, "cannot add device %s: %s", spec->device, strerror(-error));
+}
+
+static int host_add_addresses(struct hawser_host *host, int index, const struct link_spec *spec, char *why,
+                              size_t why_size)
+{
+    for (size_t i = 0; i < spec->address_count; i++) {
+        const struct link_address *address = &spec->addresses[i];
+        int error = hawser_stack_add_address(host->stack, index, &address->addr, address->prefix_len);
+        if (error) {
+            char text[HAWSER_ADDR_STRLEN];
+            hawser_addr_format(&address->addr, text, sizeof(text));
+            snprintf(why, why_size,
+                     error == -EEXIST ? "the address %s is on another link already: leave one out"
+                                      : "no room for the address %s: use fewer addresses",
+                     text);
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* Sets up the open device and hands it over; on failure the caller still owns *link. */
+static int host_add_device(struct hawser_host *host, const struct link_spec *spec, struct link **link, char *why,
+                           size_t why_size)
+{
+    struct netdev *netdev;
+    int error = netdev_setup(spec, tun_is_persistent(*link), &netdev, &(*link)->mtu, why, why_size);
+    if (error)
+        return error;
+    error = host_record(spec, link, why, why_size);
+    if (!error) {
+        int index = host_attach(host, *link, netdev);
+        if (index >= 0) {
+            error = host_add_addresses(host, index, spec, why, why_size);
+            if (error)
+                host_detach(host, (unsigned)index);
+            *link = NULL;
+            return error;
+        }
+        error = index;
+        host_explain_attach(spec, *link, error, why, why_size);
+    }
+    netdev_restore(netdev);
+    return error;
+}
+
+int hawser_host_add_link(struct hawser_host *host, const char *text, char *why, size_t why_size)
+{
+    struct link_spec spec;
+    struct link *link;
+    int error = link_spec_parse(text, &spec, why, why_size);
+    if (!error)
+        error = tun_open(spec.device, !spec.no_gso, host->pool, &link, why, why_size);
+    if (error)
+        return error;
+    error = host_add_device(host, &spec, &link, why, why_size);
+    if (error && link)
+        link_destroy(link);
+    return error;
+}
+
+/* Attaches one end of a pair; destroys it on failure. */
+static int host_add_end(struct hawser_host *host, struct link *end, const struct hawser_addr *addr, unsigned prefix_len)
+{
+    int index = host_attach(host, end, NULL);
+    if (index < 0) {
+        link_destroy(end);
+        return index;
+    }
+    int error = hawser_stack_add_address(host->stack, index, addr, prefix_len);
+    if (error) {
+        host_detach(host, (unsigned)index);
+        return error;
+    }
+    return index;
+}
+
+int hawser_host_add_pair(struct hawser_host *a, const struct hawser_addr *addr_a, struct hawser_host *b,
+                         const struct hawser_addr *addr_b, unsigned prefix_len)
+{
+    const struct memory_options options = {
+        .mtu = PAIR_MTU, .queue_packets = PAIR_QUEUE_PACKETS, .queue_bytes = PAIR_QUEUE_BYTES, .gso = true};
+    struct link *end_a, *end_b;
+    int error = memory_pair_new(system_env(), &options, a->pool, b->pool, &end_a, &end_b);
+    if (error)
+        return error;
+    int index_a = host_add_end(a, end_a, addr_a, prefix_len);
+    if (index_a < 0) {
+        link_destroy(end_b);
+        return index_a;
+    }
+    int index_b = host_add_end(b, end_b, addr_b, prefix_len);
+    if (index_b < 0) {
+        host_detach(a, (unsigned)index_a);
+        return index_b;
+    }
+    return 0;
+}

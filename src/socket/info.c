@@ -1,0 +1,53 @@
+/* What a connection and its subflows are doing, for the application. */
+#include <hawser/info.h>
+
+#include "stack/stack.h"
+
+void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info *out)
+{
+    const struct conn *conn = (const struct conn *)(const void *)handle;
+    bool mptcp = conn->mode == CONN_MPTCP;
+    dsn64 first = dsn_add(conn->remote_idsn, 1);
+    *out = (struct hawser_conn_info){
+        .mptcp = mptcp,
+        .local_token = mptcp ? conn->local_token : 0,
+        .remote_token = mptcp ? conn->remote_token : 0,
+        .subflows = conn->subflow_count,
+        .sent_bytes = conn->sent_bytes,
+        .acked_bytes = conn->acked_bytes,
+        .recv_bytes = (uint64_t)dsn_diff(reassembly_next(&conn->rx), first),
+        .reinjected_bytes = conn->reinjected_bytes,
+        .duplicate_bytes = conn->rx.duplicate_bytes,
+    };
+}
+
+bool hawser_subflow_info(const struct hawser_conn *handle, size_t i, struct hawser_subflow_info *out)
+{
+    const struct conn *conn = (const struct conn *)(const void *)handle;
+    EACH_SUBFLOW (it, conn) {
+        if (i-- > 0)
+            continue;
+        const struct subflow *subflow = subflow_at(it);
+        const struct tcp *tcp = &subflow->tcp;
+        *out = (struct hawser_subflow_info){
+            .local = tcp->config.local,
+            .remote = tcp->config.remote,
+            .local_id = subflow->local_id,
+            .remote_id = subflow->remote_id,
+            .state = tcp_state_name(tcp->state),
+            .backup = subflow->backup_local || subflow->backup_remote,
+            .cwnd_bytes = tcp->cc.cwnd,
+            .in_flight_bytes = tcp_in_flight(tcp),
+            .mss_bytes = tcp->segment_bytes,
+            .srtt_ns = tcp->rtt.srtt_ns,
+            .rttvar_ns = tcp->rtt.rttvar_ns,
+            .min_rtt_ns = tcp->rtt.min_ns,
+            .sent_bytes = tcp->sent_bytes,
+            .recv_bytes = tcp->recv_bytes,
+            .retransmitted_bytes = tcp->retransmitted_bytes,
+            .timeouts = tcp->timeouts,
+        };
+        return true;
+    }
+    return false;
+}

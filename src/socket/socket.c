@@ -1,0 +1,203 @@
+/* The non-blocking socket interface: a thin skin over connections. A public handle is the connection itself. */
+#include <errno.h>
+#include <string.h>
+
+#include <hawser/socket.h>
+
+#include "stack/stack.h"
+
+static struct conn *inner(struct hawser_conn *handle) { return (struct conn *)(void *)handle; }
+static const struct conn *inner_const(const struct hawser_conn *handle)
+{
+    return (const struct conn *)(const void *)handle;
+}
+static struct hawser_conn *outer(struct conn *conn) { return (struct hawser_conn *)(void *)conn; }
+
+static bool is_zero(const struct hawser_addr *addr)
+{
+    static const uint8_t zero[16];
+    return memcmp(addr->ip, zero, sizeof zero) == 0;
+}
+
+/* The requested source, or the first address of the right family, one whose prefix covers the destination first. */
+static const struct local_address *choose_source(const struct hawser_stack *stack, const struct hawser_addr *wanted,
+                                                 const struct hawser_addr *remote)
+{
+    if (!is_zero(wanted))
+        return stack_local(stack, wanted);
+    for (unsigned i = 0; i < stack->host.address_count; i++)
+        if (hawser_addr_is_v4(&stack->host.addresses[i].addr) == hawser_addr_is_v4(remote))
+            return &stack->host.addresses[i];
+    return NULL;
+}
+
+int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
+                   const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out)
+{
+    struct hawser_conn_options o = conn_options_or_default(options);
+    if (remote->port == 0 || is_zero(remote))
+        return -EINVAL;
+    const struct local_address *local = choose_source(stack, &o.local, remote);
+    if (!local)
+        return -EADDRNOTAVAIL;
+    const struct conn_config config = {
+        .send_limit = o.send_buffer_bytes, .recv_limit = o.recv_buffer_bytes, .no_mptcp = o.no_mptcp};
+    struct conn *conn = conn_new(&stack->host, &config);
+    if (!conn)
+        return -ENOBUFS;
+    struct subflow *subflow;
+    int err = conn_add_subflow(conn, local, o.local.port, remote, now_ns, &subflow);
+    if (err == 0)
+        err = tcp_connect(&subflow->tcp, now_ns);
+    if (err < 0) {
+        conn_free(conn);
+        return err;
+    }
+    *out = outer(conn);
+    return 0;
+}
+
+int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
+                  const struct hawser_conn_options *options, struct hawser_listener **out)
+{
+    if (local->port == 0 || backlog == 0)
+        return -EINVAL;
+    if (!is_zero(local) && !stack_local(stack, local))
+        return -EADDRNOTAVAIL;
+    LIST_EACH (it, &stack->listeners)
+        if (hawser_addr_equal(&LIST_ENTRY(it, struct hawser_listener, link)->local, local))
+            return -EADDRINUSE;
+    const struct hawser_env *env = &stack->host.tcp.env;
+    struct hawser_listener *listener = env->alloc(env->ctx, sizeof *listener);
+    if (!listener)
+        return -ENOMEM;
+    *listener = (struct hawser_listener){
+        .stack = stack, .local = *local, .backlog = backlog, .options = conn_options_or_default(options)};
+    list_init(&listener->pending);
+    list_push_back(&stack->listeners, &listener->link);
+    *out = listener;
+    return 0;
+}
+
+void hawser_listener_close(struct hawser_listener *listener)
+{
+    struct hawser_stack *stack = listener->stack;
+    LIST_EACH (it, &listener->pending) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
+        conn->listener = NULL;
+        list_remove(it);
+        conn_abort(conn, -ECONNABORTED, stack->now_ns);
+    }
+    list_remove(&listener->link);
+    stack->host.tcp.env.free(stack->host.tcp.env.ctx, listener);
+}
+
+int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
+{
+    LIST_EACH (it, &listener->pending) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
+        if (!conn->established)
+            continue;
+        list_remove(it);
+        listener->waiting--;
+        conn->listener = NULL;
+        conn->detached = false;
+        conn_event(conn);
+        *out = outer(conn);
+        return 0;
+    }
+    return -EAGAIN;
+}
+
+ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
+{
+    struct conn *conn = inner(handle);
+    if (conn->error)
+        return conn->error;
+    if (conn->fin_wanted)
+        return -EPIPE;
+    if (!conn->established)
+        return -ENOTCONN;
+    size_t taken = conn_send(conn, data, len);
+    return taken || len == 0 ? (ssize_t)taken : -EAGAIN;
+}
+
+/* Nothing is readable: is that the end, an error, or not yet? */
+static ssize_t nothing_to_read(const struct conn *conn)
+{
+    if (conn_at_end(conn))
+        return 0;
+    return conn->error ? conn->error : -EAGAIN;
+}
+
+ssize_t hawser_recv(struct hawser_conn *handle, void *data, size_t len)
+{
+    struct conn *conn = inner(handle);
+    size_t n = conn_recv(conn, data, len);
+    return n || len == 0 ? (ssize_t)n : nothing_to_read(conn);
+}
+
+size_t hawser_peek(struct hawser_conn *handle, struct hawser_part *parts, size_t max)
+{
+    return reassembly_peek(&inner(handle)->rx, parts, max);
+}
+
+void hawser_consume(struct hawser_conn *handle, size_t len)
+{
+    struct conn *conn = inner(handle);
+    reassembly_consume(&conn->rx, (uint32_t)HW_MIN(len, reassembly_readable(&conn->rx)));
+    conn_consumed(conn);
+}
+
+void hawser_shutdown(struct hawser_conn *handle) { conn_shutdown(inner(handle)); }
+
+void hawser_close(struct hawser_conn *handle)
+{
+    struct conn *conn = inner(handle);
+    reassembly_consume(&conn->rx, reassembly_readable(&conn->rx));
+    conn_consumed(conn);
+    conn_shutdown(conn);
+    conn->detached = true;
+    list_remove(&conn->event_link);
+    conn_wake(conn);
+}
+
+void hawser_abort(struct hawser_conn *handle)
+{
+    struct conn *conn = inner(handle);
+    conn->detached = true;
+    list_remove(&conn->event_link);
+    conn_abort(conn, -ECONNABORTED, stack_of(conn->host)->now_ns);
+}
+
+unsigned hawser_conn_ready(const struct hawser_conn *handle)
+{
+    const struct conn *conn = inner_const(handle);
+    unsigned ready = 0;
+    if (conn->established)
+        ready |= HAWSER_CONNECTED;
+    if (conn->error)
+        ready |= HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE;
+    if (reassembly_readable(&conn->rx) || conn_at_end(conn))
+        ready |= HAWSER_READABLE;
+    if (conn->established && !conn->fin_wanted && sendq_room(&conn->sendq))
+        ready |= HAWSER_WRITABLE;
+    if (conn_closed(conn) && (conn->established || conn->error))
+        ready |= HAWSER_CLOSED;
+    return ready;
+}
+
+int hawser_conn_error(const struct hawser_conn *handle) { return inner_const(handle)->error; }
+
+void hawser_conn_set_user(struct hawser_conn *handle, void *user) { inner(handle)->user = user; }
+
+void *hawser_conn_user(const struct hawser_conn *handle) { return inner_const(handle)->user; }
+
+struct hawser_conn *hawser_next_event(struct hawser_stack *stack)
+{
+    struct list *node = list_first(&stack->host.events);
+    if (!node)
+        return NULL;
+    list_remove(node);
+    return outer(LIST_ENTRY(node, struct conn, event_link));
+}

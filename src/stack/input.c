@@ -1,0 +1,214 @@
+/* Packets in: IP, TCP, the owner of the segment, or a RST for nobody's. */
+#include <errno.h>
+#include <string.h>
+
+#include "stack/stack.h"
+#include "wire/checksum.h"
+#include "wire/ip.h"
+
+/* A packet on its way up. */
+struct arrival {
+    const struct hawser_rx *rx;
+    int link;
+    struct ip_header ip;
+    struct tcp_segment segment;
+    struct tcp_options options;
+    struct hawser_addr local, remote;
+};
+
+static struct counters *counters(struct hawser_stack *stack) { return &stack->host.tcp.counters; }
+
+static bool parse_ip(struct hawser_stack *stack, struct arrival *a)
+{
+    static const enum counter causes[] = {
+        [IP_TRUNCATED] = COUNT_DROP_IP_TRUNCATED, [IP_BAD_VERSION] = COUNT_DROP_IP_VERSION,
+        [IP_BAD_HEADER] = COUNT_DROP_IP_HEADER,   [IP_BAD_CHECKSUM] = COUNT_DROP_IP_CHECKSUM,
+        [IP_FRAGMENT] = COUNT_DROP_IP_FRAGMENT,   [IP_BAD_ADDRESS] = COUNT_DROP_IP_ADDRESS,
+    };
+    enum ip_result result = ip_parse(a->rx->data, a->rx->len, a->rx->gso_size > 0, &a->ip);
+    if (result != IP_OK) {
+        count(counters(stack), causes[result]);
+        return false;
+    }
+    if (a->ip.protocol != IP_PROTO_TCP) {
+        count(counters(stack), COUNT_DROP_PROTOCOL);
+        return false;
+    }
+    if (!stack_local(stack, &a->ip.dst)) {
+        count(counters(stack), COUNT_DROP_NOT_OURS);
+        return false;
+    }
+    return true;
+}
+
+static bool checksum_good(const struct arrival *a, const uint8_t *tcp)
+{
+    struct csum sum = {0, false};
+    if (a->rx->flags & HAWSER_RX_CSUM_OK)
+        return true;
+    csum_add_pseudo(&sum, &a->ip.src, &a->ip.dst, a->ip.payload_len);
+    csum_add(&sum, tcp, a->ip.payload_len);
+    return csum_finish(&sum) == 0;
+}
+
+static bool parse_tcp(struct hawser_stack *stack, struct arrival *a)
+{
+    const uint8_t *tcp = a->rx->data + a->ip.header_len;
+    struct tcp_header *h = &a->segment.header;
+    if (!tcp_header_parse(tcp, a->ip.payload_len, h)) {
+        count(counters(stack), COUNT_DROP_TCP_HEADER);
+        return false;
+    }
+    if (!checksum_good(a, tcp)) {
+        count(counters(stack), COUNT_DROP_TCP_CHECKSUM);
+        return false;
+    }
+    tcp_options_parse(tcp + TCP_HEADER_LEN, h->header_len - (size_t)TCP_HEADER_LEN, h->flags, &a->options);
+    uint32_t len = a->ip.payload_len - h->header_len;
+    a->segment.options = &a->options;
+    a->segment.payload = (struct slice){a->rx->buf, tcp + h->header_len, len};
+    a->segment.wire_segments =
+        (uint16_t)(a->rx->gso_size ? HW_MAX((len + a->rx->gso_size - 1) / a->rx->gso_size, 1u) : 1u);
+    a->local = a->ip.dst;
+    a->local.port = h->dst_port;
+    a->remote = a->ip.src;
+    a->remote.port = h->src_port;
+    return true;
+}
+
+/* RFC 9293 3.10.7.1: whoever speaks to a connection that does not exist is told so, unless it was a RST itself. */
+static void refuse(struct hawser_stack *stack, const struct arrival *a)
+{
+    const struct tcp_header *h = &a->segment.header;
+    if (h->flags & TCP_RST)
+        return;
+    if (stack->reply_count == REPLIES_MAX) {
+        count(counters(stack), COUNT_LIMIT_REPLIES);
+        return;
+    }
+    struct stateless_reply *reply = &stack->replies[stack->reply_count++];
+    *reply = (struct stateless_reply){.local = a->local, .remote = a->remote, .link = (uint8_t)a->link};
+    if (h->flags & TCP_ACK) {
+        reply->seq = h->ack;
+    } else {
+        uint32_t span = a->segment.payload.len + !!(h->flags & TCP_SYN) + !!(h->flags & TCP_FIN);
+        reply->ack = seq_add(h->seq, span);
+        reply->with_ack = true;
+    }
+}
+
+static void input_join(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
+{
+    struct conn *conn = demux_token(stack, a->options.mp.join.token);
+    if (!conn) {
+        count(counters(stack), COUNT_DROP_JOIN_TOKEN);
+        refuse(stack, a);
+        return;
+    }
+    struct subflow *subflow;
+    if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
+        refuse(stack, a);
+        return;
+    }
+    if (negotiate_join_syn(subflow, &a->options.mp.join) < 0 || tcp_accept(&subflow->tcp, &a->segment, now_ns) < 0) {
+        count(counters(stack), COUNT_DROP_JOIN_REFUSED);
+        refuse(stack, a);
+        conn_wake(conn); /* reaps the closed subflow */
+    }
+}
+
+static void input_syn(struct hawser_stack *stack, struct arrival *a, struct hawser_listener *listener, uint64_t now_ns)
+{
+    if (listener->waiting >= listener->backlog) {
+        count(counters(stack), COUNT_DROP_BACKLOG);
+        return; /* the peer asks again */
+    }
+    const struct conn_config config = {.send_limit = listener->options.send_buffer_bytes,
+                                       .recv_limit = listener->options.recv_buffer_bytes,
+                                       .no_mptcp = listener->options.no_mptcp,
+                                       .server = true};
+    struct conn *conn = conn_new(&stack->host, &config);
+    struct subflow *subflow;
+    if (!conn)
+        return;
+    negotiate_syn(conn, &a->options.mp);
+    if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
+        conn_free(conn);
+        return;
+    }
+    subflow->passive = true;
+    if (tcp_accept(&subflow->tcp, &a->segment, now_ns) < 0) {
+        conn_free(conn);
+        return;
+    }
+    conn->listener = listener;
+    conn->detached = true; /* nobody's until accepted */
+    list_push_back(&listener->pending, &conn->accept_link);
+    listener->waiting++;
+}
+
+static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
+{
+    count(counters(stack), COUNT_IP_IN);
+    if (!parse_ip(stack, a) || !parse_tcp(stack, a))
+        return;
+    struct subflow *subflow = demux_find(stack, &a->local, &a->remote);
+    uint8_t flags = a->segment.header.flags;
+    bool opens = (flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+    if (subflow && opens && subflow->tcp.state == TCPS_TIME_WAIT &&
+        seq_lt(seq_at(subflow->tcp.irs + (uint32_t)subflow->tcp.rx.next), a->segment.header.seq)) {
+        /* RFC 9293 3.6.1: a new incarnation may take over from TIME-WAIT. */
+        stack->host.ops->subflow_unbind(&stack->host, subflow);
+        subflow->bound = false;
+        subflow = NULL;
+    }
+    if (subflow) {
+        tcp_input(&subflow->tcp, &a->segment, now_ns);
+        return;
+    }
+    if (opens && mptcp_has(&a->options.mp, MPTCP_JOIN)) { /* RFC 8684 3.2: by token, listener or not */
+        input_join(stack, a, now_ns);
+        return;
+    }
+    struct hawser_listener *listener = opens ? demux_listener(stack, &a->local) : NULL;
+    if (listener) {
+        input_syn(stack, a, listener, now_ns);
+        return;
+    }
+    count(counters(stack), COUNT_DROP_NO_CONNECTION);
+    refuse(stack, a);
+}
+
+/* A packet outside any buffer is copied into one, so that what is kept can be kept by reference. */
+static struct hawser_buf *own_copy(struct hawser_stack *stack, struct hawser_rx *rx)
+{
+    struct hawser_buf *buf = hawser_buf_new(stack->host.chunks);
+    if (!buf || hawser_buf_capacity(buf) < rx->len) {
+        count(counters(stack), COUNT_DROP_NO_MEMORY);
+        if (buf)
+            hawser_buf_unref(buf);
+        return NULL;
+    }
+    memcpy(hawser_buf_data(buf), rx->data, rx->len);
+    rx->data = hawser_buf_data(buf);
+    rx->buf = buf;
+    return buf;
+}
+
+void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,
+                        uint64_t now_ns)
+{
+    stack->now_ns = now_ns;
+    if (link < 0 || link >= stack->link_count)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        struct hawser_rx rx = packets[i];
+        struct hawser_buf *copy = NULL;
+        if (!rx.buf && !(copy = own_copy(stack, &rx)))
+            continue;
+        struct arrival a = {.rx = &rx, .link = link};
+        input_one(stack, &a, now_ns);
+        if (copy)
+            hawser_buf_unref(copy);
+    }
+}

@@ -1,0 +1,212 @@
+#include "stack/stack.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "wire/checksum.h"
+#include "wire/ip.h"
+
+#define CHUNK_BYTES (64u * 1024 + 128)
+#define CONNECTIONS_DEFAULT 4096u
+#define MEMORY_DEFAULT (256u * 1024 * 1024)
+#define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
+#define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
+#define SUBFLOWS_PER_CONNECTION 2
+
+struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options)
+{
+    struct hawser_conn_options o = {0};
+    if (options)
+        memcpy(&o, options, HW_MIN(options->size, sizeof o));
+    if (o.send_buffer_bytes == 0)
+        o.send_buffer_bytes = SEND_BUFFER_DEFAULT;
+    if (o.recv_buffer_bytes == 0)
+        o.recv_buffer_bytes = RECV_BUFFER_DEFAULT;
+    return o;
+}
+
+static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, uint32_t connections)
+{
+    uint32_t subflows = connections * SUBFLOWS_PER_CONNECTION;
+    struct mp_host *host = &stack->host;
+    pool_init(&host->conns, env, sizeof(struct conn), connections);
+    pool_init(&host->subflows, env, sizeof(struct subflow), subflows);
+    pool_init(&host->nodes, env, reassembly_node_size(), UINT32_C(1) << 20);
+    pool_init(&host->tcp.records, env, sizeof(struct tx_record), UINT32_C(1) << 20);
+    deadline_queue_init(&host->tcp.timers, env);
+    if (hash_init(&stack->tuples, env, 64) < 0)
+        return -ENOMEM;
+    if (hash_init(&stack->tokens, env, 64) < 0) {
+        hash_destroy(&stack->tuples);
+        return -ENOMEM;
+    }
+    /* A timer for each connection and two for each subflow: setting one must never fail. */
+    if (deadline_queue_reserve(&host->tcp.timers, connections + 2 * subflows) < 0) {
+        hash_destroy(&stack->tuples);
+        hash_destroy(&stack->tokens);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options)
+{
+    struct hawser_stack_options o = {0};
+    if (options)
+        memcpy(&o, options, HW_MIN(options->size, sizeof o));
+    uint32_t memory = o.max_memory_bytes ? o.max_memory_bytes : MEMORY_DEFAULT;
+    const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
+    struct hawser_stack *stack = cc ? env->alloc(env->ctx, sizeof *stack) : NULL;
+    if (!stack)
+        return NULL;
+    memset(stack, 0, sizeof *stack);
+    struct mp_host *host = &stack->host;
+    host->tcp.env = *env;
+    host->ops = &stack_host_ops;
+    host->cc = cc;
+    host->scheduler = &scheduler_lowest_rtt;
+    host->no_mptcp = o.no_mptcp;
+    list_init(&host->connections);
+    list_init(&host->ready);
+    list_init(&host->events);
+    list_init(&stack->listeners);
+    env->random(env->ctx, stack->secret, sizeof stack->secret);
+    host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, HW_MAX(memory / CHUNK_BYTES, 1u));
+    if (!host->chunks ||
+        init_tables(stack, &host->tcp.env, o.max_connections ? o.max_connections : CONNECTIONS_DEFAULT) < 0) {
+        if (host->chunks)
+            hawser_buf_pool_close(host->chunks);
+        env->free(env->ctx, stack);
+        return NULL;
+    }
+    return stack;
+}
+
+void hawser_stack_free(struct hawser_stack *stack)
+{
+    struct mp_host *host = &stack->host;
+    struct hawser_env env = host->tcp.env;
+    LIST_EACH (it, &host->connections)
+        conn_free(LIST_ENTRY(it, struct conn, link));
+    LIST_EACH (it, &stack->listeners)
+        env.free(env.ctx, LIST_ENTRY(it, struct hawser_listener, link));
+    deadline_queue_destroy(&host->tcp.timers);
+    hash_destroy(&stack->tuples);
+    hash_destroy(&stack->tokens);
+    pool_destroy(&host->conns);
+    pool_destroy(&host->subflows);
+    pool_destroy(&host->nodes);
+    pool_destroy(&host->tcp.records);
+    hawser_buf_pool_close(host->chunks);
+    env.free(env.ctx, stack);
+}
+
+int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options)
+{
+    struct hawser_link_options o = {0};
+    if (options)
+        memcpy(&o, options, HW_MIN(options->size, sizeof o));
+    if (o.mtu == 0)
+        o.mtu = 1500;
+    if (o.mtu < 1280 || o.mtu > UINT16_MAX)
+        return -EINVAL;
+    if (stack->link_count == LINKS_MAX)
+        return -ENOSPC;
+    stack->links[stack->link_count] = (struct link_slot){o.mtu, o.gso_bytes};
+    return stack->link_count++;
+}
+
+int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr, unsigned prefix_len)
+{
+    struct mp_host *host = &stack->host;
+    if (link < 0 || link >= stack->link_count || prefix_len > (hawser_addr_is_v4(addr) ? 32u : 128u))
+        return -EINVAL;
+    if (stack_local(stack, addr))
+        return -EEXIST;
+    if (host->address_count == HOST_ADDRESSES_MAX)
+        return -ENOSPC;
+    struct local_address *local = &host->addresses[host->address_count++];
+    *local = (struct local_address){.addr = *addr,
+                                    .prefix_len = (uint8_t)prefix_len,
+                                    .link = (uint8_t)link,
+                                    .mtu = stack->links[link].mtu,
+                                    .gso_bytes = stack->links[link].gso_bytes};
+    local->addr.port = 0;
+    return 0;
+}
+
+static void emit_reply(const struct stateless_reply *r, struct hawser_tx *tx)
+{
+    struct tcp_header h = {.src_port = r->local.port,
+                           .dst_port = r->remote.port,
+                           .seq = r->seq,
+                           .ack = r->ack,
+                           .flags = (uint8_t)(TCP_RST | (r->with_ack ? TCP_ACK : 0)),
+                           .header_len = TCP_HEADER_LEN};
+    struct csum pseudo = {0, false};
+    csum_add_pseudo(&pseudo, &r->local, &r->remote, TCP_HEADER_LEN);
+    h.checksum = csum_fold(&pseudo);
+    size_t l3 = ip_emit(tx->head, &r->local, &r->remote, 0, TCP_HEADER_LEN);
+    tcp_header_emit(tx->head + l3, &h);
+    tx->l3_len = (uint8_t)l3;
+    tx->head_len = (uint8_t)(l3 + TCP_HEADER_LEN);
+    tx->link = r->link;
+    tx->part_count = 0;
+    tx->payload_len = 0;
+    tx->gso_size = 0;
+}
+
+/* A connection that failed before anybody accepted it leaves its listener's queue. */
+static void leave_listener_if_dead(struct conn *conn)
+{
+    struct hawser_listener *listener = conn->listener;
+    if (!listener || !conn->error)
+        return;
+    EACH_SUBFLOW (it, conn)
+        if (!tcp_finished(&subflow_at(it)->tcp))
+            return;
+    conn->listener = NULL;
+    listener->waiting--;
+}
+
+size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets, size_t max, uint64_t now_ns)
+{
+    struct tx_batch batch = {packets, 0, max};
+    stack->now_ns = now_ns;
+    while (stack->reply_count && !tx_batch_full(&batch))
+        emit_reply(&stack->replies[--stack->reply_count], &packets[batch.count++]);
+    while (!tx_batch_full(&batch)) {
+        struct list *node = list_first(&stack->host.ready);
+        if (!node)
+            break;
+        struct conn *conn = LIST_ENTRY(node, struct conn, ready_link);
+        list_remove(node);
+        conn_output(conn, &batch, now_ns);
+        if (tx_batch_full(&batch)) {
+            conn_wake(conn); /* there may be more: last in line for the next batch */
+            break;
+        }
+        leave_listener_if_dead(conn);
+        if (!conn->listener)
+            (void)conn_reap(conn);
+    }
+    count_n(&stack->host.tcp.counters, COUNT_IP_OUT, batch.count);
+    return batch.count;
+}
+
+uint64_t hawser_stack_deadline(const struct hawser_stack *stack) { return deadline_next(&stack->host.tcp.timers); }
+
+void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns)
+{
+    stack->now_ns = now_ns;
+    deadline_run(&stack->host.tcp.timers, now_ns);
+}
+
+bool hawser_stack_counter(const struct hawser_stack *stack, size_t i, struct hawser_counter *out)
+{
+    if (i >= COUNTER_TOTAL)
+        return false;
+    *out = (struct hawser_counter){counter_name((enum counter)i), stack->host.tcp.counters.v[i]};
+    return true;
+}

@@ -1,0 +1,70 @@
+/* The host: links, addresses, demultiplexing, listeners, and the sans-I/O entry points of <hawser/stack.h>. */
+#ifndef HW_STACK_STACK_H
+#define HW_STACK_STACK_H
+
+#include <hawser/socket.h>
+#include <hawser/stack.h>
+
+#include "base/hash.h"
+#include "mptcp/conn.h"
+#include "mptcp/host.h"
+
+#define LINKS_MAX 16
+/* RSTs waiting to answer packets that belong to nothing; more are dropped and counted. */
+#define REPLIES_MAX 64
+
+struct link_slot {
+    uint32_t mtu, gso_bytes;
+};
+
+/* A RST for a segment without a connection (RFC 9293 3.10.7.1). */
+struct stateless_reply {
+    struct hawser_addr local, remote;
+    seq32 seq, ack;
+    bool with_ack;
+    uint8_t link;
+};
+
+struct hawser_listener {
+    struct list link;
+    struct hawser_stack *stack;
+    struct hawser_addr local; /* all-zero IP: any */
+    unsigned backlog, waiting;
+    struct hawser_conn_options options;
+    struct list pending; /* connections not yet accepted, by accept_link */
+};
+
+struct hawser_stack {
+    struct mp_host host; /* first: the host is the stack as connections see it */
+    struct hash_table tuples, tokens;
+    struct list listeners;
+    struct link_slot links[LINKS_MAX];
+    uint8_t link_count;
+    struct stateless_reply replies[REPLIES_MAX];
+    uint8_t reply_count;
+    uint8_t secret[16]; /* RFC 6528 */
+    uint64_t now_ns;    /* latest time the stack was told */
+    uint64_t input_rounds;
+};
+
+static inline struct hawser_stack *stack_of(struct mp_host *host)
+{
+    return HW_CONTAINER(host, struct hawser_stack, host);
+}
+
+/* ---- demux.c ---- */
+extern const struct mp_host_ops stack_host_ops;
+struct subflow *demux_find(struct hawser_stack *stack, const struct hawser_addr *local,
+                           const struct hawser_addr *remote);
+struct conn *demux_token(struct hawser_stack *stack, uint32_t token);
+struct hawser_listener *demux_listener(struct hawser_stack *stack, const struct hawser_addr *local);
+const struct local_address *stack_local(const struct hawser_stack *stack, const struct hawser_addr *addr);
+
+/* ---- stack.c ---- */
+/* Frees the connections that nobody needs any more among those that are ready. */
+int stack_reserve_timers(struct hawser_stack *stack);
+
+/* Options with the defaults filled in. */
+struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options);
+
+#endif

@@ -1,0 +1,152 @@
+/* What an acknowledgement does: the scoreboard, the round-trip time, the windows (RFC 9293 3.10.7.4, RFC 2018). */
+#include "base/compiler.h"
+#include "tcp/internal.h"
+
+#define SIBLINGS_MAX 16
+
+static void delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, struct delivery *d,
+                      uint64_t now_ns)
+{
+    tcp_rack_delivered(tcp, record, end, now_ns);
+    /* RFC 6298 3 (Karn): a record that was sent twice tells no round trip. */
+    if (!record->retransmitted)
+        d->rtt_ns = HW_MAX(now_ns - record->sent_ns, 1);
+}
+
+/* Marks what [start, end) covers as held by the peer, splitting records at its edges. */
+static void sack_range(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d, uint64_t now_ns)
+{
+    struct txq *q = &tcp->txq;
+    for (uint32_t i = txq_find(q, start); i < q->count; i++) {
+        struct tx_record *record = txq_at(q, i);
+        if (record->ssn >= end)
+            return;
+        if (record->sacked)
+            continue;
+        if (record->ssn < start && start < record->ssn + record->len) {
+            if (txq_split(q, i, start) < 0)
+                return; /* memory is out: it counts as not sacked, which costs only a retransmission */
+            continue;
+        }
+        if (tx_record_end(record) > end && end < record->ssn + record->len && txq_split(q, i, end) < 0)
+            return;
+        if (record->ssn < start || tx_record_end(record) > end)
+            continue;
+        d->bytes += tx_record_span(record);
+        delivered(tcp, record, tx_record_end(record), d, now_ns);
+        txq_mark_sacked(q, record);
+    }
+}
+
+static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, struct delivery *d, uint64_t now_ns)
+{
+    const struct tcp_options *o = segment->options;
+    if (!tcp->sack || !(o->present & TCP_OPT_SACK))
+        return;
+    for (unsigned i = 0; i < o->sack_count; i++) {
+        uint64_t start = tcp_tx_ssn(tcp, o->sack[i].start), end = tcp_tx_ssn(tcp, o->sack[i].end);
+        if (start >= end || end > tcp->snd_nxt)
+            continue;
+        if (end <= segment->ack) { /* RFC 2883 4: below the cumulative point, it reports a duplicate */
+            d->duplicate = true;
+            continue;
+        }
+        sack_range(tcp, HW_MAX(start, segment->ack), end, d, now_ns);
+    }
+}
+
+static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d, uint64_t now_ns)
+{
+    struct txq *q = &tcp->txq;
+    for (struct tx_record *record; (record = txq_oldest(q)) && tx_record_end(record) <= ack;) {
+        if (!record->sacked) {
+            d->bytes += tx_record_span(record);
+            delivered(tcp, record, tx_record_end(record), d, now_ns);
+        }
+        txq_pop(q);
+    }
+    struct tx_record *first = txq_oldest(q);
+    if (first && first->ssn < ack) {
+        uint32_t part = (uint32_t)(ack - first->ssn);
+        if (!first->sacked) {
+            d->bytes += part;
+            delivered(tcp, first, ack, d, now_ns);
+        }
+        txq_trim_oldest(q, part);
+    }
+    tcp->snd_una = ack;
+    d->advanced = true;
+}
+
+/* RFC 7323 4.1: the echo tells the round trip even of what was sent twice, to a millisecond. */
+static uint64_t rtt_by_timestamp(const struct tcp *tcp, const struct tcp_options *o, uint64_t now_ns)
+{
+    if (!tcp->timestamps || !(o->present & TCP_OPT_TIMESTAMPS) || o->ts_ecr == 0)
+        return 0;
+    uint32_t ticks = tcp_timestamp(tcp, now_ns) - o->ts_ecr;
+    return ticks < UINT32_C(1) << 24 ? HW_MAX(ticks, 1u) * NS_PER_MS : 0;
+}
+
+static void tell_controller(struct tcp *tcp, const struct delivery *d, bool limited, uint64_t now_ns)
+{
+    struct cc_sibling siblings[SIBLINGS_MAX];
+    struct cc_ack ack = {
+        .now_ns = now_ns,
+        .acked = d->bytes,
+        .in_flight = d->flight,
+        .rtt_ns = d->rtt_ns,
+        .srtt_ns = tcp->rtt.srtt_ns,
+        .min_rtt_ns = tcp->rtt.min_ns,
+        .cwnd_limited = limited,
+        .siblings = siblings,
+        .sibling_count = tcp->hooks->siblings(tcp, siblings, SIBLINGS_MAX),
+    };
+    if (tcp->snd_una > tcp->round_end) {
+        ack.round_start = true;
+        tcp->round_end = tcp->snd_nxt;
+    }
+    tcp->cc.ops->on_ack(&tcp->cc, &ack);
+}
+
+/* RFC 9293 3.10.7.4: the window of the newest segment counts. */
+static void update_window(struct tcp *tcp, const struct tcp_segment *segment)
+{
+    if (segment->ssn < tcp->snd_wl1 || (segment->ssn == tcp->snd_wl1 && segment->ack < tcp->snd_wl2))
+        return;
+    uint8_t scale = segment->header.flags & TCP_SYN ? 0 : tcp->snd_wscale;
+    tcp->snd_wnd = (uint32_t)segment->header.window << scale;
+    tcp->snd_wnd_max = HW_MAX(tcp->snd_wnd_max, tcp->snd_wnd);
+    tcp->snd_wl1 = segment->ssn;
+    tcp->snd_wl2 = segment->ack;
+}
+
+void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
+{
+    if (segment->ack < tcp->snd_una)
+        return;
+    struct delivery d = {.flight = tcp_in_flight(tcp)};
+    bool limited = tcp->snd_una <= tcp->limited_until;
+    process_sack(tcp, segment, &d, now_ns);
+    if (segment->ack > tcp->snd_una)
+        process_cumulative(tcp, segment->ack, &d, now_ns);
+    update_window(tcp, segment);
+    if (d.bytes) {
+        uint64_t rtt = d.rtt_ns ? d.rtt_ns : d.advanced ? rtt_by_timestamp(tcp, segment->options, now_ns) : 0;
+        if (rtt)
+            rtt_sample(&tcp->rtt, rtt, now_ns);
+    }
+    if (d.advanced)
+        tcp->rtt.backoff = 0;
+    tcp_recovery_on_ack(tcp, &d, now_ns);
+    if (d.bytes && (!tcp->recovery.active || tcp->recovery.after_timeout))
+        tell_controller(tcp, &d, limited, now_ns);
+    if (d.bytes) {
+        tcp_arm_retransmit(tcp, now_ns);
+        tcp_arm_probe(tcp, now_ns);
+    }
+    if (d.advanced && tcp->alive_pending) {
+        tcp->alive_pending = false;
+        tcp->hooks->event(tcp, TCP_EVENT_ALIVE, now_ns);
+    }
+    tcp->hooks->wake(tcp);
+}

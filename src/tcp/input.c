@@ -1,0 +1,250 @@
+/* Arrival of a segment: the checks of RFC 9293 3.10.7 and RFC 5961, then acknowledgement, payload and FIN. */
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/internal.h"
+
+/* RFC 7323 5.5: a timestamp older than this says nothing. */
+#define PAWS_STALE_NS (24 * UINT64_C(3600) * NS_PER_S)
+
+static uint32_t segment_span(const struct tcp_segment *s)
+{
+    return s->payload.len + !!(s->header.flags & TCP_SYN) + !!(s->header.flags & TCP_FIN);
+}
+
+/* RFC 5961 7: challenge acknowledgements are rationed. */
+static void challenge(struct tcp *tcp, uint64_t now_ns)
+{
+    if (now_ns - tcp->challenge_refill_ns >= NS_PER_S) {
+        tcp->challenge_refill_ns = now_ns;
+        tcp->challenge_tokens = TCP_CHALLENGE_ACKS;
+    }
+    if (tcp->challenge_tokens == 0)
+        return;
+    tcp->challenge_tokens--;
+    count(&tcp->host->counters, COUNT_TCP_CHALLENGE_ACK);
+    tcp_ack_now(tcp);
+}
+
+/* RFC 7323 5.3: protection against wrapped sequence numbers. */
+static bool paws_rejects(const struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
+{
+    if (!tcp->timestamps || !(s->options->present & TCP_OPT_TIMESTAMPS) || s->header.flags & TCP_RST)
+        return false;
+    return (int32_t)(s->options->ts_val - tcp->ts_recent) < 0 && now_ns - tcp->ts_recent_at_ns < PAWS_STALE_NS;
+}
+
+static void remember_timestamp(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
+{
+    if (!tcp->timestamps || !(s->options->present & TCP_OPT_TIMESTAMPS))
+        return;
+    /* RFC 7323 4.3: of the segment that begins at or before what we acknowledged last. */
+    if ((int32_t)(s->options->ts_val - tcp->ts_recent) >= 0 && s->ssn <= tcp->last_ack_sent) {
+        tcp->ts_recent = s->options->ts_val;
+        tcp->ts_recent_at_ns = now_ns;
+    }
+}
+
+/* RFC 9293 3.4, with the widest window ever offered: data that other subflows delivered may have moved the shared edge
+ * in the meantime (RFC 8684 3.3.1). */
+static bool in_window(const struct tcp *tcp, const struct tcp_segment *s)
+{
+    uint64_t edge = HW_MAX(tcp->rcv_edge, tcp->rx.next), end = s->ssn + segment_span(s);
+    if (s->ssn == end)
+        return s->ssn >= tcp->rx.next && s->ssn <= edge;
+    return s->ssn <= edge && end > tcp->rx.next;
+}
+
+/* RFC 5961 3.2: only the exact next number resets; one inside the window is challenged. */
+static void handle_reset(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
+{
+    if (s->ssn != tcp->rx.next) {
+        count(&tcp->host->counters, COUNT_DROP_BAD_RST);
+        challenge(tcp, now_ns);
+        return;
+    }
+    count(&tcp->host->counters, COUNT_TCP_RESETS_IN);
+    if (!tcp->hooks->segment(tcp, s, now_ns) && tcp->state == TCPS_CLOSED)
+        return;
+    tcp_close_now(tcp, tcp->state == TCPS_SYN_RECEIVED ? -ECONNREFUSED : -ECONNRESET, now_ns);
+}
+
+static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
+{
+    uint8_t flags = s->header.flags;
+    bool good_ack = flags & TCP_ACK && s->ack == SSN_ORIGIN + 1 && tcp->snd_nxt > SSN_ORIGIN;
+    if (flags & TCP_ACK && !good_ack) {
+        count(&tcp->host->counters, COUNT_DROP_BAD_ACK);
+        return;
+    }
+    if (flags & TCP_RST) {
+        if (good_ack) {
+            count(&tcp->host->counters, COUNT_TCP_RESETS_IN);
+            tcp_close_now(tcp, -ECONNREFUSED, now_ns);
+        }
+        return;
+    }
+    if (!(flags & TCP_SYN) || !good_ack) {
+        count(&tcp->host->counters, COUNT_DROP_BAD_SYN); /* a simultaneous open needs a listener on both sides */
+        return;
+    }
+    tcp_learn_options(tcp, s, now_ns);
+    s->ssn = SSN_ORIGIN;
+    if (!tcp->hooks->segment(tcp, s, now_ns))
+        return;
+    tcp_process_ack(tcp, s, now_ns);
+    tcp->ack_now = true;
+    tcp_set_state(tcp, TCPS_ESTABLISHED, now_ns);
+    tcp->hooks->wake(tcp);
+}
+
+/* Everything RFC 9293 3.10.7.4 checks before a segment may change anything. */
+static bool acceptable(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
+{
+    uint8_t flags = s->header.flags;
+    if (paws_rejects(tcp, s, now_ns)) {
+        count(&tcp->host->counters, COUNT_DROP_PAWS);
+        challenge(tcp, now_ns);
+        return false;
+    }
+    if (tcp->state == TCPS_SYN_RECEIVED && flags & TCP_SYN && !(flags & TCP_ACK) && s->ssn == SSN_ORIGIN) {
+        txq_mark_all_lost(&tcp->txq, false); /* our SYN/ACK was lost */
+        tcp->hooks->wake(tcp);
+        return false;
+    }
+    if (!in_window(tcp, s)) {
+        bool duplicate = s->ssn + segment_span(s) <= tcp->rx.next;
+        count(&tcp->host->counters, duplicate ? COUNT_TCP_DUPLICATES : COUNT_DROP_OUT_OF_WINDOW);
+        if (!(flags & TCP_RST)) {
+            if (duplicate && s->payload.len)
+                rxseq_note_duplicate(&tcp->rx, s->ssn, s->ssn + s->payload.len);
+            if (segment_span(s) || s->ssn != tcp->rx.next)
+                tcp_ack_now(tcp);
+        }
+        return false;
+    }
+    if (flags & TCP_RST) {
+        handle_reset(tcp, s, now_ns);
+        return false;
+    }
+    if (flags & TCP_SYN) { /* RFC 5961 4.2 */
+        count(&tcp->host->counters, COUNT_DROP_BAD_SYN);
+        challenge(tcp, now_ns);
+        return false;
+    }
+    if (!(flags & TCP_ACK)) {
+        count(&tcp->host->counters, COUNT_DROP_NO_ACK);
+        return false;
+    }
+    /* RFC 5961 5.2 */
+    if (s->ack > tcp->snd_nxt || s->ack + HW_MAX(tcp->snd_wnd_max, UINT16_MAX) < tcp->snd_una ||
+        (tcp->state == TCPS_SYN_RECEIVED && s->ack != SSN_ORIGIN + 1)) {
+        count(&tcp->host->counters, COUNT_DROP_BAD_ACK);
+        challenge(tcp, now_ns);
+        return false;
+    }
+    return true;
+}
+
+/* RFC 9293 3.8.6.3, RFC 5681 4.2: at least every second full segment, and at once when something is out of order. */
+static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_order, uint64_t now_ns)
+{
+    tcp->unacked_bytes += s->payload.len;
+    if (tcp->quick_acks) {
+        tcp->quick_acks -= HW_MIN(tcp->quick_acks, s->wire_segments);
+        in_order = false;
+    }
+    if (!in_order || tcp->unacked_bytes > tcp->segment_bytes || s->header.flags & TCP_FIN) {
+        tcp_ack_now(tcp);
+    } else if (tcp->timers.delayed_ack == TIME_NEVER) {
+        tcp->timers.delayed_ack = now_ns + TCP_DELAYED_ACK_NS;
+        tcp_timers_arm(tcp);
+    }
+}
+
+static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
+{
+    uint64_t end = HW_MIN(s->ssn + s->payload.len, HW_MAX(tcp->rcv_edge, tcp->rx.next)), at = s->ssn;
+    uint64_t before = tcp->rx.next;
+    bool had_gaps = tcp->rx.ahead.count > 0;
+    for (struct range part; part = rxseq_new_part(&tcp->rx, at, end), part.start < part.end; at = part.end) {
+        if (rxseq_add(&tcp->rx, part.start, part.end) < 0) {
+            count(&tcp->host->counters, COUNT_DROP_GAPS);
+            break;
+        }
+        uint32_t from = (uint32_t)(part.start - s->ssn), len = (uint32_t)(part.end - part.start);
+        tcp->recv_bytes += len;
+        tcp->hooks->receive(tcp, part.start, slice_sub(s->payload, from, len), now_ns);
+        if (tcp->state == TCPS_CLOSED)
+            return;
+    }
+    if (at == s->ssn)
+        rxseq_note_duplicate(&tcp->rx, s->ssn, end);
+    bool in_order = s->ssn == before && !had_gaps && tcp->rx.ahead.count == 0;
+    schedule_ack(tcp, s, in_order, now_ns);
+}
+
+/* RFC 9293 3.10.7.4, eighth: the FIN counts once everything before it has arrived. */
+static void take_fin(struct tcp *tcp, uint64_t now_ns)
+{
+    if (tcp->fin_at == 0 || tcp->rx.next != tcp->fin_at)
+        return;
+    tcp->rx.next = tcp->fin_at + 1;
+    tcp_ack_now(tcp);
+    if (tcp->state == TCPS_ESTABLISHED)
+        tcp->state = TCPS_CLOSE_WAIT;
+    else if (tcp->state == TCPS_FIN_WAIT_1)
+        tcp->state = TCPS_CLOSING;
+    else if (tcp->state == TCPS_FIN_WAIT_2)
+        tcp_enter_time_wait(tcp, now_ns);
+    else
+        return;
+    tcp->hooks->event(tcp, TCP_EVENT_FIN, now_ns);
+}
+
+/* Our FIN was acknowledged. */
+static void fin_acknowledged(struct tcp *tcp, uint64_t now_ns)
+{
+    if (!tcp->fin_sent || tcp->snd_una != tcp->snd_nxt)
+        return;
+    if (tcp->state == TCPS_FIN_WAIT_1)
+        tcp->state = TCPS_FIN_WAIT_2;
+    else if (tcp->state == TCPS_CLOSING)
+        tcp_enter_time_wait(tcp, now_ns);
+    else if (tcp->state == TCPS_LAST_ACK)
+        tcp_close_now(tcp, 0, now_ns);
+}
+
+void tcp_input(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
+{
+    s->ssn = tcp_rx_ssn(tcp, s->header.seq);
+    s->ack = tcp_tx_ssn(tcp, s->header.ack);
+    if (tcp->state == TCPS_CLOSED)
+        return;
+    if (tcp->state == TCPS_SYN_SENT) {
+        input_syn_sent(tcp, s, now_ns);
+        tcp_timers_arm(tcp);
+        return;
+    }
+    if (!acceptable(tcp, s, now_ns) || !tcp->hooks->segment(tcp, s, now_ns))
+        return;
+    remember_timestamp(tcp, s, now_ns);
+    tcp_process_ack(tcp, s, now_ns);
+    if (tcp->state == TCPS_SYN_RECEIVED)
+        tcp_set_state(tcp, TCPS_ESTABLISHED, now_ns);
+    if (tcp->state != TCPS_TIME_WAIT) {
+        if (s->payload.len)
+            take_payload(tcp, s, now_ns);
+        if (s->header.flags & TCP_FIN && tcp->fin_at == 0)
+            tcp->fin_at = s->ssn + s->payload.len;
+        take_fin(tcp, now_ns);
+    } else if (s->header.flags & TCP_FIN) { /* our last acknowledgement was lost */
+        tcp_enter_time_wait(tcp, now_ns);
+        tcp_ack_now(tcp);
+    }
+    fin_acknowledged(tcp, now_ns);
+    if (tcp->state == TCPS_CLOSED)
+        return;
+    tcp->hooks->progress(tcp, now_ns);
+    tcp_timers_arm(tcp);
+}

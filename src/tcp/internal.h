@@ -1,0 +1,69 @@
+/* What the files of src/tcp tell each other. */
+#ifndef HW_TCP_INTERNAL_H
+#define HW_TCP_INTERNAL_H
+
+#include "tcp/tcp.h"
+
+/* RFC 9293 3.4.2: MSL; half of the two minutes there, as hosts commonly choose. */
+#define TCP_MSL_NS (30 * NS_PER_S)
+#define TCP_DELAYED_ACK_NS (40 * NS_PER_MS)
+/* RFC 1122 4.2.3.5: R2 is at least 3 minutes for a SYN and 100 s for data. */
+#define TCP_SYN_TRIES_MAX 6
+#define TCP_BACKOFF_MAX 10
+#define TCP_QUICK_ACKS 16
+/* RFC 5961 7: challenge ACKs a second. */
+#define TCP_CHALLENGE_ACKS 10
+
+/* tcp.c */
+void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns);
+void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns);
+void tcp_enter_time_wait(struct tcp *tcp, uint64_t now_ns);
+/* Takes MSS, window scale, timestamps and SACK from a SYN or SYN/ACK. */
+void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns);
+
+/* Between the wire's numbers and ours: the number nearest to what was expected. */
+static inline uint64_t tcp_rx_ssn(const struct tcp *tcp, seq32 seq)
+{
+    uint32_t next = tcp->irs + (uint32_t)tcp->rx.next;
+    return tcp->rx.next + (uint64_t)(int64_t)(int32_t)(seq.v - next);
+}
+static inline uint64_t tcp_tx_ssn(const struct tcp *tcp, seq32 ack)
+{
+    uint32_t una = tcp->config.iss + (uint32_t)tcp->snd_una;
+    return tcp->snd_una + (uint64_t)(int64_t)(int32_t)(ack.v - una);
+}
+
+/* ack.c: takes the acknowledgement of an acceptable segment. */
+void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
+
+/* recovery.c */
+struct delivery {    /* what one acknowledgement delivered */
+    uint32_t bytes;  /* newly acknowledged or sacked */
+    uint32_t flight; /* in flight before */
+    uint64_t rtt_ns; /* of the newest record never retransmitted; 0: none */
+    bool advanced;   /* snd_una moved */
+    bool duplicate;  /* a DSACK came with it */
+};
+/* The peer holds `record` up to sequence number `end`. */
+void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, uint64_t now_ns);
+/* Marks what must be lost and enters recovery when that is new. */
+void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns);
+/* Ends the episode when its point is passed, and does PRR's accounting. */
+void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns);
+void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns);
+/* Bytes that may go out now, new or again. */
+uint32_t tcp_cwnd_room(const struct tcp *tcp);
+
+/* timers.c */
+void tcp_timers_init(struct tcp *tcp);
+void tcp_timers_stop(struct tcp *tcp);
+/* Puts the earliest timer into the deadline queue. */
+void tcp_timers_arm(struct tcp *tcp);
+void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns);
+void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns);
+
+/* output.c */
+int tcp_queue_syn(struct tcp *tcp, uint64_t now_ns);
+uint32_t tcp_timestamp(const struct tcp *tcp, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,289 @@
+/* Departure: building segments from records, and deciding which leave now. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "tcp/internal.h"
+#include "wire/bytes.h"
+#include "wire/checksum.h"
+#include "wire/ip.h"
+
+/* A super-segment with its headers must fit in 16 bits of IP length. */
+#define SUPER_SEGMENT_MAX 65000u
+
+uint32_t tcp_timestamp(const struct tcp *tcp, uint64_t now_ns)
+{
+    return (uint32_t)(now_ns / NS_PER_MS) + tcp->config.ts_offset;
+}
+
+int tcp_queue_syn(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tx_record *syn = txq_append(&tcp->txq, tcp->snd_nxt);
+    if (!syn)
+        return -ENOMEM;
+    syn->syn = true;
+    syn->sent_ns = now_ns;
+    tcp->snd_nxt++;
+    txq_mark_lost(&tcp->txq, syn); /* "to be sent" */
+    return 0;
+}
+
+/* The window field, and the edge it promises (RFC 9293 3.8.6: never taken back). */
+static uint16_t window_field(struct tcp *tcp, bool syn)
+{
+    uint32_t window = tcp->hooks->window(tcp);
+    uint8_t scale = syn ? 0 : tcp->rcv_wscale;
+    uint32_t field = HW_MIN(window >> scale, UINT16_MAX);
+    tcp->rcv_edge = HW_MAX(tcp->rcv_edge, tcp->rx.next + ((uint64_t)field << scale));
+    return (uint16_t)field;
+}
+
+static void own_options(struct tcp *tcp, uint8_t flags, bool with_sack, uint64_t now_ns, struct tcp_options *o)
+{
+    tcp_options_clear(o);
+    bool syn = flags & TCP_SYN, reply = flags & TCP_ACK;
+    if (syn) {
+        uint32_t headers = TCP_HEADER_LEN + (hawser_addr_is_v4(&tcp->config.remote) ? 20 : 40);
+        o->present |= TCP_OPT_MSS;
+        o->mss = (uint16_t)HW_MIN(tcp->config.mtu - headers, UINT16_MAX);
+        if (!reply || tcp->sack)
+            o->present |= TCP_OPT_SACK_PERMITTED;
+        if (!reply || tcp->rcv_wscale) {
+            o->present |= TCP_OPT_WSCALE;
+            o->wscale = tcp->rcv_wscale;
+        }
+    }
+    if (tcp->timestamps || (syn && !reply)) {
+        o->present |= TCP_OPT_TIMESTAMPS;
+        o->ts_val = tcp_timestamp(tcp, now_ns);
+        o->ts_ecr = reply ? tcp->ts_recent : 0;
+    }
+    if (with_sack) {
+        struct range blocks[TCP_SACK_MAX];
+        unsigned n = rxseq_sack_blocks(&tcp->rx, blocks, TCP_SACK_MAX);
+        for (unsigned i = 0; i < n; i++)
+            o->sack[i] = (struct sack_block){seq_at(tcp->irs + (uint32_t)blocks[i].start),
+                                             seq_at(tcp->irs + (uint32_t)blocks[i].end)};
+        o->sack_count = (uint8_t)n;
+        if (n)
+            o->present |= TCP_OPT_SACK;
+    }
+}
+
+/* What every segment with ACK says it has acknowledged. SACK blocks that data left no room for still want a segment. */
+static void note_acknowledged(struct tcp *tcp, bool with_sack)
+{
+    tcp->last_ack_sent = tcp->rx.next;
+    tcp->unacked_bytes = 0;
+    tcp->timers.delayed_ack = TIME_NEVER;
+    if (with_sack || tcp->rx.ahead.count == 0)
+        tcp->ack_now = false;
+    if (with_sack)
+        rxseq_blocks_sent(&tcp->rx);
+}
+
+static void put_headers(struct tcp *tcp, struct hawser_tx *tx, uint64_t ssn, uint8_t flags, const uint8_t *options,
+                        size_t options_len)
+{
+    const struct tcp_config *c = &tcp->config;
+    size_t l3 = ip_header_len(&c->remote);
+    struct tcp_header h = {
+        .src_port = c->local.port,
+        .dst_port = c->remote.port,
+        .seq = seq_at(c->iss + (uint32_t)ssn),
+        .ack = seq_at(flags & TCP_ACK ? tcp->irs + (uint32_t)tcp->rx.next : 0),
+        .flags = flags,
+        .header_len = (uint8_t)(TCP_HEADER_LEN + options_len),
+        .window = window_field(tcp, flags & TCP_SYN),
+    };
+    uint32_t tcp_len = h.header_len + tx->payload_len;
+    struct csum pseudo = {0, false};
+    csum_add_pseudo(&pseudo, &c->local, &c->remote, tcp_len);
+    h.checksum = csum_fold(&pseudo);
+    ip_emit(tx->head, &c->local, &c->remote, 0, tcp_len);
+    tcp_header_emit(tx->head + l3, &h);
+    memcpy(tx->head + l3 + TCP_HEADER_LEN, options, options_len);
+    tx->l3_len = (uint8_t)l3;
+    tx->head_len = (uint8_t)(l3 + h.header_len);
+    tx->link = c->link;
+}
+
+/* Builds one packet: `record` when it takes sequence space, else a bare segment at `ssn`. */
+static void emit(struct tcp *tcp, const struct tx_record *record, uint64_t ssn, uint8_t flags, struct tx_batch *batch,
+                 uint64_t now_ns)
+{
+    struct hawser_tx *tx = &batch->packets[batch->count++];
+    uint8_t bytes[TCP_OPTION_SPACE];
+    struct tcp_options options;
+    /* Data segments carry no SACK blocks, so that their size never changes. */
+    bool with_sack = tcp->sack && !record && !(flags & TCP_RST);
+    own_options(tcp, flags, with_sack, now_ns, &options);
+    tcp->hooks->write_options(tcp, record, flags, &options);
+    size_t options_len = tcp_options_plan(bytes, &options, &options);
+    tcp->hooks->options_sent(tcp, &options);
+    tx->part_count = 0;
+    tx->payload_len = 0;
+    tx->gso_size = 0;
+    if (record && record->len) {
+        for (unsigned i = 0; i < TX_RECORD_PARTS; i++)
+            if (record->parts[i].len)
+                tx->parts[tx->part_count++] = (struct hawser_part){record->parts[i].data, record->parts[i].len};
+        tx->payload_len = record->len;
+        if (record->len > tcp->segment_bytes)
+            tx->gso_size = (uint16_t)tcp->segment_bytes;
+    }
+    put_headers(tcp, tx, ssn, flags, bytes, options_len);
+    if (flags & TCP_ACK)
+        note_acknowledged(tcp, with_sack);
+    tcp->last_sent_ns = now_ns;
+}
+
+static uint8_t record_flags(const struct tcp *tcp, const struct tx_record *r, bool push)
+{
+    uint8_t flags = tcp->state == TCPS_SYN_SENT ? 0 : TCP_ACK;
+    if (r->syn)
+        flags |= TCP_SYN;
+    if (r->fin)
+        flags |= TCP_FIN;
+    if (push)
+        flags |= TCP_PSH;
+    return flags;
+}
+
+uint32_t tcp_send_max(const struct tcp *tcp)
+{
+    if (tcp->config.gso_bytes <= tcp->segment_bytes)
+        return tcp->segment_bytes;
+    uint32_t max = HW_MIN(tcp->config.gso_bytes, SUPER_SEGMENT_MAX);
+    return max - max % tcp->segment_bytes;
+}
+
+uint32_t tcp_send_room(const struct tcp *tcp)
+{
+    if (!tcp_may_send(tcp) || tcp->txq.lost_bytes) /* what was lost goes first */
+        return 0;
+    uint64_t edge = tcp_window_edge(tcp);
+    uint64_t window = edge > tcp->snd_nxt ? edge - tcp->snd_nxt : 0;
+    return (uint32_t)HW_MIN(window, tcp_cwnd_room(tcp));
+}
+
+/* Bookkeeping common to everything that takes sequence space and leaves now. */
+static void sent(struct tcp *tcp, struct tx_record *r, uint64_t now_ns)
+{
+    tcp->recovery.prr_out += tx_record_span(r);
+    if (tcp_cwnd_room(tcp) < tcp->segment_bytes)
+        tcp->limited_until = tcp->snd_nxt;
+    if (tcp->timers.retransmit == TIME_NEVER)
+        tcp_arm_retransmit(tcp, now_ns);
+}
+
+int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_t len, const struct tx_note *note,
+             bool push, struct tx_batch *batch, uint64_t now_ns)
+{
+    CHECK(count >= 1 && count <= TX_RECORD_PARTS && len > 0);
+    if (tx_batch_full(batch))
+        return -ENOBUFS;
+    struct tx_record *r = txq_append(&tcp->txq, tcp->snd_nxt);
+    if (!r)
+        return -ENOMEM;
+    for (unsigned i = 0; i < count; i++) {
+        r->parts[i] = parts[i];
+        hawser_buf_ref(parts[i].buf);
+    }
+    r->len = len;
+    r->note = *note;
+    r->sent_ns = now_ns;
+    tcp->snd_nxt += len;
+    tcp->sent_bytes += len;
+    emit(tcp, r, r->ssn, record_flags(tcp, r, push), batch, now_ns);
+    sent(tcp, r, now_ns);
+    tcp_arm_probe(tcp, now_ns);
+    tcp_timers_arm(tcp);
+    return 0;
+}
+
+/* Cuts the record that is about to be sent again to what the window and one super-segment admit. */
+static void fit_retransmission(struct tcp *tcp, struct tx_record *r, uint32_t room)
+{
+    uint32_t most = HW_MAX(HW_MIN(room, tcp_send_max(tcp)), tcp->segment_bytes);
+    most -= most % tcp->segment_bytes;
+    if (r->len > most)
+        (void)txq_split(&tcp->txq, txq_find(&tcp->txq, r->ssn), r->ssn + most); /* without memory: all at once */
+}
+
+static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
+{
+    for (struct list *node; (node = list_first(&tcp->txq.lost)) && !tx_batch_full(batch);) {
+        struct tx_record *r = LIST_ENTRY(node, struct tx_record, link);
+        uint32_t room = tcp_cwnd_room(tcp);
+        if (room == 0)
+            return;
+        fit_retransmission(tcp, r, room);
+        bool first_syn = r->syn && tcp->handshake_tries == 0;
+        if (r->syn)
+            tcp->handshake_tries++;
+        if (!first_syn) {
+            r->retransmitted = true;
+            tcp->retransmitted_bytes += r->len;
+            count(&tcp->host->counters, COUNT_TCP_RETRANSMITS);
+        }
+        txq_mark_sent(&tcp->txq, r, now_ns);
+        emit(tcp, r, r->ssn, record_flags(tcp, r, r->len > 0), batch, now_ns);
+        sent(tcp, r, now_ns);
+    }
+}
+
+/* RFC 9293 3.10.4: the FIN follows the last byte. */
+static void send_fin(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
+{
+    if (!tcp->fin_wanted || tcp->fin_sent || tx_batch_full(batch))
+        return;
+    if (tcp->state == TCPS_ESTABLISHED)
+        tcp->state = TCPS_FIN_WAIT_1;
+    else if (tcp->state == TCPS_CLOSE_WAIT)
+        tcp->state = TCPS_LAST_ACK;
+    else
+        return; /* still opening */
+    struct tx_record *r = txq_append(&tcp->txq, tcp->snd_nxt);
+    if (!r) {
+        tcp->state = tcp->state == TCPS_FIN_WAIT_1 ? TCPS_ESTABLISHED : TCPS_CLOSE_WAIT;
+        return; /* the record pool is empty: the next acknowledgement makes room */
+    }
+    r->fin = true;
+    r->sent_ns = now_ns;
+    tcp->snd_nxt++;
+    tcp->fin_sent = true;
+    emit(tcp, r, r->ssn, record_flags(tcp, r, false), batch, now_ns);
+    sent(tcp, r, now_ns);
+}
+
+static void send_reset(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
+{
+    tcp->reset_wanted = false;
+    count(&tcp->host->counters, COUNT_TCP_RESETS_OUT);
+    emit(tcp, NULL, tcp->snd_nxt, TCP_RST | TCP_ACK, batch, now_ns);
+    tcp->hooks->wake(tcp); /* finished now */
+}
+
+void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
+{
+    if (tx_batch_full(batch))
+        return;
+    if (tcp->reset_wanted) {
+        send_reset(tcp, batch, now_ns);
+        return;
+    }
+    if (tcp->state == TCPS_CLOSED)
+        return;
+    if (tcp->txq.lost_bytes)
+        retransmit_lost(tcp, batch, now_ns);
+    send_fin(tcp, batch, now_ns);
+    if (tcp->probe_wanted && !tx_batch_full(batch)) {
+        tcp->probe_wanted = false;
+        /* An old sequence number takes no space and draws an acknowledgement with the window (RFC 9293 3.8.6.1). */
+        emit(tcp, NULL, tcp->snd_una - 1, TCP_ACK, batch, now_ns);
+    }
+    if (tcp->ack_now && tcp->state >= TCPS_ESTABLISHED && !tx_batch_full(batch))
+        emit(tcp, NULL, tcp->snd_nxt, TCP_ACK, batch, now_ns);
+    tcp_timers_arm(tcp);
+}

@@ -1,0 +1,140 @@
+/* Loss detection by time (RACK-TLP, RFC 8985) and the rate of recovery (PRR, RFC 6937). */
+#include "base/compiler.h"
+#include "tcp/internal.h"
+
+/* RFC 8985 3.1: as many segments sacked as three duplicate acknowledgements would have told. */
+#define DUP_THRESHOLD 3
+
+/* RFC 8985 6.2, steps 1 to 3. */
+void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, uint64_t now_ns)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    uint64_t rtt = now_ns - record->sent_ns;
+    if (!record->retransmitted && end < r->highest_delivered && !r->reordering_seen) {
+        r->reordering_seen = true;
+        count(&tcp->host->counters, COUNT_TCP_REORDERINGS);
+    }
+    r->highest_delivered = HW_MAX(r->highest_delivered, end);
+    if (record->retransmitted && rtt < tcp->rtt.min_ns)
+        return; /* more likely an answer to the first transmission */
+    r->rack_rtt_ns = rtt;
+    if (record->sent_ns > r->rack_sent_ns || (record->sent_ns == r->rack_sent_ns && end > r->rack_end)) {
+        r->rack_sent_ns = record->sent_ns;
+        r->rack_end = end;
+    }
+}
+
+/* How much later than its successors a record may arrive without being deemed lost (RFC 8985 6.2, step 4). */
+static uint64_t reordering_window(const struct tcp *tcp)
+{
+    if (!tcp->recovery.reordering_seen &&
+        (tcp->recovery.active || tcp->txq.sacked_bytes >= DUP_THRESHOLD * tcp->segment_bytes))
+        return 0;
+    return HW_MIN(tcp->rtt.min_ns / 4, tcp->rtt.srtt_ns);
+}
+
+static void enter_recovery(struct tcp *tcp, uint32_t flight, uint64_t now_ns)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    count(&tcp->host->counters, COUNT_TCP_RECOVERIES);
+    r->active = true;
+    r->after_timeout = false;
+    r->point = tcp->snd_nxt;
+    r->prr_delivered = r->prr_out = 0;
+    r->recover_flight = HW_MAX(flight, tcp->segment_bytes);
+    r->probe_end = 0;
+    tcp->cc.ops->on_loss(&tcp->cc, now_ns, flight);
+    /* The first retransmission goes out at once, whatever the pipe holds. */
+    r->cwnd = tcp_in_flight(tcp) + tcp->segment_bytes;
+}
+
+/* RFC 8985 6.2, step 5. The `sent` list is in order of transmission, so the walk ends at the first record that is too
+ * young: its length is what is newly judged. */
+void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    if (r->rack_sent_ns == 0)
+        return;
+    uint32_t flight = tcp_in_flight(tcp);
+    uint64_t patience = r->rack_rtt_ns + reordering_window(tcp), wait_until = 0;
+    bool lost_any = false;
+    LIST_EACH (node, &tcp->txq.sent) {
+        struct tx_record *record = LIST_ENTRY(node, struct tx_record, link);
+        if (record->sent_ns > r->rack_sent_ns ||
+            (record->sent_ns == r->rack_sent_ns && tx_record_end(record) > r->rack_end))
+            break;
+        uint64_t due = record->sent_ns + patience;
+        if (due <= now_ns) {
+            txq_mark_lost(&tcp->txq, record);
+            lost_any = true;
+        } else {
+            wait_until = HW_MAX(wait_until, due);
+        }
+    }
+    tcp->timers.reorder = wait_until ? wait_until : TIME_NEVER;
+    if (lost_any && !r->active)
+        enter_recovery(tcp, flight, now_ns);
+}
+
+static void prr_update(struct tcp *tcp, uint32_t delivered)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    uint32_t pipe = tcp_in_flight(tcp), allowance;
+    r->prr_delivered += delivered;
+    if (pipe > tcp->cc.ssthresh) {
+        uint64_t target = (r->prr_delivered * tcp->cc.ssthresh + r->recover_flight - 1) / r->recover_flight;
+        allowance = target > r->prr_out ? (uint32_t)(target - r->prr_out) : 0;
+    } else { /* slow start reduction bound */
+        uint64_t behind = r->prr_delivered > r->prr_out ? r->prr_delivered - r->prr_out : 0;
+        uint64_t limit = HW_MAX(behind, delivered) + tcp->segment_bytes;
+        allowance = (uint32_t)HW_MIN(tcp->cc.ssthresh - pipe, limit);
+    }
+    if (r->prr_out == 0)
+        allowance = HW_MAX(allowance, tcp->segment_bytes);
+    r->cwnd = pipe + allowance;
+}
+
+/* RFC 8985 7.4: the probe was acknowledged and no duplicate was reported, so the probe repaired a loss. */
+static void check_probe(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    if (r->probe_end == 0 || tcp->snd_una < r->probe_end)
+        return;
+    r->probe_end = 0;
+    if (!delivery->duplicate && !r->active)
+        tcp->cc.ops->on_loss(&tcp->cc, now_ns, delivery->flight);
+}
+
+void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    check_probe(tcp, delivery, now_ns);
+    if (r->active && tcp->snd_una >= r->point)
+        r->active = r->after_timeout = false;
+    if (delivery->bytes || r->active)
+        tcp_detect_loss(tcp, now_ns);
+    if (r->active && !r->after_timeout)
+        prr_update(tcp, delivery->bytes);
+}
+
+void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    uint32_t flight = tcp_in_flight(tcp);
+    const struct tx_record *oldest = txq_oldest(&tcp->txq);
+    txq_mark_all_lost(&tcp->txq, oldest && oldest->sacked);
+    if (tcp->rtt.backoff == 0 && tcp->state >= TCPS_ESTABLISHED)
+        tcp->cc.ops->on_timeout(&tcp->cc, now_ns, flight);
+    r->active = r->after_timeout = true;
+    r->point = tcp->snd_nxt;
+    r->probe_end = 0;
+    tcp->timers.reorder = tcp->timers.probe = TIME_NEVER;
+}
+
+uint32_t tcp_cwnd_room(const struct tcp *tcp)
+{
+    const struct tcp_recovery *r = &tcp->recovery;
+    uint32_t cwnd = r->active && !r->after_timeout ? r->cwnd : tcp->cc.cwnd;
+    uint32_t flight = tcp_in_flight(tcp);
+    return cwnd > flight ? cwnd - flight : 0;
+}

@@ -1,0 +1,44 @@
+#include "tcp/rtt.h"
+
+#include "base/compiler.h"
+
+/* The least round trip is forgotten after this long, so that a path that became longer is believed (RFC 8985 6.2). */
+#define MIN_RTT_WINDOW_NS (30 * NS_PER_S)
+
+void rtt_init(struct rtt *r) { *r = (struct rtt){.rto_ns = RTO_INITIAL_NS}; }
+
+static void track_min(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)
+{
+    if (r->min_ns == 0 || sample_ns <= r->min_ns || now_ns - r->min_at_ns > MIN_RTT_WINDOW_NS) {
+        r->min_ns = sample_ns;
+        r->min_at_ns = now_ns;
+    }
+}
+
+void rtt_sample(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)
+{
+    track_min(r, sample_ns, now_ns);
+    if (r->srtt_ns == 0) { /* RFC 6298 2.2 */
+        r->srtt_ns = sample_ns;
+        r->rttvar_ns = sample_ns / 2;
+    } else { /* RFC 6298 2.3: beta = 1/4, alpha = 1/8 */
+        uint64_t deviation = sample_ns > r->srtt_ns ? sample_ns - r->srtt_ns : r->srtt_ns - sample_ns;
+        r->rttvar_ns = (3 * r->rttvar_ns + deviation) / 4;
+        r->srtt_ns = (7 * r->srtt_ns + sample_ns) / 8;
+    }
+    /* The floor is on the variance term, as a smooth path would otherwise time out at every hiccup of the peer. */
+    r->rto_ns = HW_MIN(r->srtt_ns + HW_MAX(4 * r->rttvar_ns, RTO_MIN_NS), RTO_MAX_NS);
+    r->backoff = 0;
+}
+
+void rtt_back_off(struct rtt *r)
+{
+    if (rtt_timeout(r) < RTO_MAX_NS)
+        r->backoff++;
+}
+
+uint64_t rtt_timeout(const struct rtt *r)
+{
+    uint64_t timeout = r->rto_ns << HW_MIN(r->backoff, 16u);
+    return HW_MIN(timeout, RTO_MAX_NS);
+}

@@ -1,0 +1,265 @@
+/*
+ * One TCP subflow (RFC 9293): handshake, sequence space, acknowledgement, loss recovery, timers. It knows nothing of
+ * MPTCP and stores no payload: the layer above hangs on one table of hooks, gives it slices to send and takes slices as
+ * they arrive.
+ *
+ * Inside a subflow a sequence number is the relative subflow sequence number of RFC 8684 (the SYN has 0, the first byte
+ * 1) extended to 64 bits and raised by SSN_ORIGIN, so that plain comparison is right even for what lies before the SYN.
+ * The 32-bit numbers of the wire appear only where segments are read and written.
+ *
+ * Reading order: tcp.c (life), input.c (arrival), ack.c (acknowledgement), recovery.c (loss), output.c (departure),
+ * timers.c.
+ */
+#ifndef HW_TCP_TCP_H
+#define HW_TCP_TCP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hawser/addr.h>
+#include <hawser/packet.h>
+
+#include "base/buf.h"
+#include "base/counters.h"
+#include "base/deadline.h"
+#include "base/pool.h"
+#include "base/seq.h"
+#include "cc/cc.h"
+#include "tcp/rtt.h"
+#include "tcp/rxseq.h"
+#include "tcp/txq.h"
+#include "wire/tcp.h"
+#include "wire/tcp_options.h"
+
+#define SSN_ORIGIN (UINT64_C(1) << 32)
+
+/* RFC 9293 3.3.2; LISTEN is the stack's affair. */
+enum tcp_state {
+    TCPS_CLOSED,
+    TCPS_SYN_SENT,
+    TCPS_SYN_RECEIVED,
+    TCPS_ESTABLISHED,
+    TCPS_FIN_WAIT_1,
+    TCPS_FIN_WAIT_2,
+    TCPS_CLOSE_WAIT,
+    TCPS_CLOSING,
+    TCPS_LAST_ACK,
+    TCPS_TIME_WAIT,
+};
+
+/* What the layer above learns. */
+enum tcp_event {
+    TCP_EVENT_ESTABLISHED, /* the handshake is over */
+    TCP_EVENT_FIN,         /* the peer's FIN arrived, in order */
+    TCP_EVENT_TIMEOUT,     /* the retransmission timer expired: the path may be dead */
+    TCP_EVENT_ALIVE,       /* the first acknowledgement of new data after timeouts */
+    TCP_EVENT_TIME_WAIT,   /* both directions are closed; only TIME-WAIT is left */
+    TCP_EVENT_CLOSED,      /* over; tcp->error says why (0: in order). The subflow may be freed from a later call */
+};
+
+/* A segment that arrived. */
+struct tcp_segment {
+    struct tcp_header header;
+    struct tcp_options *options;
+    uint64_t ssn;           /* of its first sequence number */
+    uint64_t ack;           /* in our own sequence space; meaningless without TCP_ACK */
+    struct slice payload;   /* references are the caller's */
+    uint16_t wire_segments; /* how many were merged into it, at least 1 */
+};
+
+struct tcp;
+
+/* The one table by which the layer above takes part. No pointer may be NULL. */
+struct tcp_hooks {
+    /* Adds the upper layer's options to a segment about to leave. `record` is what is being sent, NULL on a segment
+     * that takes no sequence space. `flags` are the segment's TCP flags. */
+    void (*write_options)(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);
+    /* What of those options found room. */
+    void (*options_sent)(struct tcp *tcp, const struct tcp_options *sent);
+    /* A segment passed every check of TCP and is about to take effect. False: forget it (it was counted). */
+    bool (*segment)(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
+    /* Payload bytes that arrived for the first time, in whatever order. */
+    void (*receive)(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+    /* A segment has taken effect: acknowledgement and payload, if any. */
+    void (*progress)(struct tcp *tcp, uint64_t now_ns);
+    void (*event)(struct tcp *tcp, enum tcp_event event, uint64_t now_ns);
+    /* Bytes the peer may send now, for the window field. */
+    uint32_t (*window)(struct tcp *tcp);
+    /* Data waits that only the peer's window holds back: keep probing it. */
+    bool (*blocked_by_window)(struct tcp *tcp);
+    /* Fills `out` with the subflows of the same connection for a coupled controller; returns how many. */
+    size_t (*siblings)(struct tcp *tcp, struct cc_sibling *out, size_t max);
+    /* Output is waiting: see that tcp_output() is called. */
+    void (*wake)(struct tcp *tcp);
+};
+
+/* What all subflows of a stack share. */
+struct tcp_host {
+    struct hawser_env env;
+    struct deadline_queue timers;
+    struct pool records; /* of struct tx_record */
+    struct counters counters;
+};
+
+/* Fixed when the subflow opens. */
+struct tcp_config {
+    struct hawser_addr local, remote;
+    uint32_t mtu;           /* of the link */
+    uint32_t gso_bytes;     /* largest payload of a super-segment the link takes; 0: none */
+    uint8_t link;           /* index of the link */
+    uint32_t window_max;    /* largest window we will ever offer, bytes: decides the window scale */
+    uint32_t iss;           /* our initial sequence number (RFC 6528) */
+    uint32_t ts_offset;     /* added to our timestamps (RFC 7323 5.4) */
+    uint8_t upper_overhead; /* option bytes the upper layer puts on data segments, padded */
+    const struct cc_ops *cc;
+};
+
+/* Loss detection and recovery: RACK-TLP (RFC 8985) with proportional rate reduction (RFC 6937). */
+struct tcp_recovery {
+    bool active;        /* fast recovery or after a timeout, until `point` is acknowledged */
+    bool after_timeout; /* the episode began with a timeout: slow start, not PRR */
+    uint64_t point;     /* snd_nxt when the episode began */
+    uint64_t prr_delivered, prr_out;
+    uint32_t recover_flight; /* in flight when the episode began */
+    uint32_t cwnd;           /* PRR's window while the episode lasts, in place of the controller's */
+    uint64_t rack_sent_ns;   /* last transmission of the most recently sent record that was delivered */
+    uint64_t rack_end;       /* and its end */
+    uint64_t rack_rtt_ns;
+    uint64_t highest_delivered; /* end of the highest record acknowledged or sacked */
+    bool reordering_seen;
+    uint64_t probe_end; /* snd_nxt when a tail loss probe left; 0: none outstanding */
+};
+
+/* When each timer is due; TIME_NEVER when it is not running. One node in the deadline queue serves them all. */
+struct tcp_timers {
+    uint64_t retransmit, probe, reorder, delayed_ack, persist, time_wait;
+};
+
+struct tcp {
+    const struct tcp_hooks *hooks;
+    struct tcp_host *host;
+    struct tcp_config config;
+    enum tcp_state state;
+    int error; /* negative errno once CLOSED for a reason */
+
+    /* sending (RFC 9293 3.3.1) */
+    uint64_t snd_una, snd_nxt;
+    uint64_t snd_wl1, snd_wl2;
+    uint32_t snd_wnd, snd_wnd_max;
+    uint8_t snd_wscale;
+    uint16_t peer_mss;
+    uint32_t segment_bytes; /* payload of a full wire segment with the usual options */
+    struct txq txq;
+    bool fin_wanted, fin_sent;
+    bool alive_pending; /* timeouts happened and nothing new was acknowledged since */
+
+    /* receiving */
+    uint32_t irs;
+    struct rxseq rx;
+    uint64_t fin_at;   /* sequence number of the peer's FIN; 0: not seen */
+    uint64_t rcv_edge; /* right edge of the window we advertised last */
+    uint8_t rcv_wscale;
+    uint32_t unacked_bytes; /* arrived since our last acknowledgement */
+    uint32_t quick_acks;    /* segments still to be acknowledged at once */
+    bool ack_now;
+
+    /* options in use */
+    bool timestamps, sack;
+    uint32_t ts_recent;
+    uint64_t ts_recent_at_ns;
+    uint64_t last_ack_sent; /* rcv_nxt of our last segment (RFC 7323 4.3) */
+
+    struct rtt rtt;
+    struct cc cc;
+    uint64_t round_end;     /* a round trip ends when this is acknowledged */
+    uint64_t limited_until; /* what was in flight when the congestion window was last full ends here */
+    struct tcp_recovery recovery;
+    struct tcp_timers timers;
+    struct deadline deadline;
+    uint32_t handshake_tries;  /* SYNs or SYN/ACKs sent */
+    uint32_t challenge_tokens; /* RFC 5961 7: challenge ACKs left in this second */
+    uint64_t challenge_refill_ns;
+    uint64_t last_sent_ns;
+    bool probe_wanted; /* send a window probe */
+    bool reset_wanted; /* send a RST, then be gone */
+
+    uint64_t sent_bytes, recv_bytes, retransmitted_bytes, timeouts;
+};
+
+/* The packets being filled for one hawser_stack_output() call. */
+struct tx_batch {
+    struct hawser_tx *packets;
+    size_t count, max;
+};
+static inline bool tx_batch_full(const struct tx_batch *b) { return b->count == b->max; }
+
+/* ---- life (tcp.c) ---- */
+
+/* Prepares a closed subflow. The host's deadline queue has room reserved for its node. */
+void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config);
+/* Frees what it holds, without a word on the wire and without an event. */
+void tcp_destroy(struct tcp *tcp);
+
+/* Active open: SYN-SENT, the SYN waits for tcp_output(). Returns 0 or -ENOMEM. */
+int tcp_connect(struct tcp *tcp, uint64_t now_ns);
+/* Passive open from a SYN that arrived for a listener or a token: SYN-RECEIVED. Returns 0 or -ENOMEM. */
+int tcp_accept(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns);
+
+/* No more data: a FIN follows what was sent. Idempotent. */
+void tcp_shutdown(struct tcp *tcp);
+/* RST to the peer and CLOSED with `error`. The RST leaves with the next tcp_output(). */
+void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns);
+/* True when the subflow is CLOSED and owes nothing to the wire. */
+static inline bool tcp_finished(const struct tcp *tcp) { return tcp->state == TCPS_CLOSED && !tcp->reset_wanted; }
+
+const char *tcp_state_name(enum tcp_state state);
+
+/* May data be sent (ESTABLISHED or CLOSE-WAIT, no FIN sent)? */
+static inline bool tcp_may_send(const struct tcp *tcp)
+{
+    return (tcp->state == TCPS_ESTABLISHED || tcp->state == TCPS_CLOSE_WAIT) && !tcp->fin_wanted;
+}
+
+/* ---- arrival (input.c, ack.c) ---- */
+
+/* A segment for this subflow, with options parsed, payload sliced and `wire_segments` set; ssn and ack are filled in
+ * here. */
+void tcp_input(struct tcp *tcp, struct tcp_segment *segment, uint64_t now_ns);
+
+/* ---- departure (output.c) ---- */
+
+/* Emits what the subflow itself has to say: SYN, retransmissions, FIN, RST, probes and acknowledgements. */
+void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns);
+
+/* New payload bytes that congestion control, recovery and the peer's window admit now. */
+uint32_t tcp_send_room(const struct tcp *tcp);
+/* Most payload one tcp_send() takes: a super-segment where the link can, else one segment. */
+uint32_t tcp_send_max(const struct tcp *tcp);
+
+/*
+ * Sends new payload: `count` slices (1 or 2) of `len` bytes in all, described by `note`. References are taken. Returns
+ * 0, -ENOBUFS (batch full) or -ENOMEM. The caller respects tcp_send_room() and tcp_send_max(); `push` sets PSH.
+ */
+int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_t len, const struct tx_note *note,
+             bool push, struct tx_batch *batch, uint64_t now_ns);
+
+/* An acknowledgement (with the upper layer's options) leaves at the next output. */
+void tcp_ack_now(struct tcp *tcp);
+
+/* Bytes sent and neither acknowledged, sacked nor deemed lost. */
+static inline uint32_t tcp_in_flight(const struct tcp *tcp)
+{
+    return (uint32_t)(tcp->snd_nxt - tcp->snd_una - tcp->txq.sacked_bytes - tcp->txq.lost_bytes);
+}
+
+/* Right edge of the peer's window, in our sequence space. */
+static inline uint64_t tcp_window_edge(const struct tcp *tcp) { return tcp->snd_una + tcp->snd_wnd; }
+
+/* Relative subflow sequence number as DSS options carry it. */
+static inline uint32_t ssn_wire(uint64_t ssn) { return (uint32_t)ssn; }
+
+/* Re-examines whether the persist timer must run, after the upper layer's demand changed. */
+void tcp_update_persist(struct tcp *tcp, uint64_t now_ns);
+
+#endif

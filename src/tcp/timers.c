@@ -1,0 +1,143 @@
+/* The timers of a subflow: six purposes, one node in the stack's deadline queue. */
+#include <errno.h>
+
+#include "base/units.h"
+#include "tcp/internal.h"
+
+/* RFC 8985 7.2 */
+#define PROBE_MIN_NS (10 * NS_PER_MS)
+#define PROBE_SINGLE_SEGMENT_EXTRA_NS (200 * NS_PER_MS)
+
+static void on_deadline(struct deadline *deadline, uint64_t now_ns);
+
+void tcp_timers_init(struct tcp *tcp)
+{
+    tcp_timers_stop(tcp);
+    deadline_init(&tcp->deadline, on_deadline);
+}
+
+void tcp_timers_stop(struct tcp *tcp)
+{
+    tcp->timers = (struct tcp_timers){TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER};
+}
+
+void tcp_timers_arm(struct tcp *tcp)
+{
+    const struct tcp_timers *t = &tcp->timers;
+    uint64_t at = HW_MIN(t->retransmit, t->probe);
+    at = HW_MIN(at, t->reorder);
+    at = HW_MIN(at, t->delayed_ack);
+    at = HW_MIN(at, t->persist);
+    at = HW_MIN(at, t->time_wait);
+    deadline_set(&tcp->host->timers, &tcp->deadline, at);
+}
+
+/* RFC 6298 5.1-5.3: runs while anything is outstanding. */
+void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->timers.retransmit = tcp->txq.count ? now_ns + rtt_timeout(&tcp->rtt) : TIME_NEVER;
+}
+
+/* RFC 8985 7.2: a tail loss probe after two round trips of silence, outside recovery, if SACK can tell what it hit. */
+void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->timers.probe = TIME_NEVER;
+    if (!tcp->sack || tcp->recovery.active || tcp->txq.count == 0 || tcp->txq.sacked_bytes || tcp->rtt.srtt_ns == 0 ||
+        tcp->recovery.probe_end || tcp->state < TCPS_ESTABLISHED || tcp->rtt.backoff)
+        return;
+    uint64_t timeout = HW_MAX(2 * tcp->rtt.srtt_ns, PROBE_MIN_NS);
+    if (tcp_in_flight(tcp) <= tcp->segment_bytes)
+        timeout += PROBE_SINGLE_SEGMENT_EXTRA_NS; /* the peer may be delaying its acknowledgement */
+    if (now_ns + timeout < tcp->timers.retransmit)
+        tcp->timers.probe = now_ns + timeout;
+}
+
+static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->timers.retransmit = TIME_NEVER;
+    if (tcp->txq.count == 0)
+        return;
+    bool opening = tcp->state < TCPS_ESTABLISHED;
+    if ((opening && tcp->handshake_tries >= TCP_SYN_TRIES_MAX) || (!opening && tcp->rtt.backoff >= TCP_BACKOFF_MAX)) {
+        tcp->reset_wanted = !opening;
+        tcp_close_now(tcp, -ETIMEDOUT, now_ns);
+        return;
+    }
+    count(&tcp->host->counters, COUNT_TCP_TIMEOUTS);
+    tcp->timeouts++;
+    tcp_recovery_on_timeout(tcp, now_ns);
+    rtt_back_off(&tcp->rtt);
+    tcp->alive_pending = true;
+    tcp_arm_retransmit(tcp, now_ns);
+    tcp->hooks->event(tcp, TCP_EVENT_TIMEOUT, now_ns);
+    tcp->hooks->wake(tcp);
+}
+
+static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->timers.probe = TIME_NEVER;
+    struct tx_record *last = txq_newest(&tcp->txq);
+    if (!last || last->lost || last->sacked)
+        return;
+    count(&tcp->host->counters, COUNT_TCP_PROBES);
+    tcp->recovery.probe_end = tcp->snd_nxt;
+    /* RFC 8985 7.3: the last segment again. Only its last wire segment, when it was a super-segment. */
+    if (last->len > tcp->segment_bytes &&
+        txq_split(&tcp->txq, tcp->txq.count - 1, last->ssn + last->len - tcp->segment_bytes) == 0)
+        last = txq_newest(&tcp->txq);
+    txq_mark_lost(&tcp->txq, last);
+    tcp_arm_retransmit(tcp, now_ns);
+    tcp->hooks->wake(tcp);
+}
+
+/* RFC 9293 3.8.6.1: the window stays shut; ask again, backing off. */
+static void on_persist(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->timers.persist = TIME_NEVER;
+    if (!tcp->hooks->blocked_by_window(tcp))
+        return;
+    rtt_back_off(&tcp->rtt);
+    tcp->probe_wanted = true;
+    tcp_update_persist(tcp, now_ns);
+    tcp->hooks->wake(tcp);
+}
+
+void tcp_update_persist(struct tcp *tcp, uint64_t now_ns)
+{
+    /* What is outstanding has the retransmission timer to keep asking. */
+    bool wanted = tcp->state >= TCPS_ESTABLISHED && tcp->state != TCPS_TIME_WAIT && tcp->txq.count == 0 &&
+                  tcp->hooks->blocked_by_window(tcp);
+    if (!wanted)
+        tcp->timers.persist = TIME_NEVER;
+    else if (tcp->timers.persist == TIME_NEVER)
+        tcp->timers.persist = now_ns + rtt_timeout(&tcp->rtt);
+    else
+        return;
+    tcp_timers_arm(tcp);
+}
+
+static void on_deadline(struct deadline *deadline, uint64_t now_ns)
+{
+    struct tcp *tcp = HW_CONTAINER(deadline, struct tcp, deadline);
+    struct tcp_timers *t = &tcp->timers;
+    if (t->time_wait <= now_ns) {
+        tcp_close_now(tcp, 0, now_ns);
+        return;
+    }
+    if (t->delayed_ack <= now_ns) {
+        t->delayed_ack = TIME_NEVER;
+        tcp_ack_now(tcp);
+    }
+    if (t->reorder <= now_ns) {
+        t->reorder = TIME_NEVER;
+        tcp_detect_loss(tcp, now_ns);
+        tcp->hooks->wake(tcp);
+    }
+    if (t->probe <= now_ns)
+        on_probe_timeout(tcp, now_ns);
+    if (t->retransmit <= now_ns)
+        on_retransmit_timeout(tcp, now_ns);
+    if (t->persist <= now_ns)
+        on_persist(tcp, now_ns);
+    tcp_timers_arm(tcp);
+}

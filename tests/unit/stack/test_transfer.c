@@ -1,0 +1,405 @@
+/* Whole connections between two stacks in simulated time: the stream arrives equal, whatever the paths do. */
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+#define PORT 5001
+#define SECOND UINT64_C(1000000000)
+#define CHUNK 16384
+
+/* One direction of a transfer. */
+struct stream {
+    uint64_t total, sent, received;
+    bool shut, ended;
+};
+
+struct transfer {
+    struct world *w;
+    struct hawser_listener *listener;
+    struct hawser_conn *conn[2];
+    struct stream up, down;
+    int error[2];
+};
+
+static uint8_t pattern(uint64_t at) { return (uint8_t)(at * 31 + (at >> 8) * 17 + (at >> 16) * 7); }
+
+static void pump_out(struct transfer *t, int end, struct stream *s)
+{
+    uint8_t bytes[CHUNK];
+    if (!(hawser_conn_ready(t->conn[end]) & HAWSER_CONNECTED))
+        return;
+    while (s->sent < s->total) {
+        size_t want = s->total - s->sent < CHUNK ? (size_t)(s->total - s->sent) : CHUNK;
+        for (size_t i = 0; i < want; i++)
+            bytes[i] = pattern(s->sent + i);
+        ssize_t n = hawser_send(t->conn[end], bytes, want);
+        if (n <= 0)
+            return;
+        s->sent += (uint64_t)n;
+    }
+    if (!s->shut)
+        hawser_shutdown(t->conn[end]);
+    s->shut = true;
+}
+
+static void pump_in(struct transfer *t, int end, struct stream *s)
+{
+    uint8_t bytes[CHUNK];
+    ssize_t n;
+    while ((n = hawser_recv(t->conn[end], bytes, sizeof bytes)) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            if (bytes[i] != pattern(s->received + (uint64_t)i))
+                fail_msg("byte %" PRIu64 " differs", s->received + (uint64_t)i);
+        s->received += (uint64_t)n;
+    }
+    if (n == 0)
+        s->ended = true;
+    else if (n != -EAGAIN)
+        t->error[end] = (int)n;
+}
+
+static void pump(struct transfer *t)
+{
+    if (!t->conn[1] && hawser_accept(t->listener, &t->conn[1]) < 0)
+        t->conn[1] = NULL;
+    pump_out(t, 0, &t->up);
+    pump_in(t, 0, &t->down);
+    if (!t->conn[1])
+        return;
+    pump_out(t, 1, &t->down);
+    pump_in(t, 1, &t->up);
+}
+
+static void begin(struct transfer *t, struct world *w, uint64_t up, uint64_t down)
+{
+    *t = (struct transfer){.w = w, .up = {.total = up}, .down = {.total = down}};
+    struct hawser_addr server = world_server_addr(w, 0, PORT), any = {.port = PORT};
+    assert_int_equal(hawser_listen(w->stack[1], &any, 8, NULL, &t->listener), 0);
+    assert_int_equal(hawser_connect(w->stack[0], &server, NULL, w->now_ns, &t->conn[0]), 0);
+}
+
+static bool finished(const struct transfer *t) { return t->up.ended && t->down.ended; }
+
+static void run(struct transfer *t, uint64_t for_ns)
+{
+    uint64_t until = t->w->now_ns + for_ns;
+    do
+        pump(t);
+    while (!finished(t) && !t->error[0] && !t->error[1] && world_step(t->w, until));
+    pump(t);
+}
+
+static void expect_whole(const struct transfer *t)
+{
+    assert_int_equal(t->error[0], 0);
+    assert_int_equal(t->error[1], 0);
+    assert_int_equal(t->up.received, t->up.total);
+    assert_int_equal(t->down.received, t->down.total);
+    assert_true(t->up.ended && t->down.ended);
+}
+
+/* Both ends give up their handles and everything goes away by itself. */
+static void expect_clean_close(struct transfer *t)
+{
+    hawser_close(t->conn[0]);
+    hawser_close(t->conn[1]);
+    hawser_listener_close(t->listener);
+    while (world_step(t->w, t->w->now_ns + 300 * SECOND))
+        ;
+    assert_int_equal(hawser_stack_deadline(t->w->stack[0]), HAWSER_NEVER);
+    assert_int_equal(hawser_stack_deadline(t->w->stack[1]), HAWSER_NEVER);
+}
+
+static void check_transfer(unsigned paths, unsigned server_addresses, bool v6, uint64_t up, uint64_t down, double loss,
+                           bool plain, uint64_t seed)
+{
+    struct world w;
+    struct transfer t;
+    struct hawser_stack_options options = {.size = sizeof options, .no_mptcp = plain};
+    world_init(&w, seed, paths, server_addresses, v6, &options, NULL);
+    for (unsigned i = 0; i < paths; i++) {
+        w.paths[i].rate_bps = 50000000;
+        w.paths[i].queue_bytes = 128 * 1024;
+        w.paths[i].loss = loss;
+    }
+    begin(&t, &w, up, down);
+    uint64_t start = w.now_ns;
+    run(&t, 120 * SECOND);
+    expect_whole(&t);
+    printf("  %u paths, loss %.0f%%: %.1f Mbit/s\n", paths, loss * 100,
+           (double)(up > down ? up : down) * 8000 / (double)(w.now_ns - start));
+    struct hawser_conn_info info;
+    hawser_conn_info(t.conn[0], &info);
+    assert_int_equal(info.mptcp, !plain);
+    if (!plain && paths > 1 && loss == 0)
+        for (unsigned i = 0; i < paths; i++)
+            assert_true(w.paths[i].delivered_bytes[up < down] > (up > down ? up : down) / (5 * paths / 2));
+    expect_clean_close(&t);
+    world_destroy(&w);
+}
+
+static void one_path_up(void **state)
+{
+    (void)state;
+    check_transfer(1, 1, false, 8 << 20, 0, 0, false, 1);
+}
+static void one_path_down(void **state)
+{
+    (void)state;
+    check_transfer(1, 1, false, 0, 8 << 20, 0, false, 2);
+}
+static void two_paths_up(void **state)
+{
+    (void)state;
+    check_transfer(2, 1, false, 8 << 20, 0, 0, false, 3);
+}
+static void two_paths_down(void **state)
+{
+    (void)state;
+    check_transfer(2, 1, false, 0, 8 << 20, 0, false, 4);
+}
+static void two_paths_v6(void **state)
+{
+    (void)state;
+    check_transfer(2, 1, true, 8 << 20, 0, 0, false, 5);
+}
+static void both_ways(void **state)
+{
+    (void)state;
+    check_transfer(2, 1, false, 4 << 20, 4 << 20, 0, false, 6);
+}
+static void plain_tcp(void **state)
+{
+    (void)state;
+    check_transfer(1, 1, false, 2 << 20, 2 << 20, 0, true, 7);
+}
+static void empty_streams(void **state)
+{
+    (void)state;
+    check_transfer(1, 1, false, 0, 0, 0, false, 8);
+}
+static void one_byte(void **state)
+{
+    (void)state;
+    check_transfer(1, 1, false, 1, 1, 0, false, 9);
+}
+
+static void lossy_paths(void **state)
+{
+    (void)state;
+    uint64_t seed = test_seed();
+    for (uint64_t i = 0; i < 5; i++)
+        check_transfer(2, 1, false, 2 << 20, 1 << 20, 0.02, false, seed + i);
+    check_transfer(1, 1, false, 1 << 20, 1 << 20, 0.05, true, seed);
+}
+
+static void cut_path(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    world_init(&w, 11, 2, 1, false, NULL, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        w.paths[i].rate_bps = 50000000;
+        w.paths[i].queue_bytes = 128 * 1024;
+    }
+    begin(&t, &w, 16 << 20, 0);
+    run(&t, SECOND / 2);
+    assert_true(t.up.received > 0 && !finished(&t));
+    w.paths[0].down = true;
+    run(&t, 60 * SECOND);
+    expect_whole(&t);
+    assert_true(world_counter(&w, 0, "mptcp.reinjections") > 0);
+    world_destroy(&w);
+}
+
+static bool strip_mptcp(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    (void)ctx;
+    (void)to;
+    uint8_t *tcp = packet + 20, *p = tcp + 20, *end = tcp + (tcp[12] >> 4) * 4;
+    while (p < end && *p != 0) {
+        uint8_t size = *p == 1 ? 1 : p[1];
+        if (*p == 30)
+            memset(p, 1, size);
+        p += size;
+    }
+    struct hawser_tx tx = {.head_len = (uint8_t)(end - packet), .l3_len = 20, .part_count = 1};
+    memcpy(tx.head, packet, tx.head_len);
+    tx.parts[0] = (struct hawser_part){end, (uint32_t)(packet + *len - end)};
+    tx.payload_len = tx.parts[0].len;
+    uint32_t tcp_len = (uint32_t)(*len - 20), sum = 6 + tcp_len;
+    for (unsigned i = 12; i < 20; i += 2)
+        sum += (uint32_t)packet[i] << 8 | packet[i + 1];
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    tx.head[20 + 16] = (uint8_t)(sum >> 8);
+    tx.head[20 + 17] = (uint8_t)sum;
+    hawser_tx_finish_checksum(&tx);
+    memcpy(packet, tx.head, tx.head_len);
+    return true;
+}
+
+static void stripped_options_fall_back(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    world_init(&w, 12, 1, 1, false, NULL, NULL);
+    w.tamper = strip_mptcp;
+    begin(&t, &w, 1 << 20, 1 << 20);
+    run(&t, 60 * SECOND);
+    expect_whole(&t);
+    struct hawser_conn_info info;
+    hawser_conn_info(t.conn[0], &info);
+    assert_false(info.mptcp);
+    expect_clean_close(&t);
+    world_destroy(&w);
+}
+
+static void announced_address_is_joined(void **state)
+{
+    (void)state;
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct world w;
+        struct transfer t;
+        world_init(&w, 13, 1, 2, v6, NULL, NULL);
+        begin(&t, &w, 4 << 20, 0);
+        run(&t, 60 * SECOND);
+        expect_whole(&t);
+        assert_int_equal(world_counter(&w, 0, "mptcp.addresses_learned"), 1);
+        assert_int_equal(world_counter(&w, 1, "mptcp.joins_accepted"), 1);
+        expect_clean_close(&t);
+        world_destroy(&w);
+    }
+}
+
+static void join_needs_no_listener(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    world_init(&w, 14, 1, 1, false, NULL, NULL);
+    begin(&t, &w, 8 << 20, 0);
+    while (!t.conn[1]) {
+        assert_true(world_step(&w, w.now_ns + SECOND));
+        pump(&t);
+    }
+    hawser_listener_close(t.listener);
+    struct hawser_addr any = {.port = PORT + 1};
+    assert_int_equal(hawser_listen(w.stack[1], &any, 1, NULL, &t.listener), 0);
+    w.path_count = 2;
+    w.paths[1] = w.paths[0];
+    struct hawser_addr second = world_client_addr(&w, 1);
+    assert_int_equal(hawser_stack_add_address(w.stack[0], 0, &second, 24), 0);
+    run(&t, 60 * SECOND);
+    expect_whole(&t);
+    assert_int_equal(world_counter(&w, 1, "mptcp.joins_accepted"), 1);
+    expect_clean_close(&t);
+    world_destroy(&w);
+}
+
+static void nobody_listens(void **state)
+{
+    (void)state;
+    struct world w;
+    struct hawser_conn *conn;
+    world_init(&w, 15, 1, 1, false, NULL, NULL);
+    struct hawser_addr server = world_server_addr(&w, 0, PORT);
+    assert_int_equal(hawser_connect(w.stack[0], &server, NULL, w.now_ns, &conn), 0);
+    while (world_step(&w, w.now_ns + 10 * SECOND))
+        ;
+    assert_int_equal(hawser_conn_error(conn), -ECONNREFUSED);
+    assert_true(hawser_conn_ready(conn) & HAWSER_ERROR);
+    hawser_close(conn);
+    world_destroy(&w);
+}
+
+static void silent_peer_times_out(void **state)
+{
+    (void)state;
+    struct world w;
+    struct hawser_conn *conn;
+    world_init(&w, 16, 1, 1, false, NULL, NULL);
+    w.paths[0].down = true;
+    struct hawser_addr server = world_server_addr(&w, 0, PORT);
+    assert_int_equal(hawser_connect(w.stack[0], &server, NULL, w.now_ns, &conn), 0);
+    while (world_step(&w, w.now_ns + 1000 * SECOND))
+        ;
+    assert_int_equal(hawser_conn_error(conn), -ETIMEDOUT);
+    hawser_close(conn);
+    world_destroy(&w);
+}
+
+static void abort_tells_the_peer(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    world_init(&w, 17, 1, 1, false, NULL, NULL);
+    w.paths[0].rate_bps = 50000000;
+    w.paths[0].queue_bytes = 128 * 1024;
+    begin(&t, &w, 64 << 20, 0);
+    run(&t, SECOND);
+    assert_non_null(t.conn[1]);
+    hawser_abort(t.conn[0]);
+    for (int i = 0; i < 1000 && hawser_conn_error(t.conn[1]) == 0; i++)
+        world_step(&w, w.now_ns + SECOND);
+    assert_int_equal(hawser_conn_error(t.conn[1]), -ECONNRESET);
+    hawser_close(t.conn[1]);
+    world_destroy(&w);
+}
+
+static void slow_reader_loses_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    world_init(&w, 18, 1, 1, false, NULL, NULL);
+    begin(&t, &w, 16 << 20, 0);
+    while (!t.conn[1] || t.up.sent < (10u << 20)) { /* the server reads nothing until the windows are full */
+        if (!t.conn[1] && hawser_accept(t.listener, &t.conn[1]) < 0)
+            t.conn[1] = NULL;
+        uint64_t before = t.up.sent;
+        pump_out(&t, 0, &t.up);
+        if (!world_step(&w, w.now_ns + 20 * SECOND) || (before == t.up.sent && w.now_ns > 100 * SECOND))
+            break;
+    }
+    assert_int_equal(world_counter(&w, 1, "drop.data_out_of_window"), 0);
+    run(&t, 120 * SECOND);
+    expect_whole(&t);
+    world_destroy(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_path_up),
+        cmocka_unit_test(one_path_down),
+        cmocka_unit_test(two_paths_up),
+        cmocka_unit_test(two_paths_down),
+        cmocka_unit_test(two_paths_v6),
+        cmocka_unit_test(both_ways),
+        cmocka_unit_test(plain_tcp),
+        cmocka_unit_test(empty_streams),
+        cmocka_unit_test(one_byte),
+        cmocka_unit_test(lossy_paths),
+        cmocka_unit_test(cut_path),
+        cmocka_unit_test(stripped_options_fall_back),
+        cmocka_unit_test(announced_address_is_joined),
+        cmocka_unit_test(join_needs_no_listener),
+        cmocka_unit_test(nobody_listens),
+        cmocka_unit_test(silent_peer_times_out),
+        cmocka_unit_test(abort_tells_the_peer),
+        cmocka_unit_test(slow_reader_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,50 @@
+#include "support.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static void *counted_alloc(void *ctx, size_t size)
+{
+    struct test_env *t = ctx;
+    if (t->fail_at && --t->fail_at == 0)
+        return NULL;
+    void *p = malloc(size);
+    t->live += p != NULL;
+    t->allocations++;
+    return p;
+}
+
+static void counted_free(void *ctx, void *ptr)
+{
+    struct test_env *t = ctx;
+    t->live--;
+    free(ptr);
+}
+
+static void seeded_random(void *ctx, void *dst, size_t len)
+{
+    struct test_env *t = ctx;
+    prng_fill(&t->rng, dst, len);
+}
+
+void test_env_init(struct test_env *t, uint64_t seed)
+{
+    *t = (struct test_env){.env = {t, counted_alloc, counted_free, seeded_random}};
+    prng_seed(&t->rng, seed);
+}
+
+void test_env_check_clean(struct test_env *t) { assert_int_equal(t->live, 0); }
+
+uint64_t test_seed(void)
+{
+    const char *given = getenv("HAWSER_TEST_SEED");
+    uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+    printf("seed %" PRIu64 " (HAWSER_TEST_SEED=%" PRIu64 " replays it)\n", seed, seed);
+    return seed;
+}

@@ -1,0 +1,166 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define BATCH 32
+
+static struct hawser_addr address(const struct world *w, unsigned path, unsigned host, uint16_t port)
+{
+    char text[64];
+    struct hawser_addr addr;
+    snprintf(text, sizeof text, w->v6 ? "fd09:%u::%u" : "10.9.%u.%u", path, host);
+    assert_int_equal(hawser_addr_parse(&addr, text, port), 0);
+    return addr;
+}
+
+struct hawser_addr world_client_addr(const struct world *w, unsigned i) { return address(w, i, 1, 0); }
+struct hawser_addr world_server_addr(const struct world *w, unsigned i, uint16_t port)
+{
+    return address(w, i, 2, port);
+}
+
+void world_init(struct world *w, uint64_t seed, unsigned paths, unsigned server_addresses, bool v6,
+                const struct hawser_stack_options *client, const struct hawser_stack_options *server)
+{
+    memset(w, 0, sizeof *w);
+    prng_seed(&w->rng, seed ^ 0x77);
+    w->path_count = paths;
+    w->v6 = v6;
+    w->now_ns = 1000000000;
+    w->flight = calloc(WORLD_FLIGHT_MAX, sizeof *w->flight);
+    assert_non_null(w->flight);
+    for (int end = 0; end < 2; end++) {
+        test_env_init(&w->env[end], seed + (uint64_t)end);
+        w->stack[end] = hawser_stack_new(&w->env[end].env, end ? server : client);
+        assert_non_null(w->stack[end]);
+        struct hawser_link_options link = {.size = sizeof link, .mtu = 1500, .gso_bytes = 65000};
+        assert_int_equal(hawser_stack_add_link(w->stack[end], &link), 0);
+    }
+    for (unsigned i = 0; i < paths; i++) {
+        struct hawser_addr addr = world_client_addr(w, i);
+        assert_int_equal(hawser_stack_add_address(w->stack[0], 0, &addr, v6 ? 64 : 24), 0);
+        w->paths[i] = (struct world_path){.delay_ns = 10000000};
+    }
+    for (unsigned i = 0; i < server_addresses; i++) {
+        struct hawser_addr addr = world_server_addr(w, i, 0);
+        assert_int_equal(hawser_stack_add_address(w->stack[1], 0, &addr, v6 ? 64 : 24), 0);
+    }
+}
+
+void world_destroy(struct world *w)
+{
+    for (int end = 0; end < 2; end++) {
+        hawser_stack_free(w->stack[end]);
+        test_env_check_clean(&w->env[end]);
+    }
+    free(w->flight);
+}
+
+/* The path is told by the client's address: the third byte of an IPv4 address, the second word of an IPv6 one. */
+static unsigned path_of(const struct world *w, int from, const uint8_t *packet)
+{
+    size_t at = w->v6 ? (from == 0 ? 8u : 24u) + 3 : (from == 0 ? 12u : 16u) + 2;
+    return packet[at];
+}
+
+static void transmit(struct world *w, int from, const struct hawser_tx *tx)
+{
+    struct world_packet packet = {.to = (uint8_t)!from};
+    packet.len = (uint16_t)hawser_tx_flatten(tx, packet.bytes);
+    packet.path = (uint8_t)path_of(w, from, packet.bytes);
+    assert_true(packet.path < w->path_count);
+    assert_true(packet.len <= 1500);
+    struct world_path *path = &w->paths[packet.path];
+    if (w->tamper && !w->tamper(w->tamper_ctx, packet.to, packet.bytes, &packet.len))
+        return;
+    uint64_t start = path->busy_until_ns[from] > w->now_ns ? path->busy_until_ns[from] : w->now_ns;
+    bool full = path->rate_bps && path->queue_bytes &&
+                (start - w->now_ns) * path->rate_bps / 8000000000u + packet.len > path->queue_bytes;
+    if (path->down || full || (path->loss > 0 && prng_unit(&w->rng) < path->loss)) {
+        path->dropped++;
+        return;
+    }
+    uint64_t serial = path->rate_bps ? (uint64_t)packet.len * 8000000000u / path->rate_bps : 0;
+    path->busy_until_ns[from] = start + serial;
+    packet.at_ns = start + serial + path->delay_ns;
+    packet.order = w->order++;
+    assert_true(w->flight_count < WORLD_FLIGHT_MAX);
+    w->flight[w->flight_count++] = packet;
+}
+
+static void drain(struct world *w, int end)
+{
+    struct hawser_tx batch[BATCH];
+    size_t n;
+    do {
+        n = hawser_stack_output(w->stack[end], batch, BATCH, w->now_ns);
+        for (size_t i = 0; i < n; i++) {
+            struct hawser_tx wire;
+            uint32_t offset = 0;
+            while (hawser_tx_segment(&batch[i], &offset, &wire)) {
+                hawser_tx_finish_checksum(&wire);
+                transmit(w, end, &wire);
+            }
+        }
+    } while (n == BATCH);
+}
+
+static unsigned next_packet(const struct world *w)
+{
+    unsigned best = 0;
+    for (unsigned i = 1; i < w->flight_count; i++) {
+        const struct world_packet *p = &w->flight[i], *q = &w->flight[best];
+        if (p->at_ns < q->at_ns || (p->at_ns == q->at_ns && p->order < q->order))
+            best = i;
+    }
+    return best;
+}
+
+static void deliver(struct world *w, unsigned index)
+{
+    struct world_packet packet = w->flight[index];
+    w->flight[index] = w->flight[--w->flight_count];
+    struct world_path *path = &w->paths[packet.path];
+    if (path->down)
+        return;
+    path->delivered_bytes[!packet.to] += packet.len;
+    struct hawser_rx rx = {.data = packet.bytes, .len = packet.len};
+    hawser_stack_input(w->stack[packet.to], 0, &rx, 1, w->now_ns);
+}
+
+bool world_step(struct world *w, uint64_t until_ns)
+{
+    drain(w, 0);
+    drain(w, 1);
+    unsigned index = next_packet(w);
+    uint64_t arrival = w->flight_count ? w->flight[index].at_ns : HAWSER_NEVER, next = arrival;
+    for (int end = 0; end < 2; end++) {
+        uint64_t deadline = hawser_stack_deadline(w->stack[end]);
+        next = deadline < next ? deadline : next;
+    }
+    if (next == HAWSER_NEVER || next > until_ns)
+        return false;
+    w->now_ns = next > w->now_ns ? next : w->now_ns;
+    if (next == arrival)
+        deliver(w, index);
+    for (int end = 0; end < 2; end++)
+        hawser_stack_advance(w->stack[end], w->now_ns);
+    return true;
+}
+
+uint64_t world_counter(const struct world *w, int end, const char *name)
+{
+    struct hawser_counter counter;
+    for (size_t i = 0; hawser_stack_counter(w->stack[end], i, &counter); i++)
+        if (strcmp(counter.name, name) == 0)
+            return counter.value;
+    fail_msg("no counter is called %s", name);
+    return 0;
+}
