@@ -59,7 +59,7 @@ static int tun_attach(struct tun_link *t, const char *name, char *why, size_t si
     if (ioctl(t->link.fd, TUNSETIFF, &request) != 0) {
         int error = errno;
         tun_explain_attach(name, error, why, size);
-        return -error;
+        return error == EINVAL ? -EEXIST : -error;
     }
     if (ioctl(t->link.fd, TUNGETIFF, &request) == 0)
         t->persistent = (request.ifr_flags & IFF_PERSIST) != 0;

@@ -45,19 +45,60 @@ static void host_explain_attach(const struct link_spec *spec, const struct link 
         snprintf(why, size, "cannot add device %s: %s", spec->device, strerror(-error));
 }
 
+/* Whether the stack will take this address: asked beforehand, for what it has taken it cannot give back. */
+static int host_may_add(const struct hawser_host *host, const struct hawser_addr *addr, unsigned prefix_len)
+{
+    if (prefix_len > (hawser_addr_is_v4(addr) ? 32 : 128))
+        return -EINVAL;
+    for (size_t i = 0; i < host->address_count; i++) {
+        if (hawser_addr_same_ip(&host->addresses[i], addr))
+            return -EEXIST;
+    }
+    return host->address_count < HOST_ADDRESSES ? 0 : -ENOSPC;
+}
+
+static int host_add_address(struct hawser_host *host, int index, const struct hawser_addr *addr, unsigned prefix_len)
+{
+    int error = host_may_add(host, addr, prefix_len);
+    if (!error)
+        error = hawser_stack_add_address(host->stack, index, addr, prefix_len);
+    if (!error)
+        host->addresses[host->address_count++] = *addr;
+    return error;
+}
+
+static void host_explain_address(const struct link_address *address, int error, char *why, size_t size)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    hawser_addr_format(&address->addr, text, sizeof(text));
+    if (error == -EEXIST)
+        snprintf(why, size, "the address %s is on another link already: leave one out", text);
+    else
+        snprintf(why, size, "no room for the address %s: use fewer addresses", text);
+}
+
+static int host_check_addresses(const struct hawser_host *host, const struct link_spec *spec, char *why,
+                                size_t why_size)
+{
+    for (size_t i = 0; i < spec->address_count; i++) {
+        const struct link_address *address = &spec->addresses[i];
+        int error = host_may_add(host, &address->addr, address->prefix_len);
+        if (error) {
+            host_explain_address(address, error, why, why_size);
+            return error;
+        }
+    }
+    return 0;
+}
+
 static int host_add_addresses(struct hawser_host *host, int index, const struct link_spec *spec, char *why,
                               size_t why_size)
 {
     for (size_t i = 0; i < spec->address_count; i++) {
         const struct link_address *address = &spec->addresses[i];
-        int error = hawser_stack_add_address(host->stack, index, &address->addr, address->prefix_len);
+        int error = host_add_address(host, index, &address->addr, address->prefix_len);
         if (error) {
-            char text[HAWSER_ADDR_STRLEN];
-            hawser_addr_format(&address->addr, text, sizeof(text));
-            snprintf(why, why_size,
-                     error == -EEXIST ? "the address %s is on another link already: leave one out"
-                                      : "no room for the address %s: use fewer addresses",
-                     text);
+            host_explain_address(address, error, why, why_size);
             return error;
         }
     }
@@ -95,6 +136,8 @@ int hawser_host_add_link(struct hawser_host *host, const char *text, char *why, 
     struct link *link;
     int error = link_spec_parse(text, &spec, why, why_size);
     if (!error)
+        error = host_check_addresses(host, &spec, why, why_size);
+    if (!error)
         error = tun_open(spec.device, !spec.no_gso, host->pool, &link, why, why_size);
     if (error)
         return error;
@@ -112,7 +155,7 @@ static int host_add_end(struct hawser_host *host, struct link *end, const struct
         link_destroy(end);
         return index;
     }
-    int error = hawser_stack_add_address(host->stack, index, addr, prefix_len);
+    int error = host_add_address(host, index, addr, prefix_len);
     if (error) {
         host_detach(host, (unsigned)index);
         return error;
@@ -126,7 +169,11 @@ int hawser_host_add_pair(struct hawser_host *a, const struct hawser_addr *addr_a
     const struct memory_options options = {
         .mtu = PAIR_MTU, .queue_packets = PAIR_QUEUE_PACKETS, .queue_bytes = PAIR_QUEUE_BYTES, .gso = true};
     struct link *end_a, *end_b;
-    int error = memory_pair_new(system_env(), &options, a->pool, b->pool, &end_a, &end_b);
+    int error = host_may_add(a, addr_a, prefix_len);
+    if (!error)
+        error = host_may_add(b, addr_b, prefix_len);
+    if (!error)
+        error = memory_pair_new(system_env(), &options, a->pool, b->pool, &end_a, &end_b);
     if (error)
         return error;
     int index_a = host_add_end(a, end_a, addr_a, prefix_len);

@@ -7,7 +7,7 @@
 #include "link/link.h"
 #include "run/netdev.h"
 
-enum { HOST_LINKS = 64 };
+enum { HOST_LINKS = 64, HOST_ADDRESSES = 64 };
 
 struct host_port {
     struct link *link;     /* NULL: never opened, or gone */
@@ -18,10 +18,12 @@ struct hawser_host {
     struct hawser_stack *stack;
     struct hawser_buf_pool *pool; /* of received packets */
     int epoll_fd, timer_fd;
-    uint64_t armed_ns;                  /* when the timer fires; HAWSER_NEVER: not set */
-    bool output_left;                   /* the last step ended before the stack had sent all it wanted to */
-    struct host_port ports[HOST_LINKS]; /* by the stack's link index */
-    struct link_counters gone;          /* of links that are no more */
+    uint64_t armed_ns;                            /* when the timer fires; HAWSER_NEVER: not set */
+    bool output_left;                             /* the last step ended before the stack had sent all it wanted to */
+    struct host_port ports[HOST_LINKS];           /* by the stack's link index */
+    struct link_counters gone;                    /* of links that are no more */
+    struct hawser_addr addresses[HOST_ADDRESSES]; /* given to the stack, which cannot give them back */
+    size_t address_count;
 };
 
 /*

@@ -296,7 +296,7 @@ static void a_device_in_use_is_refused(void **state)
     struct link *second;
     assert_int_equal(tun_open("hwtest0", true, f->pool, &second, why, sizeof(why)), -EBUSY);
     assert_non_null(strstr(why, "hwtest0 is in use"));
-    assert_int_equal(tun_open("lo", true, f->pool, &second, why, sizeof(why)), -EINVAL);
+    assert_int_equal(tun_open("lo", true, f->pool, &second, why, sizeof(why)), -EEXIST);
     assert_non_null(strstr(why, "lo exists and is not"));
     teardown(f);
 }

@@ -1,0 +1,208 @@
+/* Hosts with real tun devices, and what they leave behind: nothing. */
+#define _GNU_SOURCE 1 /* unshare() */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include <hawser/hawser.h>
+
+#include "link/namespace.h"
+
+static bool have_namespace;
+
+static int group_setup(void **state)
+{
+    (void)state;
+    have_namespace = namespace_enter();
+    return 0;
+}
+
+static void need_namespace(void)
+{
+    if (!have_namespace)
+        skip();
+}
+
+static void add_link(struct hawser_host *host, const char *spec)
+{
+    char why[300] = "";
+    if (hawser_host_add_link(host, spec, why, sizeof(why)) != 0)
+        fail_msg("%s: %s", spec, why);
+}
+
+static void refuse_link(struct hawser_host *host, const char *spec, const char *reason)
+{
+    char why[300] = "";
+    assert_true(hawser_host_add_link(host, spec, why, sizeof(why)) < 0);
+    if (!strstr(why, reason))
+        fail_msg("%s: refused as: %s", spec, why);
+}
+
+/* How often `word` stands in a table of the kernel. */
+static unsigned count_in(const char *path, const char *word)
+{
+    char line[300];
+    unsigned count = 0;
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file))
+        count += strstr(line, word) != NULL;
+    fclose(file);
+    return count;
+}
+
+static short device_flags(const char *device, int *mtu)
+{
+    struct ifreq request = {0};
+    int sock = socket(AF_INET, SOCK_DGRAM, 0);
+    strcpy(request.ifr_name, device);
+    assert_int_equal(ioctl(sock, SIOCGIFMTU, &request), 0);
+    *mtu = request.ifr_mtu;
+    assert_int_equal(ioctl(sock, SIOCGIFFLAGS, &request), 0);
+    close(sock);
+    return request.ifr_flags;
+}
+
+static void devices_come_up_and_go_with_the_host(void **state)
+{
+    (void)state;
+    need_namespace();
+    int mtu;
+    struct hawser_host *host = hawser_host_new(NULL);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24,addr=10.9.1.2/24,addr=10.9.3.1/32,addr=fd09::1/64,mtu=1400");
+    add_link(host, "tun,dev=hwb,addr=10.9.2.1/24,nogso");
+    assert_true(device_flags("hwa", &mtu) & IFF_UP);
+    assert_int_equal(mtu, 1400);
+    assert_true(device_flags("hwb", &mtu) & IFF_UP);
+    assert_int_equal(mtu, 1500);
+    assert_int_equal(count_in("/proc/net/route", "hwa"), 2); /* two addresses share one prefix */
+    assert_int_equal(count_in("/proc/net/route", "hwb"), 1);
+    assert_int_equal(count_in("/proc/net/ipv6_route", "fd090000000000000000000000000000 40"), 1);
+    assert_int_equal(count_in("/proc/net/if_inet6", "hwa"), 0); /* no link-local address either */
+    hawser_host_free(host);
+    assert_int_equal(if_nametoindex("hwa"), 0);
+    assert_int_equal(if_nametoindex("hwb"), 0);
+    assert_int_equal(count_in("/proc/net/route", "hw"), 0);
+}
+
+static void refused_links_leave_nothing(void **state)
+{
+    (void)state;
+    need_namespace();
+    struct hawser_host *host = hawser_host_new(NULL);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
+    refuse_link(host, "tun,dev=hwa,addr=10.9.2.1/24", "in use");
+    refuse_link(host, "tun,dev=lo,addr=10.9.2.1/24", "exists and is not");
+    refuse_link(host, "tun,dev=hwb,addr=10.9.3.1/24,addr=127.0.0.1/8", "not an address for a host");
+    refuse_link(host, "tun,dev=hwb,addr=10.9.3.1/24,addr=10.9.1.7/24", "routed elsewhere");
+    refuse_link(host, "tun,dev=hwb,addr=10.9.3.1/24,addr=10.9.1.1/32", "on another link");
+    refuse_link(host, "tun,dev=hwb,addr=10.9.3.1/24,pcap=/nonexistent/a", "choose another pcap=");
+    assert_int_equal(if_nametoindex("hwb"), 0);
+    assert_int_equal(count_in("/proc/net/route", "hw"), 1);
+    add_link(host, "tun,dev=hwb,addr=10.9.3.1/24"); /* the name and the prefix are free as before */
+    hawser_host_free(host);
+}
+
+/* A packet to one of the stack's addresses must come in by the device, or nothing was set up at all. */
+static void the_kernel_reaches_the_stack(void **state)
+{
+    (void)state;
+    need_namespace();
+    struct hawser_host *host = hawser_host_new(NULL);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
+    struct ifreq request = {.ifr_name = "lo"};
+    struct sockaddr_in local = {.sin_family = AF_INET};
+    struct sockaddr_in remote = {.sin_family = AF_INET, .sin_port = htons(5000)};
+    local.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1, of a class whose default prefix spares ours */
+    remote.sin_addr.s_addr = htonl(0x0a090101);
+    memcpy(&request.ifr_addr, &local, sizeof(local));
+    int sock = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(ioctl(sock, SIOCSIFADDR, &request), 0);
+    assert_int_equal(bind(sock, (struct sockaddr *)&local, sizeof(local)), 0);
+    assert_int_equal(connect(sock, (struct sockaddr *)&remote, sizeof(remote)), -1);
+    assert_int_equal(errno, EINPROGRESS);
+
+    struct pollfd fds[] = {{.fd = hawser_host_fd(host), .events = POLLIN}, {.fd = sock, .events = POLLOUT}};
+    int error = 0;
+    socklen_t len = sizeof(error);
+    while (!fds[1].revents) {
+        assert_true(poll(fds, 2, 5000) > 0);
+        assert_int_equal(hawser_host_step(host), 0);
+    }
+    assert_int_equal(getsockopt(sock, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+    assert_int_equal(error, ECONNREFUSED); /* said by the stack: nobody listens */
+    close(sock);
+    hawser_host_free(host);
+}
+
+static void delete_device(const char *device)
+{
+    char command[100];
+    snprintf(command, sizeof(command), "ip link del %s", device);
+    assert_int_equal(system(command), 0);
+}
+
+/* The loss of a device is told once; the other link and the host go on, and nothing spins. */
+static void a_deleted_device_is_told_once(void **state)
+{
+    (void)state;
+    need_namespace();
+    struct hawser_host *host = hawser_host_new(NULL);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
+    add_link(host, "tun,dev=hwb,addr=10.9.2.1/24");
+    hawser_host_step(host);
+    delete_device("hwa");
+    struct pollfd p = {.fd = hawser_host_fd(host), .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_int_equal(hawser_host_step(host), -ENODEV);
+    assert_int_equal(hawser_host_step(host), 0);
+    assert_int_equal(poll(&p, 1, 50), 0);
+    assert_true(if_nametoindex("hwb") > 0);
+    hawser_host_free(host);
+}
+
+static void persist(const char *device, bool on)
+{
+    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    strcpy(request.ifr_name, device);
+    int fd = open("/dev/net/tun", O_RDWR);
+    assert_int_equal(ioctl(fd, TUNSETIFF, &request), 0);
+    assert_int_equal(ioctl(fd, TUNSETPERSIST, on), 0);
+    close(fd);
+}
+
+static void a_persistent_device_is_put_back(void **state)
+{
+    (void)state;
+    need_namespace();
+    int mtu;
+    persist("hwp", true);
+    short flags = device_flags("hwp", &mtu);
+    assert_false(flags & IFF_UP);
+    struct hawser_host *host = hawser_host_new(NULL);
+    add_link(host, "tun,dev=hwp,addr=10.9.1.1/24,mtu=9000");
+    assert_true(device_flags("hwp", &mtu) & IFF_UP);
+    assert_int_equal(mtu, 9000);
+    hawser_host_free(host);
+    assert_int_equal(device_flags("hwp", &mtu) & IFF_UP, 0);
+    assert_int_equal(mtu, 1500);
+    assert_int_equal(count_in("/proc/net/route", "hwp"), 0);
+    persist("hwp", false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(devices_come_up_and_go_with_the_host), cmocka_unit_test(refused_links_leave_nothing),
+        cmocka_unit_test(the_kernel_reaches_the_stack),         cmocka_unit_test(a_deleted_device_is_told_once),
+        cmocka_unit_test(a_persistent_device_is_put_back),
+    };
+    return cmocka_run_group_tests(tests, group_setup, NULL);
+}

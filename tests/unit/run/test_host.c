@@ -1,0 +1,229 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hawser/hawser.h>
+
+#include "base/prng.h"
+#include "run/host_state.h"
+#include "support.h"
+
+enum { PORT = 5000, STREAM_MAX = 3000000, PATIENCE_MS = 10000 };
+
+struct pair {
+    struct hawser_host *a, *b;
+    struct hawser_listener *listener; /* on b */
+    struct hawser_conn *from, *to;
+};
+
+static struct hawser_addr addr_of(const char *text, uint16_t port)
+{
+    struct hawser_addr addr;
+    assert_int_equal(hawser_addr_parse(&addr, text, port), 0);
+    return addr;
+}
+
+static int join(struct hawser_host *a, const char *addr_a, struct hawser_host *b, const char *addr_b)
+{
+    struct hawser_addr local = addr_of(addr_a, 0), remote = addr_of(addr_b, 0);
+    return hawser_host_add_pair(a, &local, b, &remote, 24);
+}
+
+static void setup(struct pair *p, bool two_paths)
+{
+    *p = (struct pair){.a = hawser_host_new(NULL), .b = hawser_host_new(NULL)};
+    assert_true(p->a && p->b);
+    assert_int_equal(join(p->a, "10.1.0.1", p->b, "10.1.0.2"), 0);
+    if (two_paths)
+        assert_int_equal(join(p->a, "fd01::1", p->b, "fd01::2"), 0);
+}
+
+static void teardown(struct pair *p, bool a_first)
+{
+    hawser_host_free(a_first ? p->a : p->b);
+    hawser_host_free(a_first ? p->b : p->a);
+}
+
+static bool readable(const struct hawser_host *host, int timeout_ms)
+{
+    struct pollfd p = {.fd = hawser_host_fd(host), .events = POLLIN};
+    return poll(&p, 1, timeout_ms) == 1;
+}
+
+static void run(struct pair *p)
+{
+    struct pollfd fds[] = {{.fd = hawser_host_fd(p->a), .events = POLLIN},
+                           {.fd = hawser_host_fd(p->b), .events = POLLIN}};
+    assert_true(poll(fds, 2, PATIENCE_MS) > 0);
+    if (fds[0].revents)
+        assert_int_equal(hawser_host_step(p->a), 0);
+    if (fds[1].revents)
+        assert_int_equal(hawser_host_step(p->b), 0);
+}
+
+static void open_connection(struct pair *p)
+{
+    struct hawser_addr any = {.port = PORT}, remote = addr_of("10.1.0.2", PORT);
+    assert_int_equal(hawser_listen(hawser_host_stack(p->b), &any, 1, NULL, &p->listener), 0);
+    assert_int_equal(hawser_connect(hawser_host_stack(p->a), &remote, NULL, hawser_host_now(p->a), &p->from), 0);
+    hawser_host_step(p->a);
+    while (hawser_accept(p->listener, &p->to) != 0)
+        run(p);
+    while (!(hawser_conn_ready(p->from) & HAWSER_CONNECTED))
+        run(p);
+}
+
+/* Each host is stepped only when its own descriptor says so: enough for a stream to arrive whole. */
+static void a_stream_arrives_driven_by_the_descriptors(void **state)
+{
+    (void)state;
+    static uint8_t sent[STREAM_MAX], got[STREAM_MAX + 1];
+    struct prng rng;
+    struct pair p;
+    prng_seed(&rng, test_seed());
+    prng_fill(&rng, sent, sizeof(sent));
+    for (int i = 0; i < 4; i++) {
+        size_t queued = 0, arrived = 0;
+        ssize_t n = -1;
+        setup(&p, i & 1);
+        open_connection(&p);
+        while (n != 0) {
+            if (queued < STREAM_MAX && hawser_conn_ready(p.from) & HAWSER_WRITABLE) {
+                n = hawser_send(p.from, sent + queued, STREAM_MAX - queued);
+                assert_true(n > 0);
+                queued += (size_t)n;
+                if (queued == STREAM_MAX)
+                    hawser_shutdown(p.from);
+                hawser_host_step(p.a);
+            }
+            run(&p);
+            while ((n = hawser_recv(p.to, got + arrived, sizeof(got) - arrived)) > 0)
+                arrived += (size_t)n;
+        }
+        assert_int_equal(arrived, STREAM_MAX);
+        assert_memory_equal(got, sent, STREAM_MAX);
+        teardown(&p, i & 2);
+    }
+}
+
+static void an_idle_host_sleeps(void **state)
+{
+    (void)state;
+    struct pair p;
+    setup(&p, true);
+    hawser_host_step(p.a);
+    hawser_host_step(p.b);
+    assert_false(readable(p.a, 50));
+    assert_false(readable(p.b, 0));
+    teardown(&p, true);
+}
+
+/* Nobody answers: the descriptor must wake the host for each retransmission by itself, and sleep in between. */
+static void the_timer_wakes_the_host(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct hawser_conn *conn;
+    struct hawser_addr remote = addr_of("10.1.0.9", PORT);
+    struct hawser_counter counter = {0};
+    setup(&p, false);
+    hawser_host_free(p.b);
+    assert_int_equal(hawser_connect(hawser_host_stack(p.a), &remote, NULL, hawser_host_now(p.a), &conn), 0);
+    hawser_host_step(p.a);
+    uint64_t start_ns = hawser_host_now(p.a);
+    unsigned wakes = 0;
+    do {
+        assert_true(readable(p.a, PATIENCE_MS));
+        hawser_host_step(p.a);
+        wakes++;
+        for (size_t i = 0; hawser_stack_counter(hawser_host_stack(p.a), i, &counter); i++) {
+            if (strcmp(counter.name, "tcp.timeouts") == 0)
+                break;
+        }
+    } while (counter.value < 1);
+    uint64_t slept_ns = hawser_host_now(p.a) - start_ns;
+    assert_true(slept_ns > 500000000 && slept_ns < 3000000000); /* RFC 6298 2.1: one second */
+    assert_true(wakes <= 5);
+    hawser_host_free(p.a);
+}
+
+static void bad_pairs_are_refused_and_leave_nothing(void **state)
+{
+    (void)state;
+    struct pair p;
+    setup(&p, false);
+    assert_int_equal(join(p.a, "10.1.0.1", p.b, "10.1.0.3"), -EEXIST);
+    assert_int_equal(join(p.a, "10.1.0.3", p.b, "10.1.0.2"), -EEXIST);
+    struct hawser_addr local = addr_of("10.3.0.1", 0), remote = addr_of("10.3.0.2", 0);
+    assert_int_equal(hawser_host_add_pair(p.a, &local, p.b, &remote, 33), -EINVAL);
+
+    int error = 0;
+    for (int i = 0; i < 300 && !error; i++) {
+        char a[20], b[20];
+        snprintf(a, sizeof(a), "10.4.%d.1", i);
+        snprintf(b, sizeof(b), "10.4.%d.2", i);
+        error = join(p.a, a, p.b, b);
+    }
+    assert_int_equal(error, -ENOSPC);
+    open_connection(&p);
+    teardown(&p, false);
+}
+
+static void counters_of_links_are_summed(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct hawser_counter a, b;
+    setup(&p, true);
+    open_connection(&p);
+    size_t i = 0;
+    for (; hawser_host_counter(p.a, i, &a); i++) {
+        assert_non_null(a.name);
+        if (strcmp(a.name, "link.packets_out") == 0)
+            break;
+    }
+    assert_true(a.value >= 2);
+    uint64_t out = a.value;
+    host_detach(p.a, 0); /* what a link that is gone counted is not forgotten */
+    assert_true(hawser_host_counter(p.a, i, &a));
+    assert_int_equal(a.value, out);
+    for (i = 0; hawser_host_counter(p.b, i, &b) && strcmp(b.name, "link.packets_in") != 0; i++)
+        ;
+    assert_true(b.value >= 2 && b.value <= out);
+    while (hawser_host_counter(p.b, i, &b))
+        i++;
+    assert_false(hawser_host_counter(p.b, i + 1, &b));
+    teardown(&p, true);
+}
+
+static void bad_specs_are_refused_with_a_reason(void **state)
+{
+    (void)state;
+    char why[200] = "";
+    struct hawser_host *host = hawser_host_new(NULL);
+    assert_int_equal(hawser_host_add_link(host, "tun,dev=hw0", why, sizeof(why)), -EINVAL);
+    assert_non_null(strstr(why, "addr="));
+    hawser_host_free(host);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stream_arrives_driven_by_the_descriptors),
+        cmocka_unit_test(an_idle_host_sleeps),
+        cmocka_unit_test(the_timer_wakes_the_host),
+        cmocka_unit_test(bad_pairs_are_refused_and_leave_nothing),
+        cmocka_unit_test(counters_of_links_are_summed),
+        cmocka_unit_test(bad_specs_are_refused_with_a_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
