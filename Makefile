@@ -1,10 +1,11 @@
 # The front door. Meson and Ninja do the work, under build/.
 NINJA = ninja -j2
-.PHONY: help build test lint format install clean setup
+.PHONY: help build test bench lint format install clean setup
 
 help:
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
+	@echo "make bench    unlimited throughput beside the kernel's, in the same run"
 	@echo "make lint     cppcheck over the sources"
 	@echo "make format   clang-format over the sources"
 	@echo "make install  install (DESTDIR and PREFIX are honoured)"
@@ -19,6 +20,9 @@ build: setup
 
 test: setup
 	@tools/test
+
+bench: build
+	@bench/throughput build/release/apps/hawser
 
 lint: setup
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src src apps

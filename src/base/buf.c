@@ -1,7 +1,6 @@
 #include "base/buf.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include "base/check.h"
 
@@ -74,6 +73,7 @@ struct hawser_buf *hawser_buf_new(struct hawser_buf_pool *pool)
 
 struct hawser_buf *hawser_buf_ref(struct hawser_buf *buf)
 {
+    CHECK(buf->refs > 0 && buf->refs < UINT32_MAX);
     buf->refs++;
     return buf;
 }

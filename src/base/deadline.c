@@ -86,6 +86,7 @@ static void take_out(struct deadline_queue *q, struct deadline *d)
 
 void deadline_set(struct deadline_queue *q, struct deadline *d, uint64_t at_ns)
 {
+    at_ns = HW_MAX(at_ns, q->floor_ns);
     if (d->pos && d->at_ns == at_ns)
         return;
     if (d->pos)
@@ -103,10 +104,14 @@ uint64_t deadline_next(const struct deadline_queue *q) { return q->count ? q->he
 
 void deadline_run(struct deadline_queue *q, uint64_t now_ns)
 {
-    uint64_t fence = q->next_order; /* what is set from here on waits for the next call */
+    /* What is set from here on waits for the next call. The floor sorts it behind all that was due before, else it
+     * could hide them. */
+    uint64_t fence = q->next_order;
+    q->floor_ns = now_ns;
     while (q->count && q->heap[0]->at_ns <= now_ns && q->heap[0]->order < fence) {
         struct deadline *d = q->heap[0];
         take_out(q, d);
         d->fire(d, now_ns);
     }
+    q->floor_ns = 0;
 }

@@ -19,6 +19,7 @@ struct deadline_queue {
     struct deadline **heap;
     uint32_t count, capacity;
     uint64_t next_order;
+    uint64_t floor_ns; /* while nodes fire: the time they fire at; else 0 */
 };
 
 void deadline_queue_init(struct deadline_queue *q, const struct hawser_env *env);
@@ -32,14 +33,15 @@ int deadline_queue_reserve(struct deadline_queue *q, uint32_t count);
 /* Readies a node that is not queued. */
 void deadline_init(struct deadline *d, void (*fire)(struct deadline *self, uint64_t now_ns));
 
-/* Queues the node at `at_ns`, or moves it there; TIME_NEVER takes it out. O(log n); O(1) when unchanged. */
+/* Queues the node at `at_ns`, or moves it there; TIME_NEVER takes it out. O(log n); O(1) when unchanged. While nodes
+ * fire, a time before deadline_run()'s now means now. */
 void deadline_set(struct deadline_queue *q, struct deadline *d, uint64_t at_ns);
 
 /* The earliest time, or TIME_NEVER. */
 uint64_t deadline_next(const struct deadline_queue *q);
 
-/* Takes out and fires every node due at `now_ns`, earliest first. A node set again while it fires at a time that is
- * already due waits for the next call, so the loop always ends. */
+/* Takes out and fires every node due at `now_ns`, earliest first. A node that is set while others fire, at a time that
+ * is already due, waits for the next call, so the loop always ends; it does not hold up those that were due before. */
 void deadline_run(struct deadline_queue *q, uint64_t now_ns);
 
 #endif

@@ -5,6 +5,9 @@
 
 #include "base/check.h"
 
+/* Their array has a size that a size_t holds, on 32 bits too. */
+#define BUCKETS_MAX (UINT32_C(1) << 28)
+
 static uint64_t rotl(uint64_t x, int b) { return x << b | x >> (64 - b); }
 
 static void sip_round(uint64_t v[4])
@@ -62,7 +65,7 @@ static struct hash_node **new_buckets(const struct hawser_env *env, uint32_t n)
 int hash_init(struct hash_table *t, const struct hawser_env *env, uint32_t expected)
 {
     uint32_t n = 8;
-    while (n < expected && n < UINT32_C(1) << 30)
+    while (n < expected && n < BUCKETS_MAX)
         n *= 2;
     *t = (struct hash_table){.env = env, .buckets = new_buckets(env, n), .mask = n - 1};
     if (!t->buckets)
@@ -89,7 +92,7 @@ static void push(struct hash_node **buckets, uint32_t mask, struct hash_node *no
 static void grow(struct hash_table *t)
 {
     uint32_t n = 2 * (t->mask + 1);
-    struct hash_node **buckets = n ? new_buckets(t->env, n) : NULL;
+    struct hash_node **buckets = n <= BUCKETS_MAX ? new_buckets(t->env, n) : NULL;
     if (!buckets)
         return;
     for (uint32_t i = 0; i <= t->mask; i++) {

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/compiler.h"
+
 #define INITIAL_CAPACITY 8u
 
 void iset_init(struct iset *s, const struct hawser_env *env, uint32_t limit)
@@ -40,7 +42,7 @@ static int make_room(struct iset *s)
         return -ENOBUFS;
     if (s->count < s->capacity)
         return 0;
-    uint32_t capacity = s->capacity ? 2 * s->capacity : INITIAL_CAPACITY;
+    uint32_t capacity = HW_MIN(s->capacity ? 2 * s->capacity : INITIAL_CAPACITY, s->limit);
     struct range *ranges = s->env->alloc(s->env->ctx, capacity * sizeof *ranges);
     if (!ranges)
         return -ENOBUFS;

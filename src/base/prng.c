@@ -1,7 +1,5 @@
 #include "base/prng.h"
 
-#include <string.h>
-
 static uint64_t rotl(uint64_t x, int k) { return x << k | x >> (64 - k); }
 
 void prng_seed(struct prng *p, uint64_t seed)
@@ -43,8 +41,8 @@ void prng_fill(struct prng *p, void *dst, size_t len)
     while (len) {
         uint64_t x = prng_next(p);
         size_t n = len < sizeof x ? len : sizeof x;
-        memcpy(out, &x, n);
-        out += n;
+        for (size_t i = 0; i < n; i++, x >>= 8) /* little-endian everywhere: the same seed, the same bytes */
+            *out++ = (uint8_t)x;
         len -= n;
     }
 }

@@ -12,8 +12,8 @@ void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss)
 {
     memset(cc, 0, sizeof *cc);
     cc->ops = ops;
-    cc->mss = mss;
-    cc->cwnd = HW_MIN(INITIAL_SEGMENTS * mss, HW_MAX(2 * mss, INITIAL_BYTES));
+    cc->mss = HW_MAX(mss, 1u);
+    cc->cwnd = HW_MIN(INITIAL_SEGMENTS * cc->mss, HW_MAX(2 * cc->mss, INITIAL_BYTES));
     cc->ssthresh = UINT32_MAX;
     ops->init(cc);
 }

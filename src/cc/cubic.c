@@ -1,5 +1,4 @@
 /* CUBIC (RFC 9438) with HyStart++ (RFC 9406) in slow start. Integers throughout, so that every build computes alike. */
-#include "base/check.h"
 #include "base/units.h"
 #include "cc/growth.h"
 
@@ -8,6 +7,10 @@
 #define BETA_DEN 10u
 #define ALPHA_NUM 9u
 #define ALPHA_DEN 17u
+/* C again: the time cubed in which W_cubic moves a thousandth of a segment, (1 / 0.4) * 10^9 / 1000. */
+#define MS3_PER_MILLI_SEGMENT UINT64_C(2500000)
+/* Keeps d^3 and its product with the segment size in 64 bits; longer than any K (of CWND_MAX one-byte segments). */
+#define DISTANCE_MAX_MS 2000000u
 /* RFC 9406 4.3 */
 #define RTT_THRESHOLD_MIN_NS (4 * NS_PER_MS)
 #define RTT_THRESHOLD_MAX_NS (16 * NS_PER_MS)
@@ -21,13 +24,24 @@ struct hystart {
     uint32_t css_rounds; /* rounds left in conservative slow start; 0: not in it */
 };
 
+/* Where the window is on its way: W_cubic and W_est of RFC 9438 4.2 and 4.3. */
+struct curve {
+    uint64_t epoch_ns;   /* start of this congestion avoidance, later by each time without demand */
+    bool running;        /* epoch_ns, k_ms and w_est are set */
+    uint32_t w_max;      /* bytes; 0: none, the curve starts at its plateau */
+    uint32_t k_ms;       /* time to reach w_max */
+    uint32_t w_est;      /* what Reno would have, bytes */
+    uint32_t cwnd_prior; /* when ssthresh was last set; 0: no loss yet */
+};
+
 struct cubic {
-    uint64_t epoch_ns; /* start of this congestion avoidance; 0: none */
-    uint32_t w_max;    /* bytes */
-    uint32_t k_ms;     /* time to reach w_max */
-    uint32_t w_est;    /* what Reno would have, bytes */
-    uint32_t est_credit, credit;
-    uint32_t undo_cwnd, undo_ssthresh, undo_w_max;
+    struct curve curve;
+    uint64_t last_ack_ns;
+    uint32_t credit, est_credit; /* bytes earned, less than what the next step of cwnd and w_est takes */
+    struct {
+        uint32_t cwnd, ssthresh; /* cwnd 0: nothing to undo */
+        struct curve curve;
+    } before;
     struct hystart hystart;
 };
 
@@ -48,62 +62,61 @@ static uint32_t cube_root(uint64_t x)
 
 static void cubic_init(struct cc *cc) { *state(cc) = (struct cubic){0}; }
 
-/* RFC 9438 4.2: K is the cube root of (w_max - cwnd) / C, here in milliseconds: 1 s^3 is 10^9 ms^3, 1 / C is 2.5. */
+/* RFC 9438 4.2: K is the cube root of (w_max - cwnd) / C, here in milliseconds: 1 s^3 is 10^9 ms^3, 1 / C is 2.5.
+ * RFC 9438 4.8, 4.10: after a timeout, or slow start without loss, the plateau is where the epoch begins. */
 static void start_epoch(struct cc *cc, uint64_t now_ns)
 {
-    struct cubic *c = state(cc);
+    struct curve *c = &state(cc)->curve;
+    c->running = true;
     c->epoch_ns = now_ns;
     c->w_est = cc->cwnd;
-    c->est_credit = c->credit = 0;
-    if (c->w_max <= cc->cwnd) {
-        c->w_max = cc->cwnd;
-        c->k_ms = 0;
-        return;
-    }
+    c->w_max = HW_MAX(c->w_max, cc->cwnd);
     uint64_t milli_segments = (uint64_t)(c->w_max - cc->cwnd) * 1000 / cc->mss;
-    c->k_ms = cube_root(milli_segments * 2500000); /* 10^9 * 2.5 / 1000 */
+    c->k_ms = cube_root(milli_segments * MS3_PER_MILLI_SEGMENT);
+    state(cc)->credit = state(cc)->est_credit = 0;
 }
 
 /* W_cubic(t) in bytes (RFC 9438 4.2, figure 1). */
-static uint64_t window_at(const struct cc *cc, const struct cubic *c, uint64_t t_ms)
+static uint64_t window_at(const struct curve *c, uint32_t mss, uint64_t t_ms)
 {
-    uint64_t distance = t_ms > c->k_ms ? t_ms - c->k_ms : c->k_ms - t_ms;
-    distance = HW_MIN(distance, 500000); /* beyond that the window is at its bounds anyway */
-    uint64_t milli = distance * distance / 1000 * distance / 2500000; /* 0.4 d^3 in thousandths of a segment */
-    uint64_t bytes = milli * cc->mss / 1000;
+    uint64_t d = t_ms > c->k_ms ? t_ms - c->k_ms : c->k_ms - t_ms;
+    d = HW_MIN(d, DISTANCE_MAX_MS);
+    uint64_t bytes = d * d * d / MS3_PER_MILLI_SEGMENT * mss / 1000;
     if (t_ms > c->k_ms)
         return c->w_max + bytes;
     return c->w_max > bytes ? c->w_max - bytes : 0;
 }
 
-static void grow_estimate(struct cc *cc, struct cubic *c, uint32_t acked)
+/* RFC 9438 4.3: alpha segments a window, a whole one once back at the window of the last loss. */
+static void grow_estimate(const struct cc *cc, struct cubic *cubic, uint32_t acked)
 {
-    /* RFC 9438 4.3: alpha segments a window, one segment a window once back at the old maximum. */
-    bool reached = c->w_est >= c->w_max;
-    c->est_credit += reached ? acked : (uint32_t)((uint64_t)acked * ALPHA_NUM / ALPHA_DEN);
-    if (c->est_credit >= cc->cwnd) {
-        c->est_credit -= cc->cwnd;
+    struct curve *c = &cubic->curve;
+    uint64_t credit = c->w_est >= c->cwnd_prior ? acked : (uint64_t)acked * ALPHA_NUM / ALPHA_DEN;
+    credit += cubic->est_credit;
+    if (credit >= cc->cwnd) {
+        credit -= cc->cwnd;
         c->w_est = (uint32_t)HW_MIN((uint64_t)c->w_est + cc->mss, CWND_MAX);
     }
+    cubic->est_credit = (uint32_t)HW_MIN(credit, cc->cwnd);
 }
 
-static void avoid_congestion(struct cc *cc, const struct cc_ack *ack, uint32_t acked)
+static void avoid_congestion(struct cc *cc, const struct cc_ack *ack)
 {
-    struct cubic *c = state(cc);
-    if (c->epoch_ns == 0)
+    struct cubic *cubic = state(cc);
+    struct curve *c = &cubic->curve;
+    if (!c->running)
         start_epoch(cc, ack->now_ns);
-    grow_estimate(cc, c, acked);
-    uint64_t t_ms = (ack->now_ns - c->epoch_ns + ack->srtt_ns) / NS_PER_MS;
-    uint64_t target = window_at(cc, c, t_ms);
+    grow_estimate(cc, cubic, ack->acked);
+    uint64_t elapsed_ns = ack->now_ns > c->epoch_ns ? ack->now_ns - c->epoch_ns : 0;
+    uint64_t target = window_at(c, cc->mss, (elapsed_ns + ack->srtt_ns) / NS_PER_MS);
     target = HW_MIN(HW_MAX(target, cc->cwnd), (uint64_t)cc->cwnd + cc->cwnd / 2);
-    uint64_t gain = (target - cc->cwnd) * acked / cc->cwnd; /* spread over the window */
-    c->credit += (uint32_t)HW_MIN(gain, UINT32_C(1) << 24);
-    if (c->credit >= cc->mss) {
-        cwnd_grow(cc, c->credit);
-        c->credit = 0;
+    uint64_t credit = cubic->credit + (target - cc->cwnd) * ack->acked / cc->cwnd; /* spread over the window */
+    if (credit >= cc->mss) {
+        cwnd_grow(cc, credit);
+        credit = 0;
     }
-    if (c->w_est > cc->cwnd)
-        cc->cwnd = c->w_est;
+    cubic->credit = (uint32_t)credit;
+    cc->cwnd = HW_MAX(cc->cwnd, c->w_est);
 }
 
 static void hystart_round(struct cc *cc, struct hystart *h)
@@ -115,8 +128,8 @@ static void hystart_round(struct cc *cc, struct hystart *h)
         cc->ssthresh = cc->cwnd; /* the delay stayed: congestion avoidance */
 }
 
-/* RFC 9406 4.2: returns the bytes by which slow start may grow. */
-static uint32_t hystart(struct cc *cc, const struct cc_ack *ack)
+/* RFC 9406 4.2: watches for a round trip that rises because the queue does. */
+static void hystart_on_ack(struct cc *cc, const struct cc_ack *ack)
 {
     struct hystart *h = &state(cc)->hystart;
     if (ack->round_start)
@@ -127,7 +140,7 @@ static uint32_t hystart(struct cc *cc, const struct cc_ack *ack)
             h->this_round_min_ns = ack->rtt_ns;
     }
     if (h->samples < ROUND_SAMPLES || h->last_round_min_ns == 0)
-        return h->css_rounds ? ack->acked / CSS_GROWTH_DIVISOR : ack->acked;
+        return;
     if (h->css_rounds) {
         if (h->this_round_min_ns < h->css_baseline_ns)
             h->css_rounds = 0; /* a false alarm */
@@ -138,35 +151,44 @@ static uint32_t hystart(struct cc *cc, const struct cc_ack *ack)
             h->css_rounds = CSS_ROUNDS;
         }
     }
-    return h->css_rounds ? ack->acked / CSS_GROWTH_DIVISOR : ack->acked;
+}
+
+/* RFC 9438 5.8: t stands still while the application, not the window, holds the sender back. */
+static void stop_clock_without_demand(struct cubic *cubic, const struct cc_ack *ack)
+{
+    if (!ack->cwnd_limited && ack->now_ns > cubic->last_ack_ns)
+        cubic->curve.epoch_ns += ack->now_ns - cubic->last_ack_ns;
+    cubic->last_ack_ns = HW_MAX(cubic->last_ack_ns, ack->now_ns);
 }
 
 static void cubic_on_ack(struct cc *cc, const struct cc_ack *ack)
 {
-    if (!ack->cwnd_limited) {
-        state(cc)->epoch_ns = 0; /* RFC 9438 5.8: time without demand is not time to grow */
+    struct cubic *cubic = state(cc);
+    if (cc->ssthresh == UINT32_MAX)
+        hystart_on_ack(cc, ack); /* RFC 9406 4.3: in the first slow start only */
+    stop_clock_without_demand(cubic, ack);
+    if (!ack->cwnd_limited)
         return;
-    }
-    if (cc_in_slow_start(cc)) {
-        uint32_t step = cc->ssthresh == UINT32_MAX ? hystart(cc, ack) : ack->acked;
-        if (cc_in_slow_start(cc))
-            slow_start(cc, step);
-        return;
-    }
-    avoid_congestion(cc, ack, ack->acked);
+    if (cc_in_slow_start(cc))
+        slow_start(cc, cubic->hystart.css_rounds ? ack->acked / CSS_GROWTH_DIVISOR : ack->acked);
+    else
+        avoid_congestion(cc, ack);
 }
 
 static void reduce(struct cc *cc, uint32_t in_flight)
 {
-    struct cubic *c = state(cc);
-    c->undo_cwnd = cc->cwnd;
-    c->undo_ssthresh = cc->ssthresh;
-    c->undo_w_max = c->w_max;
-    c->epoch_ns = 0;
-    c->hystart = (struct hystart){0};
+    struct cubic *cubic = state(cc);
+    struct curve *c = &cubic->curve;
+    cubic->before.cwnd = cc->cwnd;
+    cubic->before.ssthresh = cc->ssthresh;
+    cubic->before.curve = *c;
+    cubic->hystart = (struct hystart){0};
+    c->running = false;
+    c->cwnd_prior = cc->cwnd;
     /* RFC 9438 4.7, fast convergence: a flow that is still below its last maximum yields more. */
     uint64_t w = cc->cwnd;
     c->w_max = w < c->w_max ? (uint32_t)(w * (BETA_DEN + BETA_NUM) / (2 * BETA_DEN)) : (uint32_t)w;
+    /* RFC 9438 4.6: from what was in flight; but one quiet moment shall not cost more than half of the window. */
     uint64_t base = HW_MIN(w, HW_MAX((uint64_t)in_flight, w / 2));
     cc->ssthresh = at_least_segments(cc, base * BETA_NUM / BETA_DEN, 2);
 }
@@ -182,24 +204,27 @@ static void cubic_on_timeout(struct cc *cc, uint64_t now_ns, uint32_t in_flight)
 {
     (void)now_ns;
     reduce(cc, in_flight);
+    state(cc)->curve.w_max = 0; /* RFC 9438 4.8 */
     cc->cwnd = cc->mss;
 }
 
+/* RFC 9438 4.9 */
 static void cubic_undo(struct cc *cc)
 {
-    struct cubic *c = state(cc);
-    if (c->undo_cwnd == 0)
+    struct cubic *cubic = state(cc);
+    if (cubic->before.cwnd == 0)
         return;
-    cc->cwnd = HW_MAX(cc->cwnd, c->undo_cwnd);
-    cc->ssthresh = c->undo_ssthresh;
-    c->w_max = c->undo_w_max;
+    cc->cwnd = HW_MAX(cc->cwnd, cubic->before.cwnd);
+    cc->ssthresh = cubic->before.ssthresh;
+    cubic->curve = cubic->before.curve;
+    cubic->before.cwnd = 0;
 }
 
 static void cubic_on_idle(struct cc *cc, uint64_t idle_ns)
 {
-    struct cubic *c = state(cc);
-    if (c->epoch_ns)
-        c->epoch_ns += idle_ns;
+    struct cubic *cubic = state(cc);
+    cubic->curve.epoch_ns += idle_ns;
+    cubic->last_ack_ns += idle_ns; /* the next acknowledgement shall not count this time again */
 }
 
 const struct cc_ops cc_cubic = {"cubic",          cubic_init, cubic_on_ack, cubic_on_loss,

@@ -1,5 +1,4 @@
 /* RFC 5681, the yardstick. */
-#include "base/check.h"
 #include "cc/growth.h"
 
 struct reno {
@@ -16,16 +15,15 @@ static void reno_init(struct cc *cc) { *state(cc) = (struct reno){0}; }
 static void reno_on_ack(struct cc *cc, const struct cc_ack *ack)
 {
     struct reno *r = state(cc);
-    uint32_t left = ack->acked;
     if (!ack->cwnd_limited)
         return;
-    if (cc_in_slow_start(cc))
-        left = slow_start(cc, left);
-    r->counted += left;
-    if (r->counted >= cc->cwnd) { /* one segment a window */
-        r->counted -= cc->cwnd;
+    uint32_t left = cc_in_slow_start(cc) ? slow_start(cc, ack->acked) : ack->acked;
+    uint64_t counted = (uint64_t)r->counted + left;
+    if (counted >= cc->cwnd) { /* one segment a window */
+        counted -= cc->cwnd;
         cwnd_grow(cc, cc->mss);
     }
+    r->counted = (uint32_t)HW_MIN(counted, cc->cwnd);
 }
 
 static void halve(struct cc *cc, uint32_t in_flight)
@@ -34,7 +32,7 @@ static void halve(struct cc *cc, uint32_t in_flight)
     r->undo_cwnd = cc->cwnd;
     r->undo_ssthresh = cc->ssthresh;
     r->counted = 0;
-    cc->ssthresh = at_least_segments(cc, in_flight / 2, 2); /* equation 4 */
+    cc->ssthresh = at_least_segments(cc, HW_MIN(in_flight, cc->cwnd) / 2, 2); /* equation 4 */
 }
 
 static void reno_on_loss(struct cc *cc, uint64_t now_ns, uint32_t in_flight)
@@ -53,11 +51,12 @@ static void reno_on_timeout(struct cc *cc, uint64_t now_ns, uint32_t in_flight)
 
 static void reno_undo(struct cc *cc)
 {
-    const struct reno *r = state(cc);
+    struct reno *r = state(cc);
     if (r->undo_cwnd == 0)
         return;
     cc->cwnd = HW_MAX(cc->cwnd, r->undo_cwnd);
     cc->ssthresh = r->undo_ssthresh;
+    r->undo_cwnd = 0;
 }
 
 static void reno_on_idle(struct cc *cc, uint64_t idle_ns)

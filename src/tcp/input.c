@@ -66,7 +66,10 @@ static void handle_reset(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
     count(&tcp->host->counters, COUNT_TCP_RESETS_IN);
     if (!tcp->hooks->segment(tcp, s, now_ns) && tcp->state == TCPS_CLOSED)
         return;
-    tcp_close_now(tcp, tcp->state == TCPS_SYN_RECEIVED ? -ECONNREFUSED : -ECONNRESET, now_ns);
+    /* RFC 9293 3.10.7.4, second: once both sides have closed, a RST only hastens the end. */
+    bool over = tcp->state == TCPS_CLOSING || tcp->state == TCPS_LAST_ACK || tcp->state == TCPS_TIME_WAIT;
+    int refused = tcp->state == TCPS_SYN_RECEIVED ? -ECONNREFUSED : -ECONNRESET;
+    tcp_close_now(tcp, over ? 0 : refused, now_ns);
 }
 
 static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)

@@ -379,6 +379,85 @@ static void slow_reader_loses_nothing(void **state)
     world_destroy(&w);
 }
 
+/* A plain connection on which the server has sent all and closed while the client has read nothing yet. */
+static void server_closes_first(struct world *w, struct transfer *t, uint64_t bytes)
+{
+    struct hawser_stack_options plain = {.size = sizeof plain, .no_mptcp = true};
+    world_init(w, 19, 1, 1, false, &plain, NULL);
+    begin(t, w, 0, bytes);
+    for (uint64_t until = w->now_ns + 20 * SECOND; world_step(w, until);) {
+        if (!t->conn[1] && hawser_accept(t->listener, &t->conn[1]) < 0)
+            t->conn[1] = NULL;
+        if (t->conn[1])
+            pump_out(t, 1, &t->down);
+        pump_out(t, 0, &t->up);
+    }
+    assert_true(t->down.shut);
+}
+
+static void no_window_update_after_the_fin(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    server_closes_first(&w, &t, 4 << 20);
+    uint64_t before = world_counter(&w, 0, "ip.packets_out");
+    pump_in(&t, 0, &t.down);
+    assert_int_equal(t.down.received, 4 << 20);
+    world_step(&w, w.now_ns + SECOND);
+    assert_int_equal(world_counter(&w, 0, "ip.packets_out"), before);
+    world_destroy(&w);
+}
+
+struct last_packet {
+    uint8_t bytes[WORLD_PACKET_MAX];
+    uint16_t len;
+};
+
+static bool keep_last_to_client(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    struct last_packet *last = ctx;
+    if (to == 0) {
+        memcpy(last->bytes, packet, *len);
+        last->len = *len;
+    }
+    return true;
+}
+
+static void reset_in_time_wait_is_no_error(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    struct last_packet last = {.len = 0};
+    struct hawser_stack_options plain = {.size = sizeof plain, .no_mptcp = true};
+    world_init(&w, 20, 1, 1, false, &plain, NULL);
+    w.tamper = keep_last_to_client;
+    w.tamper_ctx = &last;
+    begin(&t, &w, 0, 100000);
+    run(&t, 20 * SECOND);
+    expect_whole(&t);
+    while (world_step(&w, w.now_ns + SECOND))
+        ;
+    struct hawser_subflow_info info;
+    assert_true(hawser_subflow_info(t.conn[0], 0, &info));
+    assert_string_equal(info.state, "TIME-WAIT");
+    uint8_t *tcp = last.bytes + 20;
+    uint32_t seq = (uint32_t)tcp[4] << 24 | (uint32_t)tcp[5] << 16 | (uint32_t)tcp[6] << 8 | tcp[7];
+    seq += (uint32_t)(last.len - 20 - (tcp[12] >> 4) * 4) + (tcp[13] & 1);
+    for (int i = 0; i < 4; i++)
+        tcp[4 + i] = (uint8_t)(seq >> (24 - 8 * i));
+    tcp[13] = 0x14; /* RST, ACK */
+    struct hawser_rx rst = {
+        .data = last.bytes, .len = last.len, .flags = HAWSER_RX_CSUM_OK}; /* its checksum is stale, and not the point */
+    hawser_stack_input(w.stack[0], 0, &rst, 1, w.now_ns);
+    assert_int_equal(world_counter(&w, 0, "tcp.resets_in"), 1);
+    assert_int_equal(hawser_conn_error(t.conn[0]), 0);
+    assert_true(hawser_conn_ready(t.conn[0]) & HAWSER_CLOSED);
+    expect_clean_close(&t);
+    world_destroy(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +479,8 @@ int main(void)
         cmocka_unit_test(silent_peer_times_out),
         cmocka_unit_test(abort_tells_the_peer),
         cmocka_unit_test(slow_reader_loses_nothing),
+        cmocka_unit_test(no_window_update_after_the_fin),
+        cmocka_unit_test(reset_in_time_wait_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
