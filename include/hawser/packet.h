@@ -17,7 +17,7 @@ struct hawser_buf_pool;
 
 /*
  * A pool of equal buffers of `cap` bytes each; at most `limit` are alive at once. Buffers given back are kept for
- * reuse. Returns NULL when memory is out.
+ * reuse. Returns NULL when memory is out or `cap` is above 1 GiB.
  */
 HAWSER_API struct hawser_buf_pool *hawser_buf_pool_new(const struct hawser_env *env, uint32_t cap, uint32_t limit);
 

@@ -4,6 +4,9 @@
 
 #include "base/check.h"
 
+/* A buffer of more would have a size beyond what 32 bits can count. */
+#define CAP_MAX (UINT32_C(1) << 30)
+
 struct hawser_buf {
     struct hawser_buf_pool *pool;
     struct hawser_buf *next; /* among the idle ones */
@@ -22,6 +25,8 @@ struct hawser_buf_pool {
 
 struct hawser_buf_pool *hawser_buf_pool_new(const struct hawser_env *env, uint32_t cap, uint32_t limit)
 {
+    if (cap > CAP_MAX)
+        return NULL;
     struct hawser_buf_pool *pool = env->alloc(env->ctx, sizeof *pool);
     if (!pool)
         return NULL;

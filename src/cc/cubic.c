@@ -37,7 +37,8 @@ struct curve {
 struct cubic {
     struct curve curve;
     uint64_t last_ack_ns;
-    uint32_t credit, est_credit; /* bytes earned, less than what the next step of cwnd and w_est takes */
+    uint64_t credit;     /* toward the next segment of cwnd; in bytes times cwnd, so that small steps are not lost */
+    uint32_t est_credit; /* toward the next segment of w_est, in bytes acknowledged */
     struct {
         uint32_t cwnd, ssthresh; /* cwnd 0: nothing to undo */
         struct curve curve;
@@ -73,7 +74,8 @@ static void start_epoch(struct cc *cc, uint64_t now_ns)
     c->w_max = HW_MAX(c->w_max, cc->cwnd);
     uint64_t milli_segments = (uint64_t)(c->w_max - cc->cwnd) * 1000 / cc->mss;
     c->k_ms = cube_root(milli_segments * MS3_PER_MILLI_SEGMENT);
-    state(cc)->credit = state(cc)->est_credit = 0;
+    state(cc)->credit = 0;
+    state(cc)->est_credit = 0;
 }
 
 /* W_cubic(t) in bytes (RFC 9438 4.2, figure 1). */
@@ -110,12 +112,12 @@ static void avoid_congestion(struct cc *cc, const struct cc_ack *ack)
     uint64_t elapsed_ns = ack->now_ns > c->epoch_ns ? ack->now_ns - c->epoch_ns : 0;
     uint64_t target = window_at(c, cc->mss, (elapsed_ns + ack->srtt_ns) / NS_PER_MS);
     target = HW_MIN(HW_MAX(target, cc->cwnd), (uint64_t)cc->cwnd + cc->cwnd / 2);
-    uint64_t credit = cubic->credit + (target - cc->cwnd) * ack->acked / cc->cwnd; /* spread over the window */
-    if (credit >= cc->mss) {
-        cwnd_grow(cc, credit);
-        credit = 0;
+    cubic->credit += (target - cc->cwnd) * ack->acked; /* spread over the window */
+    uint64_t bytes = cubic->credit / cc->cwnd;
+    if (bytes >= cc->mss) {
+        cwnd_grow(cc, bytes);
+        cubic->credit = 0;
     }
-    cubic->credit = (uint32_t)credit;
     cc->cwnd = HW_MAX(cc->cwnd, c->w_est);
 }
 

@@ -2,10 +2,14 @@
 
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,7 +19,9 @@ static void *counted_alloc(void *ctx, size_t size)
     if (t->fail_at && --t->fail_at == 0)
         return NULL;
     void *p = malloc(size);
-    t->live += p != NULL;
+    assert_non_null(p);
+    memset(p, 0xa5, size); /* whoever counts on zeroes shall notice */
+    t->live++;
     t->allocations++;
     return p;
 }
@@ -23,6 +29,7 @@ static void *counted_alloc(void *ctx, size_t size)
 static void counted_free(void *ctx, void *ptr)
 {
     struct test_env *t = ctx;
+    assert_true(t->live > 0);
     t->live--;
     free(ptr);
 }
@@ -47,4 +54,20 @@ uint64_t test_seed(void)
     uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
     printf("seed %" PRIu64 " (HAWSER_TEST_SEED=%" PRIu64 " replays it)\n", seed, seed);
     return seed;
+}
+
+bool test_aborts(void (*run)(void *arg), void *arg)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        signal(SIGABRT, SIG_DFL);
+        fclose(stderr); /* the bug's report is expected */
+        run(arg);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }

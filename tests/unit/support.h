@@ -2,6 +2,7 @@
 #ifndef HW_TESTS_SUPPORT_H
 #define HW_TESTS_SUPPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <hawser/env.h>
@@ -23,5 +24,8 @@ void test_env_check_clean(struct test_env *t);
 
 /* HAWSER_TEST_SEED, or a fresh seed; printed, so that a failure can be replayed. */
 uint64_t test_seed(void);
+
+/* Whether `run(arg)`, in a process of its own, ends by a failed CHECK. */
+bool test_aborts(void (*run)(void *arg), void *arg);
 
 #endif

@@ -1,0 +1,175 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "support.h"
+
+enum { CAP = 100, LIMIT = 20 };
+
+static void lends_as_many_as_the_limit(void **state)
+{
+    (void)state;
+    struct test_env t;
+    struct hawser_buf *held[LIMIT];
+    test_env_init(&t, 1);
+    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, LIMIT);
+    assert_non_null(pool);
+    for (uint32_t i = 0; i < LIMIT; i++) {
+        held[i] = hawser_buf_new(pool);
+        assert_non_null(held[i]);
+        assert_int_equal(hawser_buf_capacity(held[i]), CAP);
+        memset(hawser_buf_data(held[i]), (int)i, CAP);
+        assert_int_equal(buf_pool_in_use(pool), i + 1);
+    }
+    assert_null(hawser_buf_new(pool));
+    assert_int_equal(buf_pool_refusals(pool), 1);
+    for (uint32_t i = 0; i < LIMIT; i++) {
+        for (uint32_t k = 0; k < CAP; k++)
+            assert_int_equal(hawser_buf_data(held[i])[k], i);
+    }
+    hawser_buf_unref(held[3]);
+    held[3] = hawser_buf_new(pool);
+    assert_non_null(held[3]);
+    assert_null(hawser_buf_new(pool));
+    for (uint32_t i = 0; i < LIMIT; i++)
+        hawser_buf_unref(held[i]);
+    assert_int_equal(t.allocations, LIMIT + 1); /* buffers given back are used again */
+    hawser_buf_pool_close(pool);
+    test_env_check_clean(&t);
+}
+
+/* Random references, taken and dropped in any order; the pool closed in the middle. */
+static void lives_until_the_last_reference(void **state)
+{
+    (void)state;
+    uint64_t seed = test_seed();
+    for (uint64_t run = 0; run < 60; run++) {
+        struct test_env t;
+        struct {
+            struct hawser_buf *buf;
+            uint32_t refs;
+        } held[LIMIT] = {{0}};
+        test_env_init(&t, seed + run);
+        struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, LIMIT);
+        assert_non_null(pool);
+        uint32_t lent = 0;
+        for (uint64_t steps = prng_below(&t.rng, 2000); steps > 0; steps--) {
+            uint32_t i = (uint32_t)prng_below(&t.rng, LIMIT);
+            if (held[i].refs == 0) {
+                held[i].buf = hawser_buf_new(pool);
+                assert_non_null(held[i].buf);
+                held[i].refs = 1;
+                lent++;
+                memset(hawser_buf_data(held[i].buf), (int)i, CAP);
+            } else if (prng_below(&t.rng, 5) < 2) {
+                assert_ptr_equal(hawser_buf_ref(held[i].buf), held[i].buf);
+                held[i].refs++;
+            } else {
+                assert_int_equal(hawser_buf_data(held[i].buf)[CAP - 1], i);
+                hawser_buf_unref(held[i].buf);
+                lent -= --held[i].refs == 0;
+            }
+            assert_int_equal(buf_pool_in_use(pool), lent);
+        }
+        hawser_buf_pool_close(pool);
+        assert_int_equal(t.live, lent ? lent + 1 : 0);
+        for (uint32_t i = 0; i < LIMIT; i++) {
+            if (held[i].refs == 0)
+                continue;
+            for (; held[i].refs > 0; held[i].refs--) {
+                assert_int_equal(hawser_buf_data(held[i].buf)[0], i);
+                hawser_buf_unref(held[i].buf);
+            }
+            lent--;
+            assert_int_equal(t.live, lent ? lent + 1 : 0); /* each buffer goes with its last reference */
+        }
+        test_env_check_clean(&t);
+    }
+}
+
+static void refuses_at_each_failed_allocation(void **state)
+{
+    (void)state;
+    struct test_env t;
+    test_env_init(&t, 1);
+    t.fail_at = 1;
+    assert_null(hawser_buf_pool_new(&t.env, CAP, LIMIT));
+    test_env_check_clean(&t);
+
+    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
+    assert_non_null(pool);
+    t.fail_at = 1;
+    assert_null(hawser_buf_new(pool));
+    assert_int_equal(buf_pool_refusals(pool), 1);
+    assert_int_equal(buf_pool_in_use(pool), 0);
+    struct hawser_buf *buf = hawser_buf_new(pool); /* the failure did not use up the limit */
+    assert_non_null(buf);
+    hawser_buf_unref(buf);
+    hawser_buf_pool_close(pool);
+    test_env_check_clean(&t);
+}
+
+static void absurd_sizes(void **state)
+{
+    (void)state;
+    struct test_env t;
+    test_env_init(&t, 1);
+    assert_null(hawser_buf_pool_new(&t.env, UINT32_MAX, 1));
+    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, 0, 0);
+    assert_non_null(pool);
+    assert_null(hawser_buf_new(pool));
+    hawser_buf_pool_close(pool);
+    test_env_check_clean(&t);
+}
+
+static void slices_name_parts(void **state)
+{
+    (void)state;
+    struct test_env t;
+    test_env_init(&t, 1);
+    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
+    struct hawser_buf *buf = hawser_buf_new(pool);
+    struct slice whole = {buf, hawser_buf_data(buf) + 10, 50};
+    struct slice part = slice_sub(slice_sub(whole, 5, 40), 2, 3);
+    assert_ptr_equal(part.buf, buf);
+    assert_ptr_equal(part.data, hawser_buf_data(buf) + 17);
+    assert_int_equal(part.len, 3);
+    hawser_buf_unref(buf);
+    hawser_buf_pool_close(pool);
+    test_env_check_clean(&t);
+}
+
+static void unref_again(void *buf) { hawser_buf_unref(buf); }
+static void ref_again(void *buf) { hawser_buf_ref(buf); }
+
+static void use_after_the_last_reference_is_a_bug(void **state)
+{
+    (void)state;
+    struct test_env t;
+    test_env_init(&t, 1);
+    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
+    struct hawser_buf *buf = hawser_buf_new(pool);
+    hawser_buf_unref(buf);
+    assert_true(test_aborts(unref_again, buf));
+    assert_true(test_aborts(ref_again, buf));
+    hawser_buf_pool_close(pool);
+    test_env_check_clean(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lends_as_many_as_the_limit),
+        cmocka_unit_test(lives_until_the_last_reference),
+        cmocka_unit_test(refuses_at_each_failed_allocation),
+        cmocka_unit_test(absurd_sizes),
+        cmocka_unit_test(slices_name_parts),
+        cmocka_unit_test(use_after_the_last_reference_is_a_bug),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,282 @@
+/* What holds for every controller. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "flow.h"
+#include "support.h"
+
+static const struct cc_ops *const controllers[] = {&cc_reno, &cc_cubic};
+
+static void found_by_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++)
+        assert_ptr_equal(cc_find(controllers[i]->name), controllers[i]);
+    assert_ptr_equal(cc_find("reno"), &cc_reno);
+    assert_ptr_equal(cc_find("cubic"), &cc_cubic);
+    assert_null(cc_find(""));
+    assert_null(cc_find("Cubic"));
+    assert_null(cc_find("cubic2"));
+}
+
+/* RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)). */
+static void initial_window(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t mss, cwnd;
+    } cases[] = {{1, 10}, {536, 5360}, {1448, 14480}, {1460, 14600}, {2000, 14600}, {8948, 17896}, {65535, 131070}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(cases); i++) {
+        struct cc cc;
+        memset(&cc, 0xff, sizeof cc);
+        cc_init(&cc, &cc_reno, cases[i].mss);
+        assert_int_equal(cc.cwnd, cases[i].cwnd);
+        assert_int_equal(cc.mss, cases[i].mss);
+        assert_int_equal(cc.ssthresh, UINT32_MAX);
+        assert_int_equal(cc.pacing_bps, 0);
+        assert_true(cc_in_slow_start(&cc));
+    }
+}
+
+static void slow_start_doubles_each_round(void **state)
+{
+    (void)state;
+    static const uint32_t ack_segments[] = {1, 2, 44};
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        for (size_t k = 0; k < HW_ARRAY_LEN(ack_segments); k++) {
+            struct flow f;
+            flow_init(&f, controllers[i], 1448, 50 * NS_PER_MS);
+            f.ack_bytes = ack_segments[k] * 1448;
+            uint32_t expected = f.cc.cwnd;
+            for (int round = 0; round < 10; round++) {
+                flow_round(&f);
+                expected *= 2;
+                assert_int_equal(f.cc.cwnd, expected);
+            }
+            assert_true(cc_in_slow_start(&f.cc));
+        }
+    }
+}
+
+static void slow_start_ends_at_ssthresh(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        struct flow f;
+        flow_init(&f, controllers[i], 1000, 50 * NS_PER_MS);
+        f.cc.ssthresh = 12345;
+        flow_ack(&f, 2000, true);
+        assert_int_equal(f.cc.cwnd, 12000);
+        flow_ack(&f, 2000, false);
+        assert_int_equal(f.cc.cwnd, 12345);
+    }
+}
+
+/* RFC 9438 5.8, RFC 5681 2: a window that is not used says nothing about what the path would carry. */
+static void no_growth_without_demand(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        for (int settled = 0; settled <= 1; settled++) {
+            struct flow f;
+            flow_init(&f, controllers[i], 1448, 50 * NS_PER_MS);
+            if (settled)
+                flow_settle(&f, 100);
+            f.app_limited = true;
+            uint32_t before = f.cc.cwnd;
+            for (int round = 0; round < 300; round++)
+                flow_round(&f);
+            assert_int_equal(f.cc.cwnd, before);
+        }
+    }
+}
+
+static void loss_and_timeout_have_floors(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        struct flow f;
+        flow_init(&f, controllers[i], 1448, 50 * NS_PER_MS);
+        for (int n = 0; n < 10; n++) {
+            f.cc.ops->on_loss(&f.cc, f.now_ns, n % 2 ? f.cc.cwnd : 0);
+            assert_true(f.cc.cwnd >= 2 * 1448);
+            assert_int_equal(f.cc.cwnd, f.cc.ssthresh);
+        }
+        assert_int_equal(f.cc.cwnd, 2 * 1448);
+        f.cc.cwnd = 100 * 1448;
+        flow_timeout(&f);
+        assert_int_equal(f.cc.cwnd, 1448);
+        assert_in_range(f.cc.ssthresh, 50 * 1448, 70 * 1448);
+        assert_true(cc_in_slow_start(&f.cc));
+        flow_timeout(&f);
+        assert_int_equal(f.cc.cwnd, 1448);
+        assert_int_equal(f.cc.ssthresh, 2 * 1448);
+    }
+}
+
+/* What seems to be in flight beyond the window is no reason to enlarge it. */
+static void loss_never_raises_a_window(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        struct flow f;
+        flow_init(&f, controllers[i], 1448, 50 * NS_PER_MS);
+        f.cc.cwnd = 100 * 1448;
+        f.cc.ops->on_loss(&f.cc, f.now_ns, 100000 * 1448);
+        assert_in_range(f.cc.cwnd, 50 * 1448, 70 * 1448);
+    }
+}
+
+static void undo_goes_back_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        for (int timeout = 0; timeout <= 1; timeout++) {
+            struct flow f;
+            flow_init(&f, controllers[i], 1448, 50 * NS_PER_MS);
+            f.cc.ops->undo(&f.cc); /* nothing to undo */
+            assert_int_equal(f.cc.cwnd, 14480);
+            assert_int_equal(f.cc.ssthresh, UINT32_MAX);
+            f.cc.cwnd = 100 * 1448;
+            f.cc.ssthresh = 80 * 1448;
+            if (timeout)
+                flow_timeout(&f);
+            else
+                flow_loss(&f);
+            assert_true(f.cc.cwnd < 100 * 1448);
+            f.cc.ops->undo(&f.cc);
+            assert_int_equal(f.cc.cwnd, 100 * 1448);
+            assert_int_equal(f.cc.ssthresh, 80 * 1448);
+            f.cc.cwnd = 10 * 1448; /* as if reduced by another hand: a second undo has no say */
+            f.cc.ops->undo(&f.cc);
+            assert_int_equal(f.cc.cwnd, 10 * 1448);
+        }
+    }
+}
+
+static uint32_t any_u32(struct prng *rng) { return (uint32_t)(prng_next(rng) >> (32 + prng_below(rng, 32))); }
+
+static struct cc_ack any_ack(struct prng *rng, uint64_t now_ns)
+{
+    uint64_t rtt = prng_below(rng, 4) ? prng_below(rng, 10 * NS_PER_S) : 0;
+    return (struct cc_ack){
+        .now_ns = now_ns,
+        .acked = any_u32(rng),
+        .in_flight = any_u32(rng),
+        .rtt_ns = rtt,
+        .srtt_ns = prng_below(rng, 4) ? rtt : 0,
+        .min_rtt_ns = rtt / 2,
+        .cwnd_limited = prng_below(rng, 4) > 0,
+        .round_start = prng_below(rng, 8) == 0,
+    };
+}
+
+static void assert_ack_is_sane(struct cc *cc, const struct cc_ack *ack)
+{
+    uint32_t before = cc->cwnd;
+    cc->ops->on_ack(cc, ack);
+    assert_in_range(cc->cwnd, cc->mss, CWND_MAX);
+    assert_true(cc->cwnd >= before);
+    assert_true(ack->cwnd_limited || cc->cwnd == before);
+    assert_true((uint64_t)cc->cwnd <= (uint64_t)before + ack->acked + 2 * cc->mss);
+}
+
+/* Any order of events with any numbers leaves a window in bounds. The sanitizers watch the arithmetic. */
+static void any_input_keeps_the_bounds(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 2, 64, 536, 1448, 8948, 65535};
+    uint64_t seed = test_seed();
+    for (uint64_t run = 0; run < 400; run++) {
+        struct prng rng;
+        struct cc cc;
+        prng_seed(&rng, seed + run);
+        uint64_t now = prng_below(&rng, 2) ? 0 : prng_next(&rng) >> 2;
+        cc_init(&cc, controllers[run % 2], sizes[prng_below(&rng, HW_ARRAY_LEN(sizes))]);
+        for (int step = 0; step < 400; step++) {
+            now += prng_below(&rng, 20) ? prng_below(&rng, NS_PER_S) : prng_below(&rng, 100000 * NS_PER_S);
+            uint32_t flight = any_u32(&rng), before = cc.cwnd;
+            struct cc_ack ack = any_ack(&rng, now);
+            switch (prng_below(&rng, 16)) {
+            case 0:
+                cc.ops->on_loss(&cc, now, flight);
+                assert_in_range(cc.cwnd, 2 * cc.mss, CWND_MAX);
+                assert_int_equal(cc.cwnd, cc.ssthresh);
+                assert_true(cc.cwnd <= HW_MAX(before, 2 * cc.mss));
+                break;
+            case 1:
+                cc.ops->on_timeout(&cc, now, flight);
+                assert_int_equal(cc.cwnd, cc.mss);
+                assert_in_range(cc.ssthresh, 2 * cc.mss, CWND_MAX);
+                break;
+            case 2:
+                cc.ops->undo(&cc);
+                assert_in_range(cc.cwnd, before, CWND_MAX);
+                break;
+            case 3:
+                cc.ops->on_idle(&cc, prng_next(&rng) >> prng_below(&rng, 64));
+                assert_int_equal(cc.cwnd, before);
+                break;
+            default:
+                assert_ack_is_sane(&cc, &ack);
+            }
+        }
+    }
+}
+
+static void huge_windows_do_not_wrap(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        for (int settled = 0; settled <= 1; settled++) {
+            struct flow f;
+            flow_init(&f, controllers[i], 65535, NS_PER_S);
+            f.cc.cwnd = UINT32_MAX - 1;
+            if (settled)
+                flow_loss(&f);
+            for (int n = 0; n < 100; n++) {
+                f.now_ns += 1000 * NS_PER_S;
+                flow_ack(&f, UINT32_MAX, true);
+                assert_in_range(f.cc.cwnd, CWND_MAX / 2, CWND_MAX);
+            }
+            assert_int_equal(f.cc.cwnd, CWND_MAX);
+        }
+    }
+}
+
+static void no_segment_size_divides_by_zero(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        struct flow f;
+        flow_init(&f, controllers[i], 0, 0); /* nor a round trip of 0 */
+        flow_loss(&f);
+        f.ack_bytes = 1;
+        for (int round = 0; round < 20; round++)
+            flow_round(&f);
+        assert_true(f.cc.cwnd >= 2);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(found_by_name),
+        cmocka_unit_test(initial_window),
+        cmocka_unit_test(slow_start_doubles_each_round),
+        cmocka_unit_test(slow_start_ends_at_ssthresh),
+        cmocka_unit_test(no_growth_without_demand),
+        cmocka_unit_test(loss_and_timeout_have_floors),
+        cmocka_unit_test(loss_never_raises_a_window),
+        cmocka_unit_test(undo_goes_back_once),
+        cmocka_unit_test(any_input_keeps_the_bounds),
+        cmocka_unit_test(huge_windows_do_not_wrap),
+        cmocka_unit_test(no_segment_size_divides_by_zero),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
