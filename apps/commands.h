@@ -7,5 +7,6 @@ enum {
 };
 
 int nc_main(int argc, char **argv);
+int lab_main(int argc, char **argv);
 
 #endif

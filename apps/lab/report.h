@@ -1,0 +1,21 @@
+/* What a run came to: the figures, as JSON or as words. */
+#ifndef HW_APPS_LAB_REPORT_H
+#define HW_APPS_LAB_REPORT_H
+
+#include "lab/run.h"
+
+struct report {
+    enum run_end end;
+    bool whole;              /* every byte arrived and was right */
+    double goodput_mbps;     /* received bytes over the time from the client's connect call to the last byte */
+    double limit_mbps;       /* sum of the rates less headers; 0 without paths */
+    double ratio;            /* 0 without paths */
+    char error[2 * LAB_WHY]; /* one line; empty when the stream was whole */
+};
+
+void report_make(struct report *r, const struct run *run, const struct lab_options *o, enum run_end end);
+void report_json(const struct report *r, const struct run *run, const struct lab_options *o);
+/* A line a path and one plain verdict. */
+void report_words(const struct report *r, const struct run *run, const struct lab_options *o);
+
+#endif
