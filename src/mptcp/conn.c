@@ -34,6 +34,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->accept_link);
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->signal_timer, on_signal_timer);
+    deadline_init(&conn->data_timer, send_on_data_timer);
     conn->mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
     conn_choose_key(conn);
     dsn64 first = dsn_add(conn->local_idsn, 1);
@@ -68,6 +69,7 @@ void conn_free(struct conn *conn)
     if (conn->token_added)
         host->ops->token_remove(host, conn);
     deadline_set(&host->tcp.timers, &conn->signal_timer, TIME_NEVER);
+    deadline_set(&host->tcp.timers, &conn->data_timer, TIME_NEVER);
     sendq_destroy(&conn->sendq);
     reassembly_destroy(&conn->rx);
     iset_destroy(&conn->reinject);

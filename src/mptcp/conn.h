@@ -113,6 +113,8 @@ struct conn {
     struct mp_add_addr echo;
     bool echo_wanted;
     struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
+    struct deadline data_timer;   /* no DATA_ACK for what every subflow delivered */
+    uint32_t data_timeouts;       /* in a row */
 
     bool aborted; /* reset by us: RSTs carry MP_FASTCLOSE */
     uint64_t sent_bytes, acked_bytes, reinjected_bytes;
@@ -186,6 +188,9 @@ void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);
 void send_reinject(struct subflow *subflow);
 void send_forget_reinjection(struct subflow *subflow);
 bool send_blocked_by_window(const struct conn *conn);
+/* Sets or stops the data-level retransmission timer, as what is outstanding demands. */
+void send_arm_data_timer(struct conn *conn, uint64_t now_ns);
+void send_on_data_timer(struct deadline *timer, uint64_t now_ns);
 
 /* ---- paths.c ---- */
 void paths_confirmed(struct conn *conn, uint64_t now_ns);

@@ -28,6 +28,7 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
     dsn64 data = dsn_min(ack, conn->sendq.end);
     if (dsn_le(data, conn->sendq.una))
         return;
+    conn->data_timeouts = 0;
     conn->acked_bytes += (uint64_t)dsn_diff(data, conn->sendq.una);
     sendq_ack(&conn->sendq, data);
     iset_remove_below(&conn->reinject, data.v - conn->local_idsn.v);
@@ -226,5 +227,6 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
     }
     if (reassembly_readable(&conn->rx))
         conn_event(conn);
+    send_arm_data_timer(conn, now_ns);
     close_advance(conn, now_ns);
 }

@@ -191,3 +191,43 @@ bool send_blocked_by_window(const struct conn *conn)
 {
     return conn->established && dsn_lt(conn->snd_nxt, conn->sendq.end);
 }
+
+/* ---- the data level's own retransmission (RFC 8684 3.3.6) ---- */
+
+#define DATA_BACKOFF_MAX 8u
+
+/* The longest timeout of the subflows that live; 0 while one of them still has something to be acknowledged, for then
+ * its own timer watches over the data. */
+static uint64_t data_timeout(const struct conn *conn)
+{
+    uint64_t longest = 0;
+    EACH_SUBFLOW (it, conn) {
+        const struct tcp *tcp = &subflow_at(it)->tcp;
+        if (tcp->txq.count && tcp->state != TCPS_CLOSED)
+            return 0;
+        if (usable(subflow_at(it)))
+            longest = HW_MAX(longest, rtt_timeout(&tcp->rtt));
+    }
+    return longest << HW_MIN(conn->data_timeouts, DATA_BACKOFF_MAX);
+}
+
+void send_arm_data_timer(struct conn *conn, uint64_t now_ns)
+{
+    uint64_t timeout = 0;
+    if (conn->mode == CONN_MPTCP && dsn_lt(conn->sendq.una, conn->snd_nxt))
+        timeout = data_timeout(conn);
+    deadline_set(&conn->host->tcp.timers, &conn->data_timer, timeout ? now_ns + timeout : TIME_NEVER);
+}
+
+/* Every subflow delivered what it was given, and yet the peer has not acknowledged the data: the DATA_ACK was lost, or
+ * the peer had to drop it. The first bytes again draw an answer that tells; more of them each time. */
+void send_on_data_timer(struct deadline *timer, uint64_t now_ns)
+{
+    struct conn *conn = HW_CONTAINER(timer, struct conn, data_timer);
+    uint64_t start = conn->sendq.una.v - conn->local_idsn.v, held = (uint64_t)dsn_diff(conn->snd_nxt, conn->sendq.una);
+    uint64_t again = UINT64_C(1000) << HW_MIN(2 * conn->data_timeouts, 20u);
+    (void)iset_add(&conn->reinject, start, start + HW_MIN(held, again)); /* full: then enough waits there already */
+    conn->data_timeouts++;
+    send_arm_data_timer(conn, now_ns);
+    conn_wake(conn);
+}

@@ -221,22 +221,15 @@ static void cut_path(void **state)
     world_destroy(&w);
 }
 
-static bool strip_mptcp(void *ctx, int to, uint8_t *packet, uint16_t *len)
+/* Makes the TCP checksum of an IPv4 packet right again. */
+static void fix_checksum(uint8_t *packet, uint16_t len)
 {
-    (void)ctx;
-    (void)to;
-    uint8_t *tcp = packet + 20, *p = tcp + 20, *end = tcp + (tcp[12] >> 4) * 4;
-    while (p < end && *p != 0) {
-        uint8_t size = *p == 1 ? 1 : p[1];
-        if (*p == 30)
-            memset(p, 1, size);
-        p += size;
-    }
-    struct hawser_tx tx = {.head_len = (uint8_t)(end - packet), .l3_len = 20, .part_count = 1};
+    uint8_t *tcp = packet + 20, *payload = tcp + (tcp[12] >> 4) * 4;
+    struct hawser_tx tx = {.head_len = (uint8_t)(payload - packet), .l3_len = 20, .part_count = 1};
     memcpy(tx.head, packet, tx.head_len);
-    tx.parts[0] = (struct hawser_part){end, (uint32_t)(packet + *len - end)};
+    tx.parts[0] = (struct hawser_part){payload, (uint32_t)(packet + len - payload)};
     tx.payload_len = tx.parts[0].len;
-    uint32_t tcp_len = (uint32_t)(*len - 20), sum = 6 + tcp_len;
+    uint32_t sum = 6 + (uint32_t)(len - 20);
     for (unsigned i = 12; i < 20; i += 2)
         sum += (uint32_t)packet[i] << 8 | packet[i + 1];
     while (sum >> 16)
@@ -245,7 +238,66 @@ static bool strip_mptcp(void *ctx, int to, uint8_t *packet, uint16_t *len)
     tx.head[20 + 17] = (uint8_t)sum;
     hawser_tx_finish_checksum(&tx);
     memcpy(packet, tx.head, tx.head_len);
+}
+
+/* The first MPTCP option of an IPv4 packet from `from` on (NULL: from the first option), or NULL. */
+static uint8_t *find_mptcp(uint8_t *packet, uint8_t *from)
+{
+    uint8_t *tcp = packet + 20, *p = from ? from : tcp + 20, *end = tcp + (tcp[12] >> 4) * 4;
+    for (; p < end && *p != 0; p += *p == 1 ? 1 : p[1])
+        if (*p == 30)
+            return p;
+    return NULL;
+}
+
+static bool strip_mptcp(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    (void)ctx;
+    (void)to;
+    for (uint8_t *p = NULL; (p = find_mptcp(packet, p));)
+        memset(p, 1, p[1]);
+    fix_checksum(packet, *len);
     return true;
+}
+
+/* Holds the DATA_ACKs to the client at the first one seen until `until_ns`. */
+struct frozen_ack {
+    const struct world *w;
+    uint64_t until_ns;
+    uint8_t first[8];
+    bool seen;
+};
+
+static bool freeze_data_ack(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    struct frozen_ack *f = ctx;
+    uint8_t *p = to == 0 && f->w->now_ns < f->until_ns ? find_mptcp(packet, NULL) : NULL;
+    if (!p || p[2] >> 4 != 2 || (p[3] & 3) != 3) /* a DSS with a 64-bit DATA_ACK */
+        return true;
+    if (!f->seen)
+        memcpy(f->first, p + 4, 8);
+    f->seen = true;
+    memcpy(p + 4, f->first, 8);
+    fix_checksum(packet, *len);
+    return true;
+}
+
+/* Every subflow-level acknowledgement arrives, but no DATA_ACK, until nothing is outstanding on the subflow. */
+static void lost_data_acks_are_asked_for(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    world_init(&w, 21, 1, 1, false, NULL, NULL);
+    struct frozen_ack frozen = {.w = &w, .until_ns = w.now_ns + 2 * SECOND};
+    w.tamper = freeze_data_ack;
+    w.tamper_ctx = &frozen;
+    begin(&t, &w, 8 << 20, 0); /* more than the send buffer holds */
+    run(&t, 30 * SECOND);
+    expect_whole(&t);
+    assert_true(frozen.seen);
+    expect_clean_close(&t);
+    world_destroy(&w);
 }
 
 static void stripped_options_fall_back(void **state)
@@ -473,6 +525,7 @@ int main(void)
         cmocka_unit_test(lossy_paths),
         cmocka_unit_test(cut_path),
         cmocka_unit_test(stripped_options_fall_back),
+        cmocka_unit_test(lost_data_acks_are_asked_for),
         cmocka_unit_test(announced_address_is_joined),
         cmocka_unit_test(join_needs_no_listener),
         cmocka_unit_test(nobody_listens),
