@@ -78,7 +78,9 @@ static bool kernel_open(struct kernel_end *k, int *sock)
                            tcp ? "TCP" : "MPTCP", strerror(errno));
     struct sockaddr_storage storage;
     struct hawser_addr own = lab_address(o, k->side, 0);
-    own.port = k->side == LAB_SERVER ? LAB_PORT : 0;
+    /* A server listens on every address: to the kernel a join to an announced one needs that. */
+    if (k->side == LAB_SERVER)
+        hawser_addr_parse(&own, o->ipv6 ? "::" : "0.0.0.0", LAB_PORT);
     socklen_t len = kernel_sockaddr(&own, &storage);
     const int one = 1;
     setsockopt(*sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));

@@ -10,7 +10,7 @@ static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
     struct conn *conn = HW_CONTAINER(timer, struct conn, signal_timer);
     EACH_SUBFLOW (it, conn) {
         if (tcp_may_send(&subflow_at(it)->tcp) || subflow_at(it)->tcp.state > TCPS_ESTABLISHED)
-            tcp_ack_now(&subflow_at(it)->tcp);
+            tcp_signal_now(&subflow_at(it)->tcp);
     }
     for (unsigned i = 0; i < conn->announcement_count; i++)
         conn->announcements[i].tries++;

@@ -193,7 +193,7 @@ void subflow_start_proof(struct subflow *subflow, uint64_t now_ns)
         tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
         return;
     }
-    tcp_ack_now(&subflow->tcp);
+    tcp_signal_now(&subflow->tcp);
     uint64_t wait = rtt_timeout(&subflow->tcp.rtt) << HW_MIN(subflow->proof_tries, (uint8_t)8);
     deadline_set(&subflow->conn->host->tcp.timers, &subflow->proof_timer, now_ns + wait / 2);
 }

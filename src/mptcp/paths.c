@@ -74,7 +74,7 @@ static void announce_addresses(struct conn *conn, uint64_t now_ns)
     if (conn->announcement_count == 0)
         return;
     EACH_SUBFLOW (it, conn)
-        tcp_ack_now(&subflow_at(it)->tcp);
+        tcp_signal_now(&subflow_at(it)->tcp);
     signal_arm(conn, now_ns);
 }
 
@@ -105,7 +105,7 @@ static void take_echo(struct conn *conn, const struct mp_add_addr *add, uint64_t
     struct announcement *next = paths_next_announcement(conn);
     EACH_SUBFLOW (it, conn)
         if (next && next->tries == 0)
-            tcp_ack_now(&subflow_at(it)->tcp);
+            tcp_signal_now(&subflow_at(it)->tcp);
     signal_arm(conn, now_ns);
 }
 
@@ -140,7 +140,7 @@ void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint
     conn->echo = *add; /* RFC 8684 3.4.1: the same option with E set and no HMAC */
     conn->echo.echo = true;
     conn->echo_wanted = true;
-    tcp_ack_now(&subflow->tcp);
+    tcp_signal_now(&subflow->tcp);
     enum addresses_result result = addresses_put(&conn->remote_addresses, add->address_id, &add->addr);
     if (result == ADDRESSES_FULL) {
         count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_LIMIT);

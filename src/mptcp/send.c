@@ -132,7 +132,7 @@ static void send_end(struct conn *conn, uint64_t now_ns)
     }
     EACH_SUBFLOW (it, conn)
         if (usable(subflow_at(it)))
-            tcp_ack_now(&subflow_at(it)->tcp);
+            tcp_signal_now(&subflow_at(it)->tcp);
     signal_arm(conn, now_ns);
 }
 
@@ -195,20 +195,26 @@ bool send_blocked_by_window(const struct conn *conn)
 /* ---- the data level's own retransmission (RFC 8684 3.3.6) ---- */
 
 #define DATA_BACKOFF_MAX 8u
+#define DATA_PROBE_MIN_NS (10 * NS_PER_MS)
 
-/* The longest timeout of the subflows that live; 0 while one of them still has something to be acknowledged, for then
- * its own timer watches over the data. */
+/* As with a tail loss probe (RFC 8985 7.2), the first question comes after two round trips: the peer has answered on
+ * every subflow, so there is nothing to wait for. Then by the retransmission timeout, backing off. 0 while some subflow
+ * still has something to be acknowledged, for then its own timer watches over the data. */
 static uint64_t data_timeout(const struct conn *conn)
 {
-    uint64_t longest = 0;
+    uint64_t timeout = 0, probe = DATA_PROBE_MIN_NS;
     EACH_SUBFLOW (it, conn) {
         const struct tcp *tcp = &subflow_at(it)->tcp;
         if (tcp->txq.count && tcp->state != TCPS_CLOSED)
             return 0;
-        if (usable(subflow_at(it)))
-            longest = HW_MAX(longest, rtt_timeout(&tcp->rtt));
+        if (!usable(subflow_at(it)))
+            continue;
+        timeout = HW_MAX(timeout, rtt_timeout(&tcp->rtt));
+        probe = HW_MAX(probe, 2 * tcp->rtt.srtt_ns);
     }
-    return longest << HW_MIN(conn->data_timeouts, DATA_BACKOFF_MAX);
+    if (conn->data_timeouts == 0)
+        return HW_MIN(timeout, probe);
+    return timeout << HW_MIN(conn->data_timeouts - 1, DATA_BACKOFF_MAX);
 }
 
 void send_arm_data_timer(struct conn *conn, uint64_t now_ns)

@@ -145,7 +145,7 @@ void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns)
         return;
     tcp->error = error;
     tcp->state = TCPS_CLOSED;
-    tcp->fin_wanted = tcp->ack_now = false;
+    tcp->fin_wanted = tcp->ack_now = tcp->signal_now = false;
     tcp_timers_stop(tcp);
     tcp_timers_arm(tcp);
     tcp->hooks->event(tcp, TCP_EVENT_CLOSED, now_ns);
@@ -170,6 +170,12 @@ void tcp_enter_time_wait(struct tcp *tcp, uint64_t now_ns)
     tcp_timers_arm(tcp);
     if (entering)
         tcp->hooks->event(tcp, TCP_EVENT_TIME_WAIT, now_ns);
+}
+
+void tcp_signal_now(struct tcp *tcp)
+{
+    tcp_ack_now(tcp);
+    tcp->signal_now = tcp->ack_now;
 }
 
 void tcp_ack_now(struct tcp *tcp)

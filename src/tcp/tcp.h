@@ -162,7 +162,8 @@ struct tcp {
     uint8_t rcv_wscale;
     uint32_t unacked_bytes; /* arrived since our last acknowledgement */
     uint32_t quick_acks;    /* segments still to be acknowledged at once */
-    bool ack_now;
+    bool ack_now;           /* a segment with an acknowledgement must leave */
+    bool signal_now;        /* a bare one must */
 
     /* options in use */
     bool timestamps, sack;
@@ -246,6 +247,10 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
 
 /* An acknowledgement (with the upper layer's options) leaves at the next output. */
 void tcp_ack_now(struct tcp *tcp);
+
+/* Likewise, and data that leaves before it does not stand in for it: the upper layer has options to say that data
+ * segments have no room for. */
+void tcp_signal_now(struct tcp *tcp);
 
 /* Bytes sent and neither acknowledged, sacked nor deemed lost. */
 static inline uint32_t tcp_in_flight(const struct tcp *tcp)
