@@ -1,8 +1,9 @@
 # The front door. Meson and Ninja do the work, under build/.
 NINJA = ninja -j2
-.PHONY: help build test bench lint format install clean setup
+.PHONY: help demo build test bench lint format install clean setup
 
 help:
+	@echo "make demo     100 MB from the kernel's MPTCP over two emulated paths, one cut and restored on the way"
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
 	@echo "make bench    unlimited throughput beside the kernel's, in the same run"
@@ -12,11 +13,16 @@ help:
 	@echo "make clean    remove build/"
 
 setup:
-	@tools/setup
+	@tools/setup test
 
-build: setup
+build:
+	@tools/setup build
 	@test -d build/release || meson setup build/release --buildtype=release --prefix=$(or $(PREFIX),/usr/local)
 	@$(NINJA) -C build/release
+
+demo: build
+	@build/release/apps/hawser lab --client hawser --server kernel --direction down --bytes 100m --fallback \
+	    --path rate=30mbit,delay=10ms,queue=128k --path rate=20mbit,delay=20ms,queue=128k --cut 1@6-10
 
 test: setup
 	@tools/test

@@ -1,12 +1,19 @@
 /* hawser lab: emulated paths between two ends, one verified transfer, and nothing left behind. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "lab/options.h"
 #include "lab/report.h"
 #include "lab/run.h"
 #include "lab/view.h"
+
+static int no_memory(void)
+{
+    fprintf(stderr, "hawser lab: no memory: free some and try again\n");
+    return EXIT_FAILURE;
+}
 
 int lab_main(int argc, char **argv)
 {
@@ -15,14 +22,25 @@ int lab_main(int argc, char **argv)
     if (status >= 0)
         return status;
     struct run *run = run_new();
-    if (!run) {
-        fprintf(stderr, "hawser lab: no memory: free some and try again\n");
-        return EXIT_FAILURE;
-    }
+    if (!run)
+        return no_memory();
+    if (options.pcap_dir)
+        mkdir(options.pcap_dir, 0777); /* where that fails, opening the first capture says so */
     struct view view;
     struct report report;
     view_init(&view, &options);
     enum run_end end = run_execute(run, &options, view_draw, &view);
+    if (end == RUN_REFUSED && options.fallback && options.path_count) {
+        fprintf(stderr, "hawser lab: %s\nhawser lab: so both ends are Hawser, in one process, on the same paths\n",
+                run->why);
+        options.in_process = true;
+        options.ends[LAB_CLIENT].stack = options.ends[LAB_SERVER].stack = LAB_HAWSER;
+        run_free(run);
+        run = run_new();
+        if (!run)
+            return no_memory();
+        end = run_execute(run, &options, view_draw, &view);
+    }
     report_make(&report, run, &options, end);
     if (options.json)
         report_json(&report, run, &options);

@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "lab/emulator.h"
 #include "lab/hawser_end.h"
+#include "lab/in_process.h"
 #include "lab/kernel_end.h"
 #include "lab/topology.h"
 #include "run/system.h"
@@ -108,6 +109,20 @@ static pid_t start_end(struct run *run, const struct lab_options *o, const struc
     return pid;
 }
 
+static void in_process_main(struct run *run, const struct lab_options *o)
+{
+    struct lab_result results[LAB_SIDES] = {{.mismatch_at = UINT64_MAX}, {.mismatch_at = UINT64_MAX}};
+    die_with_parent();
+    if (in_process_run(o, &run->shared, results, run->why) != 0) {
+        atomic_store(&run->refused, true);
+        return;
+    }
+    for (enum lab_side side = LAB_CLIENT; side < LAB_SIDES; side++) {
+        struct end end = {run, side};
+        report(&end, &results[side]);
+    }
+}
+
 static void stage_main(struct run *run, const struct lab_options *o)
 {
     struct topology t;
@@ -171,7 +186,10 @@ enum run_end run_execute(struct run *run, const struct lab_options *o, run_watch
     fflush(NULL);
     pid_t stage = fork();
     if (stage == 0) {
-        stage_main(run, o);
+        if (o->in_process)
+            in_process_main(run, o);
+        else
+            stage_main(run, o);
         _exit(0);
     }
     enum run_end end = RUN_FAILED;
