@@ -7,7 +7,7 @@ help:
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
 	@echo "make bench    unlimited throughput beside the kernel's, in the same run"
-	@echo "make lint     cppcheck over the sources"
+	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"
 	@echo "make install  install (DESTDIR and PREFIX are honoured)"
 	@echo "make clean    remove build/"
@@ -31,7 +31,9 @@ bench: build
 	@bench/throughput build/release/apps/hawser
 
 lint: setup
-	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src src apps
+	@test -d build/lint || CC=clang meson setup build/lint >/dev/null
+	@git ls-files 'src/*.c' 'apps/*.c' | xargs -P2 -n8 clang-tidy -p build/lint --quiet 2>/dev/null
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src -I apps src apps
 
 format: setup
 	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i

@@ -72,7 +72,7 @@ int lanes_init(struct lanes *l, const struct lab_options *o, struct lab_shared *
             struct lane *lane = &l->lane[path][side];
             lane->shared = &shared->lanes[path][side];
             int error = impair_init(&lane->impair, system_env(), &o->paths[path].config,
-                                    o->seed * LAB_PATHS * LAB_SIDES + path * LAB_SIDES + side);
+                                    o->seed * LAB_PATHS * LAB_SIDES + (uint64_t)path * LAB_SIDES + side);
             if (error) {
                 snprintf(why, LAB_WHY, "no memory for the emulated paths: free some and try again");
                 return error;

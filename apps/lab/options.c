@@ -131,7 +131,7 @@ static int read_path(struct lab_options *o, const char *text)
     path->config = (struct impair_config){.queue_bytes = 128000, .packet_limit = PATH_PACKET_LIMIT};
     if (strlen(text) >= sizeof(copy))
         return usage_error("path \"%.40s...\" is too long", text);
-    strcpy(copy, text);
+    snprintf(copy, sizeof(copy), "%s", text);
     char *rest = copy;
     for (char *word; (word = strsep(&rest, ",")) != NULL;) {
         char *value = strchr(word, '=');
@@ -145,7 +145,8 @@ static int read_path(struct lab_options *o, const char *text)
         int status = read_path_word(&path->config, word, value);
         if (status != GO_ON)
             return status;
-        strcat(seen, mark + 1);
+        size_t used = strlen(seen);
+        snprintf(seen + used, sizeof(seen) - used, "%s", mark + 1);
     }
     return path->config.rate_bps ? GO_ON : usage_error("path \"%s\" has no rate: add rate=50mbit", text);
 }
@@ -159,7 +160,7 @@ static int read_cut(struct lab_options *o, const char *text, uint64_t *highest)
     const char *shape = "write it like 0@3 or 0@3-6, path and seconds";
     if (strlen(text) >= sizeof(copy))
         return usage_error("cut \"%.40s...\": %s", text, shape);
-    strcpy(copy, text);
+    snprintf(copy, sizeof(copy), "%s", text);
     char *from = strchr(copy, '@');
     if (!from)
         return usage_error("cut \"%s\": %s", text, shape);
@@ -272,7 +273,7 @@ static int read_cc(struct lab_options *o, const char *name)
 {
     if (name[0] == '\0' || strlen(name) >= LAB_CC_SIZE)
         return usage_error("--cc \"%s\": a name like cubic", name);
-    strcpy(o->cc, name);
+    snprintf(o->cc, sizeof(o->cc), "%s", name);
     return GO_ON;
 }
 

@@ -108,7 +108,7 @@ static int open_tun(const char *name, char why[LAB_WHY])
         return error;
     }
     struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-    strcpy(request.ifr_name, name);
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
     if (ioctl(fd, TUNSETIFF, &request) == 0)
         return fd;
     int error = -errno;

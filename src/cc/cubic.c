@@ -189,7 +189,7 @@ static void reduce(struct cc *cc, uint32_t in_flight)
     c->cwnd_prior = cc->cwnd;
     /* RFC 9438 4.7, fast convergence: a flow that is still below its last maximum yields more. */
     uint64_t w = cc->cwnd;
-    c->w_max = w < c->w_max ? (uint32_t)(w * (BETA_DEN + BETA_NUM) / (2 * BETA_DEN)) : (uint32_t)w;
+    c->w_max = w < c->w_max ? (uint32_t)(w * (BETA_DEN + BETA_NUM) / (UINT64_C(2) * BETA_DEN)) : (uint32_t)w;
     /* RFC 9438 4.6: from what was in flight; but one quiet moment shall not cost more than half of the window. */
     uint64_t base = HW_MIN(w, HW_MAX((uint64_t)in_flight, w / 2));
     cc->ssthresh = at_least_segments(cc, base * BETA_NUM / BETA_DEN, 2);

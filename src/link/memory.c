@@ -201,6 +201,7 @@ int memory_pair_new(const struct hawser_env *env, const struct memory_options *o
         memory_destroy(&end_a->link);
         return error;
     }
+    CHECK(end_a && end_b);
     end_a->peer = end_b;
     end_b->peer = end_a;
     *a = &end_a->link;

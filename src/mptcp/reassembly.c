@@ -183,6 +183,7 @@ static struct novelty find_novelty(const struct reassembly *r, uint32_t at, uint
 static struct reassembly_node *take_node(struct reassembly_node **chain)
 {
     struct reassembly_node *node = *chain;
+    CHECK(node); /* as many were taken from the pool as there are pieces */
     *chain = node->next;
     return node;
 }

@@ -132,7 +132,7 @@ static int host_add_device(struct hawser_host *host, const struct link_spec *spe
 
 int hawser_host_add_link(struct hawser_host *host, const char *text, char *why, size_t why_size)
 {
-    struct link_spec spec;
+    struct link_spec spec = {0};
     struct link *link;
     int error = link_spec_parse(text, &spec, why, why_size);
     if (!error)

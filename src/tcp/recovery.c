@@ -3,7 +3,7 @@
 #include "tcp/internal.h"
 
 /* RFC 8985 3.1: as many segments sacked as three duplicate acknowledgements would have told. */
-#define DUP_THRESHOLD 3
+#define DUP_THRESHOLD UINT64_C(3)
 
 /* RFC 8985 6.2, steps 1 to 3. */
 void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, uint64_t now_ns)

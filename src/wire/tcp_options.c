@@ -21,7 +21,7 @@ enum {
 static void parse_sack(const uint8_t *p, size_t len, struct tcp_options *o)
 {
     o->sack_count = (uint8_t)((len - 2) / 8);
-    for (unsigned i = 0; i < o->sack_count; i++)
+    for (size_t i = 0; i < o->sack_count; i++)
         o->sack[i] = (struct sack_block){seq_at(get32(p + 2 + 8 * i)), seq_at(get32(p + 6 + 8 * i))};
 }
 
@@ -229,7 +229,7 @@ static void plan_sack(struct plan *plan)
     uint8_t *p = take(plan, 4 + 8 * n);
     p[0] = p[1] = KIND_NOP;
     put_kind(p + 2, KIND_SACK, (uint8_t)(2 + 8 * n));
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         put32(p + 4 + 8 * i, want->sack[i].start.v);
         put32(p + 8 + 8 * i, want->sack[i].end.v);
     }
