@@ -1,12 +1,13 @@
 # The front door. Meson and Ninja do the work, under build/.
 NINJA = ninja -j2
-.PHONY: help demo build test bench lint format install clean setup
+.PHONY: help demo build test bench fuzz lint format install clean setup
 
 help:
 	@echo "make demo     100 MB from the kernel's MPTCP over two emulated paths, one cut and restored on the way"
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
 	@echo "make bench    unlimited throughput beside the kernel's, in the same run"
+	@echo "make fuzz     the fuzzers, FUZZ_SECONDS each (default 300)"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"
 	@echo "make install  install (DESTDIR and PREFIX are honoured)"
@@ -29,6 +30,9 @@ test: setup
 
 bench: build
 	@bench/throughput build/release/apps/hawser
+
+fuzz: setup
+	@tools/fuzz
 
 lint: setup
 	@test -d build/lint || CC=clang meson setup build/lint >/dev/null
