@@ -1,0 +1,128 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support.h"
+#include "tcp/rxseq.h"
+
+enum { SPACE = 400, FIRST = 1000 };
+
+static void start(struct rxseq *r, struct test_env *env, uint64_t seed)
+{
+    test_env_init(env, seed);
+    rxseq_init(r, &env->env);
+    rxseq_start(r, FIRST);
+}
+
+static void finish(struct rxseq *r, struct test_env *env)
+{
+    rxseq_destroy(r);
+    test_env_check_clean(env);
+}
+
+/* Random arrivals against a bitmap. */
+static void arrivals_match_a_bitmap(void **state)
+{
+    (void)state;
+    uint64_t seed = test_seed();
+    for (uint64_t run = 0; run < 50; run++) {
+        struct test_env env;
+        struct rxseq r;
+        bool have[SPACE] = {false};
+        start(&r, &env, seed + run);
+        while (r.next < FIRST + SPACE) {
+            uint64_t from = prng_below(&env.rng, SPACE), to = from + 1 + prng_below(&env.rng, 30), fresh = 0,
+                     counted = 0;
+            to = to > SPACE ? SPACE : to;
+            for (uint64_t i = from; i < to; i++) {
+                fresh += !have[i];
+                have[i] = true;
+            }
+            for (struct range part; part = rxseq_new_part(&r, FIRST + from, FIRST + to), part.start < part.end;) {
+                counted += part.end - part.start;
+                assert_int_equal(rxseq_add(&r, part.start, part.end), 0);
+            }
+            assert_int_equal(counted, fresh);
+            uint64_t contiguous = 0;
+            while (contiguous < SPACE && have[contiguous])
+                contiguous++;
+            assert_int_equal(r.next, FIRST + contiguous);
+        }
+        assert_int_equal(r.ahead.count, 0);
+        finish(&r, &env);
+    }
+}
+
+/* RFC 2018 4: the first block holds the segment that came last, then the ones reported most recently. */
+static void newest_block_first(void **state)
+{
+    (void)state;
+    struct test_env env;
+    struct rxseq r;
+    struct range out[4];
+    start(&r, &env, 1);
+    rxseq_add(&r, 1100, 1110);
+    rxseq_add(&r, 1200, 1210);
+    rxseq_add(&r, 1300, 1310);
+    rxseq_add(&r, 1110, 1120);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 3);
+    assert_int_equal(out[0].start, 1100);
+    assert_int_equal(out[0].end, 1120);
+    assert_int_equal(out[1].start, 1300);
+    assert_int_equal(out[2].start, 1200);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 2), 2);
+    rxseq_add(&r, FIRST, 1100); /* the hole closes: its block goes */
+    assert_int_equal(r.next, 1120);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 2);
+    finish(&r, &env);
+}
+
+/* RFC 2883 4: a duplicate is reported first, once. */
+static void duplicates_are_reported_once(void **state)
+{
+    (void)state;
+    struct test_env env;
+    struct rxseq r;
+    struct range out[4];
+    start(&r, &env, 1);
+    rxseq_add(&r, FIRST, 1050);
+    rxseq_add(&r, 1100, 1110);
+    rxseq_note_duplicate(&r, 1010, 1020);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 2);
+    assert_int_equal(out[0].start, 1010);
+    assert_int_equal(out[1].start, 1100);
+    rxseq_blocks_sent(&r);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 1);
+    finish(&r, &env);
+}
+
+static void gaps_are_bounded(void **state)
+{
+    (void)state;
+    struct test_env env;
+    struct rxseq r;
+    start(&r, &env, 1);
+    for (uint64_t i = 0; i < RXSEQ_GAPS_MAX; i++)
+        assert_int_equal(rxseq_add(&r, 2000 + 10 * i, 2001 + 10 * i), 0);
+    assert_int_equal(rxseq_add(&r, 1500, 1501), -ENOBUFS);
+    assert_int_equal(rxseq_add(&r, 2001, 2005), 0); /* what opens no gap is welcome */
+    assert_int_equal(rxseq_add(&r, FIRST, 1001), 0);
+    assert_int_equal(r.next, 1001);
+    finish(&r, &env);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arrivals_match_a_bitmap),
+        cmocka_unit_test(newest_block_first),
+        cmocka_unit_test(duplicates_are_reported_once),
+        cmocka_unit_test(gaps_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

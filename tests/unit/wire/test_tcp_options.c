@@ -1,0 +1,249 @@
+/* The option area: what is read of it, and the planner as a table and by property. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "support.h"
+#include "wire/tcp.h"
+#include "wire/tcp_options.h"
+
+static void a_usual_syn(void **state)
+{
+    (void)state;
+    const uint8_t area[] = {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 0, 1, 3, 3, 7, 30, 4, 1, 1};
+    struct tcp_options o;
+    tcp_options_parse(area, sizeof area, TCP_SYN, &o);
+    assert_int_equal(o.present, TCP_OPT_MSS | TCP_OPT_SACK_PERMITTED | TCP_OPT_TIMESTAMPS | TCP_OPT_WSCALE);
+    assert_int_equal(o.mss, 1460);
+    assert_int_equal(o.wscale, 7);
+    assert_int_equal(o.ts_val, 7);
+    assert_int_equal(o.mp.present, 1 << MPTCP_CAPABLE);
+    assert_int_equal(o.malformed, 0);
+    /* Without SYN they do not count (RFC 9293 3.1, RFC 7323 2.2). */
+    tcp_options_parse(area, sizeof area, TCP_ACK, &o);
+    assert_int_equal(o.present, TCP_OPT_TIMESTAMPS);
+}
+
+/* Every prefix of a full area parses to something, and nothing beyond it is read (the sanitizer watches). */
+static void truncated_areas(void **state)
+{
+    (void)state;
+    const uint8_t area[] = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9};
+    for (size_t len = 0; len <= sizeof area; len++) {
+        uint8_t exact[sizeof area];
+        memcpy(exact + sizeof area - len, area, len);
+        struct tcp_options o;
+        tcp_options_parse(exact + sizeof area - len, len, TCP_ACK, &o);
+        assert_int_equal(!!(o.present & TCP_OPT_TIMESTAMPS), len >= 12);
+        assert_int_equal(!!(o.present & TCP_OPT_SACK), len >= 24);
+        bool cut = (len > 2 && len < 12) || (len > 14 && len < 24);
+        assert_int_equal(o.malformed, cut);
+    }
+}
+
+static void wrong_lengths_are_skipped(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t kind, right;
+        uint16_t bit;
+    } kinds[] = {
+        {2, 4, TCP_OPT_MSS}, {3, 3, TCP_OPT_WSCALE}, {4, 2, TCP_OPT_SACK_PERMITTED}, {8, 10, TCP_OPT_TIMESTAMPS}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(kinds); i++) {
+        for (uint8_t len = 2; len < 20; len++) {
+            uint8_t area[40] = {kinds[i].kind, len};
+            memset(area + 2, 1, sizeof area - 2);
+            struct tcp_options o;
+            tcp_options_parse(area, sizeof area, TCP_SYN, &o);
+            assert_int_equal(o.present, len == kinds[i].right ? kinds[i].bit : 0);
+            assert_int_equal(o.malformed, len != kinds[i].right);
+        }
+    }
+}
+
+/* RFC 9293 3.1, MUST-7: a length of 0 or 1, or past the end, ends the parse and never loops. */
+static void bad_lengths_end_the_parse(void **state)
+{
+    (void)state;
+    for (unsigned len = 0; len < 256; len++) {
+        uint8_t area[] = {1, 1, 99, (uint8_t)len, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0};
+        struct tcp_options o;
+        tcp_options_parse(area, sizeof area, TCP_ACK, &o);
+        if (len < 2 || len > sizeof area - 2)
+            assert_int_equal(o.malformed, 1);
+    }
+}
+
+static size_t plan(const struct tcp_options *want, struct tcp_options *sent)
+{
+    uint8_t area[40];
+    return tcp_options_plan(area, want, sent);
+}
+
+static struct tcp_options established(void)
+{
+    struct tcp_options o = {.present = TCP_OPT_TIMESTAMPS, .ts_val = 1, .ts_ecr = 2};
+    return o;
+}
+
+static void with_dss(struct tcp_options *o, bool map)
+{
+    o->mp.present |= 1u << MPTCP_DSS;
+    o->mp.dss = (struct mp_dss){.has_ack = true,
+                                .ack_is_64 = true,
+                                .ack = UINT64_C(0x100000002),
+                                .has_map = map,
+                                .dsn_is_64 = map,
+                                .dsn = 3,
+                                .ssn = 4,
+                                .len = 5};
+}
+
+static void with_sacks(struct tcp_options *o, uint8_t n)
+{
+    o->present |= TCP_OPT_SACK;
+    o->sack_count = n;
+    for (uint8_t i = 0; i < n; i++)
+        o->sack[i] = (struct sack_block){seq_at(100u * i), seq_at(100u * i + 50)};
+}
+
+static void planner_table(void **state)
+{
+    (void)state;
+    struct tcp_options o, sent;
+
+    o = established(); /* timestamps alone, then with as many SACK blocks as fit: three */
+    assert_int_equal(plan(&o, &sent), 12);
+    with_sacks(&o, 4);
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_int_equal(sent.sack_count, 3);
+
+    o.present &= (uint16_t)~TCP_OPT_TIMESTAMPS; /* without timestamps four */
+    assert_int_equal(plan(&o, &sent), 36);
+    assert_int_equal(sent.sack_count, 4);
+
+    o = established(); /* a mapping with everything wide fills the space */
+    with_dss(&o, true);
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_true(sent.mp.dss.ack_is_64);
+
+    with_sacks(&o, 1); /* a narrower DATA_ACK would make no room for a block: it stays wide */
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_true(sent.mp.dss.ack_is_64);
+    assert_int_equal(sent.sack_count, 0);
+
+    o = established(); /* a pure ACK: narrowing gains the second block */
+    with_dss(&o, false);
+    with_sacks(&o, 2);
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_false(sent.mp.dss.ack_is_64);
+    assert_int_equal(sent.mp.dss.ack, 2);
+    assert_int_equal(sent.sack_count, 2);
+
+    o = established(); /* one block fits beside a wide DATA_ACK */
+    with_dss(&o, false);
+    with_sacks(&o, 1);
+    assert_int_equal(plan(&o, &sent), 36);
+    assert_true(sent.mp.dss.ack_is_64);
+
+    o = established(); /* an IPv4 address fits beside the DSS and before any SACK block */
+    with_dss(&o, false);
+    with_sacks(&o, 2);
+    o.mp.present |= 1u << MPTCP_ADD_ADDR;
+    o.mp.add_addr = (struct mp_add_addr){.is_v4 = true, .address_id = 1};
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_true(mptcp_has(&sent.mp, MPTCP_ADD_ADDR) && sent.sack_count == 0);
+
+    o.mp.add_addr.is_v4 = false; /* an IPv6 one does not, and is left out whole */
+    assert_true(plan(&o, &sent) <= 40);
+    assert_false(mptcp_has(&sent.mp, MPTCP_ADD_ADDR));
+
+    o.mp.present = 1u << MPTCP_ADD_ADDR; /* alone it does */
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_true(mptcp_has(&sent.mp, MPTCP_ADD_ADDR));
+}
+
+static void planner_in_place(void **state)
+{
+    (void)state;
+    struct tcp_options o = established(), copy, sent;
+    with_dss(&o, false);
+    with_sacks(&o, 3);
+    copy = o;
+    uint8_t a[40], b[40];
+    size_t len = tcp_options_plan(a, &o, &sent);
+    assert_int_equal(tcp_options_plan(b, &copy, &copy), len);
+    assert_memory_equal(a, b, len);
+    assert_int_equal(copy.sack_count, sent.sack_count);
+    assert_int_equal(copy.mp.present, sent.mp.present);
+}
+
+static void random_wishes(struct prng *rng, struct tcp_options *o, bool syn)
+{
+    memset(o, 0, sizeof *o);
+    if (syn && prng_below(rng, 2))
+        o->present |= TCP_OPT_MSS | TCP_OPT_WSCALE | TCP_OPT_SACK_PERMITTED;
+    if (prng_below(rng, 2))
+        o->present |= TCP_OPT_TIMESTAMPS;
+    o->mss = 1460;
+    if (!syn && prng_below(rng, 2))
+        with_sacks(o, (uint8_t)(1 + prng_below(rng, 4)));
+    if (!syn && prng_below(rng, 2))
+        with_dss(o, prng_below(rng, 2));
+    static const enum mptcp_subtype others[] = {MPTCP_PRIO, MPTCP_FAIL, MPTCP_REMOVE_ADDR, MPTCP_ADD_ADDR,
+                                                MPTCP_TCPRST};
+    for (size_t i = 0; i < HW_ARRAY_LEN(others); i++)
+        if (prng_below(rng, 4) == 0)
+            o->mp.present |= (uint16_t)(1u << others[i]);
+    o->mp.add_addr = (struct mp_add_addr){.is_v4 = prng_below(rng, 2), .echo = prng_below(rng, 2), .address_id = 1};
+    if (o->mp.add_addr.is_v4)
+        o->mp.add_addr.addr.ip[10] = o->mp.add_addr.addr.ip[11] = 0xff;
+    o->mp.remove_addr = (struct mp_remove_addr){.count = (uint8_t)(1 + prng_below(rng, 4))};
+}
+
+/* Never over 40 bytes, always whole words, and what was written reads back as what `sent` says. */
+static void planner_says_what_it_writes(void **state)
+{
+    (void)state;
+    struct prng rng;
+    prng_seed(&rng, test_seed());
+    for (int round = 0; round < 20000; round++) {
+        struct tcp_options want, sent, back;
+        uint8_t area[40];
+        bool syn = prng_below(&rng, 4) == 0;
+        random_wishes(&rng, &want, syn);
+        size_t len = tcp_options_plan(area, &want, &sent);
+        assert_true(len <= 40 && len % 4 == 0);
+        assert_int_equal(sent.mp.present & ~want.mp.present, 0);
+        tcp_options_parse(area, len, syn ? TCP_SYN : TCP_ACK, &back);
+        assert_int_equal(back.malformed, 0);
+        assert_int_equal(back.present, sent.present);
+        assert_int_equal(back.mp.present, sent.mp.present);
+        if (back.present & TCP_OPT_SACK)
+            assert_int_equal(back.sack_count, sent.sack_count);
+        if (mptcp_has(&want.mp, MPTCP_DSS)) { /* of the highest rank here: always there, its mapping unhurt */
+            assert_true(mptcp_has(&back.mp, MPTCP_DSS) || mptcp_has(&back.mp, MPTCP_TCPRST));
+            if (mptcp_has(&back.mp, MPTCP_DSS) && want.mp.dss.has_map)
+                assert_true(back.mp.dss.dsn == want.mp.dss.dsn && back.mp.dss.dsn_is_64);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_usual_syn),
+        cmocka_unit_test(truncated_areas),
+        cmocka_unit_test(wrong_lengths_are_skipped),
+        cmocka_unit_test(bad_lengths_end_the_parse),
+        cmocka_unit_test(planner_table),
+        cmocka_unit_test(planner_in_place),
+        cmocka_unit_test(planner_says_what_it_writes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
