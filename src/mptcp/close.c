@@ -77,6 +77,7 @@ void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t
     case TCP_EVENT_FIN:
         plain_fin(subflow);
         break;
+    case TCP_EVENT_SILENT: /* with another path at hand there is no reason to wait for the timeout */
     case TCP_EVENT_TIMEOUT:
         subflow->stale = true;
         send_reinject(subflow);

@@ -52,8 +52,9 @@ enum tcp_state {
 enum tcp_event {
     TCP_EVENT_ESTABLISHED, /* the handshake is over */
     TCP_EVENT_FIN,         /* the peer's FIN arrived, in order */
-    TCP_EVENT_TIMEOUT,     /* the retransmission timer expired: the path may be dead */
-    TCP_EVENT_ALIVE,       /* the first acknowledgement of new data after timeouts */
+    TCP_EVENT_SILENT,      /* two round trips without an answer: the path may be dead */
+    TCP_EVENT_TIMEOUT,     /* the retransmission timer expired: it very likely is */
+    TCP_EVENT_ALIVE,       /* the first acknowledgement of new data after silence or timeouts */
     TCP_EVENT_TIME_WAIT,   /* both directions are closed; only TIME-WAIT is left */
     TCP_EVENT_CLOSED,      /* over; tcp->error says why (0: in order). The subflow may be freed from a later call */
 };
@@ -152,7 +153,7 @@ struct tcp {
     uint32_t segment_bytes; /* payload of a full wire segment with the usual options */
     struct txq txq;
     bool fin_wanted, fin_sent;
-    bool alive_pending; /* timeouts happened and nothing new was acknowledged since */
+    bool alive_pending; /* it went silent or timed out, and nothing new was acknowledged since */
 
     /* receiving */
     uint32_t irs;

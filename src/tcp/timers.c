@@ -87,6 +87,8 @@ static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
         last = txq_newest(&tcp->txq);
     txq_mark_lost(&tcp->txq, last);
     tcp_arm_retransmit(tcp, now_ns);
+    tcp->alive_pending = true;
+    tcp->hooks->event(tcp, TCP_EVENT_SILENT, now_ns);
     tcp->hooks->wake(tcp);
 }
 
