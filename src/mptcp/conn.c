@@ -17,6 +17,31 @@ static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
     signal_arm(conn, now_ns);
 }
 
+#define LINGER_NS (60 * NS_PER_S)
+
+static void linger(struct conn *conn, uint64_t now_ns)
+{
+    conn->linger_acked = conn->acked_bytes;
+    deadline_set(&conn->host->tcp.timers, &conn->linger_timer, now_ns + LINGER_NS);
+}
+
+static void on_linger_timer(struct deadline *timer, uint64_t now_ns)
+{
+    struct conn *conn = HW_CONTAINER(timer, struct conn, linger_timer);
+    if (conn->acked_bytes != conn->linger_acked)
+        linger(conn, now_ns);
+    else if (!conn_closed(conn)) /* TIME-WAIT ends by itself */
+        conn_abort(conn, -ETIMEDOUT, now_ns);
+}
+
+void conn_detach(struct conn *conn, uint64_t now_ns)
+{
+    conn->detached = true;
+    list_remove(&conn->event_link);
+    linger(conn, now_ns);
+    conn_wake(conn);
+}
+
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
 {
     struct conn *conn = pool_get(&host->conns);
@@ -35,6 +60,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->signal_timer, on_signal_timer);
     deadline_init(&conn->data_timer, send_on_data_timer);
+    deadline_init(&conn->linger_timer, on_linger_timer);
     conn->mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
     conn_choose_key(conn);
     dsn64 first = dsn_add(conn->local_idsn, 1);
@@ -70,6 +96,7 @@ void conn_free(struct conn *conn)
         host->ops->token_remove(host, conn);
     deadline_set(&host->tcp.timers, &conn->signal_timer, TIME_NEVER);
     deadline_set(&host->tcp.timers, &conn->data_timer, TIME_NEVER);
+    deadline_set(&host->tcp.timers, &conn->linger_timer, TIME_NEVER);
     sendq_destroy(&conn->sendq);
     reassembly_destroy(&conn->rx);
     iset_destroy(&conn->reinject);

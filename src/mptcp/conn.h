@@ -115,6 +115,8 @@ struct conn {
     struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
     struct deadline data_timer;   /* no DATA_ACK for what every subflow delivered */
     uint32_t data_timeouts;       /* in a row */
+    struct deadline linger_timer; /* runs once the application has let go */
+    uint64_t linger_acked;        /* acked_bytes when it was set */
 
     bool aborted; /* reset by us: RSTs carry MP_FASTCLOSE */
     uint64_t sent_bytes, acked_bytes, reinjected_bytes;
@@ -148,6 +150,9 @@ bool conn_at_end(const struct conn *conn); /* all was read and the peer sends no
 void conn_shutdown(struct conn *conn);
 void conn_abort(struct conn *conn, int error, uint64_t now_ns);
 void conn_fail(struct conn *conn, int error);
+/* The application gave up its handle: what is queued is still delivered, but a peer that makes no progress for a minute
+ * is not waited for. */
+void conn_detach(struct conn *conn, uint64_t now_ns);
 bool conn_closed(const struct conn *conn);
 
 static inline struct subflow *subflow_of(struct tcp *tcp) { return HW_CONTAINER(tcp, struct subflow, tcp); }

@@ -47,6 +47,8 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
         return;
     count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
     conn->mode = CONN_PLAIN;
+    iset_clear(&conn->reinject); /* the one subflow's own retransmission is all there is now */
+    deadline_set(&conn->host->tcp.timers, &conn->data_timer, TIME_NEVER);
 }
 
 void negotiate_syn(struct conn *conn, const struct mptcp_options *mp)

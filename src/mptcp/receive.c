@@ -154,23 +154,28 @@ static void deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
         count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
 }
 
-static void hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice bytes)
+/* RFC 8684 3.7: data without a mapping on a subflow that had them means a middlebox that eats options. The bytes are
+ * acknowledged on the subflow already, so the subflow must go, or its peer would wait for ever. */
+static void hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
 {
     if (subflow->unmapped_count == UNMAPPED_MAX) {
         count(&subflow->conn->host->tcp.counters, COUNT_DROP_UNMAPPED);
+        subflow->reset_with_reason = true;
+        subflow->reset_reason = MP_RST_MIDDLEBOX;
+        tcp_abort(&subflow->tcp, -EPROTO, now_ns);
         return;
     }
     hawser_buf_ref(bytes.buf);
     subflow->unmapped[subflow->unmapped_count++] = (struct unmapped){ssn, bytes};
 }
 
-static void place(struct subflow *subflow, uint64_t ssn, struct slice bytes)
+static void place(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     while (bytes.len) {
         const struct mapping *map = rxmap_find(&subflow->maps, ssn);
         if (!map) {
-            hold_unmapped(subflow, ssn, bytes);
+            hold_unmapped(subflow, ssn, bytes, now_ns);
             return;
         }
         uint64_t offset = ssn - map->ssn;
@@ -185,15 +190,14 @@ void receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t
 {
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
-    (void)now_ns;
     if (conn->mode == CONN_PLAIN)
         deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
     else
-        place(subflow, ssn, bytes);
+        place(subflow, ssn, bytes, now_ns);
 }
 
 /* Mappings that came late may cover what was held. */
-static void place_unmapped(struct subflow *subflow)
+static void place_unmapped(struct subflow *subflow, uint64_t now_ns)
 {
     struct unmapped held[UNMAPPED_MAX];
     unsigned n = subflow->unmapped_count;
@@ -203,7 +207,7 @@ static void place_unmapped(struct subflow *subflow)
         held[i] = subflow->unmapped[i];
     subflow->unmapped_count = 0;
     for (unsigned i = 0; i < n; i++) {
-        place(subflow, held[i].ssn, held[i].bytes);
+        place(subflow, held[i].ssn, held[i].bytes, now_ns);
         hawser_buf_unref(held[i].bytes.buf);
     }
 }
@@ -217,7 +221,7 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
         if (acked)
             receive_data_ack(conn, dsn_add(conn->local_idsn, acked), tcp->snd_wnd);
     } else {
-        place_unmapped(subflow);
+        place_unmapped(subflow, now_ns);
         rxmap_retire(&subflow->maps, tcp->rx.next);
     }
     if (conn->peer_fin_known && !conn->peer_fin_taken && dsn_eq(reassembly_next(&conn->rx), conn->peer_fin)) {

@@ -157,17 +157,14 @@ void hawser_close(struct hawser_conn *handle)
     reassembly_consume(&conn->rx, reassembly_readable(&conn->rx));
     conn_consumed(conn);
     conn_shutdown(conn);
-    conn->detached = true;
-    list_remove(&conn->event_link);
-    conn_wake(conn);
+    conn_detach(conn, stack_of(conn->host)->now_ns);
 }
 
 void hawser_abort(struct hawser_conn *handle)
 {
     struct conn *conn = inner(handle);
-    conn->detached = true;
-    list_remove(&conn->event_link);
     conn_abort(conn, -ECONNABORTED, stack_of(conn->host)->now_ns);
+    conn_detach(conn, stack_of(conn->host)->now_ns);
 }
 
 unsigned hawser_conn_ready(const struct hawser_conn *handle)

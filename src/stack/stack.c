@@ -41,8 +41,8 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         hash_destroy(&stack->tuples);
         return -ENOMEM;
     }
-    /* Two timers for each connection and each subflow: setting one must never fail. */
-    if (deadline_queue_reserve(&host->tcp.timers, 2 * (connections + subflows)) < 0) {
+    /* Three timers for each connection, two for each subflow: setting one must never fail. */
+    if (deadline_queue_reserve(&host->tcp.timers, 3 * connections + 2 * subflows) < 0) {
         hash_destroy(&stack->tuples);
         hash_destroy(&stack->tokens);
         return -ENOMEM;

@@ -121,8 +121,10 @@ static bool acceptable(struct tcp *tcp, const struct tcp_segment *s, uint64_t no
         if (!(flags & TCP_RST)) {
             if (duplicate && s->payload.len)
                 rxseq_note_duplicate(&tcp->rx, s->ssn, s->ssn + s->payload.len);
-            if (segment_span(s) || s->ssn != tcp->rx.next)
+            if (segment_span(s))
                 tcp_ack_now(tcp);
+            else
+                challenge(tcp, now_ns); /* rationed: two ends that disagree would answer each other for ever */
         }
         return false;
     }
@@ -168,6 +170,8 @@ static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_o
 static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
     uint64_t end = HW_MIN(s->ssn + s->payload.len, HW_MAX(tcp->rcv_edge, tcp->rx.next)), at = s->ssn;
+    if (tcp->fin_at) /* RFC 9293 3.10.7.4: there is no text after a FIN */
+        end = HW_MIN(end, tcp->fin_at);
     uint64_t before = tcp->rx.next;
     bool had_gaps = tcp->rx.ahead.count > 0;
     for (struct range part; part = rxseq_new_part(&tcp->rx, at, end), part.start < part.end; at = part.end) {
