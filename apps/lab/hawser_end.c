@@ -46,7 +46,8 @@ static void end_serve(struct hawser_host *host, struct hawser_peer *peer, const 
 void hawser_end_run(const struct lab_options *o, enum lab_side side, struct lab_shared *shared,
                     struct lab_result *result, void (*report)(void *ctx, struct lab_result *result), void *ctx)
 {
-    struct hawser_stack_options options = {.size = sizeof(options), .congestion = o->cc};
+    struct hawser_stack_options options = {
+        .size = sizeof(options), .congestion = o->cc, .checksum_required = o->checksum};
     struct hawser_peer peer;
     struct hawser_host *host = hawser_host_new(&options);
     if (!host) {

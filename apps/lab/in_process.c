@@ -29,7 +29,8 @@ struct in_process {
 
 static struct hawser_stack *new_stack(const struct lab_options *o, enum lab_side side)
 {
-    struct hawser_stack_options options = {.size = sizeof(options), .congestion = o->cc};
+    struct hawser_stack_options options = {
+        .size = sizeof(options), .congestion = o->cc, .checksum_required = o->checksum};
     struct hawser_link_options link = {.size = sizeof(link), .mtu = LAB_MTU, .gso_bytes = IN_PROCESS_GSO};
     struct hawser_stack *stack = hawser_stack_new(system_env(), &options);
     if (!stack)

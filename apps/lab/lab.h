@@ -58,6 +58,7 @@ struct lab_options {
     uint64_t seed;
     const char *pcap_dir; /* NULL: no captures */
     char cc[LAB_CC_SIZE];
+    bool checksum; /* ask for DSS checksums */
     bool ipv6, json, direct, in_process, fallback, no_verify;
 };
 

@@ -33,6 +33,7 @@ enum {
     OPTION_IN_PROCESS,
     OPTION_FALLBACK,
     OPTION_NO_VERIFY,
+    OPTION_CHECKSUM,
 };
 
 enum { GO_ON = -1 };
@@ -73,6 +74,7 @@ static const char usage[] =
     "  --cut PATH@FROM[-TO]  the path carries nothing between these seconds; the first path is 0; repeatable\n"
     "  --ipv6                IPv6 instead of IPv4\n"
     "  --tcp                 plain TCP at both ends; --client-tcp, --server-tcp at one\n"
+    "  --checksum            the ends ask for DSS checksums\n"
     "  --cc NAME             congestion control of both ends (default cubic)\n"
     "  --seed N              of losses, jitter and the stream; the same seed repeats them\n"
     "  --pcap DIR            captures of what enters and leaves the network, per path and end\n"
@@ -262,6 +264,9 @@ static int read_flag(struct lab_options *o, int option)
     case OPTION_FALLBACK:
         o->fallback = true;
         break;
+    case OPTION_CHECKSUM:
+        o->checksum = true;
+        break;
     default:
         o->no_verify = true;
         break;
@@ -370,6 +375,7 @@ static const struct option long_options[] = {
     {"in-process", no_argument, NULL, OPTION_IN_PROCESS},
     {"fallback", no_argument, NULL, OPTION_FALLBACK},
     {"no-verify", no_argument, NULL, OPTION_NO_VERIFY},
+    {"checksum", no_argument, NULL, OPTION_CHECKSUM},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };

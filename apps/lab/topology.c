@@ -66,7 +66,7 @@ static int enter_namespace(char why[LAB_WHY])
 
 static int set_sysctls(const struct lab_options *o, enum lab_side side, char why[LAB_WHY])
 {
-    static const struct {
+    const struct {
         const char *path, *value;
         bool needed;
     } settings[] = {
@@ -76,6 +76,7 @@ static int set_sysctls(const struct lab_options *o, enum lab_side side, char why
         {"ipv4/tcp_wmem", "4096 65536 " LAB_KERNEL_WMEM_MAX, true},
         {"ipv4/tcp_no_metrics_save", "1", false},
         {"mptcp/enabled", "1", false},
+        {"mptcp/checksum_enabled", o->checksum ? "1" : "0", o->checksum},
         {"mptcp/blackhole_timeout", "0", false},
         {"ipv6/conf/all/accept_dad", "0", false},
     };

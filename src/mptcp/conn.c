@@ -78,8 +78,7 @@ static void drop_subflow(struct subflow *subflow)
     if (subflow->bound)
         host->ops->subflow_unbind(host, subflow);
     deadline_set(&host->tcp.timers, &subflow->proof_timer, TIME_NEVER);
-    for (unsigned i = 0; i < subflow->unmapped_count; i++)
-        hawser_buf_unref(subflow->unmapped[i].bytes.buf);
+    holdq_destroy(&subflow->held);
     rxmap_destroy(&subflow->maps);
     tcp_destroy(&subflow->tcp);
     list_remove(&subflow->link);
@@ -142,6 +141,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     list_init(&subflow->link);
     deadline_init(&subflow->proof_timer, on_proof_timer);
     rxmap_init(&subflow->maps, &host->tcp.env);
+    holdq_init(&subflow->held, &host->holds);
     struct tcp_config config = {
         .local = local->addr,
         .remote = *remote,
@@ -279,7 +279,7 @@ const struct tcp_hooks subflow_hooks = {
     .write_options = signal_write_options,
     .options_sent = signal_options_sent,
     .segment = receive_segment,
-    .receive = receive_payload,
+    .receive = place_payload,
     .progress = receive_progress,
     .event = hook_event,
     .window = hook_window,

@@ -3,8 +3,8 @@
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
  * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN, fallback), signal.c
- * (options out), receive.c (options and data in), send.c (scheduling and reinjection), paths.c (addresses and joins),
- * close.c.
+ * (options out), receive.c (options in), place.c (data in), send.c (scheduling and reinjection), paths.c (addresses and
+ * joins), close.c.
  */
 #ifndef HW_MPTCP_CONN_H
 #define HW_MPTCP_CONN_H
@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/iset.h"
 #include "mptcp/addresses.h"
+#include "mptcp/holdq.h"
 #include "mptcp/host.h"
 #include "mptcp/reassembly.h"
 #include "mptcp/rxmap.h"
@@ -20,7 +21,7 @@
 
 #define SUBFLOWS_MAX 8
 /* Pieces of payload a subflow may hold while their mapping has not arrived. */
-#define UNMAPPED_MAX 64
+#define UNMAPPED_MAX 64u
 #define REINJECT_RANGES_MAX 256
 
 enum conn_mode {
@@ -34,11 +35,6 @@ enum subflow_stage {
     SUBFLOW_OPENING,
     SUBFLOW_PROVING, /* our join's third packet is out, the peer has not acknowledged it (RFC 8684 3.2) */
     SUBFLOW_JOINED,
-};
-
-struct unmapped {
-    uint64_t ssn;
-    struct slice bytes; /* with a reference */
 };
 
 struct subflow {
@@ -60,8 +56,9 @@ struct subflow {
     bool reset_with_reason;
     struct deadline proof_timer;
     struct rxmap maps;
-    struct unmapped unmapped[UNMAPPED_MAX];
-    uint8_t unmapped_count;
+    struct holdq held; /* payload without its mapping, or waiting for a checksum */
+    bool failed;       /* a checksum did: the RST says so by MP_FAIL */
+    dsn64 fail_dsn;
 };
 
 /* An address of ours to be announced until the peer echoes it. */
@@ -88,6 +85,7 @@ struct conn {
     bool server;
     enum conn_mode mode;
     bool established, confirmed; /* confirmed: the peer's first DSS arrived, so joins may begin (RFC 8684 3.1) */
+    bool checksums;              /* DSS checksums are in use (RFC 8684 3.1, flag A) */
     bool peer_refuses_joins;     /* flag C */
     uint64_t local_key, remote_key;
     uint32_t local_token, remote_token;
@@ -180,12 +178,15 @@ void signal_arm(struct conn *conn, uint64_t now_ns);
 
 /* ---- receive.c ---- */
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
-void receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
 void receive_progress(struct tcp *tcp, uint64_t now_ns);
 uint32_t receive_window(struct conn *conn);
 /* One past what arrived in order, the DATA_FIN included. */
 dsn64 receive_next(const struct conn *conn);
 void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window);
+
+/* ---- place.c ---- */
+void place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
 /* ---- send.c ---- */
 void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);

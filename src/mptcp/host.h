@@ -41,11 +41,11 @@ struct mp_host_ops {
 struct mp_host {
     struct tcp_host tcp;
     const struct mp_host_ops *ops;
-    struct pool conns, subflows, nodes;
+    struct pool conns, subflows, nodes, holds;
     struct hawser_buf_pool *chunks;
     const struct cc_ops *cc;
     const struct scheduler *scheduler;
-    bool no_mptcp;
+    bool no_mptcp, checksum_required;
     struct local_address addresses[HOST_ADDRESSES_MAX];
     uint8_t address_count;
     struct list connections; /* all of them */

@@ -32,12 +32,17 @@ static void learn_remote_key(struct conn *conn, uint64_t key)
     conn->rcv_edge = dsn_add(conn->remote_idsn, 1);
 }
 
-/* RFC 8684 3.1: a usable offer is version 1 or more, HMAC-SHA256, no unknown extension; checksums we do not compute, so
- * an offer that demands them is taken as none. */
+/* RFC 8684 3.1: a usable offer is version 1 or more, HMAC-SHA256 and no unknown extension. */
 static bool acceptable_capable(const struct mptcp_options *mp)
 {
     return mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.version >= MPTCP_VERSION && !mp->capable.extended &&
-           mp->capable.algorithms & ALGORITHM_HMAC_SHA256 && !mp->capable.checksum_required;
+           mp->capable.algorithms & ALGORITHM_HMAC_SHA256;
+}
+
+/* RFC 8684 3.1: when either host requires them, both use them. */
+static void settle_checksums(struct conn *conn, const struct mp_capable *offer)
+{
+    conn->checksums = conn->host->checksum_required || offer->checksum_required;
 }
 
 void conn_fall_back(struct conn *conn, uint64_t now_ns)
@@ -60,6 +65,7 @@ void negotiate_syn(struct conn *conn, const struct mptcp_options *mp)
         return;
     }
     conn->peer_refuses_joins = mp->capable.no_more_here;
+    settle_checksums(conn, &mp->capable);
     conn->host->ops->token_add(conn->host, conn);
 }
 
@@ -80,6 +86,7 @@ static void client_synack(struct subflow *subflow, const struct mptcp_options *m
         return;
     }
     conn->peer_refuses_joins = mp->capable.no_more_here;
+    settle_checksums(conn, &mp->capable);
     learn_remote_key(conn, mp->capable.sender_key);
     conn->host->ops->token_add(conn->host, conn);
     connection_opened(conn);
@@ -208,6 +215,7 @@ static void write_capable(struct subflow *subflow, const struct tx_record *recor
     struct mp_capable *o = &mp->capable;
     *o = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = ALGORITHM_HMAC_SHA256};
     mp->present |= 1u << MPTCP_CAPABLE;
+    o->checksum_required = syn && !ack ? conn->host->checksum_required : conn->checksums;
     if (syn && !ack)
         return;
     o->has_sender_key = true;
@@ -219,6 +227,8 @@ static void write_capable(struct subflow *subflow, const struct tx_record *recor
     if (record && record->note.mapped) {
         o->has_data_len = true;
         o->data_len = (uint16_t)record->note.len;
+        o->has_checksum = conn->checksums;
+        o->checksum = record->note.checksum;
     }
 }
 

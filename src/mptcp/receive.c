@@ -36,12 +36,16 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
     conn_wake(conn);
 }
 
-static void take_mapping(struct subflow *subflow, uint64_t ssn, dsn64 dsn, uint32_t len)
+static void take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
-    struct mapping map = {.ssn = ssn, .dsn = dsn, .len = len};
-    enum rxmap_result result = rxmap_add(&subflow->maps, &map, true);
+    struct conn *conn = subflow->conn;
+    enum rxmap_result result = RXMAP_CONFLICT;
+    if (map->has_checksum == conn->checksums || map->has_checksum)
+        result = rxmap_add(&subflow->maps, map, !conn->checksums);
     if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
-        count(&subflow->conn->host->tcp.counters, COUNT_DROP_MAPPING);
+        count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
+    else if (result == RXMAP_ADDED && subflow->held.count) /* it came later than its bytes */
+        place_mapped(subflow, map, now_ns);
 }
 
 static void take_data_fin(struct conn *conn, dsn64 at)
@@ -59,7 +63,7 @@ static uint64_t expand_ssn(const struct subflow *subflow, uint32_t ssn)
     return next + (uint64_t)(int64_t)(int32_t)(ssn - (uint32_t)next);
 }
 
-static void take_dss(struct subflow *subflow, const struct tcp_segment *segment)
+static void take_dss(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
@@ -71,27 +75,39 @@ static void take_dss(struct subflow *subflow, const struct tcp_segment *segment)
     if (!dss->has_map)
         return;
     dsn64 dsn = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, reassembly_next(&conn->rx));
-    uint32_t len = dss->len;
+    struct mapping map = {.dsn = dsn,
+                          .ssn = expand_ssn(subflow, dss->ssn),
+                          .len = dss->len,
+                          .checksum = dss->checksum,
+                          .has_checksum = dss->has_checksum};
     if (dss->data_fin) {
-        if (len == 0) {
+        if (map.len == 0) {
             count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
             return;
         }
-        len--;
-        take_data_fin(conn, dsn_add(dsn, len));
+        /* The DATA_FIN is no payload: one byte less, and a checksum that is right for that (RFC 1624). */
+        map.len--;
+        map.checksum = (uint16_t)(map.checksum + 1 + (map.checksum == UINT16_MAX));
+        take_data_fin(conn, dsn_add(dsn, map.len));
     }
-    if (len)
-        take_mapping(subflow, expand_ssn(subflow, dss->ssn), dsn, len);
+    if (map.len)
+        take_mapping(subflow, &map, now_ns);
 }
 
-static void take_capable(struct subflow *subflow, const struct mp_capable *capable)
+static void take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     if (subflow->join || !capable->has_data_len || capable->receiver_key != conn->local_key)
         return;
     /* RFC 8684 3.1: stands for the DSS of the first data. */
     conn->confirmed = true;
-    take_mapping(subflow, SSN_ORIGIN + 1, dsn_add(conn->remote_idsn, 1), capable->data_len);
+    const struct mapping map = {.ssn = SSN_ORIGIN + 1,
+                                .dsn = dsn_add(conn->remote_idsn, 1),
+                                .len = capable->data_len,
+                                .checksum = capable->checksum,
+                                .has_checksum = capable->has_checksum};
+    if (map.len)
+        take_mapping(subflow, &map, now_ns);
 }
 
 static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
@@ -132,84 +148,15 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         return true;
     bool was_confirmed = conn->confirmed;
     if (mptcp_has(mp, MPTCP_DSS))
-        take_dss(subflow, segment);
+        take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))
-        take_capable(subflow, &mp->capable);
+        take_capable(subflow, &mp->capable, now_ns);
     else if (must_fall_back(subflow, segment))
         conn_fall_back(conn, now_ns);
     take_signals(subflow, mp, now_ns);
     if (!was_confirmed && conn->confirmed && conn->mode == CONN_MPTCP)
         paths_confirmed(conn, now_ns);
     return tcp->state != TCPS_CLOSED;
-}
-
-static void deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
-{
-    dsn64 edge = dsn_max(conn->rcv_edge, dsn_add(conn->rx.read_next, conn->recv_limit));
-    if (dsn_lt(edge, dsn_add(dsn, bytes.len))) {
-        count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
-        return;
-    }
-    if (reassembly_insert(&conn->rx, dsn, bytes) < 0)
-        count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
-}
-
-/* RFC 8684 3.7: data without a mapping on a subflow that had them means a middlebox that eats options. The bytes are
- * acknowledged on the subflow already, so the subflow must go, or its peer would wait for ever. */
-static void hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
-{
-    if (subflow->unmapped_count == UNMAPPED_MAX) {
-        count(&subflow->conn->host->tcp.counters, COUNT_DROP_UNMAPPED);
-        subflow->reset_with_reason = true;
-        subflow->reset_reason = MP_RST_MIDDLEBOX;
-        tcp_abort(&subflow->tcp, -EPROTO, now_ns);
-        return;
-    }
-    hawser_buf_ref(bytes.buf);
-    subflow->unmapped[subflow->unmapped_count++] = (struct unmapped){ssn, bytes};
-}
-
-static void place(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
-{
-    struct conn *conn = subflow->conn;
-    while (bytes.len) {
-        const struct mapping *map = rxmap_find(&subflow->maps, ssn);
-        if (!map) {
-            hold_unmapped(subflow, ssn, bytes, now_ns);
-            return;
-        }
-        uint64_t offset = ssn - map->ssn;
-        uint32_t len = map->len ? (uint32_t)HW_MIN(bytes.len, map->len - offset) : bytes.len;
-        deliver(conn, dsn_add(map->dsn, offset), slice_sub(bytes, 0, len));
-        ssn += len;
-        bytes = slice_sub(bytes, len, bytes.len - len);
-    }
-}
-
-void receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
-{
-    struct subflow *subflow = subflow_of(tcp);
-    struct conn *conn = subflow->conn;
-    if (conn->mode == CONN_PLAIN)
-        deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
-    else
-        place(subflow, ssn, bytes, now_ns);
-}
-
-/* Mappings that came late may cover what was held. */
-static void place_unmapped(struct subflow *subflow, uint64_t now_ns)
-{
-    struct unmapped held[UNMAPPED_MAX];
-    unsigned n = subflow->unmapped_count;
-    if (n == 0)
-        return;
-    for (unsigned i = 0; i < n; i++)
-        held[i] = subflow->unmapped[i];
-    subflow->unmapped_count = 0;
-    for (unsigned i = 0; i < n; i++) {
-        place(subflow, held[i].ssn, held[i].bytes, now_ns);
-        hawser_buf_unref(held[i].bytes.buf);
-    }
 }
 
 void receive_progress(struct tcp *tcp, uint64_t now_ns)
@@ -221,7 +168,6 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
         if (acked)
             receive_data_ack(conn, dsn_add(conn->local_idsn, acked), tcp->snd_wnd);
     } else {
-        place_unmapped(subflow, now_ns);
         rxmap_retire(&subflow->maps, tcp->rx.next);
     }
     if (conn->peer_fin_known && !conn->peer_fin_taken && dsn_eq(reassembly_next(&conn->rx), conn->peer_fin)) {

@@ -1,6 +1,7 @@
 /* Departure of data: which bytes on which subflow (RFC 8684 3.3.5, 3.3.6). */
 #include "base/check.h"
 #include "mptcp/conn.h"
+#include "wire/checksum.h"
 
 static bool usable(const struct subflow *subflow)
 {
@@ -47,6 +48,14 @@ static uint32_t trim_to_segments(const struct tcp *tcp, uint32_t len, uint32_t w
     return len;
 }
 
+static uint16_t mapping_checksum(const struct tx_note *note, const struct slice *parts, unsigned n)
+{
+    struct csum payload = {0, false};
+    for (unsigned i = 0; i < n; i++)
+        csum_add(&payload, parts[i].data, parts[i].len);
+    return csum_dss(note->dsn, ssn_wire(note->ssn), (uint16_t)note->len, &payload);
+}
+
 /* Sends up to `most` bytes from `from` on `subflow`; returns how many went, 0 when the batch or memory is full. */
 static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 from, uint32_t most, uint32_t room,
                            struct tx_batch *batch, uint64_t now_ns)
@@ -59,6 +68,8 @@ static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 fro
     if (len == 0)
         return 0;
     struct tx_note note = {.dsn = from.v, .ssn = tcp->snd_nxt, .len = len, .mapped = true};
+    if (conn->checksums)
+        note.checksum = mapping_checksum(&note, parts, count_parts);
     bool push = dsn_eq(dsn_add(from, len), conn->sendq.end);
     if (tcp_send(tcp, parts, count_parts, len, &note, push, batch, now_ns) < 0)
         return 0;

@@ -1,5 +1,6 @@
 /* The options a connection puts on its segments: DSS, ADD_ADDR, MP_FASTCLOSE and the rest (RFC 8684 3.3 to 3.6). */
 #include "mptcp/conn.h"
+#include "wire/checksum.h"
 #include "wire/keys.h"
 
 #define SIGNAL_REPEAT_NS NS_PER_S
@@ -14,12 +15,16 @@ static void write_dss(const struct conn *conn, const struct tx_record *record, s
         dss->dsn = record->note.dsn;
         dss->ssn = ssn_wire(record->note.ssn);
         dss->len = (uint16_t)record->note.len;
+        dss->checksum = record->note.checksum;
     } else if (!record && conn->fin_sent && !conn->fin_acked) { /* RFC 8684 3.3.3: a DATA_FIN alone maps nothing */
         dss->has_map = dss->dsn_is_64 = dss->data_fin = true;
         dss->dsn = conn->sendq.end.v;
         dss->ssn = 0;
         dss->len = 1;
+        const struct csum nothing = {0, false};
+        dss->checksum = csum_dss(dss->dsn, 0, 1, &nothing);
     }
+    dss->has_checksum = dss->has_map && conn->checksums;
     mp->present |= 1u << MPTCP_DSS;
 }
 
@@ -45,7 +50,13 @@ static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
     if (conn->aborted && conn->remote_key) { /* RFC 8684 3.5, option R */
         mp->fastclose.receiver_key = conn->remote_key;
         mp->present |= 1u << MPTCP_FASTCLOSE;
-    } else if (subflow->reset_with_reason) {
+        return;
+    }
+    if (subflow->failed) { /* RFC 8684 3.7 */
+        mp->fail.dsn = subflow->fail_dsn.v;
+        mp->present |= 1u << MPTCP_FAIL;
+    }
+    if (subflow->reset_with_reason) {
         mp->tcprst = (struct mp_tcprst){.reason = subflow->reset_reason};
         mp->present |= 1u << MPTCP_TCPRST;
     }

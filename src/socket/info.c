@@ -10,6 +10,7 @@ void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info 
     dsn64 first = dsn_add(conn->remote_idsn, 1);
     *out = (struct hawser_conn_info){
         .mptcp = mptcp,
+        .checksums = mptcp && conn->checksums,
         .local_token = mptcp ? conn->local_token : 0,
         .remote_token = mptcp ? conn->remote_token : 0,
         .subflows = conn->subflow_count,

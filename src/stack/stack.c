@@ -33,6 +33,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     pool_init(&host->conns, env, sizeof(struct conn), connections);
     pool_init(&host->subflows, env, sizeof(struct subflow), subflows);
     pool_init(&host->nodes, env, reassembly_node_size(), UINT32_C(1) << 20);
+    pool_init(&host->holds, env, holdq_node_size(), UINT32_C(1) << 18);
     pool_init(&host->tcp.records, env, sizeof(struct tx_record), UINT32_C(1) << 20);
     deadline_queue_init(&host->tcp.timers, env);
     if (hash_init(&stack->tuples, env, 64) < 0)
@@ -67,6 +68,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     host->cc = cc;
     host->scheduler = &scheduler_lowest_rtt;
     host->no_mptcp = o.no_mptcp;
+    host->checksum_required = o.checksum_required;
     list_init(&host->connections);
     list_init(&host->ready);
     list_init(&host->events);
@@ -97,6 +99,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     pool_destroy(&host->conns);
     pool_destroy(&host->subflows);
     pool_destroy(&host->nodes);
+    pool_destroy(&host->holds);
     pool_destroy(&host->tcp.records);
     hawser_buf_pool_close(host->chunks);
     env.free(env.ctx, stack);

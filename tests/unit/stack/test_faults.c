@@ -91,6 +91,69 @@ static bool strip_to_server(void *ctx, int to, uint8_t *packet, uint16_t *len)
     return true;
 }
 
+/* Changes a byte of payload now and then, with the TCP checksum made right: what an application gateway does. */
+static bool rewrite_payload(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    unsigned *countdown = ctx;
+    uint8_t *tcp = packet + 20, *payload = tcp + (tcp[12] >> 4) * 4;
+    bool second_path = packet[14] == 1;
+    if (to != 1 || !second_path || payload + 2 > packet + *len || (*countdown)-- > 0)
+        return true;
+    *countdown = 20;
+    size_t at = (size_t)(payload - tcp);
+    uint32_t sum = (uint32_t)tcp[16] << 8 | tcp[17], old = at % 2 ? payload[0] : (uint32_t)payload[0] << 8;
+    payload[0] ^= 0x55;
+    sum += (0xffff ^ (at % 2 ? payload[0] : (uint32_t)payload[0] << 8)) + old;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    tcp[16] = (uint8_t)(sum >> 8);
+    tcp[17] = (uint8_t)sum;
+    return true;
+}
+
+/* RFC 8684 3.3.1: the checksum finds it, the subflow goes, the other carries the bytes: not one wrong byte comes up. */
+static void checksums_find_rewritten_payload(void **state)
+{
+    (void)state;
+    struct world w;
+    struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
+    struct hawser_conn *conn[2] = {NULL, NULL};
+    struct hawser_listener *listener;
+    unsigned countdown = 50;
+    static uint8_t bytes[1 << 16];
+    world_init(&w, 36, 2, 1, false, NULL, &options);
+    for (int i = 0; i < 2; i++) {
+        w.paths[i].rate_bps = 20000000;
+        w.paths[i].queue_bytes = 64 * 1024;
+    }
+    w.tamper = rewrite_payload;
+    w.tamper_ctx = &countdown;
+    struct hawser_addr server = world_server_addr(&w, 0, PORT), any = {.port = PORT};
+    assert_int_equal(hawser_listen(w.stack[1], &any, 4, NULL, &listener), 0);
+    assert_int_equal(hawser_connect(w.stack[0], &server, NULL, w.now_ns, &conn[0]), 0);
+    uint64_t sent = 0, received = 0, total = 4 << 20, until = w.now_ns + 60 * SECOND;
+    while (received < total && world_step(&w, until)) {
+        if (!conn[1] && hawser_accept(listener, &conn[1]) < 0)
+            conn[1] = NULL;
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = (uint8_t)((sent + i) % 251);
+        size_t want = total - sent < sizeof bytes ? (size_t)(total - sent) : sizeof bytes;
+        ssize_t n = want ? hawser_send(conn[0], bytes, want) : 0;
+        sent += n > 0 ? (uint64_t)n : 0;
+        while (conn[1] && (n = hawser_recv(conn[1], bytes, sizeof bytes)) > 0)
+            for (ssize_t i = 0; i < n; i++, received++)
+                assert_int_equal(bytes[i], received % 251);
+    }
+    assert_int_equal(received, total);
+    struct hawser_conn_info info;
+    hawser_conn_info(conn[0], &info);
+    assert_true(info.checksums);
+    assert_true(world_counter(&w, 1, "drop.dss_bad_checksum") > 0);
+    hawser_close(conn[0]);
+    hawser_close(conn[1]);
+    world_destroy(&w);
+}
+
 static void options_vanish_in_mid_connection(void **state)
 {
     (void)state;
@@ -212,6 +275,7 @@ static void allocations_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(checksums_find_rewritten_payload),
         cmocka_unit_test(options_vanish_in_mid_connection),
         cmocka_unit_test(a_closed_connection_is_not_kept_for_ever),
         cmocka_unit_test(no_storm_of_acknowledgements),

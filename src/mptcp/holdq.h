@@ -1,0 +1,42 @@
+/*
+ * Payload of one subflow that cannot go up yet: its mapping has not arrived, or a DSS checksum covers bytes that have
+ * not (RFC 8684 3.3.1). By reference, in order of subflow sequence number, without overlap.
+ */
+#ifndef HW_MPTCP_HOLDQ_H
+#define HW_MPTCP_HOLDQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "wire/checksum.h"
+
+/* Most pieces held by one subflow. */
+#define HOLDQ_MAX 4096
+
+struct holdq {
+    struct pool *nodes; /* borrowed: of objects of holdq_node_size() bytes */
+    struct list pieces;
+    uint32_t count;
+};
+
+size_t holdq_node_size(void);
+
+void holdq_init(struct holdq *q, struct pool *nodes);
+/* Drops what is held. */
+void holdq_destroy(struct holdq *q);
+
+/* Holds `bytes`, which begin at `ssn` and overlap nothing held, with a reference. 0, or -ENOBUFS at a limit. */
+int holdq_add(struct holdq *q, uint64_t ssn, struct slice bytes);
+
+/* Takes off the first piece that begins in [from, to), cut at `to`; false when there is none. The reference
+ * is the caller's now. */
+bool holdq_take(struct holdq *q, uint64_t from, uint64_t to, uint64_t *ssn, struct slice *bytes);
+
+/* The sum of the bytes [from, to), all of which must be held. */
+struct csum holdq_sum(const struct holdq *q, uint64_t from, uint64_t to);
+
+#endif

@@ -1,0 +1,102 @@
+/* Arrived payload finds its place in the stream: by its mapping, and once a DSS checksum has proved it (RFC
+ * 8684 3.3.1). */
+#include <errno.h>
+
+#include "mptcp/conn.h"
+
+static void deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
+{
+    dsn64 edge = dsn_max(conn->rcv_edge, dsn_add(conn->rx.read_next, conn->recv_limit));
+    if (dsn_lt(edge, dsn_add(dsn, bytes.len))) {
+        count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
+        return;
+    }
+    if (reassembly_insert(&conn->rx, dsn, bytes) < 0)
+        count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
+}
+
+/* What a middlebox did to this subflow cannot be mended here. The bytes are acknowledged on the subflow already, so it
+ * must go, or its peer would wait for ever; other subflows carry them again (RFC 8684 3.7). */
+static void give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns)
+{
+    count(&subflow->conn->host->tcp.counters, cause);
+    subflow->reset_with_reason = true;
+    subflow->reset_reason = MP_RST_MIDDLEBOX;
+    tcp_abort(&subflow->tcp, -EPROTO, now_ns);
+}
+
+static void hold(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+{
+    bool waits_for_checksum = subflow->conn->checksums;
+    if ((!waits_for_checksum && subflow->held.count >= UNMAPPED_MAX) || holdq_add(&subflow->held, ssn, bytes) < 0)
+        give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
+}
+
+static uint64_t mapping_end(const struct mapping *map) { return map->len ? map->ssn + map->len : UINT64_MAX; }
+
+static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
+{
+    struct csum sum = holdq_sum(&subflow->held, map->ssn, mapping_end(map));
+    if (csum_dss(map->dsn.v, ssn_wire(map->ssn), (uint16_t)map->len, &sum) == map->checksum)
+        return true;
+    subflow->failed = true;
+    subflow->fail_dsn = map->dsn;
+    give_up(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
+    return false;
+}
+
+/* Everything held that `map` covers goes up; under a checksum only when all of it is there and right. */
+void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
+{
+    const struct tcp *tcp = &subflow->tcp;
+    uint64_t end = mapping_end(map), ssn;
+    struct slice bytes;
+    if (subflow->conn->checksums && map->len) {
+        struct range missing = rxseq_new_part(&tcp->rx, map->ssn, end);
+        if (missing.start < missing.end || !proved(subflow, map, now_ns))
+            return;
+    }
+    while (holdq_take(&subflow->held, map->ssn, end, &ssn, &bytes)) {
+        deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes);
+        hawser_buf_unref(bytes.buf);
+    }
+}
+
+static void place_checked(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+{
+    uint64_t end = ssn + bytes.len;
+    hold(subflow, ssn, bytes, now_ns);
+    while (ssn < end && subflow->tcp.state != TCPS_CLOSED) { /* a merged segment may span mappings */
+        const struct mapping *map = rxmap_find(&subflow->maps, ssn);
+        if (!map)
+            return;
+        uint64_t next = mapping_end(map);
+        place_mapped(subflow, map, now_ns);
+        ssn = next;
+    }
+}
+
+void place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+{
+    struct subflow *subflow = subflow_of(tcp);
+    struct conn *conn = subflow->conn;
+    if (conn->mode == CONN_PLAIN) {
+        deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
+        return;
+    }
+    if (conn->checksums) {
+        place_checked(subflow, ssn, bytes, now_ns);
+        return;
+    }
+    while (bytes.len) {
+        const struct mapping *map = rxmap_find(&subflow->maps, ssn);
+        if (!map) {
+            hold(subflow, ssn, bytes, now_ns);
+            return;
+        }
+        uint32_t len = (uint32_t)HW_MIN(bytes.len, mapping_end(map) - ssn);
+        deliver(conn, dsn_add(map->dsn, ssn - map->ssn), slice_sub(bytes, 0, len));
+        ssn += len;
+        bytes = slice_sub(bytes, len, bytes.len - len);
+    }
+}
