@@ -36,8 +36,8 @@ fuzz: setup
 
 lint: setup
 	@test -d build/lint || CC=clang meson setup build/lint >/dev/null
-	@git ls-files 'src/*.c' 'apps/*.c' | xargs -P2 -n8 clang-tidy -p build/lint --quiet 2>/dev/null
-	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src -I apps src apps
+	@git ls-files 'src/*.c' 'sim/*.c' 'apps/*.c' | xargs -P2 -n8 clang-tidy -p build/lint --quiet 2>/dev/null
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src -I apps -I . src sim apps
 
 format: setup
 	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i

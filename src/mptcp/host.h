@@ -32,6 +32,8 @@ struct mp_host_ops {
     /* Fills an initial sequence number for this 4-tuple (RFC 6528). */
     uint32_t (*initial_sequence)(struct mp_host *host, const struct hawser_addr *local,
                                  const struct hawser_addr *remote, uint64_t now_ns);
+    /* Token and IDSN of a key (RFC 8684 3.2 and 3.3.1). */
+    void (*derive)(uint64_t key, uint32_t *token, uint64_t *idsn);
     /* Is this token taken by a connection of ours? */
     bool (*token_taken)(struct mp_host *host, uint32_t token);
     void (*token_add)(struct mp_host *host, struct conn *conn);

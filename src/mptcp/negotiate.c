@@ -17,7 +17,7 @@ void conn_choose_key(struct conn *conn)
     uint64_t idsn;
     do {
         host->tcp.env.random(host->tcp.env.ctx, &conn->local_key, sizeof conn->local_key);
-        mptcp_key_derive(conn->local_key, &conn->local_token, &idsn);
+        host->ops->derive(conn->local_key, &conn->local_token, &idsn);
     } while (host->ops->token_taken(host, conn->local_token));
     conn->local_idsn = dsn_at(idsn);
 }
@@ -26,7 +26,7 @@ static void learn_remote_key(struct conn *conn, uint64_t key)
 {
     uint64_t idsn;
     conn->remote_key = key;
-    mptcp_key_derive(key, &conn->remote_token, &idsn);
+    conn->host->ops->derive(key, &conn->remote_token, &idsn);
     conn->remote_idsn = dsn_at(idsn);
     reassembly_rebase(&conn->rx, dsn_add(conn->remote_idsn, 1));
     conn->rcv_edge = dsn_add(conn->remote_idsn, 1);

@@ -138,6 +138,7 @@ const struct mp_host_ops stack_host_ops = {
     .subflow_bind = subflow_bind,
     .subflow_unbind = subflow_unbind,
     .initial_sequence = initial_sequence,
+    .derive = mptcp_key_derive,
     .token_taken = token_taken,
     .token_add = token_add,
     .token_remove = token_remove,

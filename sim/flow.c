@@ -1,0 +1,307 @@
+#include "sim/flow.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "sim/digest.h"
+#include "sim/memory.h"
+
+#define WRITE_BYTES 16384u
+#define READ_PARTS 16
+/* A slow reader takes what it may every so often. */
+#define SLOW_READ_NS (10 * NS_PER_MS)
+
+static uint64_t rounds(const struct flow *flow) { return HW_MAX(flow->plan.rounds, 1u); }
+
+static uint64_t times(uint64_t bytes, uint64_t count)
+{
+    return bytes == FLOW_ENDLESS || (count && bytes > UINT64_MAX / count) ? FLOW_ENDLESS : bytes * count;
+}
+
+uint64_t flow_total(const struct flow *flow, enum flow_side side)
+{
+    return times(side == FLOW_CLIENT ? flow->plan.request_bytes : flow->plan.response_bytes, rounds(flow));
+}
+
+bool flow_finished(const struct flow *flow)
+{
+    const struct flow_end *client = &flow->ends[FLOW_CLIENT], *server = &flow->ends[FLOW_SERVER];
+    bool never_met = client->finished && !server->conn; /* the client gave up before its connection was accepted */
+    return flow->started && client->finished && (server->finished || never_met);
+}
+
+static struct host *host_at(const struct flow_end *end)
+{
+    return end->side == FLOW_CLIENT ? end->flow->plan.client : end->flow->plan.server;
+}
+
+static void finish(struct flow_end *end, int error, uint64_t now_ns)
+{
+    struct flow *flow = end->flow;
+    if (end->finished)
+        return;
+    end->finished = true;
+    end->error = error;
+    end->finished_ns = now_ns;
+    world_timer_set(flow->world, &end->pause, TIME_NEVER);
+    world_timer_set(flow->world, &end->slow, TIME_NEVER);
+    if (end->conn) {
+        host_own(end->conn, NULL);
+        hawser_close(end->conn);
+        end->conn = NULL;
+        host_wake(host_at(end), now_ns);
+    }
+    if (flow->on_finished)
+        flow->on_finished(flow, end, flow->ctx);
+}
+
+/* How far the program may write by now. */
+static uint64_t write_limit(const struct flow_end *end)
+{
+    const struct flow *flow = end->flow;
+    if (end->side == FLOW_CLIENT)
+        return times(flow->plan.request_bytes, HW_MIN(flow->rounds_done + 1, rounds(flow)));
+    if (flow->plan.duplex || flow->plan.request_bytes == 0)
+        return flow_total(flow, FLOW_SERVER);
+    return times(flow->plan.response_bytes, end->received / flow->plan.request_bytes);
+}
+
+static void write_some(struct flow_end *end)
+{
+    uint8_t bytes[WRITE_BYTES];
+    const struct flow *flow = end->flow;
+    uint64_t limit = write_limit(end), stream = flow->stream + (end->side == FLOW_SERVER);
+    while (end->sent < limit && hawser_conn_ready(end->conn) & HAWSER_WRITABLE) {
+        size_t want = (size_t)HW_MIN(limit - end->sent, (uint64_t)WRITE_BYTES);
+        pattern_make(flow->pattern, stream, end->sent, bytes, want);
+        ssize_t taken = hawser_send(end->conn, bytes, want);
+        if (taken <= 0)
+            return;
+        end->sent += (uint64_t)taken;
+    }
+    if (!end->shut && end->sent == flow_total(flow, end->side)) {
+        end->shut = true;
+        hawser_shutdown(end->conn);
+    }
+}
+
+static void note_read(struct flow_end *end, uint64_t len, uint64_t now_ns)
+{
+    if (end->first_read_ns == 0)
+        end->first_read_ns = now_ns;
+    else
+        end->longest_gap_ns = HW_MAX(end->longest_gap_ns, now_ns - end->last_read_ns);
+    end->last_read_ns = now_ns;
+    end->received += len;
+}
+
+static bool check_part(struct flow_end *end, const struct hawser_part *part, uint64_t now_ns)
+{
+    struct flow *flow = end->flow;
+    uint64_t stream = flow->stream + (end->side == FLOW_CLIENT);
+    size_t good = pattern_check(flow->pattern, stream, end->received, part->data, part->len);
+    if (good < part->len)
+        world_violation(flow->world, "stream-equal", "%s: byte %" PRIu64 " at the %s is not what was sent",
+                        flow->plan.name, end->received + good, end->side == FLOW_CLIENT ? "client" : "server");
+    note_read(end, part->len, now_ns);
+    return good == part->len;
+}
+
+/* Bytes the program reads now. */
+static uint64_t read_allowance(struct flow_end *end, uint64_t now_ns)
+{
+    uint64_t bps = end->flow->plan.read_bps[end->side];
+    if (bps == 0)
+        return UINT64_MAX;
+    if (end->read_budget_ns > now_ns)
+        return 0;
+    end->read_budget_ns = now_ns + SLOW_READ_NS;
+    world_timer_set(end->flow->world, &end->slow, end->read_budget_ns);
+    return HW_MAX(bps / 8 * SLOW_READ_NS / NS_PER_S, UINT64_C(1));
+}
+
+static void read_some(struct flow_end *end, uint64_t now_ns)
+{
+    struct hawser_part parts[READ_PARTS];
+    uint64_t allowed = read_allowance(end, now_ns);
+    size_t n;
+    while (allowed && (n = hawser_peek(end->conn, parts, READ_PARTS)) > 0) {
+        uint64_t taken = 0;
+        for (size_t i = 0; i < n && allowed; i++) {
+            parts[i].len = (uint32_t)HW_MIN(parts[i].len, allowed);
+            if (!check_part(end, &parts[i], now_ns))
+                return;
+            taken += parts[i].len;
+            allowed -= parts[i].len;
+        }
+        hawser_consume(end->conn, taken);
+    }
+}
+
+/* The client's next request is due a pause after the last response. */
+static void next_round(struct flow_end *end, uint64_t now_ns)
+{
+    struct flow *flow = end->flow;
+    if (end->side != FLOW_CLIENT || flow->rounds_done + 1 >= rounds(flow))
+        return;
+    uint64_t answered = times(flow->plan.response_bytes, flow->rounds_done + 1);
+    bool complete = end->received >= answered && end->sent == write_limit(end);
+    if (!complete)
+        return;
+    if (flow->plan.pause_ns == 0) {
+        flow->rounds_done++;
+        write_some(end);
+        return;
+    }
+    if (end->pause.pos == 0)
+        world_timer_set(flow->world, &end->pause, now_ns + flow->plan.pause_ns);
+}
+
+static bool ends_now(const struct flow_end *end)
+{
+    const struct flow_plan *plan = &end->flow->plan;
+    return plan->ending != FLOW_ORDERLY && plan->ender == end->side && end->received >= plan->end_after;
+}
+
+static void end_early(struct flow_end *end, uint64_t now_ns)
+{
+    if (end->flow->plan.ending == FLOW_ABORT) {
+        host_own(end->conn, NULL);
+        hawser_abort(end->conn);
+        end->conn = NULL;
+        host_wake(host_at(end), now_ns);
+    }
+    finish(end, 0, now_ns);
+}
+
+/* The stream ended: was it whole? An end that was cut off by its own plan or the peer's has no claim. */
+static void judge_end(struct flow_end *end)
+{
+    const struct flow *flow = end->flow;
+    uint64_t expected = flow_total(flow, end->side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT);
+    bool peer_cuts = flow->plan.ending != FLOW_ORDERLY && flow->plan.ender != end->side;
+    if (end->received != expected && !peer_cuts)
+        world_violation(flow->world, "stream-whole", "%s: the %s saw the end after %" PRIu64 " of %" PRIu64 " bytes",
+                        flow->plan.name, end->side == FLOW_CLIENT ? "client" : "server", end->received, expected);
+}
+
+static void pump(struct flow_end *end, uint64_t now_ns)
+{
+    uint8_t byte;
+    if (end->finished || !end->conn)
+        return;
+    if (hawser_conn_ready(end->conn) & HAWSER_CONNECTED && end->connected_ns == 0)
+        end->connected_ns = now_ns;
+    if (end->connected_ns) {
+        read_some(end, now_ns);
+        write_some(end);
+        next_round(end, now_ns);
+        if (ends_now(end)) {
+            end_early(end, now_ns);
+            return;
+        }
+        if (!end->at_end && hawser_peek(end->conn, &(struct hawser_part){0}, 1) == 0 &&
+            hawser_recv(end->conn, &byte, 1) == 0) {
+            end->at_end = true;
+            judge_end(end);
+        }
+    }
+    int error = hawser_conn_error(end->conn);
+    if (error || (end->at_end && end->shut))
+        finish(end, end->at_end && end->shut ? 0 : error, now_ns);
+    else
+        host_wake(host_at(end), now_ns);
+}
+
+static void on_event(struct host_user *user, struct hawser_conn *conn, uint64_t now_ns)
+{
+    (void)conn;
+    pump(HW_CONTAINER(user, struct flow_end, user), now_ns);
+}
+
+static void on_pause_over(struct deadline *timer, uint64_t now_ns)
+{
+    struct flow_end *end = HW_CONTAINER(timer, struct flow_end, pause);
+    end->flow->rounds_done++;
+    pump(end, now_ns);
+}
+
+static void on_slow_read(struct deadline *timer, uint64_t now_ns)
+{
+    pump(HW_CONTAINER(timer, struct flow_end, slow), now_ns);
+}
+
+static void on_accepted(struct host_listener *listener, struct hawser_conn *conn, uint64_t now_ns)
+{
+    struct flow *flow = HW_CONTAINER(listener, struct flow, listener);
+    struct flow_end *end = &flow->ends[FLOW_SERVER];
+    CHECK(!end->conn && !end->finished);
+    end->conn = conn;
+    host_own(conn, &end->user);
+    host_stop_listening(flow->plan.server, listener);
+    pump(end, now_ns);
+}
+
+static void on_start(struct deadline *starter, uint64_t now_ns)
+{
+    struct flow *flow = HW_CONTAINER(starter, struct flow, starter);
+    struct flow_plan *plan = &flow->plan;
+    struct flow_end *client = &flow->ends[FLOW_CLIENT];
+    flow->started = true;
+    int err = host_listen(plan->server, &flow->listener, plan->server_addr.port, 4, &plan->options[FLOW_SERVER]);
+    CHECK(err == 0 || err == -ENOMEM);
+    if (err == 0)
+        err =
+            hawser_connect(plan->client->stack, &plan->server_addr, &plan->options[FLOW_CLIENT], now_ns, &client->conn);
+    if (err < 0) {
+        client->conn = NULL;
+        finish(client, err, now_ns);
+        finish(&flow->ends[FLOW_SERVER], err, now_ns);
+        return;
+    }
+    host_own(client->conn, &client->user);
+    host_wake(plan->client, now_ns);
+}
+
+static void init_end(struct flow *flow, enum flow_side side)
+{
+    struct flow_end *end = &flow->ends[side];
+    *end = (struct flow_end){.user = {on_event}, .flow = flow, .side = side};
+    world_timer_init(flow->world, &end->pause, on_pause_over);
+    world_timer_init(flow->world, &end->slow, on_slow_read);
+    flow->plan.options[side].size = sizeof flow->plan.options[side];
+}
+
+struct flow *flow_new(struct world *world, const struct pattern *pattern, const struct flow_plan *plan)
+{
+    struct flow *flow = sim_new(sizeof *flow);
+    flow->plan = *plan;
+    flow->world = world;
+    flow->pattern = pattern;
+    flow->stream = digest_bytes(0, (const uint8_t *)plan->name, strlen(plan->name)) & ~UINT64_C(1);
+    flow->listener.accepted = on_accepted;
+    list_init(&flow->link);
+    list_init(&flow->listener.link);
+    init_end(flow, FLOW_CLIENT);
+    init_end(flow, FLOW_SERVER);
+    world_timer_init(world, &flow->starter, on_start);
+    world_timer_set(world, &flow->starter, WORLD_START_NS + plan->start_ns);
+    return flow;
+}
+
+void flow_free(struct flow *flow)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        world_timer_set(flow->world, &flow->ends[side].pause, TIME_NEVER);
+        world_timer_set(flow->world, &flow->ends[side].slow, TIME_NEVER);
+        if (flow->ends[side].conn)
+            host_own(flow->ends[side].conn, NULL);
+    }
+    world_timer_set(flow->world, &flow->starter, TIME_NEVER);
+    list_remove(&flow->link);
+    list_remove(&flow->listener.link);
+    sim_free(flow);
+}

@@ -1,0 +1,79 @@
+#include "sim/queue.h"
+
+#include "base/compiler.h"
+#include "sim/packet.h"
+
+void queue_init(struct queue *queue, const struct queue_config *config, struct prng *rng)
+{
+    static const struct queue_ops *const kinds[] = {
+        [QUEUE_DROP_TAIL] = &queue_drop_tail, [QUEUE_RED] = &queue_red, [QUEUE_CODEL] = &queue_codel};
+    *queue = (struct queue){.ops = kinds[config->kind], .config = *config, .rng = rng};
+    list_init(&queue->waiting);
+}
+
+void queue_fini(struct queue *queue)
+{
+    for (struct packet *packet; (packet = queue_take_first(queue));)
+        packet_free(packet);
+}
+
+bool queue_has_room(const struct queue *queue, uint32_t len)
+{
+    const struct queue_config *c = &queue->config;
+    if (queue->packets == 0)
+        return true;
+    return (c->bytes == 0 || queue->bytes + len <= c->bytes) && (c->packets == 0 || queue->packets < c->packets);
+}
+
+void queue_append(struct queue *queue, struct packet *packet, uint64_t now_ns)
+{
+    packet->queued_ns = now_ns;
+    list_push_back(&queue->waiting, &packet->link);
+    queue->packets++;
+    queue->bytes += packet->len;
+    queue->peak_bytes = HW_MAX(queue->peak_bytes, queue->bytes);
+}
+
+struct packet *queue_take_first(struct queue *queue)
+{
+    struct list *first = list_first(&queue->waiting);
+    if (!first)
+        return NULL;
+    struct packet *packet = LIST_ENTRY(first, struct packet, link);
+    list_remove(first);
+    queue->packets--;
+    queue->bytes -= packet->len;
+    return packet;
+}
+
+bool queue_mark(struct queue *queue, struct packet *packet)
+{
+    enum { NOT_ECT = 0, CE = 3 };
+    if (!queue->config.ecn || packet->len < 2)
+        return false;
+    bool v4 = packet->data[0] >> 4 == 4;
+    uint8_t ecn = v4 ? packet->data[1] & CE : packet->data[1] >> 4 & CE;
+    if (ecn == NOT_ECT)
+        return false;
+    packet_settle(packet);
+    packet->data[1] |= (uint8_t)(v4 ? CE : CE << 4);
+    packet_rewritten(packet);
+    queue->marks++;
+    return true;
+}
+
+static bool drop_tail_push(struct queue *queue, struct packet *packet, uint64_t now_ns)
+{
+    if (!queue_has_room(queue, packet->len))
+        return false;
+    queue_append(queue, packet, now_ns);
+    return true;
+}
+
+static struct packet *drop_tail_pop(struct queue *queue, uint64_t now_ns)
+{
+    (void)now_ns;
+    return queue_take_first(queue);
+}
+
+const struct queue_ops queue_drop_tail = {drop_tail_push, drop_tail_pop};

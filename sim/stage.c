@@ -1,0 +1,275 @@
+#include "sim/stage.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "sim/cable.h"
+#include "sim/memory.h"
+#include "sim/router.h"
+#include "sim/routes.h"
+
+#define MTU_DEFAULT 1500u
+/* Packets may grow on the way, by options that middleboxes add. */
+#define PACKET_SLACK 548u
+
+struct stage_change {
+    struct deadline timer;
+    struct stage *stage;
+    const struct change_spec *spec;
+};
+
+struct stage_address {
+    struct deadline timer;
+    struct stage *stage;
+    const struct address_spec *spec;
+};
+
+static uint32_t mtu_of(const struct wire_spec *link) { return link->mtu ? link->mtu : MTU_DEFAULT; }
+
+static uint32_t packet_room(const struct scenario *s)
+{
+    uint32_t most = MTU_DEFAULT;
+    for (size_t i = 0; i < s->link_count; i++)
+        most = HW_MAX(most, mtu_of(&s->links[i]));
+    return most + PACKET_SLACK;
+}
+
+/* ---- building ---- */
+
+static void build_hosts(struct stage *stage)
+{
+    const struct scenario *s = stage->scenario;
+    stage->hosts = sim_new((s->host_count + 1) * sizeof(struct host *));
+    for (size_t i = 0; i < s->host_count; i++) {
+        const struct host_spec *spec = &s->hosts[i];
+        struct hawser_stack_options options = spec->options;
+        options.congestion = spec->congestion_name[0] ? spec->congestion_name : NULL;
+        struct host *host = host_new(&stage->world, spec->name, &options, s->wrap_soon);
+        host->memory.limit_bytes = spec->memory_limit_bytes;
+        host->memory.refuse_ppm = spec->refuse_ppm;
+        stage->hosts[i] = host;
+    }
+    for (size_t i = 0; i < s->router_count; i++)
+        (void)router_new(&stage->world, s->routers[i].name);
+}
+
+/* A port at one end of a link: an interface of a host, or one more of a router. */
+static unsigned build_end(struct node *node, const struct wire_spec *link, unsigned end)
+{
+    struct host *host = host_of(node);
+    if (!host)
+        return node_add_port(node);
+    unsigned port = host_add_interface(host, mtu_of(link));
+    for (unsigned i = 0; i < link->address_count[end]; i++)
+        host_add_address(host, port, &link->addresses[end][i]);
+    return port;
+}
+
+/* The boxes of a link stand in a row between its cable and its end[1]. */
+static void build_boxes(struct stage *stage, const struct wire_spec *link, struct node *at, unsigned port,
+                        struct node *last, unsigned last_port)
+{
+    const struct scenario *s = stage->scenario;
+    for (size_t i = 0; i < s->box_count; i++) {
+        if (strcmp(s->boxes[i].link, link->name) != 0)
+            continue;
+        struct node *box = box_new(&stage->world, s->boxes[i].name, &s->boxes[i].config);
+        CHECK(box);
+        unsigned near = s->boxes[i].inner_is_end1; /* the port that faces end[0] */
+        node_connect(at, port, box, near);
+        at = box;
+        port = 1 - near;
+    }
+    node_connect(at, port, last, last_port);
+}
+
+static void build_links(struct stage *stage)
+{
+    const struct scenario *s = stage->scenario;
+    stage->cables = sim_new((s->link_count + 1) * sizeof(struct cable *));
+    for (size_t i = 0; i < s->link_count; i++) {
+        const struct wire_spec *link = &s->links[i];
+        struct node *ends[2] = {world_find(&stage->world, link->end[0]), world_find(&stage->world, link->end[1])};
+        CHECK(ends[0] && ends[1]);
+        struct cable *cable = cable_new(&stage->world, link->name, link->lanes);
+        node_connect(ends[0], build_end(ends[0], link, 0), &cable->node, 0);
+        build_boxes(stage, link, &cable->node, 1, ends[1], build_end(ends[1], link, 1));
+        stage->cables[i] = cable;
+    }
+}
+
+/* The port of a host that a link made. */
+static struct node_port interface_of(const struct stage *stage, const struct cable *cable, unsigned end)
+{
+    (void)stage;
+    struct node_port at = cable->node.ports[end];
+    while (at.peer->passes)
+        at = at.peer->ports[1 - at.peer_port];
+    return at;
+}
+
+static void build_routes(struct stage *stage)
+{
+    const struct scenario *s = stage->scenario;
+    if (s->router_count == 0)
+        return;
+    for (size_t i = 0; i < s->link_count; i++)
+        for (unsigned end = 0; end < 2; end++) {
+            struct node_port at = interface_of(stage, stage->cables[i], end);
+            for (unsigned k = 0; k < s->links[i].address_count[end]; k++)
+                routes_add(&stage->world, &s->links[i].addresses[end][k], at.peer, at.peer_port);
+        }
+    for (size_t i = 0; i < s->box_count; i++) /* the address of a NAT lives at its outer side */
+        if (hawser_addr_is_v4(&s->boxes[i].config.addr))
+            routes_add(&stage->world, &s->boxes[i].config.addr, world_find(&stage->world, s->boxes[i].name), 1);
+}
+
+static struct host *find_host(const struct stage *stage, const char *name)
+{
+    struct node *node = world_find(&stage->world, name);
+    return node ? host_of(node) : NULL;
+}
+
+static void build_flows(struct stage *stage)
+{
+    const struct scenario *s = stage->scenario;
+    stage->flows = sim_new((s->flow_count + 1) * sizeof(struct flow *));
+    for (size_t i = 0; i < s->flow_count; i++) {
+        struct flow_plan plan = s->flows[i].plan;
+        plan.client = find_host(stage, s->flows[i].client);
+        plan.server = find_host(stage, s->flows[i].server);
+        stage->flows[i] = flow_new(&stage->world, &stage->pattern, &plan);
+    }
+}
+
+/* ---- the time line ---- */
+
+static size_t link_index(const struct scenario *s, const char *name)
+{
+    return (size_t)(scenario_find_link(s, name) - s->links);
+}
+
+static void on_change(struct deadline *timer, uint64_t now_ns)
+{
+    struct stage_change *change = HW_CONTAINER(timer, struct stage_change, timer);
+    struct cable *cable = change->stage->cables[link_index(change->stage->scenario, change->spec->link)];
+    for (unsigned i = 0; i < 2; i++)
+        if (change->spec->lanes_set[i])
+            cable_configure(cable, i, &change->spec->lanes[i], now_ns);
+}
+
+static void on_address_change(struct deadline *timer, uint64_t now_ns)
+{
+    struct stage_address *change = HW_CONTAINER(timer, struct stage_address, timer);
+    struct stage *stage = change->stage;
+    const struct address_spec *spec = change->spec;
+    const struct cable *cable = stage->cables[link_index(stage->scenario, spec->link)];
+    struct node_port at = interface_of(stage, cable, spec->end);
+    struct host *host = host_of(at.peer);
+    if (host && !spec->remove)
+        host_add_address(host, at.peer_port, &spec->addr);
+    if (host)
+        host_wake(host, now_ns);
+}
+
+static void build_time_line(struct stage *stage)
+{
+    const struct scenario *s = stage->scenario;
+    stage->changes = sim_new((s->change_count + 1) * sizeof *stage->changes);
+    for (size_t i = 0; i < s->change_count; i++) {
+        struct stage_change *change = &stage->changes[i];
+        change->stage = stage;
+        change->spec = &s->changes[i];
+        world_timer_init(&stage->world, &change->timer, on_change);
+        world_timer_set(&stage->world, &change->timer, WORLD_START_NS + change->spec->at_ns);
+    }
+    stage->address_changes = sim_new((s->address_count + 1) * sizeof *stage->address_changes);
+    for (size_t i = 0; i < s->address_count; i++) {
+        struct stage_address *change = &stage->address_changes[i];
+        change->stage = stage;
+        change->spec = &s->addresses[i];
+        world_timer_init(&stage->world, &change->timer, on_address_change);
+        world_timer_set(&stage->world, &change->timer, WORLD_START_NS + change->spec->at_ns);
+    }
+}
+
+void stage_init(struct stage *stage, const struct scenario *scenario, uint64_t seed)
+{
+    memset(stage, 0, sizeof *stage);
+    stage->scenario = scenario;
+    list_init(&stage->watchers);
+    pattern_init(&stage->pattern);
+    world_init(&stage->world, seed, packet_room(scenario));
+    build_hosts(stage);
+    build_links(stage);
+    build_routes(stage);
+    build_flows(stage);
+    build_time_line(stage);
+}
+
+void stage_watch(struct stage *stage, struct watcher *watcher) { list_push_back(&stage->watchers, &watcher->link); }
+
+/* ---- playing ---- */
+
+/* Liveness: once the faults are over, whatever can end has ended within the time allowed. */
+static void demand_liveness(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->scenario->flow_count; i++) {
+        const struct flow *flow = stage->flows[i];
+        if (flow_is_endless(flow) || flow_finished(flow) || !flow->started)
+            continue;
+        world_violation(
+            &stage->world, "liveness", "%s is not over: client got %llu of %llu, server %llu of %llu", flow->plan.name,
+            (unsigned long long)flow->ends[FLOW_CLIENT].received, (unsigned long long)flow_total(flow, FLOW_SERVER),
+            (unsigned long long)flow->ends[FLOW_SERVER].received, (unsigned long long)flow_total(flow, FLOW_CLIENT));
+        return;
+    }
+}
+
+bool stage_run(struct stage *stage)
+{
+    const struct scenario *s = stage->scenario;
+    struct world *world = &stage->world;
+    uint64_t over_ns = WORLD_START_NS + s->duration_ns, demand_ns = WORLD_START_NS + s->heal_ns + s->patience_ns;
+    LIST_EACH (it, &stage->watchers) {
+        struct watcher *watcher = LIST_ENTRY(it, struct watcher, link);
+        if (watcher->begin)
+            watcher->begin(watcher, stage);
+    }
+    if (s->heal_ns && demand_ns < over_ns) {
+        world_run(world, demand_ns);
+        if (!world_failed(world))
+            demand_liveness(stage);
+    }
+    world_run(world, over_ns);
+    if (!world_failed(world) && s->heal_ns && demand_ns >= over_ns)
+        demand_liveness(stage);
+    LIST_EACH (it, &stage->watchers) {
+        struct watcher *watcher = LIST_ENTRY(it, struct watcher, link);
+        if (watcher->end)
+            watcher->end(watcher, stage);
+    }
+    return !world_failed(world);
+}
+
+bool stage_close(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->scenario->flow_count; i++)
+        flow_free(stage->flows[i]);
+    world_destroy(&stage->world);
+    return !world_failed(&stage->world);
+}
+
+void stage_fini(struct stage *stage)
+{
+    LIST_EACH (it, &stage->watchers) {
+        struct watcher *watcher = LIST_ENTRY(it, struct watcher, link);
+        watcher->destroy(watcher);
+    }
+    sim_free(stage->hosts);
+    sim_free(stage->cables);
+    sim_free(stage->flows);
+    sim_free(stage->changes);
+    sim_free(stage->address_changes);
+}

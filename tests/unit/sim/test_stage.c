@@ -1,0 +1,101 @@
+/* Scenarios played to their end: the stream arrives, and the same seed plays the same story. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "sim/cable.h"
+#include "sim/stage.h"
+
+#define MBIT UINT64_C(1000000)
+
+static void two_paths(struct scenario *s, uint64_t rate_bps)
+{
+    scenario_init(s);
+    s->duration_ns = 10 * NS_PER_S;
+    scenario_add_host(s, "client");
+    scenario_add_host(s, "server");
+    for (unsigned i = 0; i < 2; i++) {
+        char name[8], addr[16];
+        snprintf(name, sizeof name, "path%u", i);
+        struct wire_spec *link = scenario_add_link(s, name, "client", "server");
+        for (unsigned end = 0; end < 2; end++) {
+            snprintf(addr, sizeof addr, "10.0.%u.%u", i, end + 1);
+            assert_true(wire_spec_add_address(link, end, addr));
+            link->lanes[end] =
+                (struct lane_config){.rate_bps = rate_bps, .delay_ns = 10 * NS_PER_MS, .queue = {.bytes = 128 * 1024}};
+        }
+    }
+    struct flow_spec *flow = scenario_add_flow(s, "bulk", "client", "server");
+    assert_int_equal(hawser_addr_parse(&flow->plan.server_addr, "10.0.0.2", 80), 0);
+}
+
+static uint64_t play(const struct scenario *s, uint64_t seed, uint64_t *received)
+{
+    char why[200];
+    struct stage *stage = calloc(1, sizeof *stage);
+    assert_non_null(stage);
+    if (!scenario_check(s, why, sizeof why))
+        fail_msg("%s", why);
+    stage_init(stage, s, seed);
+    bool good = stage_run(stage);
+    *received = stage->flows[0]->ends[FLOW_SERVER].received;
+    printf("  %" PRIu64 " hops, trace %016" PRIx64 "\n", stage->world.hops, stage->world.trace);
+    good = stage_close(stage) && good;
+    if (!good)
+        fail_msg("%s", stage->world.first_story);
+    uint64_t trace = stage->world.trace;
+    stage_fini(stage);
+    free(stage);
+    return trace;
+}
+
+static void test_bulk_fills_both_paths(void **state)
+{
+    (void)state;
+    struct scenario s;
+    uint64_t received, again;
+    two_paths(&s, 20 * MBIT);
+    s.flows[0].plan.request_bytes = FLOW_ENDLESS;
+    uint64_t trace = play(&s, 1, &received);
+    assert_true(received > 40 * MBIT * 10 / 8 * 9 / 10);
+    assert_int_equal(play(&s, 1, &again), trace);
+    assert_int_equal(again, received);
+    assert_int_not_equal(play(&s, 2, &again), trace);
+    scenario_fini(&s);
+}
+
+static void test_a_whole_exchange_ends_in_order(void **state)
+{
+    (void)state;
+    struct scenario s;
+    uint64_t received;
+    two_paths(&s, 20 * MBIT);
+    s.duration_ns = 200 * NS_PER_S;
+    s.heal_ns = 1;
+    s.patience_ns = 20 * NS_PER_S;
+    s.wrap_soon = true;
+    s.flows[0].plan.request_bytes = 100000;
+    s.flows[0].plan.response_bytes = 3000000;
+    s.flows[0].plan.rounds = 4;
+    s.flows[0].plan.pause_ns = NS_PER_S;
+    (void)play(&s, 1, &received);
+    assert_int_equal(received, 400000);
+    scenario_fini(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bulk_fills_both_paths),
+        cmocka_unit_test(test_a_whole_exchange_ends_in_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
