@@ -3,7 +3,8 @@
 #include "base/check.h"
 #include "base/units.h"
 
-enum { BITS = 8, OPPORTUNITY_BYTES = 1500 };
+#define BITS UINT64_C(8)
+#define OPPORTUNITY_BYTES 1500u
 
 void lane_init(struct lane *lane, const struct lane_config *config, const struct prng *rng,
                struct hawser_buf_pool *packets, uint64_t now_ns)
@@ -69,7 +70,7 @@ static void transmit_next(struct lane *lane, uint64_t now_ns, bool was_idle)
     if (lane->config.trace) {
         packet->at_ns = trace_finish(lane, packet->len, now_ns);
     } else if (lane->config.rate_bps) {
-        uint64_t work = (uint64_t)packet->len * BITS * NS_PER_S + (was_idle ? 0 : lane->remainder);
+        uint64_t work = packet->len * BITS * NS_PER_S + (was_idle ? 0 : lane->remainder);
         packet->at_ns = now_ns + work / lane->config.rate_bps;
         lane->remainder = work % lane->config.rate_bps;
     } else {
@@ -95,7 +96,7 @@ static bool loses(struct lane *lane)
 static void corrupt(struct lane *lane, struct packet *packet)
 {
     packet_settle(packet);
-    uint64_t bit = prng_below(&lane->rng, (uint64_t)packet->len * BITS);
+    uint64_t bit = prng_below(&lane->rng, packet->len * BITS);
     packet->data[bit / BITS] ^= (uint8_t)(1u << bit % BITS);
     packet->damaged = true;
     lane->counters.corrupted++;
