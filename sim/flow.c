@@ -113,8 +113,9 @@ static bool check_part(struct flow_end *end, const struct hawser_part *part, uin
 /* Bytes the program reads now. */
 static uint64_t read_allowance(struct flow_end *end, uint64_t now_ns)
 {
-    uint64_t bps = end->flow->plan.read_bps[end->side];
-    if (bps == 0)
+    const struct flow_plan *plan = &end->flow->plan;
+    uint64_t bps = plan->read_bps[end->side];
+    if (bps == 0 || (plan->slow_until_ns && now_ns >= WORLD_START_NS + plan->slow_until_ns))
         return UINT64_MAX;
     if (end->read_budget_ns > now_ns)
         return 0;

@@ -33,6 +33,7 @@ struct flow_plan {
     uint64_t pause_ns;                      /* between a response and the next request */
     bool duplex;                            /* responses do not wait for requests: both ways at once */
     uint64_t read_bps[2];                   /* by side: how fast the program reads, bits a second; 0: at once */
+    uint64_t slow_until_ns;                 /* since the start of the world: then both read at once; 0: never */
     enum flow_ending ending;
     enum flow_side ender;
     uint64_t end_after; /* bytes received by `ender` */

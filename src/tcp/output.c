@@ -48,7 +48,7 @@ static void own_options(struct tcp *tcp, uint8_t flags, bool with_sack, uint64_t
         o->mss = (uint16_t)HW_MIN(tcp->config.mtu - headers, UINT16_MAX);
         if (!reply || tcp->sack)
             o->present |= TCP_OPT_SACK_PERMITTED;
-        if (!reply || tcp->rcv_wscale) {
+        if (!reply || tcp->window_scaling) { /* RFC 7323 2.2: even when our own shift is 0, or the peer's is void */
             o->present |= TCP_OPT_WSCALE;
             o->wscale = tcp->rcv_wscale;
         }

@@ -90,7 +90,8 @@ void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t 
     tcp->rcv_edge = tcp->last_ack_sent = SSN_ORIGIN + 1;
     if (o->present & TCP_OPT_MSS)
         tcp->peer_mss = HW_MAX(o->mss, MSS_FLOOR);
-    if (o->present & TCP_OPT_WSCALE)
+    tcp->window_scaling = o->present & TCP_OPT_WSCALE;
+    if (tcp->window_scaling)
         tcp->snd_wscale = HW_MIN(o->wscale, WSCALE_MAX);
     else
         tcp->rcv_wscale = 0; /* RFC 7323 2.2: both or neither */

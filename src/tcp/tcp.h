@@ -167,7 +167,7 @@ struct tcp {
     bool signal_now;        /* a bare one must */
 
     /* options in use */
-    bool timestamps, sack;
+    bool timestamps, sack, window_scaling;
     uint32_t ts_recent;
     uint64_t ts_recent_at_ns;
     uint64_t last_ack_sent; /* rcv_nxt of our last segment (RFC 7323 4.3) */
