@@ -13,6 +13,8 @@
 #define READ_PARTS 16
 /* A slow reader takes what it may every so often. */
 #define SLOW_READ_NS (10 * NS_PER_MS)
+/* A writer whose stack has no memory tries again. */
+#define RETRY_NS (50 * NS_PER_MS)
 
 static uint64_t rounds(const struct flow *flow) { return HW_MAX(flow->plan.rounds, 1u); }
 
@@ -69,7 +71,7 @@ static uint64_t write_limit(const struct flow_end *end)
     return times(flow->plan.response_bytes, end->received / flow->plan.request_bytes);
 }
 
-static void write_some(struct flow_end *end)
+static void write_some(struct flow_end *end, uint64_t now_ns)
 {
     uint8_t bytes[WRITE_BYTES];
     const struct flow *flow = end->flow;
@@ -78,6 +80,8 @@ static void write_some(struct flow_end *end)
         size_t want = (size_t)HW_MIN(limit - end->sent, (uint64_t)WRITE_BYTES);
         pattern_make(flow->pattern, stream, end->sent, bytes, want);
         ssize_t taken = hawser_send(end->conn, bytes, want);
+        if (taken == -ENOBUFS && end->slow.pos == 0)
+            world_timer_set(flow->world, &end->slow, now_ns + RETRY_NS);
         if (taken <= 0)
             return;
         end->sent += (uint64_t)taken;
@@ -154,7 +158,7 @@ static void next_round(struct flow_end *end, uint64_t now_ns)
         return;
     if (flow->plan.pause_ns == 0) {
         flow->rounds_done++;
-        write_some(end);
+        write_some(end, now_ns);
         return;
     }
     if (end->pause.pos == 0)
@@ -198,7 +202,7 @@ static void pump(struct flow_end *end, uint64_t now_ns)
         end->connected_ns = now_ns;
     if (end->connected_ns) {
         read_some(end, now_ns);
-        write_some(end);
+        write_some(end, now_ns);
         next_round(end, now_ns);
         if (ends_now(end)) {
             end_early(end, now_ns);

@@ -49,7 +49,8 @@ HAWSER_API void hawser_listener_close(struct hawser_listener *listener);
 /* Takes the oldest established connection; 0 and *out, or -EAGAIN. */
 HAWSER_API int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out);
 
-/* Queues up to `len` bytes; returns how many were taken (copied), -EAGAIN when there is no room, -EPIPE after
+/* Queues up to `len` bytes; returns how many were taken (copied), -EAGAIN when there is no room (HAWSER_WRITABLE tells
+ * when there is), -ENOBUFS when there is room but no memory (nothing tells: try again later), -EPIPE after
  * hawser_shutdown(), -ENOTCONN before the connection is established, or the connection's error. */
 HAWSER_API ssize_t hawser_send(struct hawser_conn *conn, const void *data, size_t len);
 

@@ -12,8 +12,7 @@ static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
         if (tcp_may_send(&subflow_at(it)->tcp) || subflow_at(it)->tcp.state > TCPS_ESTABLISHED)
             tcp_signal_now(&subflow_at(it)->tcp);
     }
-    for (unsigned i = 0; i < conn->announcement_count; i++)
-        conn->announcements[i].tries++;
+    conn->announce_now = true;
     signal_arm(conn, now_ns);
 }
 

@@ -23,6 +23,7 @@
 /* Pieces of payload a subflow may hold while their mapping has not arrived. */
 #define UNMAPPED_MAX 64u
 #define REINJECT_RANGES_MAX 256
+#define ANNOUNCE_TRIES_MAX 5
 
 enum conn_mode {
     CONN_NEGOTIATING, /* MP_CAPABLE was offered and not answered yet */
@@ -107,7 +108,7 @@ struct conn {
     struct addresses remote_addresses;
     struct announcement announcements[ADDRESSES_MAX];
     uint8_t announcement_count;
-    bool announced; /* the list was made */
+    bool announce_now; /* the next bare segment carries one of them */
     struct mp_add_addr echo;
     bool echo_wanted;
     struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
@@ -185,7 +186,7 @@ dsn64 receive_next(const struct conn *conn);
 void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window);
 
 /* ---- place.c ---- */
-void place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
 void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
 /* ---- send.c ---- */

@@ -73,17 +73,10 @@ static void announce_addresses(struct conn *conn, uint64_t now_ns)
     }
     if (conn->announcement_count == 0)
         return;
+    conn->announce_now = true;
     EACH_SUBFLOW (it, conn)
         tcp_signal_now(&subflow_at(it)->tcp);
     signal_arm(conn, now_ns);
-}
-
-void paths_confirmed(struct conn *conn, uint64_t now_ns)
-{
-    if (conn->server)
-        announce_addresses(conn, now_ns);
-    else
-        join_from_idle_addresses(conn, now_ns);
 }
 
 struct announcement *paths_next_announcement(struct conn *conn)
@@ -91,7 +84,7 @@ struct announcement *paths_next_announcement(struct conn *conn)
     struct announcement *least = NULL;
     for (unsigned i = 0; i < conn->announcement_count; i++) {
         struct announcement *a = &conn->announcements[i];
-        if (!a->echoed && a->tries < 5 && (!least || a->tries < least->tries))
+        if (!a->echoed && a->tries < ANNOUNCE_TRIES_MAX && (!least || a->tries < least->tries))
             least = a;
     }
     return least;
@@ -102,10 +95,12 @@ static void take_echo(struct conn *conn, const struct mp_add_addr *add, uint64_t
     for (unsigned i = 0; i < conn->announcement_count; i++)
         if (conn->announcements[i].id == add->address_id)
             conn->announcements[i].echoed = true;
-    struct announcement *next = paths_next_announcement(conn);
-    EACH_SUBFLOW (it, conn)
-        if (next && next->tries == 0)
+    const struct announcement *next = paths_next_announcement(conn);
+    if (next && next->tries == 0) {
+        conn->announce_now = true;
+        EACH_SUBFLOW (it, conn)
             tcp_signal_now(&subflow_at(it)->tcp);
+    }
     signal_arm(conn, now_ns);
 }
 
@@ -123,6 +118,28 @@ static const struct local_address *choose_local(const struct conn *conn, const s
             fallback = local;
     }
     return fallback;
+}
+
+/* The client follows an address that the server told of. */
+static void join_announced(struct conn *conn, uint8_t id, const struct hawser_addr *addr, uint64_t now_ns)
+{
+    struct hawser_addr remote = *addr;
+    if (remote.port == 0)
+        remote.port = conn->remote.port;
+    const struct local_address *local = choose_local(conn, &remote);
+    if (!conn->server && local && !remote_in_use(conn, &remote))
+        join(conn, local, &remote, id, now_ns);
+}
+
+void paths_confirmed(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->server) {
+        announce_addresses(conn, now_ns);
+        return;
+    }
+    join_from_idle_addresses(conn, now_ns);
+    for (unsigned i = 0; i < conn->remote_addresses.count; i++) /* those that came before the first DSS */
+        join_announced(conn, conn->remote_addresses.list[i].id, &conn->remote_addresses.list[i].addr, now_ns);
 }
 
 void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns)
@@ -149,12 +166,8 @@ void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint
     if (result == ADDRESSES_SAME)
         return;
     count(&conn->host->tcp.counters, COUNT_MPTCP_ADD_ADDR_IN);
-    struct hawser_addr remote = add->addr;
-    if (remote.port == 0)
-        remote.port = conn->remote.port;
-    const struct local_address *local = choose_local(conn, &remote);
-    if (!conn->server && local && !remote_in_use(conn, &remote))
-        join(conn, local, &remote, add->address_id, now_ns);
+    if (conn->confirmed)
+        join_announced(conn, add->address_id, &add->addr, now_ns);
 }
 
 void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns)

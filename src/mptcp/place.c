@@ -4,15 +4,19 @@
 
 #include "mptcp/conn.h"
 
-static void deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
+/* False when there is no room. */
+static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
 {
     dsn64 edge = dsn_max(conn->rcv_edge, dsn_add(conn->rx.read_next, conn->recv_limit));
     if (dsn_lt(edge, dsn_add(dsn, bytes.len))) {
         count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
-        return;
+        return false;
     }
-    if (reassembly_insert(&conn->rx, dsn, bytes) < 0)
+    if (reassembly_insert(&conn->rx, dsn, bytes) < 0) {
         count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
+        return false;
+    }
+    return true;
 }
 
 /* What a middlebox did to this subflow cannot be mended here. The bytes are acknowledged on the subflow already, so it
@@ -57,7 +61,8 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
             return;
     }
     while (holdq_take(&subflow->held, map->ssn, end, &ssn, &bytes)) {
-        deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes);
+        /* Without room the peer's data level sends it again: the subflow has acknowledged it. */
+        (void)deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes);
         hawser_buf_unref(bytes.buf);
     }
 }
@@ -76,27 +81,27 @@ static void place_checked(struct subflow *subflow, uint64_t ssn, struct slice by
     }
 }
 
-void place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
-    if (conn->mode == CONN_PLAIN) {
-        deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
-        return;
-    }
+    if (conn->mode == CONN_PLAIN)
+        return deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
     if (conn->checksums) {
         place_checked(subflow, ssn, bytes, now_ns);
-        return;
+        return true;
     }
     while (bytes.len) {
         const struct mapping *map = rxmap_find(&subflow->maps, ssn);
         if (!map) {
             hold(subflow, ssn, bytes, now_ns);
-            return;
+            return true;
         }
         uint32_t len = (uint32_t)HW_MIN(bytes.len, mapping_end(map) - ssn);
-        deliver(conn, dsn_add(map->dsn, ssn - map->ssn), slice_sub(bytes, 0, len));
+        if (!deliver(conn, dsn_add(map->dsn, ssn - map->ssn), slice_sub(bytes, 0, len)))
+            return false;
         ssn += len;
         bytes = slice_sub(bytes, len, bytes.len - len);
     }
+    return true;
 }

@@ -131,7 +131,7 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
 static bool must_fall_back(const struct subflow *subflow, const struct tcp_segment *segment)
 {
     const struct conn *conn = subflow->conn;
-    if (conn->confirmed || subflow->join || segment->options->mp.present)
+    if (conn->confirmed || subflow->join || segment->options->mp.present || segment->header.flags & TCP_RST)
         return false;
     return segment->payload.len || segment->ack > SSN_ORIGIN + 1;
 }
@@ -159,6 +159,20 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     return tcp->state != TCPS_CLOSED;
 }
 
+/* Once the application has closed, nobody reads what still arrives. It is thrown away while our own last bytes are
+ * under way; after that the peer must learn that it speaks to nobody (RFC 1122 4.2.2.13). */
+static void readable(struct conn *conn, uint64_t now_ns)
+{
+    if (!conn->detached || conn->listener) {
+        conn_event(conn);
+        return;
+    }
+    reassembly_consume(&conn->rx, reassembly_readable(&conn->rx));
+    conn_consumed(conn);
+    if (conn->fin_sent && dsn_eq(conn->sendq.una, conn->sendq.end))
+        conn_abort(conn, -ECONNRESET, now_ns);
+}
+
 void receive_progress(struct tcp *tcp, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
@@ -176,7 +190,7 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
         conn_event(conn);
     }
     if (reassembly_readable(&conn->rx))
-        conn_event(conn);
+        readable(conn, now_ns);
     send_arm_data_timer(conn, now_ns);
     close_advance(conn, now_ns);
 }

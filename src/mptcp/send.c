@@ -182,7 +182,9 @@ void send_reinject(struct subflow *subflow)
     for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
         const struct tx_record *record = txq_at(&subflow->tcp.txq, i);
         struct range range = record_range(conn, record);
-        if (!record->sacked && range.end > una)
+        /* Under a checksum the peer cannot use a part of a mapping, even if it says that it holds it. */
+        bool usable_there = record->sacked && !conn->checksums;
+        if (!usable_there && range.end > una)
             (void)iset_add(&conn->reinject, HW_MAX(range.start, una), range.end); /* full: the subflow goes on trying */
     }
     conn_wake(conn);

@@ -4,7 +4,6 @@
 #include "wire/keys.h"
 
 #define SIGNAL_REPEAT_NS NS_PER_S
-#define ANNOUNCE_TRIES_MAX 5
 
 static void write_dss(const struct conn *conn, const struct tx_record *record, struct mptcp_options *mp)
 {
@@ -35,7 +34,7 @@ static void write_add_addr(struct conn *conn, struct mptcp_options *mp)
         mp->present |= 1u << MPTCP_ADD_ADDR;
         return;
     }
-    const struct announcement *next = paths_next_announcement(conn);
+    const struct announcement *next = conn->announce_now ? paths_next_announcement(conn) : NULL;
     if (!next)
         return;
     struct mp_add_addr *add = &mp->add_addr;
@@ -76,7 +75,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
     }
     if (mp->present || flags & TCP_SYN || conn->mode != CONN_MPTCP)
         return;
-    if (!record && conn->confirmed)
+    if (!record)
         write_add_addr(conn, mp);
     /* An IPv6 address with its HMAC fills the option space; the DATA_ACK goes with the next segment. */
     const struct mp_add_addr *add = &mp->add_addr;
@@ -89,13 +88,16 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
     struct conn *conn = subflow_of(tcp)->conn;
     if (!mptcp_has(&sent->mp, MPTCP_ADD_ADDR))
         return;
-    if (conn->echo_wanted && sent->mp.add_addr.echo) {
-        conn->echo_wanted = false;
-        return;
-    }
     struct announcement *next = paths_next_announcement(conn);
-    if (next && next->tries++ == 0)
-        count(&conn->host->tcp.counters, COUNT_MPTCP_ADD_ADDR_OUT);
+    if (sent->mp.add_addr.echo) {
+        conn->echo_wanted = false;
+    } else if (next) {
+        conn->announce_now = false;
+        if (next->tries++ == 0)
+            count(&conn->host->tcp.counters, COUNT_MPTCP_ADD_ADDR_OUT);
+    }
+    if (!mptcp_has(&sent->mp, MPTCP_DSS)) /* it took the place of a DATA_ACK that somebody may wait for */
+        tcp_signal_now(tcp);
 }
 
 /* One timer repeats what must be answered: a DATA_FIN (RFC 8684 3.3.3) and announced addresses (3.4.1). */

@@ -119,7 +119,9 @@ ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
     if (!conn->established)
         return -ENOTCONN;
     size_t taken = conn_send(conn, data, len);
-    return taken || len == 0 ? (ssize_t)taken : -EAGAIN;
+    if (taken || len == 0)
+        return (ssize_t)taken;
+    return sendq_room(&conn->sendq) ? -ENOBUFS : -EAGAIN;
 }
 
 /* Nothing is readable: is that the end, an error, or not yet? */

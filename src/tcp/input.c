@@ -167,25 +167,37 @@ static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_o
     }
 }
 
+/* Records the arrival of bytes that are new and hands them up; false when there is no room for either. */
+static bool take_part(struct tcp *tcp, const struct tcp_segment *s, struct range part, uint64_t now_ns)
+{
+    struct slice bytes = slice_sub(s->payload, (uint32_t)(part.start - s->ssn), (uint32_t)(part.end - part.start));
+    if (rxseq_add(&tcp->rx, part.start, part.end) < 0) {
+        count(&tcp->host->counters, COUNT_DROP_GAPS);
+        return false;
+    }
+    if (!tcp->hooks->receive(tcp, part.start, bytes, now_ns)) {
+        rxseq_take_back(&tcp->rx, part.start, part.end);
+        return false;
+    }
+    tcp->recv_bytes += bytes.len;
+    return true;
+}
+
 static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
     uint64_t end = HW_MIN(s->ssn + s->payload.len, HW_MAX(tcp->rcv_edge, tcp->rx.next)), at = s->ssn;
     if (tcp->fin_at) /* RFC 9293 3.10.7.4: there is no text after a FIN */
         end = HW_MIN(end, tcp->fin_at);
     uint64_t before = tcp->rx.next;
-    bool had_gaps = tcp->rx.ahead.count > 0;
+    bool had_gaps = tcp->rx.ahead.count > 0, taken = true;
     for (struct range part; part = rxseq_new_part(&tcp->rx, at, end), part.start < part.end; at = part.end) {
-        if (rxseq_add(&tcp->rx, part.start, part.end) < 0) {
-            count(&tcp->host->counters, COUNT_DROP_GAPS);
-            break;
-        }
-        uint32_t from = (uint32_t)(part.start - s->ssn), len = (uint32_t)(part.end - part.start);
-        tcp->recv_bytes += len;
-        tcp->hooks->receive(tcp, part.start, slice_sub(s->payload, from, len), now_ns);
+        taken = take_part(tcp, s, part, now_ns);
         if (tcp->state == TCPS_CLOSED)
             return;
+        if (!taken)
+            break;
     }
-    if (at == s->ssn)
+    if (taken && at == s->ssn)
         rxseq_note_duplicate(&tcp->rx, s->ssn, end);
     bool in_order = s->ssn == before && !had_gaps && tcp->rx.ahead.count == 0;
     schedule_ack(tcp, s, in_order, now_ns);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/check.h"
+
 void rxseq_init(struct rxseq *r, const struct hawser_env *env)
 {
     memset(r, 0, sizeof *r);
@@ -56,6 +58,19 @@ int rxseq_add(struct rxseq *r, uint64_t start, uint64_t end)
     if (r->ahead.count == 0)
         r->recent_count = 0;
     return 0;
+}
+
+void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t end)
+{
+    int err = 0;
+    if (start < r->next) {
+        uint64_t contiguous = r->next;
+        r->next = start;
+        err = iset_add(&r->ahead, end, contiguous);
+    } else {
+        err = iset_remove(&r->ahead, start, end);
+    }
+    CHECK(err == 0); /* there was room for these very ranges before */
 }
 
 void rxseq_note_duplicate(struct rxseq *r, uint64_t start, uint64_t end)

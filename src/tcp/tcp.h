@@ -80,8 +80,9 @@ struct tcp_hooks {
     void (*options_sent)(struct tcp *tcp, const struct tcp_options *sent);
     /* A segment passed every check of TCP and is about to take effect. False: forget it (it was counted). */
     bool (*segment)(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
-    /* Payload bytes that arrived for the first time, in whatever order. */
-    void (*receive)(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+    /* Payload bytes that arrived for the first time, in whatever order. False: there is no room for them; they count as
+     * not arrived and the peer sends them again. */
+    bool (*receive)(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
     /* A segment has taken effect: acknowledgement and payload, if any. */
     void (*progress)(struct tcp *tcp, uint64_t now_ns);
     void (*event)(struct tcp *tcp, enum tcp_event event, uint64_t now_ns);
