@@ -81,6 +81,7 @@ void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t
     case TCP_EVENT_TIMEOUT:
         subflow->stale = true;
         send_reinject(subflow);
+        send_arm_data_timer(conn, now_ns);
         break;
     case TCP_EVENT_ALIVE:
         subflow->stale = false;

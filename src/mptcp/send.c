@@ -212,12 +212,14 @@ bool send_blocked_by_window(const struct conn *conn)
 
 /* As with a tail loss probe (RFC 8985 7.2), the first question comes after two round trips: the peer has answered on
  * every subflow, so there is nothing to wait for. Then by the retransmission timeout, backing off. 0 while some subflow
- * still has something to be acknowledged, for then its own timer watches over the data. */
+ * that answers still has something to be acknowledged, for then its own timer watches over the data. */
 static uint64_t data_timeout(const struct conn *conn)
 {
     uint64_t timeout = 0, probe = DATA_PROBE_MIN_NS;
     EACH_SUBFLOW (it, conn) {
         const struct tcp *tcp = &subflow_at(it)->tcp;
+        if (subflow_at(it)->stale)
+            continue;
         if (tcp->txq.count && tcp->state != TCPS_CLOSED)
             return 0;
         if (!usable(subflow_at(it)))
