@@ -1,0 +1,244 @@
+/* Plays seeds side by side, shrinks what fails, and says how to play it again. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "sim/digest.h"
+#include "sim/swarm.h"
+#include "sim/swarm_main.h"
+#include "sim/swarm_try.h"
+
+#ifndef HAWSER_COMMIT
+#define HAWSER_COMMIT "unknown"
+#endif
+
+enum { JOBS_MAX = 64, SEEDS_MAX = 100000000, REPORTS_MAX = 20 };
+
+struct swarm_run {
+    uint64_t from, count;
+    unsigned jobs;
+    const char *only;    /* numbers of faults, separated by commas; NULL: all */
+    const char *capture; /* a folder; NULL: none */
+    bool verbose;
+    uint64_t next, passed, failed, hops, trace;
+};
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: hawser sim --swarm N [--from SEED] [--jobs N] [--only FAULT,...] [--pcap DIR] [--verbose]\n\n"
+                 "Plays N random stories, each made by one seed, and demands that no rule is broken in any.\n\n"
+                 "  --swarm N         how many seeds\n"
+                 "  --from SEED       the first of them (default 1)\n"
+                 "  --jobs N          how many at a time (default: one a core)\n"
+                 "  --only FAULT,...  with these faults of each story only, by their numbers\n"
+                 "  --pcap DIR        write a capture of each story that fails\n"
+                 "  --verbose         tell each story's faults\n");
+}
+
+static bool keeps(const char *only, unsigned number)
+{
+    for (const char *at = only; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : "")
+        if (*at >= '0' && *at <= '9' && strtoul(at, NULL, 10) == number)
+            return true;
+    return false;
+}
+
+static void make_plan(const struct swarm_run *run, uint64_t seed, struct swarm_plan *plan)
+{
+    swarm_plan_make(plan, seed);
+    for (unsigned i = 0; run->only && i < plan->fault_count; i++)
+        plan->faults[i].enabled &= keeps(run->only, i);
+}
+
+static void print_faults(const struct swarm_plan *plan)
+{
+    char text[400];
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        if (plan->faults[i].enabled)
+            printf("    %2u  %s\n", i, swarm_fault_text(plan, &plan->faults[i], text, sizeof text));
+}
+
+static void print_replay(const struct swarm_plan *plan)
+{
+    const char *comma = "";
+    printf("  replay: hawser sim --swarm 1 --from %" PRIu64 " --only ", plan->seed);
+    for (unsigned i = 0; i < plan->fault_count; i++) {
+        if (!plan->faults[i].enabled)
+            continue;
+        printf("%s%u", comma, i);
+        comma = ",";
+    }
+    printf("%s\n", *comma ? "" : "none");
+}
+
+static bool still_fails(const struct swarm_plan *plan, void *ctx)
+{
+    struct swarm_try t;
+    struct swarm_verdict verdict;
+    (void)ctx;
+    if (swarm_try_start(&t, plan, NULL, true) < 0)
+        return false;
+    swarm_try_finish(&t, &verdict);
+    return !verdict.good;
+}
+
+/* The smallest story that still fails, played once more for the capture. */
+static void report_failure(const struct swarm_run *run, uint64_t seed, const struct swarm_verdict *verdict)
+{
+    struct swarm_plan plan;
+    char path[4096];
+    printf("seed %" PRIu64 " FAILED at commit %s: %s\n", seed, HAWSER_COMMIT, verdict->story);
+    make_plan(run, seed, &plan);
+    unsigned asked = swarm_shrink(&plan, still_fails, NULL);
+    printf("  what is left of its faults after %u attempts to do without:\n", asked);
+    print_faults(&plan);
+    print_replay(&plan);
+    snprintf(path, sizeof path, "%s/seed%" PRIu64 ".pcapng", run->capture ? run->capture : "", seed);
+    struct swarm_try t;
+    struct swarm_verdict again;
+    if (run->capture && swarm_try_start(&t, &plan, path, true) == 0) {
+        swarm_try_finish(&t, &again);
+        printf("  capture: %s\n", path);
+    }
+    swarm_plan_fini(&plan);
+}
+
+static void take_verdict(struct swarm_run *run, struct swarm_try *t)
+{
+    struct swarm_verdict verdict;
+    uint64_t seed = t->seed;
+    swarm_try_finish(t, &verdict);
+    run->hops += verdict.hops;
+    run->trace += digest_add(seed, verdict.trace); /* a sum: the order of endings does not matter */
+    if (verdict.good) {
+        run->passed++;
+        return;
+    }
+    if (run->failed++ < REPORTS_MAX)
+        report_failure(run, seed, &verdict);
+}
+
+static int start_next(struct swarm_run *run, struct swarm_try *t)
+{
+    struct swarm_plan plan;
+    make_plan(run, run->from + run->next++, &plan);
+    if (run->verbose) {
+        printf("seed %" PRIu64 "\n", plan.seed);
+        print_faults(&plan);
+    }
+    int err = swarm_try_start(t, &plan, NULL, false);
+    swarm_plan_fini(&plan);
+    return err;
+}
+
+static int play_all(struct swarm_run *run)
+{
+    struct swarm_try tries[JOBS_MAX] = {0};
+    unsigned running = 0;
+    while (run->next < run->count || running) {
+        struct pollfd fds[JOBS_MAX];
+        unsigned slots[JOBS_MAX], n = 0;
+        for (unsigned i = 0; i < run->jobs; i++) {
+            if (tries[i].pid == 0 && run->next < run->count) {
+                int err = start_next(run, &tries[i]);
+                if (err < 0) {
+                    fprintf(stderr, "hawser sim: cannot start a process: %s\n", strerror(-err));
+                    return EXIT_FAILURE;
+                }
+                running++;
+            }
+            if (tries[i].pid) {
+                fds[n] = (struct pollfd){.fd = tries[i].fd, .events = POLLIN};
+                slots[n++] = i;
+            }
+        }
+        if (poll(fds, n, -1) < 0 && errno != EINTR)
+            return EXIT_FAILURE;
+        for (unsigned i = 0; i < n; i++)
+            if (fds[i].revents) {
+                take_verdict(run, &tries[slots[i]]);
+                running--;
+            }
+    }
+    return run->failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static bool parse_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (errno == 0 && *text >= '0' && *text <= '9' && *end == '\0' && *out >= low && *out <= high)
+        return true;
+    fprintf(stderr, "hawser sim: --%s \"%s\": a number from %" PRIu64 " to %" PRIu64 "; see hawser sim --help\n",
+            option, text, low, high);
+    return false;
+}
+
+/* 0: go on; else the exit status plus one. */
+static int parse_options(int argc, char **argv, struct swarm_run *run)
+{
+    static const struct option options[] = {
+        {"swarm", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
+        {"jobs", required_argument, NULL, 'j'},  {"only", required_argument, NULL, 'o'},
+        {"pcap", required_argument, NULL, 'p'},  {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},        {0},
+    };
+    uint64_t jobs = run->jobs;
+    bool good = true;
+    opterr = 0;
+    optind = 1;
+    for (int c; good && (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 'h') {
+            print_usage(stdout);
+            return 1 + EXIT_SUCCESS;
+        }
+        if (c == 'n')
+            good = parse_number("swarm", optarg, 1, SEEDS_MAX, &run->count);
+        else if (c == 'f')
+            good = parse_number("from", optarg, 0, UINT64_MAX / 2, &run->from);
+        else if (c == 'j')
+            good = parse_number("jobs", optarg, 1, JOBS_MAX, &jobs);
+        else if (c == 'o')
+            run->only = optarg;
+        else if (c == 'p')
+            run->capture = optarg;
+        else if (c == 'v')
+            run->verbose = true;
+        else {
+            fprintf(stderr, "hawser sim: unknown option or missing value in \"%s\"; see hawser sim --swarm 1 --help\n",
+                    argv[optind - 1]);
+            good = false;
+        }
+    }
+    if (good && optind < argc) {
+        fprintf(stderr, "hawser sim: \"%s\": --swarm makes its own scenarios\n", argv[optind]);
+        good = false;
+    }
+    run->jobs = (unsigned)jobs;
+    return good ? 0 : 1 + EXIT_USAGE;
+}
+
+int sim_swarm_main(int argc, char **argv)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct swarm_run run = {.from = 1,
+                            .count = 1,
+                            .jobs = cores > JOBS_MAX ? JOBS_MAX
+                                    : cores > 1      ? (unsigned)cores
+                                                     : 1};
+    int stop = parse_options(argc, argv, &run);
+    if (stop)
+        return stop - 1;
+    int status = play_all(&run);
+    printf("swarm: %" PRIu64 " passed, %" PRIu64 " failed; seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
+           " hand-overs of packets, trace %016" PRIx64 "\n",
+           run.passed, run.failed, run.from, run.from + run.count - 1, run.hops, run.trace);
+    return status;
+}
