@@ -1,5 +1,6 @@
 #include "sim/host.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -203,7 +204,13 @@ unsigned host_add_interface(struct host *host, uint32_t mtu)
 void host_add_address(struct host *host, unsigned interface, const struct hawser_addr *addr)
 {
     int err = hawser_stack_add_address(host->stack, (int)interface, addr, hawser_addr_is_v4(addr) ? 24 : 64);
-    CHECK(err == 0);
+    CHECK(err == 0 || err == -EEXIST);
+}
+
+void host_remove_address(struct host *host, const struct hawser_addr *addr)
+{
+    int err = hawser_stack_remove_address(host->stack, addr);
+    CHECK(err == 0 || err == -ENOENT);
 }
 
 struct host *host_of(struct node *node)

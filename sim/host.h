@@ -60,6 +60,7 @@ struct host *host_new(struct world *world, const char *name, const struct hawser
 /* One more interface, as a port of the node with the same number. Returns it. */
 unsigned host_add_interface(struct host *host, uint32_t mtu);
 void host_add_address(struct host *host, unsigned interface, const struct hawser_addr *addr);
+void host_remove_address(struct host *host, const struct hawser_addr *addr);
 
 /* NULL when the node is none. */
 struct host *host_of(struct node *node);

@@ -18,13 +18,14 @@ enum swarm_fault_kind {
     FAULT_DUPLICATE,
     FAULT_CORRUPT,
     FAULT_DOWN,
-    FAULT_SLOW,   /* a hundredth of the rate */
-    FAULT_DELAY,  /* the wire becomes longer */
-    FAULT_QUEUE,  /* hardly any queue */
-    FAULT_BOX,    /* a middlebox */
-    FAULT_MEMORY, /* a host's allocations are refused at random */
-    FAULT_ENDING, /* a program closes early or aborts */
-    FAULT_READER, /* a program reads slowly */
+    FAULT_SLOW,    /* a hundredth of the rate */
+    FAULT_DELAY,   /* the wire becomes longer */
+    FAULT_QUEUE,   /* hardly any queue */
+    FAULT_BOX,     /* a middlebox */
+    FAULT_MEMORY,  /* a host's allocations are refused at random */
+    FAULT_ENDING,  /* a program closes early or aborts */
+    FAULT_READER,  /* a program reads slowly */
+    FAULT_ADDRESS, /* a host loses an address, and gets it back */
 };
 
 /* One thing that goes wrong. The story is told without it when it is not enabled. */

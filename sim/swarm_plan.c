@@ -195,11 +195,13 @@ static void add_box_fault(struct swarm_plan *plan, struct prng *rng, bool v6)
 
 static void add_program_fault(struct swarm_plan *plan, struct prng *rng)
 {
-    enum swarm_fault_kind kind = (enum swarm_fault_kind)between(rng, FAULT_MEMORY, FAULT_READER);
+    enum swarm_fault_kind kind = (enum swarm_fault_kind)between(rng, FAULT_MEMORY, FAULT_ADDRESS);
     struct swarm_fault *fault = add_fault(plan, rng, kind);
     if (!fault)
         return;
-    fault->target = (unsigned)prng_below(rng, kind == FAULT_MEMORY ? plan->base.host_count : plan->base.flow_count);
+    const struct scenario *s = &plan->base;
+    if (kind != FAULT_ADDRESS)
+        fault->target = (unsigned)prng_below(rng, kind == FAULT_MEMORY ? s->host_count : s->flow_count);
     fault->ppm = (uint32_t)between_log(rng, 100, 20000);
     fault->ending = one_in(rng, 2) ? FLOW_HASTY : FLOW_ABORT;
     fault->side = (enum flow_side)prng_below(rng, 2);

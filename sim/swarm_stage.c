@@ -88,6 +88,16 @@ static void add_box(const struct swarm_plan *plan, struct scenario *s, const str
     box->inner_is_end1 = fault->box_faces_server;
 }
 
+static void add_address_change(const struct swarm_plan *plan, struct scenario *s, const struct swarm_fault *fault,
+                               bool remove, uint64_t at_ns)
+{
+    const struct wire_spec *link = &plan->base.links[fault->target];
+    unsigned end = link->address_count[1] > 0; /* a link has its host at one end, its router at the other */
+    struct address_spec *change = scenario_add_address_change(s, at_ns, link->name, end);
+    change->addr = link->addresses[end][0];
+    change->remove = remove;
+}
+
 static void apply(const struct swarm_plan *plan, struct scenario *s, const struct swarm_fault *fault)
 {
     if (is_link_fault(fault)) {
@@ -102,6 +112,9 @@ static void apply(const struct swarm_plan *plan, struct scenario *s, const struc
         flow->ending = fault->ending;
         flow->ender = fault->side;
         flow->end_after = fault->bytes;
+    } else if (fault->kind == FAULT_ADDRESS) {
+        add_address_change(plan, s, fault, true, fault->from_ns);
+        add_address_change(plan, s, fault, false, fault->to_ns);
     } else {
         s->flows[fault->target].plan.read_bps[fault->side] = fault->bytes;
         s->flows[fault->target].plan.slow_until_ns = plan->heal_ns;
@@ -154,6 +167,8 @@ char *swarm_fault_text(const struct swarm_plan *plan, const struct swarm_fault *
                  fault->box.syn_only ? ", SYN only" : "", fault->box.data_only ? ", data only" : "");
     else if (fault->kind == FAULT_MEMORY)
         snprintf(text, size, "%s refuses allocations (%" PRIu32 " ppm)", s->hosts[fault->target].name, fault->ppm);
+    else if (fault->kind == FAULT_ADDRESS)
+        snprintf(text, size, "the address on %s is gone from %.3f s to %.3f s", s->links[fault->target].name, from, to);
     else
         snprintf(text, size, "%s: the %s %s %" PRIu64 "%s", s->flows[fault->target].plan.name,
                  fault->side == FLOW_CLIENT ? "client" : "server",

@@ -46,6 +46,12 @@ HAWSER_API int hawser_stack_add_address(struct hawser_stack *stack, int link, co
                                         unsigned prefix_len);
 
 /*
+ * Takes a local address away. Subflows from it are reset, peers are told (REMOVE_ADDR); a connection that has no other
+ * subflow fails with -EADDRNOTAVAIL. Returns 0, or -ENOENT when the stack has no such address.
+ */
+HAWSER_API int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr);
+
+/*
  * Packets that arrived on `link` at `now_ns` (monotonic nanoseconds, never less than in an earlier call). Malformed or
  * unwanted ones are counted and dropped.
  */

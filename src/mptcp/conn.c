@@ -155,8 +155,10 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     host->tcp.env.random(host->tcp.env.ctx, &config.ts_offset, sizeof config.ts_offset);
     tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config);
     list_push_back(&conn->subflows, &subflow->link);
-    if (conn->subflow_count++ == 0)
+    if (conn->subflow_count++ == 0 && conn->remote.port == 0) {
+        conn->local = local->addr;
         conn->remote = *remote;
+    }
     int err = host->ops->subflow_bind(host, subflow); /* settles the local port */
     if (err < 0) {
         drop_subflow(subflow);

@@ -90,8 +90,8 @@ struct conn {
     bool peer_refuses_joins;     /* flag C */
     uint64_t local_key, remote_key;
     uint32_t local_token, remote_token;
-    dsn64 local_idsn, remote_idsn; /* the first byte of a stream is one higher */
-    struct hawser_addr remote;     /* of the first subflow */
+    dsn64 local_idsn, remote_idsn;    /* the first byte of a stream is one higher */
+    struct hawser_addr local, remote; /* of the first subflow */
 
     struct sendq sendq;
     dsn64 snd_nxt;        /* next byte never sent */
@@ -108,7 +108,9 @@ struct conn {
     struct addresses remote_addresses;
     struct announcement announcements[ADDRESSES_MAX];
     uint8_t announcement_count;
-    bool announce_now; /* the next bare segment carries one of them */
+    bool announce_now;             /* the next bare segment carries one of them */
+    struct mp_remove_addr removed; /* addresses of ours that are gone: IDs the peer has not been told */
+    uint8_t removed_tells;         /* segments that still carry them */
     struct mp_add_addr echo;
     bool echo_wanted;
     struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
@@ -203,6 +205,9 @@ void send_on_data_timer(struct deadline *timer, uint64_t now_ns);
 void paths_confirmed(struct conn *conn, uint64_t now_ns);
 void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns);
 void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns);
+/* The host got an address, or is about to lose one. */
+void paths_address_added(struct conn *conn, const struct local_address *local, uint64_t now_ns);
+void paths_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns);
 struct announcement *paths_next_announcement(struct conn *conn);
 uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr);
 

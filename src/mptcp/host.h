@@ -21,6 +21,7 @@ struct local_address {
     struct hawser_addr addr; /* port 0 */
     uint8_t prefix_len;
     uint8_t link;
+    uint8_t id;              /* its address ID, 1 or more; stays while others come and go */
     uint32_t mtu, gso_bytes; /* of that link */
 };
 

@@ -4,18 +4,14 @@
 #include "mptcp/conn.h"
 #include "wire/keys.h"
 
-/* ID 0 is the address of the first subflow; the others are numbered by their place in the host's list. */
+/* ID 0 is the address of the first subflow (RFC 8684 3.2); the others have that of the host's list. */
 uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr)
 {
-    const struct subflow *first = NULL;
-    EACH_SUBFLOW (it, conn)
-        if (!subflow_at(it)->join)
-            first = subflow_at(it);
-    if (first && hawser_addr_same_ip(&first->tcp.config.local, addr))
+    if (hawser_addr_same_ip(&conn->local, addr))
         return 0;
     for (unsigned i = 0; i < conn->host->address_count; i++)
         if (hawser_addr_same_ip(&conn->host->addresses[i].addr, addr))
-            return (uint8_t)(i + 1);
+            return conn->host->addresses[i].id;
     return 0;
 }
 
@@ -48,35 +44,69 @@ static void join(struct conn *conn, const struct local_address *local, const str
     (void)tcp_connect(&subflow->tcp, now_ns); /* without memory the subflow stays closed and is reaped */
 }
 
-/* The client opens a subflow from each address that has none. */
-static void join_from_idle_addresses(struct conn *conn, uint64_t now_ns)
+/* The client opens a subflow from an address that has none. */
+static void join_if_idle(struct conn *conn, const struct local_address *local, uint64_t now_ns)
 {
-    if (conn->peer_refuses_joins)
-        return;
-    for (unsigned i = 0; i < conn->host->address_count; i++) {
-        const struct local_address *local = &conn->host->addresses[i];
-        if (hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(&conn->remote) && !local_in_use(conn, &local->addr))
-            join(conn, local, &conn->remote, 0, now_ns);
-    }
+    if (!conn->peer_refuses_joins && hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(&conn->remote) &&
+        !local_in_use(conn, &local->addr))
+        join(conn, local, &conn->remote, 0, now_ns);
 }
 
-/* The server tells of its other addresses; the client, likely behind a NAT, opens the subflows. */
-static void announce_addresses(struct conn *conn, uint64_t now_ns)
+static void speak_up(struct conn *conn, uint64_t now_ns)
 {
-    for (unsigned i = 0; i < conn->host->address_count; i++) {
-        const struct local_address *local = &conn->host->addresses[i];
-        uint8_t id = paths_local_id(conn, &local->addr);
-        if (id == 0 || conn->announcement_count == ADDRESSES_MAX ||
-            hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(&conn->remote))
-            continue;
-        conn->announcements[conn->announcement_count++] = (struct announcement){.id = id, .addr = local->addr};
-    }
-    if (conn->announcement_count == 0)
-        return;
-    conn->announce_now = true;
     EACH_SUBFLOW (it, conn)
         tcp_signal_now(&subflow_at(it)->tcp);
     signal_arm(conn, now_ns);
+}
+
+/* The server tells of another address; the client, likely behind a NAT, opens the subflow. */
+static void announce(struct conn *conn, const struct local_address *local)
+{
+    uint8_t id = paths_local_id(conn, &local->addr);
+    if (id == 0 || conn->announcement_count == ADDRESSES_MAX ||
+        hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(&conn->remote))
+        return;
+    conn->announcements[conn->announcement_count++] = (struct announcement){.id = id, .addr = local->addr};
+    conn->announce_now = true;
+}
+
+void paths_address_added(struct conn *conn, const struct local_address *local, uint64_t now_ns)
+{
+    if (conn->mode != CONN_MPTCP || !conn->confirmed)
+        return;
+    if (!conn->server) {
+        join_if_idle(conn, local, now_ns);
+        return;
+    }
+    announce(conn, local);
+    if (conn->announce_now)
+        speak_up(conn, now_ns);
+}
+
+static void forget_announcement(struct conn *conn, uint8_t id)
+{
+    for (unsigned i = 0; i < conn->announcement_count; i++)
+        if (conn->announcements[i].id == id)
+            conn->announcements[i--] = conn->announcements[--conn->announcement_count];
+}
+
+/* RFC 8684 3.4.2: the peer is told on every subflow that is left, once; nobody acknowledges that. */
+void paths_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns)
+{
+    uint8_t id = paths_local_id(conn, &local->addr), told = 0;
+    forget_announcement(conn, id);
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        if (hawser_addr_same_ip(&subflow->tcp.config.local, &local->addr))
+            tcp_abort(&subflow->tcp, -EADDRNOTAVAIL, now_ns);
+        else
+            told += tcp_may_send(&subflow->tcp);
+    }
+    if (conn->mode != CONN_MPTCP || !told || conn->removed.count == MPTCP_REMOVE_MAX)
+        return;
+    conn->removed.ids[conn->removed.count++] = id;
+    conn->removed_tells = told;
+    speak_up(conn, now_ns);
 }
 
 struct announcement *paths_next_announcement(struct conn *conn)
@@ -133,11 +163,8 @@ static void join_announced(struct conn *conn, uint8_t id, const struct hawser_ad
 
 void paths_confirmed(struct conn *conn, uint64_t now_ns)
 {
-    if (conn->server) {
-        announce_addresses(conn, now_ns);
-        return;
-    }
-    join_from_idle_addresses(conn, now_ns);
+    for (unsigned i = 0; i < conn->host->address_count; i++)
+        paths_address_added(conn, &conn->host->addresses[i], now_ns);
     for (unsigned i = 0; i < conn->remote_addresses.count; i++) /* those that came before the first DSS */
         join_announced(conn, conn->remote_addresses.list[i].id, &conn->remote_addresses.list[i].addr, now_ns);
 }

@@ -43,6 +43,14 @@ static void write_add_addr(struct conn *conn, struct mptcp_options *mp)
     mp->present |= 1u << MPTCP_ADD_ADDR;
 }
 
+static void write_remove_addr(const struct conn *conn, struct mptcp_options *mp)
+{
+    if (!conn->removed_tells || mptcp_has(mp, MPTCP_ADD_ADDR))
+        return;
+    mp->remove_addr = conn->removed;
+    mp->present |= 1u << MPTCP_REMOVE_ADDR;
+}
+
 static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
 {
     const struct conn *conn = subflow->conn;
@@ -75,8 +83,10 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
     }
     if (mp->present || flags & TCP_SYN || conn->mode != CONN_MPTCP)
         return;
-    if (!record)
+    if (!record) {
         write_add_addr(conn, mp);
+        write_remove_addr(conn, mp);
+    }
     /* An IPv6 address with its HMAC fills the option space; the DATA_ACK goes with the next segment. */
     const struct mp_add_addr *add = &mp->add_addr;
     if (!mptcp_has(mp, MPTCP_ADD_ADDR) || add->is_v4 || add->echo)
@@ -86,6 +96,8 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
 void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 {
     struct conn *conn = subflow_of(tcp)->conn;
+    if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
+        conn->removed.count = 0;
     if (!mptcp_has(&sent->mp, MPTCP_ADD_ADDR))
         return;
     struct announcement *next = paths_next_announcement(conn);

@@ -1,6 +1,7 @@
 #include "stack/stack.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -120,6 +121,18 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
     return stack->link_count++;
 }
 
+/* The least address ID that no address of ours has. */
+static uint8_t free_address_id(const struct mp_host *host)
+{
+    uint8_t id = 1;
+    for (unsigned i = 0; i < host->address_count; i++)
+        if (host->addresses[i].id == id) {
+            id++;
+            i = UINT_MAX; /* look again from the start */
+        }
+    return id;
+}
+
 int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr, unsigned prefix_len)
 {
     struct mp_host *host = &stack->host;
@@ -129,14 +142,33 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
         return -EEXIST;
     if (host->address_count == HOST_ADDRESSES_MAX)
         return -ENOSPC;
-    struct local_address *local = &host->addresses[host->address_count++];
-    *local = (struct local_address){.addr = *addr,
-                                    .prefix_len = (uint8_t)prefix_len,
-                                    .link = (uint8_t)link,
-                                    .mtu = stack->links[link].mtu,
-                                    .gso_bytes = stack->links[link].gso_bytes};
-    local->addr.port = 0;
+    struct local_address local = {.addr = *addr,
+                                  .prefix_len = (uint8_t)prefix_len,
+                                  .link = (uint8_t)link,
+                                  .id = free_address_id(host),
+                                  .mtu = stack->links[link].mtu,
+                                  .gso_bytes = stack->links[link].gso_bytes};
+    local.addr.port = 0;
+    host->addresses[host->address_count++] = local;
+    LIST_EACH (it, &host->connections)
+        paths_address_added(LIST_ENTRY(it, struct conn, link), &local, stack->now_ns);
     return 0;
+}
+
+int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr)
+{
+    struct mp_host *host = &stack->host;
+    for (unsigned i = 0; i < host->address_count; i++) {
+        if (!hawser_addr_same_ip(&host->addresses[i].addr, addr))
+            continue;
+        struct local_address local = host->addresses[i];
+        LIST_EACH (it, &host->connections)
+            paths_address_removed(LIST_ENTRY(it, struct conn, link), &local, stack->now_ns);
+        host->address_count--;
+        memmove(&host->addresses[i], &host->addresses[i + 1], (host->address_count - i) * sizeof local);
+        return 0;
+    }
+    return -ENOENT;
 }
 
 static void emit_reply(const struct stateless_reply *r, struct hawser_tx *tx)
