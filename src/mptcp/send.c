@@ -218,9 +218,9 @@ static uint64_t data_timeout(const struct conn *conn)
     uint64_t timeout = 0, probe = DATA_PROBE_MIN_NS;
     EACH_SUBFLOW (it, conn) {
         const struct tcp *tcp = &subflow_at(it)->tcp;
-        if (subflow_at(it)->stale)
+        if (subflow_at(it)->stale || tcp->state < TCPS_ESTABLISHED)
             continue;
-        if (tcp->txq.count && tcp->state != TCPS_CLOSED)
+        if (tcp->txq.count)
             return 0;
         if (!usable(subflow_at(it)))
             continue;
