@@ -116,6 +116,8 @@ struct conn {
     struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
     struct deadline data_timer;   /* no DATA_ACK for what every subflow delivered */
     uint32_t data_timeouts;       /* in a row */
+    uint32_t data_again;          /* bytes that the data level sent again last; 0: it is not recovering */
+    dsn64 data_again_end;         /* where they end */
     struct deadline linger_timer; /* runs once the application has let go */
     uint64_t linger_acked;        /* acked_bytes when it was set */
 
@@ -200,6 +202,8 @@ bool send_blocked_by_window(const struct conn *conn);
 /* Sets or stops the data-level retransmission timer, as what is outstanding demands. */
 void send_arm_data_timer(struct conn *conn, uint64_t now_ns);
 void send_on_data_timer(struct deadline *timer, uint64_t now_ns);
+/* The DATA_ACK moved: is more missing of what the data level sends again? */
+void send_on_data_ack(struct conn *conn);
 
 /* ---- paths.c ---- */
 void paths_confirmed(struct conn *conn, uint64_t now_ns);

@@ -188,7 +188,7 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
     if (state == TCPS_SYN_RECEIVED)
         return subflow->join ? join_third_packet(subflow, mp, now_ns) : server_third_packet(subflow, mp, now_ns);
     if (subflow->passive && mptcp_has(mp, MPTCP_JOIN))
-        tcp_ack_now(&subflow->tcp); /* RFC 8684 3.2: the third packet again, so the fourth was lost */
+        tcp_ack_now(&subflow->tcp);          /* RFC 8684 3.2: the third packet again, so the fourth was lost */
     if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
         subflow->stage = SUBFLOW_JOINED;
         deadline_set(&subflow->conn->host->tcp.timers, &subflow->proof_timer, TIME_NEVER);

@@ -32,6 +32,7 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
     conn->acked_bytes += (uint64_t)dsn_diff(data, conn->sendq.una);
     sendq_ack(&conn->sendq, data);
     iset_remove_below(&conn->reinject, data.v - conn->local_idsn.v);
+    send_on_data_ack(conn);
     conn_event(conn);
     conn_wake(conn);
 }

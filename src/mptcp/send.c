@@ -240,15 +240,33 @@ void send_arm_data_timer(struct conn *conn, uint64_t now_ns)
     deadline_set(&conn->host->tcp.timers, &conn->data_timer, timeout ? now_ns + timeout : TIME_NEVER);
 }
 
+static void send_again(struct conn *conn, uint64_t bytes)
+{
+    uint64_t start = conn->sendq.una.v - conn->local_idsn.v, held = (uint64_t)dsn_diff(conn->snd_nxt, conn->sendq.una);
+    conn->data_again = (uint32_t)HW_MIN(held, bytes);
+    conn->data_again_end = dsn_add(conn->sendq.una, conn->data_again);
+    (void)iset_add(&conn->reinject, start, start + conn->data_again); /* full: then enough waits there already */
+    conn_wake(conn);
+}
+
 /* Every subflow delivered what it was given, and yet the peer has not acknowledged the data: the DATA_ACK was lost, or
  * the peer had to drop it. The first bytes again draw an answer that tells; more of them each time. */
 void send_on_data_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, data_timer);
-    uint64_t start = conn->sendq.una.v - conn->local_idsn.v, held = (uint64_t)dsn_diff(conn->snd_nxt, conn->sendq.una);
-    uint64_t again = UINT64_C(1000) << HW_MIN(2 * conn->data_timeouts, 20u);
-    (void)iset_add(&conn->reinject, start, start + HW_MIN(held, again)); /* full: then enough waits there already */
+    send_again(conn, UINT64_C(1000) << HW_MIN(2 * conn->data_timeouts, 20u));
     conn->data_timeouts++;
     send_arm_data_timer(conn, now_ns);
-    conn_wake(conn);
+}
+
+/* The answer to those first bytes: if it asks for just the next ones, these are missing too, and twice as many go out.
+ * If it skips some, the peer had them, and nothing says that it lacks more. */
+void send_on_data_ack(struct conn *conn)
+{
+    if (conn->data_again == 0 || dsn_lt(conn->sendq.una, conn->data_again_end))
+        return;
+    if (dsn_eq(conn->sendq.una, conn->data_again_end) && dsn_lt(conn->sendq.una, conn->snd_nxt))
+        send_again(conn, UINT64_C(2) * conn->data_again);
+    else
+        conn->data_again = 0;
 }
