@@ -220,13 +220,18 @@ static bool check_flow(const struct scenario *s, size_t i, char *why, size_t siz
                  flow->server);
         return false;
     }
-    for (size_t other = 0; other < i; other++)
-        if (strcmp(s->flows[other].server, flow->server) == 0 &&
-            s->flows[other].plan.server_addr.port == flow->plan.server_addr.port) {
-            snprintf(why, size, "flows \"%s\" and \"%s\" share a port of host \"%s\"", s->flows[other].plan.name,
+    for (size_t other = 0; other < i; other++) {
+        const struct flow_spec *before = &s->flows[other];
+        if (before->plan.server_addr.port == flow->plan.server_addr.port && strcmp(before->server, flow->server) == 0) {
+            snprintf(why, size, "flows \"%s\" and \"%s\" share a port of host \"%s\"", before->plan.name,
                      flow->plan.name, flow->server);
             return false;
         }
+        if (strcmp(before->plan.name, flow->plan.name) == 0) {
+            snprintf(why, size, "two flows are called \"%s\"", flow->plan.name);
+            return false;
+        }
+    }
     return true;
 }
 
