@@ -6,12 +6,27 @@
 #define BITS UINT64_C(8)
 #define OPPORTUNITY_BYTES 1500u
 
+/* For RED: the time that a typical packet takes. */
+static uint64_t typical_packet_ns(const struct lane_config *config)
+{
+    return config->rate_bps ? OPPORTUNITY_BYTES * BITS * NS_PER_S / config->rate_bps : 0;
+}
+
+static void check_trace(const struct rate_trace *trace)
+{
+    CHECK(!trace || (trace->count > 0 && trace->at_ms[trace->count - 1] > 0)); /* else it would never get on */
+}
+
 void lane_init(struct lane *lane, const struct lane_config *config, const struct prng *rng,
                struct hawser_buf_pool *packets, uint64_t now_ns)
 {
-    *lane = (struct lane){.config = *config, .rng = *rng, .packets = packets, .trace_start_ns = now_ns};
-    queue_init(&lane->queue, &config->queue, &lane->rng);
-    lane->queue.packet_ns = config->rate_bps ? OPPORTUNITY_BYTES * BITS * NS_PER_S / config->rate_bps : 0;
+    struct prng seeds = *rng;
+    check_trace(config->trace);
+    *lane = (struct lane){.config = *config, .packets = packets, .trace_start_ns = now_ns};
+    for (unsigned i = 0; i < LANE_DRAWS; i++)
+        prng_seed(&lane->rng[i], prng_next(&seeds));
+    queue_init(&lane->queue, &config->queue, &lane->rng[DRAW_QUEUE]);
+    lane->queue.packet_ns = typical_packet_ns(config);
     list_init(&lane->wire);
 }
 
@@ -26,14 +41,18 @@ void lane_fini(struct lane *lane)
 
 void lane_configure(struct lane *lane, const struct lane_config *config, uint64_t now_ns)
 {
+    check_trace(config->trace);
+    if (config->rate_bps != lane->config.rate_bps)
+        lane->remainder = 0; /* it was in units of the old rate */
     if (config->trace != lane->config.trace) {
         lane->trace_start_ns = now_ns;
         lane->trace_next = 0;
         lane->trace_left = 0;
     }
     lane->config = *config;
-    lane->queue.config.bytes = config->queue.bytes; /* the kind of queue stays what it was built as */
+    lane->queue.config.bytes = config->queue.bytes;
     lane->queue.config.packets = config->queue.packets;
+    lane->queue.packet_ns = typical_packet_ns(config);
 }
 
 static uint64_t opportunity_at(const struct lane *lane, uint64_t index)
@@ -43,10 +62,13 @@ static uint64_t opportunity_at(const struct lane *lane, uint64_t index)
     return lane->trace_start_ns + (index / trace->count * period_ms + trace->at_ms[index % trace->count]) * NS_PER_MS;
 }
 
-/* When enough opportunities have come for `len` more bytes. What an idle link could have sent is gone. */
-static uint64_t trace_finish(struct lane *lane, uint32_t len, uint64_t now_ns)
+/* When enough opportunities have come for `len` more bytes. What an idle link could have sent is gone, and so is the
+ * rest of the opportunity that sent its last packet. */
+static uint64_t trace_finish(struct lane *lane, uint32_t len, uint64_t now_ns, bool was_idle)
 {
     uint64_t at = now_ns;
+    if (was_idle)
+        lane->trace_left = 0;
     while (opportunity_at(lane, lane->trace_next) < now_ns) {
         lane->trace_next++;
         lane->trace_left = 0;
@@ -68,7 +90,7 @@ static void transmit_next(struct lane *lane, uint64_t now_ns, bool was_idle)
     if (!packet)
         return;
     if (lane->config.trace) {
-        packet->at_ns = trace_finish(lane, packet->len, now_ns);
+        packet->at_ns = trace_finish(lane, packet->len, now_ns, was_idle);
     } else if (lane->config.rate_bps) {
         uint64_t work = packet->len * BITS * NS_PER_S + (was_idle ? 0 : lane->remainder);
         packet->at_ns = now_ns + work / lane->config.rate_bps;
@@ -79,24 +101,27 @@ static void transmit_next(struct lane *lane, uint64_t now_ns, bool was_idle)
     lane->counters.busy_ns += packet->at_ns - now_ns;
 }
 
-static bool chance(struct lane *lane, uint32_t ppm) { return ppm && prng_below(&lane->rng, PPM_ALL) < ppm; }
+static bool chance(struct lane *lane, enum lane_draw draw, uint32_t ppm)
+{
+    return ppm && prng_below(&lane->rng[draw], PPM_ALL) < ppm;
+}
 
 static bool loses(struct lane *lane)
 {
     const struct loss_config *loss = &lane->config.loss;
     if (loss->kind == LOSS_INDEPENDENT)
-        return chance(lane, loss->ppm);
+        return chance(lane, DRAW_LOSS, loss->ppm);
     if (loss->kind != LOSS_BURSTY)
         return false;
-    if (chance(lane, lane->bad_state ? loss->to_good_ppm : loss->to_bad_ppm))
+    if (chance(lane, DRAW_LOSS, lane->bad_state ? loss->to_good_ppm : loss->to_bad_ppm))
         lane->bad_state = !lane->bad_state;
-    return chance(lane, lane->bad_state ? loss->bad_ppm : loss->good_ppm);
+    return chance(lane, DRAW_LOSS, lane->bad_state ? loss->bad_ppm : loss->good_ppm);
 }
 
 static void corrupt(struct lane *lane, struct packet *packet)
 {
     packet_settle(packet);
-    uint64_t bit = prng_below(&lane->rng, packet->len * BITS);
+    uint64_t bit = prng_below(&lane->rng[DRAW_CORRUPT], packet->len * BITS);
     packet->data[bit / BITS] ^= (uint8_t)(1u << bit % BITS);
     packet->damaged = true;
     lane->counters.corrupted++;
@@ -117,11 +142,11 @@ static uint64_t exit_time(struct lane *lane, uint64_t sent_ns)
     const struct lane_config *c = &lane->config;
     uint64_t at = sent_ns + c->delay_ns;
     if (c->jitter_ns)
-        at += prng_below(&lane->rng, c->jitter_ns + 1);
+        at += prng_below(&lane->rng[DRAW_JITTER], c->jitter_ns + 1);
     if (!c->jitter_reorders)
         at = HW_MAX(at, lane->last_exit_ns);
     lane->last_exit_ns = HW_MAX(lane->last_exit_ns, at);
-    if (chance(lane, c->reorder_ppm)) {
+    if (chance(lane, DRAW_REORDER, c->reorder_ppm)) {
         at += c->reorder_ns;
         lane->counters.reordered++;
     }
@@ -137,9 +162,10 @@ static void send_off(struct lane *lane, struct packet *packet)
         packet_free(packet);
         return;
     }
-    if (chance(lane, lane->config.corrupt_ppm))
+    if (chance(lane, DRAW_CORRUPT, lane->config.corrupt_ppm))
         corrupt(lane, packet);
-    struct packet *twin = chance(lane, lane->config.duplicate_ppm) ? packet_copy(lane->packets, packet) : NULL;
+    struct packet *twin =
+        chance(lane, DRAW_DUPLICATE, lane->config.duplicate_ppm) ? packet_copy(lane->packets, packet) : NULL;
     put_on_wire(lane, packet, exit_time(lane, sent_ns));
     if (twin) {
         lane->counters.duplicated++;
@@ -147,26 +173,47 @@ static void send_off(struct lane *lane, struct packet *packet)
     }
 }
 
-void lane_push(struct lane *lane, struct packet *packet, uint64_t now_ns)
+/* Sends off what has been transmitted by `now_ns`. */
+static void advance(struct lane *lane, uint64_t now_ns)
+{
+    while (lane->sending && lane->sending->at_ns <= now_ns) {
+        struct packet *packet = lane->sending;
+        transmit_next(lane, packet->at_ns, false);
+        send_off(lane, packet);
+    }
+}
+
+/* Why the packet may not enter: the counter of such, or NULL. */
+static uint64_t *refused_by(struct lane *lane, const struct packet *packet)
 {
     const struct lane_config *c = &lane->config;
+    if (c->down)
+        return &lane->counters.lost_down;
+    return c->mtu && packet->len > c->mtu ? &lane->counters.lost_size : NULL;
+}
+
+void lane_push(struct lane *lane, struct packet *packet, uint64_t now_ns)
+{
+    bool unlimited = !lane->config.rate_bps && !lane->config.trace;
+    uint64_t *lost = refused_by(lane, packet);
     lane->counters.entered++;
     lane->counters.entered_bytes += packet->len;
-    if (c->down || (c->mtu && packet->len > c->mtu)) {
-        if (c->down)
-            lane->counters.lost_down++;
-        else
-            lane->counters.lost_size++;
-        packet_free(packet);
-        return;
+    if (!lost) {
+        advance(lane, now_ns); /* what leaves the transmitter at this moment makes room */
+        if (unlimited && !lane->sending) {
+            packet->at_ns = now_ns;
+            send_off(lane, packet);
+            return;
+        }
+        if (!lane->queue.ops->push(&lane->queue, packet, now_ns))
+            lost = &lane->counters.lost_queue;
     }
-    if (!lane->queue.ops->push(&lane->queue, packet, now_ns)) {
-        lane->counters.lost_queue++;
+    if (lost) {
+        ++*lost;
         packet_free(packet);
-        return;
-    }
-    if (!lane->sending)
+    } else if (!lane->sending) {
         transmit_next(lane, now_ns, true);
+    }
 }
 
 static struct packet *first_on_wire(const struct lane *lane)
@@ -184,12 +231,7 @@ uint64_t lane_next_at(const struct lane *lane)
 
 struct packet *lane_pop(struct lane *lane, uint64_t now_ns)
 {
-    while (lane->sending && lane->sending->at_ns <= now_ns) {
-        struct packet *packet = lane->sending;
-        uint64_t free_at = packet->at_ns;
-        transmit_next(lane, free_at, false);
-        send_off(lane, packet);
-    }
+    advance(lane, now_ns);
     for (struct packet *first; (first = first_on_wire(lane)) && first->at_ns <= now_ns;) {
         list_remove(&first->link);
         if (!lane->config.down) {

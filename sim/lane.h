@@ -48,9 +48,13 @@ struct lane_counters {
     uint64_t busy_ns; /* time spent transmitting */
 };
 
+/* What a lane draws for. Each purpose has its own stream, so that a fault added or removed leaves the others as they
+ * were. */
+enum lane_draw { DRAW_QUEUE, DRAW_LOSS, DRAW_CORRUPT, DRAW_DUPLICATE, DRAW_JITTER, DRAW_REORDER, LANE_DRAWS };
+
 struct lane {
     struct lane_config config;
-    struct prng rng;
+    struct prng rng[LANE_DRAWS];
     struct hawser_buf_pool *packets;
     struct queue queue;
     struct packet *sending; /* in transmission until its at_ns */
@@ -64,13 +68,13 @@ struct lane {
     struct lane_counters counters;
 };
 
-/* `rng` is copied: the stream is the lane's own. `packets` is borrowed. */
+/* The lane's streams are seeded from `rng`. `packets` is borrowed. */
 void lane_init(struct lane *lane, const struct lane_config *config, const struct prng *rng,
                struct hawser_buf_pool *packets, uint64_t now_ns);
 void lane_fini(struct lane *lane);
 
-/* Takes effect for what is transmitted from now on; what waits stays, up to the new limits. Down drops what is inside
- * when it would leave. */
+/* Takes effect for what is transmitted from now on; what waits stays, also above the new limits. The kind of queue
+ * stays what it was. Down drops what is inside when it would leave. */
 void lane_configure(struct lane *lane, const struct lane_config *config, uint64_t now_ns);
 
 /* A packet enters; the lane owns it. */

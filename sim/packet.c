@@ -76,7 +76,7 @@ static void write_tcp_checksum(struct packet *packet)
     put16(tcp + TCP_CHECKSUM_OFFSET, 0);
     csum_add_pseudo(&sum, &ip.src, &ip.dst, ip.payload_len);
     csum_add(&sum, tcp, ip.payload_len);
-    put16(tcp + TCP_CHECKSUM_OFFSET, csum_finish(&sum));
+    put16(tcp + TCP_CHECKSUM_OFFSET, csum_finish(&sum) ^ packet->damaged);
 }
 
 void packet_settle(struct packet *packet)
@@ -100,4 +100,31 @@ void packet_rewritten(struct packet *packet)
     }
     write_tcp_checksum(packet);
     update_digest(packet);
+}
+
+/* RFC 1624 3: the header checksum after one 16-bit word of the header changed. */
+static void correct_header_checksum(uint8_t *header, uint16_t before, uint16_t after)
+{
+    struct csum sum = {0, false};
+    csum_add16(&sum, (uint16_t)~get16(header + IPV4_CHECKSUM_OFFSET));
+    csum_add16(&sum, (uint16_t)~before);
+    csum_add16(&sum, after);
+    put16(header + IPV4_CHECKSUM_OFFSET, csum_finish(&sum));
+}
+
+bool packet_mark_ce(struct packet *packet)
+{
+    enum { CE = 3, V6_SHIFT = 4 };
+    if (packet->len < IPV4_HEADER_LEN)
+        return false;
+    bool v4 = packet->data[0] >> 4 == 4;
+    uint8_t mark = v4 ? CE : CE << V6_SHIFT;
+    if (!(packet->data[1] & mark))
+        return false;
+    uint16_t before = get16(packet->data);
+    packet->data[1] |= mark;
+    if (v4)
+        correct_header_checksum(packet->data, before, get16(packet->data));
+    update_digest(packet);
+    return true;
 }

@@ -40,7 +40,11 @@ struct packet *packet_copy(struct hawser_buf_pool *pool, const struct packet *pa
 /* Before anything but a host looks at the checksum or changes a byte: makes the checksum a real one. */
 void packet_settle(struct packet *packet);
 
-/* After bytes were changed: computes IP (version 4) and TCP checksums anew, as a middlebox that rewrites must. */
+/* After bytes were changed: computes IP (version 4) and TCP checksums anew, as a middlebox that rewrites must. The TCP
+ * checksum of a damaged packet stays wrong: real boxes correct it by the difference that they make. */
 void packet_rewritten(struct packet *packet);
+
+/* "Congestion experienced" on an ECN-capable packet (RFC 3168 5); false when it is not capable. */
+bool packet_mark_ce(struct packet *packet);
 
 #endif

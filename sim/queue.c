@@ -48,16 +48,8 @@ struct packet *queue_take_first(struct queue *queue)
 
 bool queue_mark(struct queue *queue, struct packet *packet)
 {
-    enum { NOT_ECT = 0, CE = 3 };
-    if (!queue->config.ecn || packet->len < 2)
+    if (!queue->config.ecn || !packet_mark_ce(packet))
         return false;
-    bool v4 = packet->data[0] >> 4 == 4;
-    uint8_t ecn = v4 ? packet->data[1] & CE : packet->data[1] >> 4 & CE;
-    if (ecn == NOT_ECT)
-        return false;
-    packet_settle(packet);
-    packet->data[1] |= (uint8_t)(v4 ? CE : CE << 4);
-    packet_rewritten(packet);
     queue->marks++;
     return true;
 }
