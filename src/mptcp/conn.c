@@ -41,6 +41,10 @@ void conn_detach(struct conn *conn, uint64_t now_ns)
     conn_wake(conn);
 }
 
+/* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */
+#define BYTES_PER_PIECE 128u
+#define PIECES_MIN 256u
+
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
 {
     struct conn *conn = pool_get(&host->conns);
@@ -67,6 +71,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->snd_nxt = conn->snd_edge = first;
     iset_init(&conn->reinject, &host->tcp.env, REINJECT_RANGES_MAX);
     reassembly_init(&conn->rx, &host->tcp.env, &host->nodes, dsn_at(1));
+    conn->rx.node_limit = HW_MAX(conn->recv_limit / BYTES_PER_PIECE, PIECES_MIN);
     return conn;
 }
 

@@ -30,13 +30,14 @@ size_t reassembly_node_size(void) { return sizeof(struct reassembly_node); }
 
 void reassembly_init(struct reassembly *r, const struct hawser_env *env, struct pool *nodes, dsn64 first)
 {
-    *r = (struct reassembly){.env = env, .nodes = nodes, .read_next = first};
+    *r = (struct reassembly){.env = env, .nodes = nodes, .read_next = first, .node_limit = UINT32_MAX};
 }
 
 static void drop_node(struct reassembly *r, struct reassembly_node *node)
 {
     hawser_buf_unref(node->bytes.buf);
     pool_put(r->nodes, node);
+    r->node_count--;
 }
 
 void reassembly_destroy(struct reassembly *r)
@@ -131,6 +132,7 @@ static int64_t insert_run(struct reassembly *r, uint32_t at, dsn64 dsn, struct s
     memmove(&r->runs[at + 1], &r->runs[at], (r->run_count - at) * sizeof *r->runs);
     r->runs[at] = (struct reassembly_run){dsn, dsn_add(dsn, bytes.len), node, node};
     r->run_count++;
+    r->node_count++;
     r->held += bytes.len;
     return bytes.len;
 }
@@ -222,6 +224,36 @@ static void weave(struct reassembly *r, uint32_t at, dsn64 dsn, struct slice byt
     remove_runs(r, at + 1, n.runs - 1);
 }
 
+/* Bytes that follow the run's last ones in memory as well as in the stream only lengthen that piece. */
+static bool lengthen_last(struct reassembly_run *run, dsn64 dsn, struct slice bytes)
+{
+    struct slice *last = &run->last->bytes;
+    if (!dsn_eq(run->end, dsn) || last->buf != bytes.buf || last->data + last->len != bytes.data)
+        return false;
+    last->len += bytes.len;
+    run->end = dsn_add(run->end, bytes.len);
+    return true;
+}
+
+static bool may_take(const struct reassembly *r, dsn64 dsn, uint32_t pieces)
+{
+    bool in_order = dsn_le(dsn, reassembly_next(r));
+    return r->node_count + pieces <= (in_order ? r->node_limit : r->node_limit / 2);
+}
+
+/* Adds what is new of bytes that touch the runs [at, at + n.runs). */
+static int join_runs(struct reassembly *r, uint32_t at, dsn64 dsn, struct slice bytes, struct novelty n)
+{
+    if (n.pieces == 0 || (n.runs == 1 && n.bytes == bytes.len && lengthen_last(&r->runs[at], dsn, bytes)))
+        return 0;
+    struct reassembly_node *fresh = may_take(r, dsn, n.pieces) ? get_nodes(r->nodes, n.pieces) : NULL;
+    if (!fresh)
+        return -ENOBUFS;
+    weave(r, at, dsn, bytes, n, fresh);
+    r->node_count += n.pieces;
+    return 0;
+}
+
 int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes)
 {
     CHECK(bytes.buf);
@@ -242,17 +274,13 @@ int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes)
     if (n.bytes > UINT32_MAX - r->held)
         return -ENOBUFS;
     if (!n.runs) {
-        int64_t result = insert_run(r, at, dsn, bytes);
+        int64_t result = may_take(r, dsn, 1) ? insert_run(r, at, dsn, bytes) : -ENOBUFS;
         if (result >= 0)
             r->duplicate_bytes += arrived - n.bytes;
         return result;
     }
-    if (n.pieces) {
-        struct reassembly_node *fresh = get_nodes(r->nodes, n.pieces);
-        if (!fresh)
-            return -ENOBUFS;
-        weave(r, at, dsn, bytes, n, fresh);
-    }
+    if (join_runs(r, at, dsn, bytes, n) < 0)
+        return -ENOBUFS;
     r->held += n.bytes;
     r->duplicate_bytes += arrived - n.bytes;
     return n.bytes;

@@ -24,9 +24,10 @@ struct reassembly {
     struct pool *nodes;          /* borrowed: pool of objects of reassembly_node_size() bytes */
     struct reassembly_run *runs; /* sorted by dsn; runs[0] holds what is readable when it starts at `read_next` */
     uint32_t run_count, run_capacity;
-    dsn64 read_next;          /* the next byte the application will read */
-    uint32_t held;            /* bytes stored, readable or not */
-    uint64_t duplicate_bytes; /* bytes that were there already */
+    dsn64 read_next;                 /* the next byte the application will read */
+    uint32_t held;                   /* bytes stored, readable or not */
+    uint32_t node_count, node_limit; /* pieces that the bytes lie in, and the most of them; set the limit after init */
+    uint64_t duplicate_bytes;        /* bytes that were there already */
 };
 
 size_t reassembly_node_size(void);
@@ -40,7 +41,8 @@ void reassembly_rebase(struct reassembly *r, dsn64 first);
 /*
  * Stores `bytes`, which begin at `dsn`, but for the parts that are already held or read: what is new is referenced
  * (bytes.buf must not be NULL). Returns the number of new bytes, 0 when all was known, or -ENOBUFS when the node pool
- * or the limit of runs refused some (then nothing is stored). The caller has checked the receive window.
+ * or the limits of runs or pieces refused some (then nothing is stored). The caller has checked the receive window.
+ * What is not in order may take half of the pieces, so that what closes the gaps always finds one.
  */
 int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes);
 

@@ -6,6 +6,9 @@
 #include "wire/checksum.h"
 #include "wire/ip.h"
 
+/* A payload of fewer bytes is copied rather than kept by reference. */
+#define REFERENCE_MIN 512u
+
 /* A packet on its way up. */
 struct arrival {
     const struct hawser_rx *rx;
@@ -147,6 +150,40 @@ static void input_syn(struct hawser_stack *stack, struct arrival *a, struct haws
     listener->waiting++;
 }
 
+/* Moves the payload into the inbox, behind that of the packets before. */
+static bool copy_to_inbox(struct hawser_stack *stack, struct slice *payload)
+{
+    if (stack->inbox && hawser_buf_capacity(stack->inbox) - stack->inbox_used < payload->len) {
+        hawser_buf_unref(stack->inbox);
+        stack->inbox = NULL;
+    }
+    if (!stack->inbox) {
+        stack->inbox = hawser_buf_new(stack->host.chunks);
+        stack->inbox_used = 0;
+    }
+    if (!stack->inbox || hawser_buf_capacity(stack->inbox) < payload->len)
+        return false;
+    uint8_t *to = hawser_buf_data(stack->inbox) + stack->inbox_used;
+    memcpy(to, payload->data, payload->len);
+    stack->inbox_used += payload->len;
+    *payload = (struct slice){stack->inbox, to, payload->len};
+    return true;
+}
+
+/* What may be kept must lie in a buffer, and a small payload in one that it shares with its like: by reference it would
+ * hold back a large buffer of the link for a few bytes. Without memory the segment still brings its acknowledgement. */
+static void secure_payload(struct hawser_stack *stack, struct arrival *a)
+{
+    struct slice *payload = &a->segment.payload;
+    if (payload->len == 0 || (payload->buf && payload->len >= REFERENCE_MIN) || copy_to_inbox(stack, payload))
+        return;
+    if (payload->buf)
+        return;
+    count(counters(stack), COUNT_DROP_NO_MEMORY);
+    payload->len = 0;
+    a->segment.header.flags &= (uint8_t)~TCP_FIN;
+}
+
 static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
 {
     count(counters(stack), COUNT_IP_IN);
@@ -163,6 +200,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
         subflow = NULL;
     }
     if (subflow) {
+        secure_payload(stack, a);
         tcp_input(&subflow->tcp, &a->segment, now_ns);
         return;
     }
@@ -179,22 +217,6 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
     refuse(stack, a);
 }
 
-/* A packet outside any buffer is copied into one, so that what is kept can be kept by reference. */
-static struct hawser_buf *own_copy(struct hawser_stack *stack, struct hawser_rx *rx)
-{
-    struct hawser_buf *buf = hawser_buf_new(stack->host.chunks);
-    if (!buf || hawser_buf_capacity(buf) < rx->len) {
-        count(counters(stack), COUNT_DROP_NO_MEMORY);
-        if (buf)
-            hawser_buf_unref(buf);
-        return NULL;
-    }
-    memcpy(hawser_buf_data(buf), rx->data, rx->len);
-    rx->data = hawser_buf_data(buf);
-    rx->buf = buf;
-    return buf;
-}
-
 void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,
                         uint64_t now_ns)
 {
@@ -202,13 +224,7 @@ void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawse
     if (link < 0 || link >= stack->link_count)
         return;
     for (size_t i = 0; i < n; i++) {
-        struct hawser_rx rx = packets[i];
-        struct hawser_buf *copy = NULL;
-        if (!rx.buf && !(copy = own_copy(stack, &rx)))
-            continue;
-        struct arrival a = {.rx = &rx, .link = link};
+        struct arrival a = {.rx = &packets[i], .link = link};
         input_one(stack, &a, now_ns);
-        if (copy)
-            hawser_buf_unref(copy);
     }
 }

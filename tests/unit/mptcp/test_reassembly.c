@@ -449,6 +449,31 @@ static void renumbers_while_empty(void **state)
     model_end(&m);
 }
 
+/* Bytes that lie behind each other in one buffer are one piece however they came; others are limited, and what is not
+ * in order to half of that. */
+static void limits_the_pieces(void **state)
+{
+    (void)state;
+    static struct model m;
+    model_start(&m, 2, dsn_at(7), 1000);
+    m.r.node_limit = 10;
+    struct hawser_buf *buf = hawser_buf_new(m.buffers);
+    const uint8_t *data = hawser_buf_data(buf);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(reassembly_insert(&m.r, dsn_at(7 + i), (struct slice){buf, data + i, 1}), 1);
+    assert_int_equal(m.nodes.in_use, 1);
+    for (unsigned i = 0; i < 4; i++) /* every other byte, so none behind another */
+        assert_int_equal(reassembly_insert(&m.r, dsn_at(200 + 2 * i), (struct slice){buf, data + 200 + 2 * i, 1}), 1);
+    assert_int_equal(reassembly_insert(&m.r, dsn_at(300), (struct slice){buf, data + 300, 1}), -ENOBUFS);
+    assert_int_equal(reassembly_insert(&m.r, dsn_at(107), (struct slice){buf, data + 150, 93}), 93);
+    assert_int_equal(reassembly_readable(&m.r), 194);
+    assert_int_equal(m.nodes.in_use, 6);
+    reassembly_consume(&m.r, 194);
+    assert_int_equal(reassembly_insert(&m.r, dsn_at(300), (struct slice){buf, data + 300, 1}), 1);
+    hawser_buf_unref(buf);
+    model_end(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +487,7 @@ int main(void)
         cmocka_unit_test(bears_numbers_from_anywhere),
         cmocka_unit_test(refuses_more_bytes_than_it_can_count),
         cmocka_unit_test(renumbers_while_empty),
+        cmocka_unit_test(limits_the_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

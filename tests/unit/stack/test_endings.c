@@ -1,0 +1,194 @@
+/* Every connection comes to an end that both applications learn of, whoever vanishes and whatever is lost. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+#define PORT 5001
+#define SECOND UINT64_C(1000000000)
+
+struct pair {
+    struct world w;
+    struct hawser_listener *listener;
+    struct hawser_conn *conn[2];
+    bool deaf; /* the server's application does not read */
+};
+
+static void connect_pair(struct pair *p, uint64_t seed, unsigned paths, bool plain)
+{
+    struct hawser_stack_options options = {.size = sizeof options, .no_mptcp = plain};
+    world_init(&p->w, seed, paths, 1, false, &options, NULL);
+    p->conn[1] = NULL;
+    p->deaf = false;
+    struct hawser_addr server = world_server_addr(&p->w, 0, PORT), any = {.port = PORT};
+    assert_int_equal(hawser_listen(p->w.stack[1], &any, 4, NULL, &p->listener), 0);
+    assert_int_equal(hawser_connect(p->w.stack[0], &server, NULL, p->w.now_ns, &p->conn[0]), 0);
+    while (hawser_accept(p->listener, &p->conn[1]) < 0)
+        assert_true(world_step(&p->w, p->w.now_ns + SECOND));
+}
+
+static void send_some(struct pair *p, int end, size_t len)
+{
+    static uint8_t bytes[1 << 20];
+    assert_int_equal(hawser_send(p->conn[end], bytes, len), len);
+}
+
+/* Reads all there is; what the last call returned. */
+static ssize_t read_all(struct pair *p, int end)
+{
+    static uint8_t bytes[1 << 16];
+    ssize_t n;
+    do
+        n = hawser_recv(p->conn[end], bytes, sizeof bytes);
+    while (n > 0);
+    return n;
+}
+
+static void run(struct pair *p, uint64_t for_ns)
+{
+    uint64_t until = p->w.now_ns + for_ns;
+    do
+        for (int end = 0; end < (p->deaf ? 1 : 2); end++)
+            read_all(p, end);
+    while (world_step(&p->w, until));
+}
+
+static void cut(struct pair *p)
+{
+    for (unsigned i = 0; i < p->w.path_count; i++)
+        p->w.paths[i].down = true;
+}
+
+static void finish(struct pair *p)
+{
+    hawser_close(p->conn[0]);
+    hawser_close(p->conn[1]);
+    world_destroy(&p->w);
+}
+
+/* RFC 9293 3.8.3, RFC 1122 4.2.3.5: after R2, which is at least 100 seconds, the user is told. */
+static void vanished_peer_with_data_outstanding(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        struct pair p;
+        connect_pair(&p, 41, plain ? 1 : 2, plain);
+        send_some(&p, 0, 100000);
+        run(&p, SECOND);
+        cut(&p);
+        send_some(&p, 0, 100000);
+        run(&p, 90 * SECOND);
+        assert_int_equal(hawser_conn_error(p.conn[0]), 0);
+        run(&p, 300 * SECOND);
+        assert_int_equal(hawser_conn_error(p.conn[0]), -ETIMEDOUT);
+        finish(&p);
+    }
+}
+
+/* RFC 1122 4.2.2.17: probing a shut window goes on as long as the peer answers, and no longer. */
+static void vanished_peer_with_a_shut_window(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        struct pair p;
+        connect_pair(&p, 42, 1, plain);
+        p.deaf = true;
+        static uint8_t bytes[1 << 16];
+        uint64_t until = p.w.now_ns + 20 * SECOND;
+        do
+            (void)hawser_send(p.conn[0], bytes, sizeof bytes);
+        while (world_step(&p.w, until));
+        struct hawser_conn_info info;
+        hawser_conn_info(p.conn[0], &info);
+        assert_in_range(info.sent_bytes, 6000000, 6 << 20);
+        run(&p, 600 * SECOND);
+        assert_int_equal(hawser_conn_error(p.conn[0]), 0); /* it answers */
+        cut(&p);
+        run(&p, 1000 * SECOND);
+        assert_int_equal(hawser_conn_error(p.conn[0]), -ETIMEDOUT);
+        finish(&p);
+    }
+}
+
+/* A stream that ends before its first byte: the server must see the end although no DSS was exchanged yet. */
+static void end_of_an_empty_stream_arrives(void **state)
+{
+    (void)state;
+    struct pair p;
+    connect_pair(&p, 43, 1, false);
+    hawser_shutdown(p.conn[0]);
+    run(&p, 5 * SECOND);
+    assert_int_equal(read_all(&p, 1), 0);
+    send_some(&p, 1, 1000);
+    run(&p, SECOND);
+    struct hawser_conn_info info;
+    hawser_conn_info(p.conn[0], &info);
+    assert_true(info.mptcp);
+    assert_int_equal(info.recv_bytes, 1000);
+    finish(&p);
+}
+
+static bool drop_to_client(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    (void)packet;
+    (void)len;
+    return to == 1 || !*(bool *)ctx;
+}
+
+/* RFC 8684 3.3.3: the acknowledgement of the DATA_FIN is lost; the repeated DATA_FIN draws another, and then silence.
+ */
+static void lost_acknowledgement_of_a_data_fin(void **state)
+{
+    (void)state;
+    struct pair p;
+    bool dropping = false;
+    connect_pair(&p, 44, 1, false);
+    p.w.tamper = drop_to_client;
+    p.w.tamper_ctx = &dropping;
+    send_some(&p, 0, 1000);
+    run(&p, SECOND);
+    dropping = true;
+    hawser_shutdown(p.conn[0]);
+    run(&p, SECOND / 2);
+    assert_int_equal(read_all(&p, 1), 0);
+    dropping = false;
+    run(&p, 10 * SECOND);
+    uint64_t before = world_counter(&p.w, 0, "ip.packets_out");
+    run(&p, 100 * SECOND); /* the server keeps its half open */
+    assert_int_equal(world_counter(&p.w, 0, "ip.packets_out"), before);
+    assert_int_equal(hawser_conn_error(p.conn[0]), 0);
+    finish(&p);
+}
+
+static void vanished_peer_with_a_data_fin_outstanding(void **state)
+{
+    (void)state;
+    struct pair p;
+    connect_pair(&p, 45, 1, false);
+    send_some(&p, 0, 1000);
+    run(&p, SECOND);
+    cut(&p);
+    hawser_shutdown(p.conn[0]);
+    run(&p, 90 * SECOND);
+    assert_int_equal(hawser_conn_error(p.conn[0]), 0);
+    run(&p, 400 * SECOND);
+    assert_int_equal(hawser_conn_error(p.conn[0]), -ETIMEDOUT);
+    finish(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vanished_peer_with_data_outstanding),
+        cmocka_unit_test(vanished_peer_with_a_shut_window),
+        cmocka_unit_test(end_of_an_empty_stream_arrives),
+        cmocka_unit_test(lost_acknowledgement_of_a_data_fin),
+        cmocka_unit_test(vanished_peer_with_a_data_fin_outstanding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
