@@ -200,9 +200,18 @@ void send_forget_reinjection(struct subflow *subflow)
     }
 }
 
+/* Something waits and nothing is under way on a path that works: no acknowledgement will come by itself to let it go.
+ */
 bool send_blocked_by_window(const struct conn *conn)
 {
-    return conn->established && dsn_lt(conn->snd_nxt, conn->sendq.end);
+    if (!conn->established || !dsn_lt(conn->snd_nxt, conn->sendq.end))
+        return false;
+    EACH_SUBFLOW (it, conn) {
+        const struct subflow *subflow = subflow_at(it);
+        if (subflow->tcp.txq.count && !subflow->stale && usable(subflow))
+            return false;
+    }
+    return true;
 }
 
 /* ---- the data level's own retransmission (RFC 8684 3.3.6) ---- */

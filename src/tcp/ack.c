@@ -137,6 +137,9 @@ void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     }
     if (d.advanced)
         tcp->rtt.backoff = 0;
+    /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so. */
+    if (d.bytes || tcp->snd_wnd == 0 || tcp->txq.count == 0)
+        tcp->unanswered_since_ns = 0;
     tcp_recovery_on_ack(tcp, &d, now_ns);
     if (d.bytes && (!tcp->recovery.active || tcp->recovery.after_timeout))
         tell_controller(tcp, &d, limited, now_ns);

@@ -7,9 +7,11 @@
 /* RFC 9293 3.4.2: MSL; half of the two minutes there, as hosts commonly choose. */
 #define TCP_MSL_NS (30 * NS_PER_S)
 #define TCP_DELAYED_ACK_NS (40 * NS_PER_MS)
-/* RFC 1122 4.2.3.5: R2 is at least 3 minutes for a SYN and 100 s for data. */
-#define TCP_SYN_TRIES_MAX 6
-#define TCP_BACKOFF_MAX 10
+/* RFC 9293 3.8.3: R2 is at least 3 minutes for a SYN, which eight of them last, and 100 s for data. A SYN/ACK that
+ * nobody answers is likelier a forgery than a slow path. */
+#define TCP_SYN_TRIES_MAX 8
+#define TCP_SYNACK_TRIES_MAX 6
+#define TCP_R2_NS (120 * NS_PER_S)
 #define TCP_QUICK_ACKS 16
 /* RFC 5961 7: challenge ACKs a second. */
 #define TCP_CHALLENGE_ACKS 10

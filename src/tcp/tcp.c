@@ -179,6 +179,14 @@ void tcp_signal_now(struct tcp *tcp)
     tcp->signal_now = tcp->ack_now;
 }
 
+void tcp_probe_now(struct tcp *tcp)
+{
+    if (tcp->state < TCPS_ESTABLISHED)
+        return;
+    tcp->probe_wanted = true;
+    tcp->hooks->wake(tcp);
+}
+
 void tcp_ack_now(struct tcp *tcp)
 {
     if (tcp->state == TCPS_CLOSED || tcp->state == TCPS_SYN_SENT)

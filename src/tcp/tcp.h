@@ -184,8 +184,10 @@ struct tcp {
     uint32_t challenge_tokens; /* RFC 5961 7: challenge ACKs left in this second */
     uint64_t challenge_refill_ns;
     uint64_t last_sent_ns;
-    bool probe_wanted; /* send a window probe */
-    bool reset_wanted; /* send a RST, then be gone */
+    uint64_t unanswered_since_ns; /* the first timeout or window probe since the peer last answered; 0: none */
+    uint32_t window_probes;       /* since the window shut */
+    bool probe_wanted;            /* send a probe */
+    bool reset_wanted;            /* send a RST, then be gone */
 
     uint64_t sent_bytes, recv_bytes, retransmitted_bytes, timeouts;
 };
@@ -253,6 +255,9 @@ void tcp_ack_now(struct tcp *tcp);
 /* Likewise, and data that leaves before it does not stand in for it: the upper layer has options to say that data
  * segments have no room for. */
 void tcp_signal_now(struct tcp *tcp);
+
+/* A segment that the peer must answer, whatever it has to say, leaves at the next output. */
+void tcp_probe_now(struct tcp *tcp);
 
 /* Bytes sent and neither acknowledged, sacked nor deemed lost. */
 static inline uint32_t tcp_in_flight(const struct tcp *tcp)

@@ -52,15 +52,31 @@ void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns)
         tcp->timers.probe = now_ns + timeout;
 }
 
+/* RFC 9293 3.8.3: has the peer left us without an answer for R2? Counted from the first question it did not answer. */
+static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
+{
+    if (tcp->state == TCPS_SYN_SENT)
+        return tcp->handshake_tries >= TCP_SYN_TRIES_MAX;
+    if (tcp->state == TCPS_SYN_RECEIVED)
+        return tcp->handshake_tries >= TCP_SYNACK_TRIES_MAX;
+    if (tcp->unanswered_since_ns == 0)
+        tcp->unanswered_since_ns = now_ns;
+    return now_ns - tcp->unanswered_since_ns >= TCP_R2_NS;
+}
+
+static void give_up(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->reset_wanted = tcp->state >= TCPS_ESTABLISHED;
+    tcp_close_now(tcp, -ETIMEDOUT, now_ns);
+}
+
 static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->timers.retransmit = TIME_NEVER;
     if (tcp->txq.count == 0)
         return;
-    bool opening = tcp->state < TCPS_ESTABLISHED;
-    if ((opening && tcp->handshake_tries >= TCP_SYN_TRIES_MAX) || (!opening && tcp->rtt.backoff >= TCP_BACKOFF_MAX)) {
-        tcp->reset_wanted = !opening;
-        tcp_close_now(tcp, -ETIMEDOUT, now_ns);
+    if (peer_vanished(tcp, now_ns)) {
+        give_up(tcp, now_ns);
         return;
     }
     count(&tcp->host->counters, COUNT_TCP_TIMEOUTS);
@@ -92,16 +108,27 @@ static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
     tcp->hooks->wake(tcp);
 }
 
-/* RFC 9293 3.8.6.1: the window stays shut; ask again, backing off. */
+/* RFC 9293 3.8.6.1: the interval between window probes grows like the retransmission timeout, but is no sign of loss
+ * and leaves that one alone. */
+static uint64_t window_probe_interval(const struct tcp *tcp)
+{
+    uint64_t interval = rtt_timeout(&tcp->rtt) << HW_MIN(tcp->window_probes, 16u);
+    return HW_MIN(interval, RTO_MAX_NS);
+}
+
+/* RFC 9293 3.8.6.1: the window stays shut; ask again, backing off, for as long as the peer answers. */
 static void on_persist(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->timers.persist = TIME_NEVER;
     if (!tcp->hooks->blocked_by_window(tcp))
         return;
-    rtt_back_off(&tcp->rtt);
-    tcp->probe_wanted = true;
+    if (peer_vanished(tcp, now_ns)) {
+        give_up(tcp, now_ns);
+        return;
+    }
+    tcp->window_probes++;
+    tcp_probe_now(tcp);
     tcp_update_persist(tcp, now_ns);
-    tcp->hooks->wake(tcp);
 }
 
 void tcp_update_persist(struct tcp *tcp, uint64_t now_ns)
@@ -109,12 +136,14 @@ void tcp_update_persist(struct tcp *tcp, uint64_t now_ns)
     /* What is outstanding has the retransmission timer to keep asking. */
     bool wanted = tcp->state >= TCPS_ESTABLISHED && tcp->state != TCPS_TIME_WAIT && tcp->txq.count == 0 &&
                   tcp->hooks->blocked_by_window(tcp);
-    if (!wanted)
+    if (!wanted) {
         tcp->timers.persist = TIME_NEVER;
-    else if (tcp->timers.persist == TIME_NEVER)
-        tcp->timers.persist = now_ns + rtt_timeout(&tcp->rtt);
-    else
+        tcp->window_probes = 0;
+    } else if (tcp->timers.persist == TIME_NEVER) {
+        tcp->timers.persist = now_ns + window_probe_interval(tcp);
+    } else {
         return;
+    }
     tcp_timers_arm(tcp);
 }
 

@@ -115,80 +115,11 @@ static void vanished_peer_with_a_shut_window(void **state)
     }
 }
 
-/* A stream that ends before its first byte: the server must see the end although no DSS was exchanged yet. */
-static void end_of_an_empty_stream_arrives(void **state)
-{
-    (void)state;
-    struct pair p;
-    connect_pair(&p, 43, 1, false);
-    hawser_shutdown(p.conn[0]);
-    run(&p, 5 * SECOND);
-    assert_int_equal(read_all(&p, 1), 0);
-    send_some(&p, 1, 1000);
-    run(&p, SECOND);
-    struct hawser_conn_info info;
-    hawser_conn_info(p.conn[0], &info);
-    assert_true(info.mptcp);
-    assert_int_equal(info.recv_bytes, 1000);
-    finish(&p);
-}
-
-static bool drop_to_client(void *ctx, int to, uint8_t *packet, uint16_t *len)
-{
-    (void)packet;
-    (void)len;
-    return to == 1 || !*(bool *)ctx;
-}
-
-/* RFC 8684 3.3.3: the acknowledgement of the DATA_FIN is lost; the repeated DATA_FIN draws another, and then silence.
- */
-static void lost_acknowledgement_of_a_data_fin(void **state)
-{
-    (void)state;
-    struct pair p;
-    bool dropping = false;
-    connect_pair(&p, 44, 1, false);
-    p.w.tamper = drop_to_client;
-    p.w.tamper_ctx = &dropping;
-    send_some(&p, 0, 1000);
-    run(&p, SECOND);
-    dropping = true;
-    hawser_shutdown(p.conn[0]);
-    run(&p, SECOND / 2);
-    assert_int_equal(read_all(&p, 1), 0);
-    dropping = false;
-    run(&p, 10 * SECOND);
-    uint64_t before = world_counter(&p.w, 0, "ip.packets_out");
-    run(&p, 100 * SECOND); /* the server keeps its half open */
-    assert_int_equal(world_counter(&p.w, 0, "ip.packets_out"), before);
-    assert_int_equal(hawser_conn_error(p.conn[0]), 0);
-    finish(&p);
-}
-
-static void vanished_peer_with_a_data_fin_outstanding(void **state)
-{
-    (void)state;
-    struct pair p;
-    connect_pair(&p, 45, 1, false);
-    send_some(&p, 0, 1000);
-    run(&p, SECOND);
-    cut(&p);
-    hawser_shutdown(p.conn[0]);
-    run(&p, 90 * SECOND);
-    assert_int_equal(hawser_conn_error(p.conn[0]), 0);
-    run(&p, 400 * SECOND);
-    assert_int_equal(hawser_conn_error(p.conn[0]), -ETIMEDOUT);
-    finish(&p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vanished_peer_with_data_outstanding),
         cmocka_unit_test(vanished_peer_with_a_shut_window),
-        cmocka_unit_test(end_of_an_empty_stream_arrives),
-        cmocka_unit_test(lost_acknowledgement_of_a_data_fin),
-        cmocka_unit_test(vanished_peer_with_a_data_fin_outstanding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
