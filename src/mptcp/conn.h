@@ -88,6 +88,7 @@ struct conn {
     bool established, confirmed; /* confirmed: the peer's first DSS arrived, so joins may begin (RFC 8684 3.1) */
     bool checksums;              /* DSS checksums are in use (RFC 8684 3.1, flag A) */
     bool peer_refuses_joins;     /* flag C */
+    bool key_said;               /* the last bare segment carried MP_CAPABLE */
     uint64_t local_key, remote_key;
     uint32_t local_token, remote_token;
     dsn64 local_idsn, remote_idsn;    /* the first byte of a stream is one higher */

@@ -98,6 +98,7 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
     struct conn *conn = subflow_of(tcp)->conn;
     if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
         conn->removed.count = 0;
+    conn->key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE);
     if (!mptcp_has(&sent->mp, MPTCP_ADD_ADDR))
         return;
     struct announcement *next = paths_next_announcement(conn);

@@ -115,11 +115,63 @@ static void vanished_peer_with_a_shut_window(void **state)
     }
 }
 
+/* A stream that ends before its first byte: the server must see the end although no DSS was exchanged yet. */
+static void end_of_an_empty_stream_arrives(void **state)
+{
+    (void)state;
+    struct pair p;
+    connect_pair(&p, 43, 1, false);
+    hawser_shutdown(p.conn[0]);
+    run(&p, 5 * SECOND);
+    assert_int_equal(read_all(&p, 1), 0);
+    send_some(&p, 1, 1000);
+    run(&p, SECOND);
+    struct hawser_conn_info info;
+    hawser_conn_info(p.conn[0], &info);
+    assert_true(info.mptcp);
+    assert_int_equal(info.recv_bytes, 1000);
+    finish(&p);
+}
+
+static bool drop_the_second_to_server(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    (void)packet;
+    (void)len;
+    return to != 1 || ++*(unsigned *)ctx != 2;
+}
+
+/* The same, and the third packet of the handshake with our key is lost. */
+static void end_of_an_empty_stream_without_the_third_packet(void **state)
+{
+    (void)state;
+    struct pair p = {.deaf = false};
+    unsigned packets = 0;
+    world_init(&p.w, 46, 1, 1, false, NULL, NULL);
+    p.w.tamper = drop_the_second_to_server;
+    p.w.tamper_ctx = &packets;
+    struct hawser_addr server = world_server_addr(&p.w, 0, PORT), any = {.port = PORT};
+    assert_int_equal(hawser_listen(p.w.stack[1], &any, 4, NULL, &p.listener), 0);
+    assert_int_equal(hawser_connect(p.w.stack[0], &server, NULL, p.w.now_ns, &p.conn[0]), 0);
+    while (!(hawser_conn_ready(p.conn[0]) & HAWSER_CONNECTED))
+        assert_true(world_step(&p.w, p.w.now_ns + SECOND));
+    hawser_shutdown(p.conn[0]);
+    while (hawser_accept(p.listener, &p.conn[1]) < 0)
+        assert_true(world_step(&p.w, p.w.now_ns + 3 * SECOND));
+    run(&p, 5 * SECOND);
+    assert_int_equal(read_all(&p, 1), 0);
+    struct hawser_conn_info info;
+    hawser_conn_info(p.conn[1], &info);
+    assert_true(info.mptcp);
+    finish(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vanished_peer_with_data_outstanding),
         cmocka_unit_test(vanished_peer_with_a_shut_window),
+        cmocka_unit_test(end_of_an_empty_stream_arrives),
+        cmocka_unit_test(end_of_an_empty_stream_without_the_third_packet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
