@@ -8,12 +8,32 @@
 static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, signal_timer);
+    bool fin_waits = conn->fin_sent && !conn->fin_acked;
+    if (fin_waits && conn_unheard(conn, now_ns)) {
+        conn_abort(conn, -ETIMEDOUT, now_ns);
+        return;
+    }
+    conn->fin_tries += fin_waits;
     EACH_SUBFLOW (it, conn) {
-        if (tcp_may_send(&subflow_at(it)->tcp) || subflow_at(it)->tcp.state > TCPS_ESTABLISHED)
-            tcp_signal_now(&subflow_at(it)->tcp);
+        struct tcp *tcp = &subflow_at(it)->tcp;
+        if (tcp_may_send(tcp) || tcp->state > TCPS_ESTABLISHED)
+            tcp_signal_now(tcp);
+        if (fin_waits &&
+            conn->confirmed) /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
+            tcp_probe_now(tcp);
     }
     conn->announce_now = true;
     signal_arm(conn, now_ns);
+}
+
+/* As on a subflow (RFC 9293 3.8.3, R2): questions without an answer for so long mean that nobody is there. */
+#define UNHEARD_MAX_NS (120 * NS_PER_S)
+
+bool conn_unheard(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->unheard_since_ns == 0)
+        conn->unheard_since_ns = now_ns;
+    return now_ns - conn->unheard_since_ns >= UNHEARD_MAX_NS;
 }
 
 #define LINGER_NS (60 * NS_PER_S)

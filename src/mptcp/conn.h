@@ -115,6 +115,8 @@ struct conn {
     struct mp_add_addr echo;
     bool echo_wanted;
     struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
+    uint8_t fin_tries;            /* how often the DATA_FIN was repeated since data was last acknowledged */
+    uint64_t unheard_since_ns;    /* the first repetition of data or DATA_FIN since the last DATA_ACK; 0: none */
     struct deadline data_timer;   /* no DATA_ACK for what every subflow delivered */
     uint32_t data_timeouts;       /* in a row */
     uint32_t data_again;          /* bytes that the data level sent again last; 0: it is not recovering */
@@ -158,6 +160,9 @@ void conn_fail(struct conn *conn, int error);
  * is not waited for. */
 void conn_detach(struct conn *conn, uint64_t now_ns);
 bool conn_closed(const struct conn *conn);
+/* To be asked when data or a DATA_FIN is repeated: was there no DATA_ACK at all for so long that the peer, or its
+ * options, must be deemed gone? */
+bool conn_unheard(struct conn *conn, uint64_t now_ns);
 
 static inline struct subflow *subflow_of(struct tcp *tcp) { return HW_CONTAINER(tcp, struct subflow, tcp); }
 extern const struct tcp_hooks subflow_hooks;

@@ -22,6 +22,7 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
         return;
     }
     dsn64 edge = dsn_add(ack, window);
+    conn->unheard_since_ns = 0;
     conn->snd_edge = dsn_max(conn->snd_edge, edge);
     if (conn->fin_sent && dsn_eq(ack, top))
         conn->fin_acked = true;
@@ -29,6 +30,7 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
     if (dsn_le(data, conn->sendq.una))
         return;
     conn->data_timeouts = 0;
+    conn->fin_tries = 0;
     conn->acked_bytes += (uint64_t)dsn_diff(data, conn->sendq.una);
     sendq_ack(&conn->sendq, data);
     iset_remove_below(&conn->reinject, data.v - conn->local_idsn.v);
@@ -49,8 +51,11 @@ static void take_mapping(struct subflow *subflow, const struct mapping *map, uin
         place_mapped(subflow, map, now_ns);
 }
 
-static void take_data_fin(struct conn *conn, dsn64 at)
+static void take_data_fin(struct subflow *subflow, dsn64 at, uint64_t now_ns)
 {
+    struct conn *conn = subflow->conn;
+    if (conn->peer_fin_taken) /* our DATA_ACK was lost. Not at once, lest two ends answer each other without pause */
+        tcp_ack_soon(&subflow->tcp, now_ns);
     if (conn->peer_fin_known)
         return;
     conn->peer_fin_known = true;
@@ -89,7 +94,7 @@ static void take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         /* The DATA_FIN is no payload: one byte less, and a checksum that is right for that (RFC 1624). */
         map.len--;
         map.checksum = (uint16_t)(map.checksum + 1 + (map.checksum == UINT16_MAX));
-        take_data_fin(conn, dsn_add(dsn, map.len));
+        take_data_fin(subflow, dsn_add(dsn, map.len), now_ns);
     }
     if (map.len)
         take_mapping(subflow, &map, now_ns);

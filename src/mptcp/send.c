@@ -1,4 +1,6 @@
 /* Departure of data: which bytes on which subflow (RFC 8684 3.3.5, 3.3.6). */
+#include <errno.h>
+
 #include "base/check.h"
 #include "mptcp/conn.h"
 #include "wire/checksum.h"
@@ -263,6 +265,10 @@ static void send_again(struct conn *conn, uint64_t bytes)
 void send_on_data_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, data_timer);
+    if (conn_unheard(conn, now_ns)) { /* RFC 8684 3.7: the options do not come through any more */
+        conn_abort(conn, -ETIMEDOUT, now_ns);
+        return;
+    }
     send_again(conn, UINT64_C(1000) << HW_MIN(2 * conn->data_timeouts, 20u));
     conn->data_timeouts++;
     send_arm_data_timer(conn, now_ns);

@@ -4,6 +4,7 @@
 #include "wire/keys.h"
 
 #define SIGNAL_REPEAT_NS NS_PER_S
+#define SIGNAL_BACKOFF_MAX 5
 
 static void write_dss(const struct conn *conn, const struct tx_record *record, struct mptcp_options *mp)
 {
@@ -99,6 +100,8 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
     if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
         conn->removed.count = 0;
     conn->key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE);
+    if (conn->key_said && conn->fin_sent) /* it took the place of a DATA_FIN */
+        tcp_signal_now(tcp);
     if (!mptcp_has(&sent->mp, MPTCP_ADD_ADDR))
         return;
     struct announcement *next = paths_next_announcement(conn);
@@ -116,10 +119,12 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 /* One timer repeats what must be answered: a DATA_FIN (RFC 8684 3.3.3) and announced addresses (3.4.1). */
 void signal_arm(struct conn *conn, uint64_t now_ns)
 {
-    bool waiting = conn->fin_sent && !conn->fin_acked && conn->mode == CONN_MPTCP;
-    for (unsigned i = 0; i < conn->announcement_count; i++)
-        waiting |= !conn->announcements[i].echoed && conn->announcements[i].tries < ANNOUNCE_TRIES_MAX;
+    uint64_t wait = 0;
+    if (conn->fin_sent && !conn->fin_acked && conn->mode == CONN_MPTCP)
+        wait = SIGNAL_REPEAT_NS << HW_MIN(conn->fin_tries, SIGNAL_BACKOFF_MAX);
+    if (paths_next_announcement(conn))
+        wait = SIGNAL_REPEAT_NS;
     if (conn_closed(conn))
-        waiting = false;
-    deadline_set(&conn->host->tcp.timers, &conn->signal_timer, waiting ? now_ns + SIGNAL_REPEAT_NS : TIME_NEVER);
+        wait = 0;
+    deadline_set(&conn->host->tcp.timers, &conn->signal_timer, wait ? now_ns + wait : TIME_NEVER);
 }

@@ -161,9 +161,8 @@ static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_o
     }
     if (!in_order || tcp->unacked_bytes > tcp->segment_bytes || s->header.flags & TCP_FIN) {
         tcp_ack_now(tcp);
-    } else if (tcp->timers.delayed_ack == TIME_NEVER) {
-        tcp->timers.delayed_ack = now_ns + TCP_DELAYED_ACK_NS;
-        tcp_timers_arm(tcp);
+    } else {
+        tcp_ack_soon(tcp, now_ns);
     }
 }
 

@@ -179,6 +179,14 @@ void tcp_signal_now(struct tcp *tcp)
     tcp->signal_now = tcp->ack_now;
 }
 
+void tcp_ack_soon(struct tcp *tcp, uint64_t now_ns)
+{
+    if (tcp->state < TCPS_ESTABLISHED || tcp->timers.delayed_ack != TIME_NEVER)
+        return;
+    tcp->timers.delayed_ack = now_ns + TCP_DELAYED_ACK_NS;
+    tcp_timers_arm(tcp);
+}
+
 void tcp_probe_now(struct tcp *tcp)
 {
     if (tcp->state < TCPS_ESTABLISHED)

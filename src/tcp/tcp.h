@@ -256,6 +256,9 @@ void tcp_ack_now(struct tcp *tcp);
  * segments have no room for. */
 void tcp_signal_now(struct tcp *tcp);
 
+/* An acknowledgement leaves within the time it may be delayed. */
+void tcp_ack_soon(struct tcp *tcp, uint64_t now_ns);
+
 /* A segment that the peer must answer, whatever it has to say, leaves at the next output. */
 void tcp_probe_now(struct tcp *tcp);
 

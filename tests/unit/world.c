@@ -164,3 +164,30 @@ uint64_t world_counter(const struct world *w, int end, const char *name)
     fail_msg("no counter is called %s", name);
     return 0;
 }
+
+void world_fix_checksum(uint8_t *packet, uint16_t len)
+{
+    uint8_t *tcp = packet + 20, *payload = tcp + (tcp[12] >> 4) * 4;
+    struct hawser_tx tx = {.head_len = (uint8_t)(payload - packet), .l3_len = 20, .part_count = 1};
+    memcpy(tx.head, packet, tx.head_len);
+    tx.parts[0] = (struct hawser_part){payload, (uint32_t)(packet + len - payload)};
+    tx.payload_len = tx.parts[0].len;
+    uint32_t sum = 6 + (uint32_t)(len - 20);
+    for (unsigned i = 12; i < 20; i += 2)
+        sum += (uint32_t)packet[i] << 8 | packet[i + 1];
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    tx.head[20 + 16] = (uint8_t)(sum >> 8);
+    tx.head[20 + 17] = (uint8_t)sum;
+    hawser_tx_finish_checksum(&tx);
+    memcpy(packet, tx.head, tx.head_len);
+}
+
+uint8_t *world_find_mptcp(uint8_t *packet, uint8_t *from)
+{
+    uint8_t *tcp = packet + 20, *p = from ? from : tcp + 20, *end = tcp + (tcp[12] >> 4) * 4;
+    for (; p < end && *p != 0; p += *p == 1 ? 1 : p[1])
+        if (*p == 30)
+            return p;
+    return NULL;
+}

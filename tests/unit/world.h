@@ -59,4 +59,9 @@ struct hawser_addr world_server_addr(const struct world *w, unsigned i, uint16_t
 /* Counter of one end by its public name. */
 uint64_t world_counter(const struct world *w, int end, const char *name);
 
+/* For those who tamper with IPv4 packets. Makes the TCP checksum right again. */
+void world_fix_checksum(uint8_t *packet, uint16_t len);
+/* The first MPTCP option from `from` on (NULL: from the first option), or NULL. */
+uint8_t *world_find_mptcp(uint8_t *packet, uint8_t *from);
+
 #endif

@@ -122,7 +122,7 @@ static void end_of_an_empty_stream_arrives(void **state)
     struct pair p;
     connect_pair(&p, 43, 1, false);
     hawser_shutdown(p.conn[0]);
-    run(&p, 5 * SECOND);
+    run(&p, SECOND / 2);
     assert_int_equal(read_all(&p, 1), 0);
     send_some(&p, 1, 1000);
     run(&p, SECOND);
@@ -165,6 +165,80 @@ static void end_of_an_empty_stream_without_the_third_packet(void **state)
     finish(&p);
 }
 
+static bool drop_to_client(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    (void)packet;
+    (void)len;
+    return to == 1 || !*(bool *)ctx;
+}
+
+/* RFC 8684 3.3.3: the acknowledgement of the DATA_FIN is lost; the repeated DATA_FIN draws another, and then silence.
+ */
+static void lost_acknowledgement_of_a_data_fin(void **state)
+{
+    (void)state;
+    struct pair p;
+    bool dropping = false;
+    connect_pair(&p, 44, 1, false);
+    p.w.tamper = drop_to_client;
+    p.w.tamper_ctx = &dropping;
+    send_some(&p, 0, 1000);
+    run(&p, SECOND);
+    dropping = true;
+    hawser_shutdown(p.conn[0]);
+    run(&p, SECOND / 2);
+    assert_int_equal(read_all(&p, 1), 0);
+    dropping = false;
+    run(&p, 10 * SECOND);
+    uint64_t before = world_counter(&p.w, 0, "ip.packets_out");
+    run(&p, 100 * SECOND); /* the server keeps its half open */
+    assert_int_equal(world_counter(&p.w, 0, "ip.packets_out"), before);
+    assert_int_equal(hawser_conn_error(p.conn[0]), 0);
+    finish(&p);
+}
+
+static void vanished_peer_with_a_data_fin_outstanding(void **state)
+{
+    (void)state;
+    struct pair p;
+    connect_pair(&p, 45, 1, false);
+    send_some(&p, 0, 1000);
+    run(&p, SECOND);
+    cut(&p);
+    hawser_shutdown(p.conn[0]);
+    run(&p, 90 * SECOND);
+    assert_int_equal(hawser_conn_error(p.conn[0]), 0);
+    run(&p, 400 * SECOND);
+    assert_int_equal(hawser_conn_error(p.conn[0]), -ETIMEDOUT);
+    finish(&p);
+}
+
+static bool strip_to_client(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    for (uint8_t *p = NULL; to == 0 && *(bool *)ctx && (p = world_find_mptcp(packet, p));)
+        memset(p, 1, p[1]);
+    world_fix_checksum(packet, *len);
+    return true;
+}
+
+/* From the middle on the subflow acknowledges, but no DATA_ACK comes through: an error, not repetition for ever. */
+static void data_acks_vanish_in_mid_connection(void **state)
+{
+    (void)state;
+    struct pair p;
+    bool stripping = false;
+    connect_pair(&p, 47, 1, false);
+    p.w.tamper = strip_to_client;
+    p.w.tamper_ctx = &stripping;
+    send_some(&p, 0, 1000);
+    run(&p, SECOND);
+    stripping = true;
+    send_some(&p, 0, 1000);
+    run(&p, 400 * SECOND);
+    assert_int_equal(hawser_conn_error(p.conn[0]), -ETIMEDOUT);
+    finish(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +246,9 @@ int main(void)
         cmocka_unit_test(vanished_peer_with_a_shut_window),
         cmocka_unit_test(end_of_an_empty_stream_arrives),
         cmocka_unit_test(end_of_an_empty_stream_without_the_third_packet),
+        cmocka_unit_test(lost_acknowledgement_of_a_data_fin),
+        cmocka_unit_test(vanished_peer_with_a_data_fin_outstanding),
+        cmocka_unit_test(data_acks_vanish_in_mid_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

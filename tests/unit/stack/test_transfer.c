@@ -221,42 +221,13 @@ static void cut_path(void **state)
     world_destroy(&w);
 }
 
-/* Makes the TCP checksum of an IPv4 packet right again. */
-static void fix_checksum(uint8_t *packet, uint16_t len)
-{
-    uint8_t *tcp = packet + 20, *payload = tcp + (tcp[12] >> 4) * 4;
-    struct hawser_tx tx = {.head_len = (uint8_t)(payload - packet), .l3_len = 20, .part_count = 1};
-    memcpy(tx.head, packet, tx.head_len);
-    tx.parts[0] = (struct hawser_part){payload, (uint32_t)(packet + len - payload)};
-    tx.payload_len = tx.parts[0].len;
-    uint32_t sum = 6 + (uint32_t)(len - 20);
-    for (unsigned i = 12; i < 20; i += 2)
-        sum += (uint32_t)packet[i] << 8 | packet[i + 1];
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    tx.head[20 + 16] = (uint8_t)(sum >> 8);
-    tx.head[20 + 17] = (uint8_t)sum;
-    hawser_tx_finish_checksum(&tx);
-    memcpy(packet, tx.head, tx.head_len);
-}
-
-/* The first MPTCP option of an IPv4 packet from `from` on (NULL: from the first option), or NULL. */
-static uint8_t *find_mptcp(uint8_t *packet, uint8_t *from)
-{
-    uint8_t *tcp = packet + 20, *p = from ? from : tcp + 20, *end = tcp + (tcp[12] >> 4) * 4;
-    for (; p < end && *p != 0; p += *p == 1 ? 1 : p[1])
-        if (*p == 30)
-            return p;
-    return NULL;
-}
-
 static bool strip_mptcp(void *ctx, int to, uint8_t *packet, uint16_t *len)
 {
     (void)ctx;
     (void)to;
-    for (uint8_t *p = NULL; (p = find_mptcp(packet, p));)
+    for (uint8_t *p = NULL; (p = world_find_mptcp(packet, p));)
         memset(p, 1, p[1]);
-    fix_checksum(packet, *len);
+    world_fix_checksum(packet, *len);
     return true;
 }
 
@@ -271,14 +242,14 @@ struct frozen_ack {
 static bool freeze_data_ack(void *ctx, int to, uint8_t *packet, uint16_t *len)
 {
     struct frozen_ack *f = ctx;
-    uint8_t *p = to == 0 && f->w->now_ns < f->until_ns ? find_mptcp(packet, NULL) : NULL;
+    uint8_t *p = to == 0 && f->w->now_ns < f->until_ns ? world_find_mptcp(packet, NULL) : NULL;
     if (!p || p[2] >> 4 != 2 || (p[3] & 3) != 3) /* a DSS with a 64-bit DATA_ACK */
         return true;
     if (!f->seen)
         memcpy(f->first, p + 4, 8);
     f->seen = true;
     memcpy(p + 4, f->first, 8);
-    fix_checksum(packet, *len);
+    world_fix_checksum(packet, *len);
     return true;
 }
 
