@@ -78,6 +78,10 @@ static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_
     bool good_ack = flags & TCP_ACK && s->ack == SSN_ORIGIN + 1 && tcp->snd_nxt > SSN_ORIGIN;
     if (flags & TCP_ACK && !good_ack) {
         count(&tcp->host->counters, COUNT_DROP_BAD_ACK);
+        if (!(flags & TCP_RST)) { /* RFC 9293 3.10.7.3: it belongs to an old connection, which a RST ends */
+            tcp->stray_ack = s->ack;
+            tcp->hooks->wake(tcp);
+        }
         return;
     }
     if (flags & TCP_RST) {

@@ -275,6 +275,11 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     }
     if (tcp->state == TCPS_CLOSED)
         return;
+    if (tcp->stray_ack) {
+        count(&tcp->host->counters, COUNT_TCP_RESETS_OUT);
+        emit(tcp, NULL, tcp->stray_ack, TCP_RST, batch, now_ns);
+        tcp->stray_ack = 0;
+    }
     if (tcp->txq.lost_bytes)
         retransmit_lost(tcp, batch, now_ns);
     send_fin(tcp, batch, now_ns);

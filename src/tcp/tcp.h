@@ -184,6 +184,7 @@ struct tcp {
     uint32_t challenge_tokens; /* RFC 5961 7: challenge ACKs left in this second */
     uint64_t challenge_refill_ns;
     uint64_t last_sent_ns;
+    uint64_t stray_ack; /* of an old connection's segment that met our SYN, to be answered by a RST; 0: none */
     uint64_t unanswered_since_ns; /* the first timeout or window probe since the peer last answered; 0: none */
     uint32_t window_probes;       /* since the window shut */
     bool probe_wanted;            /* send a probe */

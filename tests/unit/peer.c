@@ -1,0 +1,170 @@
+#include "peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/seq.h"
+#include "wire/ip.h"
+#include "wire/keys.h"
+
+#define BATCH 16
+
+void peer_init(struct peer *p, const struct hawser_stack_options *options)
+{
+    memset(p, 0, sizeof *p);
+    test_env_init(&p->env, 7);
+    p->now_ns = UINT64_C(1000000000);
+    p->iss = 0xffffff00; /* wraps soon */
+    p->window = 0xffff;
+    p->key = UINT64_C(0x0102030405060708);
+    p->stack = hawser_stack_new(&p->env.env, options);
+    assert_non_null(p->stack);
+    struct hawser_link_options link = {.size = sizeof link, .mtu = 1500};
+    assert_int_equal(hawser_stack_add_link(p->stack, &link), 0);
+    assert_int_equal(hawser_addr_parse(&p->own, "10.0.0.1", 0), 0);
+    assert_int_equal(hawser_stack_add_address(p->stack, 0, &p->own, 24), 0);
+    p->own.port = PEER_PORT;
+    assert_int_equal(hawser_addr_parse(&p->addr, "10.0.0.2", 4000), 0);
+    struct hawser_addr any = {.port = PEER_PORT};
+    assert_int_equal(hawser_listen(p->stack, &any, 4, NULL, &p->listener), 0);
+}
+
+void peer_destroy(struct peer *p)
+{
+    hawser_stack_free(p->stack);
+    test_env_check_clean(&p->env);
+}
+
+static void note(struct peer *p, const struct hawser_tx *tx)
+{
+    uint8_t bytes[HAWSER_TX_HEAD + 65536];
+    struct ip_header ip;
+    struct tcp_header tcp;
+    assert_true(p->seen_count < PEER_SEEN_MAX);
+    struct peer_segment *s = &p->seen[p->seen_count++];
+    size_t len = hawser_tx_flatten(tx, bytes);
+    assert_int_equal(ip_parse(bytes, len, false, &ip), IP_OK);
+    const uint8_t *at = bytes + ip.header_len;
+    assert_true(tcp_header_parse(at, ip.payload_len, &tcp));
+    tcp_options_parse(at + TCP_HEADER_LEN, (size_t)(tcp.header_len - TCP_HEADER_LEN), tcp.flags, &s->options);
+    assert_int_equal(s->options.malformed, 0);
+    if (tcp.flags & TCP_SYN)
+        p->irs = tcp.seq.v;
+    s->local = ip.src;
+    s->local.port = tcp.src_port;
+    s->remote = ip.dst;
+    s->remote.port = tcp.dst_port;
+    s->flags = tcp.flags;
+    s->seq = tcp.seq.v - p->irs;
+    s->ack = tcp.flags & TCP_ACK ? tcp.ack.v - p->iss : 0;
+    s->window = tcp.window;
+    s->len = ip.payload_len - tcp.header_len;
+    assert_true(s->len <= PEER_PAYLOAD_MAX);
+    memcpy(s->payload, at + tcp.header_len, s->len);
+}
+
+void peer_drain(struct peer *p)
+{
+    struct hawser_tx batch[BATCH];
+    size_t n;
+    do {
+        n = hawser_stack_output(p->stack, batch, BATCH, p->now_ns);
+        for (size_t i = 0; i < n; i++)
+            note(p, &batch[i]);
+    } while (n == BATCH);
+}
+
+void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options,
+               const void *payload, uint32_t len)
+{
+    uint8_t bytes[IPV4_HEADER_LEN + TCP_HEADER_LEN + TCP_OPTION_SPACE + PEER_PAYLOAD_MAX];
+    uint8_t area[TCP_OPTION_SPACE];
+    struct tcp_options sent;
+    size_t options_len = options ? tcp_options_plan(area, options, &sent) : 0;
+    struct tcp_header h = {.src_port = p->addr.port,
+                           .dst_port = p->own.port,
+                           .seq = seq_at(p->iss + seq),
+                           .ack = seq_at(flags & TCP_ACK ? p->irs + ack : 0),
+                           .flags = flags,
+                           .header_len = (uint8_t)(TCP_HEADER_LEN + options_len),
+                           .window = p->window};
+    assert_true(len <= PEER_PAYLOAD_MAX);
+    size_t l3 = ip_emit(bytes, &p->addr, &p->own, 0, h.header_len + len);
+    tcp_header_emit(bytes + l3, &h);
+    if (options_len)
+        memcpy(bytes + l3 + TCP_HEADER_LEN, area, options_len);
+    if (len)
+        memcpy(bytes + l3 + h.header_len, payload, len);
+    struct hawser_rx rx = {.data = bytes, .len = (uint32_t)(l3 + h.header_len + len), .flags = HAWSER_RX_CSUM_OK};
+    hawser_stack_input(p->stack, 0, &rx, 1, p->now_ns);
+    peer_drain(p);
+}
+
+void peer_wait(struct peer *p, uint64_t ns)
+{
+    uint64_t until = p->now_ns + ns;
+    peer_drain(p);
+    for (uint64_t next; (next = hawser_stack_deadline(p->stack)) <= until;) {
+        p->now_ns = next > p->now_ns ? next : p->now_ns;
+        hawser_stack_advance(p->stack, p->now_ns);
+        peer_drain(p);
+    }
+    p->now_ns = until;
+}
+
+const struct peer_segment *peer_last(const struct peer *p, uint8_t flags)
+{
+    for (unsigned i = p->seen_count; i-- > 0;)
+        if ((p->seen[i].flags & flags) == flags)
+            return &p->seen[i];
+    return NULL;
+}
+
+void peer_open_plain(struct peer *p)
+{
+    peer_send(p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    assert_non_null(peer_last(p, TCP_SYN | TCP_ACK));
+    peer_send(p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_int_equal(hawser_accept(p->listener, &p->conn), 0);
+    peer_forget(p);
+}
+
+static struct mp_capable capable(void) { return (struct mp_capable){.version = MPTCP_VERSION, .algorithms = 1}; }
+
+void peer_open_mptcp(struct peer *p)
+{
+    uint32_t token;
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE, .capable = capable()}};
+    peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+    const struct peer_segment *synack = peer_last(p, TCP_SYN | TCP_ACK);
+    assert_non_null(synack);
+    assert_true(mptcp_has(&synack->options.mp, MPTCP_CAPABLE));
+    p->stack_key = synack->options.mp.capable.sender_key;
+    mptcp_key_derive(p->key, &token, &p->idsn);
+    mptcp_key_derive(p->stack_key, &token, &p->stack_idsn);
+    o.mp.capable.has_sender_key = o.mp.capable.has_receiver_key = true;
+    o.mp.capable.sender_key = p->key;
+    o.mp.capable.receiver_key = p->stack_key;
+    o.mp.capable.checksum_required = synack->options.mp.capable.checksum_required;
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_int_equal(hawser_accept(p->listener, &p->conn), 0);
+    o = peer_dss(p, 1, 0, 0, 0);
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+    peer_forget(p);
+}
+
+struct tcp_options peer_dss(const struct peer *p, uint64_t ack, uint64_t dsn, uint32_t ssn, uint16_t len)
+{
+    struct tcp_options o = {.mp.present = 1u << MPTCP_DSS};
+    o.mp.dss = (struct mp_dss){.has_ack = true, .ack_is_64 = true, .ack = p->stack_idsn + ack};
+    if (len) {
+        o.mp.dss.has_map = o.mp.dss.dsn_is_64 = true;
+        o.mp.dss.dsn = p->idsn + dsn;
+        o.mp.dss.ssn = ssn;
+        o.mp.dss.len = len;
+    }
+    return o;
+}

@@ -1,0 +1,71 @@
+/*
+ * A peer by hand: one stack, and a host that is nothing but what the test makes it say. Segments go to the stack one by
+ * one, with any flags, numbers and options; what the stack answers is kept, parsed, in order. Numbers are relative to
+ * the initial sequence numbers of both sides, so that the first byte of each has number 1.
+ */
+#ifndef HW_TESTS_PEER_H
+#define HW_TESTS_PEER_H
+
+#include <hawser/hawser.h>
+
+#include "support.h"
+#include "wire/tcp.h"
+#include "wire/tcp_options.h"
+
+#define PEER_PORT 80
+#define PEER_SEEN_MAX 256
+#define PEER_PAYLOAD_MAX 1460
+
+struct peer_segment {
+    struct hawser_addr local, remote; /* of the stack and of the peer */
+    uint8_t flags;
+    uint32_t seq, ack; /* relative */
+    uint16_t window;
+    uint32_t len; /* payload bytes */
+    uint8_t payload[PEER_PAYLOAD_MAX];
+    struct tcp_options options;
+};
+
+struct peer {
+    struct test_env env;
+    struct hawser_stack *stack;
+    struct hawser_listener *listener;
+    struct hawser_conn *conn;
+    struct hawser_addr own, addr; /* the stack's and ours, as segments go now */
+    uint32_t iss, irs;            /* ours; the stack's, learned from its SYN */
+    uint16_t window;              /* of what we send */
+    uint64_t key, stack_key;      /* MPTCP, in host order */
+    uint64_t idsn, stack_idsn;
+    uint64_t now_ns;
+    struct peer_segment seen[PEER_SEEN_MAX]; /* since peer_forget() */
+    unsigned seen_count;
+};
+
+/* A stack with one address and a listener on PEER_PORT; options may be NULL. */
+void peer_init(struct peer *p, const struct hawser_stack_options *options);
+/* Frees all and asserts that nothing leaked. */
+void peer_destroy(struct peer *p);
+
+/* Sends a segment; `options` and `payload` may be NULL. What the stack answers at once is in `seen`. */
+void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options,
+               const void *payload, uint32_t len);
+
+/* Lets time pass, with the stack's timers and what they make it send. */
+void peer_wait(struct peer *p, uint64_t ns);
+/* Takes what the stack has to say now, after a call into it. */
+void peer_drain(struct peer *p);
+
+static inline void peer_forget(struct peer *p) { p->seen_count = 0; }
+/* The last segment seen with these flags set (0: any), or NULL. */
+const struct peer_segment *peer_last(const struct peer *p, uint8_t flags);
+
+/* Opens a connection to the listener and accepts it: plain TCP, or MPTCP with its keys settled and a first byte of data
+ * each way, so that both ends are sure of it. */
+void peer_open_plain(struct peer *p);
+void peer_open_mptcp(struct peer *p);
+
+/* A DSS with a DATA_ACK of all that the stack may have said and, when `len` is not 0, a mapping. `dsn` and `ack` are
+ * relative to the two IDSNs. */
+struct tcp_options peer_dss(const struct peer *p, uint64_t ack, uint64_t dsn, uint32_t ssn, uint16_t len);
+
+#endif

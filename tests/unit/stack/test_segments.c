@@ -1,0 +1,65 @@
+/* One segment at a time: what RFC 9293 and RFC 8684 say a host answers, and that what is wrong changes nothing. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "peer.h"
+#include "wire/checksum.h"
+#include "wire/keys.h"
+
+static struct hawser_addr remote_of(const struct peer *p)
+{
+    struct hawser_addr remote = p->addr;
+    remote.port = PEER_PORT;
+    return remote;
+}
+
+/* The stack opens a connection to us; its SYN is the last segment seen. */
+static void stack_connects(struct peer *p, bool plain)
+{
+    struct hawser_conn_options options = {.size = sizeof options, .no_mptcp = plain};
+    p->addr = remote_of(p);
+    assert_int_equal(hawser_connect(p->stack, &p->addr, &options, p->now_ns, &p->conn), 0);
+    peer_drain(p);
+    const struct peer_segment *syn = peer_last(p, TCP_SYN);
+    assert_non_null(syn);
+    p->own = syn->local;
+}
+
+/* RFC 9293 3.10.7.3, first; 3.5.1, figure 8: our port still belongs to an old connection of the peer's. The RST ends
+ * that, and the next SYN opens the new one. */
+static void answers_a_wrong_ack_to_its_syn_with_a_reset(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL);
+    stack_connects(&p, true);
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 5000, 777, NULL, NULL, 0); /* the challenge of RFC 5961 4.2 */
+    const struct peer_segment *reset = peer_last(&p, TCP_RST);
+    assert_non_null(reset);
+    assert_int_equal(reset->seq, 777);
+    assert_false(reset->flags & TCP_ACK);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_forget(&p);
+    peer_send(&p, TCP_RST | TCP_ACK, 5000, 777, NULL, NULL, 0);
+    assert_int_equal(p.seen_count, 0);
+    peer_wait(&p, 2 * NS_PER_S);
+    assert_non_null(peer_last(&p, TCP_SYN));
+    peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, NULL, NULL, 0);
+    assert_true(hawser_conn_ready(p.conn) & HAWSER_CONNECTED);
+    peer_destroy(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_a_wrong_ack_to_its_syn_with_a_reset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
