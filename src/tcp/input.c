@@ -72,6 +72,18 @@ static void handle_reset(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
     tcp_close_now(tcp, over ? 0 : refused, now_ns);
 }
 
+/* RFC 9293 3.10.7.3, fourth; 3.5, figure 7: both ends opened at once. The SYN goes out again as a SYN/ACK. */
+static void simultaneous_open(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
+{
+    tcp_learn_options(tcp, s, now_ns);
+    s->ssn = SSN_ORIGIN;
+    if (!tcp->hooks->segment(tcp, s, now_ns))
+        return;
+    tcp->state = TCPS_SYN_RECEIVED;
+    txq_mark_all_lost(&tcp->txq, false);
+    tcp->hooks->wake(tcp);
+}
+
 static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
 {
     uint8_t flags = s->header.flags;
@@ -91,8 +103,12 @@ static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_
         }
         return;
     }
-    if (!(flags & TCP_SYN) || !good_ack) {
-        count(&tcp->host->counters, COUNT_DROP_BAD_SYN); /* a simultaneous open needs a listener on both sides */
+    if (!(flags & TCP_SYN)) {
+        count(&tcp->host->counters, COUNT_DROP_NO_ACK);
+        return;
+    }
+    if (!good_ack) {
+        simultaneous_open(tcp, s, now_ns);
         return;
     }
     tcp_learn_options(tcp, s, now_ns);
@@ -106,7 +122,7 @@ static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_
 }
 
 /* Everything RFC 9293 3.10.7.4 checks before a segment may change anything. */
-static bool acceptable(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
+static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
 {
     uint8_t flags = s->header.flags;
     if (paws_rejects(tcp, s, now_ns)) {
@@ -118,6 +134,11 @@ static bool acceptable(struct tcp *tcp, const struct tcp_segment *s, uint64_t no
         txq_mark_all_lost(&tcp->txq, false); /* our SYN/ACK was lost */
         tcp->hooks->wake(tcp);
         return false;
+    }
+    bool crossed = tcp->state == TCPS_SYN_RECEIVED && flags & TCP_SYN && flags & TCP_ACK && s->ssn == SSN_ORIGIN;
+    if (crossed) { /* RFC 9293 3.5, figure 7: the peer's SYN again, of which only the acknowledgement is news */
+        s->ssn++;
+        s->header.flags = flags &= (uint8_t)~TCP_SYN;
     }
     if (!in_window(tcp, s)) {
         bool duplicate = s->ssn + segment_span(s) <= tcp->rx.next;

@@ -56,10 +56,46 @@ static void answers_a_wrong_ack_to_its_syn_with_a_reset(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 9293 3.5, figure 7 (MUST-10): two SYNs that cross make one connection. MPTCP does not survive it, for neither key
+ * was in a SYN. */
+static void simultaneous_open(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        struct peer p;
+        peer_init(&p, NULL);
+        stack_connects(&p, plain);
+        peer_forget(&p);
+        struct tcp_options o = {.mp.capable = {.version = MPTCP_VERSION, .algorithms = 1}};
+        if (!plain)
+            o.mp.present = 1u << MPTCP_CAPABLE;
+        peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+        const struct peer_segment *synack = peer_last(&p, TCP_SYN | TCP_ACK);
+        assert_non_null(synack);
+        assert_int_equal(synack->seq, 0);
+        assert_int_equal(synack->ack, 1);
+        assert_false(mptcp_has(&synack->options.mp, MPTCP_CAPABLE));
+        assert_false(hawser_conn_ready(p.conn) & HAWSER_CONNECTED);
+        peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, NULL, NULL, 0);
+        assert_true(hawser_conn_ready(p.conn) & HAWSER_CONNECTED);
+        peer_send(&p, TCP_ACK | TCP_PSH, 1, 1, NULL, "hello", 5);
+        char bytes[8];
+        assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 5);
+        assert_int_equal(hawser_send(p.conn, bytes, 3), 3);
+        peer_drain(&p);
+        const struct peer_segment *data = peer_last(&p, TCP_PSH);
+        assert_int_equal(data->seq, 1);
+        assert_int_equal(data->ack, 6);
+        assert_int_equal(data->len, 3);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_a_wrong_ack_to_its_syn_with_a_reset),
+        cmocka_unit_test(simultaneous_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

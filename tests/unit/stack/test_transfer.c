@@ -481,6 +481,26 @@ static void reset_in_time_wait_is_no_error(void **state)
     world_destroy(&w);
 }
 
+static void both_open_at_once(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t = {.w = &w, .up = {.total = 1 << 20}, .down = {.total = 1 << 20}};
+    world_init(&w, 22, 1, 1, false, NULL, NULL);
+    struct hawser_addr ends[2] = {world_client_addr(&w, 0), world_server_addr(&w, 0, PORT)};
+    ends[0].port = PORT + 1;
+    for (int end = 0; end < 2; end++) {
+        struct hawser_conn_options options = {.size = sizeof options, .local = ends[end]};
+        assert_int_equal(hawser_connect(w.stack[end], &ends[!end], &options, w.now_ns, &t.conn[end]), 0);
+    }
+    run(&t, 20 * SECOND);
+    expect_whole(&t);
+    assert_int_equal(world_counter(&w, 0, "drop.syn_in_connection"), 0);
+    for (int end = 0; end < 2; end++)
+        hawser_close(t.conn[end]);
+    world_destroy(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +525,7 @@ int main(void)
         cmocka_unit_test(slow_reader_loses_nothing),
         cmocka_unit_test(no_window_update_after_the_fin),
         cmocka_unit_test(reset_in_time_wait_is_no_error),
+        cmocka_unit_test(both_open_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
