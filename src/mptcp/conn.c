@@ -281,7 +281,7 @@ static bool hook_blocked(struct tcp *tcp)
     return send_blocked_by_window(conn);
 }
 
-static uint32_t hook_window(struct tcp *tcp) { return receive_window(subflow_of(tcp)->conn); }
+static uint32_t hook_window(struct tcp *tcp) { return receive_window(subflow_of(tcp)->conn, tcp->segment_bytes); }
 
 static void hook_wake(struct tcp *tcp) { conn_wake(subflow_of(tcp)->conn); }
 

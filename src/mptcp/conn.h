@@ -190,7 +190,7 @@ void signal_arm(struct conn *conn, uint64_t now_ns);
 /* ---- receive.c ---- */
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
 void receive_progress(struct tcp *tcp, uint64_t now_ns);
-uint32_t receive_window(struct conn *conn);
+uint32_t receive_window(struct conn *conn, uint32_t segment_bytes);
 /* One past what arrived in order, the DATA_FIN included. */
 dsn64 receive_next(const struct conn *conn);
 void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window);

@@ -5,11 +5,13 @@
 
 dsn64 receive_next(const struct conn *conn) { return dsn_add(reassembly_next(&conn->rx), conn->peer_fin_taken); }
 
-/* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back. */
-uint32_t receive_window(struct conn *conn)
+/* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back. RFC 9293 3.8.6.2.2: nor does it
+ * move forward by less than a segment, or half of the buffer where that is less. */
+uint32_t receive_window(struct conn *conn, uint32_t segment_bytes)
 {
     dsn64 edge = dsn_add(conn->rx.read_next, conn->recv_limit);
-    conn->rcv_edge = dsn_max(conn->rcv_edge, edge);
+    if (dsn_diff(edge, conn->rcv_edge) >= (int64_t)HW_MIN(conn->recv_limit / 2, segment_bytes))
+        conn->rcv_edge = edge;
     int64_t window = dsn_diff(conn->rcv_edge, reassembly_next(&conn->rx));
     return window > 0 ? (uint32_t)window : 0;
 }

@@ -12,7 +12,7 @@
 
 #define BATCH 16
 
-void peer_init(struct peer *p, const struct hawser_stack_options *options)
+void peer_init(struct peer *p, const struct hawser_stack_options *options, const struct hawser_conn_options *listening)
 {
     memset(p, 0, sizeof *p);
     test_env_init(&p->env, 7);
@@ -29,7 +29,7 @@ void peer_init(struct peer *p, const struct hawser_stack_options *options)
     p->own.port = PEER_PORT;
     assert_int_equal(hawser_addr_parse(&p->addr, "10.0.0.2", 4000), 0);
     struct hawser_addr any = {.port = PEER_PORT};
-    assert_int_equal(hawser_listen(p->stack, &any, 4, NULL, &p->listener), 0);
+    assert_int_equal(hawser_listen(p->stack, &any, 4, listening, &p->listener), 0);
 }
 
 void peer_destroy(struct peer *p)

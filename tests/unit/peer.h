@@ -41,8 +41,8 @@ struct peer {
     unsigned seen_count;
 };
 
-/* A stack with one address and a listener on PEER_PORT; options may be NULL. */
-void peer_init(struct peer *p, const struct hawser_stack_options *options);
+/* A stack with one address and a listener on PEER_PORT; options, of the stack and of the listener, may be NULL. */
+void peer_init(struct peer *p, const struct hawser_stack_options *options, const struct hawser_conn_options *listening);
 /* Frees all and asserts that nothing leaked. */
 void peer_destroy(struct peer *p);
 

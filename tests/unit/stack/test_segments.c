@@ -37,7 +37,7 @@ static void answers_a_wrong_ack_to_its_syn_with_a_reset(void **state)
 {
     (void)state;
     struct peer p;
-    peer_init(&p, NULL);
+    peer_init(&p, NULL, NULL);
     stack_connects(&p, true);
     peer_forget(&p);
     peer_send(&p, TCP_ACK, 5000, 777, NULL, NULL, 0); /* the challenge of RFC 5961 4.2 */
@@ -63,7 +63,7 @@ static void simultaneous_open(void **state)
     (void)state;
     for (int plain = 0; plain < 2; plain++) {
         struct peer p;
-        peer_init(&p, NULL);
+        peer_init(&p, NULL, NULL);
         stack_connects(&p, plain);
         peer_forget(&p);
         struct tcp_options o = {.mp.capable = {.version = MPTCP_VERSION, .algorithms = 1}};
@@ -91,11 +91,41 @@ static void simultaneous_open(void **state)
     }
 }
 
+/* RFC 9293 3.8.6.2.2 (MUST-39): a window that opened by a sliver is not worth telling. */
+static void window_does_not_open_by_slivers(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn_options options = {.size = sizeof options, .recv_buffer_bytes = 14000};
+    static const uint8_t bytes[1400];
+    uint8_t sink[2000];
+    peer_init(&p, NULL, &options);
+    peer_open_plain(&p);
+    for (uint32_t at = 0; at < 14000; at += 1400)
+        peer_send(&p, TCP_ACK, 1 + at, 1, NULL, bytes, 1400);
+    peer_wait(&p, NS_PER_S);
+    assert_int_equal(peer_last(&p, TCP_ACK)->ack, 14001);
+    assert_int_equal(peer_last(&p, TCP_ACK)->window, 0);
+    static const struct {
+        uint32_t read;
+        uint16_t window;
+    } steps[] = {{1, 0}, {500, 0}, {2000, 2501}};
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(hawser_recv(p.conn, sink, steps[i].read), steps[i].read);
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK, 14000, 1, NULL, NULL, 0); /* a probe */
+        assert_non_null(peer_last(&p, TCP_ACK));
+        assert_int_equal(peer_last(&p, TCP_ACK)->window, steps[i].window);
+    }
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_a_wrong_ack_to_its_syn_with_a_reset),
         cmocka_unit_test(simultaneous_open),
+        cmocka_unit_test(window_does_not_open_by_slivers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
