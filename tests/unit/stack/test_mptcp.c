@@ -1,0 +1,63 @@
+/* MPTCP segment by segment (RFC 8684): mappings, DATA_FIN, addresses and what is wrong with them. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "peer.h"
+#include "wire/checksum.h"
+#include "wire/keys.h"
+
+/* Sends the bytes of the stream from `dsn` on as subflow bytes from `ssn` on. */
+static void send_mapped(struct peer *p, uint64_t dsn, uint32_t ssn, const void *bytes, uint16_t len)
+{
+    struct tcp_options o = peer_dss(p, 1, dsn, ssn, len);
+    peer_send(p, TCP_ACK, ssn, 1, &o, bytes, len);
+}
+
+/* A DATA_FIN alone, whose number is `dsn`. */
+static void send_data_fin(struct peer *p, uint64_t dsn, uint32_t seq)
+{
+    struct tcp_options o = peer_dss(p, 1, dsn, 0, 1);
+    o.mp.dss.data_fin = true;
+    peer_send(p, TCP_ACK, seq, 1, &o, NULL, 0);
+}
+
+/* A host that has closed tells its DATA_FIN with every acknowledgement, long before its last bytes could be sent: the
+ * window must go on opening for those. */
+static void window_opens_after_an_early_data_fin(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn_options options = {.size = sizeof options, .recv_buffer_bytes = 14000};
+    static uint8_t bytes[14000];
+    peer_init(&p, NULL, &options);
+    peer_open_mptcp(&p);
+    for (uint32_t at = 0; at < 14000; at += 1400)
+        send_mapped(&p, 1 + at, 1 + at, bytes, 1400);
+    send_data_fin(&p, 28001, 14001);
+    peer_wait(&p, NS_PER_S);
+    assert_int_equal(peer_last(&p, TCP_ACK)->window, 0);
+    peer_forget(&p);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 14000);
+    peer_drain(&p);
+    assert_non_null(peer_last(&p, TCP_ACK));
+    assert_int_equal(peer_last(&p, TCP_ACK)->window, 14000);
+    for (uint32_t at = 14000; at < 28000; at += 1400)
+        send_mapped(&p, 1 + at, 1 + at, bytes, 1400);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 14000);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 0);
+    peer_destroy(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(window_opens_after_an_early_data_fin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
