@@ -7,6 +7,14 @@
 /* False when there is no room. */
 static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
 {
+    if (conn->peer_fin_known &&
+        dsn_lt(conn->peer_fin, dsn_add(dsn, bytes.len))) { /* RFC 8684 3.3.3: no data follows it */
+        count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
+        int64_t before = dsn_diff(conn->peer_fin, dsn);
+        if (before <= 0)
+            return true;
+        bytes.len = (uint32_t)before;
+    }
     dsn64 edge = dsn_max(conn->rcv_edge, dsn_add(conn->rx.read_next, conn->recv_limit));
     if (dsn_lt(edge, dsn_add(dsn, bytes.len))) {
         count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);

@@ -12,6 +12,16 @@
 #include "wire/checksum.h"
 #include "wire/keys.h"
 
+static uint64_t counter(const struct peer *p, const char *name)
+{
+    struct hawser_counter c;
+    for (size_t i = 0; hawser_stack_counter(p->stack, i, &c); i++)
+        if (strcmp(c.name, name) == 0)
+            return c.value;
+    fail_msg("no counter is called %s", name);
+    return 0;
+}
+
 /* Sends the bytes of the stream from `dsn` on as subflow bytes from `ssn` on. */
 static void send_mapped(struct peer *p, uint64_t dsn, uint32_t ssn, const void *bytes, uint16_t len)
 {
@@ -54,10 +64,26 @@ static void window_opens_after_an_early_data_fin(void **state)
     peer_destroy(&p);
 }
 
+static void nothing_follows_a_data_fin(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint8_t bytes[32] = {0};
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    send_data_fin(&p, 11, 1);
+    send_mapped(&p, 1, 1, bytes, 20); /* ten of them lie beyond the end */
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 10);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 0);
+    assert_int_equal(counter(&p, "drop.data_out_of_window"), 1);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(window_opens_after_an_early_data_fin),
+        cmocka_unit_test(nothing_follows_a_data_fin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
