@@ -49,7 +49,7 @@ static uint64_t mapping_end(const struct mapping *map) { return map->len ? map->
 static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct csum sum = holdq_sum(&subflow->held, map->ssn, mapping_end(map));
-    if (csum_dss(map->dsn.v, ssn_wire(map->ssn), (uint16_t)map->len, &sum) == map->checksum)
+    if (csum_same(csum_dss(map->dsn.v, ssn_wire(map->ssn), (uint16_t)map->len, &sum), map->checksum))
         return true;
     subflow->failed = true;
     subflow->fail_dsn = map->dsn;

@@ -34,4 +34,7 @@ void csum_add_pseudo(struct csum *c, const struct hawser_addr *src, const struct
  */
 uint16_t csum_dss(uint64_t dsn, uint32_t ssn, uint16_t len, const struct csum *payload);
 
+/* Whether two checksums are equal as one's complement numbers, which have two zeros (RFC 1624 3). */
+static inline bool csum_same(uint16_t a, uint16_t b) { return a % UINT16_MAX == b % UINT16_MAX; }
+
 #endif

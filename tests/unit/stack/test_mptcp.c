@@ -79,11 +79,40 @@ static void nothing_follows_a_data_fin(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 1624 3: one's complement has two zeros. The sum of a mapping that ends with a DATA_FIN is taken without it, which
+ * may turn one into the other. */
+static void checksum_of_a_data_fin_at_the_other_zero(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
+    uint8_t bytes[8];
+    peer_init(&p, &options, NULL);
+    peer_open_mptcp(&p);
+    struct tcp_options o = peer_dss(&p, 1, 1, 1, 3);
+    o.mp.dss.data_fin = o.mp.dss.has_checksum = true;
+    for (unsigned i = 0; i <= UINT16_MAX; i++) {
+        bytes[0] = (uint8_t)(i >> 8);
+        bytes[1] = (uint8_t)i;
+        struct csum sum = {0, false};
+        csum_add(&sum, bytes, 2);
+        o.mp.dss.checksum = csum_dss(o.mp.dss.dsn, 1, 3, &sum);
+        if (o.mp.dss.checksum == 0xfffe)
+            break;
+    }
+    assert_int_equal(o.mp.dss.checksum, 0xfffe);
+    peer_send(&p, TCP_ACK, 1, 1, &o, bytes, 2);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 2);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 0);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(window_opens_after_an_early_data_fin),
         cmocka_unit_test(nothing_follows_a_data_fin),
+        cmocka_unit_test(checksum_of_a_data_fin_at_the_other_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
