@@ -41,7 +41,8 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
     conn_wake(conn);
 }
 
-static void take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
+/* False when there is no room for it: the segment must come again, for its bytes would be of no use without. */
+static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     enum rxmap_result result = RXMAP_CONFLICT;
@@ -51,6 +52,7 @@ static void take_mapping(struct subflow *subflow, const struct mapping *map, uin
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
     else if (result == RXMAP_ADDED && subflow->held.count) /* it came later than its bytes */
         place_mapped(subflow, map, now_ns);
+    return result != RXMAP_FULL;
 }
 
 static void take_data_fin(struct subflow *subflow, dsn64 at, uint64_t now_ns)
@@ -71,7 +73,7 @@ static uint64_t expand_ssn(const struct subflow *subflow, uint32_t ssn)
     return next + (uint64_t)(int64_t)(int32_t)(ssn - (uint32_t)next);
 }
 
-static void take_dss(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
+static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
@@ -81,7 +83,7 @@ static void take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         receive_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale);
     }
     if (!dss->has_map)
-        return;
+        return true;
     dsn64 dsn = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, reassembly_next(&conn->rx));
     struct mapping map = {.dsn = dsn,
                           .ssn = expand_ssn(subflow, dss->ssn),
@@ -91,15 +93,14 @@ static void take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     if (dss->data_fin) {
         if (map.len == 0) {
             count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
-            return;
+            return true;
         }
         /* The DATA_FIN is no payload: one byte less, and a checksum that is right for that (RFC 1624). */
         map.len--;
         map.checksum = (uint16_t)(map.checksum + 1 + (map.checksum == UINT16_MAX));
         take_data_fin(subflow, dsn_add(dsn, map.len), now_ns);
     }
-    if (map.len)
-        take_mapping(subflow, &map, now_ns);
+    return map.len == 0 || take_mapping(subflow, &map, now_ns);
 }
 
 static void take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
@@ -115,7 +116,7 @@ static void take_capable(struct subflow *subflow, const struct mp_capable *capab
                                 .checksum = capable->checksum,
                                 .has_checksum = capable->has_checksum};
     if (map.len)
-        take_mapping(subflow, &map, now_ns);
+        (void)take_mapping(subflow, &map, now_ns); /* the first one finds room */
 }
 
 static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
@@ -154,9 +155,9 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         return false;
     if (conn->mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return true;
-    bool was_confirmed = conn->confirmed;
+    bool was_confirmed = conn->confirmed, taken = true;
     if (mptcp_has(mp, MPTCP_DSS))
-        take_dss(subflow, segment, now_ns);
+        taken = take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))
         take_capable(subflow, &mp->capable, now_ns);
     else if (must_fall_back(subflow, segment))
@@ -164,7 +165,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     take_signals(subflow, mp, now_ns);
     if (!was_confirmed && conn->confirmed && conn->mode == CONN_MPTCP)
         paths_confirmed(conn, now_ns);
-    return tcp->state != TCPS_CLOSED;
+    return tcp->state != TCPS_CLOSED && (taken || segment->payload.len == 0);
 }
 
 /* Once the application has closed, nobody reads what still arrives. It is thrown away while our own last bytes are

@@ -39,12 +39,12 @@ static uint32_t first_ending_after(const struct rxmap *m, uint64_t ssn)
     return low;
 }
 
-/* Makes room for `more` mappings behind those kept. They are moved down over the retired ones only when they fill no
- * more than half of the array, so that a move pays for as many arrivals as it moves mappings. */
-static bool make_room(struct rxmap *m, uint32_t more)
+/* Makes room for `more` mappings, of bytes from `ssn` on, behind those kept. They are moved down over the retired ones
+ * only when they fill no more than half of the array, so that a move pays for as many arrivals as it moves mappings. */
+static bool make_room(struct rxmap *m, uint64_t ssn, uint32_t more)
 {
     uint32_t needed = m->count + more;
-    if (needed > RXMAP_MAX)
+    if (needed > (ssn <= m->next ? RXMAP_MAX + RXMAP_RESERVE : RXMAP_MAX))
         return false;
     if (m->first + needed <= m->capacity)
         return true;
@@ -71,7 +71,7 @@ static bool make_room(struct rxmap *m, uint32_t more)
 
 static enum rxmap_result append(struct rxmap *m, const struct mapping *map)
 {
-    if (!make_room(m, 1))
+    if (!make_room(m, map->ssn, 1))
         return RXMAP_FULL;
     *map_at(m, m->count++) = *map;
     return RXMAP_ADDED;
@@ -118,7 +118,7 @@ static struct mapping part_of(const struct mapping *map, uint64_t ssn, uint64_t 
 /* Adds the parts of `map` that no mapping covers. From the back to the front, so that each mapping moves once. */
 static enum rxmap_result fill_gaps(struct rxmap *m, const struct mapping *map, struct overlap o)
 {
-    if (!make_room(m, o.gaps))
+    if (!make_room(m, map->ssn, o.gaps))
         return RXMAP_FULL;
     memmove(map_at(m, o.at + o.known + o.gaps), map_at(m, o.at + o.known),
             (m->count - o.at - o.known) * sizeof *m->maps);
@@ -139,7 +139,7 @@ static enum rxmap_result fill_gaps(struct rxmap *m, const struct mapping *map, s
 
 static enum rxmap_result insert(struct rxmap *m, uint32_t at, const struct mapping *map)
 {
-    if (!make_room(m, 1))
+    if (!make_room(m, map->ssn, 1))
         return RXMAP_FULL;
     memmove(map_at(m, at + 1), map_at(m, at), (m->count - at) * sizeof *m->maps);
     m->count++;
@@ -200,6 +200,7 @@ const struct mapping *rxmap_after(const struct rxmap *m, uint64_t ssn)
 void rxmap_retire(struct rxmap *m, uint64_t ssn)
 {
     uint32_t gone = 0;
+    m->next = ssn;
     while (gone < m->count && end_of(map_at(m, gone)) <= ssn)
         gone++;
     m->first += gone;

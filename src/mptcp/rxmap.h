@@ -12,8 +12,10 @@
 
 #include "base/seq.h"
 
-/* Most mappings kept for bytes that have not all arrived. */
+/* Most mappings kept for bytes that have not all arrived; and as many more for the bytes that are due next, without
+ * which the others would never be needed. */
 #define RXMAP_MAX 4096
+#define RXMAP_RESERVE 4
 
 struct mapping {
     uint64_t ssn; /* relative subflow sequence number of the first byte; the SYN is 0 */
@@ -27,6 +29,7 @@ struct rxmap {
     const struct hawser_env *env; /* borrowed */
     struct mapping *maps;         /* those kept begin at maps[first]: sorted by ssn, disjoint */
     uint32_t first, count, capacity;
+    uint64_t next; /* everything below arrived in order */
 };
 
 void rxmap_init(struct rxmap *m, const struct hawser_env *env);

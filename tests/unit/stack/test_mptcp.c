@@ -107,12 +107,44 @@ static void checksum_of_a_data_fin_at_the_other_zero(void **state)
     peer_destroy(&p);
 }
 
+/* Mappings beyond the limit: the segments are as good as lost, the subflow lives, and nothing is missing in the end. */
+static void more_mappings_than_the_limit(void **state)
+{
+    (void)state;
+    struct peer p;
+    static uint8_t bytes[8192];
+    const uint32_t total = 5000;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    for (uint32_t i = 1; i < total; i++) { /* all but the first byte */
+        bytes[0] = (uint8_t)i;
+        send_mapped(&p, 1 + i, 1 + i, bytes, 1);
+        peer_forget(&p);
+    }
+    assert_true(counter(&p, "drop.bad_mapping") > 0);
+    bytes[0] = 0;
+    send_mapped(&p, 1, 1, bytes, 1);
+    const struct peer_segment *ack = peer_last(&p, TCP_ACK);
+    assert_non_null(ack);
+    assert_true(ack->ack > 4000 && ack->ack < total);
+    for (uint32_t i = ack->ack - 1; i < total; i++) {
+        bytes[0] = (uint8_t)i;
+        send_mapped(&p, 1 + i, 1 + i, bytes, 1);
+        peer_forget(&p);
+    }
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), total);
+    for (uint32_t i = 0; i < total; i++)
+        assert_int_equal(bytes[i], (uint8_t)i);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(window_opens_after_an_early_data_fin),
         cmocka_unit_test(nothing_follows_a_data_fin),
         cmocka_unit_test(checksum_of_a_data_fin_at_the_other_zero),
+        cmocka_unit_test(more_mappings_than_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
