@@ -54,7 +54,17 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
     conn_event(conn);
 }
 
-static void plain_fin(struct subflow *subflow)
+static bool may_receive(const struct tcp *tcp) { return tcp->state >= TCPS_SYN_SENT && tcp->state <= TCPS_FIN_WAIT_2; }
+
+bool close_stranded(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        if (may_receive(&subflow_at(it)->tcp))
+            return false;
+    return !conn->peer_fin_taken;
+}
+
+static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     if (conn->mode == CONN_PLAIN) {
@@ -65,6 +75,8 @@ static void plain_fin(struct subflow *subflow)
         /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
         tcp_shutdown(&subflow->tcp);
     }
+    if (close_stranded(conn) && !conn->detached) /* there too: closed only after a time, as a new subflow may come */
+        conn_linger(conn, now_ns);
 }
 
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns)
@@ -75,7 +87,7 @@ void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t
         subflow_established(subflow, now_ns);
         break;
     case TCP_EVENT_FIN:
-        plain_fin(subflow);
+        subflow_fin(subflow, now_ns);
         break;
     case TCP_EVENT_SILENT: /* with another path at hand there is no reason to wait for the timeout */
     case TCP_EVENT_TIMEOUT:

@@ -38,7 +38,7 @@ bool conn_unheard(struct conn *conn, uint64_t now_ns)
 
 #define LINGER_NS (60 * NS_PER_S)
 
-static void linger(struct conn *conn, uint64_t now_ns)
+void conn_linger(struct conn *conn, uint64_t now_ns)
 {
     conn->linger_acked = conn->acked_bytes;
     deadline_set(&conn->host->tcp.timers, &conn->linger_timer, now_ns + LINGER_NS);
@@ -47,8 +47,10 @@ static void linger(struct conn *conn, uint64_t now_ns)
 static void on_linger_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, linger_timer);
+    if (!conn->detached && !close_stranded(conn))
+        return;
     if (conn->acked_bytes != conn->linger_acked)
-        linger(conn, now_ns);
+        conn_linger(conn, now_ns);
     else if (!conn_closed(conn)) /* TIME-WAIT ends by itself */
         conn_abort(conn, -ETIMEDOUT, now_ns);
 }
@@ -57,7 +59,7 @@ void conn_detach(struct conn *conn, uint64_t now_ns)
 {
     conn->detached = true;
     list_remove(&conn->event_link);
-    linger(conn, now_ns);
+    conn_linger(conn, now_ns);
     conn_wake(conn);
 }
 

@@ -121,7 +121,7 @@ struct conn {
     uint32_t data_timeouts;       /* in a row */
     uint32_t data_again;          /* bytes that the data level sent again last; 0: it is not recovering */
     dsn64 data_again_end;         /* where they end */
-    struct deadline linger_timer; /* runs once the application has let go */
+    struct deadline linger_timer; /* runs once the application, or every subflow of the peer's, has let go */
     uint64_t linger_acked;        /* acked_bytes when it was set */
 
     bool aborted; /* reset by us: RSTs carry MP_FASTCLOSE */
@@ -159,6 +159,8 @@ void conn_fail(struct conn *conn, int error);
 /* The application gave up its handle: what is queued is still delivered, but a peer that makes no progress for a minute
  * is not waited for. */
 void conn_detach(struct conn *conn, uint64_t now_ns);
+/* From now on a minute in which the peer acknowledges nothing ends the connection. */
+void conn_linger(struct conn *conn, uint64_t now_ns);
 bool conn_closed(const struct conn *conn);
 /* To be asked when data or a DATA_FIN is repeated: was there no DATA_ACK at all for so long that the peer, or its
  * options, must be deemed gone? */
@@ -223,6 +225,8 @@ uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr);
 
 /* ---- close.c ---- */
 void close_advance(struct conn *conn, uint64_t now_ns);
+/* No subflow can bring more data, but the peer's DATA_FIN did not come. */
+bool close_stranded(const struct conn *conn);
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);
 
 #endif

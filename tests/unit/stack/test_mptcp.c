@@ -138,6 +138,23 @@ static void more_mappings_than_the_limit(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.3.3: every subflow was closed, but no DATA_FIN came. After a time, in which the peer might have opened a
+ * new subflow, that is an error. */
+static void subflows_end_without_a_data_fin(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+    peer_send(&p, TCP_FIN | TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_int_equal(hawser_recv(p.conn, &(uint8_t){0}, 1), -EAGAIN);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_wait(&p, 200 * NS_PER_S);
+    assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +162,7 @@ int main(void)
         cmocka_unit_test(nothing_follows_a_data_fin),
         cmocka_unit_test(checksum_of_a_data_fin_at_the_other_zero),
         cmocka_unit_test(more_mappings_than_the_limit),
+        cmocka_unit_test(subflows_end_without_a_data_fin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
