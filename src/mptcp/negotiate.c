@@ -123,7 +123,8 @@ static void refuse(struct subflow *subflow, uint8_t reason, uint64_t now_ns)
 int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join)
 {
     struct conn *conn = subflow->conn;
-    if (conn->mode != CONN_MPTCP || !conn->established)
+    bool over = conn->error || (conn->fin_acked && conn->peer_fin_taken);
+    if (conn->mode != CONN_MPTCP || !conn->established || over)
         return -EACCES;
     subflow->join = subflow->passive = true;
     subflow->remote_id = join->address_id;
@@ -179,6 +180,8 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
 {
     const struct mptcp_options *mp = &segment->options->mp;
     enum tcp_state state = subflow->tcp.state;
+    if (segment->header.flags & TCP_RST) /* it says nothing about MPTCP */
+        return true;
     if (state == TCPS_SYN_SENT) {
         if (subflow->join)
             return join_synack(subflow, mp, now_ns);

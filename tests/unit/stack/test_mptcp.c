@@ -155,6 +155,21 @@ static void subflows_end_without_a_data_fin(void **state)
     peer_destroy(&p);
 }
 
+/* A RST in answer to our SYN/ACK is no sign of anything about MPTCP. */
+static void reset_during_the_handshake_is_no_fallback(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct tcp_options o = {
+        .mp = {.present = 1u << MPTCP_CAPABLE, .capable = {.version = MPTCP_VERSION, .algorithms = 1}}};
+    peer_init(&p, NULL, NULL);
+    peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+    peer_send(&p, TCP_RST | TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_int_equal(counter(&p, "mptcp.fallbacks"), 0);
+    assert_int_equal(counter(&p, "tcp.resets_in"), 1);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +178,7 @@ int main(void)
         cmocka_unit_test(checksum_of_a_data_fin_at_the_other_zero),
         cmocka_unit_test(more_mappings_than_the_limit),
         cmocka_unit_test(subflows_end_without_a_data_fin),
+        cmocka_unit_test(reset_during_the_handshake_is_no_fallback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
