@@ -33,6 +33,7 @@
     X(DROP_JOIN_REFUSED, "drop.join_refused")                                                                          \
     X(DROP_ADD_ADDR_HMAC, "drop.add_addr_bad_hmac")                                                                    \
     X(DROP_ADD_ADDR_LIMIT, "drop.add_addr_limit")                                                                      \
+    X(DROP_ADD_ADDR_INVALID, "drop.add_addr_invalid")                                                                  \
     X(DROP_DATA_WINDOW, "drop.data_out_of_window")                                                                     \
     X(DROP_DATA_ACK, "drop.bad_data_ack")                                                                              \
     X(DROP_MAPPING, "drop.bad_mapping")                                                                                \

@@ -14,7 +14,7 @@ void close_advance(struct conn *conn, uint64_t now_ns)
     conn_event(conn);
 }
 
-static unsigned alive_subflows(const struct conn *conn)
+unsigned close_alive_subflows(const struct conn *conn)
 {
     unsigned n = 0;
     EACH_SUBFLOW (it, conn)
@@ -42,7 +42,7 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     send_reinject(subflow);
-    bool last = alive_subflows(conn) == 0;
+    bool last = close_alive_subflows(conn) == 0;
     if (last) {
         int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
         bool over = conn->fin_sent && conn->peer_fin_taken && subflow->tcp.error == 0;
@@ -71,7 +71,7 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
         conn->peer_fin_known = conn->peer_fin_taken = true;
         conn->peer_fin = reassembly_next(&conn->rx);
         conn_event(conn);
-    } else if (!conn->peer_fin_known && alive_subflows(conn) > 1) {
+    } else if (!conn->peer_fin_known && close_alive_subflows(conn) > 1) {
         /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
         tcp_shutdown(&subflow->tcp);
     }

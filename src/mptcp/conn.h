@@ -24,6 +24,8 @@
 #define UNMAPPED_MAX 64u
 #define REINJECT_RANGES_MAX 256
 #define ANNOUNCE_TRIES_MAX 5
+/* Joins that the peer's announcements may make us try in the life of a connection. */
+#define ANNOUNCED_JOINS_MAX 16
 
 enum conn_mode {
     CONN_NEGOTIATING, /* MP_CAPABLE was offered and not answered yet */
@@ -107,6 +109,7 @@ struct conn {
     bool peer_fin_known, peer_fin_taken;
 
     struct addresses remote_addresses;
+    uint8_t announced_joins;
     struct announcement announcements[ADDRESSES_MAX];
     uint8_t announcement_count;
     bool announce_now;             /* the next bare segment carries one of them */
@@ -225,6 +228,8 @@ uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr);
 
 /* ---- close.c ---- */
 void close_advance(struct conn *conn, uint64_t now_ns);
+/* Subflows not closed yet. */
+unsigned close_alive_subflows(const struct conn *conn);
 /* No subflow can bring more data, but the peer's DATA_FIN did not come. */
 bool close_stranded(const struct conn *conn);
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);

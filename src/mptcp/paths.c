@@ -1,5 +1,6 @@
 /* The path manager: joins from our addresses, and what addresses the hosts tell each other (RFC 8684 3.2, 3.4). */
 #include <errno.h>
+#include <string.h>
 
 #include "mptcp/conn.h"
 #include "wire/keys.h"
@@ -157,8 +158,25 @@ static void join_announced(struct conn *conn, uint8_t id, const struct hawser_ad
     if (remote.port == 0)
         remote.port = conn->remote.port;
     const struct local_address *local = choose_local(conn, &remote);
-    if (!conn->server && local && !remote_in_use(conn, &remote))
-        join(conn, local, &remote, id, now_ns);
+    if (conn->server || !local || remote_in_use(conn, &remote))
+        return;
+    if (conn->announced_joins == ANNOUNCED_JOINS_MAX) {
+        count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_LIMIT);
+        return;
+    }
+    conn->announced_joins++;
+    join(conn, local, &remote, id, now_ns);
+}
+
+/* Can a host have this address, seen from another one (RFC 1122 3.2.1.3, RFC 4291 2.5 to 2.7)? */
+static bool is_reachable(const struct hawser_addr *addr)
+{
+    static const uint8_t zero[15];
+    if (hawser_addr_is_v4(addr)) {
+        uint8_t first = addr->ip[12];
+        return first != 0 && first != 127 && first < 224;
+    }
+    return addr->ip[0] != 0xff && (memcmp(addr->ip, zero, sizeof zero) != 0 || addr->ip[15] > 1);
 }
 
 void paths_confirmed(struct conn *conn, uint64_t now_ns)
@@ -185,6 +203,10 @@ void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint
     conn->echo.echo = true;
     conn->echo_wanted = true;
     tcp_signal_now(&subflow->tcp);
+    if (!is_reachable(&add->addr)) {
+        count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_INVALID);
+        return;
+    }
     enum addresses_result result = addresses_put(&conn->remote_addresses, add->address_id, &add->addr);
     if (result == ADDRESSES_FULL) {
         count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_LIMIT);
@@ -204,7 +226,7 @@ void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, u
         EACH_SUBFLOW (it, conn) {
             struct subflow *subflow = subflow_at(it);
             /* RFC 8684 3.4.2: never the last one on the word of an option alone. */
-            if (subflow->remote_id == remove->ids[i] && conn->subflow_count > 1 && subflow->join)
+            if (subflow->remote_id == remove->ids[i] && close_alive_subflows(conn) > 1 && subflow->join)
                 tcp_abort(&subflow->tcp, -ENETUNREACH, now_ns);
         }
     }

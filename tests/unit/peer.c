@@ -83,7 +83,15 @@ void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const 
     uint8_t bytes[IPV4_HEADER_LEN + TCP_HEADER_LEN + TCP_OPTION_SPACE + PEER_PAYLOAD_MAX];
     uint8_t area[TCP_OPTION_SPACE];
     struct tcp_options sent;
-    size_t options_len = options ? tcp_options_plan(area, options, &sent) : 0;
+    struct tcp_options all = {0};
+    if (options)
+        all = *options;
+    if (p->timestamps && !(flags & TCP_RST)) {
+        all.present |= TCP_OPT_TIMESTAMPS;
+        all.ts_val = p->ts_val ? p->ts_val : (uint32_t)(p->now_ns / 1000000);
+        all.ts_ecr = p->ts_ecr;
+    }
+    size_t options_len = tcp_options_plan(area, &all, &sent);
     struct tcp_header h = {.src_port = p->addr.port,
                            .dst_port = p->own.port,
                            .seq = seq_at(p->iss + seq),
@@ -151,6 +159,35 @@ void peer_open_mptcp(struct peer *p)
     o.mp.capable.checksum_required = synack->options.mp.capable.checksum_required;
     peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
     assert_int_equal(hawser_accept(p->listener, &p->conn), 0);
+    o = peer_dss(p, 1, 0, 0, 0);
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+    peer_forget(p);
+}
+
+void peer_connect(struct peer *p, bool plain)
+{
+    struct hawser_conn_options options = {.size = sizeof options, .no_mptcp = plain};
+    p->addr.port = PEER_PORT;
+    assert_int_equal(hawser_connect(p->stack, &p->addr, &options, p->now_ns, &p->conn), 0);
+    peer_drain(p);
+    const struct peer_segment *syn = peer_last(p, TCP_SYN);
+    assert_non_null(syn);
+    p->own = syn->local;
+}
+
+void peer_connect_mptcp(struct peer *p)
+{
+    uint32_t token;
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE, .capable = capable()}};
+    peer_connect(p, false);
+    o.mp.capable.has_sender_key = true;
+    o.mp.capable.sender_key = p->key;
+    peer_send(p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
+    const struct peer_segment *third = peer_last(p, TCP_ACK);
+    assert_true(mptcp_has(&third->options.mp, MPTCP_CAPABLE));
+    p->stack_key = third->options.mp.capable.sender_key;
+    mptcp_key_derive(p->key, &token, &p->idsn);
+    mptcp_key_derive(p->stack_key, &token, &p->stack_idsn);
     o = peer_dss(p, 1, 0, 0, 0);
     peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
     peer_forget(p);

@@ -37,6 +37,9 @@ struct peer {
     uint64_t key, stack_key;      /* MPTCP, in host order */
     uint64_t idsn, stack_idsn;
     uint64_t now_ns;
+    bool timestamps; /* what we send carries them, a millisecond a tick unless `ts_val` says otherwise */
+    uint32_t ts_val; /* 0: the time */
+    uint32_t ts_ecr;
     struct peer_segment seen[PEER_SEEN_MAX]; /* since peer_forget() */
     unsigned seen_count;
 };
@@ -63,6 +66,11 @@ const struct peer_segment *peer_last(const struct peer *p, uint8_t flags);
  * each way, so that both ends are sure of it. */
 void peer_open_plain(struct peer *p);
 void peer_open_mptcp(struct peer *p);
+
+/* The stack opens a connection to us; its SYN is the last segment seen. */
+void peer_connect(struct peer *p, bool plain);
+/* And we answer with MPTCP and a first DSS, so that the stack may open and look for more subflows. */
+void peer_connect_mptcp(struct peer *p);
 
 /* A DSS with a DATA_ACK of all that the stack may have said and, when `len` is not 0, a mapping. `dsn` and `ack` are
  * relative to the two IDSNs. */

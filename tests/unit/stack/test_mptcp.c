@@ -170,6 +170,113 @@ static void reset_during_the_handshake_is_no_fallback(void **state)
     peer_destroy(&p);
 }
 
+/* We join from another address of ours, 10.0.0.`host`, as address `id`; from then on segments go by that subflow. */
+static void join_from(struct peer *p, uint8_t host, uint8_t id)
+{
+    uint64_t idsn;
+    uint32_t token;
+    mptcp_key_derive(p->stack_key, &token, &idsn);
+    p->addr.ip[15] = host;
+    struct tcp_options o = {.mp.present = 1u << MPTCP_JOIN};
+    o.mp.join = (struct mp_join){.shape = MP_JOIN_SYN, .address_id = id, .token = token, .nonce = 99};
+    peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+    const struct peer_segment *synack = peer_last(p, TCP_SYN | TCP_ACK);
+    assert_non_null(synack);
+    assert_true(mptcp_has(&synack->options.mp, MPTCP_JOIN));
+    o.mp.join.shape = MP_JOIN_ACK;
+    mptcp_join_hmac(p->key, p->stack_key, 99, synack->options.mp.join.nonce, o.mp.join.hmac);
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+    peer_forget(p);
+}
+
+/* RFC 8684 3.4.2: an option that anybody on the path can forge does not end the connection, not even when the first
+ * subflow is gone and both others have the address it names. */
+static void remove_addr_leaves_a_subflow(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn_info info;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    uint32_t irs = p.irs;
+    join_from(&p, 3, 1);
+    join_from(&p, 4, 1);
+    assert_int_equal(counter(&p, "mptcp.joins_accepted"), 2);
+    uint32_t last_irs = p.irs;
+    p.addr.ip[15] = 2;
+    p.irs = irs;
+    peer_send(&p, TCP_RST, 1, 1, NULL, NULL, 0);
+    p.addr.ip[15] = 4;
+    p.irs = last_irs;
+    struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+    o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
+    o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {1}};
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    hawser_conn_info(p.conn, &info);
+    assert_int_equal(info.subflows, 1);
+    peer_destroy(&p);
+}
+
+static void send_add_addr(struct peer *p, struct mp_add_addr *add)
+{
+    struct tcp_options o = peer_dss(p, 1, 0, 0, 0);
+    add->hmac64 = mptcp_add_addr_hmac(p->key, p->stack_key, add);
+    o.mp.present |= 1u << MPTCP_ADD_ADDR;
+    o.mp.add_addr = *add;
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+}
+
+/* A peer may not use us to knock at the doors of others without end. */
+static void announcements_make_a_bounded_number_of_joins(void **state)
+{
+    (void)state;
+    struct peer p;
+    unsigned knocks = 0;
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    struct hawser_addr first = p.own, peer = p.addr;
+    for (unsigned i = 0; i < 100; i++) {
+        uint32_t irs = p.irs;
+        struct mp_add_addr add = {.is_v4 = true, .address_id = 1, .addr = peer};
+        add.addr.port = 0;
+        add.addr.ip[15] = (uint8_t)(100 + i);
+        send_add_addr(&p, &add);
+        const struct peer_segment *syn = peer_last(&p, TCP_SYN);
+        if (syn) {
+            knocks++;
+            p.own = syn->local;
+            p.addr = syn->remote;
+            peer_send(&p, TCP_RST | TCP_ACK, 0, 1, NULL, NULL, 0); /* nobody there */
+        }
+        p.own = first;
+        p.addr = peer;
+        p.irs = irs;
+        peer_forget(&p);
+    }
+    assert_in_range(knocks, 1, 16);
+    assert_true(counter(&p, "drop.add_addr_limit") > 0);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_destroy(&p);
+}
+
+static void announcements_of_no_address_are_ignored(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"224.0.0.1", "255.255.255.255", "0.0.0.0", "127.0.0.1"};
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    for (unsigned i = 0; i < 4; i++) {
+        struct mp_add_addr add = {.is_v4 = true, .address_id = (uint8_t)(i + 1)};
+        assert_int_equal(hawser_addr_parse(&add.addr, addresses[i], 0), 0);
+        peer_forget(&p);
+        send_add_addr(&p, &add);
+        assert_null(peer_last(&p, TCP_SYN));
+    }
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +286,9 @@ int main(void)
         cmocka_unit_test(more_mappings_than_the_limit),
         cmocka_unit_test(subflows_end_without_a_data_fin),
         cmocka_unit_test(reset_during_the_handshake_is_no_fallback),
+        cmocka_unit_test(remove_addr_leaves_a_subflow),
+        cmocka_unit_test(announcements_make_a_bounded_number_of_joins),
+        cmocka_unit_test(announcements_of_no_address_are_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

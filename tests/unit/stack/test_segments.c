@@ -12,25 +12,6 @@
 #include "wire/checksum.h"
 #include "wire/keys.h"
 
-static struct hawser_addr remote_of(const struct peer *p)
-{
-    struct hawser_addr remote = p->addr;
-    remote.port = PEER_PORT;
-    return remote;
-}
-
-/* The stack opens a connection to us; its SYN is the last segment seen. */
-static void stack_connects(struct peer *p, bool plain)
-{
-    struct hawser_conn_options options = {.size = sizeof options, .no_mptcp = plain};
-    p->addr = remote_of(p);
-    assert_int_equal(hawser_connect(p->stack, &p->addr, &options, p->now_ns, &p->conn), 0);
-    peer_drain(p);
-    const struct peer_segment *syn = peer_last(p, TCP_SYN);
-    assert_non_null(syn);
-    p->own = syn->local;
-}
-
 /* RFC 9293 3.10.7.3, first; 3.5.1, figure 8: our port still belongs to an old connection of the peer's. The RST ends
  * that, and the next SYN opens the new one. */
 static void answers_a_wrong_ack_to_its_syn_with_a_reset(void **state)
@@ -38,7 +19,7 @@ static void answers_a_wrong_ack_to_its_syn_with_a_reset(void **state)
     (void)state;
     struct peer p;
     peer_init(&p, NULL, NULL);
-    stack_connects(&p, true);
+    peer_connect(&p, true);
     peer_forget(&p);
     peer_send(&p, TCP_ACK, 5000, 777, NULL, NULL, 0); /* the challenge of RFC 5961 4.2 */
     const struct peer_segment *reset = peer_last(&p, TCP_RST);
@@ -64,7 +45,7 @@ static void simultaneous_open(void **state)
     for (int plain = 0; plain < 2; plain++) {
         struct peer p;
         peer_init(&p, NULL, NULL);
-        stack_connects(&p, plain);
+        peer_connect(&p, plain);
         peer_forget(&p);
         struct tcp_options o = {.mp.capable = {.version = MPTCP_VERSION, .algorithms = 1}};
         if (!plain)
