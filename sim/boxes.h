@@ -20,7 +20,8 @@ struct box_config {
     bool syn_only, data_only; /* restrict to segments with SYN, or without */
     uint32_t ppm;             /* share of packets acted upon, millionths; 0: all */
     uint32_t amount;          /* bytes or a count, by kind */
-    uint64_t period_ns;       /* time-outs, intervals, by kind */
+    uint64_t period_ns;       /* intervals, by kind */
+    uint64_t idle_ns;         /* a connection is forgotten after such a silence; 0: never */
     uint64_t from_ns, to_ns;  /* acts only in this time since the start of the world; to_ns 0: for ever */
     struct hawser_addr addr;  /* the public address of a NAT, the forged source of an attacker */
 };

@@ -154,9 +154,9 @@ static void add_link_fault(struct swarm_plan *plan, struct prng *rng)
 
 /* Those that change the stream itself are not among them: no transport could tell. */
 static const char *const box_names[] = {
-    "nat",       "firewall",      "seq-randomiser",  "option-stripper", "option-duplicator", "splitter",
-    "coalescer", "acking-proxy",  "window-shrinker", "rst-injector",    "icmp-sender",       "syn-dropper",
-    "replayer",  "token-guesser", "blind-injector",  "dropper",         "delayer",
+    "nat",       "firewall",     "seq-randomiser",  "option-stripper", "option-duplicator", "splitter",
+    "coalescer", "acking-proxy", "window-shrinker", "rst-injector",    "icmp-sender",       "syn-dropper",
+    "dropper",   "replayer",     "token-guesser",   "blind-injector",  "onpath-attacker",
 };
 
 static bool box_exists(const char *name)
