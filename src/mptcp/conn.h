@@ -2,7 +2,7 @@
  * The MPTCP connection: it owns the byte stream, its subflows and the sub-structures, and orchestrates them. A plain or
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
- * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN, fallback), signal.c
+ * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN), fallback.c, signal.c
  * (options out), receive.c (options in), place.c (data in), send.c (scheduling and reinjection), paths.c (addresses and
  * joins), close.c.
  */
@@ -91,6 +91,7 @@ struct conn {
     bool checksums;              /* DSS checksums are in use (RFC 8684 3.1, flag A) */
     bool peer_refuses_joins;     /* flag C */
     bool key_said;               /* the last bare segment carried MP_CAPABLE */
+    uint8_t infinite_tells;      /* segments that still carry the infinite mapping */
     uint64_t local_key, remote_key;
     uint32_t local_token, remote_token;
     dsn64 local_idsn, remote_idsn;    /* the first byte of a stream is one higher */
@@ -184,8 +185,16 @@ int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join);
 /* Handshake options on a segment; false: drop it. */
 bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
 void negotiate_write(struct subflow *subflow, const struct tx_record *record, uint8_t flags, struct mptcp_options *mp);
-void conn_fall_back(struct conn *conn, uint64_t now_ns);
 void subflow_start_proof(struct subflow *subflow, uint64_t now_ns);
+
+/* ---- fallback.c ---- */
+/* To plain TCP, where that is possible still: one subflow has carried everything, in order. */
+void conn_fall_back(struct conn *conn, uint64_t now_ns);
+/* Does a segment without MPTCP options show that they do not come through? */
+bool fallback_needed(const struct subflow *subflow, const struct tcp_segment *segment);
+void fallback_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
+void fallback_write(const struct subflow *subflow, const struct tx_record *record, uint8_t flags,
+                    struct mptcp_options *mp);
 
 /* ---- signal.c ---- */
 void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);

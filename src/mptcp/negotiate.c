@@ -1,4 +1,4 @@
-/* MP_CAPABLE, MP_JOIN and the fall to plain TCP (RFC 8684 3.1, 3.2, 3.7). */
+/* MP_CAPABLE and MP_JOIN (RFC 8684 3.1, 3.2). */
 #include <errno.h>
 #include <string.h>
 
@@ -43,17 +43,6 @@ static bool acceptable_capable(const struct mptcp_options *mp)
 static void settle_checksums(struct conn *conn, const struct mp_capable *offer)
 {
     conn->checksums = conn->host->checksum_required || offer->checksum_required;
-}
-
-void conn_fall_back(struct conn *conn, uint64_t now_ns)
-{
-    (void)now_ns;
-    if (conn->mode == CONN_PLAIN)
-        return;
-    count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
-    conn->mode = CONN_PLAIN;
-    iset_clear(&conn->reinject); /* the one subflow's own retransmission is all there is now */
-    deadline_set(&conn->host->tcp.timers, &conn->data_timer, TIME_NEVER);
 }
 
 void negotiate_syn(struct conn *conn, const struct mptcp_options *mp)

@@ -99,6 +99,8 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         map.len--;
         map.checksum = (uint16_t)(map.checksum + 1 + (map.checksum == UINT16_MAX));
         take_data_fin(subflow, dsn_add(dsn, map.len), now_ns);
+    } else if (map.len == 0) {
+        fallback_take_infinite(subflow, &map, now_ns);
     }
     return map.len == 0 || take_mapping(subflow, &map, now_ns);
 }
@@ -135,16 +137,6 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
     }
 }
 
-/* RFC 8684 3.7: on the first subflow, before anything proved that MPTCP passes, data or acknowledgements without a DSS
- * mean that a middlebox strips options. */
-static bool must_fall_back(const struct subflow *subflow, const struct tcp_segment *segment)
-{
-    const struct conn *conn = subflow->conn;
-    if (conn->confirmed || subflow->join || segment->options->mp.present || segment->header.flags & TCP_RST)
-        return false;
-    return segment->payload.len || segment->ack > SSN_ORIGIN + 1;
-}
-
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
@@ -160,7 +152,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         taken = take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))
         take_capable(subflow, &mp->capable, now_ns);
-    else if (must_fall_back(subflow, segment))
+    else if (fallback_needed(subflow, segment))
         conn_fall_back(conn, now_ns);
     take_signals(subflow, mp, now_ns);
     if (!was_confirmed && conn->confirmed && conn->mode == CONN_MPTCP)

@@ -75,8 +75,10 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
     struct mptcp_options *mp = &options->mp;
-    if (conn->mode == CONN_PLAIN)
+    if (conn->mode == CONN_PLAIN) {
+        fallback_write(subflow, record, flags, mp);
         return;
+    }
     negotiate_write(subflow, record, flags, mp);
     if (flags & TCP_RST) {
         write_reset(subflow, mp);
@@ -97,6 +99,8 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
 void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 {
     struct conn *conn = subflow_of(tcp)->conn;
+    if (conn->mode == CONN_PLAIN && mptcp_has(&sent->mp, MPTCP_DSS))
+        conn->infinite_tells--;
     if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
         conn->removed.count = 0;
     conn->key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE);
