@@ -8,6 +8,7 @@
 #include "wire/tcp_options.h"
 
 #define PERIOD_DEFAULT_NS (100 * NS_PER_MS)
+#define FORGED_WINDOW 1000u
 
 /* `period_ns`: time between attempts (0: 100 ms). They aim at the connection that passed last, and rest when nothing
  * has passed since. */
@@ -67,8 +68,9 @@ static struct node *make_attacker(struct world *world, const char *name, const s
 }
 
 /* Puts a segment on its way to whom the last one went. */
-static void send_along(struct attacker *a, struct packet *packet, uint64_t now_ns)
+static void send_along(struct attacker *a, const struct box_forgery *forgery, uint64_t now_ns)
 {
+    struct packet *packet = box_forge(&a->box, forgery);
     if (packet)
         box_pass_on(&a->box, a->port, packet, now_ns);
 }
@@ -90,8 +92,14 @@ static void guess_token(struct attacker *a, uint64_t now_ns)
     options.mp.join = (struct mp_join){.shape = MP_JOIN_SYN, .address_id = 9, .token = guess(a), .nonce = guess(a)};
     struct hawser_addr from = a->last.src;
     from.port = (uint16_t)(1024 + guess(a) % 60000);
-    uint32_t len = write_options(&options, bytes);
-    send_along(a, box_forge(&a->box, &from, &a->last.dst, TCP_SYN, guess(a), 0, bytes, len), now_ns);
+    const struct box_forgery forgery = {.src = &from,
+                                        .dst = &a->last.dst,
+                                        .flags = TCP_SYN,
+                                        .window = FORGED_WINDOW,
+                                        .seq = guess(a),
+                                        .options = bytes,
+                                        .options_len = write_options(&options, bytes)};
+    send_along(a, &forgery, now_ns);
 }
 
 struct node *box_token_guesser(struct world *world, const char *name, const struct box_config *config)
@@ -103,8 +111,13 @@ struct node *box_token_guesser(struct world *world, const char *name, const stru
 static void inject_blindly(struct attacker *a, uint64_t now_ns)
 {
     static const uint8_t flags[] = {TCP_RST, TCP_RST | TCP_ACK, TCP_SYN, TCP_ACK, TCP_ACK | TCP_FIN};
-    uint8_t chosen = flags[prng_below(&a->box.node.rng, HW_ARRAY_LEN(flags))];
-    send_along(a, box_forge(&a->box, &a->last.src, &a->last.dst, chosen, guess(a), guess(a), NULL, 0), now_ns);
+    const struct box_forgery forgery = {.src = &a->last.src,
+                                        .dst = &a->last.dst,
+                                        .flags = flags[prng_below(&a->box.node.rng, HW_ARRAY_LEN(flags))],
+                                        .window = FORGED_WINDOW,
+                                        .seq = guess(a),
+                                        .ack = guess(a)};
+    send_along(a, &forgery, now_ns);
 }
 
 struct node *box_blind_injector(struct world *world, const char *name, const struct box_config *config)
@@ -147,9 +160,16 @@ static void lie(struct attacker *a, uint64_t now_ns)
         return;
     tcp_options_clear(&options);
     choose_lie(a, &options.mp);
-    uint32_t len = write_options(&options, bytes);
-    seq32 seq = seq_add(last->tcp.seq, last->payload_len + !!(last->tcp.flags & TCP_FIN));
-    send_along(a, box_forge(&a->box, &last->src, &last->dst, TCP_ACK, seq.v, last->tcp.ack.v, bytes, len), now_ns);
+    const struct box_forgery forgery = {.src = &last->src,
+                                        .dst = &last->dst,
+                                        .flags = TCP_ACK,
+                                        .window = last->tcp.window,
+                                        .seq =
+                                            seq_add(last->tcp.seq, last->payload_len + !!(last->tcp.flags & TCP_FIN)).v,
+                                        .ack = last->tcp.ack.v,
+                                        .options = bytes,
+                                        .options_len = write_options(&options, bytes)};
+    send_along(a, &forgery, now_ns);
 }
 
 struct node *box_onpath_attacker(struct world *world, const char *name, const struct box_config *config)

@@ -143,23 +143,22 @@ bool box_set_payload_len(struct packet *packet, struct box_segment *seg, uint32_
     return true;
 }
 
-struct packet *box_forge(struct box *box, const struct hawser_addr *src, const struct hawser_addr *dst, uint8_t flags,
-                         uint32_t seq, uint32_t ack, const uint8_t *options, uint32_t options_len)
+struct packet *box_forge(struct box *box, const struct box_forgery *f)
 {
     struct packet *packet = packet_new(box->node.world->packets);
     if (!packet)
         return NULL;
-    const struct tcp_header header = {.src_port = src->port,
-                                      .dst_port = dst->port,
-                                      .seq = seq_at(seq),
-                                      .ack = seq_at(ack),
-                                      .flags = flags,
-                                      .header_len = (uint8_t)(TCP_HEADER_LEN + options_len),
-                                      .window = 1000};
-    size_t l3 = ip_emit(packet->data, src, dst, 0, header.header_len);
+    const struct tcp_header header = {.src_port = f->src->port,
+                                      .dst_port = f->dst->port,
+                                      .seq = seq_at(f->seq),
+                                      .ack = seq_at(f->ack),
+                                      .flags = f->flags,
+                                      .header_len = (uint8_t)(TCP_HEADER_LEN + f->options_len),
+                                      .window = f->window};
+    size_t l3 = ip_emit(packet->data, f->src, f->dst, 0, header.header_len);
     tcp_header_emit(packet->data + l3, &header);
-    if (options_len)
-        memcpy(packet->data + l3 + TCP_HEADER_LEN, options, options_len);
+    if (f->options_len)
+        memcpy(packet->data + l3 + TCP_HEADER_LEN, f->options, f->options_len);
     packet->len = (uint32_t)l3 + header.header_len;
     packet_rewritten(packet);
     return packet;

@@ -62,9 +62,18 @@ bool box_set_payload_len(struct packet *packet, struct box_segment *seg, uint32_
 /* Sends on out of the other port than `in`. */
 void box_pass_on(struct box *box, unsigned in, struct packet *packet, uint64_t now_ns);
 
-/* A segment of its own making without payload, or NULL without memory. `options` as for box_set_options(). */
-struct packet *box_forge(struct box *box, const struct hawser_addr *src, const struct hawser_addr *dst, uint8_t flags,
-                         uint32_t seq, uint32_t ack, const uint8_t *options, uint32_t options_len);
+/* A segment of its own making: addresses, and what of the header is chosen. The rest is filled in. */
+struct box_forgery {
+    const struct hawser_addr *src, *dst;
+    uint8_t flags;
+    uint16_t window;
+    uint32_t seq, ack;
+    const uint8_t *options; /* as for box_set_options(); NULL: none */
+    uint32_t options_len;
+};
+
+/* NULL without memory. */
+struct packet *box_forge(struct box *box, const struct box_forgery *forgery);
 
 /* Steps through options: the kind at *at and its length, or false at the end. Start with both 0. */
 bool box_next_option(const struct box_segment *seg, uint32_t *at, uint8_t *kind, uint32_t *len);

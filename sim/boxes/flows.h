@@ -11,7 +11,8 @@ struct box_flow {
     uint64_t since_ns, used_ns;
     bool alive;
     /* For the kinds to use: by direction (index: the port where packets enter). */
-    uint32_t shift[2], edge[2];
+    uint32_t shift[2], edge[2], window_edge[2];
+    uint8_t window_scale[2];
     bool marked[2];
     uint16_t public_port;
     struct packet *held[2];

@@ -17,7 +17,8 @@ static enum box_fate inject_reset(struct box *box, unsigned port, struct packet 
         return BOX_PASS;
     static const uint32_t offsets[] = {[RST_EXACT] = 0, [RST_IN_WINDOW] = 1000, [RST_OUTSIDE] = UINT32_C(1) << 30};
     uint32_t seq = seg->tcp.seq.v + seg->payload_len + offsets[HW_MIN(box->config.amount, (uint32_t)RST_OUTSIDE)];
-    struct packet *reset = box_forge(box, &seg->src, &seg->dst, TCP_RST, seq, 0, NULL, 0);
+    const struct box_forgery forgery = {.src = &seg->src, .dst = &seg->dst, .flags = TCP_RST, .seq = seq};
+    struct packet *reset = box_forge(box, &forgery);
     box_pass_on(box, port, packet, now_ns);
     if (reset) {
         box->acted++;

@@ -5,6 +5,9 @@
 #include "sim/boxes/kinds.h"
 
 #define KEPT_MAX 512u
+#define TRIES_MAX 40u
+
+enum { OPT_WSCALE = 3 };
 #define RESEND_NS (300 * NS_PER_MS)
 
 /* `period_ns`: how long it waits for the receiver before it sends again (0: 300 ms). Early acknowledgements carry no
@@ -34,7 +37,7 @@ static bool keep(struct proxy *p, unsigned port, const struct packet *packet, ui
     if (!copy)
         return false;
     copy->at_ns = now_ns + (p->box.config.period_ns ? p->box.config.period_ns : RESEND_NS);
-    copy->queued_ns = port;
+    copy->queued_ns = port; /* and, above it, how often it was sent again */
     list_push_back(&p->kept, &copy->link);
     p->kept_count++;
     p->next_ns = HW_MIN(p->next_ns, copy->at_ns);
@@ -46,7 +49,7 @@ static void settle(struct proxy *p, unsigned port, const struct box_segment *ack
 {
     LIST_EACH (it, &p->kept) {
         struct box_segment seg;
-        if (packet_at(it)->queued_ns == port || !box_parse(packet_at(it), &seg))
+        if ((packet_at(it)->queued_ns & 1) == port || !box_parse(packet_at(it), &seg))
             continue;
         if (hawser_addr_equal(&seg.src, &ack->dst) && hawser_addr_equal(&seg.dst, &ack->src) &&
             seq_le(seq_add(seg.tcp.seq, seg.payload_len), ack->tcp.ack))
@@ -54,24 +57,50 @@ static void settle(struct proxy *p, unsigned port, const struct box_segment *ack
     }
 }
 
+/* Everything below `seq` that the sender at `port` sent is where it must be. */
+static void note_edge(struct box_flow *flow, unsigned port, seq32 seq)
+{
+    if (!flow->marked[port] || seq_lt(seq_at(flow->edge[port]), seq))
+        flow->edge[port] = seq.v;
+    flow->marked[port] = true;
+}
+
 /* In order only: what is acknowledged early must be all that the sender sent before. */
 static bool advances(struct box_flow *flow, unsigned port, const struct box_segment *seg)
 {
-    seq32 end = seq_add(seg->tcp.seq, seg->payload_len);
-    if (!flow->marked[port]) {
-        flow->marked[port] = true;
-        flow->edge[port] = seg->tcp.seq.v;
-    }
-    if (!seq_eq(seg->tcp.seq, seq_at(flow->edge[port])))
+    if (!flow->marked[port] || !seq_eq(seg->tcp.seq, seq_at(flow->edge[port])))
         return false;
-    flow->edge[port] = end.v;
+    note_edge(flow, port, seq_add(seg->tcp.seq, seg->payload_len));
     return true;
 }
 
-static void acknowledge(struct proxy *p, unsigned port, const struct box_segment *seg, uint64_t now_ns)
+/* What the receiver at `port` said of its window, and in what scale (RFC 7323 2.2). */
+static void note_window(struct box_flow *flow, unsigned port, const struct box_segment *seg)
 {
-    struct packet *ack = box_forge(&p->box, &seg->dst, &seg->src, TCP_ACK, seg->tcp.ack.v,
-                                   seq_add(seg->tcp.seq, seg->payload_len).v, NULL, 0);
+    uint32_t at = 0, len = 0;
+    uint8_t kind, scale = seg->tcp.flags & TCP_SYN ? 0 : flow->window_scale[port];
+    flow->window_edge[port] = seg->tcp.ack.v + ((uint32_t)seg->tcp.window << scale);
+    if (!(seg->tcp.flags & TCP_SYN))
+        return;
+    flow->window_scale[port] = 0;
+    while (box_next_option(seg, &at, &kind, &len))
+        if (kind == OPT_WSCALE && len == 3)
+            flow->window_scale[port] = HW_MIN(seg->options[at + 2], (uint8_t)14);
+}
+
+/* Never for more than the receiver's own window admits. */
+static void acknowledge(struct proxy *p, unsigned port, const struct box_flow *flow, const struct box_segment *seg,
+                        uint64_t now_ns)
+{
+    seq32 end = seq_add(seg->tcp.seq, seg->payload_len), edge = seq_at(flow->window_edge[1 - port]);
+    uint32_t window = seq_lt(end, edge) ? (uint32_t)seq_diff(edge, end) >> flow->window_scale[1 - port] : 0;
+    const struct box_forgery forgery = {.src = &seg->dst,
+                                        .dst = &seg->src,
+                                        .flags = TCP_ACK,
+                                        .window = (uint16_t)HW_MIN(window, (uint32_t)UINT16_MAX),
+                                        .seq = seg->tcp.ack.v,
+                                        .ack = end.v};
+    struct packet *ack = box_forge(&p->box, &forgery);
     if (!ack)
         return;
     p->box.acted++;
@@ -83,11 +112,16 @@ static enum box_fate stand_between(struct box *box, unsigned port, struct packet
 {
     struct proxy *p = proxy_of(box);
     struct box_flow *flow = box_flows_get(&p->flows, port, seg, now_ns);
-    if (seg->tcp.flags & TCP_ACK)
+    if (seg->tcp.flags & TCP_SYN)
+        note_edge(flow, port, seq_add(seg->tcp.seq, 1));
+    if (seg->tcp.flags & TCP_ACK) {
+        note_edge(flow, 1 - port, seg->tcp.ack);
         settle(p, port, seg);
+    }
+    note_window(flow, port, seg);
     bool plain = seg->payload_len && !(seg->tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST));
     if (plain && box_acts(box, port, now_ns) && advances(flow, port, seg) && keep(p, port, packet, now_ns))
-        acknowledge(p, port, seg, now_ns);
+        acknowledge(p, port, flow, seg, now_ns);
     return BOX_PASS;
 }
 
@@ -96,18 +130,28 @@ static uint64_t proxy_next_at(const struct box *box)
     return ((const struct proxy *)(const void *)box)->next_ns; /* its first member */
 }
 
+static void send_again(struct proxy *p, struct packet *packet, uint64_t now_ns)
+{
+    struct packet *again = packet_copy(p->box.node.world->packets, packet);
+    uint64_t wait = p->box.config.period_ns ? p->box.config.period_ns : RESEND_NS;
+    packet->at_ns = now_ns + (wait << HW_MIN(packet->queued_ns / 2, UINT64_C(8)));
+    packet->queued_ns += 2;
+    if (again)
+        box_pass_on(&p->box, (unsigned)(packet->queued_ns & 1), again, now_ns);
+}
+
 static void proxy_on_time(struct box *box, uint64_t now_ns)
 {
     struct proxy *p = proxy_of(box);
     p->next_ns = TIME_NEVER;
     LIST_EACH (it, &p->kept) {
         struct packet *packet = packet_at(it);
-        if (packet->at_ns <= now_ns) {
-            struct packet *again = packet_copy(box->node.world->packets, packet);
-            packet->at_ns = now_ns + (box->config.period_ns ? box->config.period_ns : RESEND_NS);
-            if (again)
-                box_pass_on(box, (unsigned)packet->queued_ns, again, now_ns);
+        if (packet->at_ns <= now_ns && packet->queued_ns / 2 >= TRIES_MAX) {
+            forget(p, packet); /* nobody is there any more */
+            continue;
         }
+        if (packet->at_ns <= now_ns)
+            send_again(p, packet, now_ns);
         p->next_ns = HW_MIN(p->next_ns, packet->at_ns);
     }
 }

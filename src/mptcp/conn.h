@@ -91,7 +91,8 @@ struct conn {
     bool checksums;              /* DSS checksums are in use (RFC 8684 3.1, flag A) */
     bool peer_refuses_joins;     /* flag C */
     bool key_said;               /* the last bare segment carried MP_CAPABLE */
-    uint8_t infinite_tells;      /* segments that still carry the infinite mapping */
+    uint8_t infinite_tells;      /* bare segments that still carry the infinite mapping */
+    uint64_t infinite_from;      /* subflow sequence number where it was in force first; 0: never */
     uint64_t local_key, remote_key;
     uint32_t local_token, remote_token;
     dsn64 local_idsn, remote_idsn;    /* the first byte of a stream is one higher */

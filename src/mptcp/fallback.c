@@ -3,7 +3,7 @@
 
 #include "mptcp/conn.h"
 
-/* Segments that carry the infinite mapping: more than one, as the first may be lost. */
+/* Bare segments that carry the infinite mapping; data does until some of it is acknowledged. */
 #define INFINITE_TELLS 3
 
 /* The infinite mapping must mean what a plain connection means: each byte of the subflow is that byte of the stream. So
@@ -28,7 +28,10 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
     if (conn->mode == CONN_PLAIN || !first)
         return;
     count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
-    conn->infinite_tells = conn->mode == CONN_MPTCP ? INFINITE_TELLS : 0;
+    if (conn->mode == CONN_MPTCP) {
+        conn->infinite_tells = INFINITE_TELLS;
+        conn->infinite_from = first->tcp.snd_nxt;
+    }
     conn->mode = CONN_PLAIN;
     iset_clear(&conn->reinject); /* the one subflow's own retransmission is all there is now */
     deadline_set(&conn->host->tcp.timers, &conn->data_timer, TIME_NEVER);
@@ -64,12 +67,14 @@ void fallback_take_infinite(struct subflow *subflow, const struct mapping *map, 
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
 }
 
-/* RFC 8684 3.7: the last mapping, to tell the peer in case options are lost in one direction only. */
+/* RFC 8684 3.7: the last mapping, to tell the peer in case options are lost in one direction only. Without it a peer
+ * that has seen mappings could not tell our plain bytes from those of a host that goes on mapping and is not heard. */
 void fallback_write(const struct subflow *subflow, const struct tx_record *record, uint8_t flags,
                     struct mptcp_options *mp)
 {
     const struct conn *conn = subflow->conn;
-    if (conn->infinite_tells == 0 || subflow->join || flags & (TCP_SYN | TCP_RST))
+    bool untold = record ? subflow->tcp.snd_una <= conn->infinite_from : conn->infinite_tells > 0;
+    if (conn->infinite_from == 0 || !untold || subflow->join || flags & (TCP_SYN | TCP_RST))
         return;
     uint64_t ssn = record ? record->ssn : subflow->tcp.snd_nxt;
     mp->dss = (struct mp_dss){.has_map = true,

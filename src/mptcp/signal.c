@@ -99,7 +99,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
 void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 {
     struct conn *conn = subflow_of(tcp)->conn;
-    if (conn->mode == CONN_PLAIN && mptcp_has(&sent->mp, MPTCP_DSS))
+    if (conn->mode == CONN_PLAIN && mptcp_has(&sent->mp, MPTCP_DSS) && conn->infinite_tells)
         conn->infinite_tells--;
     if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
         conn->removed.count = 0;
