@@ -5,7 +5,8 @@
 #include "sim/boxes/kinds.h"
 
 #define KEPT_MAX 512u
-#define TRIES_MAX 40u
+#define BURST 4u
+#define TRIES_MAX 400u
 
 enum { OPT_WSCALE = 3 };
 #define RESEND_NS (300 * NS_PER_MS)
@@ -111,6 +112,8 @@ static enum box_fate stand_between(struct box *box, unsigned port, struct packet
                                    uint64_t now_ns)
 {
     struct proxy *p = proxy_of(box);
+    if (packet->damaged) /* it sees the checksum as any host would */
+        return BOX_DROP;
     struct box_flow *flow = box_flows_get(&p->flows, port, seg, now_ns);
     if (seg->tcp.flags & TCP_SYN)
         note_edge(flow, port, seq_add(seg->tcp.seq, 1));
@@ -134,24 +137,29 @@ static void send_again(struct proxy *p, struct packet *packet, uint64_t now_ns)
 {
     struct packet *again = packet_copy(p->box.node.world->packets, packet);
     uint64_t wait = p->box.config.period_ns ? p->box.config.period_ns : RESEND_NS;
-    packet->at_ns = now_ns + (wait << HW_MIN(packet->queued_ns / 2, UINT64_C(8)));
+    packet->at_ns = now_ns + wait;
     packet->queued_ns += 2;
     if (again)
         box_pass_on(&p->box, (unsigned)(packet->queued_ns & 1), again, now_ns);
 }
 
+/* The oldest few: a proxy that poured out all it holds would only fill the queue behind it. */
 static void proxy_on_time(struct box *box, uint64_t now_ns)
 {
     struct proxy *p = proxy_of(box);
+    unsigned sent = 0;
     p->next_ns = TIME_NEVER;
     LIST_EACH (it, &p->kept) {
         struct packet *packet = packet_at(it);
-        if (packet->at_ns <= now_ns && packet->queued_ns / 2 >= TRIES_MAX) {
+        if (sent == BURST)
+            break;
+        if (packet->queued_ns / 2 >= TRIES_MAX) {
             forget(p, packet); /* nobody is there any more */
             continue;
         }
         if (packet->at_ns <= now_ns)
             send_again(p, packet, now_ns);
+        sent++;
         p->next_ns = HW_MIN(p->next_ns, packet->at_ns);
     }
 }
