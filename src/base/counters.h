@@ -59,6 +59,7 @@
     X(MPTCP_REINJECTIONS, "mptcp.reinjections")                                                                        \
     X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
+    X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
     X(LIMIT_REPLIES, "limit.stateless_replies")
 

@@ -120,9 +120,25 @@ static void input_join(struct hawser_stack *stack, struct arrival *a, uint64_t n
     }
 }
 
+/* RFC 4987 3.3: the oldest connection that let its first SYN/ACK go unanswered makes way for a new one. */
+static bool recycle_half_open(struct hawser_stack *stack, struct hawser_listener *listener)
+{
+    LIST_EACH (it, &listener->pending) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
+        struct list *first = list_first(&conn->subflows);
+        if (conn->established || !first || subflow_at(first)->tcp.handshake_tries < 2)
+            continue;
+        count(counters(stack), COUNT_LIMIT_HALF_OPEN);
+        listener->waiting--;
+        conn_free(conn);
+        return true;
+    }
+    return false;
+}
+
 static void input_syn(struct hawser_stack *stack, struct arrival *a, struct hawser_listener *listener, uint64_t now_ns)
 {
-    if (listener->waiting >= listener->backlog) {
+    if (listener->waiting >= listener->backlog && !recycle_half_open(stack, listener)) {
         count(counters(stack), COUNT_DROP_BACKLOG);
         return; /* the peer asks again */
     }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "peer.h"
 #include "world.h"
 
 #define PORT 5001
@@ -65,10 +66,32 @@ static void a_byte_a_segment(void **state)
     world_destroy(&w);
 }
 
+/* RFC 4987 3.3: SYNs that nobody answers for fill the backlog only until their SYN/ACK had to be repeated. */
+static void half_open_connections_make_way(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL); /* a backlog of four */
+    for (unsigned i = 0; i < 4; i++) {
+        p.addr.port = (uint16_t)(5000 + i);
+        peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    }
+    peer_forget(&p);
+    p.addr.port = 6000;
+    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    assert_int_equal(p.seen_count, 0); /* as long as the others may be on their way */
+    peer_wait(&p, 1500 * MS);
+    peer_forget(&p);
+    peer_open_plain(&p);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_byte_a_segment),
+        cmocka_unit_test(half_open_connections_make_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
