@@ -9,7 +9,7 @@ void close_advance(struct conn *conn, uint64_t now_ns)
     if (conn->mode != CONN_MPTCP || !conn->fin_acked || !conn->peer_fin_taken)
         return;
     EACH_SUBFLOW (it, conn)
-        tcp_shutdown(&subflow_at(it)->tcp);
+        tcp_shutdown(&subflow_at(it)->tcp, now_ns);
     signal_arm(conn, now_ns);
     conn_event(conn);
 }
@@ -73,7 +73,7 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
         conn_event(conn);
     } else if (!conn->peer_fin_known && close_alive_subflows(conn) > 1) {
         /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
-        tcp_shutdown(&subflow->tcp);
+        tcp_shutdown(&subflow->tcp, now_ns);
     }
     if (close_stranded(conn) && !conn->detached) /* there too: closed only after a time, as a new subflow may come */
         conn_linger(conn, now_ns);

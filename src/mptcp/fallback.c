@@ -42,7 +42,7 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
     const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->remote_idsn, 1)};
     place_mapped(first, &infinite, now_ns); /* what waited for its mapping */
     if (conn->fin_sent)
-        tcp_shutdown(&first->tcp);
+        tcp_shutdown(&first->tcp, now_ns);
 }
 
 bool fallback_needed(const struct subflow *subflow, const struct tcp_segment *segment)

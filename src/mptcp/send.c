@@ -140,7 +140,7 @@ static void send_end(struct conn *conn, uint64_t now_ns)
     conn->fin_sent = true;
     if (conn->mode == CONN_PLAIN) {
         EACH_SUBFLOW (it, conn)
-            tcp_shutdown(&subflow_at(it)->tcp);
+            tcp_shutdown(&subflow_at(it)->tcp, now_ns);
         return;
     }
     EACH_SUBFLOW (it, conn)

@@ -158,7 +158,10 @@ void hawser_close(struct hawser_conn *handle)
     struct conn *conn = inner(handle);
     reassembly_consume(&conn->rx, reassembly_readable(&conn->rx));
     conn_consumed(conn);
-    conn_shutdown(conn);
+    if (conn->established || conn->error)
+        conn_shutdown(conn);
+    else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
+        conn_abort(conn, -ECONNABORTED, stack_of(conn->host)->now_ns);
     conn_detach(conn, stack_of(conn->host)->now_ns);
 }
 

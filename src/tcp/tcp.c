@@ -132,10 +132,14 @@ int tcp_accept(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)
     return 0;
 }
 
-void tcp_shutdown(struct tcp *tcp)
+void tcp_shutdown(struct tcp *tcp, uint64_t now_ns)
 {
     if (tcp->fin_wanted || tcp->state == TCPS_CLOSED)
         return;
+    if (tcp->state == TCPS_SYN_SENT) { /* RFC 9293 3.10.4 */
+        tcp_close_now(tcp, 0, now_ns);
+        return;
+    }
     tcp->fin_wanted = true;
     tcp->hooks->wake(tcp);
 }

@@ -212,8 +212,8 @@ int tcp_connect(struct tcp *tcp, uint64_t now_ns);
 /* Passive open from a SYN that arrived for a listener or a token: SYN-RECEIVED. Returns 0 or -ENOMEM. */
 int tcp_accept(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns);
 
-/* No more data: a FIN follows what was sent. Idempotent. */
-void tcp_shutdown(struct tcp *tcp);
+/* No more data: a FIN follows what was sent; a subflow still in SYN-SENT is gone at once. Idempotent. */
+void tcp_shutdown(struct tcp *tcp, uint64_t now_ns);
 /* RST to the peer and CLOSED with `error`. The RST leaves with the next tcp_output(). */
 void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns);
 /* True when the subflow is CLOSED and owes nothing to the wire. */

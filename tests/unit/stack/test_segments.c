@@ -101,12 +101,30 @@ static void window_does_not_open_by_slivers(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 9293 3.10.4: a connection that was never open is simply forgotten. */
+static void closed_before_it_was_open(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_connect(&p, false);
+    hawser_close(p.conn);
+    peer_forget(&p);
+    peer_wait(&p, 10 * NS_PER_S);
+    assert_int_equal(p.seen_count, 0);
+    assert_int_equal(hawser_stack_deadline(p.stack), HAWSER_NEVER);
+    peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, NULL, NULL, 0);
+    assert_non_null(peer_last(&p, TCP_RST));
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_a_wrong_ack_to_its_syn_with_a_reset),
         cmocka_unit_test(simultaneous_open),
         cmocka_unit_test(window_does_not_open_by_slivers),
+        cmocka_unit_test(closed_before_it_was_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
