@@ -47,6 +47,7 @@
     X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
     X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
     X(TCP_RETRANSMITS, "tcp.retransmits")                                                                              \
+    X(TCP_SPURIOUS, "tcp.spurious_recoveries")                                                                         \
     X(TCP_REORDERINGS, "tcp.reorderings_seen")                                                                         \
     X(TCP_DUPLICATES, "tcp.duplicate_segments")                                                                        \
     X(MPTCP_ACTIVE, "mptcp.connections_opened")                                                                        \

@@ -8,12 +8,24 @@
 #define INITIAL_SEGMENTS 10u
 #define INITIAL_BYTES 14600u
 
+static uint32_t initial_window(uint32_t mss) { return HW_MIN(INITIAL_SEGMENTS * mss, HW_MAX(2 * mss, INITIAL_BYTES)); }
+
+void cc_restart(struct cc *cc, uint64_t idle_ns)
+{
+    uint32_t initial = initial_window(cc->mss);
+    cc->ops->on_idle(cc, idle_ns);
+    if (cc->cwnd <= initial || cc->pacing_bps)
+        return;
+    cc->ssthresh = HW_MAX(cc->ssthresh, cc->cwnd / 4 * 3);
+    cc->cwnd = initial;
+}
+
 void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss)
 {
     memset(cc, 0, sizeof *cc);
     cc->ops = ops;
     cc->mss = HW_MAX(mss, 1u);
-    cc->cwnd = HW_MIN(INITIAL_SEGMENTS * cc->mss, HW_MAX(2 * cc->mss, INITIAL_BYTES));
+    cc->cwnd = initial_window(cc->mss);
     cc->ssthresh = UINT32_MAX;
     ops->init(cc);
 }

@@ -67,6 +67,11 @@ static inline bool cc_in_slow_start(const struct cc *cc) { return cc->cwnd < cc-
 /* Initial window of RFC 6928, ssthresh unlimited, then ops->init(). */
 void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss);
 
+/* The flow sends again after `idle_ns` of silence, longer than a retransmission timeout: tells the controller, and
+ * takes the window back to the initial one (RFC 5681 4.1), unless the controller spreads its window over the round trip
+ * by pacing. ssthresh keeps what the window was (RFC 2861 3.2), so that slow start leads back. */
+void cc_restart(struct cc *cc, uint64_t idle_ns);
+
 /* RFC 5681 with appropriate byte counting (RFC 3465, L = 2). */
 extern const struct cc_ops cc_reno;
 /* RFC 9438, with HyStart++ (RFC 9406) in slow start. */

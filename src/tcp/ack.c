@@ -7,7 +7,12 @@
 static void delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, struct delivery *d,
                       uint64_t now_ns)
 {
-    tcp_rack_delivered(tcp, record, end, now_ns);
+    /* RFC 8985 6.2, step 2: an echo older than the last transmission answers an earlier one. */
+    bool earlier = record->retransmitted && d->has_echo && end <= tcp->snd_una &&
+                   (int32_t)(d->echo - tcp_timestamp(tcp, record->sent_ns)) < 0;
+    if (!earlier)
+        tcp_rack_delivered(tcp, record, end, now_ns);
+    d->resent |= record->retransmitted;
     /* RFC 6298 3 (Karn): a record that was sent twice tells no round trip. */
     if (!record->retransmitted)
         d->rtt_ns = HW_MAX(now_ns - record->sent_ns, 1);
@@ -49,6 +54,8 @@ static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, str
             continue;
         if (end <= segment->ack) { /* RFC 2883 4: below the cumulative point, it reports a duplicate */
             d->duplicate = true;
+            if (end > tcp->recovery.undo_una)
+                d->duplicate_bytes += end - start;
             continue;
         }
         sack_range(tcp, HW_MAX(start, segment->ack), end, d, now_ns);
@@ -58,6 +65,7 @@ static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, str
 static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d, uint64_t now_ns)
 {
     struct txq *q = &tcp->txq;
+    tcp->snd_una = ack;
     for (struct tx_record *record; (record = txq_oldest(q)) && tx_record_end(record) <= ack;) {
         if (!record->sacked) {
             d->bytes += tx_record_span(record);
@@ -74,16 +82,15 @@ static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d
         }
         txq_trim_oldest(q, part);
     }
-    tcp->snd_una = ack;
     d->advanced = true;
 }
 
 /* RFC 7323 4.1: the echo tells the round trip even of what was sent twice, to a millisecond. */
-static uint64_t rtt_by_timestamp(const struct tcp *tcp, const struct tcp_options *o, uint64_t now_ns)
+static uint64_t rtt_by_timestamp(const struct tcp *tcp, const struct delivery *d, uint64_t now_ns)
 {
-    if (!tcp->timestamps || !(o->present & TCP_OPT_TIMESTAMPS) || o->ts_ecr == 0)
+    if (!d->has_echo)
         return 0;
-    uint32_t ticks = tcp_timestamp(tcp, now_ns) - o->ts_ecr;
+    uint32_t ticks = tcp_timestamp(tcp, now_ns) - d->echo;
     return ticks < UINT32_C(1) << 24 ? HW_MAX(ticks, 1u) * NS_PER_MS : 0;
 }
 
@@ -124,14 +131,15 @@ void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_
 {
     if (segment->ack < tcp->snd_una)
         return;
-    struct delivery d = {.flight = tcp_in_flight(tcp)};
+    struct delivery d = {.flight = tcp_in_flight(tcp), .echo = segment->options->ts_ecr};
+    d.has_echo = tcp->timestamps && segment->options->present & TCP_OPT_TIMESTAMPS && d.echo;
     bool limited = tcp->snd_una <= tcp->limited_until;
     process_sack(tcp, segment, &d, now_ns);
     if (segment->ack > tcp->snd_una)
         process_cumulative(tcp, segment->ack, &d, now_ns);
     update_window(tcp, segment);
     if (d.bytes) {
-        uint64_t rtt = d.rtt_ns ? d.rtt_ns : d.advanced ? rtt_by_timestamp(tcp, segment->options, now_ns) : 0;
+        uint64_t rtt = d.rtt_ns ? d.rtt_ns : d.advanced ? rtt_by_timestamp(tcp, &d, now_ns) : 0;
         if (rtt)
             rtt_sample(&tcp->rtt, rtt, now_ns);
     }

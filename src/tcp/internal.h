@@ -45,6 +45,10 @@ struct delivery {    /* what one acknowledgement delivered */
     uint64_t rtt_ns; /* of the newest record never retransmitted; 0: none */
     bool advanced;   /* snd_una moved */
     bool duplicate;  /* a DSACK came with it */
+    bool resent;     /* something that had been sent twice is acknowledged */
+    bool has_echo;   /* a timestamp came back */
+    uint32_t echo;
+    uint64_t duplicate_bytes; /* reported by DSACK */
 };
 /* The peer holds `record` up to sequence number `end`. */
 void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, uint64_t now_ns);
@@ -53,6 +57,8 @@ void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns);
 /* Ends the episode when its point is passed, and does PRR's accounting. */
 void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns);
 void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns);
+/* `record` leaves once more. */
+void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
 /* Bytes that may go out now, new or again. */
 uint32_t tcp_cwnd_room(const struct tcp *tcp);
 

@@ -170,6 +170,7 @@ uint32_t tcp_send_room(const struct tcp *tcp)
 /* Bookkeeping common to everything that takes sequence space and leaves now. */
 static void sent(struct tcp *tcp, struct tx_record *r, uint64_t now_ns)
 {
+    tcp->last_data_ns = now_ns;
     tcp->recovery.prr_out += tx_record_span(r);
     if (tcp_cwnd_room(tcp) < tcp->segment_bytes)
         tcp->limited_until = tcp->snd_nxt;
@@ -183,6 +184,8 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
     CHECK(count >= 1 && count <= TX_RECORD_PARTS && len > 0);
     if (tx_batch_full(batch))
         return -ENOBUFS;
+    if (tcp->txq.count == 0 && now_ns - tcp->last_data_ns > rtt_timeout(&tcp->rtt)) /* RFC 5681 4.1 */
+        cc_restart(&tcp->cc, now_ns - tcp->last_data_ns);
     struct tx_record *r = txq_append(&tcp->txq, tcp->snd_nxt);
     if (!r)
         return -ENOMEM;
@@ -226,6 +229,7 @@ static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t no
             r->retransmitted = true;
             tcp->retransmitted_bytes += r->len;
             count(&tcp->host->counters, COUNT_TCP_RETRANSMITS);
+            tcp_recovery_on_retransmit(tcp, r, now_ns);
         }
         txq_mark_sent(&tcp->txq, r, now_ns);
         emit(tcp, r, r->ssn, record_flags(tcp, r, r->len > 0), batch, now_ns);

@@ -33,6 +33,60 @@ static uint64_t reordering_window(const struct tcp *tcp)
     return HW_MIN(tcp->rtt.min_ns / 4, tcp->rtt.srtt_ns);
 }
 
+/* The controller is about to reduce its window: remember how to tell that it need not have. */
+static void watch_for_undo(struct tcp *tcp)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    r->undo_possible = true;
+    r->echo_awaited = r->resent = false;
+    r->unneeded_bytes = 0;
+    r->undo_una = tcp->snd_una;
+}
+
+void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    if (!r->undo_possible || !r->active)
+        return;
+    r->unneeded_bytes += tx_record_span(record);
+    if (!r->resent && tcp->timestamps) {
+        r->first_ts = tcp_timestamp(tcp, now_ns);
+        r->echo_awaited = true;
+    }
+    r->resent = true;
+}
+
+static bool was_spurious(struct tcp *tcp, const struct delivery *d)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    if (!r->undo_possible || !r->resent)
+        return false;
+    r->unneeded_bytes -= HW_MIN(r->unneeded_bytes, r->probe_end ? 0 : d->duplicate_bytes);
+    if (r->unneeded_bytes == 0)
+        return true;
+    if (!d->advanced || !r->echo_awaited)
+        return false;
+    r->echo_awaited = false; /* RFC 3522 3.2: the first one decides */
+    return r->active && d->resent && d->has_echo && (int32_t)(d->echo - r->first_ts) < 0;
+}
+
+/* RFC 4015, RFC 9438 4.9: nothing was lost, only late. What waits to be sent again need not be. */
+static void undo_if_spurious(struct tcp *tcp, const struct delivery *d)
+{
+    struct tcp_recovery *r = &tcp->recovery;
+    if (!was_spurious(tcp, d))
+        return;
+    count(&tcp->host->counters, COUNT_TCP_SPURIOUS);
+    r->undo_possible = false;
+    tcp->cc.ops->undo(&tcp->cc);
+    if (!r->active)
+        return;
+    if (!r->after_timeout)
+        r->reordering_seen = true;
+    r->active = r->after_timeout = false;
+    txq_unmark_lost(&tcp->txq);
+}
+
 static void enter_recovery(struct tcp *tcp, uint32_t flight, uint64_t now_ns)
 {
     struct tcp_recovery *r = &tcp->recovery;
@@ -43,6 +97,7 @@ static void enter_recovery(struct tcp *tcp, uint32_t flight, uint64_t now_ns)
     r->prr_delivered = r->prr_out = 0;
     r->recover_flight = HW_MAX(flight, tcp->segment_bytes);
     r->probe_end = 0;
+    watch_for_undo(tcp);
     tcp->cc.ops->on_loss(&tcp->cc, now_ns, flight);
     /* The first retransmission goes out at once, whatever the pipe holds. */
     r->cwnd = tcp_in_flight(tcp) + tcp->segment_bytes;
@@ -108,6 +163,7 @@ static void check_probe(struct tcp *tcp, const struct delivery *delivery, uint64
 void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns)
 {
     struct tcp_recovery *r = &tcp->recovery;
+    undo_if_spurious(tcp, delivery);
     check_probe(tcp, delivery, now_ns);
     if (r->active && tcp->snd_una >= r->point)
         r->active = r->after_timeout = false;
@@ -123,8 +179,10 @@ void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns)
     uint32_t flight = tcp_in_flight(tcp);
     const struct tx_record *oldest = txq_oldest(&tcp->txq);
     txq_mark_all_lost(&tcp->txq, oldest && oldest->sacked);
-    if (tcp->rtt.backoff == 0 && tcp->state >= TCPS_ESTABLISHED)
+    if (tcp->rtt.backoff == 0 && tcp->state >= TCPS_ESTABLISHED) {
+        watch_for_undo(tcp);
         tcp->cc.ops->on_timeout(&tcp->cc, now_ns, flight);
+    }
     r->active = r->after_timeout = true;
     r->point = tcp->snd_nxt;
     r->probe_end = 0;

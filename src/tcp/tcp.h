@@ -131,6 +131,15 @@ struct tcp_recovery {
     uint64_t highest_delivered; /* end of the highest record acknowledged or sacked */
     bool reordering_seen;
     uint64_t probe_end; /* snd_nxt when a tail loss probe left; 0: none outstanding */
+    /* Was the episode spurious? The first acknowledgement after the first retransmission tells by its echo (Eifel, RFC
+     * 3522), and DSACKs tell when they report every retransmission as a duplicate (RFC 3708). */
+    bool undo_possible; /* the controller reduced its window for it, and did not go back yet */
+    bool echo_awaited;
+    uint32_t first_ts; /* timestamp of the first retransmission */
+    uint64_t undo_una; /* snd_una when the episode began */
+    uint64_t
+        unneeded_bytes; /* sent again and not yet reported as duplicates; 0 with `resent`: all of it was for nothing */
+    bool resent;
 };
 
 /* When each timer is due; TIME_NEVER when it is not running. One node in the deadline queue serves them all. */
@@ -183,7 +192,7 @@ struct tcp {
     uint32_t handshake_tries;  /* SYNs or SYN/ACKs sent */
     uint32_t challenge_tokens; /* RFC 5961 7: challenge ACKs left in this second */
     uint64_t challenge_refill_ns;
-    uint64_t last_sent_ns;
+    uint64_t last_sent_ns, last_data_ns;
     uint64_t stray_ack; /* of an old connection's segment that met our SYN, to be answered by a RST; 0: none */
     uint64_t unanswered_since_ns; /* the first timeout or window probe since the peer last answered; 0: none */
     uint32_t window_probes;       /* since the window shut */

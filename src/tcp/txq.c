@@ -196,6 +196,18 @@ void txq_mark_sent(struct txq *q, struct tx_record *r, uint64_t now_ns)
     list_push_back(&q->sent, &r->link);
 }
 
+void txq_unmark_lost(struct txq *q)
+{
+    while (
+        !list_empty(&q->lost)) { /* from the back, so that the order stays: all of it left before what is in `sent` */
+        struct tx_record *r = LIST_ENTRY(q->lost.prev, struct tx_record, link);
+        uncount(q, r, tx_record_span(r));
+        r->lost = false;
+        list_remove(&r->link);
+        list_push_front(&q->sent, &r->link);
+    }
+}
+
 void txq_mark_all_lost(struct txq *q, bool forget_sacks)
 {
     for (uint32_t i = 0; i < q->count; i++) {

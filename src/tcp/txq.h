@@ -85,6 +85,8 @@ void txq_trim_oldest(struct txq *q, uint32_t bytes);
 void txq_mark_sacked(struct txq *q, struct tx_record *r);
 void txq_mark_lost(struct txq *q, struct tx_record *r);
 void txq_mark_sent(struct txq *q, struct tx_record *r, uint64_t now_ns);
+/* What was deemed lost and not sent again since was not lost after all. */
+void txq_unmark_lost(struct txq *q);
 /* Marks all that the peer does not hold lost, in sequence order. With `forget_sacks`, what it said it holds as well: it
  * may have reneged (RFC 2018 8). */
 void txq_mark_all_lost(struct txq *q, bool forget_sacks);

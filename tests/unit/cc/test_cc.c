@@ -263,9 +263,34 @@ static void no_segment_size_divides_by_zero(void **state)
     }
 }
 
+/* RFC 5681 4.1: the restart window is the initial one; slow start leads back to near where it was. */
+static void restarts_after_silence(void **state)
+{
+    (void)state;
+    static const struct cc_ops *const all[] = {&cc_reno, &cc_cubic};
+    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++) {
+        struct cc cc;
+        cc_init(&cc, all[i], 1460);
+        uint32_t initial = cc.cwnd;
+        cc_restart(&cc, NS_PER_S);
+        assert_int_equal(cc.cwnd, initial);
+        assert_int_equal(cc.ssthresh, UINT32_MAX);
+        cc.cwnd = 1000 * 1460;
+        cc.ssthresh = 500 * 1460;
+        cc_restart(&cc, NS_PER_S);
+        assert_int_equal(cc.cwnd, initial);
+        assert_int_equal(cc.ssthresh, 750 * 1460);
+        cc.cwnd = 1000 * 1460;
+        cc.pacing_bps = 1000000;
+        cc_restart(&cc, NS_PER_S);
+        assert_int_equal(cc.cwnd, 1000 * 1460);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(restarts_after_silence),
         cmocka_unit_test(found_by_name),
         cmocka_unit_test(initial_window),
         cmocka_unit_test(slow_start_doubles_each_round),

@@ -118,6 +118,109 @@ static void closed_before_it_was_open(void **state)
     peer_destroy(&p);
 }
 
+/* ---- losses that were none ---- */
+
+#define FULL 1424u /* what a segment of an Ethernet holds beside a DSS */
+
+/* A plain connection with SACK, and five segments of it under way. */
+static void send_five(struct peer *p, bool timestamps)
+{
+    static const uint8_t bytes[5 * FULL];
+    struct tcp_options o = {.present = TCP_OPT_SACK_PERMITTED | TCP_OPT_MSS};
+    o.mss = (uint16_t)(FULL + 24 + (timestamps ? 12 : 0)); /* so that every segment has as many bytes */
+    peer_init(p, NULL, NULL);
+    p->timestamps = timestamps;
+    peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+    peer_wait(p, 20 * NS_PER_MS);
+    p->ts_ecr = peer_last(p, TCP_SYN)->options.ts_val;
+    peer_send(p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_int_equal(hawser_accept(p->listener, &p->conn), 0);
+    assert_int_equal(hawser_send(p->conn, bytes, sizeof bytes), sizeof bytes);
+    peer_forget(p);
+    peer_drain(p);
+    assert_int_equal(p->seen_count, 5);
+}
+
+static uint32_t window_of(const struct peer *p)
+{
+    struct hawser_subflow_info info;
+    assert_true(hawser_subflow_info(p->conn, 0, &info));
+    return info.cwnd_bytes;
+}
+
+static uint64_t spurious_of(const struct peer *p)
+{
+    struct hawser_counter c;
+    for (size_t i = 0; hawser_stack_counter(p->stack, i, &c); i++)
+        if (strcmp(c.name, "tcp.spurious_recoveries") == 0)
+            return c.value;
+    return 0;
+}
+
+/* RFC 3522, RFC 4015: the path held its breath longer than the timeout. The echo of the first transmission tells; the
+ * window comes back and the rest is not sent again. */
+static void spurious_timeout_by_echo(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        struct peer p;
+        send_five(&p, true);
+        uint32_t window = window_of(&p), first_ts = p.seen[0].options.ts_val;
+        while (window_of(&p) == window)
+            peer_wait(&p, 10 * NS_PER_MS);
+        const struct peer_segment *again = &p.seen[p.seen_count - 1];
+        assert_int_equal(again->seq, 1);
+        p.ts_ecr = lost ? again->options.ts_val : first_ts;
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK, 1, 1 + FULL, NULL, NULL, 0);
+        assert_int_equal(spurious_of(&p), !lost);
+        if (lost) {
+            assert_true(window_of(&p) < window);
+            assert_non_null(peer_last(&p, TCP_ACK));
+            assert_int_equal(p.seen[0].seq, 1 + FULL);
+        } else {
+            assert_true(window_of(&p) >= window);
+            assert_int_equal(p.seen_count, 0);
+            peer_send(&p, TCP_ACK, 1, 1 + 5 * FULL, NULL, NULL, 0);
+            assert_int_equal(p.seen_count, 0);
+        }
+        peer_destroy(&p);
+    }
+}
+
+static void acknowledge(struct peer *p, uint32_t ack, uint32_t start, uint32_t end)
+{
+    struct tcp_options o = {.present = TCP_OPT_SACK, .sack_count = 1};
+    o.sack[0] = (struct sack_block){seq_at(p->irs + start), seq_at(p->irs + end)};
+    peer_send(p, TCP_ACK, 1, ack, &o, NULL, 0);
+}
+
+/* RFC 2883, RFC 3708: the first segment came last. The retransmission is reported as a duplicate, so nothing was lost.
+ */
+static void spurious_recovery_by_dsack(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        struct peer p;
+        send_five(&p, false);
+        uint32_t window = window_of(&p);
+        peer_wait(&p, 20 * NS_PER_MS);
+        peer_forget(&p);
+        acknowledge(&p, 1, 1 + FULL, 1 + 5 * FULL);
+        peer_wait(&p, 5 * NS_PER_MS);
+        assert_int_equal(p.seen_count, 1);
+        assert_int_equal(p.seen[0].seq, 1);
+        peer_send(&p, TCP_ACK, 1, 1 + 5 * FULL, NULL, NULL, 0);
+        assert_true(window_of(&p) < window);
+        peer_wait(&p, 20 * NS_PER_MS);
+        if (!lost)
+            acknowledge(&p, 1 + 5 * FULL, 1, 1 + FULL);
+        assert_int_equal(spurious_of(&p), !lost);
+        assert_int_equal(window_of(&p) >= window, !lost);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +228,8 @@ int main(void)
         cmocka_unit_test(simultaneous_open),
         cmocka_unit_test(window_does_not_open_by_slivers),
         cmocka_unit_test(closed_before_it_was_open),
+        cmocka_unit_test(spurious_timeout_by_echo),
+        cmocka_unit_test(spurious_recovery_by_dsack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
