@@ -28,7 +28,7 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
     if (subflow->join) {
         if (!subflow->passive) {
             subflow->stage = SUBFLOW_PROVING;
-            subflow_start_proof(subflow, now_ns);
+            subflow_insist(subflow, now_ns);
         }
         return;
     }

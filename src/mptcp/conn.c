@@ -146,7 +146,7 @@ bool conn_reap(struct conn *conn)
 static void on_proof_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct subflow *subflow = HW_CONTAINER(timer, struct subflow, proof_timer);
-    subflow_start_proof(subflow, now_ns);
+    subflow_insist(subflow, now_ns);
 }
 
 int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,

@@ -60,7 +60,9 @@ struct subflow {
     struct deadline proof_timer;
     struct rxmap maps;
     struct holdq held; /* payload without its mapping, or waiting for a checksum */
+    bool heard;        /* a DSS came on it */
     bool failed;       /* a checksum did: the RST says so by MP_FAIL */
+    bool failing;      /* a checksum did, on the only subflow: MP_FAIL asks the peer to fall back (RFC 8684 3.7) */
     dsn64 fail_dsn;
 };
 
@@ -93,6 +95,10 @@ struct conn {
     bool key_said;               /* the last bare segment carried MP_CAPABLE */
     uint8_t infinite_tells;      /* bare segments that still carry the infinite mapping */
     uint64_t infinite_from;      /* subflow sequence number where it was in force first; 0: never */
+    bool answered;               /* a DATA_ACK came with the acknowledgement of data: options pass both ways */
+    bool scattered;              /* a mapping of the peer's did not continue the subflow's first one */
+    bool answers_fail;           /* the peer's MP_FAIL made us fall back: whenever it comes again it is answered */
+    bool fail_due;               /* and an answer is due */
     uint64_t local_key, remote_key;
     uint32_t local_token, remote_token;
     dsn64 local_idsn, remote_idsn;    /* the first byte of a stream is one higher */
@@ -186,16 +192,23 @@ int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join);
 /* Handshake options on a segment; false: drop it. */
 bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
 void negotiate_write(struct subflow *subflow, const struct tx_record *record, uint8_t flags, struct mptcp_options *mp);
-void subflow_start_proof(struct subflow *subflow, uint64_t now_ns);
+void subflow_insist(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- fallback.c ---- */
-/* To plain TCP, where that is possible still: one subflow has carried everything, in order. */
+/* Is plain TCP possible still? One subflow has carried everything, in order. */
+bool fallback_possible(const struct conn *conn);
+/* To plain TCP, if that is possible. */
 void conn_fall_back(struct conn *conn, uint64_t now_ns);
+/* The same, but a subflow for which that is too late is reset. */
+void fallback_or_reset(struct subflow *subflow, enum counter cause, uint64_t now_ns);
+/* The peer's MP_FAIL. */
+void fallback_take_fail(struct subflow *subflow, uint64_t now_ns);
 /* Does a segment without MPTCP options show that they do not come through? */
 bool fallback_needed(const struct subflow *subflow, const struct tcp_segment *segment);
 void fallback_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 void fallback_write(const struct subflow *subflow, const struct tx_record *record, uint8_t flags,
                     struct mptcp_options *mp);
+void fallback_sent(struct subflow *subflow, const struct mptcp_options *sent);
 
 /* ---- signal.c ---- */
 void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);
@@ -213,6 +226,8 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window);
 /* ---- place.c ---- */
 bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
 void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
+/* Resets a subflow that a middlebox made useless. */
+void place_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns);
 
 /* ---- send.c ---- */
 void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);

@@ -3,8 +3,9 @@
 
 #include "mptcp/conn.h"
 
-/* Bare segments that carry the infinite mapping; data does until some of it is acknowledged. */
-#define INFINITE_TELLS 3
+/* Bare segments that carry the infinite mapping: more than one, as the first may be lost. Data carries it until some of
+ * it is acknowledged. A peer that misses it may send bytes again that would count as new ones. */
+#define INFINITE_TELLS 8
 
 /* The infinite mapping must mean what a plain connection means: each byte of the subflow is that byte of the stream. So
  * it takes the first subflow, which has carried all there was, once and in order. */
@@ -19,8 +20,10 @@ static struct subflow *only_carrier(const struct conn *conn)
             return NULL;
     }
     bool all = first && conn->reinjected_bytes == 0 && first->tcp.sent_bytes == conn->sent_bytes;
-    return all ? first : NULL;
+    return all && !conn->scattered ? first : NULL;
 }
+
+bool fallback_possible(const struct conn *conn) { return only_carrier(conn) != NULL; }
 
 void conn_fall_back(struct conn *conn, uint64_t now_ns)
 {
@@ -36,24 +39,54 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
     iset_clear(&conn->reinject); /* the one subflow's own retransmission is all there is now */
     deadline_set(&conn->host->tcp.timers, &conn->data_timer, TIME_NEVER);
     deadline_set(&conn->host->tcp.timers, &conn->signal_timer, TIME_NEVER);
+    deadline_set(&conn->host->tcp.timers, &first->proof_timer, TIME_NEVER);
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it) != first)
             tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
     const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->remote_idsn, 1)};
-    place_mapped(first, &infinite, now_ns); /* what waited for its mapping */
+    place_mapped(first, &infinite, now_ns);      /* what waited for its mapping */
+    conn->peer_fin_known = conn->peer_fin_taken; /* now its FIN counts */
+    if (conn->infinite_tells)
+        tcp_signal_now(&first->tcp);
     if (conn->fin_sent)
         tcp_shutdown(&first->tcp, now_ns);
 }
 
+void fallback_or_reset(struct subflow *subflow, enum counter cause, uint64_t now_ns)
+{
+    if (fallback_possible(subflow->conn) && !subflow->join)
+        conn_fall_back(subflow->conn, now_ns);
+    else
+        place_give_up(subflow, cause, now_ns);
+}
+
+/* RFC 8684 3.7: data without options before any DSS came, or the acknowledgement of data without a DATA_ACK before any
+ * came with one. */
 bool fallback_needed(const struct subflow *subflow, const struct tcp_segment *segment)
 {
     const struct conn *conn = subflow->conn;
-    if (subflow->join || segment->options->mp.present || segment->header.flags & TCP_RST)
+    if (segment->options->mp.present || segment->header.flags & TCP_RST)
         return false;
     bool acks_data = segment->ack > SSN_ORIGIN + 1;
-    if (!conn->confirmed)
-        return segment->payload.len || acks_data;
-    return acks_data && conn->acked_bytes == 0; /* no DATA_ACK has ever come back */
+    if (subflow->join)
+        return acks_data && !subflow->heard;
+    return (segment->payload.len && !conn->confirmed) || (acks_data && !conn->answered);
+}
+
+/* RFC 8684 3.7: a checksum of ours failed at the peer's, or it answers that one of its own did at ours. */
+void fallback_take_fail(struct subflow *subflow, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (conn->mode == CONN_MPTCP && conn->checksums) {
+        bool answer = !subflow->failing;
+        subflow->failed = true; /* for the RST, if it comes to one */
+        subflow->fail_dsn = receive_next(conn);
+        fallback_or_reset(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
+        conn->answers_fail = answer && conn->mode == CONN_PLAIN;
+    }
+    conn->fail_due = conn->answers_fail;
+    if (conn->fail_due)
+        tcp_signal_now(&subflow->tcp);
 }
 
 /* RFC 8684 3.3: a mapping of length 0 is infinite: the peer has fallen back. */
@@ -61,26 +94,45 @@ void fallback_take_infinite(struct subflow *subflow, const struct mapping *map, 
 {
     struct conn *conn = subflow->conn;
     bool plain = !subflow->join && map->dsn.v - map->ssn == conn->remote_idsn.v - SSN_ORIGIN;
-    if (plain && only_carrier(conn))
-        conn_fall_back(conn, now_ns);
+    if (plain)
+        fallback_or_reset(subflow, COUNT_DROP_MAPPING, now_ns);
     else
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
 }
 
-/* RFC 8684 3.7: the last mapping, to tell the peer in case options are lost in one direction only. Without it a peer
- * that has seen mappings could not tell our plain bytes from those of a host that goes on mapping and is not heard. */
+/* RFC 8684 3.7: what is said yet: the answer to an MP_FAIL, and the last mapping, which acts backwards, from the last
+ * byte that is known to have arrived intact. It tells the peer in case options are lost in one direction only. */
 void fallback_write(const struct subflow *subflow, const struct tx_record *record, uint8_t flags,
                     struct mptcp_options *mp)
 {
     const struct conn *conn = subflow->conn;
     bool untold = record ? subflow->tcp.snd_una <= conn->infinite_from : conn->infinite_tells > 0;
-    if (conn->infinite_from == 0 || !untold || subflow->join || flags & (TCP_SYN | TCP_RST))
+    if (subflow->join || flags & (TCP_SYN | TCP_RST))
         return;
-    uint64_t ssn = record ? record->ssn : subflow->tcp.snd_nxt;
+    if (conn->fail_due && !record) {
+        mp->fail.dsn = receive_next(conn).v;
+        mp->present |= 1u << MPTCP_FAIL;
+        return;
+    }
+    if (conn->infinite_from == 0 || !untold)
+        return;
+    dsn64 intact = conn->sendq.una;
     mp->dss = (struct mp_dss){.has_map = true,
                               .dsn_is_64 = true,
-                              .dsn = conn->local_idsn.v + (ssn - SSN_ORIGIN),
-                              .ssn = ssn_wire(ssn),
+                              .dsn = intact.v,
+                              .ssn = ssn_wire(SSN_ORIGIN + (intact.v - conn->local_idsn.v)),
                               .has_checksum = conn->checksums};
     mp->present |= 1u << MPTCP_DSS;
+}
+
+void fallback_sent(struct subflow *subflow, const struct mptcp_options *sent)
+{
+    struct conn *conn = subflow->conn;
+    if (mptcp_has(sent, MPTCP_DSS) && conn->infinite_tells)
+        conn->infinite_tells--;
+    if (!mptcp_has(sent, MPTCP_FAIL))
+        return;
+    conn->fail_due = false;
+    if (conn->infinite_tells) /* which found no room beside it */
+        tcp_signal_now(&subflow->tcp);
 }

@@ -189,8 +189,8 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
     return true;
 }
 
-/* RFC 8684 3.2: the third packet of a join is repeated until it is acknowledged. */
-void subflow_start_proof(struct subflow *subflow, uint64_t now_ns)
+/* RFC 8684 3.2: the third packet of a join is repeated until it is acknowledged; 3.7: so is an MP_FAIL. */
+void subflow_insist(struct subflow *subflow, uint64_t now_ns)
 {
     if (subflow->proof_tries++ >= PROOF_TRIES_MAX) {
         tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);

@@ -29,7 +29,7 @@ static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
 
 /* What a middlebox did to this subflow cannot be mended here. The bytes are acknowledged on the subflow already, so it
  * must go, or its peer would wait for ever; other subflows carry them again (RFC 8684 3.7). */
-static void give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns)
+void place_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns)
 {
     count(&subflow->conn->host->tcp.counters, cause);
     subflow->reset_with_reason = true;
@@ -41,7 +41,7 @@ static void hold(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint
 {
     bool waits_for_checksum = subflow->conn->checksums;
     if ((!waits_for_checksum && subflow->held.count >= UNMAPPED_MAX) || holdq_add(&subflow->held, ssn, bytes) < 0)
-        give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
+        place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
 }
 
 static uint64_t mapping_end(const struct mapping *map) { return map->len ? map->ssn + map->len : UINT64_MAX; }
@@ -51,9 +51,15 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
     struct csum sum = holdq_sum(&subflow->held, map->ssn, mapping_end(map));
     if (csum_same(csum_dss(map->dsn.v, ssn_wire(map->ssn), (uint16_t)map->len, &sum), map->checksum))
         return true;
-    subflow->failed = true;
     subflow->fail_dsn = map->dsn;
-    give_up(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
+    if (fallback_possible(subflow->conn)) { /* RFC 8684 3.7: the bytes wait until the peer answers the MP_FAIL */
+        count(&subflow->conn->host->tcp.counters, COUNT_DROP_DATA_CHECKSUM);
+        subflow->failing = subflow->failed = true;
+        subflow_insist(subflow, now_ns);
+        return false;
+    }
+    subflow->failed = true;
+    place_give_up(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
     return false;
 }
 
@@ -63,6 +69,8 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
     const struct tcp *tcp = &subflow->tcp;
     uint64_t end = mapping_end(map), ssn;
     struct slice bytes;
+    if (subflow->failing && map->len) /* RFC 8684 3.7: from there on no mapping can be trusted */
+        return;
     if (subflow->conn->checksums && map->len) {
         struct range missing = rxseq_new_part(&tcp->rx, map->ssn, end);
         if (missing.start < missing.end || !proved(subflow, map, now_ns))

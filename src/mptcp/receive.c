@@ -46,6 +46,7 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
 {
     struct conn *conn = subflow->conn;
     enum rxmap_result result = RXMAP_CONFLICT;
+    conn->scattered |= map->dsn.v - conn->remote_idsn.v != map->ssn - SSN_ORIGIN;
     if (map->has_checksum == conn->checksums || map->has_checksum)
         result = rxmap_add(&subflow->maps, map, !conn->checksums);
     if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
@@ -77,8 +78,9 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
 {
     struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
-    conn->confirmed = true;
+    conn->confirmed = subflow->heard = true;
     if (dss->has_ack) {
+        conn->answered |= segment->ack > SSN_ORIGIN + 1;
         dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->sendq.una);
         receive_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale);
     }
@@ -145,15 +147,17 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     count_n(&conn->host->tcp.counters, COUNT_TCP_OPTION_MALFORMED, segment->options->malformed);
     if (!negotiate_segment(subflow, segment, now_ns))
         return false;
+    if (mptcp_has(mp, MPTCP_FAIL) && !(segment->header.flags & (TCP_SYN | TCP_RST)))
+        fallback_take_fail(subflow, now_ns);
     if (conn->mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
-        return true;
+        return tcp->state != TCPS_CLOSED;
     bool was_confirmed = conn->confirmed, taken = true;
     if (mptcp_has(mp, MPTCP_DSS))
         taken = take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))
         take_capable(subflow, &mp->capable, now_ns);
     else if (fallback_needed(subflow, segment))
-        conn_fall_back(conn, now_ns);
+        fallback_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
     take_signals(subflow, mp, now_ns);
     if (!was_confirmed && conn->confirmed && conn->mode == CONN_MPTCP)
         paths_confirmed(conn, now_ns);

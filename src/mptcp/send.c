@@ -260,6 +260,13 @@ static void send_again(struct conn *conn, uint64_t bytes)
     conn_wake(conn);
 }
 
+/* Not by sending bytes again: a peer that has fallen back to plain TCP would take them for new ones. */
+static void ask_again(struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        tcp_probe_now(&subflow_at(it)->tcp);
+}
+
 /* Every subflow delivered what it was given, and yet the peer has not acknowledged the data: the DATA_ACK was lost, or
  * the peer had to drop it. The first bytes again draw an answer that tells; more of them each time. */
 void send_on_data_timer(struct deadline *timer, uint64_t now_ns)
@@ -269,7 +276,10 @@ void send_on_data_timer(struct deadline *timer, uint64_t now_ns)
         conn_abort(conn, -ETIMEDOUT, now_ns);
         return;
     }
-    send_again(conn, UINT64_C(1000) << HW_MIN(2 * conn->data_timeouts, 20u));
+    if (conn->answered)
+        send_again(conn, UINT64_C(1000) << HW_MIN(2 * conn->data_timeouts, 20u));
+    else
+        ask_again(conn);
     conn->data_timeouts++;
     send_arm_data_timer(conn, now_ns);
 }

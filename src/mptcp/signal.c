@@ -94,13 +94,19 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
     const struct mp_add_addr *add = &mp->add_addr;
     if (!mptcp_has(mp, MPTCP_ADD_ADDR) || add->is_v4 || add->echo)
         write_dss(conn, record, mp);
+    if (subflow->failing && !record) { /* until it is answered */
+        mp->fail.dsn = subflow->fail_dsn.v;
+        mp->present |= 1u << MPTCP_FAIL;
+    }
 }
 
 void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 {
     struct conn *conn = subflow_of(tcp)->conn;
-    if (conn->mode == CONN_PLAIN && mptcp_has(&sent->mp, MPTCP_DSS) && conn->infinite_tells)
-        conn->infinite_tells--;
+    if (conn->mode == CONN_PLAIN) {
+        fallback_sent(subflow_of(tcp), &sent->mp);
+        return;
+    }
     if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
         conn->removed.count = 0;
     conn->key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE);

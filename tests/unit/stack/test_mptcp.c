@@ -277,6 +277,180 @@ static void announcements_of_no_address_are_ignored(void **state)
     peer_destroy(&p);
 }
 
+/* ---- RFC 8684 3.7: the fall to plain TCP of a connection that had begun ---- */
+
+/* Two bytes with a checksum, right or wrong. */
+static void send_checked(struct peer *p, uint32_t at, const char *two, bool right)
+{
+    struct tcp_options o = peer_dss(p, 1, at, at, 2);
+    struct csum sum = {0, false};
+    csum_add(&sum, two, 2);
+    o.mp.dss.has_checksum = true;
+    o.mp.dss.checksum = (uint16_t)(csum_dss(o.mp.dss.dsn, at, 2, &sum) + !right);
+    peer_send(p, TCP_ACK | TCP_PSH, at, 1, &o, two, 2);
+}
+
+static void expect_text(struct peer *p, const char *text)
+{
+    char bytes[64];
+    ssize_t n = hawser_recv(p->conn, bytes, sizeof bytes);
+    assert_int_equal(n, strlen(text));
+    assert_memory_equal(bytes, text, strlen(text));
+}
+
+/* A checksum fails on the only subflow: the peer is told where, the bytes wait, and when it answers, by MP_FAIL or by
+ * an infinite mapping, they go up and all goes on as plain TCP. */
+static void failed_checksum_on_the_only_subflow(void **state)
+{
+    (void)state;
+    for (int by_mapping = 0; by_mapping < 2; by_mapping++) {
+        struct peer p;
+        struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
+        struct hawser_conn_info info;
+        peer_init(&p, &options, NULL);
+        peer_open_mptcp(&p);
+        send_checked(&p, 1, "ab", true);
+        send_checked(&p, 3, "cd", false);
+        const struct peer_segment *ack = peer_last(&p, TCP_ACK);
+        assert_true(mptcp_has(&ack->options.mp, MPTCP_FAIL));
+        assert_int_equal(ack->options.mp.fail.dsn, p.idsn + 3);
+        assert_int_equal(ack->ack, 5);
+        assert_int_equal(ack->options.mp.dss.ack, p.idsn + 3);
+        send_checked(&p, 5, "ef", true); /* not trusted any more */
+        assert_true(mptcp_has(&peer_last(&p, TCP_ACK)->options.mp, MPTCP_FAIL));
+        expect_text(&p, "ab");
+        struct tcp_options o = peer_dss(&p, 1, 3, 3, 0);
+        if (by_mapping) {
+            o.mp.dss.has_map = o.mp.dss.dsn_is_64 = o.mp.dss.has_checksum = true;
+            o.mp.dss.dsn = p.idsn + 3;
+            o.mp.dss.ssn = 3;
+            peer_send(&p, TCP_ACK | TCP_PSH, 7, 1, &o, "gh", 2);
+        } else {
+            o.mp.present |= 1u << MPTCP_FAIL;
+            peer_send(&p, TCP_ACK, 7, 1, &o, NULL, 0);
+            peer_send(&p, TCP_ACK | TCP_PSH, 7, 1, NULL, "gh", 2);
+        }
+        expect_text(&p, "cdefgh");
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK | TCP_PSH, 9, 1, NULL, "ij", 2);
+        expect_text(&p, "ij");
+        assert_int_equal(hawser_send(p.conn, "answer", 6), 6);
+        peer_drain(&p);
+        assert_int_equal(peer_last(&p, TCP_PSH)->len, 6);
+        peer_send(&p, TCP_FIN | TCP_ACK, 11, 7, NULL, NULL, 0);
+        assert_int_equal(hawser_recv(p.conn, &(uint8_t){0}, 1), 0);
+        hawser_conn_info(p.conn, &info);
+        assert_false(info.mptcp);
+        assert_int_equal(info.acked_bytes, 6);
+        peer_destroy(&p);
+    }
+}
+
+static void answers_the_peers_fail(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
+    peer_init(&p, &options, NULL);
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_send(p.conn, "first", 5), 5);
+    peer_drain(&p);
+    for (int i = 0; i < 2; i++) { /* our first answer is lost */
+        peer_forget(&p);
+        struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+        o.mp.present |= 1u << MPTCP_FAIL;
+        o.mp.fail.dsn = p.stack_idsn + 1;
+        peer_send(&p, TCP_ACK, 1, 6, &o, NULL, 0);
+        assert_true(p.seen_count > 0);
+        assert_true(mptcp_has(&p.seen[0].options.mp, MPTCP_FAIL));
+    }
+    peer_forget(&p);
+    assert_int_equal(hawser_send(p.conn, "second", 6), 6);
+    peer_drain(&p);
+    const struct mp_dss *dss = &p.seen[0].options.mp.dss;
+    assert_true(mptcp_has(&p.seen[0].options.mp, MPTCP_DSS));
+    assert_true(dss->has_map);
+    assert_int_equal(dss->len, 0);
+    assert_int_equal(dss->dsn - p.stack_idsn, dss->ssn);
+    for (int i = 0; i < 10; i++) { /* not for ever */
+        assert_int_equal(hawser_send(p.conn, "x", 1), 1);
+        peer_forget(&p);
+        peer_drain(&p);
+    }
+    assert_int_equal(p.seen[0].seq, 21);
+    assert_int_equal(p.seen[0].options.mp.present, 0);
+    peer_send(&p, TCP_ACK, 1, 22, NULL, NULL, 0);
+    struct hawser_conn_info info;
+    hawser_conn_info(p.conn, &info);
+    assert_int_equal(info.acked_bytes, 21);
+    hawser_shutdown(p.conn);
+    peer_drain(&p);
+    assert_non_null(peer_last(&p, TCP_FIN));
+    peer_destroy(&p);
+}
+
+/* With more than one subflow no infinite mapping can help: the subflow goes, the others stay. */
+static void fail_among_several_subflows(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
+    peer_init(&p, &options, NULL);
+    peer_open_mptcp(&p);
+    join_from(&p, 3, 1);
+    struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+    o.mp.present |= 1u << MPTCP_FAIL;
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_non_null(peer_last(&p, TCP_RST));
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_destroy(&p);
+}
+
+/* Before any DATA_ACK proved that the peer speaks MPTCP still, bytes that it acknowledged are not sent a second time:
+ * to a peer that has fallen back they would be new ones. */
+static void nothing_is_reinjected_to_a_peer_that_may_have_fallen_back(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_send(p.conn, "first", 5), 5);
+    peer_drain(&p);
+    struct tcp_options o = {.mp.present = 1u << MPTCP_PRIO}; /* some option, but no DSS */
+    peer_send(&p, TCP_ACK, 1, 6, &o, NULL, 0);
+    peer_forget(&p);
+    peer_wait(&p, 10 * NS_PER_S);
+    for (unsigned i = 0; i < p.seen_count; i++)
+        assert_int_equal(p.seen[i].len, 0);
+    assert_true(p.seen_count > 0);
+    peer_send(&p, TCP_ACK, 1, 6, NULL, NULL, 0);
+    struct hawser_conn_info info;
+    hawser_conn_info(p.conn, &info);
+    assert_false(info.mptcp);
+    assert_int_equal(info.acked_bytes, 5);
+    peer_destroy(&p);
+}
+
+/* A peer that does not answer is asked some more times; then the subflow is reset, and with it the connection. */
+static void fail_without_an_answer(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
+    peer_init(&p, &options, NULL);
+    peer_open_mptcp(&p);
+    send_checked(&p, 1, "ab", false);
+    peer_wait(&p, 200 * NS_PER_S);
+    unsigned asked = 0;
+    for (unsigned i = 0; i < p.seen_count; i++)
+        asked += mptcp_has(&p.seen[i].options.mp, MPTCP_FAIL) && !(p.seen[i].flags & TCP_RST);
+    assert_in_range(asked, 3, 10);
+    assert_non_null(peer_last(&p, TCP_RST));
+    assert_true(mptcp_has(&peer_last(&p, TCP_RST)->options.mp, MPTCP_FAIL));
+    assert_true(hawser_conn_error(p.conn) < 0);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +463,11 @@ int main(void)
         cmocka_unit_test(remove_addr_leaves_a_subflow),
         cmocka_unit_test(announcements_make_a_bounded_number_of_joins),
         cmocka_unit_test(announcements_of_no_address_are_ignored),
+        cmocka_unit_test(failed_checksum_on_the_only_subflow),
+        cmocka_unit_test(answers_the_peers_fail),
+        cmocka_unit_test(fail_among_several_subflows),
+        cmocka_unit_test(fail_without_an_answer),
+        cmocka_unit_test(nothing_is_reinjected_to_a_peer_that_may_have_fallen_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -501,6 +501,82 @@ static void both_open_at_once(void **state)
     world_destroy(&w);
 }
 
+/* Options that pass on SYNs only, in both directions or in one of them. */
+struct late_strip {
+    bool to[2];
+};
+
+static bool strip_after_the_syn(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    const struct late_strip *strip = ctx;
+    return !strip->to[to] || packet[20 + 13] & 2 || strip_mptcp(NULL, to, packet, len);
+}
+
+/* RFC 8684 3.7: an infinite mapping tells a peer that still sees options; the DATA_FIN that was said already is said
+ * again as a FIN. */
+static void stripped_after_the_syn_falls_back(void **state)
+{
+    (void)state;
+    for (unsigned ways = 1; ways < 4; ways++)
+        for (uint64_t bytes = 1000; bytes < 4000000; bytes *= 1000) {
+            struct world w;
+            struct transfer t;
+            struct late_strip strip = {.to = {ways & 1, ways & 2}};
+            world_init(&w, 23, 1, 1, false, NULL, NULL);
+            w.tamper = strip_after_the_syn;
+            w.tamper_ctx = &strip;
+            begin(&t, &w, bytes, bytes);
+            run(&t, 60 * SECOND);
+            expect_whole(&t);
+            expect_clean_close(&t);
+            world_destroy(&w);
+        }
+}
+
+/* A middlebox that changes bytes of the only path now and then, with checksums in use: the stream goes on as through a
+ * middlebox of plain TCP, altered but whole. */
+static bool change_a_byte(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    unsigned *packets = ctx;
+    uint8_t *payload = packet + 20 + (packet[20 + 12] >> 4) * 4;
+    if (to == 1 && payload < packet + *len && ++*packets % 100 == 50) {
+        *payload ^= 1;
+        world_fix_checksum(packet, *len);
+    }
+    return true;
+}
+
+static void altered_bytes_on_the_only_path(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    unsigned packets = 0;
+    uint8_t bytes[CHUNK];
+    struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
+    world_init(&w, 24, 1, 1, false, &options, NULL);
+    w.tamper = change_a_byte;
+    w.tamper_ctx = &packets;
+    begin(&t, &w, 4 << 20, 0);
+    for (uint64_t until = w.now_ns + 60 * SECOND; !t.up.ended && world_step(&w, until);) {
+        pump_out(&t, 0, &t.up);
+        if (!t.conn[1] && hawser_accept(t.listener, &t.conn[1]) < 0)
+            t.conn[1] = NULL;
+        for (ssize_t n = 1; t.conn[1] && n > 0; t.up.received += n > 0 ? (uint64_t)n : 0) {
+            n = hawser_recv(t.conn[1], bytes, sizeof bytes);
+            t.up.ended = n == 0;
+        }
+    }
+    assert_int_equal(t.up.received, 4 << 20);
+    assert_int_equal(world_counter(&w, 1, "drop.dss_bad_checksum"), 1);
+    for (int end = 0; end < 2; end++) {
+        assert_int_equal(hawser_conn_error(t.conn[end]), 0);
+        assert_int_equal(world_counter(&w, end, "mptcp.fallbacks"), 1);
+    }
+    expect_clean_close(&t);
+    world_destroy(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +602,8 @@ int main(void)
         cmocka_unit_test(no_window_update_after_the_fin),
         cmocka_unit_test(reset_in_time_wait_is_no_error),
         cmocka_unit_test(both_open_at_once),
+        cmocka_unit_test(stripped_after_the_syn_falls_back),
+        cmocka_unit_test(altered_bytes_on_the_only_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
