@@ -1,5 +1,5 @@
 # The front door. Meson and Ninja do the work, under build/.
-NINJA = ninja -j2
+JOBS ?= 2
 .PHONY: help demo build test bench fuzz lint format install clean setup
 
 help:
@@ -18,8 +18,9 @@ setup:
 
 build:
 	@tools/setup build
-	@test -d build/release || meson setup build/release --buildtype=release --prefix=$(or $(PREFIX),/usr/local)
-	@$(NINJA) -C build/release
+	@test -f build/release/build.ninja || meson setup build/release --buildtype=release
+	@$(if $(PREFIX),meson configure build/release --prefix=$(PREFIX))
+	@ninja -j$(JOBS) -C build/release
 
 demo: build
 	@build/release/apps/hawser lab --client hawser --server kernel --direction down --bytes 100m --fallback \
@@ -35,7 +36,7 @@ fuzz: setup
 	@tools/fuzz
 
 lint: setup
-	@test -d build/lint || CC=clang meson setup build/lint >/dev/null
+	@test -f build/lint/build.ninja || CC=clang meson setup build/lint >/dev/null
 	@git ls-files 'src/*.c' 'sim/*.c' 'apps/*.c' | xargs -P2 -n8 clang-tidy -p build/lint --quiet 2>/dev/null
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src -I apps -I . src sim apps
 
