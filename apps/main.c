@@ -1,7 +1,10 @@
 /* The hawser program: a table of subcommands. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 
@@ -51,8 +54,21 @@ static int help_main(int argc, char **argv)
     return EXIT_SUCCESS;
 }
 
+/* A standard stream that came closed would lend its number to a device, and messages would leave as packets: such a one
+ * is opened the wrong way round, so that using it is the error it was. */
+static bool fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!fill_standard_streams())
+        return EXIT_FAILURE;
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;
@@ -66,7 +82,6 @@ int main(int argc, char **argv)
         if (strcmp(name, commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     }
-    fprintf(stderr, "hawser: no command \"%s\"\n", name);
-    print_usage(stderr);
+    fprintf(stderr, "hawser: no command \"%s\"; see hawser --help\n", name);
     return EXIT_USAGE;
 }
