@@ -114,8 +114,8 @@ void report_words(const struct report *r, const struct run *run, const struct la
     const struct lab_result *received = &run->results[!o->sender];
     for (unsigned i = 0; i < o->path_count; i++) {
         const struct lab_lane *lane = &run->shared.lanes[i][o->sender];
-        printf("path %u carried %.1f MB of the stream's packets, dropped %" PRIu64 " in the queue, %" PRIu64
-               " on the wire, %" PRIu64 " while cut\n",
+        printf("path %u: %.1f MB; dropped %" PRIu64 " packets in the queue, %" PRIu64 " on the wire, %" PRIu64
+               " while cut\n",
                i, (double)lab_get(&lane->bytes) / 1e6, lab_get(&lane->drops_queue), lab_get(&lane->drops_loss),
                lab_get(&lane->drops_cut));
     }

@@ -2,28 +2,46 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { VIEW_BAR = 40 };
+#include "base/compiler.h"
+
+/* The frame is what a line has beside the bar and the figures. */
+enum { VIEW_BAR_MAX = 40, VIEW_COLUMNS = 80, VIEW_FRAME = sizeof("  path 0 [] ") - 1 };
 
 void view_init(struct view *v, const struct lab_options *o)
 {
     *v = (struct view){.options = o, .active = !o->json && isatty(STDOUT_FILENO)};
 }
 
+/* Of the terminal; a line that is longer would wrap, and the next picture not cover this one. */
+static int columns(void)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : VIEW_COLUMNS;
+}
+
+static void draw_line(const char *text) { printf("\r\033[K%.*s\n", columns() - 1, text); }
+
+/* The bar takes what the figures leave of the line. */
 static void draw_path(const struct view *v, const struct run *run, unsigned path, double mbps)
 {
     const struct lab_lane *lane = &run->shared.lanes[path][v->options->sender];
     double rate_mbps = (double)v->options->paths[path].config.rate_bps / 1e6;
-    int filled = (int)(mbps / rate_mbps * VIEW_BAR + 0.5);
-    filled = filled < 0 ? 0 : filled > VIEW_BAR ? VIEW_BAR : filled;
-    char bar[VIEW_BAR + 1];
-    memset(bar, '.', VIEW_BAR);
-    memset(bar, '#', (size_t)filled);
-    bar[VIEW_BAR] = '\0';
     bool down = atomic_load_explicit(&run->shared.path_down[path], memory_order_relaxed);
-    printf("\r\033[K  path %u [%s] %6.1f of %.0f Mbit/s, queue %4.0f kB%s\n", path, bar, mbps, rate_mbps,
-           (double)lab_get(&lane->queue_bytes) / 1e3, down ? "  CUT" : "");
+    char figures[96], bar[VIEW_BAR_MAX + 1], line[256];
+    snprintf(figures, sizeof(figures), "%6.1f of %4g Mbit/s, queue %4.0f kB  %s", mbps, rate_mbps,
+             (double)lab_get(&lane->queue_bytes) / 1e3, down ? "CUT" : "   ");
+    int room = columns() - 1 - VIEW_FRAME - (int)strlen(figures);
+    room = HW_MIN(HW_MAX(room, 0), VIEW_BAR_MAX);
+    int filled = (int)(mbps / rate_mbps * room + 0.5);
+    filled = HW_MIN(HW_MAX(filled, 0), room);
+    memset(bar, '.', sizeof(bar));
+    memset(bar, '#', (size_t)filled);
+    bar[room] = '\0';
+    snprintf(line, sizeof(line), "  path %u [%s] %s", path, bar, figures);
+    draw_line(line);
 }
 
 void view_draw(void *ctx, const struct run *run, uint64_t now_ns)
@@ -42,8 +60,10 @@ void view_draw(void *ctx, const struct run *run, uint64_t now_ns)
         draw_path(v, run, path, measured ? (double)(bytes - v->last_bytes[path]) * 8000 / elapsed_ns : 0);
         v->last_bytes[path] = bytes;
     }
-    printf("\r\033[K  %5.1f s  %8.1f MB received, %6.1f Mbit/s\n", (double)(now_ns - start_ns) / 1e9,
-           (double)total / 1e6, measured ? (double)(total - v->last_total) * 8000 / elapsed_ns : 0);
+    char line[128];
+    snprintf(line, sizeof(line), "  %5.1f s  %8.1f MB received, %6.1f Mbit/s", (double)(now_ns - start_ns) / 1e9,
+             (double)total / 1e6, measured ? (double)(total - v->last_total) * 8000 / elapsed_ns : 0);
+    draw_line(line);
     fflush(stdout);
     v->drawn = true;
     v->last_total = total;
