@@ -49,11 +49,15 @@ static void nap(uint64_t ns)
     nanosleep(&time, NULL);
 }
 
-static void die_with_parent(void)
+/* `parent` may have died before the wish was heard. */
+static void die_with_parent(pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILURE);
     signal(SIGINT, SIG_IGN); /* the watcher decides */
     signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -75,11 +79,12 @@ static void report(void *ctx, struct lab_result *result)
     atomic_store(&end->run->reported[end->side], true);
 }
 
-static void end_main(struct run *run, const struct lab_options *o, const struct topology *t, enum lab_side side)
+static void end_main(struct run *run, const struct lab_options *o, const struct topology *t, enum lab_side side,
+                     pid_t parent)
 {
     struct end end = {run, side};
     struct lab_result result = {.mismatch_at = UINT64_MAX};
-    die_with_parent();
+    die_with_parent(parent);
     if (setns(t->netns[side], CLONE_NEWNET) != 0) {
         snprintf(result.why, sizeof(result.why), "cannot enter the namespace: %s", strerror(errno));
         report(&end, &result);
@@ -101,18 +106,18 @@ static void end_main(struct run *run, const struct lab_options *o, const struct 
 
 static pid_t start_end(struct run *run, const struct lab_options *o, const struct topology *t, enum lab_side side)
 {
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
-        end_main(run, o, t, side);
+        end_main(run, o, t, side, parent);
         _exit(0);
     }
     return pid;
 }
 
-static void in_process_main(struct run *run, const struct lab_options *o)
+static void in_process_main(struct run *run, const struct lab_options *o, pid_t parent)
 {
     struct lab_result results[LAB_SIDES] = {{.mismatch_at = UINT64_MAX}, {.mismatch_at = UINT64_MAX}};
-    die_with_parent();
+    die_with_parent(parent);
     if (in_process_run(o, &run->shared, results, run->why) != 0) {
         atomic_store(&run->refused, true);
         return;
@@ -123,16 +128,16 @@ static void in_process_main(struct run *run, const struct lab_options *o)
     }
 }
 
-static void stage_main(struct run *run, const struct lab_options *o)
+static void stage_main(struct run *run, const struct lab_options *o, pid_t parent)
 {
     struct topology t;
     pid_t ends[LAB_SIDES];
-    die_with_parent();
+    die_with_parent(parent);
     if (topology_build(&t, o, run->why) != 0) {
         atomic_store(&run->refused, true);
         return;
     }
-    die_with_parent(); /* a change of credentials forgets the wish */
+    die_with_parent(parent); /* a change of credentials forgets the wish */
     for (enum lab_side side = LAB_CLIENT; side < LAB_SIDES; side++)
         ends[side] = start_end(run, o, &t, side);
     if (o->direct) {
@@ -183,13 +188,15 @@ enum run_end run_execute(struct run *run, const struct lab_options *o, run_watch
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (unsigned i = 0; i < 3; i++)
         sigaction(signals[i], &action, &before[i]);
+    if (before[2].sa_handler == SIG_IGN) /* nohup */
+        sigaction(SIGHUP, &before[2], NULL);
     fflush(NULL);
-    pid_t stage = fork();
+    pid_t watcher = getpid(), stage = fork();
     if (stage == 0) {
         if (o->in_process)
-            in_process_main(run, o);
+            in_process_main(run, o, watcher);
         else
-            stage_main(run, o);
+            stage_main(run, o, watcher);
         _exit(0);
     }
     enum run_end end = RUN_FAILED;
