@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
 #include "commands.h"
 #include "lab/values.h"
@@ -46,15 +47,15 @@ enum { PATH_PACKET_LIMIT = 1 << 16 };
 #define PATH_DELAY_MAX_NS (60 * NS_PER_S)
 #define PATH_QUEUE_MAX_BYTES UINT64_C(1000000000)
 #define DEFAULT_TIME_NS (10 * NS_PER_S)
-#define TIME_MAX_NS (UINT64_C(86400) * NS_PER_S)
+#define TIME_MAX_S UINT64_C(86400)
+#define TIME_MAX_NS (TIME_MAX_S * NS_PER_S)
 #define BYTES_MAX UINT64_C(1000000000000000)
 
 static const char usage[] =
     "usage: hawser lab --path rate=50mbit,delay=10ms,queue=128k[,...] [--path ...]... [OPTION]...\n"
     "\n"
-    "Moves one verified stream between a client and a server over emulated paths, in network namespaces of its own "
-    "that\n"
-    "vanish with it. Exits 0 only when every byte arrived and was right.\n"
+    "Moves one verified stream between a client and a server over emulated paths, in network namespaces of its own\n"
+    "that vanish with it. Exits 0 only when every byte arrived and was right.\n"
     "\n"
     "  --path WORDS          a path; the words are\n"
     "                          rate=50mbit    of IP packets, each way (required)\n"
@@ -350,7 +351,7 @@ static uint64_t default_timeout_ns(const struct lab_options *o)
         }
     }
     double seconds = o->bytes ? 10.0 * 8.0 * (double)o->bytes / (double)slowest_bps : 4.0 * (double)o->time_ns / 1e9;
-    return 60 * NS_PER_S + longest_ns + (uint64_t)(seconds * 1e9);
+    return 60 * NS_PER_S + HW_MIN(longest_ns, TIME_MAX_NS) + (uint64_t)(HW_MIN(seconds, (double)TIME_MAX_S) * 1e9);
 }
 
 static const struct option long_options[] = {
