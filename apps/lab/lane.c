@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/check.h"
 #include "base/units.h"
@@ -67,6 +68,8 @@ int lanes_init(struct lanes *l, const struct lab_options *o, struct lab_shared *
     memset(l, 0, sizeof(*l));
     l->options = o;
     l->shared = shared;
+    if (o->pcap_dir)
+        mkdir(o->pcap_dir, 0777); /* where that fails, opening the first capture says so */
     for (unsigned path = 0; path < o->path_count; path++) {
         for (unsigned side = 0; side < LAB_SIDES; side++) {
             struct lane *lane = &l->lane[path][side];

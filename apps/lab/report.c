@@ -51,6 +51,9 @@ static void explain(struct report *r, const struct run *run, const struct lab_op
         snprintf(r->error, size, "the byte at %" PRIu64 " is wrong", received->mismatch_at);
     else if (!right)
         snprintf(r->error, size, "the hashes differ");
+    else if (r->not_captured)
+        snprintf(r->error, size, "%" PRIu64 " packets are missing in the captures: is there room in %.150s?",
+                 r->not_captured, o->pcap_dir);
 }
 
 void report_make(struct report *r, const struct run *run, const struct lab_options *o, enum run_end end)
@@ -69,6 +72,7 @@ void report_make(struct report *r, const struct run *run, const struct lab_optio
         r->goodput_mbps = (double)received->bytes * 8000 / (double)(received->last_ns - start_ns);
     if (r->limit_mbps > 0)
         r->ratio = r->goodput_mbps / r->limit_mbps;
+    r->not_captured = lab_get(&run->shared.pcap_lost);
     explain(r, run, o, right);
 }
 
@@ -89,6 +93,15 @@ static uint32_t subflows(const struct run *run, const struct lab_options *o)
     return client->subflows > server->subflows ? client->subflows : server->subflows;
 }
 
+/* A file name in it may be no UTF-8. */
+static json_t *error_json(const struct report *r)
+{
+    if (!r->error[0])
+        return json_null();
+    json_t *error = json_string(r->error);
+    return error ? error : json_string("the error names a file whose name is no UTF-8: see it without --json");
+}
+
 void report_json(const struct report *r, const struct run *run, const struct lab_options *o)
 {
     const struct lab_result *received = &run->results[!o->sender];
@@ -103,7 +116,7 @@ void report_json(const struct report *r, const struct run *run, const struct lab
                             run->results[LAB_CLIENT].mptcp && run->results[LAB_SERVER].mptcp, "client_cpu_s",
                             run->results[LAB_CLIENT].cpu_s, "server_cpu_s", run->results[LAB_SERVER].cpu_s,
                             "emulator_late_peak_ms", (double)lab_get(&run->shared.lateness_peak_ns) / 1e6, "paths",
-                            paths, "error", r->error[0] ? json_string(r->error) : json_null());
+                            paths, "error", error_json(r));
     json_dumpf(out, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(out);
@@ -112,18 +125,19 @@ void report_json(const struct report *r, const struct run *run, const struct lab
 void report_words(const struct report *r, const struct run *run, const struct lab_options *o)
 {
     const struct lab_result *received = &run->results[!o->sender];
-    for (unsigned i = 0; i < o->path_count; i++) {
+    bool ran = lab_get(&run->shared.start_ns) != 0;
+    for (unsigned i = 0; ran && i < o->path_count; i++) {
         const struct lab_lane *lane = &run->shared.lanes[i][o->sender];
         printf("path %u: %.1f MB; dropped %" PRIu64 " packets in the queue, %" PRIu64 " on the wire, %" PRIu64
                " while cut\n",
                i, (double)lab_get(&lane->bytes) / 1e6, lab_get(&lane->drops_queue), lab_get(&lane->drops_loss),
                lab_get(&lane->drops_cut));
     }
-    if (!r->whole) {
-        fflush(stdout);
+    fflush(stdout);
+    if (r->error[0])
         fprintf(stderr, "hawser lab: %s\n", r->error);
+    if (!r->whole)
         return;
-    }
     printf("%s: %.1f MB, %s, over %u subflow%s, %.1f Mbit/s", o->no_verify ? "done" : "whole",
            (double)received->bytes / 1e6, o->no_verify ? "not compared" : "SHA-256 equal", subflows(run, o),
            subflows(run, o) == 1 ? "" : "s", r->goodput_mbps);

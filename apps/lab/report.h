@@ -10,12 +10,13 @@ struct report {
     double goodput_mbps;     /* received bytes over the time from the client's connect call to the last byte */
     double limit_mbps;       /* sum of the rates less headers; 0 without paths */
     double ratio;            /* 0 without paths */
-    char error[2 * LAB_WHY]; /* one line; empty when the stream was whole */
+    uint64_t not_captured;   /* packets that are missing in the captures */
+    char error[2 * LAB_WHY]; /* one line; empty when the stream was whole and the captures are */
 };
 
 void report_make(struct report *r, const struct run *run, const struct lab_options *o, enum run_end end);
 void report_json(const struct report *r, const struct run *run, const struct lab_options *o);
-/* A line a path and one plain verdict. */
+/* A line a path and one plain verdict; only the error where nothing ran. */
 void report_words(const struct report *r, const struct run *run, const struct lab_options *o);
 
 #endif
