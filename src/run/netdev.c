@@ -1,13 +1,11 @@
 #include "run/netdev.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
@@ -158,27 +156,25 @@ static bool netdev_has_route(const struct netdev *dev, const struct link_address
     return false;
 }
 
-/* True when the kernel has this address itself, so that its packets would never come to the device. */
-static bool netdev_kernel_owns(const struct hawser_addr *addr)
+static int netdev_note_route(const struct nlmsghdr *header, void *user)
 {
-    struct sockaddr_storage storage = {0};
-    bool v4 = hawser_addr_is_v4(addr);
-    if (v4) {
-        struct sockaddr_in in = {.sin_family = AF_INET};
-        memcpy(&in.sin_addr, addr->ip + 12, 4);
-        memcpy(&storage, &in, sizeof(in));
-    } else {
-        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-        memcpy(&in6.sin6_addr, addr->ip, 16);
-        memcpy(&storage, &in6, sizeof(in6));
-    }
-    int sock = socket(storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (sock < 0)
-        return false;
-    bool owns = bind(sock, (const struct sockaddr *)&storage,
-                     v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)) == 0;
-    close(sock);
-    return owns;
+    const struct rtmsg *route = mnl_nlmsg_get_payload(header);
+    *(bool *)user = route->rtm_type == RTN_LOCAL;
+    return MNL_CB_OK;
+}
+
+/* True when the kernel has this address itself, so that its packets would never come to the device: it would deliver
+ * them locally. Where no route leads to it, it has not. */
+static bool netdev_kernel_owns(struct netdev *dev, const struct hawser_addr *addr)
+{
+    struct netdev_message m;
+    bool v4 = hawser_addr_is_v4(addr), owns = false;
+    struct nlmsghdr *header = netdev_message_start(&m, RTM_GETROUTE, 0);
+    struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
+    route->rtm_family = v4 ? AF_INET : AF_INET6;
+    route->rtm_dst_len = v4 ? 32 : 128;
+    mnl_attr_put(header, RTA_DST, v4 ? 4 : 16, addr->ip + (v4 ? 12 : 0));
+    return netdev_request(dev, &m, netdev_note_route, &owns) == 0 && owns;
 }
 
 static void netdev_explain_route(const struct link_address *prefix, const char *device, int error, char *why,
@@ -203,7 +199,7 @@ static int netdev_add_routes(struct netdev *dev, const struct link_spec *spec, c
 {
     for (size_t i = 0; i < spec->address_count; i++) {
         const struct link_address *address = &spec->addresses[i];
-        if (netdev_kernel_owns(&address->addr)) {
+        if (netdev_kernel_owns(dev, &address->addr)) {
             char text[HAWSER_ADDR_STRLEN];
             snprintf(why, why_size, "%s is an address of this machine already: give the stack one that is free",
                      hawser_addr_format(&address->addr, text, sizeof(text)));

@@ -142,6 +142,32 @@ static void the_kernel_reaches_the_stack(void **state)
     hawser_host_free(host);
 }
 
+static void addresses_of_the_kernel_are_refused(void **state)
+{
+    (void)state;
+    need_namespace();
+    assert_int_equal(system("ip addr add 192.0.2.9/32 dev lo && ip addr add fd09:9::9/128 dev lo"), 0);
+    struct hawser_host *host = hawser_host_new(NULL);
+    refuse_link(host, "tun,dev=hwa,addr=10.9.1.1/24,addr=192.0.2.9/32", "an address of this machine");
+    refuse_link(host, "tun,dev=hwa,addr=fd09:9::9/64", "an address of this machine");
+    assert_int_equal(count_in("/proc/net/route", "hw"), 0);
+    hawser_host_free(host);
+}
+
+/* Whatever may be bound to: before its first address a namespace has no table of its own ones, and with
+ * ip_nonlocal_bind every address will do. The last test, for it leaves the namespace of the others. */
+static void a_bare_namespace_has_no_addresses(void **state)
+{
+    (void)state;
+    need_namespace();
+    assert_int_equal(unshare(CLONE_NEWNET), 0);
+    struct hawser_host *host = hawser_host_new(NULL);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24,addr=fd09::1/64");
+    assert_true(namespace_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"));
+    add_link(host, "tun,dev=hwb,addr=10.9.2.1/24");
+    hawser_host_free(host);
+}
+
 static void delete_device(const char *device)
 {
     char command[100];
@@ -202,7 +228,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_come_up_and_go_with_the_host), cmocka_unit_test(refused_links_leave_nothing),
         cmocka_unit_test(the_kernel_reaches_the_stack),         cmocka_unit_test(a_deleted_device_is_told_once),
-        cmocka_unit_test(a_persistent_device_is_put_back),
+        cmocka_unit_test(a_persistent_device_is_put_back),      cmocka_unit_test(addresses_of_the_kernel_are_refused),
+        cmocka_unit_test(a_bare_namespace_has_no_addresses),
     };
     return cmocka_run_group_tests(tests, group_setup, NULL);
 }
