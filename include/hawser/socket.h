@@ -24,13 +24,15 @@ struct hawser_conn_options {
     uint32_t send_buffer_bytes; /* default 4 MiB */
     uint32_t recv_buffer_bytes; /* default 6 MiB; the largest window offered */
     bool no_mptcp;              /* speak plain TCP */
-    struct hawser_addr local;   /* source of the first subflow; all zero: the stack chooses */
+    struct hawser_addr local;   /* source of the first subflow; all zero: the one with the longest prefix that covers
+                                 * the destination, or else the first of its family */
 };
 
 /*
  * Opens a connection to `remote` (address and port). Returns at once; HAWSER_CONNECTED or HAWSER_ERROR follows.
  * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
- * Errors: -EINVAL, -EADDRNOTAVAIL (no local address of that family), -ENOBUFS (a limit of the stack), -ENOMEM.
+ * Errors: -EINVAL (no port, or an address that is the stack's own or no single host's), -EADDRNOTAVAIL (no local
+ * address of that family, or `local` is none), -ENOBUFS (a limit of the stack), -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);

@@ -19,23 +19,54 @@ static bool is_zero(const struct hawser_addr *addr)
     return memcmp(addr->ip, zero, sizeof zero) == 0;
 }
 
-/* The requested source, or the first address of the right family, one whose prefix covers the destination first. */
+/* Whether one host may have this address for itself. */
+static bool is_unicast(const struct hawser_addr *addr)
+{
+    static const uint8_t zero[4], broadcast[4] = {255, 255, 255, 255};
+    const uint8_t *v4 = addr->ip + 12;
+    if (!hawser_addr_is_v4(addr))
+        return !is_zero(addr) && addr->ip[0] != 0xff;
+    bool multicast = v4[0] >> 4 == 14;
+    return !multicast && memcmp(v4, zero, 4) != 0 && memcmp(v4, broadcast, 4) != 0;
+}
+
+/* The length of the prefix of `local` where that covers `addr`, else -1. */
+static int covered_bits(const struct local_address *local, const struct hawser_addr *addr)
+{
+    unsigned first = hawser_addr_is_v4(&local->addr) ? 96 : 0;
+    for (unsigned bit = first; bit < first + local->prefix_len; bit++)
+        if ((local->addr.ip[bit / 8] ^ addr->ip[bit / 8]) & 0x80 >> bit % 8)
+            return -1;
+    return local->prefix_len;
+}
+
+/* The requested source; else, of the destination's family, the one with the longest prefix that covers it, or the
+ * first. */
 static const struct local_address *choose_source(const struct hawser_stack *stack, const struct hawser_addr *wanted,
                                                  const struct hawser_addr *remote)
 {
+    const struct local_address *best = NULL;
+    int best_bits = -1;
     if (!is_zero(wanted))
         return stack_local(stack, wanted);
-    for (unsigned i = 0; i < stack->host.address_count; i++)
-        if (hawser_addr_is_v4(&stack->host.addresses[i].addr) == hawser_addr_is_v4(remote))
-            return &stack->host.addresses[i];
-    return NULL;
+    for (unsigned i = 0; i < stack->host.address_count; i++) {
+        const struct local_address *local = &stack->host.addresses[i];
+        if (hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(remote))
+            continue;
+        int bits = covered_bits(local, remote);
+        if (!best || bits > best_bits) {
+            best = local;
+            best_bits = bits;
+        }
+    }
+    return best;
 }
 
 int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                    const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out)
 {
     struct hawser_conn_options o = conn_options_or_default(options);
-    if (remote->port == 0 || is_zero(remote))
+    if (remote->port == 0 || !is_unicast(remote) || stack_local(stack, remote))
         return -EINVAL;
     const struct local_address *local = choose_source(stack, &o.local, remote);
     if (!local)
