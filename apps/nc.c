@@ -36,6 +36,7 @@ struct nc {
     int signal_fd;
     unsigned links_alive;
 
+    bool opened;       /* it listens or connects: there is something to report on */
     bool input_ended;  /* standard input is at its end */
     bool sent_all;     /* ... and so is our direction of the stream */
     bool received_all; /* the peer's direction is at its end, and written */
@@ -75,7 +76,11 @@ static int nc_fail_conn(const struct nc *nc, int error)
     case -ETIMEDOUT:
         return nc_fail("no answer from %s: check the address, the routes back to this link, and firewalls", peer);
     case -EADDRNOTAVAIL:
-        return nc_fail("no link has an address of the family of %s: add one with --link ...,addr=", peer);
+        nc_fail("no link has an address of the family of %s: add one with --link ...,addr=", peer);
+        return EXIT_USAGE;
+    case -EINVAL:
+        nc_fail("%s is an address of a link itself, or of no single host: name the peer's", peer);
+        return EXIT_USAGE;
     default:
         return nc_fail("connection to %s failed: %s", peer, strerror(-error));
     }
@@ -269,9 +274,11 @@ static int nc_open(struct nc *nc)
         return error ? nc_fail_conn(nc, error) : NC_GO_ON;
     }
     error = hawser_listen(stack, &nc->options.addr, 1, &conn_options, &nc->listener);
-    if (error == -EADDRNOTAVAIL)
-        return nc_fail("%s is not an address of a link: listen on one that is, or on *",
-                       hawser_addr_format(&nc->options.addr, text, sizeof(text)));
+    if (error == -EADDRNOTAVAIL) {
+        nc_fail("%s is not an address of a link: listen on one that is, or on *",
+                hawser_addr_format(&nc->options.addr, text, sizeof(text)));
+        return EXIT_USAGE;
+    }
     if (error)
         return nc_fail("cannot listen: %s", strerror(-error));
     return NC_GO_ON;
@@ -314,7 +321,8 @@ static int nc_run(struct nc *nc)
         status = nc_add_links(nc);
     if (status == NC_GO_ON)
         status = nc_open(nc);
-    if (status == NC_GO_ON)
+    nc->opened = status == NC_GO_ON;
+    if (nc->opened)
         status = nc_loop(nc);
     if (nc->conn && status == EXIT_SUCCESS) {
         nc_linger(nc);
@@ -343,7 +351,7 @@ int nc_main(int argc, char **argv)
     }
     output_open(&nc->output, STDOUT_FILENO);
     status = nc_run(nc);
-    if (nc->options.verbose)
+    if (nc->options.verbose && nc->opened)
         nc_report_print(&nc->report, nc->host, stderr);
     output_close(&nc->output);
     hawser_host_free(nc->host);
