@@ -6,9 +6,14 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
-#define HAWSER_API __attribute__((visibility("default")))
+#define HAWSER_VISIBLE __attribute__((visibility("default")))
 #else
-#define HAWSER_API
+#define HAWSER_VISIBLE
+#endif
+#if defined(__cplusplus)
+#define HAWSER_API extern "C" HAWSER_VISIBLE
+#else
+#define HAWSER_API HAWSER_VISIBLE
 #endif
 
 /*
