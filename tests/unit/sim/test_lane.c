@@ -239,11 +239,11 @@ static void a_new_rate_forgets_the_old_remainder(void **state)
     push(&b, T0, 1500, 0);
     push(&b, T0, 1500, 1);
     push(&b, T0, 1000, 2);
-    config.rate_bps = 1000000;
+    config.rate_bps = 100000;
     lane_configure(&b.lane, &config, T0);
-    expect_exit(&b, T0 + 12000, 0); /* 12000.0008 ns: a remainder of 756000 */
-    expect_exit(&b, T0 + 12000 + 12 * MS, 1);
-    expect_exit(&b, T0 + 12000 + 20 * MS, 2);
+    expect_exit(&b, T0 + 12000, 0); /* 12000.0008 ns: a remainder of 756000, which would now be 7 ns */
+    expect_exit(&b, T0 + 12000 + 120 * MS, 1);
+    expect_exit(&b, T0 + 12000 + 200 * MS, 2);
     bench_finish(&b);
 }
 
