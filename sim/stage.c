@@ -228,7 +228,7 @@ static bool waits_in_vain(const struct stage *stage, const struct flow_end *end,
     return info.acked_bytes == end->sent;
 }
 
-static bool is_over(const struct stage *stage, const struct flow *flow)
+bool stage_flow_over(const struct stage *stage, const struct flow *flow)
 {
     const struct flow_end *client = &flow->ends[FLOW_CLIENT], *server = &flow->ends[FLOW_SERVER];
     return flow_finished(flow) || (client->finished && waits_in_vain(stage, server, client)) ||
@@ -240,7 +240,7 @@ static void demand_liveness(struct stage *stage)
 {
     for (size_t i = 0; i < stage->scenario->flow_count; i++) {
         const struct flow *flow = stage->flows[i];
-        if (flow_is_endless(flow) || is_over(stage, flow) || !flow->started)
+        if (flow_is_endless(flow) || stage_flow_over(stage, flow) || !flow->started)
             continue;
         world_violation(
             &stage->world, "liveness", "%s is not over: client got %llu of %llu, server %llu of %llu", flow->plan.name,

@@ -41,6 +41,9 @@ void stage_watch(struct stage *stage, struct watcher *watcher);
  */
 bool stage_run(struct stage *stage);
 
+/* The flow has finished, or no end of it can learn any more that the other one is gone. */
+bool stage_flow_over(const struct stage *stage, const struct flow *flow);
+
 /* Ends all: the stacks must not leave anything behind. The world's verdict is final after this. */
 bool stage_close(struct stage *stage);
 /* After stage_close(): frees what is left. */

@@ -13,10 +13,12 @@ static uint32_t initial_sequence(struct mp_host *host, const struct hawser_addr 
     return 0 - stack_host_ops.initial_sequence(host, local, remote, now_ns) % SUBFLOW_WRAP_BYTES;
 }
 
+uint64_t wrap_soon_idsn(uint64_t idsn) { return 0 - idsn % DATA_WRAP_BYTES; }
+
 static void derive(uint64_t key, uint32_t *token, uint64_t *idsn)
 {
     mptcp_key_derive(key, token, idsn);
-    *idsn = 0 - *idsn % DATA_WRAP_BYTES;
+    *idsn = wrap_soon_idsn(*idsn);
 }
 
 void wrap_soon_install(struct hawser_stack *stack, struct mp_host_ops *ops)

@@ -10,4 +10,7 @@
  * stack's table and must live as long. */
 void wrap_soon_install(struct hawser_stack *stack, struct mp_host_ops *ops);
 
+/* The IDSN of a key that RFC 8684 gives `idsn`, on such a stack. */
+uint64_t wrap_soon_idsn(uint64_t idsn);
+
 #endif
