@@ -1,0 +1,267 @@
+/* Bugs inside the stack: its state is changed as it runs, and the table at the end says which rule catches it. */
+#include "plant.h"
+
+/* ---- scenarios in which the bug can show ---- */
+
+static void arrange_slow_reader(struct scenario *s) { s->flows[0].plan.read_bps[FLOW_SERVER] = 2 * MBIT; }
+static void arrange_plain(struct scenario *s)
+{
+    s->flows[0].plan.options[FLOW_CLIENT].no_mptcp = true;
+    s->link_count = 1;
+}
+static void arrange_one_way(struct scenario *s)
+{
+    s->flows[0].plan.response_bytes = 0;
+    s->flows[0].plan.duplex = false;
+}
+static void arrange_checksums(struct scenario *s) { s->hosts[0].options.checksum_required = true; }
+static void arrange_closed_window(struct scenario *s)
+{
+    s->flows[0].plan.options[FLOW_SERVER].recv_buffer_bytes = 100000;
+    s->flows[0].plan.read_bps[FLOW_SERVER] = MBIT;
+}
+static void arrange_outage(struct scenario *s)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct change_spec *change = scenario_add_change(s, (i ? 1500 : 200) * NS_PER_MS, "path0");
+        memcpy(change->lanes, s->links[0].lanes, sizeof change->lanes);
+        change->lanes_set[0] = change->lanes_set[1] = true;
+        change->lanes[0].down = change->lanes[1].down = i == 0;
+    }
+    s->link_count = 1;
+}
+static void arrange_outage_one_way(struct scenario *s)
+{
+    arrange_outage(s);
+    arrange_one_way(s);
+}
+static void arrange_endless_outage(struct scenario *s)
+{
+    arrange_outage(s);
+    s->heal_ns = s->patience_ns = 0; /* nobody asks for liveness */
+}
+static void arrange_idle(struct scenario *s)
+{
+    struct flow_plan *plan = &s->flows[0].plan;
+    plan->request_bytes = plan->response_bytes = 1000;
+    plan->rounds = 2;
+    plan->duplex = false;
+    plan->pause_ns = 5 * NS_PER_S;
+}
+
+static struct conn *conn_of(struct host *host)
+{
+    struct list *first = list_first(&host->stack->host.connections);
+    return first ? LIST_ENTRY(first, struct conn, link) : NULL;
+}
+
+/* ---- changes as a packet leaves ---- */
+
+static struct subflow *subflow_to(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (conn)
+        EACH_SUBFLOW (it, conn)
+            if (subflow_at(it)->tcp.config.local.port == plant->seen.src.port &&
+                hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, &plant->seen.src))
+                return subflow_at(it);
+    return NULL;
+}
+
+static bool trust_too_early(struct plant *plant, struct packet *packet)
+{
+    (void)packet;
+    struct subflow *subflow = subflow_to(plant);
+    if (subflow && subflow->join && !subflow->passive && subflow->stage == SUBFLOW_PROVING) {
+        subflow->stage = SUBFLOW_JOINED;
+        conn_wake(subflow->conn);
+    }
+    return true;
+}
+
+static bool join_too_early(struct plant *plant, struct packet *packet)
+{
+    (void)packet;
+    struct conn *conn = conn_of(plant->host);
+    if (conn && conn->mode == CONN_MPTCP && plant->count++ == 0) {
+        conn->confirmed = true;
+        paths_confirmed(conn, plant->stage->world.now_ns);
+    }
+    return true;
+}
+
+static bool stop_every_timer(struct plant *plant, struct packet *packet)
+{
+    (void)packet;
+    struct deadline_queue *timers = &plant->host->stack->host.tcp.timers;
+    while (world_ms(plant) > 300 && is_data(plant) && timers->count)
+        deadline_set(timers, timers->heap[0], TIME_NEVER);
+    return true;
+}
+
+static bool set_a_timer_in_the_past(struct plant *plant, struct packet *packet)
+{
+    (void)packet;
+    struct conn *conn = conn_of(plant->host);
+    if (conn && world_ms(plant) > 300)
+        deadline_set(&plant->host->stack->host.tcp.timers, &conn->signal_timer, plant->stage->world.now_ns);
+    return true;
+}
+
+/* ---- changes at some time ---- */
+
+static void consume_a_byte(struct plant *plant)
+{
+    struct flow_end *end = &plant->stage->flows[0]->ends[FLOW_SERVER];
+    if (end->conn && hawser_peek(end->conn, &(struct hawser_part){0}, 1))
+        hawser_consume(end->conn, 1);
+}
+
+static void widen_peer_window(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (!conn)
+        return;
+    conn->snd_edge = dsn_add(conn->snd_nxt, 1u << 20);
+    EACH_SUBFLOW (it, conn)
+        subflow_at(it)->tcp.snd_wnd = 1u << 20;
+    conn_wake(conn);
+}
+
+static void forget_timers(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (!conn)
+        return;
+    struct deadline_queue *timers = &plant->host->stack->host.tcp.timers;
+    deadline_set(timers, &conn->data_timer, TIME_NEVER);
+    EACH_SUBFLOW (it, conn) {
+        struct tcp *tcp = &subflow_at(it)->tcp;
+        tcp->timers.retransmit = tcp->timers.probe = tcp->timers.reorder = TIME_NEVER;
+        deadline_set(timers, &tcp->deadline, TIME_NEVER);
+    }
+}
+
+static void forget_all_timers(struct plant *plant)
+{
+    forget_timers(plant);
+    struct deadline_queue *timers = &plant->stage->flows[0]->plan.server->stack->host.tcp.timers;
+    while (timers->count)
+        deadline_set(timers, timers->heap[0], TIME_NEVER);
+}
+
+static void hold_a_buffer(struct plant *plant)
+{
+    if (!plant->held)
+        plant->held = hawser_buf_new(plant->host->stack->host.chunks);
+}
+static void let_the_buffer_go(struct plant *plant) { hawser_buf_unref(plant->held); }
+
+static void hold_a_record(struct plant *plant)
+{
+    if (!plant->held)
+        plant->held = pool_get(&plant->host->stack->host.tcp.records);
+}
+static void let_the_record_go(struct plant *plant) { pool_put(&plant->host->stack->host.tcp.records, plant->held); }
+
+static void forget_to_free(struct plant *plant) { plant->host->memory.live_objects++; }
+static void hoard(struct plant *plant) { plant->host->memory.live_bytes += UINT64_C(1) << 30; }
+
+static void count_a_subflow_too_many(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (conn)
+        conn->subflow_count++;
+}
+
+static void acknowledge_again(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (conn)
+        EACH_SUBFLOW (it, conn)
+            tcp_signal_now(&subflow_at(it)->tcp);
+}
+
+static void signal_again(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (!conn)
+        return;
+    conn->echo = (struct mp_add_addr){.echo = true, .is_v4 = true, .address_id = 9};
+    hawser_addr_parse(&conn->echo.addr, "10.9.9.9", 0);
+    conn->echo_wanted = true;
+    acknowledge_again(plant);
+}
+
+static void speak_again(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (conn) {
+        conn->mode = CONN_MPTCP;
+        conn->confirmed = true; /* or it would fall back again */
+    }
+}
+
+static void forget_checksums(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (conn)
+        conn->checksums = false;
+}
+
+static void long_segments(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    if (conn)
+        EACH_SUBFLOW (it, conn)
+            subflow_at(it)->tcp.segment_bytes = 1600;
+}
+
+/* ---- the table ---- */
+
+static const struct bug bugs[] = {
+    /* the streams themselves, judged by the flows */
+    {"a byte is dropped", "stream-equal", .host = 1, .arrange = arrange_slow_reader, .meddle = consume_a_byte,
+     .at_ns = 500 * MS},
+    /* form */
+    {"segments exceed the peer's MSS", "mss", .meddle = long_segments, .at_ns = 300 * MS},
+    /* windows */
+    {"data goes beyond the window", "window-exceeded", .arrange = arrange_closed_window, .meddle = widen_peer_window,
+     .at_ns = 300 * MS},
+    /* the RFC's limits */
+    {"checksums are left out", "checksums-agreed", .arrange = arrange_checksums, .meddle = forget_checksums,
+     .at_ns = 300 * MS},
+    {"a join comes before the first DSS", "join-after-dss", .tamper = join_too_early},
+    {"data comes before the join is proved", "join-early-data", .tamper = trust_too_early},
+    {"plain TCP speaks MPTCP", "fallback-final", .arrange = arrange_plain, .meddle = speak_again, .at_ns = 300 * MS},
+    {"signals come as many duplicate ACKs", "signal-acks", .host = 1, .arrange = arrange_idle, .meddle = signal_again,
+     .at_ns = NS_PER_S, .every_ns = 10 * MS},
+    {"ACKs come in a storm", "ack-storm", .host = 1, .arrange = arrange_idle, .meddle = acknowledge_again,
+     .at_ns = NS_PER_S, .every_ns = MS / 10},
+    /* timers, memory, what is left */
+    {"timers are forgotten", "liveness", .arrange = arrange_outage_one_way, .meddle = forget_timers, .at_ns = 300 * MS,
+     .every_ns = 100 * MS},
+    {"timers are forgotten, nobody waits", "stuck", .arrange = arrange_endless_outage, .meddle = forget_all_timers,
+     .at_ns = 300 * MS, .every_ns = 50 * MS},
+    {"data leaves without a timer", "deadline-set", .tamper = stop_every_timer},
+    {"a deadline is in the past", "deadline-future", .tamper = set_a_timer_in_the_past},
+    {"a connection is never freed", "teardown", .meddle = count_a_subflow_too_many, .at_ns = 300 * MS},
+    {"a buffer is never given back", "teardown", .host = 1, .meddle = hold_a_buffer, .at_ns = 300 * MS,
+     .undo = let_the_buffer_go},
+    {"a transmit record is never given back", "teardown", .meddle = hold_a_record, .at_ns = 300 * MS,
+     .undo = let_the_record_go},
+    {"an object is never freed", "nothing-leaks", .meddle = forget_to_free, .at_ns = 300 * MS},
+    {"memory is hoarded", "memory-bound", .meddle = hoard, .at_ns = 300 * MS},
+};
+
+static void test_planted_bugs(void **state)
+{
+    (void)state;
+    assert_int_equal(play_bugs(bugs, HW_ARRAY_LEN(bugs)), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_planted_bugs)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
