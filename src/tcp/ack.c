@@ -115,15 +115,16 @@ static void tell_controller(struct tcp *tcp, const struct delivery *d, bool limi
     tcp->cc.ops->on_ack(&tcp->cc, &ack);
 }
 
-/* RFC 9293 3.10.7.4: the window of the newest segment counts. */
+/* RFC 9293 3.10.7.4: the window of the newest segment counts. Numbers alone do not tell which that is: a retransmission
+ * has an old one, but with a newer acknowledgement it left later, and the window counts from there. */
 static void update_window(struct tcp *tcp, const struct tcp_segment *segment)
 {
-    if (segment->ssn < tcp->snd_wl1 || (segment->ssn == tcp->snd_wl1 && segment->ack < tcp->snd_wl2))
+    if (segment->ack < tcp->snd_wl2 || (segment->ack == tcp->snd_wl2 && segment->ssn < tcp->snd_wl1))
         return;
     uint8_t scale = segment->header.flags & TCP_SYN ? 0 : tcp->snd_wscale;
     tcp->snd_wnd = (uint32_t)segment->header.window << scale;
     tcp->snd_wnd_max = HW_MAX(tcp->snd_wnd_max, tcp->snd_wnd);
-    tcp->snd_wl1 = segment->ssn;
+    tcp->snd_wl1 = HW_MAX(tcp->snd_wl1, segment->ssn);
     tcp->snd_wl2 = segment->ack;
 }
 
