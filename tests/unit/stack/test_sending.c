@@ -41,10 +41,41 @@ static void a_retransmission_brings_its_window(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.1: MP_CAPABLE maps the first bytes of the subflow, so it can stand for a DSS only there: not where the
+ * first bytes of the stream are sent once more, because the path seemed dead, before a DSS of the peer's was heard. */
+static void mp_capable_maps_the_first_bytes_only(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_connect(&p, false);
+    struct tcp_options o = {.mp.present = 1u << MPTCP_CAPABLE};
+    o.mp.capable =
+        (struct mp_capable){.version = MPTCP_VERSION, .algorithms = 1, .has_sender_key = true, .sender_key = p.key};
+    peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
+    peer_forget(&p);
+    assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
+    peer_drain(&p);
+    assert_true(mptcp_has(&p.seen[0].options.mp, MPTCP_CAPABLE));
+    uint32_t end = sent_end(&p);
+    peer_wait(&p, 1500 * NS_PER_MS); /* a timeout: all that is outstanding waits to be sent elsewhere */
+    o = (struct tcp_options){.mp.present = 1u << MPTCP_ADD_ADDR};
+    o.mp.add_addr = (struct mp_add_addr){.echo = true, .is_v4 = true, .address_id = 1, .addr = p.addr};
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, 1001, &o, NULL, 0);
+    peer_send(&p, TCP_ACK, 1, end, &o, NULL, 0);
+    assert_true(sent_end(&p) > end);
+    for (unsigned i = 0; i < p.seen_count; i++)
+        if (p.seen[i].len && mptcp_has(&p.seen[i].options.mp, MPTCP_CAPABLE))
+            assert_true(p.seen[i].seq < 1u + p.seen[i].options.mp.capable.data_len);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_retransmission_brings_its_window),
+        cmocka_unit_test(mp_capable_maps_the_first_bytes_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
