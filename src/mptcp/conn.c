@@ -16,7 +16,8 @@ static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
     conn->fin_tries += fin_waits;
     EACH_SUBFLOW (it, conn) {
         struct tcp *tcp = &subflow_at(it)->tcp;
-        if (tcp_may_send(tcp) || tcp->state > TCPS_ESTABLISHED)
+        bool open = tcp_may_send(tcp) || tcp->state > TCPS_ESTABLISHED;
+        if (open && (fin_waits || signal_allowed(subflow_at(it))))
             tcp_signal_now(tcp);
         if (fin_waits &&
             conn->confirmed) /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */

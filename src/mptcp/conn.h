@@ -57,6 +57,8 @@ struct subflow {
     uint8_t proof_tries;
     uint8_t reset_reason;
     bool reset_with_reason;
+    uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
+    uint64_t signals_snd, signals_rcv; /* how far that had come then */
     struct deadline proof_timer;
     struct rxmap maps;
     struct holdq held; /* payload without its mapping, or waiting for a checksum */
@@ -214,6 +216,8 @@ void fallback_sent(struct subflow *subflow, const struct mptcp_options *sent);
 void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);
 void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent);
 void signal_arm(struct conn *conn, uint64_t now_ns);
+/* May a bare acknowledgement carry options that are no answer to anything? */
+bool signal_allowed(const struct subflow *subflow);
 
 /* ---- receive.c ---- */
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);

@@ -184,9 +184,10 @@ void send_reinject(struct subflow *subflow)
     for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
         const struct tx_record *record = txq_at(&subflow->tcp.txq, i);
         struct range range = record_range(conn, record);
-        /* Under a checksum the peer cannot use a part of a mapping, even if it says that it holds it. */
-        bool usable_there = record->sacked && !conn->checksums;
-        if (!usable_there && range.end > una)
+        /* RFC 8684 3.3.2: a SACK says nothing of the data level. A peer may hand bytes up in the order of the subflow
+         * only (Linux does), and half a mapping is of no use under a checksum: behind a hole they are lost with the
+         * path. */
+        if (range.end > una)
             (void)iset_add(&conn->reinject, HW_MAX(range.start, una), range.end); /* full: the subflow goes on trying */
     }
     conn_wake(conn);

@@ -4,7 +4,27 @@
 #include "wire/keys.h"
 
 #define SIGNAL_REPEAT_NS NS_PER_S
+/* Where another signal would be one too many: until then something else may have come between. */
+#define SIGNAL_SILENCE_NS (30 * NS_PER_S)
 #define SIGNAL_BACKOFF_MAX 5
+#define SIGNALS_IN_A_ROW_MAX 2
+
+/* RFC 8684 3: no more duplicate acknowledgements for the sake of options, lest a middlebox takes them for a loss. */
+bool signal_allowed(const struct subflow *subflow)
+{
+    return subflow->signals < SIGNALS_IN_A_ROW_MAX || subflow->signals_snd != subflow->tcp.snd_nxt ||
+           subflow->signals_rcv != subflow->tcp.rx.next;
+}
+
+static void count_signal(struct subflow *subflow)
+{
+    const struct tcp *tcp = &subflow->tcp;
+    if (subflow->signals_snd != tcp->snd_nxt || subflow->signals_rcv != tcp->rx.next)
+        subflow->signals = 0;
+    subflow->signals++;
+    subflow->signals_snd = tcp->snd_nxt;
+    subflow->signals_rcv = tcp->rx.next;
+}
 
 static void write_dss(const struct conn *conn, const struct tx_record *record, struct mptcp_options *mp)
 {
@@ -86,7 +106,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
     }
     if (mp->present || flags & TCP_SYN || conn->mode != CONN_MPTCP)
         return;
-    if (!record) {
+    if (!record && signal_allowed(subflow)) {
         write_add_addr(conn, mp);
         write_remove_addr(conn, mp);
     }
@@ -107,6 +127,8 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
         fallback_sent(subflow_of(tcp), &sent->mp);
         return;
     }
+    if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR))
+        count_signal(subflow_of(tcp));
     if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
         conn->removed.count = 0;
     conn->key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE);
@@ -132,8 +154,13 @@ void signal_arm(struct conn *conn, uint64_t now_ns)
     uint64_t wait = 0;
     if (conn->fin_sent && !conn->fin_acked && conn->mode == CONN_MPTCP)
         wait = SIGNAL_REPEAT_NS << HW_MIN(conn->fin_tries, SIGNAL_BACKOFF_MAX);
-    if (paths_next_announcement(conn))
-        wait = SIGNAL_REPEAT_NS;
+    if (paths_next_announcement(conn)) {
+        uint64_t again = SIGNAL_SILENCE_NS;
+        EACH_SUBFLOW (it, conn)
+            if (signal_allowed(subflow_at(it)))
+                again = SIGNAL_REPEAT_NS;
+        wait = wait ? HW_MIN(wait, again) : again;
+    }
     if (conn_closed(conn))
         wait = 0;
     deadline_set(&conn->host->tcp.timers, &conn->signal_timer, wait ? now_ns + wait : TIME_NEVER);

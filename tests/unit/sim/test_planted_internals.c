@@ -190,6 +190,8 @@ static void signal_again(struct plant *plant)
     conn->echo = (struct mp_add_addr){.echo = true, .is_v4 = true, .address_id = 9};
     hawser_addr_parse(&conn->echo.addr, "10.9.9.9", 0);
     conn->echo_wanted = true;
+    EACH_SUBFLOW (it, conn)
+        subflow_at(it)->signals = 0; /* which counts them, lest this happens */
     acknowledge_again(plant);
 }
 

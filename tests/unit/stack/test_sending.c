@@ -71,11 +71,40 @@ static void mp_capable_maps_the_first_bytes_only(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3: an address that is told again and again to a peer that says nothing must not look like the duplicate
+ * acknowledgements of a loss. What comes between them, or new data, ends the row. */
+static void signals_do_not_come_three_in_a_row(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_addr other;
+    unsigned row = 0, told = 0;
+    peer_init(&p, NULL, NULL);
+    assert_int_equal(hawser_addr_parse(&other, "10.0.1.1", 0), 0);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24), 0);
+    peer_open_mptcp(&p);
+    peer_wait(&p, 20 * NS_PER_S);
+    for (unsigned i = 0; i < p.seen_count; i++) {
+        bool signals = mptcp_has(&p.seen[i].options.mp, MPTCP_ADD_ADDR);
+        row = signals ? row + 1 : 0;
+        told += signals;
+        assert_true(row <= 2);
+    }
+    assert_true(told == 2 || told == 1); /* the first may have left with the handshake */
+    peer_forget(&p);
+    struct tcp_options o = peer_dss(&p, 1, 1, 1, 5);
+    peer_send(&p, TCP_ACK, 1, 1, &o, "hello", 5);
+    peer_wait(&p, NS_PER_S);
+    assert_true(mptcp_has(&p.seen[0].options.mp, MPTCP_ADD_ADDR));
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_retransmission_brings_its_window),
         cmocka_unit_test(mp_capable_maps_the_first_bytes_only),
+        cmocka_unit_test(signals_do_not_come_three_in_a_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
