@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/judges/judges.h"
 #include "sim/memory.h"
 #include "sim/stage.h"
 
@@ -17,6 +18,7 @@ void swarm_play(const struct swarm_plan *plan, const char *capture, struct swarm
         snprintf(verdict->rule, sizeof verdict->rule, "scenario-check");
     } else {
         stage_init(stage, &scenario, plan->seed);
+        stage_watch(stage, judges_new());
         stage_run(stage);
         verdict->good = stage_close(stage);
         snprintf(verdict->rule, sizeof verdict->rule, "%s", stage->world.first_rule);

@@ -17,6 +17,14 @@ static bool is_bare(const struct seen *seen)
     return seen->len == 0 && !(seen->flags & (SEEN_SYN | SEEN_FIN | SEEN_RST));
 }
 
+/* What belongs to the fall itself: the infinite mapping, and the answer to an MP_FAIL. */
+static bool tells_the_fall(const struct seen *seen)
+{
+    const struct seen_dss *dss = &seen->dss;
+    bool infinite = seen->mptcp == 1u << SEEN_DSS && dss->has_map && dss->len == 0 && !dss->fin && !dss->has_ack;
+    return infinite || seen->mptcp == 1u << SEEN_FAIL;
+}
+
 /* RFC 8684 3.7, 3.1: whoever fell back, or was never answered, says no more of MPTCP. */
 static void check_fallback(const struct judge_subflow *s, const struct seen *seen)
 {
@@ -24,7 +32,7 @@ static void check_fallback(const struct judge_subflow *s, const struct seen *see
     if (!seen->mptcp || seen->flags & SEEN_SYN || s->join)
         return;
     bool refused = s->opened ? s->irs_known && !conn->peer_answered : !conn->offered;
-    if (conn->fallen || refused)
+    if (refused || (conn->fallen && !tells_the_fall(seen)))
         judge_says(s, "fallback-final", "MPTCP options on a connection that is plain TCP");
 }
 

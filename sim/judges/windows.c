@@ -18,7 +18,7 @@ static void check_edge(const struct judge_subflow *s, const struct seen *seen, u
 static void check_own_window(struct judge_subflow *s, const struct seen *seen)
 {
     struct judge_conn *conn = s->conn;
-    bool plain = !s->join && !seen->mptcp && (!conn->speaks || conn->fallen);
+    bool plain = !s->join && (conn->fallen || (!seen->mptcp && !conn->speaks));
     if (seen->flags & (SEEN_SYN | SEEN_RST) || !s->irs_known)
         return;
     if (plain)
