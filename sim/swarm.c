@@ -5,12 +5,14 @@
 
 #include "sim/judges/judges.h"
 #include "sim/memory.h"
+#include "sim/recorder.h"
 #include "sim/stage.h"
 
 void swarm_play(const struct swarm_plan *plan, const char *capture, struct swarm_verdict *verdict)
 {
-    (void)capture;
     struct scenario scenario;
+    struct watcher *recorder;
+    int capture_err; /* a capture that fails does not change the verdict */
     struct stage *stage = sim_new(sizeof *stage);
     swarm_plan_stage(plan, &scenario);
     *verdict = (struct swarm_verdict){0};
@@ -19,6 +21,8 @@ void swarm_play(const struct swarm_plan *plan, const char *capture, struct swarm
     } else {
         stage_init(stage, &scenario, plan->seed);
         stage_watch(stage, judges_new());
+        if (capture && (recorder = recorder_new(capture, &capture_err)))
+            stage_watch(stage, recorder);
         stage_run(stage);
         verdict->good = stage_close(stage);
         snprintf(verdict->rule, sizeof verdict->rule, "%s", stage->world.first_rule);

@@ -54,7 +54,7 @@ static unsigned emulator_fill(struct emulator *e, unsigned path, enum lab_side s
             break;
         }
         packet->len = (uint32_t)n;
-        lane_push(l, &l->lane[path][side], packet, now_ns);
+        lab_lane_push(l, &l->lane[path][side], packet, now_ns);
     }
     return count;
 }
@@ -64,7 +64,7 @@ static unsigned emulator_empty(struct emulator *e, unsigned path, enum lab_side 
 {
     struct lanes *l = &e->lanes;
     unsigned count = 0;
-    for (struct packet *packet; (packet = lane_pop(l, &l->lane[path][side], now_ns)) != NULL; count++) {
+    for (struct packet *packet; (packet = lab_lane_pop(l, &l->lane[path][side], now_ns)) != NULL; count++) {
         flows_note(&e->flows, packet->bytes, packet->len);
         /* A device whose namespace is going away takes nothing any more: that is the end of the run. */
         ssize_t ignored = write(e->topology->tun[path][!side], packet->bytes, packet->len);

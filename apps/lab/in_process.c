@@ -65,7 +65,7 @@ static void push_wire_segment(struct in_process *p, enum lab_side from, struct h
     CHECK(tx->head_len + tx->payload_len <= LAB_MTU);
     packet->len = (uint32_t)hawser_tx_flatten(tx, packet->bytes);
     unsigned path = path_of(p->options, from, packet);
-    lane_push(&p->lanes, &p->lanes.lane[path][from], packet, now_ns);
+    lab_lane_push(&p->lanes, &p->lanes.lane[path][from], packet, now_ns);
 }
 
 static void drain_stack(struct in_process *p, enum lab_side side, uint64_t now_ns)
@@ -84,7 +84,7 @@ static void deliver(struct in_process *p, enum lab_side from, uint64_t now_ns)
 {
     for (unsigned path = 0; path < p->options->path_count; path++) {
         struct lane *lane = &p->lanes.lane[path][from];
-        for (struct packet *packet; (packet = lane_pop(&p->lanes, lane, now_ns)) != NULL;) {
+        for (struct packet *packet; (packet = lab_lane_pop(&p->lanes, lane, now_ns)) != NULL;) {
             struct hawser_rx rx = {.data = packet->bytes, .len = packet->len};
             hawser_stack_input(p->stacks[!from], 0, &rx, 1, now_ns);
             packet_give(&p->lanes.store, packet);

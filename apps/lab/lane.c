@@ -148,7 +148,7 @@ uint64_t lanes_next_time(const struct lanes *l)
     return next_ns;
 }
 
-void lane_push(struct lanes *l, struct lane *lane, struct packet *packet, uint64_t now_ns)
+void lab_lane_push(struct lanes *l, struct lane *lane, struct packet *packet, uint64_t now_ns)
 {
     if (lane->entry)
         pcap_write(lane->entry, now_ns, packet->bytes, packet->len);
@@ -174,7 +174,7 @@ static void lanes_note_lateness(struct lanes *l, uint64_t late_ns)
         lab_set(&l->shared->lateness_peak_ns, late_ns);
 }
 
-struct packet *lane_pop(struct lanes *l, struct lane *lane, uint64_t now_ns)
+struct packet *lab_lane_pop(struct lanes *l, struct lane *lane, uint64_t now_ns)
 {
     for (;;) {
         void *handle;

@@ -47,10 +47,10 @@ void lanes_update_cuts(struct lanes *l, uint64_t now_ns);
 uint64_t lanes_next_time(const struct lanes *l);
 
 /* Takes over a packet. */
-void lane_push(struct lanes *l, struct lane *lane, struct packet *packet, uint64_t now_ns);
+void lab_lane_push(struct lanes *l, struct lane *lane, struct packet *packet, uint64_t now_ns);
 
 /* The next packet to deliver now, or NULL; the caller gives it back to the store. */
-struct packet *lane_pop(struct lanes *l, struct lane *lane, uint64_t now_ns);
+struct packet *lab_lane_pop(struct lanes *l, struct lane *lane, uint64_t now_ns);
 
 /* Shows what waits, for the live view. */
 void lane_publish(struct lane *lane, uint64_t now_ns);

@@ -279,7 +279,10 @@ void model_sent(struct judge_subflow *s, const struct seen *seen)
 {
     struct judge_conn *conn = s->conn;
     uint64_t end = sent_seq(s, seen->seq) + seen_span(seen);
+    bool stray = s->opened && !s->irs_known; /* RFC 9293 3.10.7.3: for a segment of some old connection, not for ours */
     if (seen->flags & SEEN_RST) {
+        if (stray)
+            return;
         s->reset = true;
         note_over(s, true);
         return;

@@ -1,0 +1,298 @@
+/* The parts of a scenario: hosts, routers, links, middleboxes, events, workloads. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/memory.h"
+#include "sim/reader.h"
+
+#define MTU_MIN 1280u
+#define MTU_MAX 9000u
+
+/* Every part has a name; it is read first, so that complaints can use it. */
+static bool take_name(struct reader *r, const struct toml_node *table, char name[NODE_NAME_MAX])
+{
+    if (table->kind != TOML_TABLE)
+        return reader_says(r, table, "this must be a table");
+    const struct toml_node *node = toml_get(table, "name");
+    if (!node)
+        return reader_says(r, table, "a name is missing: add name = \"...\"");
+    return read_name(r, node, name) ||
+           reader_says(r, node, "a name has 1 to 31 letters, digits, hyphens and underscores");
+}
+
+bool read_host(struct reader *r, const struct toml_node *table)
+{
+    char name[NODE_NAME_MAX];
+    if (!take_name(r, table, name))
+        return false;
+    struct host_spec *host = scenario_add_host(r->scenario, name);
+#define HOST(member) offsetof(struct host_spec, member)
+    const struct field fields[] = {
+        {"name", read_name, HOST(name), NULL},
+        {"congestion", read_kind, HOST(congestion_name), "\"cubic\" or \"reno\""},
+        {"tcp_only", read_flag, HOST(options.no_mptcp), "true or false"},
+        {"checksums", read_flag, HOST(options.checksum_required), "true or false"},
+        {"payload_memory", read_bytes32, HOST(options.max_memory_bytes), "bytes, like \"64m\""},
+        {"memory_limit", read_bytes, HOST(memory_limit_bytes), "bytes, like \"64m\""},
+        {"refuse", read_share, HOST(refuse_ppm), "a share of allocations, like \"0.1%\""},
+    };
+#undef HOST
+    if (!read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, host))
+        return false;
+    const char *congestion = host->congestion_name;
+    if (*congestion && strcmp(congestion, "cubic") != 0 && strcmp(congestion, "reno") != 0)
+        return reader_says(r, toml_get(table, "congestion"), "congestion is \"cubic\" or \"reno\"");
+    if (host->memory_limit_bytes && host->memory_limit_bytes < UINT64_C(4000000))
+        return reader_says(r, toml_get(table, "memory_limit"), "memory_limit is at least 4m");
+    return true;
+}
+
+bool read_router(struct reader *r, const struct toml_node *table)
+{
+    static const struct field fields[] = {{"name", read_name, offsetof(struct router_spec, name), NULL}};
+    char name[NODE_NAME_MAX];
+    return take_name(r, table, name) &&
+           read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, scenario_add_router(r->scenario, name));
+}
+
+static bool read_ends(struct reader *r, const struct toml_node *node, void *out)
+{
+    struct wire_spec *link = out;
+    const struct toml_node *a = node->first;
+    return node->kind == TOML_ARRAY && a && a->next && !a->next->next && read_name(r, a, link->end[0]) &&
+           read_name(r, a->next, link->end[1]);
+}
+
+static bool read_addresses(struct reader *r, const struct toml_node *node, struct wire_spec *link, unsigned end)
+{
+    const struct toml_node *first = node->kind == TOML_ARRAY ? node->first : node;
+    for (const struct toml_node *at = first; at; at = node->kind == TOML_ARRAY ? at->next : NULL)
+        if (at->kind != TOML_STRING || !wire_spec_add_address(link, end, at->text))
+            return reader_says(r, at, "%s: IPv4 or IPv6 addresses, at most %d, like [\"10.0.0.1\"]",
+                               node->key ? node->key : "addresses", SCENARIO_ADDRESSES_MAX);
+    return true;
+}
+
+static bool read_addresses_0(struct reader *r, const struct toml_node *node, void *out)
+{
+    return read_addresses(r, node, out, 0);
+}
+
+static bool read_addresses_1(struct reader *r, const struct toml_node *node, void *out)
+{
+    return read_addresses(r, node, out, 1);
+}
+
+bool read_link(struct reader *r, const struct toml_node *table)
+{
+    static const struct field fields[] = {
+        {"name", read_name, offsetof(struct wire_spec, name), NULL},
+        {"ends", read_ends, 0, "two names of hosts or routers, like [\"client\", \"server\"]"},
+        {"addresses0", read_addresses_0, 0, NULL},
+        {"addresses1", read_addresses_1, 0, NULL},
+        {"interface_mtu", read_count, offsetof(struct wire_spec, mtu), "bytes, 1280 to 9000"},
+    };
+    char name[NODE_NAME_MAX];
+    bool set[2];
+    if (!take_name(r, table, name))
+        return false;
+    struct wire_spec *link = scenario_add_link(r->scenario, name, "", "");
+    /* The fields of the link first, those of its lanes by the same walk afterwards: each walk skips what is the
+     * other's. */
+    for (size_t i = 0; i < HW_ARRAY_LEN(fields); i++) {
+        const struct toml_node *node = toml_get(table, fields[i].key);
+        if (node && !fields[i].read(r, node, (char *)link + fields[i].offset))
+            return reader_says(r, node, "%s is %s", fields[i].key, fields[i].allowed ? fields[i].allowed : "wrong");
+    }
+    if (link->end[0][0] == '\0')
+        return reader_says(r, table, "link \"%s\" has no ends: add ends = [\"client\", \"server\"]", name);
+    if (link->mtu && (link->mtu < MTU_MIN || link->mtu > MTU_MAX))
+        return reader_says(r, toml_get(table, "interface_mtu"), "interface_mtu is from %u to %u", MTU_MIN, MTU_MAX);
+    static const char *const others[] = {"name",          "ends",    "addresses0", "addresses1",
+                                         "interface_mtu", "forward", "backward",   NULL};
+    struct lane_config lanes[2] = {{0}, {0}};
+    if (!read_lanes(r, table, others, lanes, set))
+        return false;
+    memcpy(scenario_find_link(r->scenario, name)->lanes, lanes, sizeof lanes);
+    return true;
+}
+
+static bool read_direction(struct reader *r, const struct toml_node *node, void *out)
+{
+    static const char *const names[] = {[BOX_BOTH] = "both", [BOX_OUTWARD] = "outward", [BOX_INWARD] = "inward"};
+    (void)r;
+    for (size_t i = 0; node->kind == TOML_STRING && i < HW_ARRAY_LEN(names); i++)
+        if (strcmp(node->text, names[i]) == 0) {
+            *(enum box_direction *)out = (enum box_direction)i;
+            return true;
+        }
+    return false;
+}
+
+static bool read_inner(struct reader *r, const struct toml_node *node, void *out)
+{
+    (void)r;
+    if (node->kind != TOML_INTEGER || node->integer < 0 || node->integer > 1)
+        return false;
+    *(bool *)out = node->integer == 1;
+    return true;
+}
+
+static bool box_kind_exists(const char *name)
+{
+    for (const struct box_kind *kind = box_kinds(); kind->name; kind++)
+        if (strcmp(kind->name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool unknown_box(struct reader *r, const struct toml_node *node)
+{
+    char list[512] = "";
+    size_t used = 0;
+    for (const struct box_kind *kind = box_kinds(); kind->name && used < sizeof list; kind++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", kind->name);
+    return reader_says(r, node, "there is no such kind of middlebox; allowed: %s", list);
+}
+
+bool read_box(struct reader *r, const struct toml_node *table)
+{
+    char name[NODE_NAME_MAX];
+    if (!take_name(r, table, name))
+        return false;
+    struct box_spec *box = scenario_add_box(r->scenario, name, "");
+#define BOX(member) offsetof(struct box_spec, member)
+    const struct field fields[] = {
+        {"name", read_name, BOX(name), NULL},
+        {"link", read_name, BOX(link), "the name of a link"},
+        {"kind", read_kind, BOX(config.kind), "the kind of a middlebox"},
+        {"inner", read_inner, BOX(inner_is_end1), "0 or 1: the end of the link that its inner side faces"},
+        {"direction", read_direction, BOX(config.direction), "\"both\", \"outward\" or \"inward\""},
+        {"syn_only", read_flag, BOX(config.syn_only), "true or false"},
+        {"data_only", read_flag, BOX(config.data_only), "true or false"},
+        {"share", read_share, BOX(config.ppm), "a share of packets, like \"10%\""},
+        {"amount", read_count, BOX(config.amount), "a number; see hawser sim --list"},
+        {"period", read_duration, BOX(config.period_ns), "a time, like \"5s\""},
+        {"idle", read_duration, BOX(config.idle_ns), "a time, like \"30s\""},
+        {"from", read_duration, BOX(config.from_ns), "a time, like \"2s\""},
+        {"to", read_duration, BOX(config.to_ns), "a time, like \"8s\""},
+        {"address", read_address, BOX(config.addr), "an address, like \"192.0.2.1\""},
+    };
+#undef BOX
+    if (!read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, box))
+        return false;
+    if (!box_kind_exists(box->config.kind))
+        return unknown_box(r, toml_get(table, "kind") ? toml_get(table, "kind") : table);
+    if (strcmp(box->config.kind, "nat") == 0 && !hawser_addr_is_v4(&box->config.addr))
+        return reader_says(r, table, "a nat needs an IPv4 address: add address = \"192.0.2.1\"");
+    return true;
+}
+
+/* What an event is about, beside the lanes. */
+struct event {
+    uint64_t at_ns;
+    char link[NODE_NAME_MAX];
+    uint32_t end;
+    struct hawser_addr add, remove;
+};
+
+/* The lanes of a link as the events before left them. */
+static const struct lane_config *lanes_before(const struct scenario *s, const char *link, uint64_t at_ns)
+{
+    const struct lane_config *lanes = scenario_find_link(s, link)->lanes;
+    for (size_t i = 0; i < s->change_count; i++)
+        if (strcmp(s->changes[i].link, link) == 0 && s->changes[i].at_ns <= at_ns)
+            lanes = s->changes[i].lanes;
+    return lanes;
+}
+
+static void add_address_event(struct reader *r, const struct event *event, const struct hawser_addr *addr, bool remove)
+{
+    struct address_spec *change = scenario_add_address_change(r->scenario, event->at_ns, event->link, event->end);
+    change->addr = *addr;
+    change->remove = remove;
+}
+
+bool read_event(struct reader *r, const struct toml_node *table)
+{
+    static const struct field fields[] = {
+        {"at", read_duration, offsetof(struct event, at_ns), "a time, like \"3s\""},
+        {"link", read_name, offsetof(struct event, link), "the name of a link"},
+        {"end", read_count, offsetof(struct event, end), "0 or 1: which end of the link"},
+        {"add_address", read_address, offsetof(struct event, add), "an address, like \"10.0.9.1\""},
+        {"remove_address", read_address, offsetof(struct event, remove), "an address, like \"10.0.9.1\""},
+    };
+    static const char *const others[] = {"at",      "link",     "end", "add_address", "remove_address",
+                                         "forward", "backward", NULL};
+    struct event event = {0};
+    if (table->kind != TOML_TABLE)
+        return reader_says(r, table, "an event must be a table");
+    for (size_t i = 0; i < HW_ARRAY_LEN(fields); i++) {
+        const struct toml_node *node = toml_get(table, fields[i].key);
+        if (node && !fields[i].read(r, node, (char *)&event + fields[i].offset))
+            return reader_says(r, node, "%s is %s", fields[i].key, fields[i].allowed);
+    }
+    const struct toml_node *link = toml_get(table, "link");
+    if (!toml_get(table, "at") || !link)
+        return reader_says(r, table, "an event needs at = \"3s\" and link = \"...\"");
+    if (!scenario_find_link(r->scenario, event.link))
+        return reader_says(r, link, "there is no link \"%s\"", event.link);
+    if (event.end > 1)
+        return reader_says(r, toml_get(table, "end"), "end is 0 or 1");
+    if (toml_get(table, "add_address"))
+        add_address_event(r, &event, &event.add, false);
+    if (toml_get(table, "remove_address"))
+        add_address_event(r, &event, &event.remove, true);
+    struct lane_config lanes[2];
+    bool set[2];
+    memcpy(lanes, lanes_before(r->scenario, event.link, event.at_ns), sizeof lanes);
+    if (!read_lanes(r, table, others, lanes, set))
+        return false;
+    if (set[0] || set[1]) {
+        struct change_spec *change = scenario_add_change(r->scenario, event.at_ns, event.link);
+        memcpy(change->lanes, lanes, sizeof lanes);
+        change->lanes_set[0] = change->lanes_set[1] = true;
+    }
+    return true;
+}
+
+/* A number of bytes, or "endless". */
+static bool read_stream(struct reader *r, const struct toml_node *node, void *out)
+{
+    if (node->kind == TOML_STRING && strcmp(node->text, "endless") == 0) {
+        *(uint64_t *)out = FLOW_ENDLESS;
+        return true;
+    }
+    return read_bytes(r, node, out);
+}
+
+bool read_workload(struct reader *r, const struct toml_node *table)
+{
+#define LOAD(member) offsetof(struct workload_spec, member)
+    static const struct field fields[] = {
+        {"name", read_name, LOAD(name), NULL},
+        {"kind", read_kind, LOAD(kind), "the kind of a workload"},
+        {"client", read_name, LOAD(client), "the name of a host"},
+        {"server", read_name, LOAD(server), "the name of a host"},
+        {"address", read_endpoint, LOAD(server_addr), "the server's address and port, like \"10.0.0.2:80\""},
+        {"start", read_duration, LOAD(start_ns), "a time, like \"1s\""},
+        {"stop", read_duration, LOAD(stop_ns), "a time, like \"9s\""},
+        {"count", read_count, LOAD(count), "a number"},
+        {"bytes", read_stream, LOAD(bytes), "bytes, like \"10m\", or \"endless\""},
+        {"response", read_stream, LOAD(response_bytes), "bytes, like \"10m\", or \"endless\""},
+        {"interval", read_duration, LOAD(interval_ns), "a time, like \"100ms\""},
+        {"read_rate", read_rate, LOAD(read_bps), "bits a second, like \"1mbit\""},
+        {"server_ends", read_flag, LOAD(server_ends), "true or false"},
+        {"tcp", read_flag, LOAD(tcp), "true or false"},
+        {"send_buffer", read_bytes32, LOAD(send_buffer_bytes), "bytes, like \"256k\""},
+        {"recv_buffer", read_bytes32, LOAD(recv_buffer_bytes), "bytes, like \"256k\""},
+    };
+#undef LOAD
+    struct workload_spec load = {0};
+    char name[NODE_NAME_MAX], why[200];
+    if (!take_name(r, table, name) || !read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, &load))
+        return false;
+    if (!workload_add(r->scenario, &load, r->seed, why, sizeof why))
+        return reader_says(r, table, "%s", why);
+    return true;
+}

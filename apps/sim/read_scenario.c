@@ -1,0 +1,187 @@
+/* The whole of a scenario file, and the changes made to it on the command line. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/reader.h"
+
+struct head {
+    const char *name, *about;
+    uint64_t seed;
+};
+
+static const struct {
+    const char *key;
+    bool (*read)(struct reader *r, const struct toml_node *table);
+} parts[] = {
+    /* in the order in which they may refer to each other */
+    {"host", read_host}, {"router", read_router}, {"link", read_link},
+    {"box", read_box},   {"event", read_event},   {"workload", read_workload},
+};
+
+static bool read_head(struct reader *r, const struct toml_node *tree, struct scenario_file *file)
+{
+    static const char *const others[] = {"host", "router", "link", "box", "event", "workload", "published", NULL};
+    struct {
+        struct head head;
+        uint64_t duration_ns, heal_ns, patience_ns;
+        bool wrap_soon;
+    } top = {{0}, 0, 0, 0, false};
+#define TOP(member) (size_t)((char *)&top.member - (char *)&top)
+    const struct field fields[] = {
+        {"name", read_text, TOP(head.name), "a text"},
+        {"about", read_text, TOP(head.about), "a text"},
+        {"seed", read_number, TOP(head.seed), "a number"},
+        {"duration", read_duration, TOP(duration_ns), "a time, like \"10s\""},
+        {"heal", read_duration, TOP(heal_ns), "a time, like \"8s\""},
+        {"patience", read_duration, TOP(patience_ns), "a time, like \"60s\""},
+        {"wrap_soon", read_flag, TOP(wrap_soon), "true or false"},
+    };
+#undef TOP
+    if (!read_fields(r, tree, fields, HW_ARRAY_LEN(fields), others, &top))
+        return false;
+    struct scenario *s = r->scenario;
+    snprintf(s->name, sizeof s->name, "%s", top.head.name ? top.head.name : "scenario");
+    snprintf(s->about, sizeof s->about, "%s", top.head.about ? top.head.about : "");
+    s->duration_ns = top.duration_ns;
+    s->heal_ns = top.heal_ns;
+    s->patience_ns = top.patience_ns;
+    s->wrap_soon = top.wrap_soon;
+    if (!file->has_seed && toml_get(tree, "seed"))
+        r->seed = file->seed = top.head.seed;
+    if (s->duration_ns == 0)
+        return reader_says(r, tree, "the duration is missing: add duration = \"10s\"");
+    return true;
+}
+
+static bool read_published(struct reader *r, const struct toml_node *tree)
+{
+    struct {
+        const char *text, *figure, *measure;
+    } entry;
+    const struct field fields[] = {
+        {"text", read_text, 0, "a text"},
+        {"figure", read_text, sizeof(char *), "a text"},
+        {"measure", read_text, 2 * sizeof(char *), "the name of a workload"},
+    };
+    const struct toml_node *list = toml_get(tree, "published");
+    for (const struct toml_node *node = list ? list->first : NULL; node; node = node->next)
+        if (!read_fields(r, node, fields, HW_ARRAY_LEN(fields), NULL, &entry))
+            return false;
+    return true;
+}
+
+static bool read_parts(struct reader *r, const struct toml_node *tree)
+{
+    for (size_t i = 0; i < HW_ARRAY_LEN(parts); i++) {
+        const struct toml_node *list = toml_get(tree, parts[i].key);
+        if (list && list->kind != TOML_ARRAY)
+            return reader_says(r, list, "write [[%s]], with two brackets: there may be several", parts[i].key);
+        for (const struct toml_node *node = list ? list->first : NULL; node; node = node->next)
+            if (!parts[i].read(r, node))
+                return false;
+    }
+    return true;
+}
+
+/* ---- --set ---- */
+
+static const struct toml_node *find_named(const struct toml_node *list, const char *name)
+{
+    for (struct toml_node *node = list->first; node; node = node->next) {
+        const struct toml_node *own = node->kind == TOML_TABLE ? toml_get(node, "name") : NULL;
+        if (own && own->kind == TOML_STRING && strcmp(own->text, name) == 0)
+            return node;
+    }
+    return NULL;
+}
+
+static bool set_value(struct toml_node *node, const char *value)
+{
+    char *end;
+    long long integer = strtoll(value, &end, 10);
+    free(node->text);
+    node->text = NULL;
+    node->integer = 0;
+    if (*value && *end == '\0') {
+        node->kind = TOML_INTEGER;
+        node->integer = integer;
+    } else if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0) {
+        node->kind = TOML_BOOLEAN;
+        node->integer = *value == 't';
+    } else {
+        node->kind = TOML_STRING;
+        node->text = strdup(value);
+        return node->text != NULL;
+    }
+    return true;
+}
+
+/* Walks `path` ("link.path0.rate") to the table of its last key; NULL when there is none. */
+static struct toml_node *walk(struct toml_node *tree, char *path, char **last)
+{
+    struct toml_node *at = tree;
+    for (char *dot; (dot = strchr(path, '.')) != NULL; path = dot + 1) {
+        *dot = '\0';
+        const struct toml_node *next = at->kind == TOML_ARRAY ? find_named(at, path) : toml_get(at, path);
+        if (!next)
+            return NULL;
+        at = (struct toml_node *)(uintptr_t)next;
+    }
+    *last = path;
+    return at->kind == TOML_TABLE ? at : NULL;
+}
+
+static bool apply_set(struct reader *r, struct toml_node *tree, const char *set)
+{
+    const struct toml_node complaint = {.set = set};
+    char path[256], *last;
+    const char *equals = strchr(set, '=');
+    if (!equals || equals == set || (size_t)(equals - set) >= sizeof path)
+        return reader_says(r, &complaint, "write KEY=VALUE, like link.path0.rate=20mbit");
+    snprintf(path, sizeof path, "%.*s", (int)(equals - set), set);
+    struct toml_node *table = walk(tree, path, &last);
+    if (!table || *last == '\0')
+        return reader_says(r, &complaint,
+                           "nothing in the file is called that; like link.NAME.rate=20mbit or duration=5s");
+    struct toml_node *node = toml_get(table, last);
+    if (!node)
+        node = toml_add(table, TOML_OTHER, 0, last);
+    if (!node || node->first || !set_value(node, equals + 1))
+        return reader_says(r, &complaint, "only plain values can be set");
+    node->line = 0;
+    node->set = set;
+    return true;
+}
+
+bool scenario_file_read(struct scenario_file *file, const char *path, const char *const *sets, size_t set_count,
+                        const uint64_t *seed, char *why, size_t why_size)
+{
+    unsigned line;
+    char reason[256];
+    *file = (struct scenario_file){.seed = seed ? *seed : 1, .has_seed = seed != NULL};
+    scenario_init(&file->scenario);
+    file->tree = toml_read(path, &line, reason, sizeof reason);
+    if (!file->tree) {
+        snprintf(why, why_size, line ? "%s:%u: %s" : "%s:%.0u %s", path, line, reason);
+        return false;
+    }
+    struct reader r = {.path = path, .scenario = &file->scenario, .seed = file->seed, .why = why, .why_size = why_size};
+    for (size_t i = 0; i < set_count; i++)
+        if (!apply_set(&r, file->tree, sets[i]))
+            return false;
+    if (!read_head(&r, file->tree, file) || !read_published(&r, file->tree) || !read_parts(&r, file->tree))
+        return false;
+    if (!scenario_check(&file->scenario, reason, sizeof reason)) {
+        snprintf(why, why_size, "%s:1: %s", path, reason);
+        return false;
+    }
+    return true;
+}
+
+void scenario_file_free(struct scenario_file *file)
+{
+    scenario_fini(&file->scenario);
+    toml_free(file->tree);
+    file->tree = NULL;
+}

@@ -1,0 +1,69 @@
+#include "sim/reader.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool reader_says(struct reader *r, const struct toml_node *node, const char *format, ...)
+{
+    if (r->failed)
+        return false;
+    r->failed = true;
+    int n = node->line ? snprintf(r->why, r->why_size, "%s:%u: ", r->path, node->line)
+                       : snprintf(r->why, r->why_size, "%s: --set %s: ", r->path, node->set ? node->set : "");
+    if (n < 0 || (size_t)n >= r->why_size)
+        return false;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->why + n, r->why_size - (size_t)n, format, args);
+    va_end(args);
+    for (char *at = r->why; (at = strpbrk(at, "\n\r")) != NULL;) /* one line, whatever the file holds */
+        *at = ' ';
+    return false;
+}
+
+static bool is_among(const char *key, const char *const *names)
+{
+    for (; names && *names; names++)
+        if (strcmp(key, *names) == 0)
+            return true;
+    return false;
+}
+
+static bool unknown_key(struct reader *r, const struct toml_node *node, const struct field *fields, size_t count,
+                        const char *const *others)
+{
+    char list[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", fields[i].key);
+    for (; others && *others && used < sizeof list; others++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", *others);
+    return reader_says(r, node, "unknown key \"%s\"; allowed: %s", node->key, list);
+}
+
+static bool read_field(struct reader *r, const struct toml_node *node, const struct field *field, void *object)
+{
+    if (field->read(r, node, (char *)object + field->offset))
+        return true;
+    if (field->allowed)
+        reader_says(r, node, "%s is %s", field->key, field->allowed);
+    return false;
+}
+
+bool read_fields(struct reader *r, const struct toml_node *table, const struct field *fields, size_t count,
+                 const char *const *others, void *object)
+{
+    if (table->kind != TOML_TABLE)
+        return reader_says(r, table, "\"%s\" must be a table", table->key ? table->key : "this");
+    for (const struct toml_node *node = table->first; node; node = node->next) {
+        size_t i = 0;
+        while (i < count && strcmp(fields[i].key, node->key) != 0)
+            i++;
+        if (i == count && !is_among(node->key, others))
+            return unknown_key(r, node, fields, count, others);
+        if (i < count && !read_field(r, node, &fields[i], object))
+            return false;
+    }
+    return true;
+}

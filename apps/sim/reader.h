@@ -1,0 +1,74 @@
+/* Reading a scenario: tables of fields, so that every key is known by name, checked by one rule, and explained. */
+#ifndef HW_APPS_SIM_READER_H
+#define HW_APPS_SIM_READER_H
+
+#include "sim/scenario.h"
+#include "sim/toml.h"
+#include "sim/workloads.h"
+
+struct reader {
+    const char *path; /* of the file */
+    struct scenario *scenario;
+    uint64_t seed;
+    char *why; /* the first complaint, with file and line */
+    size_t why_size;
+    bool failed;
+};
+
+/* Notes the first complaint about `node`; returns false. */
+bool reader_says(struct reader *r, const struct toml_node *node, const char *format, ...) HW_PRINTF(3, 4);
+
+struct field {
+    const char *key;
+    /* Reads the node into `out`, the object plus `offset`. Complains by itself when `allowed` is NULL. */
+    bool (*read)(struct reader *r, const struct toml_node *node, void *out);
+    size_t offset;
+    const char *allowed; /* what its values look like */
+};
+
+/* Reads every child of `table` by its field; complains of unknown keys. Keys in `others` (ended by NULL) are left to
+ * the caller. False after a complaint. */
+bool read_fields(struct reader *r, const struct toml_node *table, const struct field *fields, size_t count,
+                 const char *const *others, void *object);
+
+/* ---- readers of values (reader_values.c) ---- */
+bool read_name(struct reader *r, const struct toml_node *node, void *out);     /* char[NODE_NAME_MAX] */
+bool read_text(struct reader *r, const struct toml_node *node, void *out);     /* const char *, into the tree */
+bool read_kind(struct reader *r, const struct toml_node *node, void *out);     /* char[24] */
+bool read_rate(struct reader *r, const struct toml_node *node, void *out);     /* uint64_t, bits a second */
+bool read_duration(struct reader *r, const struct toml_node *node, void *out); /* uint64_t, ns */
+bool read_bytes(struct reader *r, const struct toml_node *node, void *out);    /* uint64_t */
+bool read_bytes32(struct reader *r, const struct toml_node *node, void *out);  /* uint32_t */
+bool read_count(struct reader *r, const struct toml_node *node, void *out);    /* uint32_t */
+bool read_number(struct reader *r, const struct toml_node *node, void *out);   /* uint64_t */
+bool read_share(struct reader *r, const struct toml_node *node, void *out);    /* uint32_t, millionths */
+bool read_flag(struct reader *r, const struct toml_node *node, void *out);     /* bool */
+bool read_address(struct reader *r, const struct toml_node *node, void *out);  /* struct hawser_addr, no port */
+bool read_endpoint(struct reader *r, const struct toml_node *node, void *out); /* struct hawser_addr with port */
+
+/* ---- parts (read_lane.c, read_parts.c, read_scenario.c) ---- */
+/* The keys of a lane in `table` into both lanes, then those of its sub-tables forward and backward into one each. Other
+ * keys are those in `others`. `set[i]` tells which lanes something was said about. */
+bool read_lanes(struct reader *r, const struct toml_node *table, const char *const *others, struct lane_config lanes[2],
+                bool set[2]);
+bool read_host(struct reader *r, const struct toml_node *table);
+bool read_router(struct reader *r, const struct toml_node *table);
+bool read_link(struct reader *r, const struct toml_node *table);
+bool read_box(struct reader *r, const struct toml_node *table);
+bool read_event(struct reader *r, const struct toml_node *table);
+bool read_workload(struct reader *r, const struct toml_node *table);
+
+/* What a scenario file holds beside the scenario. */
+struct scenario_file {
+    struct toml_node *tree;
+    struct scenario scenario;
+    uint64_t seed;
+    bool has_seed;
+};
+
+/* Reads a file with changes of the form KEY=VALUE. False with one line in `why`: FILE:LINE: what is wrong. */
+bool scenario_file_read(struct scenario_file *file, const char *path, const char *const *sets, size_t set_count,
+                        const uint64_t *seed, char *why, size_t why_size);
+void scenario_file_free(struct scenario_file *file);
+
+#endif
