@@ -73,15 +73,25 @@ static void show(struct host *host, bool sent, const struct packet *packet, uint
 
 static void host_forward(struct node *node, unsigned port, struct packet *packet, uint64_t now_ns)
 {
+    (void)now_ns;
     struct host *host = HW_CONTAINER(node, struct host, node);
     host->has_work = true;
-    show(host, false, packet, now_ns);
-    struct hawser_rx rx = {.buf = packet->buf,
-                           .data = packet->data,
-                           .len = packet->len,
-                           .flags = packet->checksum_pending ? HAWSER_RX_CSUM_OK : 0};
-    hawser_stack_input(host->stack, (int)port, &rx, 1, now_ns);
-    packet_free(packet);
+    packet->at_ns = port;
+    list_push_back(&host->arrivals, &packet->link);
+}
+
+static void take_arrivals(struct host *host, uint64_t now_ns)
+{
+    LIST_EACH (it, &host->arrivals) {
+        struct packet *packet = LIST_ENTRY(it, struct packet, link);
+        struct hawser_rx rx = {.buf = packet->buf,
+                               .data = packet->data,
+                               .len = packet->len,
+                               .flags = packet->checksum_pending ? HAWSER_RX_CSUM_OK : 0};
+        show(host, false, packet, now_ns);
+        hawser_stack_input(host->stack, (int)packet->at_ns, &rx, 1, now_ns);
+        packet_free(packet);
+    }
 }
 
 static uint64_t host_next_run_at(const struct node *node)
@@ -151,6 +161,7 @@ static void host_run(struct node *node, uint64_t now_ns)
     bool idle = !host->has_work, told;
     size_t sent;
     host->has_work = false;
+    take_arrivals(host, now_ns);
     hawser_stack_advance(host->stack, now_ns);
     do {
         told = tell_users(host, now_ns);
@@ -163,6 +174,8 @@ static void host_run(struct node *node, uint64_t now_ns)
 static void host_destroy(struct node *node)
 {
     struct host *host = HW_CONTAINER(node, struct host, node);
+    LIST_EACH (it, &host->arrivals)
+        packet_free(LIST_ENTRY(it, struct packet, link));
     hawser_stack_free(host->stack);
     if (host->memory.live_objects)
         world_violation(node->world, "nothing-leaks", "%s leaves %" PRIu64 " objects of %" PRIu64 " bytes", node->name,
@@ -182,6 +195,7 @@ struct host *host_new(struct world *world, const char *name, const struct hawser
     world_stream(world, stream, &host->secrets);
     snprintf(stream, sizeof stream, "%s/refusals", name);
     world_stream(world, stream, &host->refusals);
+    list_init(&host->arrivals);
     list_init(&host->taps);
     list_init(&host->listeners);
     const struct hawser_env env = {host, host_alloc, host_free, host_random};

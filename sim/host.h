@@ -43,7 +43,8 @@ struct host {
     struct prng secrets; /* what the stack takes for randomness */
     struct prng refusals;
     struct list taps, listeners;
-    bool has_work; /* a packet came in since the last run */
+    struct list arrivals; /* packets for the next run: one may come while the stack's own still wait to be sent */
+    bool has_work;        /* a packet came in since the last run */
     uint64_t last_run_ns;
     uint32_t idle_runs;         /* in a row at one time, with nothing to show for it: a timer that is never served */
     struct mp_host_ops numbers; /* with wrap_soon: the stack's, with sequence numbers of our choice */
