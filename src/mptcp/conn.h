@@ -207,6 +207,9 @@ void fallback_or_reset(struct subflow *subflow, enum counter cause, uint64_t now
 void fallback_take_fail(struct subflow *subflow, uint64_t now_ns);
 /* Does a segment without MPTCP options show that they do not come through? */
 bool fallback_needed(const struct subflow *subflow, const struct tcp_segment *segment);
+/* Fallen back, do we hear from a peer that has not, and whose bytes are not those that plain TCP would take them for?
+ */
+bool fallback_contradicted(const struct subflow *subflow, const struct tcp_segment *segment);
 void fallback_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 void fallback_write(const struct subflow *subflow, const struct tx_record *record, uint8_t flags,
                     struct mptcp_options *mp);

@@ -89,6 +89,17 @@ void fallback_take_fail(struct subflow *subflow, uint64_t now_ns)
         tcp_signal_now(&subflow->tcp);
 }
 
+bool fallback_contradicted(const struct subflow *subflow, const struct tcp_segment *segment)
+{
+    const struct conn *conn = subflow->conn;
+    const struct mp_dss *dss = &segment->options->mp.dss;
+    if (conn->mode != CONN_PLAIN || conn->infinite_from == 0 || segment->payload.len == 0)
+        return false;
+    if (!mptcp_has(&segment->options->mp, MPTCP_DSS) || !dss->has_map || dss->len == 0)
+        return false;
+    return (uint32_t)(dss->dsn - conn->remote_idsn.v) != dss->ssn; /* both are 1 for the first byte */
+}
+
 /* RFC 8684 3.3: a mapping of length 0 is infinite: the peer has fallen back. */
 void fallback_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {

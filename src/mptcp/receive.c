@@ -149,6 +149,8 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         return false;
     if (mptcp_has(mp, MPTCP_FAIL) && !(segment->header.flags & (TCP_SYN | TCP_RST)))
         fallback_take_fail(subflow, now_ns);
+    if (fallback_contradicted(subflow, segment)) /* better no stream than a wrong one */
+        place_give_up(subflow, COUNT_DROP_MAPPING, now_ns);
     if (conn->mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = conn->confirmed, taken = true;

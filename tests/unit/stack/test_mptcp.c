@@ -454,6 +454,30 @@ static void fail_without_an_answer(void **state)
     peer_destroy(&p);
 }
 
+/* We fell back, as a middlebox acknowledged our data without options. The peer did not: it sends bytes a second time,
+ * which plain TCP would take for the continuation of the stream. An error it is, and nothing wrong comes up. */
+static void a_peer_that_did_not_fall_back_is_reset(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    send_mapped(&p, 1, 1, "ab", 2);
+    assert_int_equal(hawser_send(p.conn, "first", 5), 5);
+    peer_drain(&p);
+    peer_send(&p, TCP_ACK, 3, 6, NULL, NULL, 0);
+    struct hawser_conn_info info;
+    hawser_conn_info(p.conn, &info);
+    assert_false(info.mptcp);
+    send_mapped(&p, 3, 3, "cd", 2); /* in order: what was under way */
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    send_mapped(&p, 1, 5, "ab", 2);
+    assert_non_null(peer_last(&p, TCP_RST));
+    expect_text(&p, "abcd");
+    assert_true(hawser_recv(p.conn, &(uint8_t){0}, 1) < 0);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +494,7 @@ int main(void)
         cmocka_unit_test(answers_the_peers_fail),
         cmocka_unit_test(fail_among_several_subflows),
         cmocka_unit_test(fail_without_an_answer),
+        cmocka_unit_test(a_peer_that_did_not_fall_back_is_reset),
         cmocka_unit_test(nothing_is_reinjected_to_a_peer_that_may_have_fallen_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
