@@ -67,7 +67,9 @@ bool close_stranded(const struct conn *conn)
 static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->mode == CONN_PLAIN) {
+    if (conn->mode == CONN_PLAIN && conn->rx.held > reassembly_readable(&conn->rx)) {
+        conn_abort(conn, -EPROTO, now_ns); /* the end, but not all that lies before it */
+    } else if (conn->mode == CONN_PLAIN) {
         conn->peer_fin_known = conn->peer_fin_taken = true;
         conn->peer_fin = reassembly_next(&conn->rx);
         conn_event(conn);

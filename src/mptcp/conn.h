@@ -98,7 +98,7 @@ struct conn {
     uint8_t infinite_tells;      /* bare segments that still carry the infinite mapping */
     uint64_t infinite_from;      /* subflow sequence number where it was in force first; 0: never */
     bool answered;               /* a DATA_ACK came with the acknowledgement of data: options pass both ways */
-    bool scattered;              /* a mapping of the peer's did not continue the subflow's first one */
+    bool scattered;              /* what arrived is not the stream from its begin, in order (place.c, receive.c) */
     bool answers_fail;           /* the peer's MP_FAIL made us fall back: whenever it comes again it is answered */
     bool fail_due;               /* and an answer is due */
     uint64_t local_key, remote_key;

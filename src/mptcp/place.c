@@ -63,6 +63,15 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
     return false;
 }
 
+/* There was no room for bytes that the subflow has acknowledged. The peer's data level sends them again, so that they
+ * come late; plain TCP, where nobody would, is out of the question from now on. */
+static void missed(struct subflow *subflow, uint64_t now_ns)
+{
+    subflow->conn->scattered = true;
+    if (subflow->conn->mode == CONN_PLAIN)
+        place_give_up(subflow, COUNT_DROP_NO_MEMORY, now_ns);
+}
+
 /* Everything held that `map` covers goes up; under a checksum only when all of it is there and right. */
 void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
@@ -77,8 +86,8 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
             return;
     }
     while (holdq_take(&subflow->held, map->ssn, end, &ssn, &bytes)) {
-        /* Without room the peer's data level sends it again: the subflow has acknowledged it. */
-        (void)deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes);
+        if (!deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes))
+            missed(subflow, now_ns);
         hawser_buf_unref(bytes.buf);
     }
 }

@@ -478,6 +478,33 @@ static void a_peer_that_did_not_fall_back_is_reset(void **state)
     peer_destroy(&p);
 }
 
+/* Memory may be out when bytes that the subflow acknowledged find their place. Whatever follows, the end of the stream
+ * is not seen before its last byte. */
+static void no_end_without_every_byte(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n < 12; n++) {
+        struct peer p;
+        struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
+        char bytes[64];
+        ssize_t got = 0, len;
+        peer_init(&p, &options, NULL);
+        peer_open_mptcp(&p);
+        assert_int_equal(hawser_send(p.conn, "first", 5), 5);
+        peer_drain(&p);
+        p.env.fail_at = n;
+        send_checked(&p, 1, "ab", true);
+        uint32_t at = peer_last(&p, TCP_ACK)->ack;   /* what found no room below is sent again */
+        peer_send(&p, TCP_ACK, 3, 6, NULL, NULL, 0); /* plain TCP from here on */
+        peer_send(&p, TCP_ACK | TCP_PSH, at, 6, NULL, &"abcd"[at - 1], 5 - at);
+        peer_send(&p, TCP_FIN | TCP_ACK, 5, 6, NULL, NULL, 0);
+        while ((len = hawser_recv(p.conn, bytes, sizeof bytes)) > 0)
+            got += len;
+        assert_true(len < 0 || got == 4);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +522,7 @@ int main(void)
         cmocka_unit_test(fail_among_several_subflows),
         cmocka_unit_test(fail_without_an_answer),
         cmocka_unit_test(a_peer_that_did_not_fall_back_is_reset),
+        cmocka_unit_test(no_end_without_every_byte),
         cmocka_unit_test(nothing_is_reinjected_to_a_peer_that_may_have_fallen_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
