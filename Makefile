@@ -36,7 +36,7 @@ fuzz: setup
 	@tools/fuzz
 
 lint: setup
-	@test -f build/lint/build.ninja || CC=clang meson setup build/lint >/dev/null
+	@test -f build/lint/build.ninja || CC=clang CXX=clang++ meson setup build/lint >/dev/null
 	@git ls-files 'src/*.c' 'sim/*.c' 'apps/*.c' | xargs -P2 -n8 clang-tidy -p build/lint --quiet 2>/dev/null
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src -I apps -I . src sim apps
 
