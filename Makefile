@@ -37,11 +37,12 @@ fuzz: setup
 
 lint: setup
 	@test -f build/lint/build.ninja || CC=clang CXX=clang++ meson setup build/lint >/dev/null
+	@ninja -C build/lint apps/commit.h >/dev/null
 	@git ls-files 'src/*.c' 'sim/*.c' 'apps/*.c' | xargs -P2 -n8 clang-tidy -p build/lint --quiet 2>/dev/null
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -I include -I src -I apps -I . src sim apps
 
 format: setup
-	@git ls-files -co --exclude-standard '*.[ch]' | xargs clang-format -i
+	@git ls-files -co --exclude-standard '*.[ch]' '*.cc' | xargs clang-format -i
 
 install: build
 	@meson install -C build/release --no-rebuild

@@ -9,14 +9,11 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "commit.h"
 #include "sim/digest.h"
 #include "sim/swarm.h"
 #include "sim/swarm_main.h"
 #include "sim/swarm_try.h"
-
-#ifndef HAWSER_COMMIT
-#define HAWSER_COMMIT "unknown"
-#endif
 
 enum { JOBS_MAX = 64, SEEDS_MAX = 100000000, REPORTS_MAX = 20 };
 
