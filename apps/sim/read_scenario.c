@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/memory.h"
 #include "sim/reader.h"
 
 struct head {
@@ -77,9 +78,11 @@ static bool read_parts(struct reader *r, const struct toml_node *tree)
         const struct toml_node *list = toml_get(tree, parts[i].key);
         if (list && list->kind != TOML_ARRAY)
             return reader_says(r, list, "write [[%s]], with two brackets: there may be several", parts[i].key);
-        for (const struct toml_node *node = list ? list->first : NULL; node; node = node->next)
+        for (const struct toml_node *node = list ? list->first : NULL; node; node = node->next) {
             if (!parts[i].read(r, node))
                 return false;
+            reader_mark(r, node);
+        }
     }
     return true;
 }
@@ -154,6 +157,15 @@ static bool apply_set(struct reader *r, struct toml_node *tree, const char *set)
     return true;
 }
 
+static bool read_tree(struct reader *r, struct scenario_file *file, const char *const *sets, size_t set_count)
+{
+    for (size_t i = 0; i < set_count; i++)
+        if (!apply_set(r, file->tree, sets[i]))
+            return false;
+    return read_head(r, file->tree, file) && read_published(r, file->tree) && read_parts(r, file->tree) &&
+           reader_check(r, file->tree);
+}
+
 bool scenario_file_read(struct scenario_file *file, const char *path, const char *const *sets, size_t set_count,
                         const uint64_t *seed, char *why, size_t why_size)
 {
@@ -162,21 +174,12 @@ bool scenario_file_read(struct scenario_file *file, const char *path, const char
     *file = (struct scenario_file){.seed = seed ? *seed : 1, .has_seed = seed != NULL};
     scenario_init(&file->scenario);
     file->tree = toml_read(path, &line, reason, sizeof reason);
-    if (!file->tree) {
-        snprintf(why, why_size, line ? "%s:%u: %s" : "%s:%.0u %s", path, line, reason);
-        return false;
-    }
     struct reader r = {.path = path, .scenario = &file->scenario, .seed = file->seed, .why = why, .why_size = why_size};
-    for (size_t i = 0; i < set_count; i++)
-        if (!apply_set(&r, file->tree, sets[i]))
-            return false;
-    if (!read_head(&r, file->tree, file) || !read_published(&r, file->tree) || !read_parts(&r, file->tree))
-        return false;
-    if (!scenario_check(&file->scenario, reason, sizeof reason)) {
-        snprintf(why, why_size, "%s:1: %s", path, reason);
-        return false;
-    }
-    return true;
+    if (!file->tree)
+        return reader_says(&r, &(struct toml_node){.line = line}, "%s", reason);
+    bool good = read_tree(&r, file, sets, set_count);
+    sim_free(r.marks);
+    return good;
 }
 
 void scenario_file_free(struct scenario_file *file)

@@ -4,19 +4,40 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The end of the complaint so far, and the room behind it. */
+static char *why_end(const struct reader *r, size_t *room)
+{
+    size_t used = strlen(r->why);
+    *room = r->why_size - used;
+    return r->why + used;
+}
+
+static void name_sets(const struct reader *r, const struct toml_node *table)
+{
+    for (const struct toml_node *node = table->kind == TOML_TABLE ? table->first : NULL; node; node = node->next) {
+        size_t room;
+        char *end = why_end(r, &room);
+        if (node->set)
+            snprintf(end, room, " (with --set %s)", node->set);
+    }
+}
+
 bool reader_says(struct reader *r, const struct toml_node *node, const char *format, ...)
 {
     if (r->failed)
         return false;
     r->failed = true;
-    int n = node->line ? snprintf(r->why, r->why_size, "%s:%u: ", r->path, node->line)
-                       : snprintf(r->why, r->why_size, "%s: --set %s: ", r->path, node->set ? node->set : "");
-    if (n < 0 || (size_t)n >= r->why_size)
-        return false;
+    if (node->set)
+        snprintf(r->why, r->why_size, "%s: --set %s: ", r->path, node->set);
+    else
+        snprintf(r->why, r->why_size, "%s:%u: ", r->path, HW_MAX(node->line, 1u));
+    size_t room;
+    char *end = why_end(r, &room);
     va_list args;
     va_start(args, format);
-    vsnprintf(r->why + n, r->why_size - (size_t)n, format, args);
+    vsnprintf(end, room, format, args);
     va_end(args);
+    name_sets(r, node);
     for (char *at = r->why; (at = strpbrk(at, "\n\r")) != NULL;) /* one line, whatever the file holds */
         *at = ' ';
     return false;

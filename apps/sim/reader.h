@@ -6,6 +6,12 @@
 #include "sim/toml.h"
 #include "sim/workloads.h"
 
+/* How much of the scenario there was once a part had been read. */
+struct reader_mark {
+    const struct toml_node *node; /* the part */
+    size_t hosts, routers, links, boxes, changes, flows, addresses;
+};
+
 struct reader {
     const char *path; /* of the file */
     struct scenario *scenario;
@@ -13,9 +19,11 @@ struct reader {
     char *why; /* the first complaint, with file and line */
     size_t why_size;
     bool failed;
+    struct reader_mark *marks; /* in the order of reading */
+    size_t mark_count;
 };
 
-/* Notes the first complaint about `node`; returns false. */
+/* Notes the first complaint about `node`; returns false. About a table it also names what --set changed in it. */
 bool reader_says(struct reader *r, const struct toml_node *node, const char *format, ...) HW_PRINTF(3, 4);
 
 struct field {
@@ -57,6 +65,11 @@ bool read_link(struct reader *r, const struct toml_node *table);
 bool read_box(struct reader *r, const struct toml_node *table);
 bool read_event(struct reader *r, const struct toml_node *table);
 bool read_workload(struct reader *r, const struct toml_node *table);
+
+/* ---- what no part can tell alone (read_check.c) ---- */
+void reader_mark(struct reader *r, const struct toml_node *node);
+/* Do the parts fit together? Complains about the first one that does not fit to those before it. */
+bool reader_check(struct reader *r, const struct toml_node *tree);
 
 /* What a scenario file holds beside the scenario. */
 struct scenario_file {
