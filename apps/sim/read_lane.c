@@ -9,6 +9,16 @@
 #include "sim/reader.h"
 
 #define TRACE_OPPORTUNITIES_MAX 10000000u
+#define THRESHOLD_MAX UINT64_C(1000000000)
+#define LANE_MTU_MIN 68u
+
+/* A later rate takes the place of a trace inherited from the link, and the other way round. */
+static bool read_lane_rate(struct reader *r, const struct toml_node *node, void *out)
+{
+    struct lane_config *lane = out;
+    lane->trace = NULL;
+    return read_rate(r, node, &lane->rate_bps) && lane->rate_bps > 0;
+}
 
 /* "128k" or "100p". */
 static bool read_queue(struct reader *r, const struct toml_node *node, void *out)
@@ -17,13 +27,27 @@ static bool read_queue(struct reader *r, const struct toml_node *node, void *out
     size_t len = node->kind == TOML_STRING ? strlen(node->text) : 0;
     char digits[16];
     uint64_t packets;
+    lane->queue.packets = 0;
+    lane->queue.bytes = 0;
     if (len < 2 || len > sizeof digits || node->text[len - 1] != 'p')
-        return read_bytes(r, node, &lane->queue.bytes);
+        return read_bytes(r, node, &lane->queue.bytes) && lane->queue.bytes > 0;
     snprintf(digits, sizeof digits, "%.*s", (int)(len - 1), node->text);
     if (!value_number(digits, &packets) || packets == 0 || packets > UINT32_MAX)
         return false;
     lane->queue.packets = (uint32_t)packets;
     return true;
+}
+
+static bool read_threshold(struct reader *r, const struct toml_node *node, void *out)
+{
+    return read_bytes(r, node, out) && *(uint64_t *)out <= THRESHOLD_MAX;
+}
+
+/* Of what passes, not of the interfaces: below the least that IPv4 must carry (RFC 791 3.2) nothing is left. */
+static bool read_mtu(struct reader *r, const struct toml_node *node, void *out)
+{
+    uint32_t *mtu = out;
+    return read_count(r, node, mtu) && (*mtu == 0 || (*mtu >= LANE_MTU_MIN && *mtu <= UINT16_MAX));
 }
 
 static bool read_discipline(struct reader *r, const struct toml_node *node, void *out)
@@ -51,7 +75,10 @@ static bool read_loss(struct reader *r, const struct toml_node *node, void *out)
     struct lane_config *lane = out;
     if (node->kind == TOML_TABLE) {
         lane->loss = (struct loss_config){.kind = LOSS_BURSTY};
-        return read_fields(r, node, fields, HW_ARRAY_LEN(fields), NULL, &lane->loss);
+        if (!read_fields(r, node, fields, HW_ARRAY_LEN(fields), NULL, &lane->loss))
+            return false;
+        return (toml_get(node, "to_bad") && toml_get(node, "to_good") && toml_get(node, "bad")) ||
+               reader_says(r, node, "loss in bursts needs to_bad, to_good and bad: shares like \"1%%\"");
     }
     lane->loss = (struct loss_config){.kind = LOSS_INDEPENDENT};
     return read_share(r, node, &lane->loss.ppm) ||
@@ -84,6 +111,8 @@ static bool read_trace_lines(struct reader *r, const struct toml_node *node, FIL
         trace->at_ms = sim_grow(trace->at_ms, trace->count, sizeof *trace->at_ms);
         trace->at_ms[trace->count++] = (uint32_t)at_ms;
     }
+    if (ferror(file))
+        return reader_says(r, node, "trace \"%s\": %s", node->text, strerror(errno));
     if (trace->count == 0 || trace->at_ms[trace->count - 1] == 0)
         return reader_says(r, node, "trace \"%s\" must end later than 0 ms", node->text);
     return true;
@@ -100,21 +129,22 @@ static bool read_trace(struct reader *r, const struct toml_node *node, void *out
     struct rate_trace *trace = sim_new(sizeof *trace);
     bool good = read_trace_lines(r, node, file, trace);
     fclose(file);
+    lane->rate_bps = 0;
     lane->trace = scenario_add_trace(r->scenario, trace); /* which frees it, good or not */
     return good;
 }
 
 #define LANE(member) offsetof(struct lane_config, member)
 static const struct field lane_fields[] = {
-    {"rate", read_rate, LANE(rate_bps), "bits a second, like \"50mbit\""},
+    {"rate", read_lane_rate, 0, "bits a second, like \"50mbit\"; without one there is no limit"},
     {"delay", read_duration, LANE(delay_ns), "a time, like \"10ms\""},
     {"jitter", read_duration, LANE(jitter_ns), "a time, like \"2ms\""},
     {"jitter_reorders", read_flag, LANE(jitter_reorders), "true or false"},
-    {"queue", read_queue, 0, "bytes or packets, like \"128k\" or \"100p\""},
+    {"queue", read_queue, 0, "bytes or packets, like \"128k\" or \"100p\"; without one it has no end"},
     {"discipline", read_discipline, 0, "\"droptail\", \"red\" or \"codel\""},
     {"ecn", read_flag, LANE(queue.ecn), "true or false"},
-    {"red_min", read_bytes, LANE(queue.red_min_bytes), "bytes, like \"30k\""},
-    {"red_max", read_bytes, LANE(queue.red_max_bytes), "bytes, like \"90k\""},
+    {"red_min", read_threshold, LANE(queue.red_min_bytes), "bytes, like \"30k\""},
+    {"red_max", read_threshold, LANE(queue.red_max_bytes), "bytes, like \"90k\""},
     {"red_share", read_share, LANE(queue.red_max_ppm), "a share, like \"10%\""},
     {"codel_target", read_duration, LANE(queue.codel_target_ns), "a time, like \"5ms\""},
     {"codel_interval", read_duration, LANE(queue.codel_interval_ns), "a time, like \"100ms\""},
@@ -123,19 +153,39 @@ static const struct field lane_fields[] = {
     {"duplicate", read_share, LANE(duplicate_ppm), "a share of packets, like \"1%\""},
     {"reorder", read_share, LANE(reorder_ppm), "a share of packets, like \"1%\""},
     {"reorder_delay", read_duration, LANE(reorder_ns), "a time, like \"5ms\""},
-    {"mtu", read_count, LANE(mtu), "bytes, 0 for no limit"},
+    {"mtu", read_mtu, LANE(mtu), "bytes, 68 to 65535, or 0 for no limit"},
     {"trace", read_trace, 0, NULL},
     {"down", read_flag, LANE(down), "true or false"},
 };
 #undef LANE
 
-static bool makes_sense(struct reader *r, const struct toml_node *table, const struct lane_config *lane)
+static bool queue_makes_sense(struct reader *r, const struct toml_node *table, const struct lane_config *lane)
 {
     const struct queue_config *q = &lane->queue;
-    if (q->kind == QUEUE_RED && (q->red_min_bytes == 0 || q->red_max_bytes <= q->red_min_bytes || q->red_max_ppm == 0))
+    bool red = q->kind == QUEUE_RED, codel = q->kind == QUEUE_CODEL;
+    if (red && (q->red_min_bytes == 0 || q->red_max_bytes <= q->red_min_bytes || q->red_max_ppm == 0))
         return reader_says(r, table, "discipline \"red\" needs red_min, a larger red_max, and red_share");
-    if (lane->trace && lane->rate_bps)
+    if (!red && (q->red_min_bytes || q->red_max_bytes || q->red_max_ppm))
+        return reader_says(r, table, "red_min, red_max and red_share need discipline = \"red\"");
+    if (!codel && (q->codel_target_ns || q->codel_interval_ns))
+        return reader_says(r, table, "codel_target and codel_interval need discipline = \"codel\"");
+    if (q->ecn && !red && !codel)
+        return reader_says(r, table, "ecn needs discipline = \"red\" or \"codel\"");
+    if (!lane->rate_bps && !lane->trace && (q->bytes || q->packets || red || codel))
+        return reader_says(r, table, "nothing queues where there is no limit: add a rate or a trace");
+    return true;
+}
+
+/* What `table` says, which is also true of the lane that it is said about. */
+static bool read_lane(struct reader *r, const struct toml_node *table, const char *const *others,
+                      struct lane_config *lane)
+{
+    if (!read_fields(r, table, lane_fields, HW_ARRAY_LEN(lane_fields), others, lane))
+        return false;
+    if (toml_get(table, "rate") && toml_get(table, "trace"))
         return reader_says(r, table, "a link has either a rate or a trace");
+    if (lane->reorder_ppm && lane->reorder_ns == 0)
+        return reader_says(r, table, "reorder needs reorder_delay, a time like \"5ms\"");
     return true;
 }
 
@@ -148,12 +198,10 @@ bool read_lanes(struct reader *r, const struct toml_node *table, const char *con
         said |= toml_get(table, lane_fields[i].key) != NULL;
     for (unsigned i = 0; i < 2; i++) {
         const struct toml_node *own = toml_get(table, names[i]);
-        if (!read_fields(r, table, lane_fields, HW_ARRAY_LEN(lane_fields), others, &lanes[i]))
-            return false;
-        if (own && !read_fields(r, own, lane_fields, HW_ARRAY_LEN(lane_fields), NULL, &lanes[i]))
+        if (!read_lane(r, table, others, &lanes[i]) || (own && !read_lane(r, own, NULL, &lanes[i])))
             return false;
         set[i] = said || own;
-        if (!makes_sense(r, table, &lanes[i]))
+        if (!queue_makes_sense(r, own ? own : table, &lanes[i]))
             return false;
     }
     return true;

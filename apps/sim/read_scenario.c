@@ -175,6 +175,10 @@ bool scenario_file_read(struct scenario_file *file, const char *path, const char
     scenario_init(&file->scenario);
     file->tree = toml_read(path, &line, reason, sizeof reason);
     struct reader r = {.path = path, .scenario = &file->scenario, .seed = file->seed, .why = why, .why_size = why_size};
+    if (!file->tree && line == 0) {
+        snprintf(why, why_size, "%s: %s", path, reason);
+        return false;
+    }
     if (!file->tree)
         return reader_says(&r, &(struct toml_node){.line = line}, "%s", reason);
     bool good = read_tree(&r, file, sets, set_count);
