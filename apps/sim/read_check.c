@@ -46,3 +46,32 @@ bool reader_check(struct reader *r, const struct toml_node *tree)
     }
     return reader_says(r, tree, "%s", why);
 }
+
+static bool has_flow_of(const struct scenario *s, const char *workload)
+{
+    size_t len = strlen(workload);
+    for (size_t i = 0; i < s->flow_count; i++) {
+        const char *name = s->flows[i].plan.name;
+        if (strncmp(name, workload, len) == 0 && (name[len] == '\0' || name[len] == '.'))
+            return true;
+    }
+    return false;
+}
+
+bool read_published(struct reader *r, const struct toml_node *table)
+{
+    struct entry {
+        const char *text, *figure, *measure;
+    } entry = {0};
+    static const struct field fields[] = {
+        {"text", read_text, offsetof(struct entry, text), "a text: what the figure is of"},
+        {"figure", read_text, offsetof(struct entry, figure), "a text, like \"0.9 of capacity\""},
+        {"measure", read_text, offsetof(struct entry, measure), "the name of a workload"},
+    };
+    if (!read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, &entry))
+        return false;
+    if (!entry.text || !entry.figure || !entry.measure)
+        return reader_says(r, table, "a published figure needs text, figure and measure, the name of a workload");
+    return has_flow_of(r->scenario, entry.measure) ||
+           reader_says(r, toml_get(table, "measure"), "there is no workload \"%s\" to measure", entry.measure);
+}

@@ -20,6 +20,19 @@ static bool take_name(struct reader *r, const struct toml_node *table, char name
            reader_says(r, node, "a name has 1 to 31 letters, digits, hyphens and underscores");
 }
 
+static bool read_congestion(struct reader *r, const struct toml_node *node, void *out)
+{
+    static const char *const names[] = {"cubic", "reno"};
+    struct host_spec *host = out;
+    (void)r;
+    for (size_t i = 0; node->kind == TOML_STRING && i < HW_ARRAY_LEN(names); i++)
+        if (strcmp(node->text, names[i]) == 0) {
+            snprintf(host->congestion_name, sizeof host->congestion_name, "%s", names[i]);
+            return true;
+        }
+    return false;
+}
+
 bool read_host(struct reader *r, const struct toml_node *table)
 {
     char name[NODE_NAME_MAX];
@@ -29,7 +42,7 @@ bool read_host(struct reader *r, const struct toml_node *table)
 #define HOST(member) offsetof(struct host_spec, member)
     const struct field fields[] = {
         {"name", read_name, HOST(name), NULL},
-        {"congestion", read_kind, HOST(congestion_name), "\"cubic\" or \"reno\""},
+        {"congestion", read_congestion, 0, "\"cubic\" or \"reno\""},
         {"tcp_only", read_flag, HOST(options.no_mptcp), "true or false"},
         {"checksums", read_flag, HOST(options.checksum_required), "true or false"},
         {"payload_memory", read_bytes32, HOST(options.max_memory_bytes), "bytes, like \"64m\""},
@@ -39,9 +52,6 @@ bool read_host(struct reader *r, const struct toml_node *table)
 #undef HOST
     if (!read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, host))
         return false;
-    const char *congestion = host->congestion_name;
-    if (*congestion && strcmp(congestion, "cubic") != 0 && strcmp(congestion, "reno") != 0)
-        return reader_says(r, toml_get(table, "congestion"), "congestion is \"cubic\" or \"reno\"");
     if (host->memory_limit_bytes && host->memory_limit_bytes < UINT64_C(4000000))
         return reader_says(r, toml_get(table, "memory_limit"), "memory_limit is at least 4m");
     return true;
@@ -63,13 +73,29 @@ static bool read_ends(struct reader *r, const struct toml_node *node, void *out)
            read_name(r, a->next, link->end[1]);
 }
 
+/* Whose address it is already, or NULL. */
+static const char *owner_of(const struct scenario *s, const struct hawser_addr *addr)
+{
+    for (size_t i = 0; i < s->link_count; i++)
+        for (unsigned end = 0; end < 2; end++)
+            for (unsigned k = 0; k < s->links[i].address_count[end]; k++)
+                if (hawser_addr_same_ip(&s->links[i].addresses[end][k], addr))
+                    return s->links[i].name;
+    return NULL;
+}
+
 static bool read_addresses(struct reader *r, const struct toml_node *node, struct wire_spec *link, unsigned end)
 {
     const struct toml_node *first = node->kind == TOML_ARRAY ? node->first : node;
-    for (const struct toml_node *at = first; at; at = node->kind == TOML_ARRAY ? at->next : NULL)
+    for (const struct toml_node *at = first; at; at = node->kind == TOML_ARRAY ? at->next : NULL) {
+        struct hawser_addr addr;
+        const char *owner = read_address(r, at, &addr) ? owner_of(r->scenario, &addr) : NULL;
+        if (owner)
+            return reader_says(r, at, "address %s is taken: it stands at link \"%s\" already", at->text, owner);
         if (at->kind != TOML_STRING || !wire_spec_add_address(link, end, at->text))
             return reader_says(r, at, "%s: IPv4 or IPv6 addresses, at most %d, like [\"10.0.0.1\"]",
                                node->key ? node->key : "addresses", SCENARIO_ADDRESSES_MAX);
+    }
     return true;
 }
 
@@ -106,6 +132,8 @@ bool read_link(struct reader *r, const struct toml_node *table)
     }
     if (link->end[0][0] == '\0')
         return reader_says(r, table, "link \"%s\" has no ends: add ends = [\"client\", \"server\"]", name);
+    if (strcmp(link->end[0], link->end[1]) == 0)
+        return reader_says(r, table, "link \"%s\" leads from \"%s\" to itself: name two ends", name, link->end[0]);
     if (link->mtu && (link->mtu < MTU_MIN || link->mtu > MTU_MAX))
         return reader_says(r, toml_get(table, "interface_mtu"), "interface_mtu is from %u to %u", MTU_MIN, MTU_MAX);
     static const char *const others[] = {"name",          "ends",    "addresses0", "addresses1",
@@ -136,6 +164,12 @@ static bool read_inner(struct reader *r, const struct toml_node *node, void *out
         return false;
     *(bool *)out = node->integer == 1;
     return true;
+}
+
+/* Of packets that a box works on: with none it would not be there. */
+static bool read_some(struct reader *r, const struct toml_node *node, void *out)
+{
+    return read_share(r, node, out) && *(uint32_t *)out > 0;
 }
 
 static bool box_kind_exists(const char *name)
@@ -170,7 +204,7 @@ bool read_box(struct reader *r, const struct toml_node *table)
         {"direction", read_direction, BOX(config.direction), "\"both\", \"outward\" or \"inward\""},
         {"syn_only", read_flag, BOX(config.syn_only), "true or false"},
         {"data_only", read_flag, BOX(config.data_only), "true or false"},
-        {"share", read_share, BOX(config.ppm), "a share of packets, like \"10%\""},
+        {"share", read_some, BOX(config.ppm), "a share of packets above 0, like \"10%\""},
         {"amount", read_count, BOX(config.amount), "a number; see hawser sim --list"},
         {"period", read_duration, BOX(config.period_ns), "a time, like \"5s\""},
         {"idle", read_duration, BOX(config.idle_ns), "a time, like \"30s\""},
@@ -183,6 +217,12 @@ bool read_box(struct reader *r, const struct toml_node *table)
         return false;
     if (!box_kind_exists(box->config.kind))
         return unknown_box(r, toml_get(table, "kind") ? toml_get(table, "kind") : table);
+    if (!toml_get(table, "link"))
+        return reader_says(r, table, "a middlebox stands on a link: add link = \"...\"");
+    if (box->config.to_ns && box->config.to_ns <= box->config.from_ns)
+        return reader_says(r, table, "a middlebox acts until a time later than from: to is earlier");
+    if (box->config.syn_only && box->config.data_only)
+        return reader_says(r, table, "syn_only and data_only leave no packet: write one of them");
     if (strcmp(box->config.kind, "nat") == 0 && !hawser_addr_is_v4(&box->config.addr))
         return reader_says(r, table, "a nat needs an IPv4 address: add address = \"192.0.2.1\"");
     return true;
@@ -213,6 +253,40 @@ static void add_address_event(struct reader *r, const struct event *event, const
     change->remove = remove;
 }
 
+static bool has_had(const struct scenario *s, const struct event *event, const struct hawser_addr *addr)
+{
+    const struct wire_spec *link = scenario_find_link(s, event->link);
+    for (unsigned k = 0; k < link->address_count[event->end]; k++)
+        if (hawser_addr_same_ip(&link->addresses[event->end][k], addr))
+            return true;
+    for (size_t i = 0; i < s->address_count; i++) {
+        const struct address_spec *before = &s->addresses[i];
+        if (strcmp(before->link, event->link) == 0 && before->end == event->end && !before->remove &&
+            hawser_addr_same_ip(&before->addr, addr))
+            return true;
+    }
+    return false;
+}
+
+static bool event_makes_sense(struct reader *r, const struct toml_node *table, const struct event *event)
+{
+    const struct toml_node *add = toml_get(table, "add_address"), *remove = toml_get(table, "remove_address");
+    const struct toml_node *end = toml_get(table, "end");
+    if (event->end > 1)
+        return reader_says(r, end, "end is 0 or 1: which end of the link");
+    if ((add || remove) && !end)
+        return reader_says(r, table, "whose address is it: add end = 0 or end = 1");
+    if (end && !add && !remove)
+        return reader_says(r, end, "end is for add_address and remove_address");
+    if (add && remove)
+        return reader_says(r, table, "one event either adds or removes an address: write two");
+    if (remove && !has_had(r->scenario, event, &event->remove))
+        return reader_says(r, remove, "that end of link \"%s\" never had the address %s", event->link, remove->text);
+    if (event->at_ns >= r->scenario->duration_ns)
+        return reader_says(r, table, "the event comes when the story is over: at must be before duration");
+    return true;
+}
+
 bool read_event(struct reader *r, const struct toml_node *table)
 {
     static const struct field fields[] = {
@@ -237,8 +311,8 @@ bool read_event(struct reader *r, const struct toml_node *table)
         return reader_says(r, table, "an event needs at = \"3s\" and link = \"...\"");
     if (!scenario_find_link(r->scenario, event.link))
         return reader_says(r, link, "there is no link \"%s\"", event.link);
-    if (event.end > 1)
-        return reader_says(r, toml_get(table, "end"), "end is 0 or 1");
+    if (!event_makes_sense(r, table, &event))
+        return false;
     if (toml_get(table, "add_address"))
         add_address_event(r, &event, &event.add, false);
     if (toml_get(table, "remove_address"))
@@ -248,6 +322,11 @@ bool read_event(struct reader *r, const struct toml_node *table)
     memcpy(lanes, lanes_before(r->scenario, event.link, event.at_ns), sizeof lanes);
     if (!read_lanes(r, table, others, lanes, set))
         return false;
+    for (unsigned i = 0; i < 2; i++)
+        if (lanes[i].queue.kind != scenario_find_link(r->scenario, event.link)->lanes[i].queue.kind)
+            return reader_says(r, table, "the discipline of a link stays what it was: set it at the link");
+    if (!set[0] && !set[1] && !toml_get(table, "add_address") && !toml_get(table, "remove_address"))
+        return reader_says(r, table, "nothing happens: add rate, delay, down, add_address or another change");
     if (set[0] || set[1]) {
         struct change_spec *change = scenario_add_change(r->scenario, event.at_ns, event.link);
         memcpy(change->lanes, lanes, sizeof lanes);
@@ -292,6 +371,8 @@ bool read_workload(struct reader *r, const struct toml_node *table)
     char name[NODE_NAME_MAX], why[200];
     if (!take_name(r, table, name) || !read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, &load))
         return false;
+    if (load.start_ns >= r->scenario->duration_ns)
+        return reader_says(r, table, "the workload starts when the story is over: start must be before duration");
     if (!workload_add(r->scenario, &load, r->seed, why, sizeof why))
         return reader_says(r, table, "%s", why);
     return true;

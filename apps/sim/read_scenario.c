@@ -16,8 +16,8 @@ static const struct {
     bool (*read)(struct reader *r, const struct toml_node *table);
 } parts[] = {
     /* in the order in which they may refer to each other */
-    {"host", read_host}, {"router", read_router}, {"link", read_link},
-    {"box", read_box},   {"event", read_event},   {"workload", read_workload},
+    {"host", read_host},   {"router", read_router},     {"link", read_link},           {"box", read_box},
+    {"event", read_event}, {"workload", read_workload}, {"published", read_published},
 };
 
 static bool read_head(struct reader *r, const struct toml_node *tree, struct scenario_file *file)
@@ -52,23 +52,10 @@ static bool read_head(struct reader *r, const struct toml_node *tree, struct sce
         r->seed = file->seed = top.head.seed;
     if (s->duration_ns == 0)
         return reader_says(r, tree, "the duration is missing: add duration = \"10s\"");
-    return true;
-}
-
-static bool read_published(struct reader *r, const struct toml_node *tree)
-{
-    struct {
-        const char *text, *figure, *measure;
-    } entry;
-    const struct field fields[] = {
-        {"text", read_text, 0, "a text"},
-        {"figure", read_text, sizeof(char *), "a text"},
-        {"measure", read_text, 2 * sizeof(char *), "the name of a workload"},
-    };
-    const struct toml_node *list = toml_get(tree, "published");
-    for (const struct toml_node *node = list ? list->first : NULL; node; node = node->next)
-        if (!read_fields(r, node, fields, HW_ARRAY_LEN(fields), NULL, &entry))
-            return false;
+    if (s->patience_ns && s->heal_ns == 0)
+        return reader_says(r, toml_get(tree, "patience"), "patience counts from heal: add heal = \"1s\"");
+    if (s->heal_ns + s->patience_ns > s->duration_ns)
+        return reader_says(r, tree, "the story ends before the end is demanded: duration is at least heal + patience");
     return true;
 }
 
@@ -162,8 +149,7 @@ static bool read_tree(struct reader *r, struct scenario_file *file, const char *
     for (size_t i = 0; i < set_count; i++)
         if (!apply_set(r, file->tree, sets[i]))
             return false;
-    return read_head(r, file->tree, file) && read_published(r, file->tree) && read_parts(r, file->tree) &&
-           reader_check(r, file->tree);
+    return read_head(r, file->tree, file) && read_parts(r, file->tree) && reader_check(r, file->tree);
 }
 
 bool scenario_file_read(struct scenario_file *file, const char *path, const char *const *sets, size_t set_count,

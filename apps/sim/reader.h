@@ -54,7 +54,7 @@ bool read_flag(struct reader *r, const struct toml_node *node, void *out);     /
 bool read_address(struct reader *r, const struct toml_node *node, void *out);  /* struct hawser_addr, no port */
 bool read_endpoint(struct reader *r, const struct toml_node *node, void *out); /* struct hawser_addr with port */
 
-/* ---- parts (read_lane.c, read_parts.c, read_scenario.c) ---- */
+/* ---- parts (read_lane.c, read_parts.c, read_check.c) ---- */
 /* The keys of a lane in `table` into both lanes, then those of its sub-tables forward and backward into one each. Other
  * keys are those in `others`. `set[i]` tells which lanes something was said about. */
 bool read_lanes(struct reader *r, const struct toml_node *table, const char *const *others, struct lane_config lanes[2],
@@ -65,6 +65,7 @@ bool read_link(struct reader *r, const struct toml_node *table);
 bool read_box(struct reader *r, const struct toml_node *table);
 bool read_event(struct reader *r, const struct toml_node *table);
 bool read_workload(struct reader *r, const struct toml_node *table);
+bool read_published(struct reader *r, const struct toml_node *table);
 
 /* ---- what no part can tell alone (read_check.c) ---- */
 void reader_mark(struct reader *r, const struct toml_node *node);
