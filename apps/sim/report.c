@@ -241,9 +241,12 @@ static void print_text(const json_t *root, FILE *out)
         fprintf(out, "published: %s: %s; here %.2f Mbit/s\n", string_at(entry, "text"), string_at(entry, "figure"),
                 real_at(entry, "ours_mbps"));
     }
-    fprintf(out, "seed %lld, %.3f s simulated in %.3f s, %lld hand-overs of packets, trace %s\n",
-            integer_at(root, "seed"), real_at(root, "simulated_s"), real_at(root, "real_s"), integer_at(root, "hops"),
-            string_at(root, "trace"));
+    double real_s = real_at(root, "real_s");
+    fprintf(out, "seed %lld, %.3f s simulated in %.3f s, %lld hand-overs of packets", integer_at(root, "seed"),
+            real_at(root, "simulated_s"), real_s, integer_at(root, "hops"));
+    if (real_s > 0)
+        fprintf(out, " (%.0f thousand a second)", (double)integer_at(root, "hops") / real_s / 1e3);
+    fprintf(out, ", trace %s\n", string_at(root, "trace"));
     fprintf(out, *story ? "A RULE WAS BROKEN: %s\n" : "no rule was broken%s\n", story);
 }
 

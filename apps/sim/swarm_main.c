@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -101,7 +102,7 @@ static void report_failure(const struct swarm_run *run, uint64_t seed, const str
     struct swarm_verdict again;
     if (run->capture && swarm_try_start(&t, &plan, path, true) == 0) {
         swarm_try_finish(&t, &again);
-        printf("  capture: %s\n", path);
+        printf(access(path, R_OK) == 0 ? "  capture: %s\n" : "  no capture: %s cannot be written\n", path);
     }
     swarm_plan_fini(&plan);
 }
@@ -233,6 +234,8 @@ int sim_swarm_main(int argc, char **argv)
     int stop = parse_options(argc, argv, &run);
     if (stop)
         return stop - 1;
+    if (run.capture)
+        mkdir(run.capture, 0777); /* where that fails, the report of a failure says so */
     int status = play_all(&run);
     printf("swarm: %" PRIu64 " passed, %" PRIu64 " failed; seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
            " hand-overs of packets, trace %016" PRIx64 "\n",
