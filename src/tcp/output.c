@@ -76,7 +76,7 @@ static void note_acknowledged(struct tcp *tcp, bool with_sack)
     tcp->last_ack_sent = tcp->rx.next;
     tcp->unacked_bytes = 0;
     tcp->timers.delayed_ack = TIME_NEVER;
-    if (with_sack || tcp->rx.ahead.count == 0)
+    if (with_sack || !tcp->sack || tcp->rx.ahead.count == 0)
         tcp->ack_now = false;
     if (with_sack)
         rxseq_blocks_sent(&tcp->rx);

@@ -99,12 +99,29 @@ static void signals_do_not_come_three_in_a_row(void **state)
     peer_destroy(&p);
 }
 
+/* Without SACK an acknowledgement says all there is to say of a hole; nothing else asks for another one. */
+static void a_hole_is_acknowledged_once_without_sack(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p); /* whose SYN has no options */
+    peer_send(&p, TCP_ACK, 101, 1, NULL, bytes, 100);
+    assert_int_equal(p.seen_count, 1);
+    assert_int_equal(p.seen[0].ack, 1);
+    for (int i = 0; i < 10; i++)
+        peer_send(&p, TCP_ACK, 201, 1, NULL, NULL, 0);
+    assert_int_equal(p.seen_count, 1);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_retransmission_brings_its_window),
         cmocka_unit_test(mp_capable_maps_the_first_bytes_only),
         cmocka_unit_test(signals_do_not_come_three_in_a_row),
+        cmocka_unit_test(a_hole_is_acknowledged_once_without_sack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
