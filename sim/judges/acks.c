@@ -13,11 +13,13 @@ static void check_ack(struct judge_subflow *s, const struct seen *seen)
     s->ack_max = HW_MAX(s->ack_max, ack);
 }
 
+/* What lies before the SYN is taken for an old duplicate, and may be named as one (RFC 2883). */
 static void check_sack(const struct judge_subflow *s, const struct seen *seen)
 {
     for (unsigned i = 0; i < seen->sack_count; i++) {
-        uint64_t start = peer_seq(s, seen->sack[i].start), end = peer_seq(s, seen->sack[i].end);
-        if (start >= end || !spans_has(&s->arrived, start, end))
+        uint32_t from = seen->sack[i].start, to = seen->sack[i].end;
+        uint64_t start = peer_seq(s, from), end = peer_seq(s, to);
+        if ((int32_t)(to - from) <= 0 || !spans_has(&s->arrived, start, end))
             judge_says(s, "sack-honest", "block %" PRIu64 " to %" PRIu64 " has not arrived", start, end);
     }
 }

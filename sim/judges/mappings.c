@@ -63,6 +63,8 @@ static void remember(struct judge_conn *conn, uint64_t from, const uint8_t *p, u
 static void take_bytes(struct judge_subflow *s, uint64_t from, const uint8_t *p, uint64_t to)
 {
     struct judge_conn *conn = s->conn;
+    if (conn->stream_blind)
+        return;
     if (from > conn->data_max) {
         judge_says(s, "sequence-contiguous", "stream from %" PRIu64 ", but %" PRIu64 " was never sent", from,
                    conn->data_max);
@@ -95,14 +97,30 @@ static void check_data_fin(const struct judge_subflow *s, const struct seen_dss 
     conn->data_fin = at;
 }
 
+/* RFC 8684 3.7: the last mapping of a host that falls back. It may be repeated and reach back, but not be another. */
+static void declare_infinite(struct judge_subflow *s, const struct map *map)
+{
+    struct judge_conn *conn = s->conn;
+    const struct map *other = maps_find(&s->sent_maps, map->start);
+    uint64_t lead = map->data - map->start;
+    bool differs = conn->fallen && lead != conn->plain_lead;
+    if (other && other->start <= map->start)
+        differs |= lead != other->data - other->start;
+    if (differs)
+        judge_says(s, "mapping-fixed", "the infinite mapping from %" PRIu64 " is not what was mapped before",
+                   map->start);
+    conn->fallen = true;
+    conn->plain_lead = lead;
+}
+
 static void declare(struct judge_subflow *s, const struct seen *seen)
 {
     struct map map;
     if (!model_mapping(seen, &s->conn->local, s->sent_max, s->conn->data_max, &map))
         return;
     uint64_t start = payload_start(s, seen);
-    if (!(seen_has(seen, SEEN_CAPABLE) || seen->dss.len)) { /* an infinite mapping: the end of MPTCP */
-        s->conn->fallen = true;
+    if (!seen_has(seen, SEEN_CAPABLE) && seen->dss.len == 0) {
+        declare_infinite(s, &map);
         return;
     }
     if (map.start >= start + seen->len || map.end <= start)
@@ -152,12 +170,12 @@ void mappings_sent(struct judge_subflow *s, const struct seen *seen, uint64_t no
     if (speaks && !conn->fallen && !maps_cover(&s->sent_maps, start, end)) {
         if (seen->mptcp || s->join)
             judge_says(s, "mapping-missing", "%" PRIu64 " to %" PRIu64 " is not mapped", start, end);
-        else
-            conn->fallen = true; /* RFC 8684 3.7 */
+        conn->fallen = true; /* without a word: possible as long as every byte has the same number at both levels */
+        conn->stream_blind = s->sent_max != conn->data_max;
     }
     if (speaks && !conn->fallen)
         mapped_data(s, start, end, seen->payload);
-    else if (conn->subflows == 1)
-        take_bytes(s, start, seen->payload, end); /* the infinite mapping of a stream that never had another subflow */
+    else if (!s->join)
+        take_bytes(s, start + conn->plain_lead, seen->payload, end + conn->plain_lead);
     maps_retire(&s->sent_maps, s->acked);
 }

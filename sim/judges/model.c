@@ -228,7 +228,8 @@ static void restart(struct judge_host *at, struct judge_subflow *s)
                                 .peer_scale = old.peer_scale,
                                 .peer_has_mss = old.peer_has_mss,
                                 .peer_mss = old.peer_mss,
-                                .peer_timestamps = old.peer_timestamps};
+                                .peer_timestamps = old.peer_timestamps,
+                                .syn_mptcp = old.syn_mptcp};
     if (s->over)
         s->conn->alive++;
     s->over = false;
@@ -254,7 +255,7 @@ struct judge_subflow *model_sending(struct judge_host *at, const struct seen *se
         return NULL;
     if (seen->flags & SEEN_SYN) {
         bool again = s->iss_known && s->iss != seen->seq;
-        if (again && !s->opened && s->irs_known && seen->ack == s->irs + 1 && !s->blind)
+        if (again && !s->opened && s->irs_known && seen->ack == s->irs + 1 && !s->blind && !s->syn_varies)
             restart(at, s);
         else if (again)
             model_blind(s); /* another incarnation, of which we missed the beginning */
@@ -279,12 +280,10 @@ void model_sent(struct judge_subflow *s, const struct seen *seen)
 {
     struct judge_conn *conn = s->conn;
     uint64_t end = sent_seq(s, seen->seq) + seen_span(seen);
-    bool stray = s->opened && !s->irs_known; /* RFC 9293 3.10.7.3: for a segment of some old connection, not for ours */
     if (seen->flags & SEEN_RST) {
-        if (stray)
-            return;
-        s->reset = true;
-        note_over(s, true);
+        /* RFC 9293 3.10.7.3: one without ACK may only answer a segment whose acknowledgement is wrong. */
+        s->reset |= seen->flags & SEEN_ACK || end == s->sent_max;
+        note_over(s, s->reset);
         return;
     }
     s->sent_max = HW_MAX(s->sent_max, end);
@@ -317,6 +316,7 @@ static void take_syn_options(struct judge_subflow *s, const struct seen *seen)
     s->peer_has_mss = seen->has_mss;
     s->peer_mss = seen->mss;
     s->peer_timestamps = seen->has_timestamps;
+    s->syn_mptcp = seen->mptcp;
     if (!s->join && seen_has(seen, SEEN_CAPABLE)) {
         s->conn->wants_checksums[1] = seen->capable.flags & 0x80;
         if (s->opened)
@@ -331,8 +331,11 @@ static struct judge_subflow *delivered_syn(struct judge_host *at, struct judge_s
 {
     if (s && s->opened && s->iss_known && !s->irs_known && !s->over) /* SYNs that cross: RFC 9293 3.5 */
         take_syn_options(s, seen);
-    if (s && s->irs_known && s->irs == seen->seq)
+    if (s && s->iss_known && s->irs_known && s->irs == seen->seq) {
+        s->syn_varies |= s->syn_mptcp != seen->mptcp || s->peer_has_scale != seen->has_scale ||
+                         s->peer_timestamps != seen->has_timestamps || s->peer_mss != seen->mss;
         return s;
+    }
     if (s && !s->over && s->iss_known)
         return s;
     if (s)

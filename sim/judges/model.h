@@ -50,6 +50,8 @@ struct judge_conn {
     uint64_t bytes_from; /* those below are not there */
     uint64_t data_acked; /* highest DATA_ACK delivered */
     uint64_t data_fin;   /* number of its DATA_FIN; 0: none sent */
+    uint64_t plain_lead; /* once fallen: how far stream offsets are ahead of subflow sequence numbers, modulo 2^64 */
+    bool stream_blind;   /* which bytes of the stream it sends cannot be told */
 
     /* what was delivered to it */
     struct spans data;
@@ -86,6 +88,8 @@ struct judge_subflow {
     uint32_t irs;
     struct spans arrived;
     bool peer_fin;
+    bool syn_varies; /* it came more than once, with other options */
+    uint16_t syn_mptcp;
     bool peer_has_scale, peer_has_mss, peer_timestamps;
     uint8_t peer_scale;
     uint16_t peer_mss;
@@ -192,8 +196,9 @@ static inline uint64_t stream_offset(const struct judge_key *key, uint64_t numbe
 bool model_mapping(const struct seen *seen, const struct judge_key *key, uint64_t near_ssn, uint64_t near_data,
                    struct map *out);
 
-/* Options that signal anything but a DSS (RFC 8684 5.1). */
-#define SIGNAL_OPTIONS (1u << SEEN_ADD_ADDR | 1u << SEEN_REMOVE_ADDR | 1u << SEEN_PRIO | 1u << SEEN_FAIL)
+/* Options that signal anything but a DSS (RFC 8684 5.1). MP_FAIL is left out: the stream stands still until it is
+ * answered, so that it is repeated like a join's third packet. */
+#define SIGNAL_OPTIONS (1u << SEEN_ADD_ADDR | 1u << SEEN_REMOVE_ADDR | 1u << SEEN_PRIO)
 
 void judge_says(const struct judge_subflow *subflow, const char *rule, const char *format, ...) HW_PRINTF(3, 4);
 

@@ -126,6 +126,50 @@ static void test_a_path_that_goes_and_comes_back(void **state)
     play_sound(&s);
 }
 
+/* What boxes do to packets is no fault of the hosts. Some make connections fall back. */
+static void test_middleboxes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind;
+        bool data_only;
+        uint32_t ppm;
+    } boxes[] = {
+        {.kind = "option-stripper", .data_only = true},
+        {.kind = "option-stripper"},
+        {.kind = "option-stripper", .data_only = true, .ppm = 300000},
+        {.kind = "option-duplicator"},
+        {.kind = "nat"},
+        {.kind = "seq-randomiser"},
+        {.kind = "splitter"},
+        {.kind = "coalescer"},
+        {.kind = "acking-proxy"},
+        {.kind = "window-shrinker"},
+        {.kind = "rst-injector", .ppm = 1000},
+        {.kind = "replayer", .ppm = 100000},
+        {.kind = "token-guesser"},
+        {.kind = "blind-injector"},
+        {.kind = "onpath-attacker"},
+    };
+    for (size_t i = 0; i < HW_ARRAY_LEN(boxes); i++) {
+        struct scenario s;
+        base(&s, 2, false);
+        lossy(&s, 5000);
+        struct box_spec *box = scenario_add_box(&s, "box", "path0");
+        snprintf(box->config.kind, sizeof box->config.kind, "%s", boxes[i].kind);
+        box->config.data_only = boxes[i].data_only;
+        box->config.ppm = boxes[i].ppm;
+        box->config.amount = strcmp(boxes[i].kind, "window-shrinker") == 0 ? 20000 : 0;
+        box->config.to_ns = s.heal_ns;
+        if (strcmp(boxes[i].kind, "nat") == 0) {
+            box->config.to_ns = 0;
+            assert_int_equal(hawser_addr_parse(&box->config.addr, "10.0.0.9", 0), 0);
+        }
+        printf("  %s\n", boxes[i].kind);
+        play_sound(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_plain_tcp),     cmocka_unit_test(test_a_server_without_mptcp),
         cmocka_unit_test(test_dss_checksums), cmocka_unit_test(test_small_buffers_and_a_slow_reader),
         cmocka_unit_test(test_early_ends),    cmocka_unit_test(test_a_path_that_goes_and_comes_back),
+        cmocka_unit_test(test_middleboxes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
