@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/units.h"
 #include "sim/memory.h"
 #include "sim/swarm.h"
@@ -98,6 +99,20 @@ static void add_address_change(const struct swarm_plan *plan, struct scenario *s
     change->remove = remove;
 }
 
+static void apply_to_program(const struct swarm_plan *plan, struct scenario *s, const struct swarm_fault *fault)
+{
+    CHECK(s->flows && fault->target < s->flow_count);
+    struct flow_plan *flow = &s->flows[fault->target].plan;
+    if (fault->kind == FAULT_ENDING) {
+        flow->ending = fault->ending;
+        flow->ender = fault->side;
+        flow->end_after = fault->bytes;
+    } else {
+        flow->read_bps[fault->side] = fault->bytes;
+        flow->slow_until_ns = plan->heal_ns;
+    }
+}
+
 static void apply(const struct swarm_plan *plan, struct scenario *s, const struct swarm_fault *fault)
 {
     if (is_link_fault(fault)) {
@@ -106,18 +121,13 @@ static void apply(const struct swarm_plan *plan, struct scenario *s, const struc
     } else if (fault->kind == FAULT_BOX) {
         add_box(plan, s, fault);
     } else if (fault->kind == FAULT_MEMORY) {
+        CHECK(s->hosts && fault->target < s->host_count);
         s->hosts[fault->target].refuse_ppm = fault->ppm;
-    } else if (fault->kind == FAULT_ENDING) {
-        struct flow_plan *flow = &s->flows[fault->target].plan;
-        flow->ending = fault->ending;
-        flow->ender = fault->side;
-        flow->end_after = fault->bytes;
     } else if (fault->kind == FAULT_ADDRESS) {
         add_address_change(plan, s, fault, true, fault->from_ns);
         add_address_change(plan, s, fault, false, fault->to_ns);
     } else {
-        s->flows[fault->target].plan.read_bps[fault->side] = fault->bytes;
-        s->flows[fault->target].plan.slow_until_ns = plan->heal_ns;
+        apply_to_program(plan, s, fault);
     }
 }
 
