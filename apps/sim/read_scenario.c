@@ -8,7 +8,8 @@
 
 struct head {
     const char *name, *about;
-    uint64_t seed;
+    uint64_t seed, duration_ns, heal_ns, patience_ns;
+    bool wrap_soon;
 };
 
 static const struct {
@@ -23,33 +24,29 @@ static const struct {
 static bool read_head(struct reader *r, const struct toml_node *tree, struct scenario_file *file)
 {
     static const char *const others[] = {"host", "router", "link", "box", "event", "workload", "published", NULL};
-    struct {
-        struct head head;
-        uint64_t duration_ns, heal_ns, patience_ns;
-        bool wrap_soon;
-    } top = {{0}, 0, 0, 0, false};
-#define TOP(member) (size_t)((char *)&top.member - (char *)&top)
-    const struct field fields[] = {
-        {"name", read_text, TOP(head.name), "a text"},
-        {"about", read_text, TOP(head.about), "a text"},
-        {"seed", read_number, TOP(head.seed), "a number"},
+#define TOP(member) offsetof(struct head, member)
+    static const struct field fields[] = {
+        {"name", read_text, TOP(name), "a text"},
+        {"about", read_text, TOP(about), "a text"},
+        {"seed", read_number, TOP(seed), "a number"},
         {"duration", read_duration, TOP(duration_ns), "a time, like \"10s\""},
         {"heal", read_duration, TOP(heal_ns), "a time, like \"8s\""},
         {"patience", read_duration, TOP(patience_ns), "a time, like \"60s\""},
         {"wrap_soon", read_flag, TOP(wrap_soon), "true or false"},
     };
 #undef TOP
+    struct head top = {0};
     if (!read_fields(r, tree, fields, HW_ARRAY_LEN(fields), others, &top))
         return false;
     struct scenario *s = r->scenario;
-    snprintf(s->name, sizeof s->name, "%s", top.head.name ? top.head.name : "scenario");
-    snprintf(s->about, sizeof s->about, "%s", top.head.about ? top.head.about : "");
+    snprintf(s->name, sizeof s->name, "%s", top.name ? top.name : "scenario");
+    snprintf(s->about, sizeof s->about, "%s", top.about ? top.about : "");
     s->duration_ns = top.duration_ns;
     s->heal_ns = top.heal_ns;
     s->patience_ns = top.patience_ns;
     s->wrap_soon = top.wrap_soon;
     if (!file->has_seed && toml_get(tree, "seed"))
-        r->seed = file->seed = top.head.seed;
+        r->seed = file->seed = top.seed;
     if (s->duration_ns == 0)
         return reader_says(r, tree, "the duration is missing: add duration = \"10s\"");
     if (s->patience_ns && s->heal_ns == 0)

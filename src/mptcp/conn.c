@@ -176,7 +176,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         .gso_bytes = local->gso_bytes,
         .link = local->link,
         .window_max = conn->recv_limit,
-        .upper_overhead = 24, /* DSS: 32-bit DATA_ACK, 64-bit DSN, checksum or not */
+        .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
         .cc = host->cc,
     };
     config.local.port = local_port;

@@ -86,6 +86,7 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     }
     if (!dss->has_map)
         return true;
+    conn->peer_dsn_64 |= dss->dsn_is_64;
     dsn64 dsn = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, reassembly_next(&conn->rx));
     struct mapping map = {.dsn = dsn,
                           .ssn = expand_ssn(subflow, dss->ssn),
@@ -113,7 +114,7 @@ static void take_capable(struct subflow *subflow, const struct mp_capable *capab
     if (subflow->join || !capable->has_data_len || capable->receiver_key != conn->local_key)
         return;
     /* RFC 8684 3.1: stands for the DSS of the first data. */
-    conn->confirmed = true;
+    conn->confirmed = conn->peer_dsn_64 = true;
     const struct mapping map = {.ssn = SSN_ORIGIN + 1,
                                 .dsn = dsn_add(conn->remote_idsn, 1),
                                 .len = capable->data_len,

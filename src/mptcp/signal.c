@@ -29,7 +29,11 @@ static void count_signal(struct subflow *subflow)
 static void write_dss(const struct conn *conn, const struct tx_record *record, struct mptcp_options *mp)
 {
     struct mp_dss *dss = &mp->dss;
-    *dss = (struct mp_dss){.has_ack = true, .ack_is_64 = !record, .ack = receive_next(conn).v};
+    /* RFC 8684 3.3.2: what came with a 64-bit DSN is acknowledged with 64 bits. */
+    *dss = (struct mp_dss){.has_ack = true,
+                           .ack_is_64 = !record || conn->peer_dsn_64,
+                           .ack_stays_64 = conn->peer_dsn_64,
+                           .ack = receive_next(conn).v};
     if (record && record->note.mapped) {
         dss->has_map = dss->dsn_is_64 = true;
         dss->dsn = record->note.dsn;

@@ -52,6 +52,7 @@ struct mp_join {
 /* RFC 8684 3.3. */
 struct mp_dss {
     bool has_ack, ack_is_64;
+    bool ack_stays_64; /* not on the wire: the planner must not narrow it */
     bool has_map, dsn_is_64;
     bool has_checksum;
     bool data_fin;

@@ -197,7 +197,7 @@ static bool better_narrow(const struct plan *plan, const struct mptcp_options *m
 
 static void plan_dss(struct plan *plan, struct mptcp_options *mp)
 {
-    if (mp->dss.has_ack && mp->dss.ack_is_64 && better_narrow(plan, mp)) {
+    if (mp->dss.has_ack && mp->dss.ack_is_64 && !mp->dss.ack_stays_64 && better_narrow(plan, mp)) {
         mp->dss.ack_is_64 = false;
         mp->dss.ack = (uint32_t)mp->dss.ack;
     }

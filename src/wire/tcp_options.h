@@ -61,9 +61,9 @@ void tcp_options_parse(const uint8_t *p, size_t len, uint8_t tcp_flags, struct t
  *
  * Priority, highest first: MSS, wscale, SACK-permitted, timestamps; MP_CAPABLE or MP_JOIN; MP_FASTCLOSE; MP_TCPRST;
  * DSS; MP_FAIL; fast open; MP_PRIO; ADD_ADDR; REMOVE_ADDR; MP_EXPERIMENTAL; SACK blocks in what is left, as many as
- * fit. A DSS with has_ack narrows its DATA_ACK to 32 bits (only the low half is written) when that makes room for an
- * ADD_ADDR, REMOVE_ADDR or one more SACK block that would not fit otherwise. An ADD_ADDR that does not fit even so is
- * left out, never cut. The mapping of a DSS is never narrowed or dropped.
+ * fit. A DSS with has_ack, unless ack_stays_64, narrows its DATA_ACK to 32 bits (the low half) when that makes room for
+ * an ADD_ADDR, REMOVE_ADDR or one more SACK block that would not fit otherwise. An ADD_ADDR that does not fit even so
+ * is left out, never cut. The mapping of a DSS is never narrowed or dropped.
  */
 size_t tcp_options_plan(uint8_t p[40], const struct tcp_options *want, struct tcp_options *sent);
 
