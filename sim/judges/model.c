@@ -253,12 +253,15 @@ struct judge_subflow *model_sending(struct judge_host *at, const struct seen *se
     }
     if (!s)
         return NULL;
+    s->refused |= !s->iss_known && seen->flags & SEEN_RST;
     if (seen->flags & SEEN_SYN) {
         bool again = s->iss_known && s->iss != seen->seq;
-        if (again && !s->opened && s->irs_known && seen->ack == s->irs + 1 && !s->blind && !s->syn_varies)
+        bool right = s->opened || (s->irs_known && seen->ack == s->irs + 1); /* it answers the SYN we know of */
+        bool unclear = s->syn_varies && (again || !s->iss_known);            /* but with which options? */
+        if (again && right && !s->opened && !s->blind && !unclear)
             restart(at, s);
-        else if (again)
-            model_blind(s); /* another incarnation, of which we missed the beginning */
+        else if (again || !right || unclear)
+            model_blind(s); /* an incarnation of which we missed the beginning */
         s->iss_known = true;
         s->iss = seen->seq;
     }
@@ -331,7 +334,7 @@ static struct judge_subflow *delivered_syn(struct judge_host *at, struct judge_s
 {
     if (s && s->opened && s->iss_known && !s->irs_known && !s->over) /* SYNs that cross: RFC 9293 3.5 */
         take_syn_options(s, seen);
-    if (s && s->iss_known && s->irs_known && s->irs == seen->seq) {
+    if (s && !s->refused && s->irs_known && s->irs == seen->seq) {
         s->syn_varies |= s->syn_mptcp != seen->mptcp || s->peer_has_scale != seen->has_scale ||
                          s->peer_timestamps != seen->has_timestamps || s->peer_mss != seen->mss;
         return s;

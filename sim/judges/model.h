@@ -89,6 +89,7 @@ struct judge_subflow {
     struct spans arrived;
     bool peer_fin;
     bool syn_varies; /* it came more than once, with other options */
+    bool refused;    /* it was answered by a RST so far */
     uint16_t syn_mptcp;
     bool peer_has_scale, peer_has_mss, peer_timestamps;
     uint8_t peer_scale;
