@@ -6,7 +6,7 @@ help:
 	@echo "make demo     100 MB from the kernel's MPTCP over two emulated paths, one cut and restored on the way"
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
-	@echo "make bench    unlimited throughput beside the kernel's, in the same run"
+	@echo "make bench    unlimited throughput beside the kernel's, in the same run; packets per second of the simulator"
 	@echo "make fuzz     the fuzzers, FUZZ_SECONDS each (default 300)"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"
@@ -31,6 +31,7 @@ test: setup
 
 bench: build
 	@bench/throughput build/release/apps/hawser
+	@bench/simulator
 
 fuzz: setup
 	@tools/fuzz
