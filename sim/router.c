@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/compiler.h"
 #include "base/units.h"
 #include "sim/digest.h"
@@ -10,34 +11,28 @@
 #include "wire/bytes.h"
 #include "wire/ip.h"
 
-#define PORTS_PER_ROUTE_MAX 16
-#define BUCKETS 256
+#define WAY_PORTS_MAX 16
 
-struct route {
-    struct route *next; /* in its bucket */
-    struct hawser_addr to;
-    unsigned ports[PORTS_PER_ROUTE_MAX];
-    unsigned port_count;
+/* Equally good ports. Few of them differ, so all addresses that are reached alike share one. */
+struct way {
+    uint16_t ports[WAY_PORTS_MAX];
+    uint16_t port_count;
 };
 
 struct router {
     struct node node;
-    struct route *buckets[BUCKETS];
+    uint16_t *way_of; /* by the address's number in the world's book: the way's number + 1, 0 for none */
+    uint32_t known;   /* entries there */
+    struct way *ways;
+    uint16_t way_count;
     uint64_t seed; /* of the choice among equal ways */
     uint64_t unroutable;
 };
 
-static struct route **bucket_of(struct router *router, const struct hawser_addr *to)
+static const struct way *find(const struct router *router, const struct hawser_addr *to)
 {
-    return &router->buckets[digest_bytes(0, to->ip, sizeof to->ip) % BUCKETS];
-}
-
-static struct route *find(struct router *router, const struct hawser_addr *to)
-{
-    struct route *route = *bucket_of(router, to);
-    while (route && !hawser_addr_same_ip(&route->to, to))
-        route = route->next;
-    return route;
+    uint32_t number = address_book_find(&router->node.world->addresses, to);
+    return number < router->known && router->way_of[number] ? &router->ways[router->way_of[number] - 1] : NULL;
 }
 
 /* Addresses and ports, so that a flow keeps its way and subflows may take different ones. */
@@ -55,16 +50,16 @@ static void router_forward(struct node *node, unsigned port, struct packet *pack
     (void)port;
     struct router *router = HW_CONTAINER(node, struct router, node);
     struct ip_header ip;
-    const struct route *route = NULL;
+    const struct way *way = NULL;
     if (ip_parse(packet->data, packet->len, false, &ip) == IP_OK)
-        route = find(router, &ip.dst);
-    if (!route) {
+        way = find(router, &ip.dst);
+    if (!way) {
         router->unroutable++;
         packet_free(packet);
         return;
     }
-    uint64_t pick = route->port_count > 1 ? flow_hash(router, packet, &ip) % route->port_count : 0;
-    node_emit(node, route->ports[pick], packet, now_ns);
+    uint64_t pick = way->port_count > 1 ? flow_hash(router, packet, &ip) % way->port_count : 0;
+    node_emit(node, way->ports[pick], packet, now_ns);
 }
 
 static uint64_t router_next_run_at(const struct node *node)
@@ -81,13 +76,11 @@ static void router_run(struct node *node, uint64_t now_ns)
 
 void router_clear_routes(struct router *router)
 {
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        for (struct route *route = router->buckets[i], *next; route; route = next) {
-            next = route->next;
-            sim_free(route);
-        }
-        router->buckets[i] = NULL;
-    }
+    sim_free(router->way_of);
+    sim_free(router->ways);
+    router->way_of = NULL;
+    router->ways = NULL;
+    router->known = router->way_count = 0;
 }
 
 static void router_destroy(struct node *node)
@@ -115,18 +108,30 @@ struct router *router_of(struct node *node)
     return node->ops == &router_ops ? HW_CONTAINER(node, struct router, node) : NULL;
 }
 
+static uint16_t number_of_way(struct router *router, const struct way *way)
+{
+    for (uint16_t i = 0; i < router->way_count; i++)
+        if (memcmp(&router->ways[i], way, sizeof *way) == 0)
+            return (uint16_t)(i + 1);
+    CHECK(router->way_count < UINT16_MAX - 1);
+    router->ways = sim_grow(router->ways, router->way_count, sizeof *router->ways);
+    router->ways[router->way_count] = *way;
+    return ++router->way_count;
+}
+
 void router_add_route(struct router *router, const struct hawser_addr *to, unsigned port)
 {
-    struct route *route = find(router, to);
-    if (!route) {
-        struct route **bucket = bucket_of(router, to);
-        route = sim_new(sizeof *route);
-        route->to = *to;
-        route->next = *bucket;
-        *bucket = route;
-    }
-    if (route->port_count < PORTS_PER_ROUTE_MAX)
-        route->ports[route->port_count++] = port;
+    uint32_t number = address_book_add(&router->node.world->addresses, to);
+    for (; router->known <= number; router->known++)
+        router->way_of = sim_grow(router->way_of, router->known, sizeof *router->way_of);
+    struct way way = {.port_count = 0};
+    if (router->way_of[number])
+        way = router->ways[router->way_of[number] - 1];
+    CHECK(port <= UINT16_MAX);
+    if (way.port_count == WAY_PORTS_MAX)
+        return;
+    way.ports[way.port_count++] = (uint16_t)port;
+    router->way_of[number] = number_of_way(router, &way);
 }
 
 uint64_t router_unroutable(const struct router *router) { return router->unroutable; }

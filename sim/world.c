@@ -43,6 +43,7 @@ void world_destroy(struct world *world)
         struct node *node = LIST_ENTRY(it, struct node, link);
         node->ops->destroy(node);
     }
+    address_book_fini(&world->addresses);
     hawser_buf_pool_close(world->packets);
     deadline_queue_destroy(&world->timers);
 }

@@ -14,6 +14,7 @@
 #include "base/deadline.h"
 #include "base/list.h"
 #include "base/prng.h"
+#include "sim/addresses.h"
 #include "sim/node.h"
 
 #define WORLD_START_NS UINT64_C(1000000000)
@@ -26,6 +27,7 @@ struct world {
     struct list nodes;
     uint32_t node_count;
     struct hawser_buf_pool *packets;
+    struct address_book addresses; /* that routers know of */
     uint64_t trace;        /* hash over every hand-over of a packet */
     uint64_t hops;         /* hand-overs of packets */
     uint64_t violations;   /* of rules that judges watch over */

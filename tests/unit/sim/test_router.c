@@ -98,6 +98,35 @@ static void without_a_route_packets_are_dropped_and_counted(void **state)
     world_destroy(&world);
 }
 
+/* Addresses are numbered once, whoever asks and however many there are. */
+static void a_thousand_addresses_each_have_a_way(void **state)
+{
+    (void)state;
+    enum { ADDRESSES = 1000 };
+    struct world world;
+    struct sink *sinks[3];
+    char text[16];
+    world_init(&world, 1, ROOM);
+    struct node *router = fan(&world, "r", 3, sinks);
+    assert_true(address_book_find(&world.addresses, &(struct hawser_addr){.port = 1}) == ADDRESS_UNKNOWN);
+    for (unsigned i = 0; i < ADDRESSES; i++) {
+        snprintf(text, sizeof text, "10.1.%u.%u", i / 250, i % 250 + 1);
+        struct hawser_addr to = packet_addr(text, 0);
+        router_add_route(router_of(router), &to, i % 3);
+        assert_true(address_book_add(&world.addresses, &to) == i + 1); /* 0 is 10.0.0.1 */
+        to.port = 80;
+        assert_true(address_book_find(&world.addresses, &to) == i + 1);
+    }
+    for (unsigned i = 0; i < ADDRESSES; i++) {
+        snprintf(text, sizeof text, "10.1.%u.%u", i / 250, i % 250 + 1);
+        uint64_t before = sinks[i % 3]->count;
+        node_forward(router, 0, flow_packet(&world, text, 1), world.now_ns);
+        assert_true(sinks[i % 3]->count == before + 1);
+    }
+    assert_true(router_unroutable(router_of(router)) == 0);
+    world_destroy(&world);
+}
+
 static struct cable *join(struct world *world, const char *name, struct node *a, struct node *b)
 {
     static const struct lane_config free[2] = {{.delay_ns = NS_PER_MS}, {.delay_ns = NS_PER_MS}};
@@ -160,6 +189,7 @@ int main(void)
         cmocka_unit_test(flows_spread_over_equal_ways_and_keep_theirs),
         cmocka_unit_test(routers_choose_independently),
         cmocka_unit_test(without_a_route_packets_are_dropped_and_counted),
+        cmocka_unit_test(a_thousand_addresses_each_have_a_way),
         cmocka_unit_test(all_shortest_ways_are_used_and_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
