@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/units.h"
+#include "sim/boxes/box.h"
 #include "sim/cable.h"
 
 /* One tree serves both: the table is printed from what programs get. */
@@ -78,6 +79,21 @@ static json_t *describe_links(const struct stage *stage)
         json_object_set_new(o, "name", json_string(stage->scenario->links[i].name));
         json_object_set_new(o, "forward", describe_lane(&stage->cables[i]->lanes[0], duration_ns));
         json_object_set_new(o, "backward", describe_lane(&stage->cables[i]->lanes[1], duration_ns));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *describe_boxes(const struct stage *stage)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < stage->scenario->box_count; i++) {
+        const struct box_spec *spec = &stage->scenario->boxes[i];
+        struct node *node = world_find(&stage->world, spec->name);
+        json_t *o = json_object();
+        json_object_set_new(o, "name", json_string(spec->name));
+        json_object_set_new(o, "kind", json_string(spec->config.kind));
+        json_object_set_new(o, "acted", whole(node ? HW_CONTAINER(node, struct box, node)->acted : 0));
         json_array_append_new(list, o);
     }
     return list;
@@ -156,6 +172,7 @@ struct report *report_new(const struct stage *stage, const struct scenario_file 
     json_object_set_new(root, "trace", json_string(trace));
     json_object_set_new(root, "flows", describe_flows(stage));
     json_object_set_new(root, "links", describe_links(stage));
+    json_object_set_new(root, "boxes", describe_boxes(stage));
     json_object_set_new(root, "hosts", describe_hosts(stage));
     json_object_set_new(root, "published", describe_published(stage, file));
     return report;
@@ -224,6 +241,17 @@ static void print_flows(FILE *out, const json_t *flows)
         fprintf(out, "  and %zu more; --json tells of all\n", count - FLOWS_SHOWN);
 }
 
+static void print_boxes(FILE *out, const json_t *boxes)
+{
+    if (json_array_size(boxes))
+        fprintf(out, "middleboxes\n");
+    for (size_t i = 0; i < json_array_size(boxes); i++) {
+        const json_t *box = json_array_get(boxes, i);
+        fprintf(out, "  %-20s %-18s acted %lld times\n", string_at(box, "name"), string_at(box, "kind"),
+                integer_at(box, "acted"));
+    }
+}
+
 static void print_text(const json_t *root, FILE *out)
 {
     const json_t *links = json_object_get(root, "links"), *published = json_object_get(root, "published");
@@ -236,6 +264,7 @@ static void print_text(const json_t *root, FILE *out)
         print_lane(out, string_at(link, "name"), "forward", json_object_get(link, "forward"));
         print_lane(out, string_at(link, "name"), "backward", json_object_get(link, "backward"));
     }
+    print_boxes(out, json_object_get(root, "boxes"));
     for (size_t i = 0; i < json_array_size(published); i++) {
         const json_t *entry = json_array_get(published, i);
         fprintf(out, "published: %s: %s; here %.2f Mbit/s\n", string_at(entry, "text"), string_at(entry, "figure"),
