@@ -505,6 +505,30 @@ static void no_end_without_every_byte(void **state)
     }
 }
 
+/* RFC 8684 3.3.2: data with a 64-bit DSN is acknowledged with 64 bits, on data as on bare segments, even where a
+ * narrower DATA_ACK would make room for a SACK block. */
+static void a_64_bit_dsn_is_acknowledged_with_64_bits(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    peer_forget(&p);
+    send_mapped(&p, 5, 5, "ef", 2); /* behind two holes, so that there is more to say than fits */
+    send_mapped(&p, 9, 9, "ij", 2);
+    assert_int_equal(hawser_send(p.conn, "data", 4), 4);
+    peer_drain(&p);
+    unsigned bare = 0, data = 0;
+    for (size_t i = 0; i < p.seen_count; i++) {
+        const struct tcp_options *o = &p.seen[i].options;
+        assert_true(mptcp_has(&o->mp, MPTCP_DSS));
+        assert_true(o->mp.dss.has_ack && o->mp.dss.ack_is_64);
+        *(p.seen[i].len ? &data : &bare) += 1;
+    }
+    assert_true(bare > 0 && data > 0);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -523,6 +547,7 @@ int main(void)
         cmocka_unit_test(fail_without_an_answer),
         cmocka_unit_test(a_peer_that_did_not_fall_back_is_reset),
         cmocka_unit_test(no_end_without_every_byte),
+        cmocka_unit_test(a_64_bit_dsn_is_acknowledged_with_64_bits),
         cmocka_unit_test(nothing_is_reinjected_to_a_peer_that_may_have_fallen_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
