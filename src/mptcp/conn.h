@@ -132,6 +132,7 @@ struct conn {
     uint8_t fin_tries;            /* how often the DATA_FIN was repeated since data was last acknowledged */
     uint64_t unheard_since_ns;    /* the first repetition of data or DATA_FIN since the last DATA_ACK; 0: none */
     struct deadline data_timer;   /* no DATA_ACK for what every subflow delivered */
+    dsn64 data_timer_una;         /* what was missing when it was set */
     uint32_t data_timeouts;       /* in a row */
     uint32_t data_again;          /* bytes that the data level sent again last; 0: it is not recovering */
     dsn64 data_again_end;         /* where they end */

@@ -249,6 +249,10 @@ void send_arm_data_timer(struct conn *conn, uint64_t now_ns)
     uint64_t timeout = 0;
     if (conn->mode == CONN_MPTCP && dsn_lt(conn->sendq.una, conn->snd_nxt))
         timeout = data_timeout(conn);
+    /* Segments that keep coming without progress must not put it off. */
+    if (timeout && conn->data_timer.pos && dsn_eq(conn->data_timer_una, conn->sendq.una))
+        return;
+    conn->data_timer_una = conn->sendq.una;
     deadline_set(&conn->host->tcp.timers, &conn->data_timer, timeout ? now_ns + timeout : TIME_NEVER);
 }
 
