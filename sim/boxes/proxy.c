@@ -5,8 +5,10 @@
 #include "sim/boxes/kinds.h"
 
 #define KEPT_MAX 512u
-#define BURST 4u
-#define TRIES_MAX 400u
+#define RESEND_MIN_NS (50 * NS_PER_MS)
+#define RESEND_MAX_NS (500 * NS_PER_MS)
+#define BURST 8u
+#define TRIES_MAX 200u
 
 enum { OPT_WSCALE = 3 };
 #define RESEND_NS (300 * NS_PER_MS)
@@ -31,18 +33,38 @@ static void forget(struct proxy *p, struct packet *packet)
     packet_free(packet);
 }
 
+static uint64_t patience(const struct proxy *p)
+{
+    uint64_t asked = p->box.config.period_ns ? p->box.config.period_ns : RESEND_NS;
+    return HW_MIN(HW_MAX(asked, RESEND_MIN_NS), RESEND_MAX_NS);
+}
+
 /* Keeps a copy to send again; only what can be kept may be acknowledged. */
 static bool keep(struct proxy *p, unsigned port, const struct packet *packet, uint64_t now_ns)
 {
     struct packet *copy = p->kept_count < KEPT_MAX ? packet_copy(p->box.node.world->packets, packet) : NULL;
     if (!copy)
         return false;
-    copy->at_ns = now_ns + (p->box.config.period_ns ? p->box.config.period_ns : RESEND_NS);
+    copy->at_ns = now_ns + patience(p);
     copy->queued_ns = port; /* and, above it, how often it was sent again */
     list_push_back(&p->kept, &copy->link);
     p->kept_count++;
     p->next_ns = HW_MIN(p->next_ns, copy->at_ns);
     return true;
+}
+
+/* After a RST nobody waits for anything any more, at either end. */
+static void abandon(struct proxy *p, const struct box_segment *reset)
+{
+    LIST_EACH (it, &p->kept) {
+        struct box_segment seg;
+        if (!box_parse(packet_at(it), &seg))
+            continue;
+        bool along = hawser_addr_equal(&seg.src, &reset->src) && hawser_addr_equal(&seg.dst, &reset->dst);
+        bool against = hawser_addr_equal(&seg.src, &reset->dst) && hawser_addr_equal(&seg.dst, &reset->src);
+        if (along || against)
+            forget(p, packet_at(it));
+    }
 }
 
 /* The receiver's acknowledgement frees what it covers. */
@@ -115,6 +137,8 @@ static enum box_fate stand_between(struct box *box, unsigned port, struct packet
     if (packet->damaged) /* it sees the checksum as any host would */
         return BOX_DROP;
     struct box_flow *flow = box_flows_get(&p->flows, port, seg, now_ns);
+    if (seg->tcp.flags & TCP_RST)
+        abandon(p, seg);
     if (seg->tcp.flags & TCP_SYN)
         note_edge(flow, port, seq_add(seg->tcp.seq, 1));
     if (seg->tcp.flags & TCP_ACK) {
@@ -136,8 +160,7 @@ static uint64_t proxy_next_at(const struct box *box)
 static void send_again(struct proxy *p, struct packet *packet, uint64_t now_ns)
 {
     struct packet *again = packet_copy(p->box.node.world->packets, packet);
-    uint64_t wait = p->box.config.period_ns ? p->box.config.period_ns : RESEND_NS;
-    packet->at_ns = now_ns + wait;
+    packet->at_ns = now_ns + patience(p);
     packet->queued_ns += 2;
     if (again)
         box_pass_on(&p->box, (unsigned)(packet->queued_ns & 1), again, now_ns);
