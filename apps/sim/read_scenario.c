@@ -1,4 +1,5 @@
 /* The whole of a scenario file, and the changes made to it on the command line. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,11 +87,12 @@ static const struct toml_node *find_named(const struct toml_node *list, const ch
 static bool set_value(struct toml_node *node, const char *value)
 {
     char *end;
+    errno = 0;
     long long integer = strtoll(value, &end, 10);
     free(node->text);
     node->text = NULL;
     node->integer = 0;
-    if (*value && *end == '\0') {
+    if (*value && *end == '\0' && errno == 0) {
         node->kind = TOML_INTEGER;
         node->integer = integer;
     } else if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0) {

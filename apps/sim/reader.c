@@ -76,7 +76,8 @@ bool read_fields(struct reader *r, const struct toml_node *table, const struct f
                  const char *const *others, void *object)
 {
     if (table->kind != TOML_TABLE)
-        return reader_says(r, table, "\"%s\" must be a table", table->key ? table->key : "this");
+        return table->key ? reader_says(r, table, "\"%s\" must be a table", table->key)
+                          : reader_says(r, table, "this must be a table");
     for (const struct toml_node *node = table->first; node; node = node->next) {
         size_t i = 0;
         while (i < count && strcmp(fields[i].key, node->key) != 0)

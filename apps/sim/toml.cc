@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <toml++/toml.h>
@@ -25,13 +28,21 @@ toml_node *add(toml_node *parent, toml_kind kind, unsigned line, const char *key
     return node;
 }
 
+// C strings end at a zero byte: a key with one must not pass for the part before it.
+std::string key_text(std::string_view key)
+{
+    std::string text(key);
+    std::replace(text.begin(), text.end(), '\0', '?');
+    return text;
+}
+
 // The library sorts by key; what is read and complained of first should be what stands first.
 void convert_table(toml_node *node, const toml::table &table)
 {
     std::vector<std::pair<std::string, const toml::node *>> children;
     std::vector<unsigned> lines;
     for (auto &&[key, value] : table)
-        children.emplace_back(std::string(key.str()), &value);
+        children.emplace_back(key_text(key.str()), &value);
     std::stable_sort(children.begin(), children.end(),
                      [](const auto &a, const auto &b) { return line_of(*a.second) < line_of(*b.second); });
     for (const auto &[key, value] : children)
@@ -63,13 +74,12 @@ void convert(toml_node *parent, const toml::node &from, unsigned line, const cha
 
 } // namespace
 
-toml_node *toml_read(const char *path, unsigned *line, char *why, size_t why_size)
+static toml_node *parse(std::string_view text, unsigned *line, char *why, size_t why_size)
 {
     toml_node *root = nullptr;
-    *line = 0;
     try {
         root = add(nullptr, TOML_TABLE, 1, nullptr);
-        convert_table(root, toml::parse_file(path));
+        convert_table(root, toml::parse(text));
         return root;
     } catch (const toml::parse_error &error) {
         *line = static_cast<unsigned>(error.source().begin.line);
@@ -79,4 +89,22 @@ toml_node *toml_read(const char *path, unsigned *line, char *why, size_t why_siz
     }
     toml_free(root);
     return nullptr;
+}
+
+toml_node *toml_read(const char *path, unsigned *line, char *why, size_t why_size)
+{
+    size_t len;
+    *line = 0;
+    char *text = toml_load(path, &len, why, why_size);
+    if (!text)
+        return nullptr;
+    toml_node *root = nullptr;
+    *line = toml_too_deep(text, len);
+    if (*line)
+        std::snprintf(why, why_size, "too deep: at most %u open brackets and %u dots in a key", TOML_BRACKETS_MAX,
+                      TOML_LINE_DOTS_MAX);
+    else
+        root = parse(std::string_view(text, len), line, why, why_size);
+    std::free(text);
+    return root;
 }

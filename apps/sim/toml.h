@@ -26,6 +26,17 @@ struct toml_node {
 struct toml_node *toml_read(const char *path, unsigned *line, char *why, size_t why_size);
 void toml_free(struct toml_node *node);
 
+/* Limits of a file. Nesting is bounded before the parser sees it, because the parser recurses. */
+#define TOML_FILE_MAX 4000000u
+#define TOML_BRACKETS_MAX 32u  /* open at a time */
+#define TOML_LINE_DOTS_MAX 64u /* outside strings: parts of a key */
+
+/* The whole file with a closing 0, freed with free(). NULL on failure, with one sentence about it. */
+char *toml_load(const char *path, size_t *len, char *why, size_t why_size);
+
+/* The first line that nests too deep, or 0. */
+unsigned toml_too_deep(const char *text, size_t len);
+
 /* A new child at the end; `key` NULL in an array. NULL without memory. */
 struct toml_node *toml_add(struct toml_node *parent, enum toml_kind kind, unsigned line, const char *key);
 
