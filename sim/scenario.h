@@ -11,7 +11,10 @@
 #include "sim/flow.h"
 #include "sim/lane.h"
 
-#define SCENARIO_ADDRESSES_MAX 8
+#define SCENARIO_ADDRESSES_MAX 8   /* of an end of a link */
+#define SCENARIO_PARTS_MAX 8192u   /* hosts, routers, links and middleboxes */
+#define SCENARIO_EVENTS_MAX 10000u /* changes of links and of addresses */
+#define SCENARIO_FLOWS_MAX 20000u
 
 struct host_spec {
     char name[NODE_NAME_MAX];

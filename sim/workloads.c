@@ -317,6 +317,8 @@ bool workload_add(struct scenario *s, const struct workload_spec *w, uint64_t se
     const char *wrong = wrong_sizes(&full, kind->traits);
     if (!wrong)
         wrong = wrong_times(&full, kind);
+    if (!wrong && s->flow_count + most_flows(&full, kind) > SCENARIO_FLOWS_MAX)
+        wrong = "with it the scenario would have more than 20000 flows";
     if (wrong)
         return complain(why, why_size, w, wrong);
     add_flows(s, &full, kind, seed);
