@@ -50,8 +50,7 @@ void lane_configure(struct lane *lane, const struct lane_config *config, uint64_
         lane->trace_left = 0;
     }
     lane->config = *config;
-    lane->queue.config.bytes = config->queue.bytes;
-    lane->queue.config.packets = config->queue.packets;
+    queue_configure(&lane->queue, &config->queue);
     lane->queue.packet_ns = typical_packet_ns(config);
 }
 

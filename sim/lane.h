@@ -73,8 +73,8 @@ void lane_init(struct lane *lane, const struct lane_config *config, const struct
                struct hawser_buf_pool *packets, uint64_t now_ns);
 void lane_fini(struct lane *lane);
 
-/* Takes effect for what is transmitted from now on; what waits stays, also above the new limits. The kind of queue
- * stays what it was. Down drops what is inside when it would leave. */
+/* Takes effect for what is transmitted from now on; what waits stays, also above the new limits and in a queue
+ * of another kind. Down drops what is inside when it would leave. */
 void lane_configure(struct lane *lane, const struct lane_config *config, uint64_t now_ns);
 
 /* A packet enters; the lane owns it. */

@@ -3,12 +3,23 @@
 #include "base/compiler.h"
 #include "sim/packet.h"
 
+static const struct queue_ops *const kinds[] = {
+    [QUEUE_DROP_TAIL] = &queue_drop_tail, [QUEUE_RED] = &queue_red, [QUEUE_CODEL] = &queue_codel};
+
 void queue_init(struct queue *queue, const struct queue_config *config, struct prng *rng)
 {
-    static const struct queue_ops *const kinds[] = {
-        [QUEUE_DROP_TAIL] = &queue_drop_tail, [QUEUE_RED] = &queue_red, [QUEUE_CODEL] = &queue_codel};
     *queue = (struct queue){.ops = kinds[config->kind], .config = *config, .rng = rng};
     list_init(&queue->waiting);
+}
+
+void queue_configure(struct queue *queue, const struct queue_config *config)
+{
+    if (config->kind != queue->config.kind) { /* a new discipline knows nothing of the past */
+        queue->ops = kinds[config->kind];
+        queue->red = (struct red_state){0};
+        queue->codel = (struct codel_state){0};
+    }
+    queue->config = *config;
 }
 
 void queue_fini(struct queue *queue)

@@ -59,6 +59,8 @@ struct queue {
 };
 
 void queue_init(struct queue *queue, const struct queue_config *config, struct prng *rng);
+/* Other parameters from now on, or another discipline, which begins anew with what waits. */
+void queue_configure(struct queue *queue, const struct queue_config *config);
 /* Frees what waits. */
 void queue_fini(struct queue *queue);
 

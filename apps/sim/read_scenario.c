@@ -18,8 +18,8 @@ static const struct {
     bool (*read)(struct reader *r, const struct toml_node *table);
 } parts[] = {
     /* in the order in which they may refer to each other */
-    {"host", read_host},   {"router", read_router},     {"link", read_link},           {"box", read_box},
-    {"event", read_event}, {"workload", read_workload}, {"published", read_published},
+    {"host", read_host}, {"router", read_router},     {"link", read_link},
+    {"box", read_box},   {"workload", read_workload}, {"published", read_published},
 };
 
 static bool read_head(struct reader *r, const struct toml_node *tree, struct scenario_file *file)
@@ -57,6 +57,53 @@ static bool read_head(struct reader *r, const struct toml_node *tree, struct sce
     return true;
 }
 
+struct timed_node {
+    uint64_t at_ns;
+    size_t number;
+    const struct toml_node *node;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct timed_node *x = a, *y = b;
+    int order = (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns);
+    return order ? order : (x->number > y->number) - (x->number < y->number);
+}
+
+static struct timed_node timed(struct reader *r, const struct toml_node *node, size_t number)
+{
+    struct timed_node timed = {.number = number, .node = node};
+    const struct toml_node *at = node->kind == TOML_TABLE ? toml_get(node, "at") : NULL;
+    if (at && !read_duration(r, at, &timed.at_ns))
+        timed.at_ns = 0; /* read_event() tells what is wrong with it */
+    return timed;
+}
+
+/* In the order of their times: each event says what changes, and the rest is as the event before left it. */
+static bool read_events(struct reader *r, const struct toml_node *tree)
+{
+    const struct toml_node *list = toml_get(tree, "event");
+    struct timed_node *events = NULL;
+    size_t count = 0;
+    bool good = !list || list->kind == TOML_ARRAY ||
+                reader_says(r, list, "write [[event]], with two brackets: there may be several");
+    for (const struct toml_node *node = list ? list->first : NULL; good && node; node = node->next) {
+        if (count == SCENARIO_EVENTS_MAX)
+            good = reader_says(r, node, "there are more than %u events", SCENARIO_EVENTS_MAX);
+        events = sim_grow(events, count, sizeof *events);
+        events[count] = timed(r, node, count);
+        count++;
+    }
+    if (events)
+        qsort(events, count, sizeof *events, by_time);
+    for (size_t i = 0; good && i < count; i++) {
+        good = read_event(r, events[i].node);
+        reader_mark(r, events[i].node);
+    }
+    sim_free(events);
+    return good;
+}
+
 static bool read_parts(struct reader *r, const struct toml_node *tree)
 {
     for (size_t i = 0; i < HW_ARRAY_LEN(parts); i++) {
@@ -69,7 +116,7 @@ static bool read_parts(struct reader *r, const struct toml_node *tree)
             reader_mark(r, node);
         }
     }
-    return true;
+    return read_events(r, tree);
 }
 
 /* ---- --set ---- */

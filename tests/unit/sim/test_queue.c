@@ -249,9 +249,51 @@ static void a_mark_leaves_damage_as_it_is(void **state)
     world_destroy(&world);
 }
 
+/* Packets wait; CoDel, once it rules, finds that they have waited for long and drops. */
+static void a_lane_may_change_its_discipline(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct lane_config config = {.rate_bps = 800 * 1000};
+    bench_start(&b, config);
+    for (uint32_t i = 0; i < 40; i++)
+        push(&b, T0, 1000, i);
+    assert_int_equal(b.lane.queue.packets, 39);
+    config.queue.kind = QUEUE_CODEL;
+    lane_configure(&b.lane, &config, T0 + 1);
+    assert_int_equal(b.lane.queue.packets, 39);
+    unsigned left = drain(&b, TIME_NEVER - 1);
+    assert_true(b.lane.queue.late_drops > 0);
+    assert_int_equal(left + b.lane.queue.late_drops, 40);
+    config.queue = (struct queue_config){.kind = QUEUE_DROP_TAIL, .packets = 1};
+    lane_configure(&b.lane, &config, T0 + NS_PER_S);
+    for (uint32_t i = 0; i < 3; i++)
+        push(&b, T0 + NS_PER_S, 1000, i);
+    assert_int_equal(b.lane.counters.lost_queue, 1); /* one is sent, one waits */
+    drain(&b, TIME_NEVER - 1);
+    bench_finish(&b);
+}
+
+/* What an event says of a discipline that is already at work is heeded. */
+static void a_discipline_takes_new_parameters(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct lane_config config = {.rate_bps = 800 * 1000, .queue = {.kind = QUEUE_CODEL}};
+    bench_start(&b, config);
+    config.queue.codel_target_ns = NS_PER_S;
+    lane_configure(&b.lane, &config, T0);
+    for (uint32_t i = 0; i < 40; i++)
+        push(&b, T0, 1000, i);
+    assert_int_equal(drain(&b, TIME_NEVER - 1), 40); /* the last waited 400 ms, no longer too long */
+    bench_finish(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lane_may_change_its_discipline),
+        cmocka_unit_test(a_discipline_takes_new_parameters),
         cmocka_unit_test(limits_in_bytes_and_packets),
         cmocka_unit_test(a_place_is_free_the_moment_a_packet_left),
         cmocka_unit_test(the_average_follows_the_queue),
