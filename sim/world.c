@@ -75,6 +75,12 @@ bool world_run(struct world *world, uint64_t until_ns)
             world->now_ns = HW_MAX(world->now_ns, until_ns);
             return next != TIME_NEVER;
         }
+        if (next > world->now_ns)
+            world->moment_hops = world->hops;
+        else if (world->hops - world->moment_hops > WORLD_MOMENT_HOPS_MAX)
+            world_violation(world, "time-passes",
+                            "%u packets were handed over at one moment: give a link rate or delay",
+                            WORLD_MOMENT_HOPS_MAX);
         world->now_ns = HW_MAX(world->now_ns, next);
         deadline_run(&world->timers, world->now_ns);
     }

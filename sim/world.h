@@ -18,6 +18,9 @@
 #include "sim/node.h"
 
 #define WORLD_START_NS UINT64_C(1000000000)
+/* Hand-overs of packets at one moment. More means that time does not pass any more: an endless transfer over links
+ * without rate and delay takes no time, and so never ends. */
+#define WORLD_MOMENT_HOPS_MAX 4000000u
 
 struct world {
     uint64_t seed, now_ns;
@@ -30,6 +33,7 @@ struct world {
     struct address_book addresses; /* that routers know of */
     uint64_t trace;        /* hash over every hand-over of a packet */
     uint64_t hops;         /* hand-overs of packets */
+    uint64_t moment_hops;  /* those before this moment */
     uint64_t violations;   /* of rules that judges watch over */
     char first_rule[48];   /* of the first violation; empty: none */
     char first_story[320]; /* one line, with the time */

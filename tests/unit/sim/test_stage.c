@@ -91,9 +91,30 @@ static void test_a_whole_exchange_ends_in_order(void **state)
     scenario_fini(&s);
 }
 
+/* Links without rate and delay, and a transfer without end: no time would ever pass. */
+static void test_time_has_to_pass(void **state)
+{
+    (void)state;
+    struct scenario s;
+    two_paths(&s, 0);
+    for (unsigned i = 0; i < 4; i++)
+        s.links[i / 2].lanes[i % 2].delay_ns = 0;
+    s.flows[0].plan.request_bytes = FLOW_ENDLESS;
+    struct stage *stage = calloc(1, sizeof *stage);
+    assert_non_null(stage);
+    stage_init(stage, &s, 1);
+    assert_false(stage_run(stage));
+    assert_string_equal(stage->world.first_rule, "time-passes");
+    stage_close(stage);
+    stage_fini(stage);
+    free(stage);
+    scenario_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_time_has_to_pass),
         cmocka_unit_test(test_bulk_fills_both_paths),
         cmocka_unit_test(test_a_whole_exchange_ends_in_order),
     };
