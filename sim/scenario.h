@@ -75,6 +75,7 @@ struct scenario {
     uint64_t duration_ns; /* the story lasts this long */
     uint64_t heal_ns;     /* when faults are over; liveness is demanded from here; 0: never demanded */
     uint64_t patience_ns; /* after heal_ns every flow that ends must have ended */
+    bool must_complete;   /* nothing in it excuses an error: where liveness is demanded, so is every byte */
     bool wrap_soon;       /* sequence numbers start shortly before they wrap */
     struct host_spec *hosts;
     struct router_spec *routers;

@@ -250,6 +250,28 @@ static void demand_liveness(struct stage *stage)
     }
 }
 
+/* A definite error ends a flow, but only hosts, programs and middleboxes that misbehave excuse one. */
+static void demand_success(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->scenario->flow_count; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            const struct flow_end *end = &stage->flows[i]->ends[side];
+            if (!stage->flows[i]->started || flow_is_endless(stage->flows[i]) || (end->finished && !end->error))
+                continue;
+            world_violation(&stage->world, "no-error-for-nothing", "%s: the %s ended with error %d",
+                            stage->flows[i]->plan.name, side == FLOW_CLIENT ? "client" : "server", -end->error);
+            return;
+        }
+}
+
+static void demand_the_end(struct stage *stage)
+{
+    if (!world_failed(&stage->world))
+        demand_liveness(stage);
+    if (!world_failed(&stage->world) && stage->scenario->must_complete)
+        demand_success(stage);
+}
+
 bool stage_run(struct stage *stage)
 {
     const struct scenario *s = stage->scenario;
@@ -262,12 +284,11 @@ bool stage_run(struct stage *stage)
     }
     if (s->heal_ns && demand_ns < over_ns) {
         world_run(world, demand_ns);
-        if (!world_failed(world))
-            demand_liveness(stage);
+        demand_the_end(stage);
     }
     world_run(world, over_ns);
-    if (!world_failed(world) && s->heal_ns && demand_ns >= over_ns)
-        demand_liveness(stage);
+    if (s->heal_ns && demand_ns >= over_ns)
+        demand_the_end(stage);
     LIST_EACH (it, &stage->watchers) {
         struct watcher *watcher = LIST_ENTRY(it, struct watcher, link);
         if (watcher->end)

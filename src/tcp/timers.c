@@ -57,8 +57,9 @@ static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
 {
     if (tcp->state == TCPS_SYN_SENT)
         return tcp->handshake_tries >= TCP_SYN_TRIES_MAX;
-    if (tcp->state == TCPS_SYN_RECEIVED)
-        return tcp->handshake_tries >= TCP_SYNACK_TRIES_MAX;
+    if (tcp->state == TCPS_SYN_RECEIVED) /* a SYN/ACK that answers a repeated SYN shows that the peer is there */
+        return tcp->timeouts + 1 >= TCP_SYNACK_TRIES_MAX ||
+               tcp->handshake_tries >= TCP_SYNACK_TRIES_MAX + TCP_SYN_TRIES_MAX;
     if (tcp->unanswered_since_ns == 0)
         tcp->unanswered_since_ns = now_ns;
     return now_ns - tcp->unanswered_since_ns >= TCP_R2_NS;

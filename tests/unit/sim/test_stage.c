@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -111,9 +112,64 @@ static void test_time_has_to_pass(void **state)
     scenario_fini(&s);
 }
 
+/* A way back that is cut for a while, on the only link: SYN after SYN arrives, and no answer does. */
+static void come_back(struct scenario *s, uint64_t cut_ns)
+{
+    two_paths(s, 20 * MBIT);
+    s->link_count = 1;
+    s->duration_ns = 500 * NS_PER_S;
+    s->heal_ns = cut_ns;
+    s->patience_ns = 400 * NS_PER_S;
+    s->must_complete = true;
+    s->flows[0].plan.request_bytes = 100000;
+    for (unsigned i = 0; i < 2; i++) {
+        struct change_spec *change = scenario_add_change(s, i * cut_ns, "path0");
+        memcpy(change->lanes, s->links[0].lanes, sizeof change->lanes);
+        change->lanes_set[1] = true;
+        change->lanes[1].down = i == 0;
+    }
+}
+
+/* RFC 9293 3.8.3: a server that hears the SYN again and again does not take the client for gone. */
+static void test_a_handshake_outlasts_a_silence(void **state)
+{
+    (void)state;
+    for (unsigned s_cut = 1; s_cut <= 14; s_cut++) {
+        struct scenario s;
+        uint64_t received;
+        come_back(&s, s_cut * NS_PER_S);
+        play(&s, 1, &received);
+        assert_int_equal(received, 100000);
+        scenario_fini(&s);
+    }
+}
+
+/* Silence for good is a definite error, but one that a scenario may rule out. */
+static void test_an_error_may_be_ruled_out(void **state)
+{
+    (void)state;
+    for (unsigned ruled_out = 0; ruled_out < 2; ruled_out++) {
+        struct scenario s;
+        come_back(&s, 300 * NS_PER_S);
+        s.must_complete = ruled_out;
+        s.heal_ns = NS_PER_S;
+        struct stage *stage = calloc(1, sizeof *stage);
+        assert_non_null(stage);
+        stage_init(stage, &s, 1);
+        assert_int_equal(stage_run(stage), !ruled_out);
+        assert_string_equal(stage->world.first_rule, ruled_out ? "no-error-for-nothing" : "");
+        stage_close(stage);
+        stage_fini(stage);
+        free(stage);
+        scenario_fini(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_handshake_outlasts_a_silence),
+        cmocka_unit_test(test_an_error_may_be_ruled_out),
         cmocka_unit_test(test_time_has_to_pass),
         cmocka_unit_test(test_bulk_fills_both_paths),
         cmocka_unit_test(test_a_whole_exchange_ends_in_order),
