@@ -154,9 +154,14 @@ static void copy_scenario(struct scenario *to, const struct scenario *from)
 void swarm_plan_stage(const struct swarm_plan *plan, struct scenario *s)
 {
     copy_scenario(s, &plan->base);
-    for (unsigned i = 0; i < plan->fault_count; i++)
-        if (plan->faults[i].enabled)
-            apply(plan, s, &plan->faults[i]);
+    s->must_complete = true; /* faults of links heal in seconds; TCP tries for minutes */
+    for (unsigned i = 0; i < plan->fault_count; i++) {
+        const struct swarm_fault *fault = &plan->faults[i];
+        if (!fault->enabled)
+            continue;
+        apply(plan, s, fault);
+        s->must_complete = s->must_complete && (is_link_fault(fault) || fault->kind == FAULT_READER);
+    }
 }
 
 char *swarm_fault_text(const struct swarm_plan *plan, const struct swarm_fault *fault, char *text, size_t size)
