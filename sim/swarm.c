@@ -12,7 +12,6 @@ void swarm_play(const struct swarm_plan *plan, const char *capture, struct swarm
 {
     struct scenario scenario;
     struct watcher *recorder;
-    int capture_err; /* a capture that fails does not change the verdict */
     struct stage *stage = sim_new(sizeof *stage);
     swarm_plan_stage(plan, &scenario);
     *verdict = (struct swarm_verdict){0};
@@ -21,7 +20,7 @@ void swarm_play(const struct swarm_plan *plan, const char *capture, struct swarm
     } else {
         stage_init(stage, &scenario, plan->seed);
         stage_watch(stage, judges_new());
-        if (capture && (recorder = recorder_new(capture, &capture_err)))
+        if (capture && (recorder = recorder_new(capture, &verdict->capture_err)))
             stage_watch(stage, recorder);
         stage_run(stage);
         verdict->good = stage_close(stage);

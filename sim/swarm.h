@@ -66,9 +66,11 @@ struct swarm_verdict {
     bool good;
     char rule[48], story[320];
     uint64_t trace, hops;
+    int capture_err; /* 0 or a negative errno; the verdict stands either way */
 };
 
-/* Plays the plan under the judges. With `capture` not NULL it writes all that the hosts sent and received there. */
+/* Plays the plan under the judges. With `capture` not NULL it writes all that the hosts sent and received there, and
+ * `capture_err` of the verdict tells how that went. */
 void swarm_play(const struct swarm_plan *plan, const char *capture, struct swarm_verdict *verdict);
 
 /* Disables faults, one after another, as long as `fails` says that the story still goes wrong. Returns how often it

@@ -102,7 +102,10 @@ static void report_failure(const struct swarm_run *run, uint64_t seed, const str
     struct swarm_verdict again;
     if (run->capture && swarm_try_start(&t, &plan, path, true) == 0) {
         swarm_try_finish(&t, &again);
-        printf(access(path, R_OK) == 0 ? "  capture: %s\n" : "  no capture: %s cannot be written\n", path);
+        if (again.capture_err)
+            printf("  no capture: %s: %s\n", path, strerror(-again.capture_err));
+        else
+            printf("  capture: %s\n", path);
     }
     swarm_plan_fini(&plan);
 }
