@@ -95,7 +95,7 @@ struct conn {
     bool checksums;              /* DSS checksums are in use (RFC 8684 3.1, flag A) */
     bool peer_refuses_joins;     /* flag C */
     bool peer_dsn_64;            /* the peer maps with 64-bit DSNs */
-    bool key_said;               /* the last bare segment carried MP_CAPABLE */
+    bool key_said;               /* the last segment carried MP_CAPABLE with both keys */
     uint8_t infinite_tells;      /* bare segments that still carry the infinite mapping */
     uint64_t infinite_from;      /* subflow sequence number where it was in force first; 0: never */
     bool answered;               /* a DATA_ACK came with the acknowledgement of data: options pass both ways */

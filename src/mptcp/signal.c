@@ -135,7 +135,7 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
         count_signal(subflow_of(tcp));
     if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
         conn->removed.count = 0;
-    conn->key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE);
+    conn->key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
     if (conn->key_said && conn->fin_sent) /* it took the place of a DATA_FIN */
         tcp_signal_now(tcp);
     if (!mptcp_has(&sent->mp, MPTCP_ADD_ADDR))

@@ -92,6 +92,26 @@ static void test_a_whole_exchange_ends_in_order(void **state)
     scenario_fini(&s);
 }
 
+/* Its third packet is MP_CAPABLE, not yet the DATA_FIN: without the keys the server would wait for another SYN/ACK. */
+static void test_a_client_with_nothing_to_say_is_served_at_once(void **state)
+{
+    (void)state;
+    struct scenario s;
+    two_paths(&s, 20 * MBIT);
+    s.flows[0].plan.response_bytes = 1000;
+    struct stage *stage = calloc(1, sizeof *stage);
+    assert_non_null(stage);
+    stage_init(stage, &s, 1);
+    assert_true(stage_run(stage));
+    const struct flow_end *client = &stage->flows[0]->ends[FLOW_CLIENT];
+    assert_int_equal(client->received, 1000);
+    assert_true(client->first_read_ns - WORLD_START_NS < 100 * NS_PER_MS);
+    assert_true(stage_close(stage));
+    stage_fini(stage);
+    free(stage);
+    scenario_fini(&s);
+}
+
 /* Links without rate and delay, and a transfer without end: no time would ever pass. */
 static void test_time_has_to_pass(void **state)
 {
@@ -173,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_time_has_to_pass),
         cmocka_unit_test(test_bulk_fills_both_paths),
         cmocka_unit_test(test_a_whole_exchange_ends_in_order),
+        cmocka_unit_test(test_a_client_with_nothing_to_say_is_served_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
