@@ -31,12 +31,12 @@ struct world {
     uint32_t node_count;
     struct hawser_buf_pool *packets;
     struct address_book addresses; /* that routers know of */
-    uint64_t trace;        /* hash over every hand-over of a packet */
-    uint64_t hops;         /* hand-overs of packets */
-    uint64_t moment_hops;  /* those before this moment */
-    uint64_t violations;   /* of rules that judges watch over */
-    char first_rule[48];   /* of the first violation; empty: none */
-    char first_story[320]; /* one line, with the time */
+    uint64_t trace;                /* hash over every hand-over of a packet */
+    uint64_t hops;                 /* hand-overs of packets */
+    uint64_t moment_hops;          /* those before this moment */
+    uint64_t violations;           /* of rules that judges watch over */
+    char first_rule[48];           /* of the first violation; empty: none */
+    char first_story[320];         /* one line, with the time */
 };
 
 /* An empty world at WORLD_START_NS, for packets of up to `packet_room` bytes. */
