@@ -203,7 +203,7 @@ static bool check_address_changes(const struct scenario *s, const struct ownersh
 
 static bool check_addresses(const struct scenario *s, struct complaint *c)
 {
-    size_t most = 2 * SCENARIO_ADDRESSES_MAX * s->link_count + s->address_count;
+    size_t most = s->link_count * 2 * SCENARIO_ADDRESSES_MAX + s->address_count;
     struct ownership *all = sim_new((most + 1) * sizeof *all);
     size_t count = collect_addresses(s, all);
     bool good = check_ownership(all, count, c) && check_room(all, count, c) && check_address_changes(s, all, count, c);
