@@ -16,7 +16,8 @@ static enum box_fate inject_reset(struct box *box, unsigned port, struct packet 
     if (seg->tcp.flags & (TCP_SYN | TCP_RST) || !box_selects(box, seg))
         return BOX_PASS;
     static const uint32_t offsets[] = {[RST_EXACT] = 0, [RST_IN_WINDOW] = 1000, [RST_OUTSIDE] = UINT32_C(1) << 30};
-    uint32_t seq = seg->tcp.seq.v + seg->payload_len + offsets[HW_MIN(box->config.amount, (uint32_t)RST_OUTSIDE)];
+    uint32_t next = seg->tcp.seq.v + seg->payload_len + !!(seg->tcp.flags & TCP_FIN);
+    uint32_t seq = next + offsets[HW_MIN(box->config.amount, (uint32_t)RST_OUTSIDE)];
     const struct box_forgery forgery = {.src = &seg->src, .dst = &seg->dst, .flags = TCP_RST, .seq = seq};
     struct packet *reset = box_forge(box, &forgery);
     box_pass_on(box, port, packet, now_ns);
