@@ -7,7 +7,7 @@
 #include "sim/memory.h"
 #include "wire/bytes.h"
 
-enum { OPT_END = 0, OPT_NOP = 1, IPV4_LENGTH_OFFSET = 2, IPV6_LENGTH_OFFSET = 4, OPTIONS_MAX = 40 };
+enum { OPT_END = 0, OPT_NOP = 1, OPT_SACK = 5, IPV4_LENGTH_OFFSET = 2, IPV6_LENGTH_OFFSET = 4, OPTIONS_MAX = 40 };
 
 static struct box *box_at(struct node *node) { return HW_CONTAINER(node, struct box, node); }
 
@@ -178,4 +178,15 @@ bool box_next_option(const struct box_segment *seg, uint32_t *at, uint8_t *kind,
         return false;
     *len = seg->options[*at + 1];
     return *len >= 2 && *at + *len <= seg->options_len;
+}
+
+unsigned box_sack_edges(const struct box_segment *seg, uint8_t *edges[BOX_SACK_EDGES_MAX])
+{
+    uint32_t at = 0, len = 0;
+    unsigned n = 0;
+    uint8_t kind;
+    while (box_next_option(seg, &at, &kind, &len))
+        for (uint32_t i = 2; kind == OPT_SACK && i + 4 <= len && n < BOX_SACK_EDGES_MAX; i += 4)
+            edges[n++] = seg->options + at + i;
+    return n;
 }

@@ -78,4 +78,9 @@ struct packet *box_forge(struct box *box, const struct box_forgery *forgery);
 /* Steps through options: the kind at *at and its length, or false at the end. Start with both 0. */
 bool box_next_option(const struct box_segment *seg, uint32_t *at, uint8_t *kind, uint32_t *len);
 
+#define BOX_SACK_EDGES_MAX 10 /* numbers of four bytes in 40 bytes of options */
+
+/* Where the sequence numbers in its SACK options are (RFC 2018 3); how many. */
+unsigned box_sack_edges(const struct box_segment *seg, uint8_t *edges[BOX_SACK_EDGES_MAX]);
+
 #endif

@@ -4,8 +4,6 @@
 #include "sim/boxes/kinds.h"
 #include "wire/bytes.h"
 
-enum { OPT_SACK = 5 };
-
 struct randomiser {
     struct box box;
     struct box_flows flows;
@@ -13,16 +11,12 @@ struct randomiser {
 
 static struct randomiser *randomiser_of(struct box *box) { return HW_CONTAINER(box, struct randomiser, box); }
 
-static void shift_sacks(struct box_segment *seg, uint32_t shift)
+static void shift_sacks(const struct box_segment *seg, uint32_t shift)
 {
-    uint32_t at = 0, len = 0;
-    uint8_t kind;
-    while (box_next_option(seg, &at, &kind, &len)) {
-        if (kind != OPT_SACK)
-            continue;
-        for (uint32_t i = 2; i + 4 <= len; i += 4)
-            put32(seg->options + at + i, get32(seg->options + at + i) - shift);
-    }
+    uint8_t *edges[BOX_SACK_EDGES_MAX];
+    unsigned n = box_sack_edges(seg, edges);
+    for (unsigned i = 0; i < n; i++)
+        put32(edges[i], get32(edges[i]) - shift);
 }
 
 static enum box_fate randomise(struct box *box, unsigned port, struct packet *packet, struct box_segment *seg,

@@ -1,7 +1,13 @@
-/* Rewrites payload and changes its length, as gateways for FTP do, and mends the sequence numbers; not the mappings. */
+/*
+ * Rewrites payload and changes its length, as gateways for FTP do, and mends the sequence numbers, those of SACK blocks
+ * included; not the mappings.
+ */
+#include <string.h>
+
 #include "sim/boxes/box.h"
 #include "sim/boxes/flows.h"
 #include "sim/boxes/kinds.h"
+#include "wire/bytes.h"
 
 #define GROWTH_DEFAULT 4u
 
@@ -27,6 +33,26 @@ static seq32 shifted_back(const struct box_flow *flow, unsigned port, seq32 ack)
     return seq_lt(back, seq_at(flow->edge[port])) ? seq_at(flow->edge[port]) : back; /* in the middle of the addition */
 }
 
+static void shift_sacks_back(const struct box_flow *flow, unsigned port, const struct box_segment *seg)
+{
+    uint8_t *edges[BOX_SACK_EDGES_MAX];
+    unsigned n = box_sack_edges(seg, edges);
+    for (unsigned i = 0; i < n; i++)
+        put32(edges[i], shifted_back(flow, port, seq_at(get32(edges[i]))).v);
+}
+
+/* The addition, behind the first `kept` bytes: a segment sent again may go on behind it. */
+static bool insert(struct packet *packet, struct box_segment *seg, uint32_t kept, uint32_t growth)
+{
+    uint32_t rest = seg->payload_len - kept;
+    if (!box_set_payload_len(packet, seg, seg->payload_len + growth))
+        return false;
+    memmove(seg->payload + kept + growth, seg->payload + kept, rest);
+    memset(seg->payload + kept, '#', growth);
+    box_rewrite(packet, seg);
+    return true;
+}
+
 static enum box_fate rewrite(struct box *box, unsigned port, struct packet *packet, struct box_segment *seg,
                              uint64_t now_ns)
 {
@@ -39,13 +65,15 @@ static enum box_fate rewrite(struct box *box, unsigned port, struct packet *pack
         flow->edge[port] = end.v - 1; /* numbers above the last byte move */
         flow->shift[port] = growth;
     }
-    bool holds_edge = flow->marked[port] && seg->payload_len && seq_eq(end, seq_at(flow->edge[port] + 1));
+    int32_t ahead = seq_diff(seq_at(flow->edge[port]), seg->tcp.seq);
+    bool holds_edge = flow->marked[port] && ahead >= 0 && (uint32_t)ahead < seg->payload_len;
     seg->tcp.seq = shifted(flow, port, seg->tcp.seq);
     if (seg->tcp.flags & TCP_ACK)
         seg->tcp.ack = shifted_back(flow, 1 - port, seg->tcp.ack);
+    shift_sacks_back(flow, 1 - port, seg);
     box_rewrite(packet, seg);
     if (holds_edge)
-        box->acted += box_set_payload_len(packet, seg, seg->payload_len + growth);
+        box->acted += insert(packet, seg, (uint32_t)ahead + 1, growth);
     return BOX_PASS;
 }
 
