@@ -37,6 +37,7 @@ struct segment {
     uint32_t options_len;
     uint32_t text, len; /* payload: bytes of our text from here on */
     uint32_t fill;      /* and then '#' so many times */
+    uint32_t rest;      /* and then so many more bytes of the text */
 };
 
 static inline void catcher_forward(struct node *node, unsigned port, struct packet *packet, uint64_t now_ns)
@@ -156,7 +157,7 @@ static inline struct packet *packet_of(struct box_bench *b, const struct segment
                              .flags = s->flags,
                              .header_len = (uint8_t)(TCP_HEADER_LEN + s->options_len),
                              .window = s->window};
-    uint32_t tcp_len = tcp.header_len + s->len + s->fill;
+    uint32_t tcp_len = tcp.header_len + s->len + s->fill + s->rest;
     assert_non_null(packet);
     size_t l3 = ip_emit(packet->data, &s->src, &s->dst, 0, tcp_len);
     uint8_t *at = packet->data + l3;
@@ -165,6 +166,8 @@ static inline struct packet *packet_of(struct box_bench *b, const struct segment
     for (uint32_t i = 0; i < s->len; i++)
         at[tcp.header_len + i] = text_at(s->text + i);
     memset(at + tcp.header_len + s->len, '#', s->fill);
+    for (uint32_t i = 0; i < s->rest; i++)
+        at[tcp.header_len + s->len + s->fill + i] = text_at(s->text + s->len + i);
     packet->len = (uint32_t)l3 + tcp_len;
     struct csum sum = {0, false};
     csum_add_pseudo(&sum, &s->src, &s->dst, tcp_len);

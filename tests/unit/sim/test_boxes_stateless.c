@@ -254,6 +254,311 @@ static void the_duplicator_needs_room_in_the_packet(void **state)
     bench_close(&b);
 }
 
+/* ---- the splitter ---- */
+
+static void the_splitter_cuts_in_half(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    struct segment whole = dss(), head = dss(), tail = dss();
+    bench_open(&b, "splitter", (struct box_config){0});
+    whole.flags = TCP_ACK | TCP_PSH | TCP_FIN;
+    whole.len = 101;
+    head.len = 50;
+    tail.flags = whole.flags;
+    tail.seq = tail.text = 5050;
+    tail.len = 51;
+    for (unsigned v6 = 0; v6 < 4; v6++) {
+        send_segment(&b, v6 & 1 ? over_v6(whole) : whole);
+        expect(&b, v6 & 1 ? over_v6(head) : head);
+        expect(&b, v6 & 1 ? over_v6(tail) : tail);
+    }
+    expect_acted(&b, 4);
+    passes(&b, outward(TCP_ACK, 1, 0));
+    passes(&b, outward(TCP_ACK, 1, 1)); /* half of it is nothing */
+    passes(&b, outward(TCP_SYN, 1, 100));
+    passes(&b, outward(TCP_RST, 1, 100));
+    expect_acted(&b, 4);
+    bench_close(&b);
+}
+
+static void the_splitter_cuts_where_it_is_told(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    bench_open(&b, "splitter", (struct box_config){.amount = 30});
+    send_segment(&b, outward(TCP_ACK, UINT32_MAX - 9, 31)); /* numbers wrap */
+    expect(&b, outward(TCP_ACK, UINT32_MAX - 9, 30));
+    struct segment tail = outward(TCP_ACK, 20, 1);
+    tail.text = UINT32_MAX - 9 + 30;
+    expect(&b, tail);
+    passes(&b, outward(TCP_ACK, 1, 30));
+    expect_acted(&b, 1);
+    bench_close(&b);
+}
+
+/* ---- shrinking and dropping ---- */
+
+static void the_shrinker_bounds_windows(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    struct segment small = dss();
+    bench_open(&b, "window-shrinker", (struct box_config){.amount = 300});
+    small.window = 300;
+    becomes(&b, dss(), small);
+    becomes(&b, over_v6(dss()), over_v6(small));
+    passes(&b, small);
+    expect_acted(&b, 2);
+    bench_close(&b);
+    bench_open(&b, "window-shrinker", (struct box_config){.data_only = true});
+    small.window = 0;
+    becomes(&b, dss(), small);
+    passes(&b, syn());
+    expect_acted(&b, 1);
+    bench_close(&b);
+}
+
+static void the_dropper_takes_aim(void **state)
+{
+    (void)state;
+    const struct segment of[] = {[1] = outward(TCP_ACK | TCP_FIN, 1, 0),
+                                 [2] = outward(TCP_ACK, 1, 0),
+                                 [3] = outward(TCP_ACK, 1, 10),
+                                 [4] = outward(TCP_ACK | TCP_RST, 1, 0),
+                                 [5] = syn()};
+    for (uint32_t amount = 0; amount <= 4; amount++) {
+        struct box_bench b;
+        bench_open(&b, "dropper", (struct box_config){.amount = amount});
+        for (uint32_t i = 1; i < HW_ARRAY_LEN(of); i++)
+            (amount == 0 || i == amount ? is_dropped : passes)(&b, of[i]);
+        expect_acted(&b, amount ? 1 : HW_ARRAY_LEN(of) - 1);
+        bench_close(&b);
+    }
+}
+
+static void the_syn_dropper_drops_syns_with_mptcp(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    bench_open(&b, "syn-dropper", (struct box_config){0});
+    is_dropped(&b, syn());
+    is_dropped(&b, over_v6(syn()));
+    is_dropped(&b, turned(syn()));
+    passes(&b, stripped(syn(), 30));
+    passes(&b, outward(TCP_SYN, 1, 0));
+    passes(&b, dss());
+    expect_acted(&b, 3);
+    bench_close(&b);
+    bench_open(&b, "syn-dropper", (struct box_config){.amount = 2});
+    is_dropped(&b, syn());
+    passes(&b, dss());
+    is_dropped(&b, syn());
+    passes(&b, syn());
+    expect_acted(&b, 2);
+    bench_close(&b);
+}
+
+/* ---- injectors ---- */
+
+static struct segment reset_behind(struct segment s, uint32_t seq)
+{
+    s.seq = seq;
+    s.flags = TCP_RST;
+    s.ack = s.window = 0;
+    s.options_len = s.len = 0;
+    return s;
+}
+
+static void a_reset_follows_a_segment(void **state)
+{
+    (void)state;
+    static const uint32_t offsets[] = {0, 1000, UINT32_C(1) << 30, UINT32_C(1) << 30};
+    for (uint32_t amount = 0; amount < HW_ARRAY_LEN(offsets); amount++) {
+        struct box_bench b;
+        bench_open(&b, "rst-injector", (struct box_config){.amount = amount});
+        send_segment(&b, dss());
+        expect(&b, dss());
+        expect(&b, reset_behind(dss(), 5100 + offsets[amount]));
+        send_segment(&b, over_v6(turned(dss())));
+        expect(&b, over_v6(turned(dss())));
+        expect(&b, over_v6(turned(reset_behind(dss(), 5100 + offsets[amount]))));
+        struct segment fin = outward(TCP_ACK | TCP_FIN, 1, 10); /* a FIN counts as a byte */
+        send_segment(&b, fin);
+        expect(&b, fin);
+        expect(&b, reset_behind(fin, 12 + offsets[amount]));
+        passes(&b, syn());
+        passes(&b, outward(TCP_RST, 1, 0));
+        expect_acted(&b, 3);
+        bench_close(&b);
+    }
+}
+
+static void expect_icmp(struct box_bench *b, const struct segment *about, uint8_t type, uint8_t code, uint32_t mtu,
+                        bool forged)
+{
+    bool v4 = hawser_addr_is_v4(&about->src);
+    uint32_t l3 = v4 ? IPV4_HEADER_LEN : IPV6_HEADER_LEN;
+    struct packet *got = next_packet(b, BOX_INNER), *quoted = packet_of(b, about);
+    struct ip_header ip;
+    struct csum sum = {0, false};
+    assert_int_equal(ip_parse(got->data, got->len, false, &ip), IP_OK);
+    assert_int_equal(ip.protocol, v4 ? 1 : 58);
+    assert_true(hawser_addr_same_ip(&ip.src, &about->dst) && hawser_addr_same_ip(&ip.dst, &about->src));
+    assert_true(ip.header_len == l3 && ip.payload_len == 8 + 64 && got->len == l3 + ip.payload_len);
+    if (!v4) { /* RFC 4443 2.3, by hand: addresses, length, next header */
+        csum_add(&sum, got->data + 8, 32);
+        csum_add32(&sum, ip.payload_len);
+        csum_add32(&sum, 58);
+    }
+    csum_add(&sum, got->data + l3, ip.payload_len);
+    assert_int_equal(csum_fold(&sum), 0xffff);
+    assert_true(got->data[l3] == type && got->data[l3 + 1] == code && get32(got->data + l3 + 4) == mtu);
+    if (forged) {
+        assert_memory_not_equal(got->data + l3 + 8 + l3 + 4, quoted->data + l3 + 4, 4);
+        memcpy(quoted->data + l3 + 4, got->data + l3 + 8 + l3 + 4, 4);
+    }
+    assert_memory_equal(got->data + l3 + 8, quoted->data, 64);
+    packet_free(got);
+    packet_free(quoted);
+}
+
+static void icmp_errors_go_back_to_the_sender(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t type[2], code[2]; /* IPv4, IPv6 */
+        uint32_t mtu;
+    } wanted[] = {{{3, 1}, {3, 4}, 0}, {{3, 2}, {4, 0}, 1280}, {{3, 1}, {3, 4}, 0}};
+    for (uint32_t amount = 0; amount < HW_ARRAY_LEN(wanted); amount++) {
+        struct box_bench b;
+        bench_open(&b, "icmp-sender", (struct box_config){.amount = amount, .direction = BOX_OUTWARD});
+        for (unsigned i = 0; i < 4; i++) {
+            struct segment s = i & 2 ? over_v6(dss()) : dss();
+            send_segment(&b, s);
+            expect_icmp(&b, &s, wanted[amount].type[i / 2], wanted[amount].code[i / 2], wanted[amount].mtu,
+                        amount == 2);
+            expect(&b, s);
+        }
+        passes(&b, turned(dss()));
+        expect_acted(&b, 4);
+        bench_close(&b);
+    }
+}
+
+static void the_replayer_says_it_once_more(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    bench_open(&b, "replayer", (struct box_config){0});
+    passes(&b, dss());
+    run_to(&b, 5 * MS);
+    passes(&b, over_v6(turned(dss())));
+    run_to(&b, NS_PER_S - 1);
+    expect_nothing(&b);
+    run_to(&b, NS_PER_S);
+    expect(&b, dss());
+    expect_nothing(&b);
+    run_to(&b, 10 * NS_PER_S);
+    expect(&b, over_v6(turned(dss())));
+    assert_true(came_at(&b, BOX_INNER) == NS_PER_S + 5 * MS);
+    expect_acted(&b, 2);
+    passes(&b, dss()); /* still held in the end */
+    bench_close(&b);
+    bench_open(&b, "replayer", (struct box_config){.period_ns = 20 * MS});
+    passes(&b, dss());
+    run_to(&b, NS_PER_S);
+    expect(&b, dss());
+    assert_true(came_at(&b, BOX_OUTER) == 20 * MS);
+    bench_close(&b);
+}
+
+static void the_replayer_remembers_only_so_much(void **state)
+{
+    (void)state;
+    enum { REPLAYS_MAX = 64 };
+    struct box_bench b;
+    bench_open(&b, "replayer", (struct box_config){0});
+    for (uint32_t i = 0; i < 2 * REPLAYS_MAX; i++)
+        passes(&b, outward(TCP_ACK, i, 10));
+    run_to(&b, 3 * NS_PER_S);
+    for (uint32_t i = 0; i < REPLAYS_MAX; i++)
+        expect(&b, outward(TCP_ACK, i, 10));
+    expect_nothing(&b);
+    expect_acted(&b, REPLAYS_MAX);
+    bench_close(&b);
+}
+
+/* ---- the rewriter: it does remember, but little ---- */
+
+static struct segment grown(struct segment s, uint32_t by)
+{
+    s.fill = by;
+    return s;
+}
+
+static struct segment moved(struct segment s, uint32_t by)
+{
+    s.seq += by;
+    return s;
+}
+
+static struct segment acking(struct segment s, uint32_t ack)
+{
+    s.ack = ack;
+    return s;
+}
+
+static void the_rewriter_lengthens_and_moves_what_follows(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    bench_open(&b, "payload-rewriter", (struct box_config){0});
+    passes(&b, outward(TCP_SYN, 4999, 0));
+    passes(&b, outward(TCP_ACK, 5000, 0));
+    becomes(&b, dss(), grown(dss(), 4)); /* 5000 to 5099 */
+    becomes(&b, outward(TCP_ACK, 5100, 50), moved(outward(TCP_ACK, 5100, 50), 4));
+    becomes(&b, outward(TCP_ACK | TCP_FIN, 5150, 0), moved(outward(TCP_ACK | TCP_FIN, 5150, 0), 4));
+    becomes(&b, dss(), grown(dss(), 4));    /* sent again: the same */
+    passes(&b, outward(TCP_ACK, 5000, 60)); /* sent again in part */
+    becomes(&b, outward(TCP_ACK, 5060, 40), grown(outward(TCP_ACK, 5060, 40), 4));
+    expect_acted(&b, 3);
+    struct segment longer = grown(outward(TCP_ACK, 5060, 40), 4); /* sent again with more behind */
+    longer.rest = 30;
+    becomes(&b, outward(TCP_ACK, 5060, 70), longer);
+    expect_acted(&b, 4);
+    static const uint32_t acks[][2] = {{5000, 5000}, {5099, 5099}, {5101, 5099},
+                                       {5103, 5099}, {5104, 5100}, {5154, 5150}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(acks); i++)
+        becomes(&b, acking(inward(TCP_ACK, 70000, 0), acks[i][0]), acking(inward(TCP_ACK, 70000, 0), acks[i][1]));
+    struct segment reply = acking(inward(TCP_ACK, 70000, 10), 5000); /* the other way likewise */
+    becomes(&b, reply, grown(reply, 4));
+    becomes(&b, acking(outward(TCP_ACK, 5150, 0), 70014), acking(moved(outward(TCP_ACK, 5150, 0), 4), 70010));
+    expect_acted(&b, 5);
+    bench_close(&b);
+}
+
+static void the_rewriter_mends_sack_blocks(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    struct tcp_options seen, wanted;
+    bench_open(&b, "payload-rewriter", (struct box_config){.amount = 7, .direction = BOX_OUTWARD});
+    becomes(&b, over_v6(plain()), over_v6(grown(plain(), 7)));
+    tcp_options_clear(&seen);
+    seen.present = TCP_OPT_SACK;
+    seen.sack_count = 2;
+    seen.sack[0] = (struct sack_block){seq_at(5107), seq_at(5157)};
+    seen.sack[1] = (struct sack_block){seq_at(5020), seq_at(5040)};
+    wanted = seen;
+    wanted.sack[0] = (struct sack_block){seq_at(5100), seq_at(5150)};
+    struct segment ack = over_v6(acking(inward(TCP_ACK, 70000, 0), 5010));
+    becomes(&b, with_options(ack, seen), with_options(ack, wanted));
+    passes(&b, over_v6(acking(inward(TCP_ACK, 70000, 20), 5010))); /* not in this direction */
+    expect_acted(&b, 1);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +572,17 @@ int main(void)
         cmocka_unit_test(broken_options_do_no_harm),
         cmocka_unit_test(the_duplicator_says_an_option_twice),
         cmocka_unit_test(the_duplicator_needs_room_in_the_packet),
+        cmocka_unit_test(the_splitter_cuts_in_half),
+        cmocka_unit_test(the_splitter_cuts_where_it_is_told),
+        cmocka_unit_test(the_shrinker_bounds_windows),
+        cmocka_unit_test(the_dropper_takes_aim),
+        cmocka_unit_test(the_syn_dropper_drops_syns_with_mptcp),
+        cmocka_unit_test(a_reset_follows_a_segment),
+        cmocka_unit_test(icmp_errors_go_back_to_the_sender),
+        cmocka_unit_test(the_replayer_says_it_once_more),
+        cmocka_unit_test(the_replayer_remembers_only_so_much),
+        cmocka_unit_test(the_rewriter_lengthens_and_moves_what_follows),
+        cmocka_unit_test(the_rewriter_mends_sack_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
