@@ -22,17 +22,10 @@ static enum box_fate guard(struct box *box, unsigned port, struct packet *packet
         (void)box_flows_get(flows, port, seg, now_ns);
         return BOX_PASS;
     }
-    struct box_flow *flow = box_flows_find(flows, port, seg, 0);
-    if (flow && box->config.idle_ns && now_ns - flow->since_ns > box->config.idle_ns) {
-        box_flow_forget(flow);
-        flow = NULL;
-    }
-    if (!flow) {
-        box->acted++;
-        return BOX_DROP;
-    }
-    flow->since_ns = flow->used_ns = now_ns;
-    return BOX_PASS;
+    if (box_flows_find(flows, port, seg, now_ns))
+        return BOX_PASS;
+    box->acted++;
+    return BOX_DROP;
 }
 
 static void firewall_fini(struct box *box) { box_flows_fini(&firewall_of(box)->flows); }
@@ -40,6 +33,7 @@ static void firewall_fini(struct box *box) { box_flows_fini(&firewall_of(box)->f
 struct node *box_firewall(struct world *world, const char *name, const struct box_config *config)
 {
     struct box *box = box_make(world, name, config, sizeof(struct firewall), guard);
+    firewall_of(box)->flows.idle_ns = config->idle_ns;
     box->always = true;
     box->fini = firewall_fini;
     return &box->node;

@@ -9,12 +9,20 @@ struct box_flow *box_flows_find(struct box_flows *flows, unsigned port, const st
     for (unsigned i = 0; i < BOX_FLOWS_MAX; i++) {
         struct box_flow *flow = &flows->list[i];
         if (flow->alive && flow->inner.port == inner->port && flow->outer.port == outer->port &&
-            hawser_addr_equal(&flow->inner, inner) && hawser_addr_equal(&flow->outer, outer)) {
-            flow->used_ns = now_ns;
-            return flow;
-        }
+            hawser_addr_equal(&flow->inner, inner) && hawser_addr_equal(&flow->outer, outer))
+            return box_flow_used(flows, flow, now_ns) ? flow : NULL;
     }
     return NULL;
+}
+
+bool box_flow_used(const struct box_flows *flows, struct box_flow *flow, uint64_t now_ns)
+{
+    if (flows->idle_ns && now_ns - flow->used_ns > flows->idle_ns) {
+        box_flow_forget(flow);
+        return false;
+    }
+    flow->used_ns = now_ns;
+    return true;
 }
 
 struct box_flow *box_flows_get(struct box_flows *flows, unsigned port, const struct box_segment *seg, uint64_t now_ns)

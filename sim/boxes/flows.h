@@ -20,6 +20,7 @@ struct box_flow {
 
 struct box_flows {
     struct box_flow list[BOX_FLOWS_MAX];
+    uint64_t idle_ns; /* a connection is forgotten after such a silence; 0: never */
 };
 
 /* The connection of a segment that entered at `port`, or NULL. */
@@ -27,6 +28,9 @@ struct box_flow *box_flows_find(struct box_flows *flows, unsigned port, const st
 
 /* Likewise, made when there is none. What the one that makes room holds is freed. */
 struct box_flow *box_flows_get(struct box_flows *flows, unsigned port, const struct box_segment *seg, uint64_t now_ns);
+
+/* The connection goes on at `now_ns`; false when it was silent for too long, and is forgotten. */
+bool box_flow_used(const struct box_flows *flows, struct box_flow *flow, uint64_t now_ns);
 
 void box_flow_forget(struct box_flow *flow);
 void box_flows_fini(struct box_flows *flows);

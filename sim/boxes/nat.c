@@ -47,14 +47,12 @@ static enum box_fate outbound(struct nat *nat, struct packet *packet, struct box
 
 static enum box_fate inbound(struct nat *nat, struct packet *packet, struct box_segment *seg, uint64_t now_ns)
 {
-    const struct box_config *c = &nat->box.config;
     for (unsigned i = 0; i < BOX_FLOWS_MAX; i++) {
         struct box_flow *flow = &nat->flows.list[i];
         if (!flow->alive || flow->public_port != seg->dst.port || !hawser_addr_equal(&flow->outer, &seg->src))
             continue;
-        if (c->idle_ns && now_ns - flow->used_ns > c->idle_ns)
+        if (!box_flow_used(&nat->flows, flow, now_ns))
             break;
-        flow->used_ns = now_ns;
         set_address(packet, IPV4_DST_OFFSET, &flow->inner);
         seg->tcp.dst_port = flow->inner.port;
         box_rewrite(packet, seg);
@@ -77,6 +75,7 @@ static void nat_fini(struct box *box) { box_flows_fini(&nat_of(box)->flows); }
 struct node *box_nat(struct world *world, const char *name, const struct box_config *config)
 {
     struct box *box = box_make(world, name, config, sizeof(struct nat), translate);
+    nat_of(box)->flows.idle_ns = config->idle_ns;
     box->always = true;
     box->fini = nat_fini;
     return &box->node;
