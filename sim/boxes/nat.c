@@ -21,6 +21,7 @@ static void take_port(struct nat *nat, struct box_flow *flow, uint64_t now_ns)
 {
     flow->public_port = (uint16_t)(PORT_FIRST + nat->next_port++ % PORT_COUNT);
     flow->since_ns = now_ns;
+    nat->box.acted++;
 }
 
 static void set_address(struct packet *packet, size_t offset, const struct hawser_addr *addr)
@@ -36,7 +37,6 @@ static enum box_fate outbound(struct nat *nat, struct packet *packet, struct box
         flow = box_flows_get(&nat->flows, BOX_INNER, seg, now_ns);
         take_port(nat, flow, now_ns);
     } else if (c->period_ns && now_ns - flow->since_ns >= c->period_ns && box_acts(&nat->box, BOX_INNER, now_ns)) {
-        nat->box.acted++;
         take_port(nat, flow, now_ns);
     }
     set_address(packet, IPV4_SRC_OFFSET, &c->addr);
