@@ -65,8 +65,8 @@ static enum box_fate coalesce(struct box *box, unsigned port, struct packet *pac
 {
     struct coalescer *c = coalescer_of(box);
     struct box_flow *flow = box_flows_get(&c->flows, port, seg, now_ns);
-    bool may_wait =
-        box_acts(box, port, now_ns) && seg->payload_len && !(seg->tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST));
+    bool may_wait = box_acts(box, port, now_ns) && seg->payload_len && !packet->damaged && /* its checksum tells */
+                    !(seg->tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST));
     if (may_wait && flow->held[port] && joins(flow->held[port], seg)) {
         box->acted++;
         join(flow->held[port], seg);
