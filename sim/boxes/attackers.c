@@ -53,7 +53,6 @@ static void attacker_on_time(struct box *box, uint64_t now_ns)
     a->aimed = false;
     if (!box_acts(box, a->port, now_ns))
         return;
-    box->acted++;
     a->attack(a, now_ns);
 }
 
@@ -71,8 +70,10 @@ static struct node *make_attacker(struct world *world, const char *name, const s
 static void send_along(struct attacker *a, const struct box_forgery *forgery, uint64_t now_ns)
 {
     struct packet *packet = box_forge(&a->box, forgery);
-    if (packet)
-        box_pass_on(&a->box, a->port, packet, now_ns);
+    if (!packet)
+        return;
+    a->box.acted++;
+    box_pass_on(&a->box, a->port, packet, now_ns);
 }
 
 static uint32_t guess(struct attacker *a) { return (uint32_t)prng_next(&a->box.node.rng); }
