@@ -109,6 +109,25 @@ static struct node_port interface_of(const struct stage *stage, const struct cab
     return at;
 }
 
+static size_t link_index(const struct scenario *s, const char *name)
+{
+    return (size_t)(scenario_find_link(s, name) - s->links);
+}
+
+/* Does the i-th address change bring an address that nothing before it has? */
+static bool is_new_address(const struct scenario *s, size_t i)
+{
+    const struct address_spec *spec = &s->addresses[i];
+    bool is_new = !spec->remove;
+    for (size_t k = 0; k < i; k++)
+        is_new &= !hawser_addr_same_ip(&s->addresses[k].addr, &spec->addr);
+    for (size_t k = 0; k < s->link_count; k++)
+        for (unsigned end = 0; end < 2; end++)
+            for (unsigned n = 0; n < s->links[k].address_count[end]; n++)
+                is_new &= !hawser_addr_same_ip(&s->links[k].addresses[end][n], &spec->addr);
+    return is_new;
+}
+
 static void build_routes(struct stage *stage)
 {
     const struct scenario *s = stage->scenario;
@@ -119,6 +138,12 @@ static void build_routes(struct stage *stage)
             struct node_port at = interface_of(stage, stage->cables[i], end);
             for (unsigned k = 0; k < s->links[i].address_count[end]; k++)
                 routes_add(&stage->world, &s->links[i].addresses[end][k], at.peer, at.peer_port);
+        }
+    for (size_t i = 0; i < s->address_count; i++) /* those that come later have a way from the start */
+        if (is_new_address(s, i)) {
+            const struct address_spec *spec = &s->addresses[i];
+            struct node_port at = interface_of(stage, stage->cables[link_index(s, spec->link)], spec->end);
+            routes_add(&stage->world, &spec->addr, at.peer, at.peer_port);
         }
     for (size_t i = 0; i < s->box_count; i++) /* the address of a NAT lives at its outer side */
         if (hawser_addr_is_v4(&s->boxes[i].config.addr))
@@ -144,11 +169,6 @@ static void build_flows(struct stage *stage)
 }
 
 /* ---- the time line ---- */
-
-static size_t link_index(const struct scenario *s, const char *name)
-{
-    return (size_t)(scenario_find_link(s, name) - s->links);
-}
 
 static void on_change(struct deadline *timer, uint64_t now_ns)
 {

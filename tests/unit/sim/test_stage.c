@@ -185,6 +185,44 @@ static void test_an_error_may_be_ruled_out(void **state)
     }
 }
 
+/* Behind a router, which must know the way to it. */
+static void test_an_address_that_comes_later_is_reached(void **state)
+{
+    (void)state;
+    struct scenario s;
+    scenario_init(&s);
+    s.duration_ns = 4 * NS_PER_S;
+    scenario_add_host(&s, "client");
+    scenario_add_host(&s, "server");
+    scenario_add_router(&s, "middle");
+    assert_true(wire_spec_add_address(scenario_add_link(&s, "path0", "client", "middle"), 0, "10.0.1.1"));
+    assert_true(wire_spec_add_address(scenario_add_link(&s, "path1", "client", "middle"), 0, "10.0.2.1"));
+    assert_true(wire_spec_add_address(scenario_add_link(&s, "trunk", "middle", "server"), 1, "10.0.9.1"));
+    for (size_t i = 0; i < 2; i++) /* the trunk has no limit */
+        for (unsigned end = 0; end < 2; end++)
+            s.links[i].lanes[end] = (struct lane_config){
+                .rate_bps = 10 * MBIT, .delay_ns = 10 * NS_PER_MS, .queue = {.bytes = UINT64_C(65536)}};
+    struct address_spec *gone = scenario_add_address_change(&s, NS_PER_S, "path1", 0);
+    assert_int_equal(hawser_addr_parse(&gone->addr, "10.0.2.1", 0), 0);
+    gone->remove = true;
+    struct address_spec *come = scenario_add_address_change(&s, 2 * NS_PER_S, "path1", 0);
+    assert_int_equal(hawser_addr_parse(&come->addr, "10.0.2.7", 0), 0);
+    struct flow_plan *plan = &scenario_add_flow(&s, "bulk", "client", "server")->plan;
+    assert_int_equal(hawser_addr_parse(&plan->server_addr, "10.0.9.1", 80), 0);
+    plan->response_bytes = FLOW_ENDLESS;
+
+    struct stage *stage = calloc(1, sizeof *stage);
+    assert_non_null(stage);
+    stage_init(stage, &s, 1);
+    assert_true(stage_run(stage));
+    /* A second with its first address at most, two with the second. */
+    assert_true(stage->cables[1]->lanes[1].counters.delivered_bytes > UINT64_C(15) * MBIT / 8);
+    assert_true(stage_close(stage));
+    stage_fini(stage);
+    free(stage);
+    scenario_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_bulk_fills_both_paths),
         cmocka_unit_test(test_a_whole_exchange_ends_in_order),
         cmocka_unit_test(test_a_client_with_nothing_to_say_is_served_at_once),
+        cmocka_unit_test(test_an_address_that_comes_later_is_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
