@@ -27,8 +27,8 @@ static bool read_head(struct reader *r, const struct toml_node *tree, struct sce
     static const char *const others[] = {"host", "router", "link", "box", "event", "workload", "published", NULL};
 #define TOP(member) offsetof(struct head, member)
     static const struct field fields[] = {
-        {"name", read_text, TOP(name), "a text"},
-        {"about", read_text, TOP(about), "a text"},
+        {"name", read_text, TOP(name), "a text on one line"},
+        {"about", read_text, TOP(about), "a text on one line"},
         {"seed", read_number, TOP(seed), "a number"},
         {"duration", read_duration, TOP(duration_ns), "a time, like \"10s\""},
         {"heal", read_duration, TOP(heal_ns), "a time, like \"8s\""},
@@ -121,7 +121,7 @@ static bool read_parts(struct reader *r, const struct toml_node *tree)
 
 /* ---- --set ---- */
 
-static const struct toml_node *find_named(const struct toml_node *list, const char *name)
+static struct toml_node *find_named(const struct toml_node *list, const char *name)
 {
     for (struct toml_node *node = list->first; node; node = node->next) {
         const struct toml_node *own = node->kind == TOML_TABLE ? toml_get(node, "name") : NULL;
@@ -153,16 +153,20 @@ static bool set_value(struct toml_node *node, const char *value)
     return true;
 }
 
-/* Walks `path` ("link.path0.rate") to the table of its last key; NULL when there is none. */
-static struct toml_node *walk(struct toml_node *tree, char *path, char **last)
+/* Walks `path` ("link.path0.rate") to the table of its last key; NULL when there is none. A part need not have a table
+ * of that name yet, such as "forward" in "link.path0.forward.rate": whether it may is for its reader to say. */
+static struct toml_node *walk(struct toml_node *tree, char *path, const char *set, char **last)
 {
     struct toml_node *at = tree;
     for (char *dot; (dot = strchr(path, '.')) != NULL; path = dot + 1) {
         *dot = '\0';
-        const struct toml_node *next = at->kind == TOML_ARRAY ? find_named(at, path) : toml_get(at, path);
+        struct toml_node *next = at->kind == TOML_ARRAY ? find_named(at, path) : toml_get(at, path);
+        if (!next && at->kind == TOML_TABLE && at != tree && *path &&
+            (next = toml_add(at, TOML_TABLE, 0, path)) != NULL)
+            next->set = set;
         if (!next)
             return NULL;
-        at = (struct toml_node *)(uintptr_t)next;
+        at = next;
     }
     *last = path;
     return at->kind == TOML_TABLE ? at : NULL;
@@ -176,7 +180,7 @@ static bool apply_set(struct reader *r, struct toml_node *tree, const char *set)
     if (!equals || equals == set || (size_t)(equals - set) >= sizeof path)
         return reader_says(r, &complaint, "write KEY=VALUE, like link.path0.rate=20mbit");
     snprintf(path, sizeof path, "%.*s", (int)(equals - set), set);
-    struct toml_node *table = walk(tree, path, &last);
+    struct toml_node *table = walk(tree, path, set, &last);
     if (!table || *last == '\0')
         return reader_says(r, &complaint,
                            "nothing in the file is called that; like link.NAME.rate=20mbit or duration=5s");

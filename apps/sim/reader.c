@@ -1,5 +1,6 @@
 #include "sim/reader.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +39,9 @@ bool reader_says(struct reader *r, const struct toml_node *node, const char *for
     vsnprintf(end, room, format, args);
     va_end(args);
     name_sets(r, node);
-    for (char *at = r->why; (at = strpbrk(at, "\n\r")) != NULL;) /* one line, whatever the file holds */
-        *at = ' ';
+    for (char *at = r->why; *at; at++) /* one line, whatever the file holds, and no orders to a terminal */
+        if (iscntrl((unsigned char)*at))
+            *at = ' ';
     return false;
 }
 

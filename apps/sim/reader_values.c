@@ -1,4 +1,5 @@
 /* Values of a scenario file, in the units of hawser lab. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,9 @@ bool read_text(struct reader *r, const struct toml_node *node, void *out)
 {
     (void)r;
     const char *text = string_of(node);
+    for (const char *at = text; at && *at; at++)
+        if (iscntrl((unsigned char)*at))
+            return false;
     memcpy(out, &text, sizeof text);
     return text != NULL;
 }
