@@ -35,6 +35,13 @@ bool flow_finished(const struct flow *flow)
     return flow->started && client->finished && (server->finished || never_met);
 }
 
+void flow_end_info(const struct flow_end *end, struct hawser_conn_info *out)
+{
+    *out = end->last;
+    if (end->conn)
+        hawser_conn_info(end->conn, out);
+}
+
 static struct host *host_at(const struct flow_end *end)
 {
     return end->side == FLOW_CLIENT ? end->flow->plan.client : end->flow->plan.server;
@@ -51,6 +58,7 @@ static void finish(struct flow_end *end, int error, uint64_t now_ns)
     world_timer_set(flow->world, &end->pause, TIME_NEVER);
     world_timer_set(flow->world, &end->slow, TIME_NEVER);
     if (end->conn) {
+        hawser_conn_info(end->conn, &end->last);
         host_own(end->conn, NULL);
         hawser_close(end->conn);
         end->conn = NULL;
@@ -174,6 +182,7 @@ static bool ends_now(const struct flow_end *end)
 static void end_early(struct flow_end *end, uint64_t now_ns)
 {
     if (end->flow->plan.ending == FLOW_ABORT) {
+        hawser_conn_info(end->conn, &end->last);
         host_own(end->conn, NULL);
         hawser_abort(end->conn);
         end->conn = NULL;

@@ -53,6 +53,7 @@ struct flow_end {
     uint64_t connected_ns, first_read_ns, last_read_ns, finished_ns; /* 0: not yet */
     uint64_t longest_gap_ns;                                         /* between reads */
     uint64_t read_budget_ns;                                         /* slow reader: when the next bytes may be read */
+    struct hawser_conn_info last;                                    /* when the program gave the connection up */
 };
 
 struct flow {
@@ -77,6 +78,9 @@ void flow_free(struct flow *flow);
 
 /* Both ends are done, in order or by an error that they learned. */
 bool flow_finished(const struct flow *flow);
+
+/* What the stack says of the connection, now or when the program gave it up; zeroed when there never was one. */
+void flow_end_info(const struct flow_end *end, struct hawser_conn_info *out);
 
 /* Bytes that `side` is going to send in all; FLOW_ENDLESS when there is no end. */
 uint64_t flow_total(const struct flow *flow, enum flow_side side);

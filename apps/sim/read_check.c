@@ -1,6 +1,8 @@
 /* What no part of a scenario can tell alone: whether it fits to the others. */
+#include <stdio.h>
 #include <string.h>
 
+#include "sim/measures.h"
 #include "sim/memory.h"
 #include "sim/reader.h"
 
@@ -49,13 +51,22 @@ bool reader_check(struct reader *r, const struct toml_node *tree)
 
 static bool has_flow_of(const struct scenario *s, const char *workload)
 {
-    size_t len = strlen(workload);
-    for (size_t i = 0; i < s->flow_count; i++) {
-        const char *name = s->flows[i].plan.name;
-        if (strncmp(name, workload, len) == 0 && (name[len] == '\0' || name[len] == '.'))
+    for (size_t i = 0; i < s->flow_count; i++)
+        if (measures_count_flow(workload, s->flows[i].plan.name))
             return true;
-    }
     return false;
+}
+
+/* "bulk" or "bulk.median_ms". */
+static bool check_measure(struct reader *r, const struct toml_node *node, const char *what)
+{
+    char workload[NODE_NAME_MAX];
+    size_t len;
+    bool known = measure_kind_of(what, &len) != NULL;
+    snprintf(workload, sizeof workload, "%.*s", (int)len, what);
+    if (len >= sizeof workload || !has_flow_of(r->scenario, workload))
+        return reader_says(r, node, "there is no workload \"%s\" to measure", workload);
+    return known || reader_says(r, node, "measure is the name of a workload, a dot, and one of " MEASURE_NAMES);
 }
 
 bool read_published(struct reader *r, const struct toml_node *table)
@@ -66,12 +77,12 @@ bool read_published(struct reader *r, const struct toml_node *table)
     static const struct field fields[] = {
         {"text", read_text, offsetof(struct entry, text), "a text: what the figure is of"},
         {"figure", read_text, offsetof(struct entry, figure), "a text, like \"0.9 of capacity\""},
-        {"measure", read_text, offsetof(struct entry, measure), "the name of a workload"},
+        {"measure", read_text, offsetof(struct entry, measure),
+         "the name of a workload, like \"bulk\" or \"bulk.median_ms\""},
     };
     if (!read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, &entry))
         return false;
     if (!entry.text || !entry.figure || !entry.measure)
         return reader_says(r, table, "a published figure needs text, figure and measure, the name of a workload");
-    return has_flow_of(r->scenario, entry.measure) ||
-           reader_says(r, toml_get(table, "measure"), "there is no workload \"%s\" to measure", entry.measure);
+    return check_measure(r, toml_get(table, "measure"), entry.measure);
 }

@@ -24,7 +24,8 @@ static const struct {
 
 static bool read_head(struct reader *r, const struct toml_node *tree, struct scenario_file *file)
 {
-    static const char *const others[] = {"host", "router", "link", "box", "event", "workload", "published", NULL};
+    static const char *const others[] = {"host",     "router",    "link",    "box", "event",
+                                         "workload", "published", "measure", NULL};
 #define TOP(member) offsetof(struct head, member)
     static const struct field fields[] = {
         {"name", read_text, TOP(name), "a text on one line"},
@@ -102,6 +103,27 @@ static bool read_events(struct reader *r, const struct toml_node *tree)
     }
     sim_free(events);
     return good;
+}
+
+/* measure = ["flows", ...] */
+static bool read_measure(struct reader *r, const struct toml_node *tree, unsigned *sections)
+{
+    static const char *const names[] = {"flows", "workloads", "links", "middleboxes", "hosts"};
+    const struct toml_node *list = toml_get(tree, "measure");
+    if (!list)
+        return true;
+    *sections = 0;
+    for (const struct toml_node *node = list->kind == TOML_ARRAY ? list->first : list; node; node = node->next) {
+        size_t i = 0;
+        while (i < HW_ARRAY_LEN(names) && (node->kind != TOML_STRING || strcmp(node->text, names[i]) != 0))
+            i++;
+        if (i == HW_ARRAY_LEN(names))
+            return reader_says(r, node, "measure is a list of flows, workloads, links, middleboxes and hosts");
+        *sections |= 1u << i;
+        if (node == list)
+            break;
+    }
+    return true;
 }
 
 static bool read_parts(struct reader *r, const struct toml_node *tree)
@@ -199,7 +221,8 @@ static bool read_tree(struct reader *r, struct scenario_file *file, const char *
     for (size_t i = 0; i < set_count; i++)
         if (!apply_set(r, file->tree, sets[i]))
             return false;
-    return read_head(r, file->tree, file) && read_parts(r, file->tree) && reader_check(r, file->tree);
+    return read_head(r, file->tree, file) && read_measure(r, file->tree, &file->sections) &&
+           read_parts(r, file->tree) && reader_check(r, file->tree);
 }
 
 bool scenario_file_read(struct scenario_file *file, const char *path, const char *const *sets, size_t set_count,
@@ -207,7 +230,7 @@ bool scenario_file_read(struct scenario_file *file, const char *path, const char
 {
     unsigned line;
     char reason[256];
-    *file = (struct scenario_file){.seed = seed ? *seed : 1, .has_seed = seed != NULL};
+    *file = (struct scenario_file){.seed = seed ? *seed : 1, .has_seed = seed != NULL, .sections = REPORT_ALL};
     scenario_init(&file->scenario);
     file->tree = toml_read(path, &line, reason, sizeof reason);
     struct reader r = {.path = path, .scenario = &file->scenario, .seed = file->seed, .why = why, .why_size = why_size};

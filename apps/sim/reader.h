@@ -72,12 +72,23 @@ void reader_mark(struct reader *r, const struct toml_node *node);
 /* Do the parts fit together? Complains about the first one that does not fit to those before it. */
 bool reader_check(struct reader *r, const struct toml_node *tree);
 
+/* What the report for people is made of; `measure` in a file chooses. */
+enum report_section {
+    REPORT_FLOWS = 1 << 0,
+    REPORT_WORKLOADS = 1 << 1,
+    REPORT_LINKS = 1 << 2,
+    REPORT_BOXES = 1 << 3,
+    REPORT_HOSTS = 1 << 4,
+    REPORT_ALL = (1 << 5) - 1,
+};
+
 /* What a scenario file holds beside the scenario. */
 struct scenario_file {
     struct toml_node *tree;
     struct scenario scenario;
     uint64_t seed;
     bool has_seed;
+    unsigned sections; /* set of enum report_section */
 };
 
 /* Reads a file with changes of the form KEY=VALUE. False with one line in `why`: FILE:LINE: what is wrong. */
