@@ -75,25 +75,26 @@ static void print_replay(const struct swarm_plan *plan)
     printf("%s\n", *comma ? "" : "none");
 }
 
+/* By the same rule: another failure would be another story. */
 static bool still_fails(const struct swarm_plan *plan, void *ctx)
 {
     struct swarm_try t;
     struct swarm_verdict verdict;
-    (void)ctx;
+    const struct swarm_verdict *first = ctx;
     if (swarm_try_start(&t, plan, NULL, true) < 0)
         return false;
     swarm_try_finish(&t, &verdict);
-    return !verdict.good;
+    return !verdict.good && strcmp(verdict.rule, first->rule) == 0;
 }
 
 /* The smallest story that still fails, played once more for the capture. */
-static void report_failure(const struct swarm_run *run, uint64_t seed, const struct swarm_verdict *verdict)
+static void report_failure(const struct swarm_run *run, uint64_t seed, struct swarm_verdict *verdict)
 {
     struct swarm_plan plan;
     char path[4096];
     printf("seed %" PRIu64 " FAILED at commit %s: %s\n", seed, HAWSER_COMMIT, verdict->story);
     make_plan(run, seed, &plan);
-    unsigned asked = swarm_shrink(&plan, still_fails, NULL);
+    unsigned asked = swarm_shrink(&plan, still_fails, verdict);
     printf("  what is left of its faults after %u attempts to do without:\n", asked);
     print_faults(&plan);
     print_replay(&plan);
@@ -182,6 +183,16 @@ static bool parse_number(const char *option, const char *text, uint64_t low, uin
     return false;
 }
 
+static bool parse_only(const char *text, const char **out)
+{
+    *out = text;
+    if (strcmp(text, "none") == 0 || (*text && text[strspn(text, "0123456789,")] == '\0'))
+        return true;
+    fprintf(stderr,
+            "hawser sim: --only \"%s\": numbers of faults, like 0,3, or none; see hawser sim --swarm 1 --help\n", text);
+    return false;
+}
+
 /* 0: go on; else the exit status plus one. */
 static int parse_options(int argc, char **argv, struct swarm_run *run)
 {
@@ -207,7 +218,7 @@ static int parse_options(int argc, char **argv, struct swarm_run *run)
         else if (c == 'j')
             good = parse_number("jobs", optarg, 1, JOBS_MAX, &jobs);
         else if (c == 'o')
-            run->only = optarg;
+            good = parse_only(optarg, &run->only);
         else if (c == 'p')
             run->capture = optarg;
         else if (c == 'v')
