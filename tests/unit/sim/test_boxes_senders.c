@@ -134,25 +134,25 @@ static void the_proxy_delivers_what_it_acknowledged(void **state)
 static void the_proxy_keeps_only_so_much(void **state)
 {
     (void)state;
-    enum { KEPT_MAX = 512, BURST = 4, TRIES_MAX = 400 };
+    enum { KEPT_MAX = 512, BURST = 8, TRIES_MAX = 200 };
     struct box_bench b;
-    bench_open(&b, "acking-proxy", (struct box_config){.period_ns = 10 * MS});
+    bench_open(&b, "acking-proxy", (struct box_config){.period_ns = 50 * MS});
     shake_hands(&b);
     for (uint32_t i = 0; i < KEPT_MAX; i++)
         is_acknowledged(&b, outward(TCP_ACK, 5000 + i, 1), (uint16_t)((6000 - 5001 - i) / 4));
     passes(&b, outward(TCP_ACK, 5000 + KEPT_MAX, 1));
     expect_acted(&b, KEPT_MAX);
     for (uint32_t round = 1; round <= TRIES_MAX; round++) { /* the oldest few, so often and no oftener */
-        run_to(&b, round * 10 * MS);
+        run_to(&b, round * 50 * MS);
         for (uint32_t i = 0; i < BURST; i++)
             expect(&b, outward(TCP_ACK, 5000 + i, 1));
         expect_nothing(&b);
     }
-    run_to(&b, (TRIES_MAX + 1) * 10 * MS);
+    run_to(&b, (TRIES_MAX + 1) * 50 * MS);
     for (uint32_t i = BURST; i < 2 * BURST; i++)
         expect(&b, outward(TCP_ACK, 5000 + i, 1));
     passes(&b, acking(inward(TCP_ACK, 70000, 0), 5000 + KEPT_MAX));
-    run_to(&b, 10 * NS_PER_S);
+    run_to(&b, 20 * NS_PER_S);
     expect_nothing(&b);
     bench_close(&b);
 }
