@@ -51,9 +51,10 @@ size_t pattern_check(const struct pattern *pattern, uint64_t stream, uint64_t at
         for (size_t i = 0; i < n; i++) /* without an exit, so that the compiler can make it wide */
             wrong |= (uint8_t)(bytes[good + i] ^ (uint8_t)(run.noise[i] + run.add));
         if (wrong) {
-            for (size_t i = 0; i < n && bytes[good + i] == (uint8_t)(run.noise[i] + run.add); i++)
-                good++;
-            return good;
+            size_t same = 0;
+            while (same < n && bytes[good + same] == (uint8_t)(run.noise[same] + run.add))
+                same++;
+            return good + same;
         }
         good += n;
     }
