@@ -57,6 +57,7 @@
     X(MPTCP_JOINS_IN, "mptcp.joins_accepted")                                                                          \
     X(MPTCP_ADD_ADDR_IN, "mptcp.addresses_learned")                                                                    \
     X(MPTCP_ADD_ADDR_OUT, "mptcp.addresses_announced")                                                                 \
+    X(MPTCP_USELESS, "mptcp.subflows_given_up")                                                                        \
     X(MPTCP_REINJECTIONS, "mptcp.reinjections")                                                                        \
     X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
