@@ -84,7 +84,7 @@ static void take_arrivals(struct host *host, uint64_t now_ns)
 {
     LIST_EACH (it, &host->arrivals) {
         struct packet *packet = LIST_ENTRY(it, struct packet, link);
-        struct hawser_rx rx = {.buf = packet->buf,
+        struct hawser_rx rx = {.buf = host->lends_nothing ? NULL : packet->buf,
                                .data = packet->data,
                                .len = packet->len,
                                .flags = packet->checksum_pending ? HAWSER_RX_CSUM_OK : 0};
@@ -198,6 +198,7 @@ struct host *host_new(struct world *world, const char *name, const struct hawser
     list_init(&host->arrivals);
     list_init(&host->taps);
     list_init(&host->listeners);
+    host->lends_nothing = options && options->max_memory_bytes;
     const struct hawser_env env = {host, host_alloc, host_free, host_random};
     host->stack = hawser_stack_new(&env, options);
     CHECK(host->stack);

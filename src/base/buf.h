@@ -20,6 +20,9 @@ static inline struct slice slice_sub(struct slice s, uint32_t from, uint32_t len
 /* How many buffers of the pool are lent out. */
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 
+/* Is more than half of the pool that the buffer came from lent out? */
+bool buf_is_scarce(const struct hawser_buf *buf);
+
 /* How often the limit or memory refused a buffer. */
 uint64_t buf_pool_refusals(const struct hawser_buf_pool *pool);
 

@@ -63,6 +63,8 @@
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
+    X(LIMIT_DISORDER, "limit.out_of_order_memory")                                                                     \
+    X(LIMIT_DISORDER_DROPPED, "limit.out_of_order_dropped")                                                            \
     X(LIMIT_REPLIES, "limit.stateless_replies")
 
 enum counter {

@@ -70,6 +70,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
     list_init(&conn->event_link);
+    list_init(&conn->disorder_link);
     list_init(&conn->accept_link);
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->signal_timer, on_signal_timer);
@@ -120,6 +121,7 @@ void conn_free(struct conn *conn)
     list_remove(&conn->link);
     list_remove(&conn->ready_link);
     list_remove(&conn->event_link);
+    list_remove(&conn->disorder_link);
     list_remove(&conn->accept_link);
     pool_put(&host->conns, conn);
 }

@@ -96,10 +96,10 @@ struct announcement {
 
 struct conn {
     struct mp_host *host;
-    struct list link, ready_link, event_link; /* in the host's lists */
-    struct list accept_link;                  /* in a listener's queue; the stack's */
-    void *listener;                           /* the stack's; NULL once accepted or for active opens */
-    struct hash_node token_node;              /* the stack's */
+    struct list link, ready_link, event_link, disorder_link; /* in the host's lists */
+    struct list accept_link;                                 /* in a listener's queue; the stack's */
+    void *listener;                                          /* the stack's; NULL once accepted or for active opens */
+    struct hash_node token_node;                             /* the stack's */
     bool token_added;
     bool detached; /* the application gave up its handle */
     void *user;
@@ -247,7 +247,12 @@ uint32_t receive_window(struct conn *conn, uint32_t segment_bytes);
 dsn64 receive_next(const struct conn *conn);
 void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window);
 
+/* Is its first byte the next one of the stream, for which there must be room? Of a segment that has passed no check. */
+bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment);
+
 /* ---- place.c ---- */
+/* Drops out-of-order data of one of the host's connections whose peers will send it again. False: there is none. */
+bool place_shed(struct mp_host *host);
 bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
 void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 /* Resets a subflow that a middlebox made useless. */

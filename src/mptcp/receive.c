@@ -113,6 +113,23 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     return map.len == 0 || take_mapping(subflow, &map, now_ns);
 }
 
+bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment)
+{
+    const struct conn *conn = subflow->conn;
+    const struct mp_dss *dss = &segment->options->mp.dss;
+    uint64_t ssn = expand_ssn(subflow, segment->header.seq.v - subflow->tcp.irs);
+    dsn64 next = reassembly_next(&conn->rx), at = dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN);
+    if (conn->mode != CONN_MPTCP)
+        return dsn_eq(at, next);
+    const struct mapping *known = rxmap_find(&subflow->maps, ssn);
+    if (known)
+        return dsn_eq(dsn_add(known->dsn, ssn - known->ssn), next);
+    if (!mptcp_has(&segment->options->mp, MPTCP_DSS) || !dss->has_map)
+        return false;
+    dsn64 first = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, next);
+    return dsn_eq(dsn_add(first, ssn - expand_ssn(subflow, dss->ssn)), next);
+}
+
 static void take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;

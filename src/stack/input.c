@@ -174,7 +174,7 @@ static bool copy_to_inbox(struct hawser_stack *stack, struct slice *payload)
         stack->inbox = NULL;
     }
     if (!stack->inbox) {
-        stack->inbox = hawser_buf_new(stack->host.chunks);
+        stack->inbox = hawser_buf_new(stack->host.copies);
         stack->inbox_used = 0;
     }
     if (!stack->inbox || hawser_buf_capacity(stack->inbox) < payload->len)
@@ -188,13 +188,16 @@ static bool copy_to_inbox(struct hawser_stack *stack, struct slice *payload)
 
 /* What may be kept must lie in a buffer, and a small payload in one that it shares with its like: by reference it would
  * hold back a large buffer of the link for a few bytes. Without memory the segment still brings its acknowledgement. */
-static void secure_payload(struct hawser_stack *stack, struct arrival *a)
+static void secure_payload(struct hawser_stack *stack, struct subflow *subflow, struct arrival *a)
 {
     struct slice *payload = &a->segment.payload;
     if (payload->len == 0 || (payload->buf && payload->len >= REFERENCE_MIN) || copy_to_inbox(stack, payload))
         return;
     if (payload->buf)
         return;
+    while (receive_is_next(subflow, &a->segment) && place_shed(&stack->host)) /* out-of-order data goes first */
+        if (copy_to_inbox(stack, payload))
+            return;
     count(counters(stack), COUNT_DROP_NO_MEMORY);
     payload->len = 0;
     a->segment.header.flags &= (uint8_t)~TCP_FIN;
@@ -216,7 +219,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
         subflow = NULL;
     }
     if (subflow) {
-        secure_payload(stack, a);
+        secure_payload(stack, subflow, a);
         tcp_input(&subflow->tcp, &a->segment, now_ns);
         return;
     }

@@ -10,6 +10,10 @@
 
 #define CHUNK_BYTES (64u * 1024 + 128)
 #define CONNECTIONS_DEFAULT 4096u
+/* A quarter of the memory, and two buffers at least, are for what arrives and must be copied: what applications queue
+ * must not keep out the very data that lets them go on. */
+#define COPIES_SHARE 4u
+#define COPIES_MIN 2u
 #define MEMORY_DEFAULT (256u * 1024 * 1024)
 #define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
 #define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
@@ -52,6 +56,14 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     return 0;
 }
 
+static void close_pools(struct mp_host *host)
+{
+    if (host->chunks)
+        hawser_buf_pool_close(host->chunks);
+    if (host->copies)
+        hawser_buf_pool_close(host->copies);
+}
+
 struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options)
 {
     struct hawser_stack_options o = {0};
@@ -72,14 +84,16 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     host->checksum_required = o.checksum_required;
     list_init(&host->connections);
     list_init(&host->ready);
+    list_init(&host->disordered);
     list_init(&host->events);
     list_init(&stack->listeners);
     env->random(env->ctx, stack->secret, sizeof stack->secret);
-    host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, HW_MAX(memory / CHUNK_BYTES, 1u));
-    if (!host->chunks ||
+    uint32_t copies = HW_MAX(memory / COPIES_SHARE / CHUNK_BYTES, COPIES_MIN), all = memory / CHUNK_BYTES;
+    host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, all > copies ? all - copies : 1u);
+    host->copies = hawser_buf_pool_new(env, CHUNK_BYTES, copies);
+    if (!host->chunks || !host->copies ||
         init_tables(stack, &host->tcp.env, o.max_connections ? o.max_connections : CONNECTIONS_DEFAULT) < 0) {
-        if (host->chunks)
-            hawser_buf_pool_close(host->chunks);
+        close_pools(host);
         env->free(env->ctx, stack);
         return NULL;
     }
@@ -104,7 +118,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     pool_destroy(&host->nodes);
     pool_destroy(&host->holds);
     pool_destroy(&host->tcp.records);
-    hawser_buf_pool_close(host->chunks);
+    close_pools(host);
     env.free(env.ctx, stack);
 }
 
