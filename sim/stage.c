@@ -221,6 +221,7 @@ void stage_init(struct stage *stage, const struct scenario *scenario, uint64_t s
 {
     memset(stage, 0, sizeof *stage);
     stage->scenario = scenario;
+    stage->must_complete = scenario->must_complete;
     list_init(&stage->watchers);
     pattern_init(&stage->pattern);
     world_init(&stage->world, seed, packet_room(scenario));
@@ -288,7 +289,7 @@ static void demand_the_end(struct stage *stage)
 {
     if (!world_failed(&stage->world))
         demand_liveness(stage);
-    if (!world_failed(&stage->world) && stage->scenario->must_complete)
+    if (!world_failed(&stage->world) && stage->must_complete)
         demand_success(stage);
 }
 
