@@ -71,21 +71,24 @@ static bool loses_options(enum deviation what)
            what == DEVIATE_STRIP_BOTH;
 }
 
-/* An address on the way comes or goes: no connection can rely on such a path. */
-static bool is_unsteady(const struct explorer *e, const struct path *path)
+/* Its interfaces have their addresses, the last ones that they get. */
+static bool is_steady(const struct explorer *e, const struct path *path, uint64_t now_ns)
 {
     const struct scenario *s = e->stage->scenario;
-    for (size_t i = 0; i < s->address_count; i++)
-        if (scenario_find_link(s, s->addresses[i].link) == gate_link(path->end[0]) ||
-            scenario_find_link(s, s->addresses[i].link) == gate_link(path->end[1]))
-            return true;
-    return false;
+    bool steady = true;
+    for (size_t i = 0; i < s->address_count; i++) {
+        const struct address_spec *change = &s->addresses[i];
+        const struct wire_spec *link = scenario_find_link(s, change->link);
+        if (link == gate_link(path->end[0]) || link == gate_link(path->end[1]))
+            steady = !change->remove && WORLD_START_NS + change->at_ns < now_ns;
+    }
+    return steady;
 }
 
-static bool has_good_path(const struct explorer *e)
+static bool has_good_path(const struct explorer *e, uint64_t now_ns)
 {
     for (size_t i = 0; i < e->gates.path_count; i++)
-        if (!e->hurt[i] && !is_unsteady(e, &e->gates.paths[i]))
+        if (!e->hurt[i] && is_steady(e, &e->gates.paths[i], now_ns))
             return true;
     return false;
 }
@@ -100,7 +103,8 @@ static bool costs_subflow(const struct explorer *e, enum deviation what, const s
 }
 
 /* An error is excused when no path stayed well, or when none but the hurt one could be used any more. */
-static void weigh(struct explorer *e, const struct path *path, enum deviation what, const struct seen *seen)
+static void weigh(struct explorer *e, const struct path *path, enum deviation what, const struct seen *seen,
+                  uint64_t now_ns)
 {
     struct progress *p = &e->progress;
     if (!costs_subflow(e, what, seen))
@@ -108,7 +112,7 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     bool no_way_round = p->may_be_tcp || (!loses_options(what) && !p->established);
     e->hurt[path->number] = true;
     p->may_be_tcp |= loses_options(what) && !p->joined;
-    if (no_way_round || !has_good_path(e))
+    if (no_way_round || !has_good_path(e, now_ns))
         e->stage->must_complete = false;
 }
 
@@ -137,7 +141,7 @@ static enum deviation on_leave(void *ctx, struct path *path, unsigned end, struc
     if (what == DEVIATE_NOT)
         return what;
     e->deviated = true;
-    weigh(e, path, what, &seen);
+    weigh(e, path, what, &seen, now_ns);
     return what;
 }
 

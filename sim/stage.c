@@ -279,8 +279,9 @@ static void demand_success(struct stage *stage)
             const struct flow_end *end = &stage->flows[i]->ends[side];
             if (!stage->flows[i]->started || flow_is_endless(stage->flows[i]) || (end->finished && !end->error))
                 continue;
-            world_violation(&stage->world, "no-error-for-nothing", "%s: the %s ended with error %d",
-                            stage->flows[i]->plan.name, side == FLOW_CLIENT ? "client" : "server", -end->error);
+            world_violation(&stage->world, "no-error-for-nothing", "%s: the %s ended with error %d at %.3f s",
+                            stage->flows[i]->plan.name, side == FLOW_CLIENT ? "client" : "server", -end->error,
+                            (double)(end->finished_ns - WORLD_START_NS) / 1e9);
             return;
         }
 }

@@ -23,6 +23,7 @@ struct explore_run {
     const char *path, *capture_dir;
     struct explore_plan plan;
     struct explored_story only;
+    bool verbose;
     char capture[4096];
     uint64_t stories, by_point[POINTS], trace;
     unsigned points_seen;
@@ -34,6 +35,7 @@ static void print_usage(FILE *out)
 {
     fprintf(out,
             "usage: hawser sim --explore SCENARIO.toml [--point POINT] [--packets N] [--deviations N] [--jobs N]\n"
+            "           [--verbose]\n"
             "       hawser sim --explore SCENARIO.toml --point POINT --only N:DEVIATION,... [--pcap DIR]\n\n"
             "Plays every story of a scenario in which a few of its first packets go otherwise, and demands that no\n"
             "rule is broken in any.\n\n"
@@ -42,7 +44,8 @@ static void print_usage(FILE *out)
             "  --deviations N    how many of them in one story, 1 to 3 (default 2)\n"
             "  --jobs N          how many processes at a time (default: one a core)\n"
             "  --only N:WHAT,... this story only: packet N goes WHAT way\n"
-            "  --pcap DIR        write a capture of it\n\n"
+            "  --pcap DIR        write a capture of it\n"
+            "  --verbose         print every story that fails and has nothing to leave out, not only the first few\n\n"
             "Deviations:");
     for (unsigned i = DEVIATE_LOSE; i < DEVIATIONS; i++)
         fprintf(out, " %s", deviation_name((enum deviation)i));
@@ -89,7 +92,7 @@ static void print_failures(struct explore_run *run)
             least += !is_explained(run, end);
         printf("%s FAILED at commit %s in %zu stories, %zu of them with nothing to leave out:\n",
                run->failures[first].rule, HAWSER_COMMIT, end - first, least);
-        size_t room = HW_MAX(REPORTS_MAX / rules, (size_t)1);
+        size_t room = run->verbose ? run->failed : HW_MAX(REPORTS_MAX / rules, (size_t)1);
         for (size_t i = first; i < end && room; i++)
             if (!is_explained(run, i)) {
                 print_failure(run, &run->failures[i]);
@@ -219,15 +222,11 @@ static bool check_options(struct explore_run *run, int argc, char **argv)
 static int parse_options(struct explore_run *run, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"explore", required_argument, NULL, 'e'},
-        {"point", required_argument, NULL, 'o'},
-        {"packets", required_argument, NULL, 'n'},
-        {"deviations", required_argument, NULL, 'd'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"only", required_argument, NULL, 'y'},
-        {"pcap", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"explore", required_argument, NULL, 'e'}, {"point", required_argument, NULL, 'o'},
+        {"packets", required_argument, NULL, 'n'}, {"deviations", required_argument, NULL, 'd'},
+        {"jobs", required_argument, NULL, 'j'},    {"only", required_argument, NULL, 'y'},
+        {"pcap", required_argument, NULL, 'p'},    {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},          {0},
     };
     bool good = true;
     opterr = 0;
@@ -251,6 +250,8 @@ static int parse_options(struct explore_run *run, int argc, char **argv)
             good = parse_only(run, optarg);
         else if (c == 'p')
             run->capture_dir = optarg;
+        else if (c == 'v')
+            run->verbose = true;
         else {
             fprintf(stderr, "hawser sim: unknown option or missing value in \"%s\"; see hawser sim --explore --help\n",
                     argv[optind - 1]);
