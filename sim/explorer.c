@@ -93,13 +93,23 @@ static bool has_good_path(const struct explorer *e, uint64_t now_ns)
     return false;
 }
 
-/* Can the deviation cost the path its subflow? A packet that is lost, doubled, late or cut cannot; nor can options that
- * vanish where the handshake is all there was (RFC 8684 3.1), or once, from a packet without data or a join (3.7). */
+/* Can the deviation cost the path its subflow? A packet that is lost, doubled, late or cut cannot. Nor can options that
+ * vanish where the handshake is all there was (RFC 8684 3.1), or once from a packet without data while there is one
+ * subflow: that falls back or goes on (3.7). */
 static bool costs_subflow(const struct explorer *e, enum deviation what, const struct seen *seen)
 {
     if (loses_options(what))
-        return e->progress.data && (what != DEVIATE_STRIP || seen->len > 0 || seen_has(seen, SEEN_JOIN));
+        return e->progress.data && (what != DEVIATE_STRIP || seen->len > 0 || e->seen >> POINT_JOIN & 1);
     return what == DEVIATE_BLACK_HOLE || what == DEVIATE_ACKING_PROXY;
+}
+
+/* Does a black hole swallow what goes one of the ways? */
+static bool is_dead_somewhere(const struct explorer *e, enum deviation what)
+{
+    bool dead = what == DEVIATE_BLACK_HOLE; /* not carried out yet */
+    for (size_t i = 0; i < e->gates.path_count; i++)
+        dead |= e->gates.paths[i].dead;
+    return dead;
 }
 
 /* An error is excused when no path stayed well, or when none but the hurt one could be used any more. */
@@ -114,6 +124,7 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     p->may_be_tcp |= loses_options(what) && !p->joined;
     if (no_way_round || !has_good_path(e, now_ns))
         e->stage->must_complete = false;
+    e->stage->cut_off = !e->stage->must_complete && is_dead_somewhere(e, what);
 }
 
 /* ---- the packets ---- */

@@ -72,6 +72,21 @@ static bool is_explained(const struct explore_run *run, size_t i)
     return false;
 }
 
+/* Was a story of the same rule printed that differs in the numbers of its packets only? */
+static bool is_familiar(const struct explore_run *run, size_t first, size_t i)
+{
+    const struct explored_story *own = &run->failures[i].story;
+    for (size_t k = first; k < i; k++) {
+        const struct explored_story *other = &run->failures[k].story;
+        bool same = other->count == own->count;
+        for (unsigned step = 0; same && step < own->count; step++)
+            same = other->steps[step].what == own->steps[step].what;
+        if (same && !is_explained(run, k))
+            return true;
+    }
+    return false;
+}
+
 static void print_failure(const struct explore_run *run, const struct explore_verdict *verdict)
 {
     char text[256];
@@ -94,7 +109,7 @@ static void print_failures(struct explore_run *run)
                run->failures[first].rule, HAWSER_COMMIT, end - first, least);
         size_t room = run->verbose ? run->failed : HW_MAX(REPORTS_MAX / rules, (size_t)1);
         for (size_t i = first; i < end && room; i++)
-            if (!is_explained(run, i)) {
+            if (!is_explained(run, i) && (run->verbose || !is_familiar(run, first, i))) {
                 print_failure(run, &run->failures[i]);
                 room--;
             }
