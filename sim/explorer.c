@@ -8,10 +8,10 @@ enum { JOIN_ACK_LEN = 24 };
 
 /* What of the connection decides whether a deviation excuses an error. */
 struct progress {
-    bool data;        /* payload was sent */
-    bool established; /* the client has received a DSS: it may join (RFC 8684 3.2) */
-    bool joined;      /* the third packet of a join has arrived */
-    bool may_be_tcp;  /* options vanished before there was another subflow: it may have fallen back */
+    const struct path *first; /* that the connection began on */
+    bool data;                /* payload was sent */
+    bool established;         /* the client has received a DATA_ACK: it may join (RFC 8684 3.2) */
+    bool joined;              /* the third packet of a join has arrived */
 };
 
 struct explorer {
@@ -112,17 +112,17 @@ static bool is_dead_somewhere(const struct explorer *e, enum deviation what)
     return dead;
 }
 
-/* An error is excused when no path stayed well, or when none but the hurt one could be used any more. */
+/* An error is excused when no path stays well, or the first one goes wrong before the connection has learned to do
+ * without it: an end whose only subflow loses its options must fall back, and takes no join any more (3.7). */
 static void weigh(struct explorer *e, const struct path *path, enum deviation what, const struct seen *seen,
                   uint64_t now_ns)
 {
-    struct progress *p = &e->progress;
+    const struct progress *p = &e->progress;
     if (!costs_subflow(e, what, seen))
         return;
-    bool no_way_round = p->may_be_tcp || (!loses_options(what) && !p->established);
+    bool needed = path == p->first && !(loses_options(what) ? p->joined : p->established);
     e->hurt[path->number] = true;
-    p->may_be_tcp |= loses_options(what) && !p->joined;
-    if (no_way_round || !has_good_path(e, now_ns))
+    if (needed || !has_good_path(e, now_ns))
         e->stage->must_complete = false;
     e->stage->cut_off = !e->stage->must_complete && is_dead_somewhere(e, what);
 }
@@ -139,6 +139,8 @@ static enum deviation on_leave(void *ctx, struct path *path, unsigned end, struc
         return DEVIATE_NOT;
     note_points(e, &seen);
     e->progress.data |= seen.len > 0;
+    if (!e->progress.first)
+        e->progress.first = path;
     if (!e->counting || ++e->count > e->options.packets)
         return DEVIATE_NOT;
     const struct explored_packet explored = {.point = e->at,
