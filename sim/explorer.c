@@ -177,7 +177,7 @@ static void begin(struct watcher *watcher, struct stage *stage)
     static const struct gates_ops ops = {on_leave, on_arrival};
     struct explorer *e = HW_CONTAINER(watcher, struct explorer, watcher);
     e->stage = stage;
-    stage->must_complete = true;
+    stage->must_complete = stage->scenario->box_count == 0; /* middleboxes excuse what they like */
     gates_install(&e->gates, stage, &ops, e);
     e->hurt = sim_new((e->gates.path_count + 1) * sizeof *e->hurt);
 }

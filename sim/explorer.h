@@ -41,7 +41,7 @@ struct explorer_options {
 };
 
 /* For stage_watch(), which takes ownership. The stage demands that every byte arrives without an error unless the
- * deviations excuse one; docs/SIMULATOR.md says which do. */
+ * deviations, or middleboxes of its own, excuse one; docs/SIMULATOR.md says which do. */
 struct watcher *explorer_new(const struct explorer_options *options);
 
 #endif

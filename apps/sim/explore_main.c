@@ -61,27 +61,33 @@ static int by_rule(const void *a, const void *b)
     return order ? order : explored_story_compare(&x->story, &y->story);
 }
 
-/* Is there a shorter story of it that fails alike? They come sorted, so those before it tell. */
-static bool is_explained(const struct explore_run *run, size_t i)
+/* Is all that happens in one of these part of the story? Then it fails for no other reason, as far as one can tell. */
+static bool is_explained(const struct explore_verdict *least, size_t count, const struct explored_story *story)
 {
-    const struct explore_verdict *own = &run->failures[i];
-    for (size_t k = i; k-- > 0 && strcmp(run->failures[k].rule, own->rule) == 0;)
-        if (run->failures[k].story.count < own->story.count &&
-            explored_story_holds(&own->story, &run->failures[k].story))
+    for (size_t i = 0; i < count && least[i].story.count < story->count; i++)
+        if (explored_story_holds(story, &least[i].story))
             return true;
     return false;
 }
 
-/* Was a story of the same rule printed that differs in the numbers of its packets only? */
-static bool is_familiar(const struct explore_run *run, size_t first, size_t i)
+/* Keeps those with nothing to leave out, of stories that broke one rule, sorted. Returns how many. */
+static size_t keep_least(struct explore_verdict *group, size_t count)
 {
-    const struct explored_story *own = &run->failures[i].story;
-    for (size_t k = first; k < i; k++) {
-        const struct explored_story *other = &run->failures[k].story;
-        bool same = other->count == own->count;
-        for (unsigned step = 0; same && step < own->count; step++)
-            same = other->steps[step].what == own->steps[step].what;
-        if (same && !is_explained(run, k))
+    size_t least = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!is_explained(group, least, &group[i].story))
+            group[least++] = group[i];
+    return least;
+}
+
+/* Does one of these differ in the numbers of its packets only? */
+static bool is_familiar(const struct explore_verdict *printed, size_t count, const struct explored_story *story)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool same = printed[i].story.count == story->count;
+        for (unsigned step = 0; same && step < story->count; step++)
+            same = printed[i].story.steps[step].what == story->steps[step].what;
+        if (same)
             return true;
     }
     return false;
@@ -94,25 +100,31 @@ static void print_failure(const struct explore_run *run, const struct explore_ve
            explorer_point_name(verdict->story.point), explored_story_text(&verdict->story, text, sizeof text));
 }
 
-/* From one rule at most so many that all rules have their say. */
+/* All that broke one rule, sorted: `room` stories of it, each combination of deviations once. */
+static void print_group(const struct explore_run *run, struct explore_verdict *group, size_t count, size_t room)
+{
+    size_t least = keep_least(group, count);
+    printf("%s FAILED at commit %s in %zu stories, %zu of them with nothing to leave out:\n", group->rule,
+           HAWSER_COMMIT, count, least);
+    for (size_t i = 0; i < least && room; i++)
+        if (run->verbose || !is_familiar(group, i, &group[i].story)) {
+            print_failure(run, &group[i]);
+            room--;
+        }
+}
+
 static void print_failures(struct explore_run *run)
 {
-    size_t rules = 0, first = 0;
-    qsort(run->failures, run->failed, sizeof *run->failures, by_rule);
+    size_t rules = 0, end;
+    if (run->failures)
+        qsort(run->failures, run->failed, sizeof *run->failures, by_rule);
     for (size_t i = 0; i < run->failed; i++)
         rules += i == 0 || strcmp(run->failures[i - 1].rule, run->failures[i].rule) != 0;
-    for (size_t end; first < run->failed; first = end) {
-        size_t least = 0;
-        for (end = first; end < run->failed && strcmp(run->failures[end].rule, run->failures[first].rule) == 0; end++)
-            least += !is_explained(run, end);
-        printf("%s FAILED at commit %s in %zu stories, %zu of them with nothing to leave out:\n",
-               run->failures[first].rule, HAWSER_COMMIT, end - first, least);
-        size_t room = run->verbose ? run->failed : HW_MAX(REPORTS_MAX / rules, (size_t)1);
-        for (size_t i = first; i < end && room; i++)
-            if (!is_explained(run, i) && (run->verbose || !is_familiar(run, first, i))) {
-                print_failure(run, &run->failures[i]);
-                room--;
-            }
+    for (size_t first = 0; first < run->failed; first = end) {
+        for (end = first; end < run->failed && strcmp(run->failures[end].rule, run->failures[first].rule) == 0;)
+            end++;
+        print_group(run, run->failures + first, end - first,
+                    run->verbose ? run->failed : HW_MAX(REPORTS_MAX / rules, (size_t)1));
     }
 }
 
