@@ -26,6 +26,8 @@ struct stage {
     struct stage_change *changes;
     struct stage_address *address_changes;
     struct list watchers;
+    bool must_complete; /* as in the scenario; a watcher that changes the story may decide otherwise */
+    bool cut_off;       /* set by a watcher: the hosts cannot reach each other any more */
 };
 
 /* Builds the world of a scenario that scenario_check() passed. */
