@@ -45,7 +45,9 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
             tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
     const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->remote_idsn, 1)};
     place_mapped(first, &infinite, now_ns);      /* what waited for its mapping */
-    conn->peer_fin_known = conn->peer_fin_taken; /* now its FIN counts */
+    conn->peer_fin_known = conn->peer_fin_taken; /* now its FIN counts, */
+    if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)
+        close_subflow_event(first, TCP_EVENT_FIN, now_ns); /* and one that came before */
     if (conn->infinite_tells)
         tcp_signal_now(&first->tcp);
     if (conn->fin_sent)

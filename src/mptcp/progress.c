@@ -116,12 +116,25 @@ static uint64_t slowest_timeout(const struct conn *conn)
     return timeout ? timeout : RTO_INITIAL_NS;
 }
 
+/* Is a join under way that may bring a path on which options pass? */
+static bool any_opening(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn) {
+        enum tcp_state state = subflow_at(it)->tcp.state;
+        if (state == TCPS_SYN_SENT || state == TCPS_SYN_RECEIVED)
+            return true;
+    }
+    return false;
+}
+
 /* RFC 8684 3.7: the peer answers, and never by an option; or never to a DATA_FIN that came with each question, for
  * which it needs no room. */
 static bool options_vanished(const struct conn *conn, uint64_t now_ns)
 {
     const struct progress *p = &conn->progress;
-    uint64_t term = HW_MIN(TERM_TIMEOUTS * slowest_timeout(conn), CONNECTION_TERM_MAX_NS);
+    uint64_t term = CONNECTION_TERM_MAX_NS;
+    if (!any_opening(conn))
+        term = HW_MIN(TERM_TIMEOUTS * slowest_timeout(conn), term);
     if (now_ns - p->asked_since_ns < term || p->answers < ANSWERS_ENOUGH)
         return false;
     return p->answers_with_options == 0 || !data_outstanding(conn);

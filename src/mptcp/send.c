@@ -84,7 +84,7 @@ static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 fro
 static bool send_reinjection(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 {
     const struct range *range = iset_find(&conn->reinject, 0);
-    if (!range)
+    if (!range || !conn->peer_committed) /* fallen back, it would take them for new ones */
         return false;
     struct path_view views[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];

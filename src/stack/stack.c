@@ -1,7 +1,6 @@
 #include "stack/stack.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -137,16 +136,21 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
     return stack->link_count++;
 }
 
-/* The least address ID that no address of ours has. */
-static uint8_t free_address_id(const struct mp_host *host)
+static bool is_address_id(const struct mp_host *host, uint8_t id)
 {
-    uint8_t id = 1;
     for (unsigned i = 0; i < host->address_count; i++)
-        if (host->addresses[i].id == id) {
-            id++;
-            i = UINT_MAX; /* look again from the start */
-        }
-    return id;
+        if (host->addresses[i].id == id)
+            return true;
+    return false;
+}
+
+/* Round and round from 1 to 255: a peer that is told late that an ID is gone must not take the next address for it. */
+static uint8_t new_address_id(struct hawser_stack *stack)
+{
+    do
+        stack->last_address_id = (uint8_t)(stack->last_address_id % UINT8_MAX + 1);
+    while (is_address_id(&stack->host, stack->last_address_id));
+    return stack->last_address_id;
 }
 
 int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr, unsigned prefix_len)
@@ -161,7 +165,7 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
     struct local_address local = {.addr = *addr,
                                   .prefix_len = (uint8_t)prefix_len,
                                   .link = (uint8_t)link,
-                                  .id = free_address_id(host),
+                                  .id = new_address_id(stack),
                                   .mtu = stack->links[link].mtu,
                                   .gso_bytes = stack->links[link].gso_bytes};
     local.addr.port = 0;

@@ -39,7 +39,7 @@ struct hawser_stack {
     struct hash_table tuples, tokens;
     struct list listeners;
     struct link_slot links[LINKS_MAX];
-    uint8_t link_count;
+    uint8_t link_count, last_address_id;
     struct stateless_reply replies[REPLIES_MAX];
     uint8_t reply_count;
     struct hawser_buf *inbox; /* where payload that must be copied goes, packet after packet; or NULL */
