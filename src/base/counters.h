@@ -6,6 +6,7 @@
 
 /* X(identifier, public name) */
 #define HW_COUNTERS(X)                                                                                                 \
+    X(TIME_WENT_BACK, "time.went_back")                                                                                \
     X(IP_IN, "ip.packets_in")                                                                                          \
     X(IP_OUT, "ip.packets_out")                                                                                        \
     X(DROP_IP_TRUNCATED, "drop.ip_truncated")                                                                          \

@@ -44,12 +44,26 @@ static void on_linger_timer(struct deadline *timer, uint64_t now_ns)
         conn_abort(conn, -ETIMEDOUT, now_ns);
 }
 
-void conn_detach(struct conn *conn, uint64_t now_ns)
+void conn_detach(struct conn *conn)
 {
-    conn->detached = true;
+    conn->detached = conn->linger_asked = true;
     list_remove(&conn->event_link);
-    conn_linger(conn, now_ns);
     conn_wake(conn);
+}
+
+void conn_ask_abort(struct conn *conn)
+{
+    conn->abort_asked = true;
+    conn_wake(conn);
+}
+
+void conn_begin_asked(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->abort_asked)
+        conn_abort(conn, -ECONNABORTED, now_ns);
+    if (conn->linger_asked)
+        conn_linger(conn, now_ns);
+    conn->abort_asked = conn->linger_asked = false;
 }
 
 /* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */

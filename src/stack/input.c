@@ -239,7 +239,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
 void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,
                         uint64_t now_ns)
 {
-    stack->now_ns = now_ns;
+    now_ns = stack_time(stack, now_ns);
     if (link < 0 || link >= stack->link_count)
         return;
     for (size_t i = 0; i < n; i++) {
