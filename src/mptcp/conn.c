@@ -81,6 +81,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->host = host;
     conn->server = config->server;
     conn->recv_limit = config->recv_limit;
+    conn->keepalive = config->keepalive;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
     list_init(&conn->event_link);
@@ -197,6 +198,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         .window_max = conn->recv_limit,
         .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
         .cc = host->cc,
+        .keepalive = conn->keepalive,
     };
     config.local.port = local_port;
     host->tcp.env.random(host->tcp.env.ctx, &config.ts_offset, sizeof config.ts_offset);

@@ -140,8 +140,9 @@ struct conn {
 
     struct reassembly rx;
     uint32_t recv_limit;
-    dsn64 rcv_edge; /* right edge of the window we promised */
-    dsn64 peer_fin; /* number of the DATA_FIN */
+    struct tcp_keepalive keepalive; /* of every subflow */
+    dsn64 rcv_edge;                 /* right edge of the window we promised */
+    dsn64 peer_fin;                 /* number of the DATA_FIN */
     bool peer_fin_known, peer_fin_taken;
 
     struct addresses remote_addresses;
@@ -164,6 +165,7 @@ struct conn {
 
 struct conn_config {
     uint32_t send_limit, recv_limit; /* bytes */
+    struct tcp_keepalive keepalive;
     bool no_mptcp;
     bool server;
 };

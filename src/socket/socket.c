@@ -72,8 +72,7 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     if (!local)
         return -EADDRNOTAVAIL;
     now_ns = stack_time(stack, now_ns);
-    const struct conn_config config = {
-        .send_limit = o.send_buffer_bytes, .recv_limit = o.recv_buffer_bytes, .no_mptcp = o.no_mptcp};
+    const struct conn_config config = conn_config_of(&o);
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn)
         return -ENOBUFS;

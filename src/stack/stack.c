@@ -17,6 +17,8 @@
 #define MEMORY_DEFAULT (256u * 1024 * 1024)
 #define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
 #define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
+#define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
+#define KEEPALIVE_TRIES_DEFAULT 9
 #define SUBFLOWS_PER_CONNECTION 2
 
 struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options)
@@ -28,7 +30,21 @@ struct hawser_conn_options conn_options_or_default(const struct hawser_conn_opti
         o.send_buffer_bytes = SEND_BUFFER_DEFAULT;
     if (o.recv_buffer_bytes == 0)
         o.recv_buffer_bytes = RECV_BUFFER_DEFAULT;
+    if (o.keepalive_interval_ns == 0)
+        o.keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
+    if (o.keepalive_tries == 0)
+        o.keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
     return o;
+}
+
+struct conn_config conn_config_of(const struct hawser_conn_options *options)
+{
+    return (struct conn_config){
+        .send_limit = options->send_buffer_bytes,
+        .recv_limit = options->recv_buffer_bytes,
+        .no_mptcp = options->no_mptcp,
+        .keepalive = {options->keepalive_idle_ns, options->keepalive_interval_ns, options->keepalive_tries},
+    };
 }
 
 static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, uint32_t connections)

@@ -67,5 +67,7 @@ uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns);
 
 /* Options with the defaults filled in. */
 struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options);
+/* What such options say of a connection. */
+struct conn_config conn_config_of(const struct hawser_conn_options *options);
 
 #endif
