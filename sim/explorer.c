@@ -103,15 +103,6 @@ static bool costs_subflow(const struct explorer *e, enum deviation what, const s
     return what == DEVIATE_BLACK_HOLE || what == DEVIATE_ACKING_PROXY;
 }
 
-/* Does a black hole swallow what goes one of the ways? */
-static bool is_dead_somewhere(const struct explorer *e, enum deviation what)
-{
-    bool dead = what == DEVIATE_BLACK_HOLE; /* not carried out yet */
-    for (size_t i = 0; i < e->gates.path_count; i++)
-        dead |= e->gates.paths[i].dead;
-    return dead;
-}
-
 /* An error is excused when no path stays well, or the first one goes wrong before the connection has learned to do
  * without it: an end whose only subflow loses its options must fall back, and takes no join any more (3.7). */
 static void weigh(struct explorer *e, const struct path *path, enum deviation what, const struct seen *seen,
@@ -124,7 +115,6 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     e->hurt[path->number] = true;
     if (needed || !has_good_path(e, now_ns))
         e->stage->must_complete = false;
-    e->stage->cut_off = !e->stage->must_complete && is_dead_somewhere(e, what);
 }
 
 /* ---- the packets ---- */

@@ -218,13 +218,14 @@ unsigned host_add_interface(struct host *host, uint32_t mtu)
 
 void host_add_address(struct host *host, unsigned interface, const struct hawser_addr *addr)
 {
-    int err = hawser_stack_add_address(host->stack, (int)interface, addr, hawser_addr_is_v4(addr) ? 24 : 64);
+    int err = hawser_stack_add_address(host->stack, (int)interface, addr, hawser_addr_is_v4(addr) ? 24 : 64,
+                                       host->node.world->now_ns);
     CHECK(err == 0 || err == -EEXIST);
 }
 
 void host_remove_address(struct host *host, const struct hawser_addr *addr)
 {
-    int err = hawser_stack_remove_address(host->stack, addr);
+    int err = hawser_stack_remove_address(host->stack, addr, host->node.world->now_ns);
     CHECK(err == 0 || err == -ENOENT);
 }
 

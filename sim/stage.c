@@ -238,28 +238,6 @@ void stage_watch(struct stage *stage, struct watcher *watcher) { list_push_back(
 
 /* ---- playing ---- */
 
-/* An end that only waits, for a peer that is gone and whose last words were lost, cannot know: TCP has no heartbeat
- * unless it is asked for (RFC 9293 3.8.4). With bytes outstanding it must find out. */
-static bool waits_in_vain(const struct stage *stage, const struct flow_end *end, const struct flow_end *other)
-{
-    struct hawser_conn_info info;
-    bool addresses_go = stage->scenario->address_count > 0; /* they take connections along whose programs are done */
-    bool peer_vanished = other->finished && (other->error || end->flow->plan.ending != FLOW_ORDERLY || addresses_go);
-    if (!(peer_vanished || stage->cut_off) || !end->conn)
-        return false;
-    hawser_conn_info(end->conn, &info);
-    return info.acked_bytes == end->sent;
-}
-
-bool stage_flow_over(const struct stage *stage, const struct flow *flow)
-{
-    const struct flow_end *client = &flow->ends[FLOW_CLIENT], *server = &flow->ends[FLOW_SERVER];
-    bool client_waits = waits_in_vain(stage, client, server), server_waits = waits_in_vain(stage, server, client);
-    bool never_met = !server->conn && !server->finished;
-    return flow_finished(flow) || (client->finished && server_waits) || (server->finished && client_waits) ||
-           (client_waits && (server_waits || never_met));
-}
-
 /* Where an end of a flow stands: "1000 of 6000, ended at 2.500 s with error 110". */
 static const char *end_text(const struct flow_end *end, char *text, size_t size)
 {
@@ -279,12 +257,13 @@ static void accuse(struct stage *stage, const struct flow *flow, const char *rul
                     end_text(&flow->ends[FLOW_SERVER], server, sizeof server));
 }
 
-/* Liveness: once the faults are over, whatever can end has ended within the time allowed. */
+/* Liveness: once the faults are over, whatever can end has ended within the time allowed. An end that only waits, for a
+ * peer that is gone and whose last words were lost, needs keepalive for that. */
 static void demand_liveness(struct stage *stage)
 {
     for (size_t i = 0; i < stage->scenario->flow_count; i++) {
         const struct flow *flow = stage->flows[i];
-        if (!flow_is_endless(flow) && !stage_flow_over(stage, flow) && flow->started)
+        if (!flow_is_endless(flow) && !flow_finished(flow) && flow->started)
             accuse(stage, flow, "liveness", "is not over");
     }
 }

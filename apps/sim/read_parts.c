@@ -365,12 +365,17 @@ bool read_workload(struct reader *r, const struct toml_node *table)
         {"tcp", read_flag, LOAD(tcp), "true or false"},
         {"send_buffer", read_bytes32, LOAD(send_buffer_bytes), "bytes, like \"256k\""},
         {"recv_buffer", read_bytes32, LOAD(recv_buffer_bytes), "bytes, like \"256k\""},
+        {"keepalive_idle", read_duration, LOAD(keepalive_idle_ns), "a time, like \"60s\""},
+        {"keepalive_interval", read_duration, LOAD(keepalive_interval_ns), "a time, like \"10s\""},
+        {"keepalive_tries", read_count, LOAD(keepalive_tries), "a number"},
     };
 #undef LOAD
     struct workload_spec load = {0};
     char name[NODE_NAME_MAX], why[200];
     if (!take_name(r, table, name) || !read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, &load))
         return false;
+    if (load.keepalive_idle_ns == 0 && (load.keepalive_interval_ns || load.keepalive_tries))
+        return reader_says(r, table, "keepalive is off: add keepalive_idle, a time like \"60s\"");
     if (load.start_ns >= r->scenario->duration_ns)
         return reader_says(r, table, "the workload starts when the story is over: start must be before duration");
     if (!workload_add(r->scenario, &load, r->seed, why, sizeof why))

@@ -6,6 +6,7 @@
 
 /* X(identifier, public name) */
 #define HW_COUNTERS(X)                                                                                                 \
+    X(TIME_WENT_BACK, "time.went_back")                                                                                \
     X(IP_IN, "ip.packets_in")                                                                                          \
     X(IP_OUT, "ip.packets_out")                                                                                        \
     X(DROP_IP_TRUNCATED, "drop.ip_truncated")                                                                          \
@@ -45,6 +46,7 @@
     X(TCP_RESETS_OUT, "tcp.resets_out")                                                                                \
     X(TCP_TIMEOUTS, "tcp.timeouts")                                                                                    \
     X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
+    X(TCP_KEEPALIVE_PROBES, "tcp.keepalive_probes")                                                                    \
     X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
     X(TCP_RETRANSMITS, "tcp.retransmits")                                                                              \
     X(TCP_SPURIOUS, "tcp.spurious_recoveries")                                                                         \

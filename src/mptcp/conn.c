@@ -44,12 +44,26 @@ static void on_linger_timer(struct deadline *timer, uint64_t now_ns)
         conn_abort(conn, -ETIMEDOUT, now_ns);
 }
 
-void conn_detach(struct conn *conn, uint64_t now_ns)
+void conn_detach(struct conn *conn)
 {
-    conn->detached = true;
+    conn->detached = conn->linger_asked = true;
     list_remove(&conn->event_link);
-    conn_linger(conn, now_ns);
     conn_wake(conn);
+}
+
+void conn_ask_abort(struct conn *conn)
+{
+    conn->abort_asked = true;
+    conn_wake(conn);
+}
+
+void conn_begin_asked(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->abort_asked)
+        conn_abort(conn, -ECONNABORTED, now_ns);
+    if (conn->linger_asked)
+        conn_linger(conn, now_ns);
+    conn->abort_asked = conn->linger_asked = false;
 }
 
 /* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */
@@ -67,6 +81,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->host = host;
     conn->server = config->server;
     conn->recv_limit = config->recv_limit;
+    conn->keepalive = config->keepalive;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
     list_init(&conn->event_link);
@@ -183,6 +198,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         .window_max = conn->recv_limit,
         .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
         .cc = host->cc,
+        .keepalive = conn->keepalive,
     };
     config.local.port = local_port;
     host->tcp.env.random(host->tcp.env.ctx, &config.ts_offset, sizeof config.ts_offset);

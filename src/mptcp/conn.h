@@ -101,7 +101,8 @@ struct conn {
     void *listener;                                          /* the stack's; NULL once accepted or for active opens */
     struct hash_node token_node;                             /* the stack's */
     bool token_added;
-    bool detached; /* the application gave up its handle */
+    bool detached;                  /* the application gave up its handle */
+    bool abort_asked, linger_asked; /* by calls that bring no time: begun at the next output */
     void *user;
     int error;
 
@@ -139,8 +140,9 @@ struct conn {
 
     struct reassembly rx;
     uint32_t recv_limit;
-    dsn64 rcv_edge; /* right edge of the window we promised */
-    dsn64 peer_fin; /* number of the DATA_FIN */
+    struct tcp_keepalive keepalive; /* of every subflow */
+    dsn64 rcv_edge;                 /* right edge of the window we promised */
+    dsn64 peer_fin;                 /* number of the DATA_FIN */
     bool peer_fin_known, peer_fin_taken;
 
     struct addresses remote_addresses;
@@ -163,6 +165,7 @@ struct conn {
 
 struct conn_config {
     uint32_t send_limit, recv_limit; /* bytes */
+    struct tcp_keepalive keepalive;
     bool no_mptcp;
     bool server;
 };
@@ -190,8 +193,12 @@ void conn_shutdown(struct conn *conn);
 void conn_abort(struct conn *conn, int error, uint64_t now_ns);
 void conn_fail(struct conn *conn, int error);
 /* The application gave up its handle: what is queued is still delivered; a peer that has all of it and does not finish
- * is waited for a minute. */
-void conn_detach(struct conn *conn, uint64_t now_ns);
+ * is waited for a minute, which begins with conn_begin_asked(). */
+void conn_detach(struct conn *conn);
+/* Aborted with -ECONNABORTED by the next conn_begin_asked(). */
+void conn_ask_abort(struct conn *conn);
+/* Begins what the application asked for by calls that bring no time; before each output. */
+void conn_begin_asked(struct conn *conn, uint64_t now_ns);
 /* From now on a minute in which nothing is left to be delivered, and nothing was, ends the connection. */
 void conn_linger(struct conn *conn, uint64_t now_ns);
 bool conn_closed(const struct conn *conn);

@@ -142,10 +142,8 @@ static void input_syn(struct hawser_stack *stack, struct arrival *a, struct haws
         count(counters(stack), COUNT_DROP_BACKLOG);
         return; /* the peer asks again */
     }
-    const struct conn_config config = {.send_limit = listener->options.send_buffer_bytes,
-                                       .recv_limit = listener->options.recv_buffer_bytes,
-                                       .no_mptcp = listener->options.no_mptcp,
-                                       .server = true};
+    struct conn_config config = conn_config_of(&listener->options);
+    config.server = true;
     struct conn *conn = conn_new(&stack->host, &config);
     struct subflow *subflow;
     if (!conn)
@@ -239,7 +237,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
 void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,
                         uint64_t now_ns)
 {
-    stack->now_ns = now_ns;
+    now_ns = stack_time(stack, now_ns);
     if (link < 0 || link >= stack->link_count)
         return;
     for (size_t i = 0; i < n; i++) {

@@ -16,6 +16,8 @@
 #define MEMORY_DEFAULT (256u * 1024 * 1024)
 #define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
 #define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
+#define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
+#define KEEPALIVE_TRIES_DEFAULT 9
 #define SUBFLOWS_PER_CONNECTION 2
 
 struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options)
@@ -27,7 +29,21 @@ struct hawser_conn_options conn_options_or_default(const struct hawser_conn_opti
         o.send_buffer_bytes = SEND_BUFFER_DEFAULT;
     if (o.recv_buffer_bytes == 0)
         o.recv_buffer_bytes = RECV_BUFFER_DEFAULT;
+    if (o.keepalive_interval_ns == 0)
+        o.keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
+    if (o.keepalive_tries == 0)
+        o.keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
     return o;
+}
+
+struct conn_config conn_config_of(const struct hawser_conn_options *options)
+{
+    return (struct conn_config){
+        .send_limit = options->send_buffer_bytes,
+        .recv_limit = options->recv_buffer_bytes,
+        .no_mptcp = options->no_mptcp,
+        .keepalive = {options->keepalive_idle_ns, options->keepalive_interval_ns, options->keepalive_tries},
+    };
 }
 
 static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, uint32_t connections)
@@ -121,6 +137,14 @@ void hawser_stack_free(struct hawser_stack *stack)
     env.free(env.ctx, stack);
 }
 
+uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns)
+{
+    if (now_ns < stack->latest_ns)
+        count(&stack->host.tcp.counters, COUNT_TIME_WENT_BACK);
+    stack->latest_ns = HW_MAX(stack->latest_ns, now_ns);
+    return stack->latest_ns;
+}
+
 int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options)
 {
     struct hawser_link_options o = {0};
@@ -153,9 +177,11 @@ static uint8_t new_address_id(struct hawser_stack *stack)
     return stack->last_address_id;
 }
 
-int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr, unsigned prefix_len)
+int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr, unsigned prefix_len,
+                             uint64_t now_ns)
 {
     struct mp_host *host = &stack->host;
+    now_ns = stack_time(stack, now_ns);
     if (link < 0 || link >= stack->link_count || prefix_len > (hawser_addr_is_v4(addr) ? 32u : 128u))
         return -EINVAL;
     if (stack_local(stack, addr))
@@ -171,19 +197,20 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
     local.addr.port = 0;
     host->addresses[host->address_count++] = local;
     LIST_EACH (it, &host->connections)
-        paths_address_added(LIST_ENTRY(it, struct conn, link), &local, stack->now_ns);
+        paths_address_added(LIST_ENTRY(it, struct conn, link), &local, now_ns);
     return 0;
 }
 
-int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr)
+int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr, uint64_t now_ns)
 {
     struct mp_host *host = &stack->host;
+    now_ns = stack_time(stack, now_ns);
     for (unsigned i = 0; i < host->address_count; i++) {
         if (!hawser_addr_same_ip(&host->addresses[i].addr, addr))
             continue;
         struct local_address local = host->addresses[i];
         LIST_EACH (it, &host->connections)
-            paths_address_removed(LIST_ENTRY(it, struct conn, link), &local, stack->now_ns);
+            paths_address_removed(LIST_ENTRY(it, struct conn, link), &local, now_ns);
         host->address_count--;
         memmove(&host->addresses[i], &host->addresses[i + 1], (host->address_count - i) * sizeof local);
         return 0;
@@ -228,7 +255,7 @@ static void leave_listener_if_dead(struct conn *conn)
 size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets, size_t max, uint64_t now_ns)
 {
     struct tx_batch batch = {packets, 0, max};
-    stack->now_ns = now_ns;
+    now_ns = stack_time(stack, now_ns);
     while (stack->reply_count && !tx_batch_full(&batch))
         emit_reply(&stack->replies[--stack->reply_count], &packets[batch.count++]);
     while (!tx_batch_full(&batch)) {
@@ -237,6 +264,7 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
             break;
         struct conn *conn = LIST_ENTRY(node, struct conn, ready_link);
         list_remove(node);
+        conn_begin_asked(conn, now_ns);
         conn_output(conn, &batch, now_ns);
         if (tx_batch_full(&batch)) {
             conn_wake(conn); /* there may be more: last in line for the next batch */
@@ -254,8 +282,7 @@ uint64_t hawser_stack_deadline(const struct hawser_stack *stack) { return deadli
 
 void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns)
 {
-    stack->now_ns = now_ns;
-    deadline_run(&stack->host.tcp.timers, now_ns);
+    deadline_run(&stack->host.tcp.timers, stack_time(stack, now_ns));
 }
 
 bool hawser_stack_counter(const struct hawser_stack *stack, size_t i, struct hawser_counter *out)

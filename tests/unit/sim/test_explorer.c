@@ -106,6 +106,11 @@ static void build(struct exploration *x, unsigned links)
     plan->request_bytes = 200;
     plan->response_bytes = 1000;
     plan->pause_ns = 20 * NS_PER_MS;
+    for (unsigned side = 0; side < 2; side++) {
+        plan->options[side].keepalive_idle_ns = 60 * NS_PER_S;
+        plan->options[side].keepalive_interval_ns = 10 * NS_PER_S;
+        plan->options[side].keepalive_tries = 5;
+    }
     assert_int_equal(hawser_addr_parse(&plan->server_addr, "10.0.9.1", 80), 0);
 }
 
