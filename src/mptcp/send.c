@@ -227,7 +227,8 @@ void send_forget_reinjection(struct subflow *subflow)
  */
 bool send_blocked_by_window(const struct conn *conn)
 {
-    if (!conn->established || !dsn_lt(conn->snd_nxt, conn->sendq.end))
+    bool waits = dsn_lt(conn->snd_nxt, conn->sendq.end) || (conn->reinject.count && conn->peer_committed);
+    if (!conn->established || !waits)
         return false;
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
