@@ -20,6 +20,12 @@ static inline struct slice slice_sub(struct slice s, uint32_t from, uint32_t len
 /* How many buffers of the pool are lent out. */
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 
+/* How many more may be lent out, if the system has the memory. */
+uint32_t buf_pool_left(const struct hawser_buf_pool *pool);
+
+/* How many buffers came back so far: who was refused one may try again when that grows. */
+uint64_t buf_pool_returns(const struct hawser_buf_pool *pool);
+
 /* How often the limit or memory refused a buffer. */
 uint64_t buf_pool_refusals(const struct hawser_buf_pool *pool);
 

@@ -54,6 +54,8 @@ struct mp_host {
     struct list connections; /* all of them */
     struct list ready;       /* connections with something to send */
     struct list events;      /* connections whose readiness may have changed */
+    struct list acceptable;  /* connections that are established and that no program has accepted yet */
+    struct list starved;     /* connections that found no memory for bytes to send */
 };
 
 #endif
