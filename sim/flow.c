@@ -13,8 +13,6 @@
 #define READ_PARTS 16
 /* A slow reader takes what it may every so often. */
 #define SLOW_READ_NS (10 * NS_PER_MS)
-/* A writer whose stack has no memory tries again. */
-#define RETRY_NS (50 * NS_PER_MS)
 
 static uint64_t rounds(const struct flow *flow) { return HW_MAX(flow->plan.rounds, 1u); }
 
@@ -79,7 +77,7 @@ static uint64_t write_limit(const struct flow_end *end)
     return times(flow->plan.response_bytes, end->received / flow->plan.request_bytes);
 }
 
-static void write_some(struct flow_end *end, uint64_t now_ns)
+static void write_some(struct flow_end *end)
 {
     uint8_t bytes[WRITE_BYTES];
     const struct flow *flow = end->flow;
@@ -88,8 +86,6 @@ static void write_some(struct flow_end *end, uint64_t now_ns)
         size_t want = (size_t)HW_MIN(limit - end->sent, (uint64_t)WRITE_BYTES);
         pattern_make(flow->pattern, stream, end->sent, bytes, want);
         ssize_t taken = hawser_send(end->conn, bytes, want);
-        if (taken == -ENOBUFS && end->slow.pos == 0)
-            world_timer_set(flow->world, &end->slow, now_ns + RETRY_NS);
         if (taken <= 0)
             return;
         end->sent += (uint64_t)taken;
@@ -166,7 +162,7 @@ static void next_round(struct flow_end *end, uint64_t now_ns)
         return;
     if (flow->plan.pause_ns == 0) {
         flow->rounds_done++;
-        write_some(end, now_ns);
+        write_some(end);
         return;
     }
     if (end->pause.pos == 0)
@@ -211,7 +207,7 @@ static void pump(struct flow_end *end, uint64_t now_ns)
         end->connected_ns = now_ns;
     if (end->connected_ns) {
         read_some(end, now_ns);
-        write_some(end, now_ns);
+        write_some(end);
         next_round(end, now_ns);
         if (ends_now(end)) {
             end_early(end, now_ns);

@@ -45,7 +45,7 @@ struct flow_end {
     struct flow *flow;
     enum flow_side side;
     struct hawser_conn *conn;    /* NULL: not yet, or given up */
-    struct deadline pause, slow; /* the next request; the next slow read, or write where memory was out */
+    struct deadline pause, slow; /* the next request; the next slow read */
     uint64_t sent, received;     /* bytes of the streams, by the program */
     bool shut, at_end;           /* shutdown was called; the end of the peer's stream was read */
     bool finished;               /* the program is done with the connection */

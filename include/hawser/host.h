@@ -33,7 +33,22 @@ HAWSER_API int hawser_host_add_link(struct hawser_host *host, const char *spec, 
 HAWSER_API int hawser_host_add_pair(struct hawser_host *a, const struct hawser_addr *addr_a, struct hawser_host *b,
                                     const struct hawser_addr *addr_b, unsigned prefix_len);
 
-/* A descriptor that polls readable when hawser_host_step() has work to do: for any event loop. */
+/*
+ * A descriptor for any event loop. It is readable while hawser_host_step() has work to do, and, level-triggered, from a
+ * step that leaves something for the program (hawser_stack_pending(): an event, a connection to be accepted) until a
+ * step that finds that taken. So a program that sleeps on it misses nothing if it takes every event and accepts every
+ * connection each time:
+ *
+ *     for (;;) {
+ *         poll(...);
+ *         hawser_host_step(host);
+ *         while (hawser_accept(listener, &conn) == 0) ...
+ *         while ((conn = hawser_next_event(stack))) ... hawser_recv(), hawser_send() ...
+ *         hawser_host_step(host);
+ *     }
+ *
+ * One that leaves something where it is does not sleep: it is woken for it again and again.
+ */
 HAWSER_API int hawser_host_fd(const struct hawser_host *host);
 
 /* Takes in packets, runs timers, sends packets. Never blocks. Call it when the descriptor is readable and after every

@@ -12,7 +12,7 @@ struct hawser_listener;
 /* Readiness of a connection, as a set. */
 enum {
     HAWSER_READABLE = 1u << 0,  /* recv() returns bytes, the end of the stream, or an error */
-    HAWSER_WRITABLE = 1u << 1,  /* send() takes at least one byte, or returns an error */
+    HAWSER_WRITABLE = 1u << 1,  /* send() takes at least one byte if there is memory, or returns an error */
     HAWSER_CONNECTED = 1u << 2, /* the handshake is over */
     HAWSER_ERROR = 1u << 3,     /* the connection failed: hawser_conn_error() says why */
     HAWSER_CLOSED = 1u << 4,    /* both directions are finished and acknowledged */
@@ -54,12 +54,13 @@ HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_add
 /* Stops listening. Connections not yet accepted are aborted; accepted ones live on and still take joins. */
 HAWSER_API void hawser_listener_close(struct hawser_listener *listener);
 
-/* Takes the oldest established connection; 0 and *out, or -EAGAIN. */
+/* Takes the oldest established connection; 0 and *out, or -EAGAIN. hawser_stack_pending() holds while there is one. */
 HAWSER_API int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out);
 
 /* Queues up to `len` bytes; returns how many were taken (copied), -EAGAIN when there is no room (HAWSER_WRITABLE tells
- * when there is), -ENOBUFS when there is room but no memory (nothing tells: try again later), -EPIPE after
- * hawser_shutdown(), -ENOTCONN before the connection is established, or the connection's error. */
+ * when there is), -ENOBUFS when there is room but no memory (HAWSER_WRITABLE tells when to try again: in the
+ * order in which connections were refused, as memory comes back), -EPIPE after hawser_shutdown(), -ENOTCONN before the
+ * connection is established, or the connection's error. */
 HAWSER_API ssize_t hawser_send(struct hawser_conn *conn, const void *data, size_t len);
 
 /* Reads up to `len` bytes in order; returns how many, 0 at the end of the peer's stream, -EAGAIN, or the connection's

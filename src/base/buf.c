@@ -19,7 +19,7 @@ struct hawser_buf_pool {
     struct hawser_env env;
     struct hawser_buf *idle;
     uint32_t cap, limit, in_use, total;
-    uint64_t refusals;
+    uint64_t returns, refusals;
     bool closed;
 };
 
@@ -90,6 +90,7 @@ void hawser_buf_unref(struct hawser_buf *buf)
     if (--buf->refs > 0)
         return;
     pool->in_use--;
+    pool->returns++;
     buf->next = pool->idle;
     pool->idle = buf;
     if (pool->closed)
@@ -103,5 +104,8 @@ uint32_t hawser_buf_capacity(const struct hawser_buf *buf) { return buf->cap; }
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool) { return pool->in_use; }
 
 bool buf_is_scarce(const struct hawser_buf *buf) { return buf->pool->in_use > buf->pool->limit / 2; }
+uint32_t buf_pool_left(const struct hawser_buf_pool *pool) { return pool->limit - pool->in_use; }
+
+uint64_t buf_pool_returns(const struct hawser_buf_pool *pool) { return pool->returns; }
 
 uint64_t buf_pool_refusals(const struct hawser_buf_pool *pool) { return pool->refusals; }

@@ -22,6 +22,11 @@ uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 
 /* Is more than half of the pool that the buffer came from lent out? */
 bool buf_is_scarce(const struct hawser_buf *buf);
+/* How many more may be lent out, if the system has the memory. */
+uint32_t buf_pool_left(const struct hawser_buf_pool *pool);
+
+/* How many buffers came back so far: who was refused one may try again when that grows. */
+uint64_t buf_pool_returns(const struct hawser_buf_pool *pool);
 
 /* How often the limit or memory refused a buffer. */
 uint64_t buf_pool_refusals(const struct hawser_buf_pool *pool);

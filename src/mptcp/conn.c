@@ -48,6 +48,7 @@ void conn_detach(struct conn *conn)
 {
     conn->detached = conn->linger_asked = true;
     list_remove(&conn->event_link);
+    list_remove(&conn->starved_link);
     conn_wake(conn);
 }
 
@@ -86,6 +87,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->ready_link);
     list_init(&conn->event_link);
     list_init(&conn->disorder_link);
+    list_init(&conn->starved_link);
     list_init(&conn->accept_link);
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->signal_timer, on_signal_timer);
@@ -137,6 +139,7 @@ void conn_free(struct conn *conn)
     list_remove(&conn->ready_link);
     list_remove(&conn->event_link);
     list_remove(&conn->disorder_link);
+    list_remove(&conn->starved_link);
     list_remove(&conn->accept_link);
     pool_put(&host->conns, conn);
 }
@@ -228,15 +231,22 @@ void conn_wake(struct conn *conn)
 
 void conn_event(struct conn *conn)
 {
-    if (list_empty(&conn->event_link) && !conn->detached)
-        list_push_back(&conn->host->events, &conn->event_link);
+    bool news = conn->listener ? conn->established : !conn->detached;
+    if (news && list_empty(&conn->event_link))
+        list_push_back(conn->listener ? &conn->host->acceptable : &conn->host->events, &conn->event_link);
 }
 
 size_t conn_send(struct conn *conn, const void *data, size_t len)
 {
     size_t taken = sendq_write(&conn->sendq, data, len);
+    bool starved = taken < len && sendq_room(&conn->sendq);
     if (taken)
         conn_wake(conn);
+    count_n(&conn->host->tcp.counters, COUNT_LIMIT_MEMORY, starved);
+    if (!starved)
+        list_remove(&conn->starved_link);
+    else if (list_empty(&conn->starved_link))
+        list_push_back(&conn->host->starved, &conn->starved_link);
     return taken;
 }
 

@@ -96,10 +96,11 @@ struct announcement {
 
 struct conn {
     struct mp_host *host;
-    struct list link, ready_link, event_link, disorder_link; /* in the host's lists */
-    struct list accept_link;                                 /* in a listener's queue; the stack's */
-    void *listener;                                          /* the stack's; NULL once accepted or for active opens */
-    struct hash_node token_node;                             /* the stack's */
+    struct list link, ready_link, event_link; /* in the host's lists; event_link in `events` or in `acceptable` */
+    struct list starved_link, disorder_link;  /* likewise */
+    struct list accept_link;                  /* in a listener's queue; the stack's */
+    void *listener;                           /* the stack's; NULL once accepted or for active opens */
+    struct hash_node token_node;              /* the stack's */
     bool token_added;
     bool detached;                  /* the application gave up its handle */
     bool abort_asked, linger_asked; /* by calls that bring no time: begun at the next output */

@@ -56,6 +56,8 @@ struct mp_host {
     struct list ready;       /* connections with something to send */
     struct list disordered;  /* connections that hold data behind a gap in their streams */
     struct list events;      /* connections whose readiness may have changed */
+    struct list acceptable;  /* connections that are established and that no program has accepted yet */
+    struct list starved;     /* connections that found no memory for bytes to send */
 };
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -31,7 +32,12 @@ struct hawser_host *hawser_host_new(const struct hawser_stack_options *options)
     host->armed_ns = HAWSER_NEVER;
     host->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     host->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    int error = host->epoll_fd < 0 || host->timer_fd < 0 ? -errno : host_watch(host, host->timer_fd);
+    host->signal_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int error = host->epoll_fd < 0 || host->timer_fd < 0 || host->signal_fd < 0 ? -errno : 0;
+    if (!error)
+        error = host_watch(host, host->timer_fd);
+    if (!error)
+        error = host_watch(host, host->signal_fd);
     if (!error) {
         host->pool = hawser_buf_pool_new(system_env(), HOST_BUFFER_BYTES, HOST_BUFFERS);
         host->stack = hawser_stack_new(system_env(), options);
@@ -56,6 +62,8 @@ void hawser_host_free(struct hawser_host *host)
     }
     if (host->pool)
         hawser_buf_pool_close(host->pool);
+    if (host->signal_fd >= 0)
+        close(host->signal_fd);
     if (host->timer_fd >= 0)
         close(host->timer_fd);
     if (host->epoll_fd >= 0)
@@ -179,7 +187,7 @@ static int host_output(struct hawser_host *host, uint64_t now_ns)
  */
 static void host_arm_timer(struct hawser_host *host)
 {
-    uint64_t deadline_ns = host->output_left ? 1 : hawser_stack_deadline(host->stack);
+    uint64_t deadline_ns = hawser_stack_deadline(host->stack);
     bool fired = host->armed_ns <= system_now();
     if (!fired && deadline_ns >= host->armed_ns)
         return;
@@ -192,6 +200,18 @@ static void host_arm_timer(struct hawser_host *host)
     /* Setting the timer also takes back that it fired, so the descriptor need not be read. */
     CHECK(timerfd_settime(host->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0);
     host->armed_ns = deadline_ns;
+}
+
+/* Makes the descriptor readable for what no link and no timer would tell. */
+static void host_signal(struct hawser_host *host)
+{
+    bool wanted = host->output_left || hawser_stack_pending(host->stack);
+    uint64_t value = 1;
+    if (wanted == host->signalled)
+        return;
+    ssize_t n = wanted ? write(host->signal_fd, &value, sizeof(value)) : read(host->signal_fd, &value, sizeof(value));
+    CHECK(n == sizeof(value));
+    host->signalled = wanted;
 }
 
 int hawser_host_step(struct hawser_host *host)
@@ -217,5 +237,6 @@ int hawser_host_step(struct hawser_host *host)
         result = error ? error : result;
     }
     host_arm_timer(host);
+    host_signal(host);
     return result;
 }

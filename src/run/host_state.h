@@ -17,8 +17,9 @@ struct host_port {
 struct hawser_host {
     struct hawser_stack *stack;
     struct hawser_buf_pool *pool; /* of received packets */
-    int epoll_fd, timer_fd;
+    int epoll_fd, timer_fd, signal_fd;
     uint64_t armed_ns;                            /* when the timer fires; HAWSER_NEVER: not set */
+    bool signalled;                               /* signal_fd is readable */
     bool output_left;                             /* the last step ended before the stack had sent all it wanted to */
     struct host_port ports[HOST_LINKS];           /* by the stack's link index */
     struct link_counters gone;                    /* of links that are no more */

@@ -110,13 +110,19 @@ int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, u
     return 0;
 }
 
+static void leave_listener(struct conn *conn)
+{
+    list_remove(&conn->accept_link);
+    list_remove(&conn->event_link); /* it was one to be accepted */
+    conn->listener = NULL;
+}
+
 void hawser_listener_close(struct hawser_listener *listener)
 {
     struct hawser_stack *stack = listener->stack;
     LIST_EACH (it, &listener->pending) {
         struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
-        conn->listener = NULL;
-        list_remove(it);
+        leave_listener(conn);
         conn_ask_abort(conn);
     }
     list_remove(&listener->link);
@@ -129,9 +135,8 @@ int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
         struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
         if (!conn->established)
             continue;
-        list_remove(it);
         listener->waiting--;
-        conn->listener = NULL;
+        leave_listener(conn);
         conn->detached = false;
         conn_event(conn);
         *out = outer(conn);
@@ -152,7 +157,7 @@ ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
     size_t taken = conn_send(conn, data, len);
     if (taken || len == 0)
         return (ssize_t)taken;
-    return sendq_room(&conn->sendq) ? -ENOBUFS : -EAGAIN;
+    return list_empty(&conn->starved_link) ? -EAGAIN : -ENOBUFS;
 }
 
 /* Nothing is readable: is that the end, an error, or not yet? */
@@ -213,7 +218,7 @@ unsigned hawser_conn_ready(const struct hawser_conn *handle)
         ready |= HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE;
     if (reassembly_readable(&conn->rx) || conn_at_end(conn))
         ready |= HAWSER_READABLE;
-    if (conn->established && !conn->fin_wanted && sendq_room(&conn->sendq))
+    if (conn->established && !conn->fin_wanted && sendq_room(&conn->sendq) && list_empty(&conn->starved_link))
         ready |= HAWSER_WRITABLE;
     if (conn_closed(conn) && (conn->established || conn->error))
         ready |= HAWSER_CLOSED;

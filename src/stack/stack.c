@@ -62,8 +62,8 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         hash_destroy(&stack->tuples);
         return -ENOMEM;
     }
-    /* Three timers for each connection, two for each subflow: setting one must never fail. */
-    if (deadline_queue_reserve(&host->tcp.timers, 3 * connections + 2 * subflows) < 0) {
+    /* Three timers for each connection, two for each subflow, one of the stack: setting one must never fail. */
+    if (deadline_queue_reserve(&host->tcp.timers, 3 * connections + 2 * subflows + 1) < 0) {
         hash_destroy(&stack->tuples);
         hash_destroy(&stack->tokens);
         return -ENOMEM;
@@ -77,6 +77,40 @@ static void close_pools(struct mp_host *host)
         hawser_buf_pool_close(host->chunks);
     if (host->copies)
         hawser_buf_pool_close(host->copies);
+}
+
+/* How many of the connections that starve are told for each chunk that may be had: one that is told may have nothing to
+ * send any more, but if all were told all but one would ask in vain. */
+#define TOLD_PER_CHUNK 2u
+/* When nothing comes back and yet there may be some: the system refused, or those who were told did not want it. */
+#define HUNGER_NS (50 * NS_PER_MS)
+
+static void tell_starved(struct hawser_stack *stack)
+{
+    struct mp_host *host = &stack->host;
+    uint64_t n = (uint64_t)TOLD_PER_CHUNK * buf_pool_left(host->chunks);
+    for (struct list *node; n > 0 && (node = list_first(&host->starved)); n--) {
+        list_remove(node);
+        conn_event(LIST_ENTRY(node, struct conn, starved_link));
+    }
+}
+
+static void on_hunger_timer(struct deadline *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    tell_starved(HW_CONTAINER(timer, struct hawser_stack, hunger_timer));
+}
+
+static void feed_starved(struct hawser_stack *stack, uint64_t now_ns)
+{
+    struct mp_host *host = &stack->host;
+    uint64_t returns = buf_pool_returns(host->chunks);
+    if (returns != stack->returns_seen)
+        tell_starved(stack);
+    stack->returns_seen = returns;
+    bool wait = !list_empty(&host->starved) && buf_pool_left(host->chunks);
+    if (!wait || stack->hunger_timer.pos == 0)
+        deadline_set(&host->tcp.timers, &stack->hunger_timer, wait ? now_ns + HUNGER_NS : TIME_NEVER);
 }
 
 struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options)
@@ -101,6 +135,9 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     list_init(&host->ready);
     list_init(&host->disordered);
     list_init(&host->events);
+    list_init(&host->acceptable);
+    list_init(&host->starved);
+    deadline_init(&stack->hunger_timer, on_hunger_timer);
     list_init(&stack->listeners);
     env->random(env->ctx, stack->secret, sizeof stack->secret);
     uint32_t copies = HW_MAX(memory / COPIES_SHARE / CHUNK_BYTES, COPIES_MIN), all = memory / CHUNK_BYTES;
@@ -274,8 +311,14 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
         if (!conn->listener)
             (void)conn_reap(conn);
     }
+    feed_starved(stack, now_ns);
     count_n(&stack->host.tcp.counters, COUNT_IP_OUT, batch.count);
     return batch.count;
+}
+
+bool hawser_stack_pending(const struct hawser_stack *stack)
+{
+    return !list_empty(&stack->host.events) || !list_empty(&stack->host.acceptable);
 }
 
 uint64_t hawser_stack_deadline(const struct hawser_stack *stack) { return deadline_next(&stack->host.tcp.timers); }

@@ -68,6 +68,17 @@ static void run(struct pair *p)
         assert_int_equal(hawser_host_step(p->a), 0);
     if (fds[1].revents)
         assert_int_equal(hawser_host_step(p->b), 0);
+    while (hawser_next_event(hawser_host_stack(p->a)) || hawser_next_event(hawser_host_stack(p->b)))
+        ; /* or the descriptors would stay readable */
+}
+
+/* Steps that take in all there is on the way, while nobody looks at the news they bring. */
+static void step_both(struct pair *p)
+{
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(hawser_host_step(p->a), 0);
+        assert_int_equal(hawser_host_step(p->b), 0);
+    }
 }
 
 static void open_connection(struct pair *p)
@@ -113,6 +124,106 @@ static void a_stream_arrives_driven_by_the_descriptors(void **state)
         assert_memory_equal(got, sent, STREAM_MAX);
         teardown(&p, i & 2);
     }
+}
+
+static void waiting_events_keep_the_descriptor_readable(void **state)
+{
+    (void)state;
+    uint8_t bytes[10000] = {0};
+    struct pair p;
+    setup(&p, false);
+    open_connection(&p);
+    assert_int_equal(hawser_send(p.from, bytes, sizeof(bytes)), sizeof(bytes));
+    step_both(&p);
+    assert_true(hawser_stack_pending(hawser_host_stack(p.b)));
+    assert_true(readable(p.b, 0));
+    assert_ptr_equal(hawser_next_event(hawser_host_stack(p.b)), p.to);
+    assert_int_equal(hawser_recv(p.to, bytes, sizeof(bytes)), sizeof(bytes));
+    assert_false(hawser_stack_pending(hawser_host_stack(p.b)));
+    assert_int_equal(hawser_host_step(p.b), 0);
+    assert_false(p.b->signalled);
+    teardown(&p, true);
+}
+
+/* Both that nobody accepts, and one that fails while it waits. */
+static void waiting_connections_keep_the_descriptor_readable(void **state)
+{
+    (void)state;
+    struct hawser_addr any = {.port = PORT}, remote = addr_of("10.1.0.2", PORT);
+    struct hawser_conn *conns[3];
+    struct pair p;
+    setup(&p, false);
+    assert_int_equal(hawser_listen(hawser_host_stack(p.b), &any, 4, NULL, &p.listener), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(hawser_connect(hawser_host_stack(p.a), &remote, NULL, hawser_host_now(p.a), &conns[i]), 0);
+    step_both(&p);
+    assert_true(readable(p.b, 0));
+    assert_int_equal(hawser_accept(p.listener, &p.to), 0);
+    assert_ptr_equal(hawser_next_event(hawser_host_stack(p.b)), p.to);
+    assert_int_equal(hawser_host_step(p.b), 0);
+    assert_true(readable(p.b, 0)); /* there are more */
+    hawser_abort(conns[0]);
+    hawser_abort(conns[1]);
+    hawser_abort(conns[2]);
+    step_both(&p);
+    hawser_listener_close(p.listener);
+    while (hawser_next_event(hawser_host_stack(p.b)))
+        ;
+    assert_int_equal(hawser_host_step(p.b), 0);
+    assert_false(p.b->signalled);
+    teardown(&p, true);
+}
+
+/* One connection has all the memory; the other, refused, is told when some of it comes back. */
+static void memory_that_comes_back_wakes_who_was_refused(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[1 << 20];
+    struct hawser_stack_options small = {.size = sizeof(small), .max_memory_bytes = 1 << 20};
+    struct hawser_addr remote = addr_of("10.1.0.2", PORT);
+    struct hawser_conn *refused, *told = NULL;
+    struct pair p = {.a = hawser_host_new(&small), .b = hawser_host_new(NULL)};
+    assert_int_equal(join(p.a, "10.1.0.1", p.b, "10.1.0.2"), 0);
+    open_connection(&p);
+    assert_int_equal(hawser_connect(hawser_host_stack(p.a), &remote, NULL, hawser_host_now(p.a), &refused), 0);
+    hawser_host_step(p.a);
+    while (!(hawser_conn_ready(refused) & HAWSER_CONNECTED))
+        run(&p);
+    while (hawser_send(p.from, bytes, sizeof(bytes)) > 0)
+        ;
+    assert_int_equal(hawser_send(refused, bytes, sizeof(bytes)), -ENOBUFS);
+    hawser_host_step(p.a);
+    while (told != refused) {
+        assert_true(readable(p.a, PATIENCE_MS));
+        step_both(&p);
+        while (told != refused && (told = hawser_next_event(hawser_host_stack(p.a))))
+            ;
+    }
+    assert_true(hawser_send(refused, bytes, sizeof(bytes)) > 0);
+    teardown(&p, true);
+}
+
+/* More packets than leave in one step: what is left needs no packet and no timer to go. */
+static void output_that_is_left_keeps_the_descriptor_readable(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 1100 };
+    struct hawser_addr remote = addr_of("10.1.0.2", PORT);
+    struct hawser_conn *conn;
+    struct hawser_counter out = {0};
+    struct pair p;
+    setup(&p, false);
+    for (int i = 0; i < CONNECTIONS; i++)
+        assert_int_equal(hawser_connect(hawser_host_stack(p.a), &remote, NULL, hawser_host_now(p.a), &conn), 0);
+    for (int steps = 0; out.value < CONNECTIONS; steps++) {
+        assert_true(steps == 0 || readable(p.a, 0));
+        assert_int_equal(hawser_host_step(p.a), 0);
+        for (size_t i = 0; hawser_stack_counter(hawser_host_stack(p.a), i, &out); i++)
+            if (strcmp(out.name, "ip.packets_out") == 0)
+                break;
+    }
+    assert_false(p.a->signalled);
+    teardown(&p, true);
 }
 
 static void an_idle_host_sleeps(void **state)
@@ -219,6 +330,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_arrives_driven_by_the_descriptors),
+        cmocka_unit_test(waiting_events_keep_the_descriptor_readable),
+        cmocka_unit_test(waiting_connections_keep_the_descriptor_readable),
+        cmocka_unit_test(memory_that_comes_back_wakes_who_was_refused),
+        cmocka_unit_test(output_that_is_left_keeps_the_descriptor_readable),
         cmocka_unit_test(an_idle_host_sleeps),
         cmocka_unit_test(the_timer_wakes_the_host),
         cmocka_unit_test(bad_pairs_are_refused_and_leave_nothing),

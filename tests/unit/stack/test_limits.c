@@ -87,11 +87,110 @@ static void half_open_connections_make_way(void **state)
     peer_destroy(&p);
 }
 
+/* Connections whose client has memory for `chunks` chunks to send, all of which the first one takes. */
+enum { HUNGRY_MAX = 12, CHUNK_BYTES = 64 * 1024 + 128 };
+static const uint8_t zeros[8 * CHUNK_BYTES];
+
+static struct hawser_conn *next_event(struct world *w) { return hawser_next_event(w->stack[0]); }
+
+static void setup_hunger(struct world *w, uint32_t chunks, struct hawser_conn *conns[], unsigned n)
+{
+    struct hawser_stack_options small = {.size = sizeof small, .max_memory_bytes = chunks * CHUNK_BYTES};
+    struct hawser_listener *listener;
+    struct hawser_conn *accepted;
+    world_init(w, 52, 1, 1, false, &small, NULL);
+    struct hawser_addr any = {.port = PORT};
+    assert_int_equal(hawser_listen(w->stack[1], &any, n, NULL, &listener), 0);
+    for (unsigned i = 0; i < n; i++)
+        conns[i] = connect_one(w, listener, &accepted);
+    settle(w, SECOND);
+    while (next_event(w))
+        ;
+    assert_int_equal(hawser_send(conns[0], zeros, sizeof zeros), (int)(chunks * CHUNK_BYTES));
+    for (unsigned i = 1; i < n; i++) {
+        assert_true(hawser_conn_ready(conns[i]) & HAWSER_WRITABLE);
+        assert_int_equal(hawser_send(conns[i], zeros, 1), -ENOBUFS);
+        assert_false(hawser_conn_ready(conns[i]) & HAWSER_WRITABLE);
+    }
+    assert_int_equal(world_counter(w, 0, "limit.memory"), n);
+    assert_false(hawser_stack_pending(w->stack[0]));
+}
+
+/* Who was refused memory is told when some comes back: first come, first served, and not all for one chunk. */
+static void the_starved_are_fed_in_turn(void **state)
+{
+    (void)state;
+    struct world w;
+    struct hawser_conn *conns[HUNGRY_MAX], *told;
+    setup_hunger(&w, 4, conns, HUNGRY_MAX);
+    hawser_close(conns[3]);
+    for (unsigned next = 1, fed = 0; fed + 2 < HUNGRY_MAX;) {
+        assert_true(world_step(&w, w.now_ns + SECOND));
+        while ((told = next_event(&w))) {
+            next += next == 3;
+            if (next < HUNGRY_MAX && told == conns[next]) {
+                assert_true(hawser_conn_ready(told) & HAWSER_WRITABLE);
+                next++;
+            }
+            for (unsigned later = next + 1; later < HUNGRY_MAX; later++)
+                assert_ptr_not_equal(told, conns[later]);
+            if (told != conns[0])
+                fed += hawser_send(told, zeros, CHUNK_BYTES) > 0;
+        }
+    }
+    settle(&w, SECOND);
+    world_destroy(&w);
+}
+
+/* What those who were told leave is offered to the others. */
+static void memory_that_is_not_wanted_goes_to_the_next(void **state)
+{
+    (void)state;
+    struct world w;
+    struct hawser_conn *conns[4], *told;
+    unsigned events = 0;
+    setup_hunger(&w, 1, conns, 4);
+    while (events < 3 && world_step(&w, w.now_ns + SECOND))
+        while ((told = next_event(&w)))
+            events += told != conns[0];
+    assert_int_equal(events, 3);
+    assert_int_equal(hawser_send(conns[3], zeros, 1), 1);
+    world_destroy(&w);
+}
+
+/* The system refused, nothing is under way and nothing will come back: time tells. */
+static void the_system_is_asked_again(void **state)
+{
+    (void)state;
+    struct world w;
+    struct hawser_listener *listener;
+    struct hawser_conn *conn, *accepted;
+    world_init(&w, 53, 1, 1, false, NULL, NULL);
+    struct hawser_addr any = {.port = PORT};
+    assert_int_equal(hawser_listen(w.stack[1], &any, 1, NULL, &listener), 0);
+    conn = connect_one(&w, listener, &accepted);
+    settle(&w, SECOND);
+    while (next_event(&w))
+        ;
+    for (int i = 1; i <= 2; i++) { /* the ring of chunks, and the chunk */
+        w.env[0].fail_at = (uint64_t)i;
+        assert_int_equal(hawser_send(conn, zeros, 1), -ENOBUFS);
+        assert_true(world_step(&w, w.now_ns + SECOND));
+        assert_ptr_equal(next_event(&w), conn);
+        assert_true(hawser_conn_ready(conn) & HAWSER_WRITABLE);
+    }
+    assert_int_equal(hawser_send(conn, zeros, 1), 1);
+    world_destroy(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_byte_a_segment),
         cmocka_unit_test(half_open_connections_make_way),
+        cmocka_unit_test(the_starved_are_fed_in_turn),
+        cmocka_unit_test(memory_that_is_not_wanted_goes_to_the_next),
+        cmocka_unit_test(the_system_is_asked_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

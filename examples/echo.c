@@ -1,0 +1,93 @@
+/* Sends back what it receives, on any number of connections: echo PORT LINK... (each as in hawser_host_add_link()). */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include <hawser/hawser.h>
+
+enum { BACKLOG = 1024 };
+
+static int fail(const char *what, const char *why)
+{
+    fprintf(stderr, "echo: %s: %s\n", what, why);
+    return EXIT_FAILURE;
+}
+
+/* A descriptor that tells of SIGINT and SIGTERM, which end the loop instead of the program. */
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/*
+ * Moves what there is, without a copy of its own. What the sending side has no room for stays unread: so the window of
+ * the other side shuts, and an event comes when there is room.
+ */
+static void echo(struct hawser_conn *conn)
+{
+    struct hawser_part part;
+    uint8_t byte;
+    ssize_t n = 0;
+    while (hawser_peek(conn, &part, 1) == 1 && (n = hawser_send(conn, part.data, part.len)) > 0)
+        hawser_consume(conn, (size_t)n);
+    if (n >= 0)
+        n = hawser_recv(conn, &byte, 1); /* there is no byte: is that the end? */
+    if (n != -EAGAIN && n != -ENOBUFS)
+        hawser_close(conn); /* the end, or an error; what is queued is still delivered */
+}
+
+static void serve(struct hawser_host *host, struct hawser_listener *listener, int signals)
+{
+    struct hawser_stack *stack = hawser_host_stack(host);
+    struct hawser_conn *conn;
+    struct pollfd fds[] = {{.fd = hawser_host_fd(host), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    while (poll(fds, 2, -1) > 0 && !fds[1].revents) {
+        hawser_host_step(host);
+        while (hawser_accept(listener, &conn) == 0)
+            ; /* what has arrived on it already is an event below */
+        while ((conn = hawser_next_event(stack)))
+            echo(conn);
+        hawser_host_step(host); /* sends, and takes in what the next turn of the loop will find */
+    }
+}
+
+static void print_counters(struct hawser_host *host)
+{
+    struct hawser_counter c;
+    for (size_t i = 0; hawser_stack_counter(hawser_host_stack(host), i, &c); i++)
+        if (c.value)
+            fprintf(stderr, "%-28s %" PRIu64 "\n", c.name, c.value);
+    for (size_t i = 0; hawser_host_counter(host, i, &c); i++)
+        if (c.value)
+            fprintf(stderr, "%-28s %" PRIu64 "\n", c.name, c.value);
+}
+
+int main(int argc, char **argv)
+{
+    char why[300];
+    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_addr any = {.port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 0)};
+    struct hawser_listener *listener;
+    if (!host || any.port == 0 || argc < 3)
+        return fail(argv[0], host ? "usage: echo PORT LINK..." : strerror(errno));
+    for (int i = 2; i < argc; i++)
+        if (hawser_host_add_link(host, argv[i], why, sizeof why) < 0)
+            return fail(argv[i], why);
+    int error = hawser_listen(hawser_host_stack(host), &any, BACKLOG, NULL, &listener);
+    if (error)
+        return fail("listen", strerror(-error));
+    serve(host, listener, open_signals());
+    print_counters(host);
+    hawser_host_free(host);
+    return EXIT_SUCCESS;
+}
