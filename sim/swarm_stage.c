@@ -1,6 +1,7 @@
 /* From a plan to a scenario: the base with its enabled faults worked in. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -55,9 +56,10 @@ static void worsen(struct lane_config *lane, const struct swarm_fault *fault)
 }
 
 /* The lanes of a link at a time, with every fault that holds then. */
-static void lanes_at(const struct swarm_plan *plan, unsigned link, uint64_t at_ns, struct lane_config lanes[2])
+static void lanes_at(const struct swarm_plan *plan, size_t link, uint64_t at_ns, struct lane_config lanes[2])
 {
-    memcpy(lanes, plan->base.links[link].lanes, 2 * sizeof *lanes);
+    const struct lane_config *base = plan->base.links[link].lanes;
+    memcpy(lanes, base, 2 * sizeof *lanes);
     for (unsigned i = 0; i < plan->fault_count; i++) {
         const struct swarm_fault *fault = &plan->faults[i];
         if (!fault->enabled || !is_link_fault(fault) || fault->target != link || at_ns < fault->from_ns ||
@@ -67,13 +69,59 @@ static void lanes_at(const struct swarm_plan *plan, unsigned link, uint64_t at_n
             if (fault->lanes >> lane & 1)
                 worsen(&lanes[lane], fault);
     }
+    for (unsigned i = 0; i < 2; i++)
+        if (!lanes[i].rate_bps && !lanes[i].trace) /* nothing queues there */
+            lanes[i].queue = base[i].queue;
 }
 
-static void add_change(const struct swarm_plan *plan, struct scenario *s, unsigned link, uint64_t at_ns)
+static int by_number(const void *a, const void *b)
 {
-    struct change_spec *change = scenario_add_change(s, at_ns, plan->base.links[link].name);
-    change->lanes_set[0] = change->lanes_set[1] = true;
-    lanes_at(plan, link, at_ns, change->lanes);
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* When faults of links begin and end, ascending. */
+static size_t times_of_change(const struct swarm_plan *plan, uint64_t times[2 * SWARM_FAULTS_MAX])
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        if (plan->faults[i].enabled && is_link_fault(&plan->faults[i])) {
+            times[count++] = plan->faults[i].from_ns;
+            times[count++] = plan->faults[i].to_ns;
+        }
+    qsort(times, count, sizeof *times, by_number);
+    return count;
+}
+
+/* Only what changes, in the order of time: a scenario file says the same (apps/sim/write_scenario.h). */
+static void add_changes(const struct swarm_plan *plan, struct scenario *s)
+{
+    uint64_t times[2 * SWARM_FAULTS_MAX];
+    size_t count = times_of_change(plan, times);
+    for (size_t i = 0; i < count; i++)
+        for (size_t link = 0; link < plan->base.link_count; link++) {
+            struct lane_config before[2], lanes[2];
+            memcpy(before, plan->base.links[link].lanes, sizeof before);
+            if (i > 0)
+                lanes_at(plan, link, times[i - 1], before);
+            lanes_at(plan, link, times[i], lanes);
+            if (lane_config_same(&lanes[0], &before[0]) && lane_config_same(&lanes[1], &before[1]))
+                continue;
+            struct change_spec *change = scenario_add_change(s, times[i], plan->base.links[link].name);
+            change->lanes_set[0] = change->lanes_set[1] = true;
+            memcpy(change->lanes, lanes, sizeof lanes);
+        }
+}
+
+/* Changes of addresses likewise; those at one moment stay in the order in which they were added. */
+static void sort_address_changes(struct scenario *s)
+{
+    for (size_t i = 1; i < s->address_count; i++)
+        for (size_t k = i; k > 0 && s->addresses[k].at_ns < s->addresses[k - 1].at_ns; k--) {
+            struct address_spec later = s->addresses[k - 1];
+            s->addresses[k - 1] = s->addresses[k];
+            s->addresses[k] = later;
+        }
 }
 
 static void add_box(const struct swarm_plan *plan, struct scenario *s, const struct swarm_fault *fault)
@@ -115,10 +163,7 @@ static void apply_to_program(const struct swarm_plan *plan, struct scenario *s, 
 
 static void apply(const struct swarm_plan *plan, struct scenario *s, const struct swarm_fault *fault)
 {
-    if (is_link_fault(fault)) {
-        add_change(plan, s, fault->target, fault->from_ns);
-        add_change(plan, s, fault->target, fault->to_ns);
-    } else if (fault->kind == FAULT_BOX) {
+    if (fault->kind == FAULT_BOX) {
         add_box(plan, s, fault);
     } else if (fault->kind == FAULT_MEMORY) {
         CHECK(s->hosts && fault->target < s->host_count);
@@ -159,9 +204,12 @@ void swarm_plan_stage(const struct swarm_plan *plan, struct scenario *s)
         const struct swarm_fault *fault = &plan->faults[i];
         if (!fault->enabled)
             continue;
-        apply(plan, s, fault);
+        if (!is_link_fault(fault))
+            apply(plan, s, fault);
         s->must_complete = s->must_complete && (is_link_fault(fault) || fault->kind == FAULT_READER);
     }
+    add_changes(plan, s);
+    sort_address_changes(s);
 }
 
 char *swarm_fault_text(const struct swarm_plan *plan, const struct swarm_fault *fault, char *text, size_t size)
