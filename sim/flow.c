@@ -57,6 +57,7 @@ static void finish(struct flow_end *end, int error, uint64_t now_ns)
     end->finished_ns = now_ns;
     world_timer_set(flow->world, &end->pause, TIME_NEVER);
     world_timer_set(flow->world, &end->slow, TIME_NEVER);
+    world_timer_set(flow->world, &end->rest, TIME_NEVER);
     if (end->conn) {
         hawser_conn_info(end->conn, &end->last);
         host_own(end->conn, NULL);
@@ -79,6 +80,17 @@ static uint64_t write_limit(const struct flow_end *end)
     return times(flow->plan.response_bytes, end->received / flow->plan.request_bytes);
 }
 
+/* With everything sent: is the silence before the close over? */
+static bool has_rested(struct flow_end *end, uint64_t now_ns)
+{
+    uint64_t rest_ns = end->flow->plan.rest_ns;
+    if (rest_ns && end->rest_until_ns == 0) {
+        end->rest_until_ns = now_ns + rest_ns;
+        world_timer_set(end->flow->world, &end->rest, end->rest_until_ns);
+    }
+    return now_ns >= end->rest_until_ns;
+}
+
 static void write_some(struct flow_end *end, uint64_t now_ns)
 {
     uint8_t bytes[WRITE_BYTES];
@@ -88,13 +100,14 @@ static void write_some(struct flow_end *end, uint64_t now_ns)
         size_t want = (size_t)HW_MIN(limit - end->sent, (uint64_t)WRITE_BYTES);
         pattern_make(flow->pattern, stream, end->sent, bytes, want);
         ssize_t taken = hawser_send(end->conn, bytes, want);
+        end->refused_writes += taken == -ENOBUFS;
         if (taken == -ENOBUFS && end->slow.pos == 0)
             world_timer_set(flow->world, &end->slow, now_ns + RETRY_NS);
         if (taken <= 0)
             return;
         end->sent += (uint64_t)taken;
     }
-    if (!end->shut && end->sent == flow_total(flow, end->side)) {
+    if (!end->shut && end->sent == flow_total(flow, end->side) && has_rested(end, now_ns)) {
         end->shut = true;
         hawser_shutdown(end->conn);
     }
@@ -248,6 +261,11 @@ static void on_slow_read(struct deadline *timer, uint64_t now_ns)
     pump(HW_CONTAINER(timer, struct flow_end, slow), now_ns);
 }
 
+static void on_rested(struct deadline *timer, uint64_t now_ns)
+{
+    pump(HW_CONTAINER(timer, struct flow_end, rest), now_ns);
+}
+
 static void on_accepted(struct host_listener *listener, struct hawser_conn *conn, uint64_t now_ns)
 {
     struct flow *flow = HW_CONTAINER(listener, struct flow, listener);
@@ -286,6 +304,7 @@ static void init_end(struct flow *flow, enum flow_side side)
     *end = (struct flow_end){.user = {on_event}, .flow = flow, .side = side};
     world_timer_init(flow->world, &end->pause, on_pause_over);
     world_timer_init(flow->world, &end->slow, on_slow_read);
+    world_timer_init(flow->world, &end->rest, on_rested);
     flow->plan.options[side].size = sizeof flow->plan.options[side];
 }
 
@@ -311,6 +330,7 @@ void flow_free(struct flow *flow)
     for (unsigned side = 0; side < 2; side++) {
         world_timer_set(flow->world, &flow->ends[side].pause, TIME_NEVER);
         world_timer_set(flow->world, &flow->ends[side].slow, TIME_NEVER);
+        world_timer_set(flow->world, &flow->ends[side].rest, TIME_NEVER);
         if (flow->ends[side].conn)
             host_own(flow->ends[side].conn, NULL);
     }

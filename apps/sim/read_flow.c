@@ -83,6 +83,7 @@ bool read_flow(struct reader *r, const struct toml_node *table)
         {"request", read_stream, FLOW(plan.request_bytes), "bytes, like \"10m\", or \"endless\""},
         {"response", read_stream, FLOW(plan.response_bytes), "bytes, like \"10m\", or \"endless\""},
         {"pause", read_duration, FLOW(plan.pause_ns), "a time, like \"100ms\""},
+        {"rest", read_duration, FLOW(plan.rest_ns), "a time, like \"100s\""},
         {"duplex", read_flag, FLOW(plan.duplex), "true or false"},
         {"slow_until", read_duration, FLOW(plan.slow_until_ns), "a time, like \"8s\""},
         {"ending", read_ending, FLOW(plan.ending), "\"orderly\", \"hasty\" or \"abort\""},

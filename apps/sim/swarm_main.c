@@ -17,7 +17,7 @@
 #include "sim/swarm_try.h"
 #include "sim/write_scenario.h"
 
-enum { JOBS_MAX = 64, SEEDS_MAX = 100000000, REPORTS_MAX = 20 };
+enum { JOBS_MAX = 64, SEEDS_MAX = 100000000, REPORTS_MAX = 20, TALLY_FROM = 100, TALLY_COLUMNS = 3 };
 
 struct swarm_run {
     uint64_t from, count;
@@ -27,6 +27,7 @@ struct swarm_run {
     const char *write;   /* a file for the story, which is not played then; NULL: none */
     bool verbose;
     uint64_t next, passed, failed, hops, trace;
+    uint64_t drawn[SWARM_TALLIES], acted[SWARM_TALLIES]; /* stories, by swarm_tally_name() */
 };
 
 static void print_usage(FILE *out)
@@ -41,7 +42,8 @@ static void print_usage(FILE *out)
             "  --only FAULT,...  with these faults of each story only, by their numbers\n"
             "  --pcap DIR        write a capture of each story that fails\n"
             "  --write FILE      write the story of one seed as a scenario, which plays the same, and play nothing\n"
-            "  --verbose         tell each story's faults\n");
+            "  --verbose         tell each story's faults\n\n"
+            "From 100 stories on (or with --verbose) it tells how often each kind of fault was drawn, and acted.\n");
 }
 
 static bool keeps(const char *only, unsigned number)
@@ -150,6 +152,10 @@ static void take_verdict(struct swarm_run *run, struct swarm_try *t)
     uint64_t seed = t->seed;
     swarm_try_finish(t, &verdict);
     run->hops += verdict.hops;
+    for (unsigned i = 0; i < SWARM_TALLIES; i++) {
+        run->drawn[i] += verdict.drawn[i];
+        run->acted[i] += verdict.acted[i];
+    }
     run->trace += digest_add(seed, verdict.trace); /* a sum: the order of endings does not matter */
     if (verdict.good) {
         run->passed++;
@@ -281,6 +287,18 @@ static int parse_options(int argc, char **argv, struct swarm_run *run)
     return good ? 0 : 1 + EXIT_USAGE;
 }
 
+/* In how many stories each kind was drawn, and in how many of these it did what it is for. */
+static void print_tally(const struct swarm_run *run)
+{
+    unsigned column = 0;
+    printf("stories in which it was drawn, and acted:\n");
+    for (unsigned i = 0; swarm_tally_name(i); i++, column = (column + 1) % TALLY_COLUMNS)
+        printf("  %-24s %6" PRIu64 " %6" PRIu64 "%s", swarm_tally_name(i), run->drawn[i], run->acted[i],
+               column + 1 == TALLY_COLUMNS ? "\n" : "");
+    if (column)
+        printf("\n");
+}
+
 int sim_swarm_main(int argc, char **argv)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -297,6 +315,8 @@ int sim_swarm_main(int argc, char **argv)
     if (run.capture)
         mkdir(run.capture, 0777); /* where that fails, the report of a failure says so */
     int status = play_all(&run);
+    if (run.verbose || run.count >= TALLY_FROM)
+        print_tally(&run);
     printf("swarm: %" PRIu64 " passed, %" PRIu64 " failed; seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
            " hand-overs of packets, trace %016" PRIx64 "\n",
            run.passed, run.failed, run.from, run.from + run.count - 1, run.hops, run.trace);

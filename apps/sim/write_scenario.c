@@ -208,6 +208,8 @@ static void write_flow(const struct flow_spec *flow, FILE *out)
     write_stream(out, "response", plan->response_bytes);
     if (plan->pause_ns)
         write_time(out, "pause", plan->pause_ns);
+    if (plan->rest_ns)
+        write_time(out, "rest", plan->rest_ns);
     if (plan->duplex)
         write_flag(out, "duplex", true);
     if (plan->slow_until_ns)
