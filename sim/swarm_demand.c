@@ -11,8 +11,8 @@
  *   either, or never begins because of it (3.1). Others excuse an error: where options vanish in mid-connection the two
  *   ends need not agree on the fallback (3.7); what an acking proxy promised to plain TCP and then cannot deliver is
  *   lost; a path on which nothing answers lets nobody connect.
- * - Unless the story began in peace: every pair of addresses had its subflow before. Then a route that is sound carries
- *   everything on, whatever becomes of the others.
+ * - Unless the story began in peace: all subflows were there before. Then one on a sound route carries everything on,
+ *   whatever becomes of the others. Which pairs of addresses have one is for the path manager to say.
  */
 #include <string.h>
 
@@ -20,6 +20,9 @@
 
 /* Of a server's memory for each connection; with less it may have to refuse one. */
 #define SHARE_BYTES 16384u
+/* Does the path manager open a subflow for every pair of addresses that can meet? Else only each of the client's
+ * addresses to the server's first is certain. */
+#define EVERY_PAIR_IS_JOINED false
 
 static uint32_t first_routes(const struct swarm_plan *plan)
 {
@@ -52,18 +55,34 @@ static uint32_t harmed_links(const struct swarm_plan *plan)
     return links;
 }
 
-/* Does every connection have a subflow on a way that nothing harms but links that heal? Where networks do not meet or
- * share bottlenecks, subflows that cannot be keep others from being opened in time. */
+/* The link at the server's address that the connection was opened to. */
+static uint32_t server_link(const struct swarm_plan *plan, const struct flow_plan *flow)
+{
+    const struct scenario *s = &plan->base;
+    for (size_t i = 0; i < s->link_count; i++)
+        if (s->links[i].address_count[1] && hawser_addr_same_ip(&s->links[i].addresses[1][0], &flow->server_addr))
+            return UINT32_C(1) << i;
+    return 0;
+}
+
+static bool has_sound_subflow(const struct swarm_plan *plan, const struct flow_plan *flow, uint32_t harmed)
+{
+    uint32_t common = EVERY_PAIR_IS_JOINED ? ~UINT32_C(0) : server_link(plan, flow);
+    for (unsigned i = 0; i < plan->route_count; i++)
+        if ((plan->routes[i] & harmed) == 0 && plan->routes[i] & common)
+            return true;
+    return false;
+}
+
+/* Does every connection have a subflow on a way that nothing harms but links that heal? On bottlenecks that are shared
+ * the peace may be too short for all joins. */
 static bool has_sound_subflows(const struct swarm_plan *plan)
 {
     uint32_t harmed = harmed_links(plan);
-    if (!plan->peace || !all_speak_mptcp(&plan->base) ||
-        (plan->topology != TOPOLOGY_ROUTER && plan->topology != TOPOLOGY_DIRECT))
-        return false;
-    for (unsigned i = 0; i < plan->route_count; i++)
-        if ((plan->routes[i] & harmed) == 0)
-            return true;
-    return false;
+    bool sound = plan->peace && all_speak_mptcp(&plan->base) && plan->topology != TOPOLOGY_CHAIN;
+    for (size_t i = 0; i < plan->base.flow_count; i++)
+        sound = sound && has_sound_subflow(plan, &plan->base.flows[i].plan, harmed);
+    return sound;
 }
 
 /* On the way of a first subflow. */
