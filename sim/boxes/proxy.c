@@ -166,25 +166,21 @@ static void send_again(struct proxy *p, struct packet *packet, uint64_t now_ns)
         box_pass_on(&p->box, (unsigned)(packet->queued_ns & 1), again, now_ns);
 }
 
-/* The oldest few: a proxy that poured out all it holds would only fill the queue behind it. */
+/* The oldest few, the first of them always before the others: one that is due at other times could find the queue
+ * behind it full again and again. A proxy that poured out all it holds would only fill that queue. */
 static void proxy_on_time(struct box *box, uint64_t now_ns)
 {
     struct proxy *p = proxy_of(box);
     unsigned sent = 0;
-    p->next_ns = TIME_NEVER;
-    LIST_EACH (it, &p->kept) {
-        struct packet *packet = packet_at(it);
-        if (sent == BURST)
-            break;
-        if (packet->queued_ns / 2 >= TRIES_MAX) {
-            forget(p, packet); /* nobody is there any more */
-            continue;
-        }
-        if (packet->at_ns <= now_ns)
-            send_again(p, packet, now_ns);
-        sent++;
-        p->next_ns = HW_MIN(p->next_ns, packet->at_ns);
-    }
+    struct list *first;
+    while ((first = list_first(&p->kept)) && packet_at(first)->queued_ns / 2 >= TRIES_MAX &&
+           packet_at(first)->at_ns <= now_ns)
+        forget(p, packet_at(first)); /* nobody is there any more */
+    if (first && packet_at(first)->at_ns <= now_ns)
+        LIST_EACH (it, &p->kept)
+            if (sent++ < BURST)
+                send_again(p, packet_at(it), now_ns);
+    p->next_ns = first ? packet_at(first)->at_ns : TIME_NEVER;
 }
 
 static void proxy_fini(struct box *box)
