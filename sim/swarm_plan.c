@@ -11,9 +11,6 @@
 /* TIME-WAIT and a linger after the last flow. */
 #define AFTERMATH_NS (200 * NS_PER_S)
 #define FLOWS_MAX 4u
-#define KEEPALIVE_IDLE_NS (60 * NS_PER_S)
-#define KEEPALIVE_INTERVAL_NS (10 * NS_PER_S)
-#define KEEPALIVE_TRIES 5
 #define PORT_FIRST 5001u
 
 static void choose_options(struct scenario *s, struct prng *rng)
@@ -82,9 +79,6 @@ static void choose_flow(struct swarm_plan *plan, struct prng *rng, unsigned inde
         choose_traffic(flow, rng);
     for (unsigned side = 0; side < 2; side++) {
         struct hawser_conn_options *options = &flow->options[side];
-        options->keepalive_idle_ns = KEEPALIVE_IDLE_NS; /* no end may wait in vain */
-        options->keepalive_interval_ns = KEEPALIVE_INTERVAL_NS;
-        options->keepalive_tries = KEEPALIVE_TRIES;
         if (one_in(rng, 2))
             options->recv_buffer_bytes = (uint32_t)between_log(rng, 8192, 4000000);
         if (one_in(rng, 2))

@@ -13,6 +13,9 @@
 #define IDLE_ROUNDS_MIN 2u
 #define IDLE_ROUNDS_MAX 3u
 #define CROWD_PORT_FIRST 6001u
+#define KEEPALIVE_IDLE_NS (60 * NS_PER_S)
+#define KEEPALIVE_INTERVAL_NS (10 * NS_PER_S)
+#define KEEPALIVE_TRIES 5
 /* A window of 4 KB takes this much longer on the slowest paths. */
 #define SMALL_WINDOW_NS (1200 * NS_PER_S)
 
@@ -223,6 +226,18 @@ static void add_crowd(struct scenario *s, const struct swarm_fault *fault)
     }
 }
 
+/* No end may wait in vain. */
+static void keep_alive(struct scenario *s)
+{
+    for (size_t i = 0; i < s->flow_count; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            struct hawser_conn_options *options = &s->flows[i].plan.options[side];
+            options->keepalive_idle_ns = KEEPALIVE_IDLE_NS;
+            options->keepalive_interval_ns = KEEPALIVE_INTERVAL_NS;
+            options->keepalive_tries = KEEPALIVE_TRIES;
+        }
+}
+
 static void apply(const struct swarm_plan *plan, struct scenario *s, const struct swarm_fault *fault)
 {
     switch (fault->kind) {
@@ -305,5 +320,6 @@ void swarm_plan_stage(const struct swarm_plan *plan, struct scenario *s)
     }
     add_changes(plan, s);
     sort_address_changes(s);
+    keep_alive(s);
     stretch(plan, s);
 }
