@@ -74,12 +74,20 @@ static bool has_sound_subflow(const struct swarm_plan *plan, const struct flow_p
     return false;
 }
 
-/* Does every connection have a subflow on a way that nothing harms but links that heal? On bottlenecks that are shared
- * the peace may be too short for all joins. */
+static bool has_crowd(const struct swarm_plan *plan)
+{
+    bool crowd = false;
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        crowd |= plan->faults[i].enabled && plan->faults[i].kind == FAULT_CROWD;
+    return crowd;
+}
+
+/* Does every connection have a subflow on a way that nothing harms but links that heal? On bottlenecks that are shared,
+ * or in a crowd, the peace may be too short for all joins. */
 static bool has_sound_subflows(const struct swarm_plan *plan)
 {
     uint32_t harmed = harmed_links(plan);
-    bool sound = plan->peace && all_speak_mptcp(&plan->base) && plan->topology != TOPOLOGY_CHAIN;
+    bool sound = plan->peace && !has_crowd(plan) && all_speak_mptcp(&plan->base) && plan->topology != TOPOLOGY_CHAIN;
     for (size_t i = 0; i < plan->base.flow_count; i++)
         sound = sound && has_sound_subflow(plan, &plan->base.flows[i].plan, harmed);
     return sound;

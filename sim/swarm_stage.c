@@ -16,6 +16,7 @@
 #define KEEPALIVE_IDLE_NS (60 * NS_PER_S)
 #define KEEPALIVE_INTERVAL_NS (10 * NS_PER_S)
 #define KEEPALIVE_TRIES 5
+#define CROWD_QUEUE_BYTES UINT64_C(4500) /* for each connection */
 /* A window of 4 KB takes this much longer on the slowest paths. */
 #define SMALL_WINDOW_NS (1200 * NS_PER_S)
 
@@ -61,11 +62,29 @@ static void worsen(struct lane_config *lane, const struct swarm_fault *fault)
     }
 }
 
+/* Of a crowd memory is to run out, not a queue of five packets, in which the handshakes of some would be lost for a
+ * minute. */
+static void make_room(const struct swarm_plan *plan, struct lane_config lanes[2])
+{
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        for (unsigned k = 0; k < 2 && plan->faults[i].enabled && plan->faults[i].kind == FAULT_CROWD; k++)
+            if (lanes[k].queue.bytes)
+                lanes[k].queue.bytes = HW_MAX(lanes[k].queue.bytes, plan->faults[i].count * CROWD_QUEUE_BYTES);
+}
+
+/* The lanes of a link without its faults. */
+static void sound_lanes(const struct swarm_plan *plan, size_t link, struct lane_config lanes[2])
+{
+    memcpy(lanes, plan->base.links[link].lanes, 2 * sizeof *lanes);
+    make_room(plan, lanes);
+}
+
 /* The lanes of a link at a time, with every fault that holds then. */
 static void lanes_at(const struct swarm_plan *plan, size_t link, uint64_t at_ns, struct lane_config lanes[2])
 {
-    const struct lane_config *base = plan->base.links[link].lanes;
-    memcpy(lanes, base, 2 * sizeof *lanes);
+    struct lane_config sound[2];
+    sound_lanes(plan, link, sound);
+    memcpy(lanes, sound, sizeof sound);
     for (unsigned i = 0; i < plan->fault_count; i++) {
         const struct swarm_fault *fault = &plan->faults[i];
         if (!fault->enabled || !is_link_fault(fault) || fault->target != link || at_ns < fault->from_ns ||
@@ -77,7 +96,7 @@ static void lanes_at(const struct swarm_plan *plan, size_t link, uint64_t at_ns,
     }
     for (unsigned i = 0; i < 2; i++)
         if (!lanes[i].rate_bps && !lanes[i].trace) /* nothing queues there */
-            lanes[i].queue = base[i].queue;
+            lanes[i].queue = sound[i].queue;
 }
 
 static int by_number(const void *a, const void *b)
@@ -107,7 +126,7 @@ static void add_changes(const struct swarm_plan *plan, struct scenario *s)
     for (size_t i = 0; i < count; i++)
         for (size_t link = 0; link < plan->base.link_count; link++) {
             struct lane_config before[2], lanes[2];
-            memcpy(before, plan->base.links[link].lanes, sizeof before);
+            sound_lanes(plan, link, before);
             if (i > 0)
                 lanes_at(plan, link, times[i - 1], before);
             lanes_at(plan, link, times[i], lanes);
@@ -310,6 +329,8 @@ static void stretch(const struct swarm_plan *plan, struct scenario *s)
 void swarm_plan_stage(const struct swarm_plan *plan, struct scenario *s)
 {
     copy_scenario(s, &plan->base);
+    for (size_t i = 0; i < s->link_count; i++)
+        make_room(plan, s->links[i].lanes);
     s->must_complete = true;
     for (unsigned i = 0; i < plan->fault_count; i++) {
         const struct swarm_fault *fault = &plan->faults[i];

@@ -89,12 +89,9 @@ static void note_edge(struct box_flow *flow, unsigned port, seq32 seq)
 }
 
 /* In order only: what is acknowledged early must be all that the sender sent before. */
-static bool advances(struct box_flow *flow, unsigned port, const struct box_segment *seg)
+static bool is_next(const struct box_flow *flow, unsigned port, const struct box_segment *seg)
 {
-    if (!flow->marked[port] || !seq_eq(seg->tcp.seq, seq_at(flow->edge[port])))
-        return false;
-    note_edge(flow, port, seq_add(seg->tcp.seq, seg->payload_len));
-    return true;
+    return flow->marked[port] && seq_eq(seg->tcp.seq, seq_at(flow->edge[port]));
 }
 
 /* What the receiver at `port` said of its window, and in what scale (RFC 7323 2.2). */
@@ -147,8 +144,10 @@ static enum box_fate stand_between(struct box *box, unsigned port, struct packet
     }
     note_window(flow, port, seg);
     bool plain = seg->payload_len && !(seg->tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST));
-    if (plain && box_acts(box, port, now_ns) && advances(flow, port, seg) && keep(p, port, packet, now_ns))
+    if (plain && box_acts(box, port, now_ns) && is_next(flow, port, seg) && keep(p, port, packet, now_ns)) {
+        note_edge(flow, port, seq_add(seg->tcp.seq, seg->payload_len));
         acknowledge(p, port, flow, seg, now_ns);
+    }
     return BOX_PASS;
 }
 
