@@ -293,7 +293,8 @@ bool send_holds(const struct subflow *subflow, dsn64 at);
 /* After anything that may have moved the DATA_ACK, or when data is outstanding again: sets its timer. */
 void progress_arm(struct conn *conn, uint64_t now_ns);
 void progress_on_timer(struct deadline *timer, uint64_t now_ns);
-/* A question is about to leave, or a DATA_FIN once more. False: there were too many, and the connection is aborted. */
+/* A question is about to leave, or a DATA_FIN once more. False: there were too many; the subflows that answered, but not
+ * that, or the connection are given up. */
 bool progress_asked(struct conn *conn, uint64_t now_ns);
 /* A segment came: it may be an answer. */
 void progress_note_answer(struct conn *conn, const struct tcp_segment *segment);
