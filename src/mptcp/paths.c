@@ -39,6 +39,8 @@ static void join(struct conn *conn, const struct local_address *local, const str
                  uint8_t remote_id, uint64_t now_ns)
 {
     struct subflow *subflow;
+    if (conn->error) /* its application knows that it is over */
+        return;
     if (conn_add_subflow(conn, local, 0, remote, now_ns, &subflow) < 0)
         return;
     subflow->join = true;
