@@ -3,6 +3,7 @@
  *
  * - A link that heals within seconds excuses nothing, nor does a program that reads slowly or is silent for long: TCP
  *   tries for minutes (RFC 9293 3.8.3), and silence is no failure.
+ * - A crowd at a server whose memory holds a buffer each way for every connection is served; with less some may fail.
  * - Memory that is refused at random, a program that ends early, and whoever forges segments on the way excuse an
  * error.
  * - A middlebox, or an address that goes, away from the way of every connection's first subflow harms joined subflows
@@ -18,8 +19,6 @@
 
 #include "sim/swarm_draw.h"
 
-/* Of a server's memory for each connection; with less it may have to refuse one. */
-#define SHARE_BYTES 16384u
 /* Does the path manager open a subflow for every pair of addresses that can meet? Else only each of the client's
  * addresses to the server's first is certain. */
 #define EVERY_PAIR_IS_JOINED false
@@ -121,7 +120,7 @@ bool swarm_fault_excuses(const struct swarm_plan *plan, const struct swarm_fault
     case FAULT_ENDING:
         return true;
     case FAULT_CROWD:
-        return fault->ppm / fault->count < SHARE_BYTES;
+        return fault->ppm / (fault->count + plan->base.flow_count) < SWARM_SHARE_BYTES;
     default:
         return false;
     }

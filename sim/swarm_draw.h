@@ -8,6 +8,9 @@
 /* In a story that begins in peace nothing goes wrong before this: time for all joins, over any of its paths. */
 #define PEACE_NS (6 * NS_PER_S)
 
+/* What each connection of a crowd needs of the server's memory to get on: a payload buffer each way. */
+#define SWARM_SHARE_BYTES (2 * (UINT32_C(64) * 1024 + 128))
+
 static inline uint64_t between(struct prng *rng, uint64_t low, uint64_t high)
 {
     return low + prng_below(rng, high - low + 1);

@@ -6,11 +6,14 @@
 
 #define IDLE_MIN_NS (65 * NS_PER_S)
 #define IDLE_MAX_NS (600 * NS_PER_S)
+/* Of a crowd of many, whom the memory is too little, so that some may be refused. */
 #define CROWD_MIN 20u
 #define CROWD_MAX 60u
-/* The server's memory, and the bytes of a crowd each way in halves of it. */
 #define CROWD_MEMORY_MIN 262144u
 #define CROWD_MEMORY_MAX 1048576u
+/* Of a crowd that has enough of it for what each must hold. */
+#define FAIR_CROWD_MAX 30u
+#define FAIR_SHARE_MAX (2 * SWARM_SHARE_BYTES)
 #define ADDRESS_TRIES 4
 
 static struct swarm_fault *add_fault(struct swarm_plan *plan, struct prng *rng, enum swarm_fault_kind kind)
@@ -175,9 +178,12 @@ static void add_crowd(struct swarm_plan *plan, struct prng *rng)
     struct swarm_fault *fault = add_fault(plan, rng, FAULT_CROWD);
     if (!fault)
         return;
-    uint64_t memory = between(rng, CROWD_MEMORY_MIN, CROWD_MEMORY_MAX);
-    fault->count = (uint32_t)between(rng, CROWD_MIN, CROWD_MAX);
-    fault->bytes = memory * between(rng, 3, 6) / 2 / fault->count;
+    bool fair = one_in(rng, 2);
+    fault->count = (uint32_t)between(rng, CROWD_MIN, fair ? FAIR_CROWD_MAX : CROWD_MAX);
+    uint64_t share = between(rng, SWARM_SHARE_BYTES, FAIR_SHARE_MAX);
+    uint64_t memory =
+        fair ? share * (fault->count + plan->base.flow_count) : between(rng, CROWD_MEMORY_MIN, CROWD_MEMORY_MAX);
+    fault->bytes = memory * between(rng, 3, fair ? 4 : 6) / 2 / fault->count;
     fault->ppm = (uint32_t)memory;
     fault->duplex = one_in(rng, 2);
 }
@@ -266,6 +272,6 @@ void swarm_draw_faults(struct swarm_plan *plan, struct prng *rng)
         add_address_fault(plan, rng);
     if (one_in(rng, 4))
         add_idle(plan, rng);
-    if (one_in(rng, 11) && SWARM_DRAWS_CROWDS)
+    if (one_in(rng, 9) && SWARM_DRAWS_CROWDS)
         add_crowd(plan, rng);
 }

@@ -62,14 +62,24 @@ static void worsen(struct lane_config *lane, const struct swarm_fault *fault)
     }
 }
 
+static void widen(struct queue_config *queue, uint64_t bytes)
+{
+    if (queue->bytes == 0 || queue->bytes >= bytes)
+        return;
+    if (queue->kind == QUEUE_RED) {
+        queue->red_min_bytes = queue->red_min_bytes * bytes / queue->bytes;
+        queue->red_max_bytes = queue->red_max_bytes * bytes / queue->bytes;
+    }
+    queue->bytes = bytes;
+}
+
 /* Of a crowd memory is to run out, not a queue of five packets, in which the handshakes of some would be lost for a
  * minute. */
 static void make_room(const struct swarm_plan *plan, struct lane_config lanes[2])
 {
     for (unsigned i = 0; i < plan->fault_count; i++)
         for (unsigned k = 0; k < 2 && plan->faults[i].enabled && plan->faults[i].kind == FAULT_CROWD; k++)
-            if (lanes[k].queue.bytes)
-                lanes[k].queue.bytes = HW_MAX(lanes[k].queue.bytes, plan->faults[i].count * CROWD_QUEUE_BYTES);
+            widen(&lanes[k].queue, plan->faults[i].count * CROWD_QUEUE_BYTES);
 }
 
 /* The lanes of a link without its faults. */

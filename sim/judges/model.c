@@ -361,6 +361,23 @@ static void delivered_keys(struct judge_subflow *s, const struct seen *seen)
         learn_key(conn->at, &conn->remote, seen->capable.sender_key);
 }
 
+/* Did it leave segments lying for want of memory? */
+static bool has_refused(const struct host *host)
+{
+    static const char *const counters[] = {"drop.no_memory", "limit.out_of_order_memory", "limit.out_of_order_dropped"};
+    uint64_t refused = 0;
+    for (size_t i = 0; i < HW_ARRAY_LEN(counters); i++)
+        refused += host_counter(host, counters[i]);
+    return refused > 0;
+}
+
+/* Exactly at the next number (RFC 5961 3.2), which is not what arrived but what was taken; an acknowledgement tells. */
+static bool takes_reset(const struct judge_subflow *s, const struct seen *seen)
+{
+    bool taken = s->ack_max >= s->arrived.next || !has_refused(s->conn->at->host);
+    return peer_seq(s, seen->seq) == s->arrived.next && taken;
+}
+
 struct judge_subflow *model_delivered(struct judge_host *at, const struct seen *seen)
 {
     struct judge_subflow *s = find(at, &seen->dst, &seen->src);
@@ -374,7 +391,7 @@ struct judge_subflow *model_delivered(struct judge_host *at, const struct seen *
     if (!s->irs_known || (syn && seen->seq != s->irs))
         return NULL;
     if (seen->flags & SEEN_RST) {
-        note_over(s, peer_seq(s, seen->seq) == s->arrived.next);
+        note_over(s, takes_reset(s, seen));
         return s;
     }
     delivered_keys(s, seen);

@@ -9,8 +9,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
-#include "base/units.h"
-#include "sim/swarm.h"
+#include "sim/swarm_draw.h"
 
 #define TALLY_SEEDS 400u
 
@@ -147,8 +146,10 @@ static void errors_need_an_excuse(void **state)
     check_fault(&plan, &(struct swarm_fault){.kind = FAULT_IDLE, .ns = 100 * NS_PER_S}, false);
     check_fault(&plan, &(struct swarm_fault){.kind = FAULT_MEMORY}, true);
     check_fault(&plan, &(struct swarm_fault){.kind = FAULT_ENDING, .ending = FLOW_ABORT}, true);
-    check_fault(&plan, &(struct swarm_fault){.kind = FAULT_CROWD, .count = 20, .bytes = 1, .ppm = 327680}, false);
-    check_fault(&plan, &(struct swarm_fault){.kind = FAULT_CROWD, .count = 21, .bytes = 1, .ppm = 327680}, true);
+    struct swarm_fault crowd = {.kind = FAULT_CROWD, .count = 19, .bytes = 1, .ppm = 20 * SWARM_SHARE_BYTES};
+    check_fault(&plan, &crowd, false); /* with the flow that is there already they are twenty */
+    crowd.ppm--;
+    check_fault(&plan, &crowd, true);
     swarm_plan_fini(&plan);
 }
 
