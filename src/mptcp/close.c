@@ -22,6 +22,25 @@ unsigned close_alive_subflows(const struct conn *conn)
     return n;
 }
 
+bool close_delivered(const struct conn *conn)
+{
+    if (dsn_lt(conn->sendq.una, conn->sendq.end) || !conn->fin_sent)
+        return false;
+    if (conn->mode == CONN_MPTCP)
+        return conn->fin_acked;
+    EACH_SUBFLOW (it, conn) {
+        const struct tcp *tcp = &subflow_at(it)->tcp;
+        if (!tcp->fin_sent || tcp->snd_una < tcp->snd_nxt)
+            return false;
+    }
+    return true;
+}
+
+bool close_unfinished(const struct conn *conn)
+{
+    return conn->detached && !conn->listener && !conn->error && !close_delivered(conn);
+}
+
 static void subflow_established(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;

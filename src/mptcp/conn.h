@@ -267,6 +267,10 @@ void close_advance(struct conn *conn, uint64_t now_ns);
 unsigned close_alive_subflows(const struct conn *conn);
 /* No subflow can bring more data, but the peer's DATA_FIN did not come. */
 bool close_stranded(const struct conn *conn);
+/* Has the peer acknowledged every byte of ours, and their end? */
+bool close_delivered(const struct conn *conn);
+/* The program is gone, and something of its stream is not delivered yet: only we care for it. */
+bool close_unfinished(const struct conn *conn);
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);
 
 #endif

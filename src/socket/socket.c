@@ -122,8 +122,8 @@ void hawser_listener_close(struct hawser_listener *listener)
     struct hawser_stack *stack = listener->stack;
     LIST_EACH (it, &listener->pending) {
         struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
-        leave_listener(conn);
         conn_abort(conn, -ECONNABORTED, stack->now_ns);
+        leave_listener(conn);
     }
     list_remove(&listener->link);
     stack->host.tcp.env.free(stack->host.tcp.env.ctx, listener);
