@@ -265,7 +265,10 @@ static void nc_linger(struct nc *nc)
 
 static int nc_open(struct nc *nc)
 {
-    const struct hawser_conn_options conn_options = {.size = sizeof(conn_options), .no_mptcp = nc->options.no_mptcp};
+    const struct hawser_conn_options conn_options = {.size = sizeof(conn_options),
+                                                     .no_mptcp = nc->options.no_mptcp,
+                                                     .keepalive_idle_ns = nc->options.keepalive_ns,
+                                                     .keepalive_interval_ns = nc->options.keepalive_ns};
     struct hawser_stack *stack = hawser_host_stack(nc->host);
     char text[HAWSER_ADDR_STRLEN];
     int error;

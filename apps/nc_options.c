@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "commands.h"
 
-enum { OPTION_TCP = 256, OPTION_LINK };
+#define KEEPALIVE_MAX_S 1000000ul
+
+enum { OPTION_TCP = 256, OPTION_LINK, OPTION_KEEPALIVE };
 
 static const char usage[] =
-    "usage: hawser nc [-v] [-4|-6] [--tcp] --link SPEC [--link SPEC]... HOST PORT\n"
-    "       hawser nc -l [-v] [-4|-6] [--tcp] --link SPEC [--link SPEC]... HOST PORT\n"
+    "usage: hawser nc [-v] [-4|-6] [--tcp] [--keepalive SECONDS] --link SPEC [--link SPEC]... HOST PORT\n"
+    "       hawser nc -l [-v] [-4|-6] [--tcp] [--keepalive SECONDS] --link SPEC [--link SPEC]... HOST PORT\n"
     "\n"
     "Sends standard input over one connection and writes what arrives to standard output. Ends when both directions\n"
     "have ended.\n"
@@ -21,6 +24,10 @@ static const char usage[] =
     "  -v            print the subflows and all counters to standard error at the end\n"
     "  -4, -6        insist that HOST is an IPv4 or IPv6 address\n"
     "  --tcp         speak plain TCP\n"
+    "  --keepalive SECONDS\n"
+    "                ask a peer that is silent for so long whether it is still there; nine questions without an "
+    "answer,\n"
+    "                as far apart, end the connection\n"
     "  --link SPEC   tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]\n"
     "                the addresses belong to Hawser; the kernel reaches them through the device\n"
     "\n"
@@ -64,6 +71,16 @@ static int read_address(struct nc_options *o, const char *host, const char *port
     return -1;
 }
 
+static int read_keepalive(struct nc_options *o, const char *text)
+{
+    char *end;
+    unsigned long seconds = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || seconds == 0 || seconds > KEEPALIVE_MAX_S)
+        return usage_error("--keepalive \"%s\": must be a number of seconds from 1 to %lu", text, KEEPALIVE_MAX_S);
+    o->keepalive_ns = seconds * NS_PER_S;
+    return -1;
+}
+
 static int read_option(struct nc_options *o, int option, char *family, char **argv)
 {
     switch (option) {
@@ -82,6 +99,8 @@ static int read_option(struct nc_options *o, int option, char *family, char **ar
     case OPTION_TCP:
         o->no_mptcp = true;
         return -1;
+    case OPTION_KEEPALIVE:
+        return read_keepalive(o, optarg);
     case OPTION_LINK:
         if (o->link_count == NC_LINKS)
             return usage_error("more than %d links", NC_LINKS);
@@ -101,6 +120,7 @@ int nc_options_read(struct nc_options *o, int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"tcp", no_argument, NULL, OPTION_TCP},
+        {"keepalive", required_argument, NULL, OPTION_KEEPALIVE},
         {"link", required_argument, NULL, OPTION_LINK},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},

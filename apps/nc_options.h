@@ -12,6 +12,7 @@ struct nc_options {
     bool listen, verbose, no_mptcp;
     const char *links[NC_LINKS];
     unsigned link_count;
+    uint64_t keepalive_ns;   /* 0: off */
     struct hawser_addr addr; /* all-zero IP: any, for listening only */
 };
 

@@ -55,6 +55,7 @@ static void finish(struct flow_end *end, int error, uint64_t now_ns)
     end->finished_ns = now_ns;
     world_timer_set(flow->world, &end->pause, TIME_NEVER);
     world_timer_set(flow->world, &end->slow, TIME_NEVER);
+    world_timer_set(flow->world, &end->rest, TIME_NEVER);
     if (end->conn) {
         hawser_conn_info(end->conn, &end->last);
         host_own(end->conn, NULL);
@@ -77,7 +78,18 @@ static uint64_t write_limit(const struct flow_end *end)
     return times(flow->plan.response_bytes, end->received / flow->plan.request_bytes);
 }
 
-static void write_some(struct flow_end *end)
+/* With everything sent: is the silence before the close over? */
+static bool has_rested(struct flow_end *end, uint64_t now_ns)
+{
+    uint64_t rest_ns = end->flow->plan.rest_ns;
+    if (rest_ns && end->rest_until_ns == 0) {
+        end->rest_until_ns = now_ns + rest_ns;
+        world_timer_set(end->flow->world, &end->rest, end->rest_until_ns);
+    }
+    return now_ns >= end->rest_until_ns;
+}
+
+static void write_some(struct flow_end *end, uint64_t now_ns)
 {
     uint8_t bytes[WRITE_BYTES];
     const struct flow *flow = end->flow;
@@ -86,11 +98,12 @@ static void write_some(struct flow_end *end)
         size_t want = (size_t)HW_MIN(limit - end->sent, (uint64_t)WRITE_BYTES);
         pattern_make(flow->pattern, stream, end->sent, bytes, want);
         ssize_t taken = hawser_send(end->conn, bytes, want);
+        end->refused_writes += taken == -ENOBUFS;
         if (taken <= 0)
             return;
         end->sent += (uint64_t)taken;
     }
-    if (!end->shut && end->sent == flow_total(flow, end->side)) {
+    if (!end->shut && end->sent == flow_total(flow, end->side) && has_rested(end, now_ns)) {
         end->shut = true;
         hawser_shutdown(end->conn);
     }
@@ -162,7 +175,7 @@ static void next_round(struct flow_end *end, uint64_t now_ns)
         return;
     if (flow->plan.pause_ns == 0) {
         flow->rounds_done++;
-        write_some(end);
+        write_some(end, now_ns);
         return;
     }
     if (end->pause.pos == 0)
@@ -207,7 +220,7 @@ static void pump(struct flow_end *end, uint64_t now_ns)
         end->connected_ns = now_ns;
     if (end->connected_ns) {
         read_some(end, now_ns);
-        write_some(end);
+        write_some(end, now_ns);
         next_round(end, now_ns);
         if (ends_now(end)) {
             end_early(end, now_ns);
@@ -242,6 +255,11 @@ static void on_pause_over(struct deadline *timer, uint64_t now_ns)
 static void on_slow_read(struct deadline *timer, uint64_t now_ns)
 {
     pump(HW_CONTAINER(timer, struct flow_end, slow), now_ns);
+}
+
+static void on_rested(struct deadline *timer, uint64_t now_ns)
+{
+    pump(HW_CONTAINER(timer, struct flow_end, rest), now_ns);
 }
 
 static void on_accepted(struct host_listener *listener, struct hawser_conn *conn, uint64_t now_ns)
@@ -282,6 +300,7 @@ static void init_end(struct flow *flow, enum flow_side side)
     *end = (struct flow_end){.user = {on_event}, .flow = flow, .side = side};
     world_timer_init(flow->world, &end->pause, on_pause_over);
     world_timer_init(flow->world, &end->slow, on_slow_read);
+    world_timer_init(flow->world, &end->rest, on_rested);
     flow->plan.options[side].size = sizeof flow->plan.options[side];
 }
 
@@ -307,6 +326,7 @@ void flow_free(struct flow *flow)
     for (unsigned side = 0; side < 2; side++) {
         world_timer_set(flow->world, &flow->ends[side].pause, TIME_NEVER);
         world_timer_set(flow->world, &flow->ends[side].slow, TIME_NEVER);
+        world_timer_set(flow->world, &flow->ends[side].rest, TIME_NEVER);
         if (flow->ends[side].conn)
             host_own(flow->ends[side].conn, NULL);
     }

@@ -31,6 +31,7 @@ struct flow_plan {
     uint32_t rounds;                        /* requests and their responses; 0 means 1 */
     uint64_t request_bytes, response_bytes; /* of each round; FLOW_ENDLESS: as long as the world lasts */
     uint64_t pause_ns;                      /* between a response and the next request */
+    uint64_t rest_ns;                       /* of silence at either end, between its last byte and its shutdown */
     bool duplex;                            /* responses do not wait for requests: both ways at once */
     uint64_t read_bps[2];                   /* by side: how fast the program reads, bits a second; 0: at once */
     uint64_t slow_until_ns;                 /* since the start of the world: then both read at once; 0: never */
@@ -46,12 +47,15 @@ struct flow_end {
     enum flow_side side;
     struct hawser_conn *conn;    /* NULL: not yet, or given up */
     struct deadline pause, slow; /* the next request; the next slow read */
+    struct deadline rest;        /* the shutdown */
     uint64_t sent, received;     /* bytes of the streams, by the program */
     bool shut, at_end;           /* shutdown was called; the end of the peer's stream was read */
     bool finished;               /* the program is done with the connection */
     int error;                   /* negative errno it learned, 0: none */
     uint64_t connected_ns, first_read_ns, last_read_ns, finished_ns; /* 0: not yet */
     uint64_t longest_gap_ns;                                         /* between reads */
+    uint64_t rest_until_ns;                                          /* 0: it has not said its last byte, or no rest */
+    uint64_t refused_writes;                                         /* for want of memory */
     uint64_t read_budget_ns;                                         /* slow reader: when the next bytes may be read */
     struct hawser_conn_info last;                                    /* when the program gave the connection up */
 };

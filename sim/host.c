@@ -84,7 +84,7 @@ static void take_arrivals(struct host *host, uint64_t now_ns)
 {
     LIST_EACH (it, &host->arrivals) {
         struct packet *packet = LIST_ENTRY(it, struct packet, link);
-        struct hawser_rx rx = {.buf = packet->buf,
+        struct hawser_rx rx = {.buf = host->lends_nothing ? NULL : packet->buf,
                                .data = packet->data,
                                .len = packet->len,
                                .flags = packet->checksum_pending ? HAWSER_RX_CSUM_OK : 0};
@@ -198,6 +198,7 @@ struct host *host_new(struct world *world, const char *name, const struct hawser
     list_init(&host->arrivals);
     list_init(&host->taps);
     list_init(&host->listeners);
+    host->lends_nothing = options && options->max_memory_bytes;
     const struct hawser_env env = {host, host_alloc, host_free, host_random};
     host->stack = hawser_stack_new(&env, options);
     CHECK(host->stack);
@@ -217,13 +218,14 @@ unsigned host_add_interface(struct host *host, uint32_t mtu)
 
 void host_add_address(struct host *host, unsigned interface, const struct hawser_addr *addr)
 {
-    int err = hawser_stack_add_address(host->stack, (int)interface, addr, hawser_addr_is_v4(addr) ? 24 : 64);
+    int err = hawser_stack_add_address(host->stack, (int)interface, addr, hawser_addr_is_v4(addr) ? 24 : 64,
+                                       host->node.world->now_ns);
     CHECK(err == 0 || err == -EEXIST);
 }
 
 void host_remove_address(struct host *host, const struct hawser_addr *addr)
 {
-    int err = hawser_stack_remove_address(host->stack, addr);
+    int err = hawser_stack_remove_address(host->stack, addr, host->node.world->now_ns);
     CHECK(err == 0 || err == -ENOENT);
 }
 

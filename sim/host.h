@@ -44,6 +44,7 @@ struct host {
     struct prng refusals;
     struct list taps, listeners;
     struct list arrivals; /* packets for the next run: one may come while the stack's own still wait to be sent */
+    bool lends_nothing;   /* what arrives is copied into the stack's own memory, which has a limit */
     bool has_work;        /* a packet came in since the last run */
     uint64_t last_run_ns;
     uint32_t idle_runs;         /* in a row at one time, with nothing to show for it: a timer that is never served */

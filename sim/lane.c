@@ -17,6 +17,29 @@ static void check_trace(const struct rate_trace *trace)
     CHECK(!trace || (trace->count > 0 && trace->at_ms[trace->count - 1] > 0)); /* else it would never get on */
 }
 
+static bool loss_same(const struct loss_config *a, const struct loss_config *b)
+{
+    return a->kind == b->kind && a->ppm == b->ppm && a->to_bad_ppm == b->to_bad_ppm &&
+           a->to_good_ppm == b->to_good_ppm && a->good_ppm == b->good_ppm && a->bad_ppm == b->bad_ppm;
+}
+
+static bool queue_same(const struct queue_config *a, const struct queue_config *b)
+{
+    return a->kind == b->kind && a->bytes == b->bytes && a->packets == b->packets && a->ecn == b->ecn &&
+           a->red_min_bytes == b->red_min_bytes && a->red_max_bytes == b->red_max_bytes &&
+           a->red_max_ppm == b->red_max_ppm && a->codel_target_ns == b->codel_target_ns &&
+           a->codel_interval_ns == b->codel_interval_ns;
+}
+
+bool lane_config_same(const struct lane_config *a, const struct lane_config *b)
+{
+    return a->rate_bps == b->rate_bps && a->trace == b->trace && a->delay_ns == b->delay_ns &&
+           a->jitter_ns == b->jitter_ns && a->jitter_reorders == b->jitter_reorders &&
+           queue_same(&a->queue, &b->queue) && loss_same(&a->loss, &b->loss) && a->corrupt_ppm == b->corrupt_ppm &&
+           a->duplicate_ppm == b->duplicate_ppm && a->reorder_ppm == b->reorder_ppm && a->reorder_ns == b->reorder_ns &&
+           a->mtu == b->mtu && a->down == b->down;
+}
+
 void lane_init(struct lane *lane, const struct lane_config *config, const struct prng *rng,
                struct hawser_buf_pool *packets, uint64_t now_ns)
 {

@@ -40,6 +40,9 @@ struct lane_config {
     bool down;
 };
 
+/* Do both say the same, by their values? */
+bool lane_config_same(const struct lane_config *a, const struct lane_config *b);
+
 struct lane_counters {
     uint64_t entered, entered_bytes;     /* packets offered */
     uint64_t delivered, delivered_bytes; /* packets out at the far end */

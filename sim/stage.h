@@ -26,6 +26,7 @@ struct stage {
     struct stage_change *changes;
     struct stage_address *address_changes;
     struct list watchers;
+    bool must_complete; /* as in the scenario; a watcher that changes the story may decide otherwise */
 };
 
 /* Builds the world of a scenario that scenario_check() passed. */
@@ -40,9 +41,6 @@ void stage_watch(struct stage *stage, struct watcher *watcher);
  * broken.
  */
 bool stage_run(struct stage *stage);
-
-/* The flow has finished, or no end of it can learn any more that the other one is gone. */
-bool stage_flow_over(const struct stage *stage, const struct flow *flow);
 
 /* Ends all: the stacks must not leave anything behind. The world's verdict is final after this. */
 bool stage_close(struct stage *stage);

@@ -7,6 +7,7 @@
 #include "sim/memory.h"
 #include "sim/recorder.h"
 #include "sim/stage.h"
+#include "sim/swarm_tally.h"
 
 void swarm_play(const struct swarm_plan *plan, const char *capture, struct swarm_verdict *verdict)
 {
@@ -20,6 +21,7 @@ void swarm_play(const struct swarm_plan *plan, const char *capture, struct swarm
     } else {
         stage_init(stage, &scenario, plan->seed);
         stage_watch(stage, judges_new());
+        stage_watch(stage, swarm_tally_new(plan, verdict));
         if (capture && (recorder = recorder_new(capture, &verdict->capture_err)))
             stage_watch(stage, recorder);
         stage_run(stage);

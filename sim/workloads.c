@@ -254,8 +254,12 @@ static struct flow_plan plan_for(const struct workload_spec *w, const struct wor
     }
     plan.options[FLOW_CLIENT].no_mptcp = w->tcp;
     for (unsigned side = 0; side < 2; side++) {
-        plan.options[side].send_buffer_bytes = w->send_buffer_bytes;
-        plan.options[side].recv_buffer_bytes = w->recv_buffer_bytes;
+        struct hawser_conn_options *options = &plan.options[side];
+        options->send_buffer_bytes = w->send_buffer_bytes;
+        options->recv_buffer_bytes = w->recv_buffer_bytes;
+        options->keepalive_idle_ns = w->keepalive_idle_ns;
+        options->keepalive_interval_ns = w->keepalive_interval_ns;
+        options->keepalive_tries = w->keepalive_tries;
     }
     if (kind->shape)
         kind->shape(&plan, w, rng);

@@ -20,6 +20,8 @@ struct workload_spec {
     bool server_ends;               /* who closes early or aborts: the server, not the client */
     bool tcp;                       /* plain TCP at the client */
     uint32_t send_buffer_bytes, recv_buffer_bytes; /* at both ends */
+    uint64_t keepalive_idle_ns, keepalive_interval_ns;
+    uint32_t keepalive_tries;
 };
 
 /* What a kind is like. A field that is set for a kind without use for it is an error. */

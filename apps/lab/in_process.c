@@ -38,7 +38,7 @@ static struct hawser_stack *new_stack(const struct lab_options *o, enum lab_side
     CHECK(hawser_stack_add_link(stack, &link) == 0);
     for (unsigned i = 0; i < lab_address_count(o, side); i++) {
         struct hawser_addr addr = lab_address(o, side, i);
-        CHECK(hawser_stack_add_address(stack, 0, &addr, o->ipv6 ? 128 : 32) == 0);
+        CHECK(hawser_stack_add_address(stack, 0, &addr, o->ipv6 ? 128 : 32, system_now()) == 0);
     }
     return stack;
 }

@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "lab/values.h"
+#include "sim/explore_main.h"
 #include "sim/judges/judges.h"
 #include "sim/recorder.h"
 #include "sim/report.h"
@@ -31,6 +32,7 @@ static void print_usage(FILE *out)
 {
     fprintf(out, "usage: hawser sim SCENARIO.toml [--seed N] [--json] [--pcap DIR] [--set KEY=VALUE]...\n"
                  "       hawser sim --swarm N [--from SEED] [--jobs N] [--only FAULT,...] [--pcap DIR] [--verbose]\n"
+                 "       hawser sim --explore SCENARIO.toml [--point POINT] [--packets N] [--deviations N] [--jobs N]\n"
                  "       hawser sim --list\n\n"
                  "Plays a scenario of hosts, links, middleboxes and workloads in simulated time, under judges.\n\n"
                  "  --seed N         what decides everything random (default: the file's, or 1)\n"
@@ -38,6 +40,7 @@ static void print_usage(FILE *out)
                  "  --pcap DIR       write what the hosts send and receive to DIR/NAME.pcapng\n"
                  "  --set KEY=VALUE  change the scenario: duration=5s, link.path0.rate=20mbit, workload.bulk.bytes=1m\n"
                  "  --swarm N        play N random stories instead; hawser sim --swarm 1 --help tells more\n"
+                 "  --explore FILE   play FILE with every few of its packets going otherwise; --explore FILE --help\n"
                  "  --list           the kinds of middleboxes and workloads\n\n"
                  "Exit status: 0, 1 when a rule was broken, 2 when command line or file make no sense.\n");
 }
@@ -162,10 +165,12 @@ static int play(const struct sim_options *o, const struct scenario_file *file, s
     return status;
 }
 
-static bool wants_swarm(int argc, char **argv)
+/* Is the option there, in either way of writing its value? */
+static bool wants(const char *option, int argc, char **argv)
 {
+    size_t len = strlen(option);
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--swarm") == 0 || strncmp(argv[i], "--swarm=", 8) == 0)
+        if (strncmp(argv[i], option, len) == 0 && (argv[i][len] == '\0' || argv[i][len] == '='))
             return true;
     return false;
 }
@@ -175,8 +180,10 @@ int sim_main(int argc, char **argv)
     struct sim_options o = {0};
     struct scenario_file file;
     char why[WHY_SIZE];
-    if (wants_swarm(argc, argv))
+    if (wants("--swarm", argc, argv))
         return sim_swarm_main(argc, argv);
+    if (wants("--explore", argc, argv))
+        return sim_explore_main(argc, argv);
     int status = read_options(&o, argc, argv);
     if (status >= 0)
         return status;

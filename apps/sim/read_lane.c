@@ -12,12 +12,18 @@
 #define THRESHOLD_MAX UINT64_C(1000000000)
 #define LANE_MTU_MIN 68u
 
+static bool is_unlimited(const struct toml_node *node)
+{
+    return node->kind == TOML_STRING && strcmp(node->text, "unlimited") == 0;
+}
+
 /* A later rate takes the place of a trace inherited from the link, and the other way round. */
 static bool read_lane_rate(struct reader *r, const struct toml_node *node, void *out)
 {
     struct lane_config *lane = out;
     lane->trace = NULL;
-    return read_rate(r, node, &lane->rate_bps) && lane->rate_bps > 0;
+    lane->rate_bps = 0;
+    return is_unlimited(node) || (read_rate(r, node, &lane->rate_bps) && lane->rate_bps > 0);
 }
 
 /* "128k" or "100p". */
@@ -29,6 +35,8 @@ static bool read_queue(struct reader *r, const struct toml_node *node, void *out
     uint64_t packets;
     lane->queue.packets = 0;
     lane->queue.bytes = 0;
+    if (is_unlimited(node))
+        return true;
     if (len < 2 || len > sizeof digits || node->text[len - 1] != 'p')
         return read_bytes(r, node, &lane->queue.bytes) && lane->queue.bytes > 0;
     snprintf(digits, sizeof digits, "%.*s", (int)(len - 1), node->text);
@@ -95,34 +103,58 @@ static FILE *open_beside(const char *scenario_path, const char *name)
     return n > 0 && (size_t)n < sizeof path ? fopen(path, "re") : NULL;
 }
 
+static bool add_opportunity(struct rate_trace *trace, uint64_t at_ms)
+{
+    bool good = at_ms <= UINT32_MAX && trace->count < TRACE_OPPORTUNITIES_MAX &&
+                (trace->count == 0 || at_ms >= trace->at_ms[trace->count - 1]);
+    if (good) {
+        trace->at_ms = sim_grow(trace->at_ms, trace->count, sizeof *trace->at_ms);
+        trace->at_ms[trace->count++] = (uint32_t)at_ms;
+    }
+    return good;
+}
+
+static bool ends_later(const struct rate_trace *trace) { return trace->count && trace->at_ms[trace->count - 1] > 0; }
+
 static bool read_trace_lines(struct reader *r, const struct toml_node *node, FILE *file, struct rate_trace *trace)
 {
     char line[64];
     for (unsigned number = 1; fgets(line, sizeof line, file); number++) {
         uint64_t at_ms;
         line[strcspn(line, "\r\n")] = '\0';
-        bool good = value_number(line, &at_ms) && at_ms <= UINT32_MAX && trace->count < TRACE_OPPORTUNITIES_MAX &&
-                    (trace->count == 0 || at_ms >= trace->at_ms[trace->count - 1]);
-        if (!good)
+        if (!value_number(line, &at_ms) || !add_opportunity(trace, at_ms))
             return reader_says(r, node,
                                "trace \"%s\", line %u: each line is a time in milliseconds, never less than "
                                "the one before, %u lines at most",
                                node->text, number, TRACE_OPPORTUNITIES_MAX);
-        trace->at_ms = sim_grow(trace->at_ms, trace->count, sizeof *trace->at_ms);
-        trace->at_ms[trace->count++] = (uint32_t)at_ms;
     }
     if (ferror(file))
         return reader_says(r, node, "trace \"%s\": %s", node->text, strerror(errno));
-    if (trace->count == 0 || trace->at_ms[trace->count - 1] == 0)
-        return reader_says(r, node, "trace \"%s\" must end later than 0 ms", node->text);
-    return true;
+    return ends_later(trace) || reader_says(r, node, "trace \"%s\" must end later than 0 ms", node->text);
+}
+
+/* The times in the scenario itself. */
+static bool read_trace_list(struct reader *r, const struct toml_node *list, struct rate_trace *trace)
+{
+    for (const struct toml_node *node = list->first; node; node = node->next) {
+        uint64_t at_ms;
+        if (!read_number(r, node, &at_ms) || !add_opportunity(trace, at_ms))
+            return reader_says(r, node, "trace is a list of times in milliseconds, none less than the one before");
+    }
+    return ends_later(trace) || reader_says(r, list, "trace must end later than 0 ms");
 }
 
 static bool read_trace(struct reader *r, const struct toml_node *node, void *out)
 {
     struct lane_config *lane = out;
+    if (node->kind == TOML_ARRAY) {
+        struct rate_trace *trace = sim_new(sizeof *trace);
+        lane->rate_bps = 0;
+        lane->trace = scenario_add_trace(r->scenario, trace);
+        return read_trace_list(r, node, trace);
+    }
     if (node->kind != TOML_STRING)
-        return reader_says(r, node, "trace is the name of a file in the format of Mahimahi");
+        return reader_says(r, node, "trace is the name of a file in the format of Mahimahi, or a list of its numbers");
     FILE *file = open_beside(r->path, node->text);
     if (!file)
         return reader_says(r, node, "trace \"%s\": %s", node->text, strerror(errno));
@@ -136,11 +168,12 @@ static bool read_trace(struct reader *r, const struct toml_node *node, void *out
 
 #define LANE(member) offsetof(struct lane_config, member)
 static const struct field lane_fields[] = {
-    {"rate", read_lane_rate, 0, "bits a second, like \"50mbit\"; without one there is no limit"},
+    {"rate", read_lane_rate, 0, "bits a second, like \"50mbit\", or \"unlimited\"; without one there is no limit"},
     {"delay", read_duration, LANE(delay_ns), "a time, like \"10ms\""},
     {"jitter", read_duration, LANE(jitter_ns), "a time, like \"2ms\""},
     {"jitter_reorders", read_flag, LANE(jitter_reorders), "true or false"},
-    {"queue", read_queue, 0, "bytes or packets, like \"128k\" or \"100p\"; without one it has no end"},
+    {"queue", read_queue, 0,
+     "bytes or packets, like \"128k\" or \"100p\", or \"unlimited\"; without one it has no end"},
     {"discipline", read_discipline, 0, "\"droptail\", \"red\" or \"codel\""},
     {"ecn", read_flag, LANE(queue.ecn), "true or false"},
     {"red_min", read_threshold, LANE(queue.red_min_bytes), "bytes, like \"30k\""},

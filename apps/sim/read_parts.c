@@ -8,8 +8,7 @@
 #define MTU_MIN 1280u
 #define MTU_MAX 9000u
 
-/* Every part has a name; it is read first, so that complaints can use it. */
-static bool take_name(struct reader *r, const struct toml_node *table, char name[NODE_NAME_MAX])
+bool read_own_name(struct reader *r, const struct toml_node *table, char name[NODE_NAME_MAX])
 {
     if (table->kind != TOML_TABLE)
         return reader_says(r, table, "this must be a table");
@@ -36,7 +35,7 @@ static bool read_congestion(struct reader *r, const struct toml_node *node, void
 bool read_host(struct reader *r, const struct toml_node *table)
 {
     char name[NODE_NAME_MAX];
-    if (!take_name(r, table, name))
+    if (!read_own_name(r, table, name))
         return false;
     struct host_spec *host = scenario_add_host(r->scenario, name);
 #define HOST(member) offsetof(struct host_spec, member)
@@ -61,7 +60,7 @@ bool read_router(struct reader *r, const struct toml_node *table)
 {
     static const struct field fields[] = {{"name", read_name, offsetof(struct router_spec, name), NULL}};
     char name[NODE_NAME_MAX];
-    return take_name(r, table, name) &&
+    return read_own_name(r, table, name) &&
            read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, scenario_add_router(r->scenario, name));
 }
 
@@ -120,7 +119,7 @@ bool read_link(struct reader *r, const struct toml_node *table)
     };
     char name[NODE_NAME_MAX];
     bool set[2];
-    if (!take_name(r, table, name))
+    if (!read_own_name(r, table, name))
         return false;
     struct wire_spec *link = scenario_add_link(r->scenario, name, "", "");
     /* The fields of the link first, those of its lanes by the same walk afterwards: each walk skips what is the
@@ -192,7 +191,7 @@ static bool unknown_box(struct reader *r, const struct toml_node *node)
 bool read_box(struct reader *r, const struct toml_node *table)
 {
     char name[NODE_NAME_MAX];
-    if (!take_name(r, table, name))
+    if (!read_own_name(r, table, name))
         return false;
     struct box_spec *box = scenario_add_box(r->scenario, name, "");
 #define BOX(member) offsetof(struct box_spec, member)
@@ -335,8 +334,7 @@ bool read_event(struct reader *r, const struct toml_node *table)
     return true;
 }
 
-/* A number of bytes, or "endless". */
-static bool read_stream(struct reader *r, const struct toml_node *node, void *out)
+bool read_stream(struct reader *r, const struct toml_node *node, void *out)
 {
     if (node->kind == TOML_STRING && strcmp(node->text, "endless") == 0) {
         *(uint64_t *)out = FLOW_ENDLESS;
@@ -365,12 +363,17 @@ bool read_workload(struct reader *r, const struct toml_node *table)
         {"tcp", read_flag, LOAD(tcp), "true or false"},
         {"send_buffer", read_bytes32, LOAD(send_buffer_bytes), "bytes, like \"256k\""},
         {"recv_buffer", read_bytes32, LOAD(recv_buffer_bytes), "bytes, like \"256k\""},
+        {"keepalive_idle", read_duration, LOAD(keepalive_idle_ns), "a time, like \"60s\""},
+        {"keepalive_interval", read_duration, LOAD(keepalive_interval_ns), "a time, like \"10s\""},
+        {"keepalive_tries", read_count, LOAD(keepalive_tries), "a number"},
     };
 #undef LOAD
     struct workload_spec load = {0};
     char name[NODE_NAME_MAX], why[200];
-    if (!take_name(r, table, name) || !read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, &load))
+    if (!read_own_name(r, table, name) || !read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, &load))
         return false;
+    if (load.keepalive_idle_ns == 0 && (load.keepalive_interval_ns || load.keepalive_tries))
+        return reader_says(r, table, "keepalive is off: add keepalive_idle, a time like \"60s\"");
     if (load.start_ns >= r->scenario->duration_ns)
         return reader_says(r, table, "the workload starts when the story is over: start must be before duration");
     if (!workload_add(r->scenario, &load, r->seed, why, sizeof why))

@@ -10,7 +10,7 @@
 struct head {
     const char *name, *about;
     uint64_t seed, duration_ns, heal_ns, patience_ns;
-    bool wrap_soon;
+    bool must_complete, wrap_soon;
 };
 
 static const struct {
@@ -18,14 +18,14 @@ static const struct {
     bool (*read)(struct reader *r, const struct toml_node *table);
 } parts[] = {
     /* in the order in which they may refer to each other */
-    {"host", read_host}, {"router", read_router},     {"link", read_link},
-    {"box", read_box},   {"workload", read_workload}, {"published", read_published},
+    {"host", read_host},         {"router", read_router}, {"link", read_link},           {"box", read_box},
+    {"workload", read_workload}, {"flow", read_flow},     {"published", read_published},
 };
 
 static bool read_head(struct reader *r, const struct toml_node *tree, struct scenario_file *file)
 {
-    static const char *const others[] = {"host",     "router",    "link",    "box", "event",
-                                         "workload", "published", "measure", NULL};
+    static const char *const others[] = {"host",     "router", "link",      "box",     "event",
+                                         "workload", "flow",   "published", "measure", NULL};
 #define TOP(member) offsetof(struct head, member)
     static const struct field fields[] = {
         {"name", read_text, TOP(name), "a text on one line"},
@@ -34,6 +34,7 @@ static bool read_head(struct reader *r, const struct toml_node *tree, struct sce
         {"duration", read_duration, TOP(duration_ns), "a time, like \"10s\""},
         {"heal", read_duration, TOP(heal_ns), "a time, like \"8s\""},
         {"patience", read_duration, TOP(patience_ns), "a time, like \"60s\""},
+        {"must_complete", read_flag, TOP(must_complete), "true or false"},
         {"wrap_soon", read_flag, TOP(wrap_soon), "true or false"},
     };
 #undef TOP
@@ -46,6 +47,7 @@ static bool read_head(struct reader *r, const struct toml_node *tree, struct sce
     s->duration_ns = top.duration_ns;
     s->heal_ns = top.heal_ns;
     s->patience_ns = top.patience_ns;
+    s->must_complete = top.must_complete;
     s->wrap_soon = top.wrap_soon;
     if (!file->has_seed && toml_get(tree, "seed"))
         r->seed = file->seed = top.seed;
@@ -53,6 +55,8 @@ static bool read_head(struct reader *r, const struct toml_node *tree, struct sce
         return reader_says(r, tree, "the duration is missing: add duration = \"10s\"");
     if (s->patience_ns && s->heal_ns == 0)
         return reader_says(r, toml_get(tree, "patience"), "patience counts from heal: add heal = \"1s\"");
+    if (s->must_complete && s->heal_ns == 0)
+        return reader_says(r, toml_get(tree, "must_complete"), "it is demanded after heal: add heal = \"1s\"");
     if (s->heal_ns + s->patience_ns > s->duration_ns)
         return reader_says(r, tree, "the story ends before the end is demanded: duration is at least heal + patience");
     return true;

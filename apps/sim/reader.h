@@ -65,6 +65,11 @@ bool read_link(struct reader *r, const struct toml_node *table);
 bool read_box(struct reader *r, const struct toml_node *table);
 bool read_event(struct reader *r, const struct toml_node *table);
 bool read_workload(struct reader *r, const struct toml_node *table);
+bool read_flow(struct reader *r, const struct toml_node *table); /* read_flow.c */
+/* The name of a part, which each has; it is read first, so that complaints can use it. */
+bool read_own_name(struct reader *r, const struct toml_node *table, char name[NODE_NAME_MAX]);
+/* A number of bytes, or "endless"; uint64_t. */
+bool read_stream(struct reader *r, const struct toml_node *node, void *out);
 bool read_published(struct reader *r, const struct toml_node *table);
 
 /* ---- what no part can tell alone (read_check.c) ---- */

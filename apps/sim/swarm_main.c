@@ -15,28 +15,35 @@
 #include "sim/swarm.h"
 #include "sim/swarm_main.h"
 #include "sim/swarm_try.h"
+#include "sim/write_scenario.h"
 
-enum { JOBS_MAX = 64, SEEDS_MAX = 100000000, REPORTS_MAX = 20 };
+enum { JOBS_MAX = 64, SEEDS_MAX = 100000000, REPORTS_MAX = 20, TALLY_FROM = 100, TALLY_COLUMNS = 3 };
 
 struct swarm_run {
     uint64_t from, count;
     unsigned jobs;
     const char *only;    /* numbers of faults, separated by commas; NULL: all */
     const char *capture; /* a folder; NULL: none */
+    const char *write;   /* a file for the story, which is not played then; NULL: none */
     bool verbose;
     uint64_t next, passed, failed, hops, trace;
+    uint64_t drawn[SWARM_TALLIES], acted[SWARM_TALLIES]; /* stories, by swarm_tally_name() */
 };
 
 static void print_usage(FILE *out)
 {
-    fprintf(out, "usage: hawser sim --swarm N [--from SEED] [--jobs N] [--only FAULT,...] [--pcap DIR] [--verbose]\n\n"
-                 "Plays N random stories, each made by one seed, and demands that no rule is broken in any.\n\n"
-                 "  --swarm N         how many seeds\n"
-                 "  --from SEED       the first of them (default 1)\n"
-                 "  --jobs N          how many at a time (default: one a core)\n"
-                 "  --only FAULT,...  with these faults of each story only, by their numbers\n"
-                 "  --pcap DIR        write a capture of each story that fails\n"
-                 "  --verbose         tell each story's faults\n");
+    fprintf(out,
+            "usage: hawser sim --swarm N [--from SEED] [--jobs N] [--only FAULT,...] [--pcap DIR] [--verbose]\n"
+            "       hawser sim --swarm 1 [--from SEED] [--only FAULT,...] --write FILE\n\n"
+            "Plays N random stories, each made by one seed, and demands that no rule is broken in any.\n\n"
+            "  --swarm N         how many seeds\n"
+            "  --from SEED       the first of them (default 1)\n"
+            "  --jobs N          how many at a time (default: one a core)\n"
+            "  --only FAULT,...  with these faults of each story only, by their numbers\n"
+            "  --pcap DIR        write a capture of each story that fails\n"
+            "  --write FILE      write the story of one seed as a scenario, which plays the same, and play nothing\n"
+            "  --verbose         tell each story's faults\n\n"
+            "From 100 stories on (or with --verbose) it tells how often each kind of fault was drawn, and acted.\n");
 }
 
 static bool keeps(const char *only, unsigned number)
@@ -111,12 +118,44 @@ static void report_failure(const struct swarm_run *run, uint64_t seed, struct sw
     swarm_plan_fini(&plan);
 }
 
+/* The story as a scenario file, and what goes wrong in it as its comment. */
+static int write_story(const struct swarm_run *run)
+{
+    struct swarm_plan plan;
+    struct scenario s;
+    char text[400];
+    FILE *out = fopen(run->write, "we");
+    int err = out ? 0 : -errno;
+    make_plan(run, run->from, &plan);
+    swarm_plan_stage(&plan, &s);
+    snprintf(s.name, sizeof s.name, "swarm-%" PRIu64, plan.seed);
+    if (!err)
+        fprintf(out, "# Seed %" PRIu64 " of the swarm at commit %s. What goes wrong in it:\n", plan.seed,
+                HAWSER_COMMIT);
+    for (unsigned i = 0; !err && i < plan.fault_count; i++)
+        if (plan.faults[i].enabled)
+            fprintf(out, "#   %s\n", swarm_fault_text(&plan, &plan.faults[i], text, sizeof text));
+    if (!err)
+        err = scenario_write(&s, plan.seed, out);
+    if (out && fclose(out) != 0 && !err)
+        err = -errno;
+    if (err)
+        fprintf(stderr, "hawser sim: %s: %s\n", run->write, strerror(-err));
+    scenario_fini(&s);
+    swarm_plan_fini(&plan);
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static void take_verdict(struct swarm_run *run, struct swarm_try *t)
 {
     struct swarm_verdict verdict;
     uint64_t seed = t->seed;
     swarm_try_finish(t, &verdict);
     run->hops += verdict.hops;
+    for (unsigned i = 0; i < SWARM_TALLIES; i++) {
+        run->drawn[i] += verdict.drawn[i];
+        run->acted[i] += verdict.acted[i];
+    }
     run->trace += digest_add(seed, verdict.trace); /* a sum: the order of endings does not matter */
     if (verdict.good) {
         run->passed++;
@@ -197,10 +236,15 @@ static bool parse_only(const char *text, const char **out)
 static int parse_options(int argc, char **argv, struct swarm_run *run)
 {
     static const struct option options[] = {
-        {"swarm", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
-        {"jobs", required_argument, NULL, 'j'},  {"only", required_argument, NULL, 'o'},
-        {"pcap", required_argument, NULL, 'p'},  {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},        {0},
+        {"swarm", required_argument, NULL, 'n'},
+        {"from", required_argument, NULL, 'f'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"only", required_argument, NULL, 'o'},
+        {"pcap", required_argument, NULL, 'p'},
+        {"write", required_argument, NULL, 'w'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     uint64_t jobs = run->jobs;
     bool good = true;
@@ -221,6 +265,8 @@ static int parse_options(int argc, char **argv, struct swarm_run *run)
             good = parse_only(optarg, &run->only);
         else if (c == 'p')
             run->capture = optarg;
+        else if (c == 'w')
+            run->write = optarg;
         else if (c == 'v')
             run->verbose = true;
         else {
@@ -233,8 +279,24 @@ static int parse_options(int argc, char **argv, struct swarm_run *run)
         fprintf(stderr, "hawser sim: \"%s\": --swarm makes its own scenarios\n", argv[optind]);
         good = false;
     }
+    if (good && run->write && run->count != 1) {
+        fprintf(stderr, "hawser sim: --write writes one story: --swarm 1\n");
+        good = false;
+    }
     run->jobs = (unsigned)jobs;
     return good ? 0 : 1 + EXIT_USAGE;
+}
+
+/* In how many stories each kind was drawn, and in how many of these it did what it is for. */
+static void print_tally(const struct swarm_run *run)
+{
+    unsigned column = 0;
+    printf("stories in which it was drawn, and acted:\n");
+    for (unsigned i = 0; swarm_tally_name(i); i++, column = (column + 1) % TALLY_COLUMNS)
+        printf("  %-24s %6" PRIu64 " %6" PRIu64 "%s", swarm_tally_name(i), run->drawn[i], run->acted[i],
+               column + 1 == TALLY_COLUMNS ? "\n" : "");
+    if (column)
+        printf("\n");
 }
 
 int sim_swarm_main(int argc, char **argv)
@@ -248,9 +310,13 @@ int sim_swarm_main(int argc, char **argv)
     int stop = parse_options(argc, argv, &run);
     if (stop)
         return stop - 1;
+    if (run.write)
+        return write_story(&run);
     if (run.capture)
         mkdir(run.capture, 0777); /* where that fails, the report of a failure says so */
     int status = play_all(&run);
+    if (run.verbose || run.count >= TALLY_FROM)
+        print_tally(&run);
     printf("swarm: %" PRIu64 " passed, %" PRIu64 " failed; seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
            " hand-overs of packets, trace %016" PRIx64 "\n",
            run.passed, run.failed, run.from, run.from + run.count - 1, run.hops, run.trace);

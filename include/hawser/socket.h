@@ -26,6 +26,12 @@ struct hawser_conn_options {
     bool no_mptcp;              /* speak plain TCP */
     struct hawser_addr local;   /* source of the first subflow; all zero: the one with the longest prefix that covers
                                  * the destination, or else the first of its family */
+    /* Keepalive (RFC 9293 3.8.4), off by default: a subflow that has heard nothing for so long, and has nothing
+     * outstanding by which it would find out, asks its peer for a sign of life, and again after each interval. When
+     * `keepalive_tries` in a row had no answer it is gone with -ETIMEDOUT, and with its last subflow the connection. */
+    uint64_t keepalive_idle_ns;     /* 0: off */
+    uint64_t keepalive_interval_ns; /* default 75 s */
+    uint32_t keepalive_tries;       /* default 9 */
 };
 
 /*

@@ -44,18 +44,21 @@ HAWSER_API int hawser_stack_add_link(struct hawser_stack *stack, const struct ha
  * -EEXIST for an address it has already, -ENOSPC. Live connections may grow new subflows from it.
  */
 HAWSER_API int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr,
-                                        unsigned prefix_len);
+                                        unsigned prefix_len, uint64_t now_ns);
 
 /*
  * Takes a local address away. Subflows from it are reset, peers are told (REMOVE_ADDR); a connection that has no other
  * subflow fails with -EADDRNOTAVAIL. Returns 0, or -ENOENT when the stack has no such address.
  */
-HAWSER_API int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr);
+HAWSER_API int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr, uint64_t now_ns);
 
 /*
- * Packets that arrived on `link` at `now_ns` (monotonic nanoseconds, never less than in an earlier call). Malformed or
- * unwanted ones are counted and dropped.
+ * Every call that takes the time takes it as `now_ns`, monotonic nanoseconds. A time before that of an earlier call is
+ * counted ("time.went_back") and the latest one holds. What calls without it ask for begins at the next
+ * hawser_stack_output().
  */
+
+/* Packets that arrived on `link`. Malformed or unwanted ones are counted and dropped. */
 HAWSER_API void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t count,
                                    uint64_t now_ns);
 
@@ -66,7 +69,7 @@ HAWSER_API void hawser_stack_input(struct hawser_stack *stack, int link, const s
 HAWSER_API size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets, size_t max,
                                       uint64_t now_ns);
 
-/* When hawser_stack_advance() must next be called, in nanoseconds, or HAWSER_NEVER. */
+/* When hawser_stack_advance() must next be called, by the clock of `now_ns`, or HAWSER_NEVER. */
 HAWSER_API uint64_t hawser_stack_deadline(const struct hawser_stack *stack);
 
 /* Runs every timer that is due at `now_ns`. */

@@ -59,6 +59,15 @@ bool box_set_options(struct packet *packet, struct box_segment *seg, const uint8
 /* Makes the payload `len` bytes long, which cuts it off or adds bytes of no meaning; false when there is no room. */
 bool box_set_payload_len(struct packet *packet, struct box_segment *seg, uint32_t len);
 
+/* Overwrites options with no-operations: those of a kind, 0 for MPTCP, 255 for all but the MSS (options.c). True when
+ * there were any. */
+bool box_strip(struct packet *packet, struct box_segment *seg, uint32_t kind);
+
+/* Can the payload be cut in two behind its first `at` bytes? (splitter.c) */
+bool box_may_cut(const struct box_segment *seg, uint32_t at);
+/* Does so; both pieces carry the options of the whole. Returns the second; NULL without memory, and nothing is cut. */
+struct packet *box_cut(struct hawser_buf_pool *pool, struct packet *packet, struct box_segment *seg, uint32_t at);
+
 /* Sends on out of the other port than `in`. */
 void box_pass_on(struct box *box, unsigned in, struct packet *packet, uint64_t now_ns);
 

@@ -8,11 +8,26 @@
 enum { OPT_NOP = 1, OPT_MSS = 2 };
 
 /* `amount`: the kind of option; 0 means MPTCP, 255 every one but the MSS. */
-static bool is_target(const struct box *box, uint8_t kind)
+static bool is_target(uint32_t amount, uint8_t kind)
 {
-    if (box->config.amount == UINT8_MAX)
+    if (amount == UINT8_MAX)
         return kind > OPT_MSS;
-    return kind == (box->config.amount ? box->config.amount : MPTCP_OPTION_KIND);
+    return kind == (amount ? amount : MPTCP_OPTION_KIND);
+}
+
+bool box_strip(struct packet *packet, struct box_segment *seg, uint32_t amount)
+{
+    uint32_t at = 0, len = 0;
+    uint8_t kind;
+    bool changed = false;
+    while (box_next_option(seg, &at, &kind, &len))
+        if (kind != OPT_NOP && is_target(amount, kind)) {
+            memset(seg->options + at, OPT_NOP, len);
+            changed = true;
+        }
+    if (changed)
+        box_rewrite(packet, seg);
+    return changed;
 }
 
 static enum box_fate strip(struct box *box, unsigned port, struct packet *packet, struct box_segment *seg,
@@ -20,20 +35,8 @@ static enum box_fate strip(struct box *box, unsigned port, struct packet *packet
 {
     (void)port;
     (void)now_ns;
-    uint32_t at = 0, len = 0;
-    uint8_t kind;
-    bool changed = false;
-    if (!box_selects(box, seg))
-        return BOX_PASS;
-    while (box_next_option(seg, &at, &kind, &len))
-        if (kind != OPT_NOP && is_target(box, kind)) {
-            memset(seg->options + at, OPT_NOP, len);
-            changed = true;
-        }
-    if (changed) {
-        box->acted++;
-        box_rewrite(packet, seg);
-    }
+    if (box_selects(box, seg))
+        box->acted += box_strip(packet, seg, box->config.amount);
     return BOX_PASS;
 }
 
@@ -53,7 +56,7 @@ static enum box_fate duplicate(struct box *box, unsigned port, struct packet *pa
         return BOX_PASS;
     while (box_next_option(seg, &at, &kind, &len)) {
         uint32_t total = (seg->options_len + len + 3) / 4 * 4;
-        if (kind == OPT_NOP || !is_target(box, kind) || total > TCP_OPTION_SPACE)
+        if (kind == OPT_NOP || !is_target(box->config.amount, kind) || total > TCP_OPTION_SPACE)
             continue;
         memset(options, OPT_NOP, sizeof options);
         memcpy(options, seg->options, at + len);

@@ -89,12 +89,9 @@ static void note_edge(struct box_flow *flow, unsigned port, seq32 seq)
 }
 
 /* In order only: what is acknowledged early must be all that the sender sent before. */
-static bool advances(struct box_flow *flow, unsigned port, const struct box_segment *seg)
+static bool is_next(const struct box_flow *flow, unsigned port, const struct box_segment *seg)
 {
-    if (!flow->marked[port] || !seq_eq(seg->tcp.seq, seq_at(flow->edge[port])))
-        return false;
-    note_edge(flow, port, seq_add(seg->tcp.seq, seg->payload_len));
-    return true;
+    return flow->marked[port] && seq_eq(seg->tcp.seq, seq_at(flow->edge[port]));
 }
 
 /* What the receiver at `port` said of its window, and in what scale (RFC 7323 2.2). */
@@ -147,8 +144,10 @@ static enum box_fate stand_between(struct box *box, unsigned port, struct packet
     }
     note_window(flow, port, seg);
     bool plain = seg->payload_len && !(seg->tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST));
-    if (plain && box_acts(box, port, now_ns) && advances(flow, port, seg) && keep(p, port, packet, now_ns))
+    if (plain && box_acts(box, port, now_ns) && is_next(flow, port, seg) && keep(p, port, packet, now_ns)) {
+        note_edge(flow, port, seq_add(seg->tcp.seq, seg->payload_len));
         acknowledge(p, port, flow, seg, now_ns);
+    }
     return BOX_PASS;
 }
 
@@ -166,25 +165,21 @@ static void send_again(struct proxy *p, struct packet *packet, uint64_t now_ns)
         box_pass_on(&p->box, (unsigned)(packet->queued_ns & 1), again, now_ns);
 }
 
-/* The oldest few: a proxy that poured out all it holds would only fill the queue behind it. */
+/* The oldest few, the first of them always before the others: one that is due at other times could find the queue
+ * behind it full again and again. A proxy that poured out all it holds would only fill that queue. */
 static void proxy_on_time(struct box *box, uint64_t now_ns)
 {
     struct proxy *p = proxy_of(box);
     unsigned sent = 0;
-    p->next_ns = TIME_NEVER;
-    LIST_EACH (it, &p->kept) {
-        struct packet *packet = packet_at(it);
-        if (sent == BURST)
-            break;
-        if (packet->queued_ns / 2 >= TRIES_MAX) {
-            forget(p, packet); /* nobody is there any more */
-            continue;
-        }
-        if (packet->at_ns <= now_ns)
-            send_again(p, packet, now_ns);
-        sent++;
-        p->next_ns = HW_MIN(p->next_ns, packet->at_ns);
-    }
+    struct list *first;
+    while ((first = list_first(&p->kept)) && packet_at(first)->queued_ns / 2 >= TRIES_MAX &&
+           packet_at(first)->at_ns <= now_ns)
+        forget(p, packet_at(first)); /* nobody is there any more */
+    if (first && packet_at(first)->at_ns <= now_ns)
+        LIST_EACH (it, &p->kept)
+            if (sent++ < BURST)
+                send_again(p, packet_at(it), now_ns);
+    p->next_ns = first ? packet_at(first)->at_ns : TIME_NEVER;
 }
 
 static void proxy_fini(struct box *box)

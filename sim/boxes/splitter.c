@@ -4,26 +4,39 @@
 #include "sim/boxes/box.h"
 #include "sim/boxes/kinds.h"
 
+bool box_may_cut(const struct box_segment *seg, uint32_t at)
+{
+    return at > 0 && at < seg->payload_len && !(seg->tcp.flags & (TCP_SYN | TCP_RST));
+}
+
+struct packet *box_cut(struct hawser_buf_pool *pool, struct packet *packet, struct box_segment *seg, uint32_t at)
+{
+    struct packet *second = packet_copy(pool, packet);
+    struct box_segment tail;
+    if (!second)
+        return NULL;
+    (void)box_parse(second, &tail);
+    memmove(tail.payload, tail.payload + at, tail.payload_len - at);
+    tail.payload_len -= at;
+    tail.tcp.seq = seq_add(tail.tcp.seq, at);
+    box_rewrite(second, &tail);
+    seg->payload_len = at;
+    seg->tcp.flags &= (uint8_t) ~(TCP_FIN | TCP_PSH); /* these belong to the last byte */
+    box_rewrite(packet, seg);
+    return second;
+}
+
 /* `amount`: payload bytes of the first piece; 0: half. */
 static enum box_fate split(struct box *box, unsigned port, struct packet *packet, struct box_segment *seg,
                            uint64_t now_ns)
 {
     uint32_t cut = box->config.amount ? box->config.amount : seg->payload_len / 2;
-    if (cut == 0 || cut >= seg->payload_len || seg->tcp.flags & (TCP_SYN | TCP_RST) || !box_selects(box, seg))
+    if (!box_may_cut(seg, cut) || !box_selects(box, seg))
         return BOX_PASS;
-    struct packet *second = packet_copy(box->node.world->packets, packet);
-    struct box_segment tail;
+    struct packet *second = box_cut(box->node.world->packets, packet, seg, cut);
     if (!second)
         return BOX_PASS;
     box->acted++;
-    (void)box_parse(second, &tail);
-    memmove(tail.payload, tail.payload + cut, tail.payload_len - cut);
-    tail.payload_len -= cut;
-    tail.tcp.seq = seq_add(tail.tcp.seq, cut);
-    box_rewrite(second, &tail);
-    seg->payload_len = cut;
-    seg->tcp.flags &= (uint8_t) ~(TCP_FIN | TCP_PSH); /* these belong to the last byte */
-    box_rewrite(packet, seg);
     box_pass_on(box, port, packet, now_ns);
     box_pass_on(box, port, second, now_ns);
     return BOX_TAKEN;

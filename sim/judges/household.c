@@ -77,7 +77,7 @@ static void check_stuck(const struct judge_host *at)
     const struct stage *stage = at->all->stage;
     for (size_t i = 0; i < stage->scenario->flow_count; i++) {
         const struct flow *flow = stage->flows[i];
-        if (flow->plan.client == at->host && flow->started && !stage_flow_over(stage, flow))
+        if (flow->plan.client == at->host && flow->started && !flow_finished(flow))
             world_violation(at->all->world, "stuck", "%s is not over and nothing is left to happen", flow->plan.name);
     }
 }
@@ -103,7 +103,7 @@ void household_end(const struct judge_host *at)
         {"reassembly nodes", host->nodes.in_use},
         {"held pieces", host->holds.in_use},
         {"transmit records", host->tcp.records.in_use},
-        {"payload buffers", buf_pool_in_use(host->chunks) - (stack->inbox != NULL)},
+        {"payload buffers", buf_pool_in_use(host->chunks) + buf_pool_in_use(host->copies) - (stack->inbox != NULL)},
     };
     for (size_t i = 0; i < HW_ARRAY_LEN(kinds); i++)
         if (kinds[i].count)

@@ -4,7 +4,7 @@
 #include "sim/memory.h"
 
 static void (*const rules[])(struct judge_subflow *s, const struct seen *seen, uint64_t now_ns) = {
-    form_sent, handshake_sent, manners_sent, acks_sent, windows_sent, mappings_sent,
+    form_sent, handshake_sent, manners_sent, acks_sent, windows_sent, mappings_sent, checksums_sent,
 };
 
 static void on_packet(struct tap *tap, const struct host *host, bool sent, const struct packet *packet, uint64_t now_ns)

@@ -78,6 +78,8 @@ static void take_bytes(struct judge_subflow *s, uint64_t from, const uint8_t *p,
             check_known(s, start, p + (start - from), known);
         if (to > conn->data_max)
             remember(conn, conn->data_max, p + (conn->data_max - from), to);
+    } else if (to > conn->data_max) {
+        conn->bytes_from = to; /* new bytes that are not kept: nothing up to here is comparable */
     }
     conn->data_max = HW_MAX(conn->data_max, to);
     uint64_t kept = conn->data_max - HW_MIN(conn->bytes_size, conn->data_max);

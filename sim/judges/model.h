@@ -63,6 +63,14 @@ struct judge_conn {
     uint64_t causes; /* packets that call for an acknowledgement */
 };
 
+/* A mapping with a DSS checksum, `fin` not counted among its bytes. */
+struct judge_sum {
+    uint64_t data, len;
+    uint32_t ssn;
+    uint16_t checksum;
+    bool fin;
+};
+
 struct judge_subflow {
     struct judge_subflow *next; /* in its bucket */
     struct list link;           /* in the host's, oldest first */
@@ -82,6 +90,8 @@ struct judge_subflow {
     bool has_scale;
     uint8_t scale; /* of its own windows */
     struct maps sent_maps;
+    struct judge_sum sum;        /* of the last mapping */
+    bool sum_waits, sum_checked; /* for bytes that have not left; it was right */
 
     /* what was delivered */
     bool irs_known;

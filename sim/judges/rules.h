@@ -25,6 +25,9 @@ void windows_data(const struct judge_subflow *s, uint64_t end);
 /* mappings.c: "mapping-fixed", "mapping-applies", "mapping-missing", "bytes-fixed", "sequence-contiguous" */
 void mappings_sent(struct judge_subflow *s, const struct seen *seen, uint64_t now_ns);
 
+/* checksums.c: "dss-checksum" */
+void checksums_sent(struct judge_subflow *s, const struct seen *seen, uint64_t now_ns);
+
 /* manners.c: "fallback-final", "reset-final", "signal-acks", "ack-storm", "timestamp-back", "timestamp-agreed" */
 void manners_sent(struct judge_subflow *s, const struct seen *seen, uint64_t now_ns);
 

@@ -20,6 +20,8 @@ static inline struct slice slice_sub(struct slice s, uint32_t from, uint32_t len
 /* How many buffers of the pool are lent out. */
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 
+/* Is more than half of the pool that the buffer came from lent out? */
+bool buf_is_scarce(const struct hawser_buf *buf);
 /* How many more may be lent out, if the system has the memory. */
 uint32_t buf_pool_left(const struct hawser_buf_pool *pool);
 

@@ -6,6 +6,7 @@
 
 /* X(identifier, public name) */
 #define HW_COUNTERS(X)                                                                                                 \
+    X(TIME_WENT_BACK, "time.went_back")                                                                                \
     X(IP_IN, "ip.packets_in")                                                                                          \
     X(IP_OUT, "ip.packets_out")                                                                                        \
     X(DROP_IP_TRUNCATED, "drop.ip_truncated")                                                                          \
@@ -45,6 +46,7 @@
     X(TCP_RESETS_OUT, "tcp.resets_out")                                                                                \
     X(TCP_TIMEOUTS, "tcp.timeouts")                                                                                    \
     X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
+    X(TCP_KEEPALIVE_PROBES, "tcp.keepalive_probes")                                                                    \
     X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
     X(TCP_RETRANSMITS, "tcp.retransmits")                                                                              \
     X(TCP_SPURIOUS, "tcp.spurious_recoveries")                                                                         \
@@ -57,12 +59,15 @@
     X(MPTCP_JOINS_IN, "mptcp.joins_accepted")                                                                          \
     X(MPTCP_ADD_ADDR_IN, "mptcp.addresses_learned")                                                                    \
     X(MPTCP_ADD_ADDR_OUT, "mptcp.addresses_announced")                                                                 \
+    X(MPTCP_USELESS, "mptcp.subflows_given_up")                                                                        \
     X(MPTCP_REINJECTIONS, "mptcp.reinjections")                                                                        \
     X(MPTCP_UNDELIVERED, "mptcp.failed_after_close")                                                                   \
     X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
+    X(LIMIT_DISORDER, "limit.out_of_order_memory")                                                                     \
+    X(LIMIT_DISORDER_DROPPED, "limit.out_of_order_dropped")                                                            \
     X(LIMIT_REPLIES, "limit.stateless_replies")
 
 enum counter {

@@ -2,6 +2,7 @@
 #ifndef HW_BASE_POOL_H
 #define HW_BASE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ void pool_init(struct pool *pool, const struct hawser_env *env, size_t object_si
 
 /* An object of indeterminate content, or NULL at the limit or without memory. */
 void *pool_get(struct pool *pool);
+
+/* Is more than half of it in use? */
+static inline bool pool_is_scarce(const struct pool *pool) { return pool->in_use > pool->limit / 2; }
 
 void pool_put(struct pool *pool, void *object);
 

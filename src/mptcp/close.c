@@ -3,13 +3,33 @@
 
 #include "mptcp/conn.h"
 
+/* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
+#define GOOD_BYE_TIMEOUTS 2u
+
+/* A path that is dead by then must not keep alive what is over. */
+static void say_good_bye(struct subflow *subflow, uint64_t now_ns)
+{
+    struct tcp *tcp = &subflow->tcp;
+    tcp_shutdown(tcp, now_ns);
+    if (subflow->stage == SUBFLOW_LEAVING || tcp->state == TCPS_CLOSED || tcp->state == TCPS_TIME_WAIT)
+        return;
+    subflow->stage = SUBFLOW_LEAVING;
+    deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, now_ns + GOOD_BYE_TIMEOUTS * tcp->rtt.rto_ns);
+}
+
+void close_on_subflow_timer(struct subflow *subflow, uint64_t now_ns)
+{
+    if (subflow->tcp.state != TCPS_TIME_WAIT)
+        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
+}
+
 /* Both streams are over: the subflows may close. */
 void close_advance(struct conn *conn, uint64_t now_ns)
 {
     if (conn->mode != CONN_MPTCP || !conn->fin_acked || !conn->peer_fin_taken)
         return;
     EACH_SUBFLOW (it, conn)
-        tcp_shutdown(&subflow_at(it)->tcp, now_ns);
+        say_good_bye(subflow_at(it), now_ns);
     signal_arm(conn, now_ns);
     conn_event(conn);
 }
@@ -20,25 +40,6 @@ unsigned close_alive_subflows(const struct conn *conn)
     EACH_SUBFLOW (it, conn)
         n += subflow_at(it)->tcp.state != TCPS_CLOSED;
     return n;
-}
-
-bool close_delivered(const struct conn *conn)
-{
-    if (dsn_lt(conn->sendq.una, conn->sendq.end) || !conn->fin_sent)
-        return false;
-    if (conn->mode == CONN_MPTCP)
-        return conn->fin_acked;
-    EACH_SUBFLOW (it, conn) {
-        const struct tcp *tcp = &subflow_at(it)->tcp;
-        if (!tcp->fin_sent || tcp->snd_una < tcp->snd_nxt)
-            return false;
-    }
-    return true;
-}
-
-bool close_unfinished(const struct conn *conn)
-{
-    return conn->detached && !conn->listener && !conn->error && !close_delivered(conn);
 }
 
 static void subflow_established(struct subflow *subflow, uint64_t now_ns)
@@ -60,6 +61,7 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
+    subflow->suspect_since_ns = subflow->unmapped_since_ns = 0;
     send_reinject(subflow);
     bool last = close_alive_subflows(conn) == 0;
     if (last) {
@@ -81,6 +83,25 @@ bool close_stranded(const struct conn *conn)
         if (may_receive(&subflow_at(it)->tcp))
             return false;
     return !conn->peer_fin_taken;
+}
+
+bool close_delivering(const struct conn *conn)
+{
+    bool end_acked = conn->fin_acked;
+    if (conn->mode == CONN_PLAIN) {
+        end_acked = true;
+        EACH_SUBFLOW (it, conn) {
+            const struct tcp *tcp = &subflow_at(it)->tcp;
+            end_acked &= tcp->fin_sent && tcp->snd_una == tcp->snd_nxt;
+        }
+    }
+    return dsn_lt(conn->sendq.una, conn->sendq.end) || !end_acked;
+}
+
+bool close_unfinished(const struct conn *conn)
+{
+    bool given_up = conn->error || conn->abort_asked;
+    return conn->detached && !conn->listener && !given_up && close_delivering(conn);
 }
 
 static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
@@ -114,7 +135,7 @@ void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t
     case TCP_EVENT_TIMEOUT:
         subflow->stale = true;
         send_reinject(subflow);
-        send_arm_data_timer(conn, now_ns);
+        progress_arm(conn, now_ns);
         break;
     case TCP_EVENT_ALIVE:
         subflow->stale = false;

@@ -9,10 +9,8 @@ static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, signal_timer);
     bool fin_waits = conn->fin_sent && !conn->fin_acked;
-    if (fin_waits && conn_unheard(conn, now_ns)) {
-        conn_abort(conn, -ETIMEDOUT, now_ns);
+    if (fin_waits && !progress_asked(conn, now_ns))
         return;
-    }
     conn->fin_tries += fin_waits;
     EACH_SUBFLOW (it, conn) {
         struct tcp *tcp = &subflow_at(it)->tcp;
@@ -25,16 +23,6 @@ static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
     }
     conn->announce_now = true;
     signal_arm(conn, now_ns);
-}
-
-/* As on a subflow (RFC 9293 3.8.3, R2): questions without an answer for so long mean that nobody is there. */
-#define UNHEARD_MAX_NS (120 * NS_PER_S)
-
-bool conn_unheard(struct conn *conn, uint64_t now_ns)
-{
-    if (conn->unheard_since_ns == 0)
-        conn->unheard_since_ns = now_ns;
-    return now_ns - conn->unheard_since_ns >= UNHEARD_MAX_NS;
 }
 
 #define LINGER_NS (60 * NS_PER_S)
@@ -50,19 +38,33 @@ static void on_linger_timer(struct deadline *timer, uint64_t now_ns)
     struct conn *conn = HW_CONTAINER(timer, struct conn, linger_timer);
     if (!conn->detached && !close_stranded(conn))
         return;
-    if (conn->acked_bytes != conn->linger_acked)
+    if (conn->acked_bytes != conn->linger_acked || (conn->detached && close_delivering(conn)))
         conn_linger(conn, now_ns);
     else if (!conn_closed(conn)) /* TIME-WAIT ends by itself */
         conn_abort(conn, -ETIMEDOUT, now_ns);
 }
 
-void conn_detach(struct conn *conn, uint64_t now_ns)
+void conn_detach(struct conn *conn)
 {
-    conn->detached = true;
+    conn->detached = conn->linger_asked = true;
     list_remove(&conn->event_link);
     list_remove(&conn->starved_link);
-    conn_linger(conn, now_ns);
     conn_wake(conn);
+}
+
+void conn_ask_abort(struct conn *conn)
+{
+    conn->abort_asked = true;
+    conn_wake(conn);
+}
+
+void conn_begin_asked(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->abort_asked)
+        conn_abort(conn, -ECONNABORTED, now_ns);
+    if (conn->linger_asked)
+        conn_linger(conn, now_ns);
+    conn->abort_asked = conn->linger_asked = false;
 }
 
 /* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */
@@ -80,20 +82,23 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->host = host;
     conn->server = config->server;
     conn->recv_limit = config->recv_limit;
+    conn->keepalive = config->keepalive;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
     list_init(&conn->event_link);
+    list_init(&conn->disorder_link);
     list_init(&conn->starved_link);
     list_init(&conn->accept_link);
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->signal_timer, on_signal_timer);
-    deadline_init(&conn->data_timer, send_on_data_timer);
+    deadline_init(&conn->progress.timer, progress_on_timer);
     deadline_init(&conn->linger_timer, on_linger_timer);
     conn->mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
     conn_choose_key(conn);
     dsn64 first = dsn_add(conn->local_idsn, 1);
     sendq_init(&conn->sendq, &host->tcp.env, host->chunks, first, config->send_limit);
-    conn->snd_nxt = conn->snd_edge = first;
+    conn->snd_nxt = conn->snd_edge = conn->repeated_end = conn->progress.una = first;
+    carriers_init(&conn->carriers, &host->tcp.env, first);
     iset_init(&conn->reinject, &host->tcp.env, REINJECT_RANGES_MAX);
     reassembly_init(&conn->rx, &host->tcp.env, &host->nodes, dsn_at(1));
     conn->rx.node_limit = HW_MAX(conn->recv_limit / BYTES_PER_PIECE, PIECES_MIN);
@@ -106,10 +111,11 @@ static void drop_subflow(struct subflow *subflow)
     struct mp_host *host = conn->host;
     if (subflow->bound)
         host->ops->subflow_unbind(host, subflow);
-    deadline_set(&host->tcp.timers, &subflow->proof_timer, TIME_NEVER);
+    deadline_set(&host->tcp.timers, &subflow->timer, TIME_NEVER);
     holdq_destroy(&subflow->held);
     rxmap_destroy(&subflow->maps);
     tcp_destroy(&subflow->tcp);
+    carriers_forget(&conn->carriers, subflow->slot);
     list_remove(&subflow->link);
     conn->subflow_count--;
     pool_put(&host->subflows, subflow);
@@ -123,14 +129,16 @@ void conn_free(struct conn *conn)
     if (conn->token_added)
         host->ops->token_remove(host, conn);
     deadline_set(&host->tcp.timers, &conn->signal_timer, TIME_NEVER);
-    deadline_set(&host->tcp.timers, &conn->data_timer, TIME_NEVER);
+    deadline_set(&host->tcp.timers, &conn->progress.timer, TIME_NEVER);
     deadline_set(&host->tcp.timers, &conn->linger_timer, TIME_NEVER);
     sendq_destroy(&conn->sendq);
     reassembly_destroy(&conn->rx);
     iset_destroy(&conn->reinject);
+    carriers_destroy(&conn->carriers);
     list_remove(&conn->link);
     list_remove(&conn->ready_link);
     list_remove(&conn->event_link);
+    list_remove(&conn->disorder_link);
     list_remove(&conn->starved_link);
     list_remove(&conn->accept_link);
     pool_put(&host->conns, conn);
@@ -147,10 +155,21 @@ bool conn_reap(struct conn *conn)
     return true;
 }
 
-static void on_proof_timer(struct deadline *timer, uint64_t now_ns)
+static void on_subflow_timer(struct deadline *timer, uint64_t now_ns)
 {
-    struct subflow *subflow = HW_CONTAINER(timer, struct subflow, proof_timer);
-    subflow_insist(subflow, now_ns);
+    struct subflow *subflow = HW_CONTAINER(timer, struct subflow, timer);
+    if (subflow->stage == SUBFLOW_LEAVING)
+        close_on_subflow_timer(subflow, now_ns);
+    else
+        subflow_insist(subflow, now_ns);
+}
+
+static uint8_t free_slot(const struct conn *conn)
+{
+    uint32_t taken = 0;
+    EACH_SUBFLOW (it, conn)
+        taken |= UINT32_C(1) << subflow_at(it)->slot;
+    return (uint8_t)__builtin_ctz(~taken);
 }
 
 int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
@@ -168,8 +187,9 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     }
     memset(subflow, 0, sizeof *subflow);
     subflow->conn = conn;
+    subflow->slot = free_slot(conn);
     list_init(&subflow->link);
-    deadline_init(&subflow->proof_timer, on_proof_timer);
+    deadline_init(&subflow->timer, on_subflow_timer);
     rxmap_init(&subflow->maps, &host->tcp.env);
     holdq_init(&subflow->held, &host->holds);
     struct tcp_config config = {
@@ -181,6 +201,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         .window_max = conn->recv_limit,
         .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
         .cc = host->cc,
+        .keepalive = conn->keepalive,
     };
     config.local.port = local_port;
     host->tcp.env.random(host->tcp.env.ctx, &config.ts_offset, sizeof config.ts_offset);

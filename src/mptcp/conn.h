@@ -3,8 +3,8 @@
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
  * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN), fallback.c, signal.c
- * (options out), receive.c (options in), place.c (data in), send.c (scheduling and reinjection), paths.c (addresses and
- * joins), close.c.
+ * (options out), receive.c (options in), place.c (data in), send.c (scheduling and reinjection), progress.c (what the
+ * peer does not acknowledge), paths.c (addresses and joins), close.c.
  */
 #ifndef HW_MPTCP_CONN_H
 #define HW_MPTCP_CONN_H
@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/iset.h"
 #include "mptcp/addresses.h"
+#include "mptcp/carriers.h"
 #include "mptcp/holdq.h"
 #include "mptcp/host.h"
 #include "mptcp/reassembly.h"
@@ -38,6 +39,7 @@ enum subflow_stage {
     SUBFLOW_OPENING,
     SUBFLOW_PROVING, /* our join's third packet is out, the peer has not acknowledged it (RFC 8684 3.2) */
     SUBFLOW_JOINED,
+    SUBFLOW_LEAVING, /* both directions of the connection are finished: it has until its timer fires to close */
 };
 
 struct subflow {
@@ -46,12 +48,15 @@ struct subflow {
     struct list link;       /* in conn->subflows */
     struct hash_node tuple; /* in the stack's demultiplexer */
     bool bound;
+    uint8_t slot; /* its number among the connection's subflows, below SUBFLOWS_MAX */
     enum subflow_stage stage;
     bool join;    /* came by MP_JOIN */
     bool passive; /* the peer opened it */
     bool backup_local, backup_remote;
-    bool stale;      /* timed out, and nothing acknowledged since */
-    bool in_stalled; /* its outstanding data waits for reinjection */
+    bool stale;                 /* timed out, and nothing acknowledged since */
+    bool carried_again;         /* it was given the oldest missing byte, which others had carried */
+    uint64_t suspect_since_ns;  /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
+    uint64_t unmapped_since_ns; /* payload that came in order waits for its mapping; 0: none does */
     uint8_t local_id, remote_id;
     uint32_t local_nonce, remote_nonce;
     uint8_t proof_tries;
@@ -59,13 +64,26 @@ struct subflow {
     bool reset_with_reason;
     uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
     uint64_t signals_snd, signals_rcv; /* how far that had come then */
-    struct deadline proof_timer;
+    struct deadline timer;             /* its proof or MP_FAIL goes out again; or it has to be closed */
     struct rxmap maps;
     struct holdq held; /* payload without its mapping, or waiting for a checksum */
     bool heard;        /* a DSS came on it */
     bool failed;       /* a checksum did: the RST says so by MP_FAIL */
     bool failing;      /* a checksum did, on the only subflow: MP_FAIL asks the peer to fall back (RFC 8684 3.7) */
     dsn64 fail_dsn;
+};
+
+/* How the data level gets on (progress.c). */
+struct progress {
+    struct deadline timer;
+    dsn64 una; /* the oldest missing byte, and since when: as last looked */
+    uint64_t una_since_ns;
+    uint64_t asked_since_ns; /* the first question, or repetition, that the peer did not answer by progress; 0: none */
+    uint32_t questions;      /* since then */
+    uint8_t answers;         /* bare acknowledgements since then, up to 255 */
+    bool answers_with_options;
+    uint32_t again;  /* bytes that were sent again last; 0: it is not recovering */
+    dsn64 again_end; /* where they end */
 };
 
 /* An address of ours to be announced until the peer echoes it. */
@@ -79,12 +97,13 @@ struct announcement {
 struct conn {
     struct mp_host *host;
     struct list link, ready_link, event_link; /* in the host's lists; event_link in `events` or in `acceptable` */
-    struct list starved_link;                 /* likewise */
+    struct list starved_link, disorder_link;  /* likewise */
     struct list accept_link;                  /* in a listener's queue; the stack's */
     void *listener;                           /* the stack's; NULL once accepted or for active opens */
     struct hash_node token_node;              /* the stack's */
     bool token_added;
-    bool detached; /* the application gave up its handle */
+    bool detached;                  /* the application gave up its handle */
+    bool abort_asked, linger_asked; /* by calls that bring no time: begun at the next output */
     void *user;
     int error;
 
@@ -100,6 +119,9 @@ struct conn {
     uint8_t infinite_tells;      /* bare segments that still carry the infinite mapping */
     uint64_t infinite_from;      /* subflow sequence number where it was in force first; 0: never */
     bool answered;               /* a DATA_ACK came with the acknowledgement of data: options pass both ways */
+    bool multipath;              /* another subflow was added: no way back to plain TCP (RFC 8684 3.7) */
+    bool peer_committed;         /* nor has the peer one: it knows of another subflow, or that it was answered */
+    uint64_t commit_ssn;         /* end of the first data of ours that acknowledged some of the peer's; 0: none yet */
     bool scattered;              /* what arrived is not the stream from its begin, in order (place.c, receive.c) */
     bool answers_fail;           /* the peer's MP_FAIL made us fall back: whenever it comes again it is answered */
     bool fail_due;               /* and an answer is due */
@@ -112,12 +134,16 @@ struct conn {
     dsn64 snd_nxt;        /* next byte never sent */
     dsn64 snd_edge;       /* right edge of the peer's window */
     struct iset reinject; /* offsets from local_idsn of bytes to be sent again elsewhere */
+    dsn64 repeated_end;   /* no byte from here on was */
+    struct carriers carriers;
+    struct progress progress;
     bool fin_wanted, fin_sent, fin_acked;
 
     struct reassembly rx;
     uint32_t recv_limit;
-    dsn64 rcv_edge; /* right edge of the window we promised */
-    dsn64 peer_fin; /* number of the DATA_FIN */
+    struct tcp_keepalive keepalive; /* of every subflow */
+    dsn64 rcv_edge;                 /* right edge of the window we promised */
+    dsn64 peer_fin;                 /* number of the DATA_FIN */
     bool peer_fin_known, peer_fin_taken;
 
     struct addresses remote_addresses;
@@ -131,12 +157,6 @@ struct conn {
     bool echo_wanted;
     struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
     uint8_t fin_tries;            /* how often the DATA_FIN was repeated since data was last acknowledged */
-    uint64_t unheard_since_ns;    /* the first repetition of data or DATA_FIN since the last DATA_ACK; 0: none */
-    struct deadline data_timer;   /* no DATA_ACK for what every subflow delivered */
-    dsn64 data_timer_una;         /* what was missing when it was set */
-    uint32_t data_timeouts;       /* in a row */
-    uint32_t data_again;          /* bytes that the data level sent again last; 0: it is not recovering */
-    dsn64 data_again_end;         /* where they end */
     struct deadline linger_timer; /* runs once the application, or every subflow of the peer's, has let go */
     uint64_t linger_acked;        /* acked_bytes when it was set */
 
@@ -146,6 +166,7 @@ struct conn {
 
 struct conn_config {
     uint32_t send_limit, recv_limit; /* bytes */
+    struct tcp_keepalive keepalive;
     bool no_mptcp;
     bool server;
 };
@@ -172,15 +193,16 @@ bool conn_at_end(const struct conn *conn); /* all was read and the peer sends no
 void conn_shutdown(struct conn *conn);
 void conn_abort(struct conn *conn, int error, uint64_t now_ns);
 void conn_fail(struct conn *conn, int error);
-/* The application gave up its handle: what is queued is still delivered, but a peer that makes no progress for a minute
- * is not waited for. */
-void conn_detach(struct conn *conn, uint64_t now_ns);
-/* From now on a minute in which the peer acknowledges nothing ends the connection. */
+/* The application gave up its handle: what is queued is still delivered; a peer that has all of it and does not finish
+ * is waited for a minute, which begins with conn_begin_asked(). */
+void conn_detach(struct conn *conn);
+/* Aborted with -ECONNABORTED by the next conn_begin_asked(). */
+void conn_ask_abort(struct conn *conn);
+/* Begins what the application asked for by calls that bring no time; before each output. */
+void conn_begin_asked(struct conn *conn, uint64_t now_ns);
+/* From now on a minute in which nothing is left to be delivered, and nothing was, ends the connection. */
 void conn_linger(struct conn *conn, uint64_t now_ns);
 bool conn_closed(const struct conn *conn);
-/* To be asked when data or a DATA_FIN is repeated: was there no DATA_ACK at all for so long that the peer, or its
- * options, must be deemed gone? */
-bool conn_unheard(struct conn *conn, uint64_t now_ns);
 
 static inline struct subflow *subflow_of(struct tcp *tcp) { return HW_CONTAINER(tcp, struct subflow, tcp); }
 extern const struct tcp_hooks subflow_hooks;
@@ -233,7 +255,12 @@ uint32_t receive_window(struct conn *conn, uint32_t segment_bytes);
 dsn64 receive_next(const struct conn *conn);
 void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window);
 
+/* Is its first byte the next one of the stream, for which there must be room? Of a segment that has passed no check. */
+bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment);
+
 /* ---- place.c ---- */
+/* Drops out-of-order data of one of the host's connections whose peers will send it again. False: there is none. */
+bool place_shed(struct mp_host *host);
 bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
 void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 /* Resets a subflow that a middlebox made useless. */
@@ -245,11 +272,24 @@ void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);
 void send_reinject(struct subflow *subflow);
 void send_forget_reinjection(struct subflow *subflow);
 bool send_blocked_by_window(const struct conn *conn);
-/* Sets or stops the data-level retransmission timer, as what is outstanding demands. */
-void send_arm_data_timer(struct conn *conn, uint64_t now_ns);
-void send_on_data_timer(struct deadline *timer, uint64_t now_ns);
-/* The DATA_ACK moved: is more missing of what the data level sends again? */
-void send_on_data_ack(struct conn *conn);
+/* May it carry data? */
+bool send_usable(const struct subflow *subflow);
+/* Is this byte of the stream outstanding on the subflow? */
+bool send_holds(const struct subflow *subflow, dsn64 at);
+
+/* ---- progress.c ---- */
+/* After anything that may have moved the DATA_ACK, or when data is outstanding again: sets its timer. */
+void progress_arm(struct conn *conn, uint64_t now_ns);
+void progress_on_timer(struct deadline *timer, uint64_t now_ns);
+/* A question is about to leave, or a DATA_FIN once more. False: there were too many, and the connection is aborted. */
+bool progress_asked(struct conn *conn, uint64_t now_ns);
+/* A segment came: it may be an answer. */
+void progress_note_answer(struct conn *conn, const struct tcp_segment *segment);
+/* The peer acknowledged data, or the DATA_FIN, for the first time. */
+void progress_made(struct conn *conn);
+void progress_data_acked(struct conn *conn);
+/* Payload was placed, or held. */
+void progress_note_unmapped(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- paths.c ---- */
 void paths_confirmed(struct conn *conn, uint64_t now_ns);
@@ -267,10 +307,12 @@ void close_advance(struct conn *conn, uint64_t now_ns);
 unsigned close_alive_subflows(const struct conn *conn);
 /* No subflow can bring more data, but the peer's DATA_FIN did not come. */
 bool close_stranded(const struct conn *conn);
-/* Has the peer acknowledged every byte of ours, and their end? */
-bool close_delivered(const struct conn *conn);
-/* The program is gone, and something of its stream is not delivered yet: only we care for it. */
+/* Is some of the stream, or its end, not acknowledged yet? Whether the peer is there at all is for others to tell. */
+bool close_delivering(const struct conn *conn);
+/* Is it so, and the program is gone, so that only we care for it? */
 bool close_unfinished(const struct conn *conn);
+/* A subflow did not close in time. */
+void close_on_subflow_timer(struct subflow *subflow, uint64_t now_ns);
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);
 
 #endif

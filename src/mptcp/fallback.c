@@ -8,7 +8,7 @@
 #define INFINITE_TELLS 8
 
 /* The infinite mapping must mean what a plain connection means: each byte of the subflow is that byte of the stream. So
- * it takes the first subflow, which has carried all there was, once and in order. */
+ * it takes the first subflow, which has carried all there was, once and in order, and before any other was added. */
 static struct subflow *only_carrier(const struct conn *conn)
 {
     struct subflow *first = NULL;
@@ -20,7 +20,7 @@ static struct subflow *only_carrier(const struct conn *conn)
             return NULL;
     }
     bool all = first && conn->reinjected_bytes == 0 && first->tcp.sent_bytes == conn->sent_bytes;
-    return all && !conn->scattered ? first : NULL;
+    return all && !conn->scattered && !conn->multipath ? first : NULL;
 }
 
 bool fallback_possible(const struct conn *conn) { return only_carrier(conn) != NULL; }
@@ -37,15 +37,17 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
     }
     conn->mode = CONN_PLAIN;
     iset_clear(&conn->reinject); /* the one subflow's own retransmission is all there is now */
-    deadline_set(&conn->host->tcp.timers, &conn->data_timer, TIME_NEVER);
+    deadline_set(&conn->host->tcp.timers, &conn->progress.timer, TIME_NEVER);
     deadline_set(&conn->host->tcp.timers, &conn->signal_timer, TIME_NEVER);
-    deadline_set(&conn->host->tcp.timers, &first->proof_timer, TIME_NEVER);
+    deadline_set(&conn->host->tcp.timers, &first->timer, TIME_NEVER);
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it) != first)
             tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
     const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->remote_idsn, 1)};
     place_mapped(first, &infinite, now_ns);      /* what waited for its mapping */
-    conn->peer_fin_known = conn->peer_fin_taken; /* now its FIN counts */
+    conn->peer_fin_known = conn->peer_fin_taken; /* now its FIN counts, */
+    if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)
+        close_subflow_event(first, TCP_EVENT_FIN, now_ns); /* and one that came before */
     if (conn->infinite_tells)
         tcp_signal_now(&first->tcp);
     if (conn->fin_sent)

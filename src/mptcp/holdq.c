@@ -52,6 +52,14 @@ int holdq_add(struct holdq *q, uint64_t ssn, struct slice bytes)
     return 0;
 }
 
+bool holdq_first(const struct holdq *q, uint64_t *ssn)
+{
+    struct list *first = list_first(&q->pieces);
+    if (first)
+        *ssn = piece_at(first)->ssn;
+    return first != NULL;
+}
+
 bool holdq_take(struct holdq *q, uint64_t from, uint64_t to, uint64_t *ssn, struct slice *bytes)
 {
     LIST_EACH (it, &q->pieces) {

@@ -32,6 +32,9 @@ void holdq_destroy(struct holdq *q);
 /* Holds `bytes`, which begin at `ssn` and overlap nothing held, with a reference. 0, or -ENOBUFS at a limit. */
 int holdq_add(struct holdq *q, uint64_t ssn, struct slice bytes);
 
+/* Where the first piece begins; false when nothing is held. */
+bool holdq_first(const struct holdq *q, uint64_t *ssn);
+
 /* Takes off the first piece that begins in [from, to), cut at `to`; false when there is none. The reference
  * is the caller's now. */
 bool holdq_take(struct holdq *q, uint64_t from, uint64_t to, uint64_t *ssn, struct slice *bytes);

@@ -45,7 +45,8 @@ struct mp_host {
     struct tcp_host tcp;
     const struct mp_host_ops *ops;
     struct pool conns, subflows, nodes, holds;
-    struct hawser_buf_pool *chunks;
+    struct hawser_buf_pool *chunks; /* of what applications send */
+    struct hawser_buf_pool *copies; /* of what arrived and could not stay in the link's buffers */
     const struct cc_ops *cc;
     const struct scheduler *scheduler;
     bool no_mptcp, checksum_required;
@@ -53,6 +54,7 @@ struct mp_host {
     uint8_t address_count;
     struct list connections; /* all of them */
     struct list ready;       /* connections with something to send */
+    struct list disordered;  /* connections that hold data behind a gap in their streams */
     struct list events;      /* connections whose readiness may have changed */
     struct list acceptable;  /* connections that are established and that no program has accepted yet */
     struct list starved;     /* connections that found no memory for bytes to send */

@@ -144,6 +144,7 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
         refuse(subflow, MP_RST_MPTCP, now_ns);
         return false;
     }
+    subflow->conn->multipath = true;
     return true;
 }
 
@@ -160,6 +161,7 @@ static bool join_third_packet(struct subflow *subflow, const struct mptcp_option
         return false;
     }
     subflow->stage = SUBFLOW_JOINED;
+    conn->multipath = conn->peer_committed = true;
     count(&conn->host->tcp.counters, COUNT_MPTCP_JOINS_IN);
     tcp_ack_now(&subflow->tcp); /* RFC 8684 3.2: the fourth packet */
     return true;
@@ -183,7 +185,8 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
         tcp_ack_now(&subflow->tcp);          /* RFC 8684 3.2: the third packet again, so the fourth was lost */
     if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
         subflow->stage = SUBFLOW_JOINED;
-        deadline_set(&subflow->conn->host->tcp.timers, &subflow->proof_timer, TIME_NEVER);
+        subflow->conn->peer_committed = true;
+        deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, TIME_NEVER);
         count(&subflow->conn->host->tcp.counters, COUNT_MPTCP_JOINS_OUT);
     }
     return true;
@@ -198,7 +201,7 @@ void subflow_insist(struct subflow *subflow, uint64_t now_ns)
     }
     tcp_signal_now(&subflow->tcp);
     uint64_t wait = rtt_timeout(&subflow->tcp.rtt) << HW_MIN(subflow->proof_tries, (uint8_t)8);
-    deadline_set(&subflow->conn->host->tcp.timers, &subflow->proof_timer, now_ns + wait / 2);
+    deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, now_ns + wait / 2);
 }
 
 static void write_capable(struct subflow *subflow, const struct tx_record *record, uint8_t flags,

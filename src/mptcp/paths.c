@@ -16,10 +16,13 @@ uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr)
     return 0;
 }
 
+/* One that is closed, and only has to say so yet, uses no address any more. */
+static bool is_open(const struct subflow *subflow) { return subflow->tcp.state != TCPS_CLOSED; }
+
 static bool local_in_use(const struct conn *conn, const struct hawser_addr *addr)
 {
     EACH_SUBFLOW (it, conn)
-        if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, addr))
+        if (is_open(subflow_at(it)) && hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, addr))
             return true;
     return false;
 }
@@ -27,7 +30,7 @@ static bool local_in_use(const struct conn *conn, const struct hawser_addr *addr
 static bool remote_in_use(const struct conn *conn, const struct hawser_addr *addr)
 {
     EACH_SUBFLOW (it, conn)
-        if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.remote, addr))
+        if (is_open(subflow_at(it)) && hawser_addr_same_ip(&subflow_at(it)->tcp.config.remote, addr))
             return true;
     return false;
 }

@@ -4,6 +4,21 @@
 
 #include "mptcp/conn.h"
 
+/* Data behind a gap may take half of each pool, so that what closes the gap finds room. */
+static bool is_too_early(const struct conn *conn, dsn64 dsn, struct slice bytes)
+{
+    bool next = dsn_le(dsn, reassembly_next(&conn->rx));
+    return !next && (buf_is_scarce(bytes.buf) || pool_is_scarce(&conn->host->nodes));
+}
+
+static void note_disorder(struct conn *conn)
+{
+    if (!reassembly_has_gaps(&conn->rx))
+        list_remove(&conn->disorder_link);
+    else if (list_empty(&conn->disorder_link))
+        list_push_back(&conn->host->disordered, &conn->disorder_link);
+}
+
 /* False when there is no room. */
 static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
 {
@@ -20,11 +35,34 @@ static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
         count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
         return false;
     }
+    if (is_too_early(conn, dsn, bytes)) {
+        count(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
+        return false;
+    }
     if (reassembly_insert(&conn->rx, dsn, bytes) < 0) {
         count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
         return false;
     }
+    note_disorder(conn);
     return true;
+}
+
+/* RFC 8684 3.3.2: the peer keeps what was not acknowledged at the data level and sends it again. For sure only where
+ * another subflow shows that options pass; and bytes that one subflow has SACKed only its own peer would send again. */
+static bool may_shed(const struct conn *conn) { return conn->mode == CONN_MPTCP && conn->multipath; }
+
+bool place_shed(struct mp_host *host)
+{
+    LIST_EACH (it, &host->disordered) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, disorder_link);
+        list_remove(it);
+        if (!may_shed(conn))
+            continue;
+        count(&host->tcp.counters, COUNT_LIMIT_DISORDER_DROPPED);
+        (void)reassembly_drop_disorder(&conn->rx);
+        return true;
+    }
+    return false;
 }
 
 /* What a middlebox did to this subflow cannot be mended here. The bytes are acknowledged on the subflow already, so it
@@ -113,6 +151,10 @@ bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t n
     if (conn->mode == CONN_PLAIN)
         return deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
     if (conn->checksums) {
+        if (ssn > tcp->rx.next && buf_is_scarce(bytes.buf)) {
+            count(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
+            return false;
+        }
         place_checked(subflow, ssn, bytes, now_ns);
         return true;
     }

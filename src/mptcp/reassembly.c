@@ -40,20 +40,36 @@ static void drop_node(struct reassembly *r, struct reassembly_node *node)
     r->node_count--;
 }
 
-void reassembly_destroy(struct reassembly *r)
+/* The runs from number `from` on. */
+static void drop_runs(struct reassembly *r, uint32_t from)
 {
-    for (uint32_t i = 0; i < r->run_count; i++) {
+    for (uint32_t i = from; i < r->run_count; i++) {
         struct reassembly_node *next;
+        r->held -= (uint32_t)dsn_diff(r->runs[i].end, r->runs[i].start);
         for (struct reassembly_node *node = r->runs[i].first; node; node = next) {
             next = node->next;
             drop_node(r, node);
         }
     }
+    r->run_count = HW_MIN(from, r->run_count);
+}
+
+uint32_t reassembly_drop_disorder(struct reassembly *r)
+{
+    uint32_t before = r->held;
+    drop_runs(r, has_readable(r));
+    return before - r->held;
+}
+
+bool reassembly_has_gaps(const struct reassembly *r) { return gap_count(r) > 0; }
+
+void reassembly_destroy(struct reassembly *r)
+{
+    drop_runs(r, 0);
     if (r->runs)
         r->env->free(r->env->ctx, r->runs);
     r->runs = NULL;
-    r->run_count = r->run_capacity = 0;
-    r->held = 0;
+    r->run_capacity = 0;
 }
 
 void reassembly_rebase(struct reassembly *r, dsn64 first)

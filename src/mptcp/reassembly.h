@@ -46,6 +46,12 @@ void reassembly_rebase(struct reassembly *r, dsn64 first);
  */
 int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes);
 
+/* Drops all that is not in order. Returns how many bytes that were. */
+uint32_t reassembly_drop_disorder(struct reassembly *r);
+
+/* Is anything held behind a gap? */
+bool reassembly_has_gaps(const struct reassembly *r);
+
 /* One past the last byte in order: what a DATA_ACK says. */
 dsn64 reassembly_next(const struct reassembly *r);
 

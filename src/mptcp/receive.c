@@ -24,19 +24,21 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
         return;
     }
     dsn64 edge = dsn_add(ack, window);
-    conn->unheard_since_ns = 0;
     conn->snd_edge = dsn_max(conn->snd_edge, edge);
-    if (conn->fin_sent && dsn_eq(ack, top))
+    if (window == 0) /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so */
+        conn->progress.asked_since_ns = 0;
+    if (conn->fin_sent && dsn_eq(ack, top) && !conn->fin_acked) {
         conn->fin_acked = true;
+        progress_made(conn);
+    }
     dsn64 data = dsn_min(ack, conn->sendq.end);
     if (dsn_le(data, conn->sendq.una))
         return;
-    conn->data_timeouts = 0;
     conn->fin_tries = 0;
     conn->acked_bytes += (uint64_t)dsn_diff(data, conn->sendq.una);
     sendq_ack(&conn->sendq, data);
     iset_remove_below(&conn->reinject, data.v - conn->local_idsn.v);
-    send_on_data_ack(conn);
+    progress_data_acked(conn);
     conn_event(conn);
     conn_wake(conn);
 }
@@ -81,6 +83,9 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     conn->confirmed = subflow->heard = true;
     if (dss->has_ack) {
         conn->answered |= segment->ack > SSN_ORIGIN + 1;
+        /* It took an acknowledgement of its data in, and speaks MPTCP still: so the acknowledgement came with options.
+         */
+        conn->peer_committed |= !subflow->join && conn->commit_ssn && segment->ack >= conn->commit_ssn;
         dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->sendq.una);
         receive_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale);
     }
@@ -106,6 +111,23 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         fallback_take_infinite(subflow, &map, now_ns);
     }
     return map.len == 0 || take_mapping(subflow, &map, now_ns);
+}
+
+bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment)
+{
+    const struct conn *conn = subflow->conn;
+    const struct mp_dss *dss = &segment->options->mp.dss;
+    uint64_t ssn = expand_ssn(subflow, segment->header.seq.v - subflow->tcp.irs);
+    dsn64 next = reassembly_next(&conn->rx), at = dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN);
+    if (conn->mode != CONN_MPTCP)
+        return dsn_eq(at, next);
+    const struct mapping *known = rxmap_find(&subflow->maps, ssn);
+    if (known)
+        return dsn_eq(dsn_add(known->dsn, ssn - known->ssn), next);
+    if (!mptcp_has(&segment->options->mp, MPTCP_DSS) || !dss->has_map)
+        return false;
+    dsn64 first = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, next);
+    return dsn_eq(dsn_add(first, ssn - expand_ssn(subflow, dss->ssn)), next);
 }
 
 static void take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
@@ -155,6 +177,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     if (conn->mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = conn->confirmed, taken = true;
+    progress_note_answer(conn, segment);
     if (mptcp_has(mp, MPTCP_DSS))
         taken = take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))
@@ -199,6 +222,7 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
     }
     if (reassembly_readable(&conn->rx))
         readable(conn, now_ns);
-    send_arm_data_timer(conn, now_ns);
+    progress_note_unmapped(subflow, now_ns);
+    progress_arm(conn, now_ns);
     close_advance(conn, now_ns);
 }

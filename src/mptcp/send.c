@@ -5,7 +5,7 @@
 #include "mptcp/conn.h"
 #include "wire/checksum.h"
 
-static bool usable(const struct subflow *subflow)
+bool send_usable(const struct subflow *subflow)
 {
     return tcp_may_send(&subflow->tcp) && (!subflow->join || subflow->stage == SUBFLOW_JOINED);
 }
@@ -27,10 +27,10 @@ static size_t view_paths(const struct conn *conn, uint32_t waiting, struct path_
         struct subflow *subflow = subflow_at(it);
         const struct tcp *tcp = &subflow->tcp;
         views[n] = (struct path_view){
-            .usable = usable(subflow),
+            .usable = send_usable(subflow),
             .backup = subflow->backup_local || subflow->backup_remote,
-            .stale = subflow->stale,
-            .room = usable(subflow) ? useful_room(tcp, waiting) : 0,
+            .stale = subflow->stale || subflow->suspect_since_ns,
+            .room = send_usable(subflow) ? useful_room(tcp, waiting) : 0,
             .cwnd = tcp->cc.cwnd,
             .in_flight = tcp_in_flight(tcp),
             .mss = tcp->segment_bytes,
@@ -75,6 +75,8 @@ static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 fro
     bool push = dsn_eq(dsn_add(from, len), conn->sendq.end);
     if (tcp_send(tcp, parts, count_parts, len, &note, push, batch, now_ns) < 0)
         return 0;
+    if (conn->commit_ssn == 0 && !subflow->join && tcp->rx.next > SSN_ORIGIN + 1)
+        conn->commit_ssn = tcp->snd_nxt;
     return len;
 }
 
@@ -82,14 +84,14 @@ static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 fro
 static bool send_reinjection(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 {
     const struct range *range = iset_find(&conn->reinject, 0);
-    if (!range)
+    if (!range || !conn->peer_committed) /* fallen back, it would take them for new ones */
         return false;
     struct path_view views[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];
     uint32_t waiting = (uint32_t)HW_MIN(range->end - range->start, UINT32_MAX);
     size_t n = view_paths(conn, waiting, views, subflows);
     for (size_t i = 0; i < n; i++)
-        views[i].usable &= !views[i].stale; /* not back to where they got stuck */
+        views[i].usable &= !views[i].stale; /* not back to where they got stuck or lost */
     struct demand demand = {.unsent_bytes = waiting, .window_bytes = waiting, .reinjection = true};
     int pick = conn->host->scheduler->pick(views, n, &demand);
     if (pick == SCHEDULE_NONE)
@@ -99,6 +101,9 @@ static bool send_reinjection(struct conn *conn, struct tx_batch *batch, uint64_t
         send_piece(conn, subflows[pick], dsn_add(conn->local_idsn, start), waiting, views[pick].room, batch, now_ns);
     if (len == 0)
         return false;
+    dsn64 first = dsn_add(conn->local_idsn, start);
+    conn->repeated_end = dsn_max(conn->repeated_end, dsn_add(first, len));
+    subflows[pick]->carried_again |= dsn_eq(first, conn->sendq.una);
     conn->reinjected_bytes += len;
     count(&conn->host->tcp.counters, COUNT_MPTCP_REINJECTIONS);
     iset_remove_below(&conn->reinject, start + len);
@@ -127,7 +132,10 @@ static bool send_new(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     uint32_t len = send_piece(conn, subflows[pick], conn->snd_nxt, waiting, views[pick].room, batch, now_ns);
     if (len == 0)
         return false;
+    if (dsn_eq(conn->sendq.una, conn->snd_nxt))
+        conn->progress.una_since_ns = now_ns;
     conn->snd_nxt = dsn_add(conn->snd_nxt, len);
+    carriers_push(&conn->carriers, conn->snd_nxt, subflows[pick]->slot);
     conn->sent_bytes += len;
     return true;
 }
@@ -144,7 +152,7 @@ static void send_end(struct conn *conn, uint64_t now_ns)
         return;
     }
     EACH_SUBFLOW (it, conn)
-        if (usable(subflow_at(it)))
+        if (send_usable(subflow_at(it)))
             tcp_signal_now(&subflow_at(it)->tcp);
     signal_arm(conn, now_ns);
 }
@@ -173,6 +181,18 @@ static struct range record_range(const struct conn *conn, const struct tx_record
         return (struct range){0, 0};
     uint64_t start = record->note.dsn - conn->local_idsn.v + (record->ssn - record->note.ssn);
     return (struct range){start, start + record->len};
+}
+
+bool send_holds(const struct subflow *subflow, dsn64 at)
+{
+    const struct conn *conn = subflow->conn;
+    uint64_t offset = at.v - conn->local_idsn.v;
+    for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
+        struct range range = record_range(conn, txq_at(&subflow->tcp.txq, i));
+        if (range.start <= offset && offset < range.end)
+            return true;
+    }
+    return false;
 }
 
 void send_reinject(struct subflow *subflow)
@@ -207,96 +227,13 @@ void send_forget_reinjection(struct subflow *subflow)
  */
 bool send_blocked_by_window(const struct conn *conn)
 {
-    if (!conn->established || !dsn_lt(conn->snd_nxt, conn->sendq.end))
+    bool waits = dsn_lt(conn->snd_nxt, conn->sendq.end) || (conn->reinject.count && conn->peer_committed);
+    if (!conn->established || !waits)
         return false;
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
-        if (subflow->tcp.txq.count && !subflow->stale && usable(subflow))
+        if (subflow->tcp.txq.count && !subflow->stale && send_usable(subflow))
             return false;
     }
     return true;
-}
-
-/* ---- the data level's own retransmission (RFC 8684 3.3.6) ---- */
-
-#define DATA_BACKOFF_MAX 8u
-#define DATA_PROBE_MIN_NS (10 * NS_PER_MS)
-
-/* As with a tail loss probe (RFC 8985 7.2), the first question comes after two round trips: the peer has answered on
- * every subflow, so there is nothing to wait for. Then by the retransmission timeout, backing off. 0 while some subflow
- * that answers still has something to be acknowledged, for then its own timer watches over the data. */
-static uint64_t data_timeout(const struct conn *conn)
-{
-    uint64_t timeout = 0, probe = DATA_PROBE_MIN_NS;
-    EACH_SUBFLOW (it, conn) {
-        const struct tcp *tcp = &subflow_at(it)->tcp;
-        if (subflow_at(it)->stale || tcp->state < TCPS_ESTABLISHED)
-            continue;
-        if (tcp->txq.count)
-            return 0;
-        if (!usable(subflow_at(it)))
-            continue;
-        timeout = HW_MAX(timeout, rtt_timeout(&tcp->rtt));
-        probe = HW_MAX(probe, 2 * tcp->rtt.srtt_ns);
-    }
-    if (conn->data_timeouts == 0)
-        return HW_MIN(timeout, probe);
-    return timeout << HW_MIN(conn->data_timeouts - 1, DATA_BACKOFF_MAX);
-}
-
-void send_arm_data_timer(struct conn *conn, uint64_t now_ns)
-{
-    uint64_t timeout = 0;
-    if (conn->mode == CONN_MPTCP && dsn_lt(conn->sendq.una, conn->snd_nxt))
-        timeout = data_timeout(conn);
-    /* Segments that keep coming without progress must not put it off. */
-    if (timeout && conn->data_timer.pos && dsn_eq(conn->data_timer_una, conn->sendq.una))
-        return;
-    conn->data_timer_una = conn->sendq.una;
-    deadline_set(&conn->host->tcp.timers, &conn->data_timer, timeout ? now_ns + timeout : TIME_NEVER);
-}
-
-static void send_again(struct conn *conn, uint64_t bytes)
-{
-    uint64_t start = conn->sendq.una.v - conn->local_idsn.v, held = (uint64_t)dsn_diff(conn->snd_nxt, conn->sendq.una);
-    conn->data_again = (uint32_t)HW_MIN(held, bytes);
-    conn->data_again_end = dsn_add(conn->sendq.una, conn->data_again);
-    (void)iset_add(&conn->reinject, start, start + conn->data_again); /* full: then enough waits there already */
-    conn_wake(conn);
-}
-
-/* Not by sending bytes again: a peer that has fallen back to plain TCP would take them for new ones. */
-static void ask_again(struct conn *conn)
-{
-    EACH_SUBFLOW (it, conn)
-        tcp_probe_now(&subflow_at(it)->tcp);
-}
-
-/* Every subflow delivered what it was given, and yet the peer has not acknowledged the data: the DATA_ACK was lost, or
- * the peer had to drop it. The first bytes again draw an answer that tells; more of them each time. */
-void send_on_data_timer(struct deadline *timer, uint64_t now_ns)
-{
-    struct conn *conn = HW_CONTAINER(timer, struct conn, data_timer);
-    if (conn_unheard(conn, now_ns)) { /* RFC 8684 3.7: the options do not come through any more */
-        conn_abort(conn, -ETIMEDOUT, now_ns);
-        return;
-    }
-    if (conn->answered)
-        send_again(conn, UINT64_C(1000) << HW_MIN(2 * conn->data_timeouts, 20u));
-    else
-        ask_again(conn);
-    conn->data_timeouts++;
-    send_arm_data_timer(conn, now_ns);
-}
-
-/* The answer to those first bytes: if it asks for just the next ones, these are missing too, and twice as many go out.
- * If it skips some, the peer had them, and nothing says that it lacks more. */
-void send_on_data_ack(struct conn *conn)
-{
-    if (conn->data_again == 0 || dsn_lt(conn->sendq.una, conn->data_again_end))
-        return;
-    if (dsn_eq(conn->sendq.una, conn->data_again_end) && dsn_lt(conn->sendq.una, conn->snd_nxt))
-        send_again(conn, UINT64_C(2) * conn->data_again);
-    else
-        conn->data_again = 0;
 }

@@ -61,7 +61,7 @@ static int host_add_address(struct hawser_host *host, int index, const struct ha
 {
     int error = host_may_add(host, addr, prefix_len);
     if (!error)
-        error = hawser_stack_add_address(host->stack, index, addr, prefix_len);
+        error = hawser_stack_add_address(host->stack, index, addr, prefix_len, system_now());
     if (!error)
         host->addresses[host->address_count++] = *addr;
     return error;

@@ -71,8 +71,8 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     const struct local_address *local = choose_source(stack, &o.local, remote);
     if (!local)
         return -EADDRNOTAVAIL;
-    const struct conn_config config = {
-        .send_limit = o.send_buffer_bytes, .recv_limit = o.recv_buffer_bytes, .no_mptcp = o.no_mptcp};
+    now_ns = stack_time(stack, now_ns);
+    const struct conn_config config = conn_config_of(&o);
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn)
         return -ENOBUFS;
@@ -122,8 +122,8 @@ void hawser_listener_close(struct hawser_listener *listener)
     struct hawser_stack *stack = listener->stack;
     LIST_EACH (it, &listener->pending) {
         struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
-        conn_abort(conn, -ECONNABORTED, stack->now_ns);
         leave_listener(conn);
+        conn_ask_abort(conn);
     }
     list_remove(&listener->link);
     stack->host.tcp.env.free(stack->host.tcp.env.ctx, listener);
@@ -197,15 +197,15 @@ void hawser_close(struct hawser_conn *handle)
     if (conn->established || conn->error)
         conn_shutdown(conn);
     else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
-        conn_abort(conn, -ECONNABORTED, stack_of(conn->host)->now_ns);
-    conn_detach(conn, stack_of(conn->host)->now_ns);
+        conn_ask_abort(conn);
+    conn_detach(conn);
 }
 
 void hawser_abort(struct hawser_conn *handle)
 {
     struct conn *conn = inner(handle);
-    conn_abort(conn, -ECONNABORTED, stack_of(conn->host)->now_ns);
-    conn_detach(conn, stack_of(conn->host)->now_ns);
+    conn_ask_abort(conn);
+    conn_detach(conn);
 }
 
 unsigned hawser_conn_ready(const struct hawser_conn *handle)

@@ -142,10 +142,8 @@ static void input_syn(struct hawser_stack *stack, struct arrival *a, struct haws
         count(counters(stack), COUNT_DROP_BACKLOG);
         return; /* the peer asks again */
     }
-    const struct conn_config config = {.send_limit = listener->options.send_buffer_bytes,
-                                       .recv_limit = listener->options.recv_buffer_bytes,
-                                       .no_mptcp = listener->options.no_mptcp,
-                                       .server = true};
+    struct conn_config config = conn_config_of(&listener->options);
+    config.server = true;
     struct conn *conn = conn_new(&stack->host, &config);
     struct subflow *subflow;
     if (!conn)
@@ -174,7 +172,7 @@ static bool copy_to_inbox(struct hawser_stack *stack, struct slice *payload)
         stack->inbox = NULL;
     }
     if (!stack->inbox) {
-        stack->inbox = hawser_buf_new(stack->host.chunks);
+        stack->inbox = hawser_buf_new(stack->host.copies);
         stack->inbox_used = 0;
     }
     if (!stack->inbox || hawser_buf_capacity(stack->inbox) < payload->len)
@@ -188,13 +186,16 @@ static bool copy_to_inbox(struct hawser_stack *stack, struct slice *payload)
 
 /* What may be kept must lie in a buffer, and a small payload in one that it shares with its like: by reference it would
  * hold back a large buffer of the link for a few bytes. Without memory the segment still brings its acknowledgement. */
-static void secure_payload(struct hawser_stack *stack, struct arrival *a)
+static void secure_payload(struct hawser_stack *stack, struct subflow *subflow, struct arrival *a)
 {
     struct slice *payload = &a->segment.payload;
     if (payload->len == 0 || (payload->buf && payload->len >= REFERENCE_MIN) || copy_to_inbox(stack, payload))
         return;
     if (payload->buf)
         return;
+    while (receive_is_next(subflow, &a->segment) && place_shed(&stack->host)) /* out-of-order data goes first */
+        if (copy_to_inbox(stack, payload))
+            return;
     count(counters(stack), COUNT_DROP_NO_MEMORY);
     payload->len = 0;
     a->segment.header.flags &= (uint8_t)~TCP_FIN;
@@ -216,7 +217,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
         subflow = NULL;
     }
     if (subflow) {
-        secure_payload(stack, a);
+        secure_payload(stack, subflow, a);
         tcp_input(&subflow->tcp, &a->segment, now_ns);
         return;
     }
@@ -236,7 +237,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
 void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,
                         uint64_t now_ns)
 {
-    stack->now_ns = now_ns;
+    now_ns = stack_time(stack, now_ns);
     if (link < 0 || link >= stack->link_count)
         return;
     for (size_t i = 0; i < n; i++) {

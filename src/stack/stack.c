@@ -1,7 +1,6 @@
 #include "stack/stack.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -10,9 +9,15 @@
 
 #define CHUNK_BYTES (64u * 1024 + 128)
 #define CONNECTIONS_DEFAULT 4096u
+/* A quarter of the memory, and two buffers at least, are for what arrives and must be copied: what applications queue
+ * must not keep out the very data that lets them go on. */
+#define COPIES_SHARE 4u
+#define COPIES_MIN 2u
 #define MEMORY_DEFAULT (256u * 1024 * 1024)
 #define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
 #define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
+#define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
+#define KEEPALIVE_TRIES_DEFAULT 9
 #define SUBFLOWS_PER_CONNECTION 2
 
 struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options)
@@ -24,7 +29,21 @@ struct hawser_conn_options conn_options_or_default(const struct hawser_conn_opti
         o.send_buffer_bytes = SEND_BUFFER_DEFAULT;
     if (o.recv_buffer_bytes == 0)
         o.recv_buffer_bytes = RECV_BUFFER_DEFAULT;
+    if (o.keepalive_interval_ns == 0)
+        o.keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
+    if (o.keepalive_tries == 0)
+        o.keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
     return o;
+}
+
+struct conn_config conn_config_of(const struct hawser_conn_options *options)
+{
+    return (struct conn_config){
+        .send_limit = options->send_buffer_bytes,
+        .recv_limit = options->recv_buffer_bytes,
+        .no_mptcp = options->no_mptcp,
+        .keepalive = {options->keepalive_idle_ns, options->keepalive_interval_ns, options->keepalive_tries},
+    };
 }
 
 static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, uint32_t connections)
@@ -50,6 +69,14 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         return -ENOMEM;
     }
     return 0;
+}
+
+static void close_pools(struct mp_host *host)
+{
+    if (host->chunks)
+        hawser_buf_pool_close(host->chunks);
+    if (host->copies)
+        hawser_buf_pool_close(host->copies);
 }
 
 /* How many of the connections that starve are told for each chunk that may be had: one that is told may have nothing to
@@ -106,17 +133,19 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     host->checksum_required = o.checksum_required;
     list_init(&host->connections);
     list_init(&host->ready);
+    list_init(&host->disordered);
     list_init(&host->events);
     list_init(&host->acceptable);
     list_init(&host->starved);
     deadline_init(&stack->hunger_timer, on_hunger_timer);
     list_init(&stack->listeners);
     env->random(env->ctx, stack->secret, sizeof stack->secret);
-    host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, HW_MAX(memory / CHUNK_BYTES, 1u));
-    if (!host->chunks ||
+    uint32_t copies = HW_MAX(memory / COPIES_SHARE / CHUNK_BYTES, COPIES_MIN), all = memory / CHUNK_BYTES;
+    host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, all > copies ? all - copies : 1u);
+    host->copies = hawser_buf_pool_new(env, CHUNK_BYTES, copies);
+    if (!host->chunks || !host->copies ||
         init_tables(stack, &host->tcp.env, o.max_connections ? o.max_connections : CONNECTIONS_DEFAULT) < 0) {
-        if (host->chunks)
-            hawser_buf_pool_close(host->chunks);
+        close_pools(host);
         env->free(env->ctx, stack);
         return NULL;
     }
@@ -141,8 +170,16 @@ void hawser_stack_free(struct hawser_stack *stack)
     pool_destroy(&host->nodes);
     pool_destroy(&host->holds);
     pool_destroy(&host->tcp.records);
-    hawser_buf_pool_close(host->chunks);
+    close_pools(host);
     env.free(env.ctx, stack);
+}
+
+uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns)
+{
+    if (now_ns < stack->latest_ns)
+        count(&stack->host.tcp.counters, COUNT_TIME_WENT_BACK);
+    stack->latest_ns = HW_MAX(stack->latest_ns, now_ns);
+    return stack->latest_ns;
 }
 
 int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options)
@@ -160,21 +197,28 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
     return stack->link_count++;
 }
 
-/* The least address ID that no address of ours has. */
-static uint8_t free_address_id(const struct mp_host *host)
+static bool is_address_id(const struct mp_host *host, uint8_t id)
 {
-    uint8_t id = 1;
     for (unsigned i = 0; i < host->address_count; i++)
-        if (host->addresses[i].id == id) {
-            id++;
-            i = UINT_MAX; /* look again from the start */
-        }
-    return id;
+        if (host->addresses[i].id == id)
+            return true;
+    return false;
 }
 
-int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr, unsigned prefix_len)
+/* Round and round from 1 to 255: a peer that is told late that an ID is gone must not take the next address for it. */
+static uint8_t new_address_id(struct hawser_stack *stack)
+{
+    do
+        stack->last_address_id = (uint8_t)(stack->last_address_id % UINT8_MAX + 1);
+    while (is_address_id(&stack->host, stack->last_address_id));
+    return stack->last_address_id;
+}
+
+int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct hawser_addr *addr, unsigned prefix_len,
+                             uint64_t now_ns)
 {
     struct mp_host *host = &stack->host;
+    now_ns = stack_time(stack, now_ns);
     if (link < 0 || link >= stack->link_count || prefix_len > (hawser_addr_is_v4(addr) ? 32u : 128u))
         return -EINVAL;
     if (stack_local(stack, addr))
@@ -184,25 +228,26 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
     struct local_address local = {.addr = *addr,
                                   .prefix_len = (uint8_t)prefix_len,
                                   .link = (uint8_t)link,
-                                  .id = free_address_id(host),
+                                  .id = new_address_id(stack),
                                   .mtu = stack->links[link].mtu,
                                   .gso_bytes = stack->links[link].gso_bytes};
     local.addr.port = 0;
     host->addresses[host->address_count++] = local;
     LIST_EACH (it, &host->connections)
-        paths_address_added(LIST_ENTRY(it, struct conn, link), &local, stack->now_ns);
+        paths_address_added(LIST_ENTRY(it, struct conn, link), &local, now_ns);
     return 0;
 }
 
-int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr)
+int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr, uint64_t now_ns)
 {
     struct mp_host *host = &stack->host;
+    now_ns = stack_time(stack, now_ns);
     for (unsigned i = 0; i < host->address_count; i++) {
         if (!hawser_addr_same_ip(&host->addresses[i].addr, addr))
             continue;
         struct local_address local = host->addresses[i];
         LIST_EACH (it, &host->connections)
-            paths_address_removed(LIST_ENTRY(it, struct conn, link), &local, stack->now_ns);
+            paths_address_removed(LIST_ENTRY(it, struct conn, link), &local, now_ns);
         host->address_count--;
         memmove(&host->addresses[i], &host->addresses[i + 1], (host->address_count - i) * sizeof local);
         return 0;
@@ -247,7 +292,7 @@ static void leave_listener_if_dead(struct conn *conn)
 size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets, size_t max, uint64_t now_ns)
 {
     struct tx_batch batch = {packets, 0, max};
-    stack->now_ns = now_ns;
+    now_ns = stack_time(stack, now_ns);
     while (stack->reply_count && !tx_batch_full(&batch))
         emit_reply(&stack->replies[--stack->reply_count], &packets[batch.count++]);
     while (!tx_batch_full(&batch)) {
@@ -256,6 +301,7 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
             break;
         struct conn *conn = LIST_ENTRY(node, struct conn, ready_link);
         list_remove(node);
+        conn_begin_asked(conn, now_ns);
         conn_output(conn, &batch, now_ns);
         if (tx_batch_full(&batch)) {
             conn_wake(conn); /* there may be more: last in line for the next batch */
@@ -279,8 +325,7 @@ uint64_t hawser_stack_deadline(const struct hawser_stack *stack) { return deadli
 
 void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns)
 {
-    stack->now_ns = now_ns;
-    deadline_run(&stack->host.tcp.timers, now_ns);
+    deadline_run(&stack->host.tcp.timers, stack_time(stack, now_ns));
 }
 
 void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unfinished *out)

@@ -39,7 +39,7 @@ struct hawser_stack {
     struct hash_table tuples, tokens;
     struct list listeners;
     struct link_slot links[LINKS_MAX];
-    uint8_t link_count;
+    uint8_t link_count, last_address_id;
     struct stateless_reply replies[REPLIES_MAX];
     uint8_t reply_count;
     uint64_t returns_seen;        /* of chunks, when those who starve were last looked after */
@@ -47,8 +47,7 @@ struct hawser_stack {
     struct hawser_buf *inbox;     /* where payload that must be copied goes, packet after packet; or NULL */
     uint32_t inbox_used;
     uint8_t secret[16]; /* RFC 6528 */
-    uint64_t now_ns;    /* latest time the stack was told */
-    uint64_t input_rounds;
+    uint64_t latest_ns; /* the latest time the stack was told: no substitute for being told the time */
 };
 
 static inline struct hawser_stack *stack_of(struct mp_host *host)
@@ -65,10 +64,12 @@ struct hawser_listener *demux_listener(struct hawser_stack *stack, const struct 
 const struct local_address *stack_local(const struct hawser_stack *stack, const struct hawser_addr *addr);
 
 /* ---- stack.c ---- */
-/* Frees the connections that nobody needs any more among those that are ready. */
-int stack_reserve_timers(struct hawser_stack *stack);
+/* The time a caller says it is; the latest one told where it went back, which is counted. */
+uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns);
 
 /* Options with the defaults filled in. */
 struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options);
+/* What such options say of a connection. */
+struct conn_config conn_config_of(const struct hawser_conn_options *options);
 
 #endif

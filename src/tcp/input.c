@@ -271,6 +271,7 @@ void tcp_input(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
     }
     if (!acceptable(tcp, s, now_ns) || !tcp->hooks->segment(tcp, s, now_ns))
         return;
+    tcp_heard(tcp, now_ns);
     remember_timestamp(tcp, s, now_ns);
     tcp_process_ack(tcp, s, now_ns);
     if (tcp->state == TCPS_SYN_RECEIVED)

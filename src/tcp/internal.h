@@ -69,6 +69,9 @@ void tcp_timers_stop(struct tcp *tcp);
 void tcp_timers_arm(struct tcp *tcp);
 void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns);
 void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns);
+void tcp_start_keepalive(struct tcp *tcp, uint64_t now_ns);
+/* A segment passed every check. */
+void tcp_heard(struct tcp *tcp, uint64_t now_ns);
 
 /* output.c */
 int tcp_queue_syn(struct tcp *tcp, uint64_t now_ns);

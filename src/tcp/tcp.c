@@ -78,6 +78,7 @@ void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns)
     tcp->state = state;
     if (state == TCPS_ESTABLISHED && before != TCPS_ESTABLISHED) {
         tcp->round_end = tcp->snd_nxt;
+        tcp_start_keepalive(tcp, now_ns);
         tcp->hooks->event(tcp, TCP_EVENT_ESTABLISHED, now_ns);
     }
 }

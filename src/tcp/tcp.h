@@ -104,6 +104,12 @@ struct tcp_host {
     struct counters counters;
 };
 
+/* RFC 9293 3.8.4 */
+struct tcp_keepalive {
+    uint64_t idle_ns, interval_ns; /* silence before the first question, and between questions; idle 0: never asks */
+    uint32_t tries;                /* questions without an answer */
+};
+
 /* Fixed when the subflow opens. */
 struct tcp_config {
     struct hawser_addr local, remote;
@@ -115,6 +121,7 @@ struct tcp_config {
     uint32_t ts_offset;     /* added to our timestamps (RFC 7323 5.4) */
     uint8_t upper_overhead; /* option bytes the upper layer puts on data segments, padded */
     const struct cc_ops *cc;
+    struct tcp_keepalive keepalive;
 };
 
 /* Loss detection and recovery: RACK-TLP (RFC 8985) with proportional rate reduction (RFC 6937). */
@@ -144,7 +151,7 @@ struct tcp_recovery {
 
 /* When each timer is due; TIME_NEVER when it is not running. One node in the deadline queue serves them all. */
 struct tcp_timers {
-    uint64_t retransmit, probe, reorder, delayed_ack, persist, time_wait;
+    uint64_t retransmit, probe, reorder, delayed_ack, persist, keepalive, time_wait;
 };
 
 struct tcp {
@@ -196,6 +203,8 @@ struct tcp {
     uint64_t stray_ack; /* of an old connection's segment that met our SYN, to be answered by a RST; 0: none */
     uint64_t unanswered_since_ns; /* the first timeout or window probe since the peer last answered; 0: none */
     uint32_t window_probes;       /* since the window shut */
+    uint64_t heard_ns;            /* when a segment last passed every check */
+    uint32_t keepalive_probes;    /* since then */
     bool probe_wanted;            /* send a probe */
     bool reset_wanted;            /* send a RST, then be gone */
 

@@ -1,4 +1,4 @@
-/* The timers of a subflow: six purposes, one node in the stack's deadline queue. */
+/* The timers of a subflow: seven purposes, one node in the stack's deadline queue. */
 #include <errno.h>
 
 #include "base/units.h"
@@ -18,7 +18,8 @@ void tcp_timers_init(struct tcp *tcp)
 
 void tcp_timers_stop(struct tcp *tcp)
 {
-    tcp->timers = (struct tcp_timers){TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER};
+    tcp->timers =
+        (struct tcp_timers){TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER};
 }
 
 void tcp_timers_arm(struct tcp *tcp)
@@ -28,6 +29,7 @@ void tcp_timers_arm(struct tcp *tcp)
     at = HW_MIN(at, t->reorder);
     at = HW_MIN(at, t->delayed_ack);
     at = HW_MIN(at, t->persist);
+    at = HW_MIN(at, t->keepalive);
     at = HW_MIN(at, t->time_wait);
     deadline_set(&tcp->host->timers, &tcp->deadline, at);
 }
@@ -148,6 +150,47 @@ void tcp_update_persist(struct tcp *tcp, uint64_t now_ns)
     tcp_timers_arm(tcp);
 }
 
+static void arm_keepalive(struct tcp *tcp, uint64_t wait_ns, uint64_t now_ns)
+{
+    tcp->timers.keepalive = wait_ns && wait_ns < TIME_NEVER - now_ns ? now_ns + wait_ns : TIME_NEVER;
+}
+
+void tcp_start_keepalive(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->heard_ns = now_ns;
+    tcp->keepalive_probes = 0;
+    arm_keepalive(tcp, tcp->config.keepalive.idle_ns, now_ns);
+}
+
+/* The timer need not move with every segment: when it expires it waits for what is left since the last one. */
+void tcp_heard(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->heard_ns = now_ns;
+    if (tcp->keepalive_probes)
+        tcp_start_keepalive(tcp, now_ns);
+}
+
+/* RFC 9293 3.8.4: nothing is outstanding and nothing comes: is the peer still there? Not answering a question or two
+ * does not mean that it is gone. */
+static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
+{
+    const struct tcp_keepalive *k = &tcp->config.keepalive;
+    uint64_t silence_ns = now_ns - tcp->heard_ns;
+    if (tcp->txq.count || tcp->timers.persist != TIME_NEVER) { /* whose own timers ask, and find out */
+        tcp->keepalive_probes = 0;
+        arm_keepalive(tcp, k->idle_ns, now_ns);
+    } else if (silence_ns < k->idle_ns) {
+        arm_keepalive(tcp, k->idle_ns - silence_ns, now_ns);
+    } else if (tcp->keepalive_probes == k->tries) {
+        give_up(tcp, now_ns);
+    } else {
+        count(&tcp->host->counters, COUNT_TCP_KEEPALIVE_PROBES);
+        tcp->keepalive_probes++;
+        tcp_probe_now(tcp);
+        arm_keepalive(tcp, k->interval_ns, now_ns);
+    }
+}
+
 static void on_deadline(struct deadline *deadline, uint64_t now_ns)
 {
     struct tcp *tcp = HW_CONTAINER(deadline, struct tcp, deadline);
@@ -171,5 +214,7 @@ static void on_deadline(struct deadline *deadline, uint64_t now_ns)
         on_retransmit_timeout(tcp, now_ns);
     if (t->persist <= now_ns)
         on_persist(tcp, now_ns);
+    if (t->keepalive <= now_ns)
+        on_keepalive(tcp, now_ns);
     tcp_timers_arm(tcp);
 }

@@ -107,7 +107,7 @@ static void rig_start(struct rig *r, const struct hawser_env *env)
     CHECK(hawser_addr_parse(&r->own, "10.0.0.1", 0) == 0 && hawser_addr_parse(&r->peer, "10.0.0.2", 0) == 0);
     r->stack = hawser_stack_new(env, &options);
     CHECK(r->stack && hawser_stack_add_link(r->stack, &link) == 0);
-    CHECK(hawser_stack_add_address(r->stack, 0, &r->own, 24) == 0);
+    CHECK(hawser_stack_add_address(r->stack, 0, &r->own, 24, r->now_ns) == 0);
     struct hawser_addr any = {.port = PORT};
     CHECK(hawser_listen(r->stack, &any, 4, NULL, &r->listener) == 0);
 }

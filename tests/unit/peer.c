@@ -25,7 +25,7 @@ void peer_init(struct peer *p, const struct hawser_stack_options *options, const
     struct hawser_link_options link = {.size = sizeof link, .mtu = 1500};
     assert_int_equal(hawser_stack_add_link(p->stack, &link), 0);
     assert_int_equal(hawser_addr_parse(&p->own, "10.0.0.1", 0), 0);
-    assert_int_equal(hawser_stack_add_address(p->stack, 0, &p->own, 24), 0);
+    assert_int_equal(hawser_stack_add_address(p->stack, 0, &p->own, 24, p->now_ns), 0);
     p->own.port = PEER_PORT;
     assert_int_equal(hawser_addr_parse(&p->addr, "10.0.0.2", 4000), 0);
     struct hawser_addr any = {.port = PEER_PORT};

@@ -45,12 +45,12 @@ void world_init(struct world *w, uint64_t seed, unsigned paths, unsigned server_
     }
     for (unsigned i = 0; i < paths; i++) {
         struct hawser_addr addr = world_client_addr(w, i);
-        assert_int_equal(hawser_stack_add_address(w->stack[0], 0, &addr, v6 ? 64 : 24), 0);
+        assert_int_equal(hawser_stack_add_address(w->stack[0], 0, &addr, v6 ? 64 : 24, w->now_ns), 0);
         w->paths[i] = (struct world_path){.delay_ns = 10000000};
     }
     for (unsigned i = 0; i < server_addresses; i++) {
         struct hawser_addr addr = world_server_addr(w, i, 0);
-        assert_int_equal(hawser_stack_add_address(w->stack[1], 0, &addr, v6 ? 64 : 24), 0);
+        assert_int_equal(hawser_stack_add_address(w->stack[1], 0, &addr, v6 ? 64 : 24, w->now_ns), 0);
     }
 }
 

@@ -134,7 +134,7 @@ static void forget_timers(struct plant *plant)
     if (!conn)
         return;
     struct deadline_queue *timers = &plant->host->stack->host.tcp.timers;
-    deadline_set(timers, &conn->data_timer, TIME_NEVER);
+    deadline_set(timers, &conn->progress.timer, TIME_NEVER);
     EACH_SUBFLOW (it, conn) {
         struct tcp *tcp = &subflow_at(it)->tcp;
         tcp->timers.retransmit = tcp->timers.probe = tcp->timers.reorder = TIME_NEVER;

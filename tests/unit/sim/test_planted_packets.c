@@ -14,6 +14,7 @@ static void arrange_lossy_plain(struct scenario *s)
     arrange_plain(s);
     lossy(s, 20000);
 }
+static void arrange_checksums(struct scenario *s) { s->hosts[0].options.checksum_required = true; }
 static void arrange_one_path(struct scenario *s) { s->link_count = 1; }
 static void arrange_one_way(struct scenario *s)
 {
@@ -237,6 +238,31 @@ static bool mapping_less(struct plant *plant, struct packet *packet)
     return true;
 }
 
+/* Where the checksum of a mapping is, or NULL. */
+static uint8_t *dss_checksum(struct plant *plant)
+{
+    uint8_t *dss = option(plant, 30, SEEN_DSS);
+    return dss && plant->seen.dss.has_checksum ? dss + dss[1] - 2 : NULL;
+}
+
+static bool sum_wrongly(struct plant *plant, struct packet *packet)
+{
+    (void)packet;
+    uint8_t *checksum = dss_checksum(plant);
+    if (checksum && is_data(plant) && world_ms(plant) > 300)
+        add16(checksum, 1);
+    return true;
+}
+
+static bool sum_the_end_wrongly(struct plant *plant, struct packet *packet)
+{
+    (void)packet;
+    uint8_t *checksum = dss_checksum(plant);
+    if (checksum && plant->seen.dss.fin && plant->seen.dss.len == 1)
+        add16(checksum, 1);
+    return true;
+}
+
 static bool lose_before_leaving(struct plant *plant, struct packet *packet)
 {
     (void)packet;
@@ -267,6 +293,11 @@ static const struct bug bugs[] = {
     {"plain TCP retransmits other bytes", "bytes-fixed", .arrange = arrange_lossy_plain, .tamper = corrupt_repetition},
     {"a mapping lies beyond its segment", "mapping-applies", .tamper = map_nothing},
     {"a mapping is a byte short", "mapping-missing", .tamper = mapping_less},
+    {"a DSS checksum is wrong", "dss-checksum", .arrange = arrange_checksums, .tamper = sum_wrongly},
+    {"a byte changes in a mapping with a checksum", "dss-checksum", .arrange = arrange_checksums,
+     .tamper = corrupt_byte},
+    {"the checksum of a DATA_FIN is wrong", "dss-checksum", .arrange = arrange_checksums,
+     .tamper = sum_the_end_wrongly},
     {"a segment is skipped", "sequence-contiguous", .tamper = lose_before_leaving},
     /* the RFC's limits */
     {"another key is echoed", "capable-consistent", .tamper = echo_another_key},

@@ -1,4 +1,5 @@
 /* Scenarios played to their end: the stream arrives, and the same seed plays the same story. */
+#include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -185,6 +186,46 @@ static void test_an_error_may_be_ruled_out(void **state)
     }
 }
 
+/* The client aborts, its last words are lost, and the server has nothing to say: only keepalive tells it. */
+static void test_no_end_may_wait_in_vain(void **state)
+{
+    (void)state;
+    for (unsigned asks = 0; asks < 2; asks++) {
+        struct scenario s;
+        two_paths(&s, 20 * MBIT);
+        s.link_count = 1;
+        s.duration_ns = 300 * NS_PER_S;
+        s.heal_ns = 2 * NS_PER_S;
+        s.patience_ns = 200 * NS_PER_S;
+        struct flow_plan *plan = &s.flows[0].plan;
+        *plan = (struct flow_plan){.server_addr = plan->server_addr,
+                                   .rounds = 2,
+                                   .request_bytes = 1000,
+                                   .response_bytes = 1000,
+                                   .read_bps[FLOW_CLIENT] = 4000, /* 5 bytes every 10 ms: it aborts after a second */
+                                   .ending = FLOW_ABORT,
+                                   .end_after = 600};
+        snprintf(plan->name, sizeof plan->name, "aborted");
+        plan->options[FLOW_SERVER].keepalive_idle_ns = asks * 60 * NS_PER_S;
+        for (unsigned i = 0; i < 2; i++) {
+            struct change_spec *change = scenario_add_change(&s, NS_PER_S + i * NS_PER_S, "path0");
+            memcpy(change->lanes, s.links[0].lanes, sizeof change->lanes);
+            change->lanes_set[0] = change->lanes_set[1] = true;
+            change->lanes[0].down = change->lanes[1].down = i == 0;
+        }
+        struct stage *stage = calloc(1, sizeof *stage);
+        assert_non_null(stage);
+        stage_init(stage, &s, 1);
+        assert_int_equal(stage_run(stage), asks);
+        assert_string_equal(stage->world.first_rule, asks ? "" : "liveness");
+        assert_int_equal(stage->flows[0]->ends[FLOW_SERVER].error, asks ? -ECONNRESET : 0);
+        stage_close(stage);
+        stage_fini(stage);
+        free(stage);
+        scenario_fini(&s);
+    }
+}
+
 /* Behind a router, which must know the way to it. */
 static void test_an_address_that_comes_later_is_reached(void **state)
 {
@@ -228,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_handshake_outlasts_a_silence),
         cmocka_unit_test(test_an_error_may_be_ruled_out),
+        cmocka_unit_test(test_no_end_may_wait_in_vain),
         cmocka_unit_test(test_time_has_to_pass),
         cmocka_unit_test(test_bulk_fills_both_paths),
         cmocka_unit_test(test_a_whole_exchange_ends_in_order),

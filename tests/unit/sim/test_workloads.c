@@ -41,6 +41,9 @@ static void names_ports_and_times_are_regular(void **state)
     w.response_bytes = 2222;
     w.send_buffer_bytes = 50000;
     w.recv_buffer_bytes = 60000;
+    w.keepalive_idle_ns = 60 * NS_PER_S;
+    w.keepalive_interval_ns = 10 * NS_PER_S;
+    w.keepalive_tries = 5;
     w.tcp = true;
     add(&s, &w, 1);
     assert_int_equal(s.flow_count, 40);
@@ -57,6 +60,11 @@ static void names_ports_and_times_are_regular(void **state)
         assert_true(plan->options[FLOW_CLIENT].no_mptcp && !plan->options[FLOW_SERVER].no_mptcp);
         assert_int_equal(plan->options[FLOW_SERVER].send_buffer_bytes, 50000);
         assert_int_equal(plan->options[FLOW_CLIENT].recv_buffer_bytes, 60000);
+        for (unsigned side = 0; side < 2; side++) {
+            const struct hawser_conn_options *options = &plan->options[side];
+            assert_true(options->keepalive_idle_ns == 60 * NS_PER_S && options->keepalive_tries == 5);
+            assert_true(options->keepalive_interval_ns == 10 * NS_PER_S);
+        }
     }
     char why[WHY_BYTES];
     assert_true(scenario_check(&s, why, sizeof why));

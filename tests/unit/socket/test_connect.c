@@ -39,7 +39,7 @@ static void start(struct rig *r)
     assert_int_equal(hawser_stack_add_link(r->stack, &link), 0);
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         struct hawser_addr addr = parse(own[i].text, 0);
-        assert_int_equal(hawser_stack_add_address(r->stack, 0, &addr, own[i].prefix_len), 0);
+        assert_int_equal(hawser_stack_add_address(r->stack, 0, &addr, own[i].prefix_len, 0), 0);
     }
 }
 

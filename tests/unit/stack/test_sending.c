@@ -81,7 +81,7 @@ static void signals_do_not_come_three_in_a_row(void **state)
     unsigned row = 0, told = 0;
     peer_init(&p, NULL, NULL);
     assert_int_equal(hawser_addr_parse(&other, "10.0.1.1", 0), 0);
-    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24), 0);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
     peer_open_mptcp(&p);
     peer_wait(&p, 20 * NS_PER_S);
     for (unsigned i = 0; i < p.seen_count; i++) {

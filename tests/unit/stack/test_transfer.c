@@ -322,7 +322,7 @@ static void join_needs_no_listener(void **state)
     w.path_count = 2;
     w.paths[1] = w.paths[0];
     struct hawser_addr second = world_client_addr(&w, 1);
-    assert_int_equal(hawser_stack_add_address(w.stack[0], 0, &second, 24), 0);
+    assert_int_equal(hawser_stack_add_address(w.stack[0], 0, &second, 24, w.now_ns), 0);
     run(&t, 60 * SECOND);
     expect_whole(&t);
     assert_int_equal(world_counter(&w, 1, "mptcp.joins_accepted"), 1);

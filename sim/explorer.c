@@ -1,0 +1,190 @@
+#include "sim/explorer.h"
+
+#include "base/compiler.h"
+#include "sim/judges/decode.h"
+#include "sim/memory.h"
+
+enum { JOIN_ACK_LEN = 24 };
+
+/* What of the connection decides whether a deviation excuses an error. */
+struct progress {
+    const struct path *first; /* that the connection began on */
+    bool data;                /* payload was sent */
+    bool established;         /* the client has received a DATA_ACK: it may join (RFC 8684 3.2) */
+    bool joined;              /* the third packet of a join has arrived */
+};
+
+struct explorer {
+    struct watcher watcher;
+    struct stage *stage;
+    struct explorer_options options;
+    struct gates gates;
+    bool *hurt;             /* by path: an error on it is excused */
+    unsigned seen;          /* points that came, a set */
+    enum explorer_point at; /* the latest of them that counts */
+    bool counting, deviated;
+    unsigned count; /* packets from there on */
+    struct progress progress;
+};
+
+const char *explorer_point_name(enum explorer_point point)
+{
+    static const char *const names[] = {"syn", "data", "join", "close"};
+    return names[point];
+}
+
+/* ---- points ---- */
+
+static bool is_at(enum explorer_point point, const struct seen *seen)
+{
+    switch (point) {
+    case POINT_SYN:
+        return seen->flags & SEEN_SYN;
+    case POINT_DATA:
+        return seen->len > 0;
+    case POINT_JOIN:
+        return seen->flags & SEEN_SYN && seen_has(seen, SEEN_JOIN);
+    default:
+        return seen->flags & SEEN_FIN || seen_has(seen, SEEN_FASTCLOSE) || (seen_has(seen, SEEN_DSS) && seen->dss.fin);
+    }
+}
+
+static void note_points(struct explorer *e, const struct seen *seen)
+{
+    for (unsigned point = 0; point < POINTS; point++) {
+        if (e->seen >> point & 1 || !is_at((enum explorer_point)point, seen))
+            continue;
+        e->seen |= 1u << point;
+        if (e->deviated || !(e->options.points >> point & 1))
+            continue;
+        e->at = (enum explorer_point)point;
+        e->counting = true;
+        e->count = 0;
+    }
+}
+
+/* ---- excuses ---- */
+
+static bool loses_options(enum deviation what)
+{
+    return what == DEVIATE_STRIP || what == DEVIATE_STRIP_OUTWARD || what == DEVIATE_STRIP_INWARD ||
+           what == DEVIATE_STRIP_BOTH;
+}
+
+/* Its interfaces have their addresses, the last ones that they get. */
+static bool is_steady(const struct explorer *e, const struct path *path, uint64_t now_ns)
+{
+    const struct scenario *s = e->stage->scenario;
+    bool steady = true;
+    for (size_t i = 0; i < s->address_count; i++) {
+        const struct address_spec *change = &s->addresses[i];
+        const struct wire_spec *link = scenario_find_link(s, change->link);
+        if (link == gate_link(path->end[0]) || link == gate_link(path->end[1]))
+            steady = !change->remove && WORLD_START_NS + change->at_ns < now_ns;
+    }
+    return steady;
+}
+
+static bool has_good_path(const struct explorer *e, uint64_t now_ns)
+{
+    for (size_t i = 0; i < e->gates.path_count; i++)
+        if (!e->hurt[i] && is_steady(e, &e->gates.paths[i], now_ns))
+            return true;
+    return false;
+}
+
+/* Can the deviation cost the path its subflow? A packet that is lost, doubled, late or cut cannot. Nor can options that
+ * vanish where the handshake is all there was (RFC 8684 3.1), or once from a packet without data while there is one
+ * subflow: that falls back or goes on (3.7). */
+static bool costs_subflow(const struct explorer *e, enum deviation what, const struct seen *seen)
+{
+    if (loses_options(what))
+        return e->progress.data && (what != DEVIATE_STRIP || seen->len > 0 || e->seen >> POINT_JOIN & 1);
+    return what == DEVIATE_BLACK_HOLE || what == DEVIATE_ACKING_PROXY;
+}
+
+/* An error is excused when no path stays well, or the first one goes wrong before the connection has learned to do
+ * without it: an end whose only subflow loses its options must fall back, and takes no join any more (3.7). */
+static void weigh(struct explorer *e, const struct path *path, enum deviation what, const struct seen *seen,
+                  uint64_t now_ns)
+{
+    const struct progress *p = &e->progress;
+    if (!costs_subflow(e, what, seen))
+        return;
+    bool needed = path == p->first && !(loses_options(what) ? p->joined : p->established);
+    e->hurt[path->number] = true;
+    if (needed || !has_good_path(e, now_ns))
+        e->stage->must_complete = false;
+}
+
+/* ---- the packets ---- */
+
+static enum deviation on_leave(void *ctx, struct path *path, unsigned end, struct packet *packet, uint64_t now_ns)
+{
+    struct explorer *e = ctx;
+    struct seen seen;
+    if (e->deviated && e->count >= e->options.packets)
+        return DEVIATE_NOT;
+    if (!decode(packet->data, packet->len, packet->checksum_pending, &seen))
+        return DEVIATE_NOT;
+    note_points(e, &seen);
+    e->progress.data |= seen.len > 0;
+    if (!e->progress.first)
+        e->progress.first = path;
+    if (!e->counting || ++e->count > e->options.packets)
+        return DEVIATE_NOT;
+    const struct explored_packet explored = {.point = e->at,
+                                             .number = e->count,
+                                             .path = path,
+                                             .end = end,
+                                             .packet = packet,
+                                             .deviations = path_deviations(path, end, packet),
+                                             .now_ns = now_ns};
+    enum deviation what = e->options.choose(e->options.ctx, &explored);
+    if (what == DEVIATE_NOT)
+        return what;
+    e->deviated = true;
+    weigh(e, path, what, &seen, now_ns);
+    return what;
+}
+
+static void on_arrival(void *ctx, struct path *path, unsigned end, const struct packet *packet)
+{
+    struct explorer *e = ctx;
+    struct progress *p = &e->progress;
+    struct seen seen;
+    if ((p->established && p->joined) || !decode(packet->data, packet->len, packet->checksum_pending, &seen))
+        return;
+    bool at_client = gate_host(path->end[end]) == e->stage->flows[0]->plan.client;
+    p->established |= at_client && seen_has(&seen, SEEN_DSS) && seen.dss.has_ack;
+    p->joined |= seen.join_len == JOIN_ACK_LEN;
+}
+
+/* ---- the watcher ---- */
+
+static void begin(struct watcher *watcher, struct stage *stage)
+{
+    static const struct gates_ops ops = {on_leave, on_arrival};
+    struct explorer *e = HW_CONTAINER(watcher, struct explorer, watcher);
+    e->stage = stage;
+    stage->must_complete = stage->scenario->box_count == 0; /* middleboxes excuse what they like */
+    gates_install(&e->gates, stage, &ops, e);
+    e->hurt = sim_new((e->gates.path_count + 1) * sizeof *e->hurt);
+}
+
+static void destroy(struct watcher *watcher)
+{
+    struct explorer *e = HW_CONTAINER(watcher, struct explorer, watcher);
+    gates_free(&e->gates);
+    sim_free(e->hurt);
+    sim_free(e);
+}
+
+struct watcher *explorer_new(const struct explorer_options *options)
+{
+    struct explorer *e = sim_new(sizeof *e);
+    e->watcher = (struct watcher){.begin = begin, .destroy = destroy};
+    list_init(&e->watcher.link);
+    e->options = *options;
+    return &e->watcher;
+}

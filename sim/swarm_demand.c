@@ -1,0 +1,128 @@
+/*
+ * What a story may demand. Every connection ends, whole or with an error that both programs learn; most must be whole:
+ *
+ * - A link that heals within seconds excuses nothing, nor does a program that reads slowly or is silent for long: TCP
+ *   tries for minutes (RFC 9293 3.8.3), and silence is no failure.
+ * - Memory that is refused at random, a program that ends early, and whoever forges segments on the way excuse an
+ * error.
+ * - A middlebox, or an address that goes, away from the way of every connection's first subflow harms joined subflows
+ *   only, and those may fail without any loss (RFC 8684 3.3.6, 3.4.2): whole. An address that comes harms nothing.
+ * - On the way of a first subflow a middlebox that plain TCP passes unharmed excuses nothing, if MPTCP does not mind it
+ *   either, or never begins because of it (3.1). Others excuse an error: where options vanish in mid-connection the two
+ *   ends need not agree on the fallback (3.7); what an acking proxy promised to plain TCP and then cannot deliver is
+ *   lost; a path on which nothing answers lets nobody connect.
+ * - Unless the story began in peace: all subflows were there before. Then one on a sound route carries everything on,
+ *   whatever becomes of the others. Which pairs of addresses have one is for the path manager to say.
+ */
+#include <string.h>
+
+#include "sim/swarm_draw.h"
+
+/* Of a server's memory for each connection; with less it may have to refuse one. */
+#define SHARE_BYTES 16384u
+/* Does the path manager open a subflow for every pair of addresses that can meet? Else only each of the client's
+ * addresses to the server's first is certain. */
+#define EVERY_PAIR_IS_JOINED false
+
+static uint32_t first_routes(const struct swarm_plan *plan)
+{
+    uint32_t links = 0;
+    for (size_t i = 0; i < plan->base.flow_count; i++)
+        links |= swarm_first_route(plan, &plan->base.flows[i].plan);
+    return links;
+}
+
+static bool all_speak_mptcp(const struct scenario *s)
+{
+    bool all = true;
+    for (size_t i = 0; i < s->host_count; i++)
+        all &= !s->hosts[i].options.no_mptcp;
+    for (size_t i = 0; i < s->flow_count; i++)
+        all &= !s->flows[i].plan.options[FLOW_CLIENT].no_mptcp && !s->flows[i].plan.options[FLOW_SERVER].no_mptcp;
+    return all;
+}
+
+/* Links with a middlebox, or with an address that goes. */
+static uint32_t harmed_links(const struct swarm_plan *plan)
+{
+    uint32_t links = 0;
+    for (unsigned i = 0; i < plan->fault_count; i++) {
+        const struct swarm_fault *fault = &plan->faults[i];
+        bool address_goes = fault->kind == FAULT_ADDRESS && fault->change != ADDRESS_NEW;
+        if (fault->enabled && (is_box_fault(fault) || address_goes))
+            links |= UINT32_C(1) << fault->target;
+    }
+    return links;
+}
+
+/* The link at the server's address that the connection was opened to. */
+static uint32_t server_link(const struct swarm_plan *plan, const struct flow_plan *flow)
+{
+    const struct scenario *s = &plan->base;
+    for (size_t i = 0; i < s->link_count; i++)
+        if (s->links[i].address_count[1] && hawser_addr_same_ip(&s->links[i].addresses[1][0], &flow->server_addr))
+            return UINT32_C(1) << i;
+    return 0;
+}
+
+static bool has_sound_subflow(const struct swarm_plan *plan, const struct flow_plan *flow, uint32_t harmed)
+{
+    uint32_t common = EVERY_PAIR_IS_JOINED ? ~UINT32_C(0) : server_link(plan, flow);
+    for (unsigned i = 0; i < plan->route_count; i++)
+        if ((plan->routes[i] & harmed) == 0 && plan->routes[i] & common)
+            return true;
+    return false;
+}
+
+static bool has_crowd(const struct swarm_plan *plan)
+{
+    bool crowd = false;
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        crowd |= plan->faults[i].enabled && plan->faults[i].kind == FAULT_CROWD;
+    return crowd;
+}
+
+/* Does every connection have a subflow on a way that nothing harms but links that heal? On bottlenecks that are shared,
+ * or in a crowd, the peace may be too short for all joins. */
+static bool has_sound_subflows(const struct swarm_plan *plan)
+{
+    uint32_t harmed = harmed_links(plan);
+    bool sound = plan->peace && !has_crowd(plan) && all_speak_mptcp(&plan->base) && plan->topology != TOPOLOGY_CHAIN;
+    for (size_t i = 0; i < plan->base.flow_count; i++)
+        sound = sound && has_sound_subflow(plan, &plan->base.flows[i].plan, harmed);
+    return sound;
+}
+
+/* On the way of a first subflow. */
+static bool passes_unharmed(const struct swarm_fault *fault)
+{
+    static const char *const transparent[] = {"splitter", "seq-randomiser", "window-shrinker"};
+    const struct box_config *box = &fault->box;
+    for (size_t i = 0; i < HW_ARRAY_LEN(transparent); i++)
+        if (strcmp(box->kind, transparent[i]) == 0)
+            return true;
+    bool strips_all = strcmp(box->kind, "option-stripper") == 0 && box->direction == BOX_BOTH && box->ppm == 0 &&
+                      !box->syn_only && !box->data_only;
+    return strips_all && fault->from_ns == 0 && fault->to_ns == 0;
+}
+
+bool swarm_fault_excuses(const struct swarm_plan *plan, const struct swarm_fault *fault)
+{
+    bool first = first_routes(plan) >> fault->target & 1;
+    switch (fault->kind) {
+    case FAULT_BOX:
+    case FAULT_STAYING:
+        if (!swarm_box_may_stay(fault->box.kind))
+            return true;
+        return first && !passes_unharmed(fault) && !has_sound_subflows(plan);
+    case FAULT_ADDRESS:
+        return first && fault->change != ADDRESS_NEW && !has_sound_subflows(plan);
+    case FAULT_MEMORY:
+    case FAULT_ENDING:
+        return true;
+    case FAULT_CROWD:
+        return fault->ppm / fault->count < SHARE_BYTES;
+    default:
+        return false;
+    }
+}

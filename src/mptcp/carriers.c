@@ -1,0 +1,87 @@
+#include "mptcp/carriers.h"
+
+#include "base/check.h"
+#include "base/compiler.h"
+
+#define CAPACITY_MIN 8u
+
+struct carrier_run {
+    dsn64 end; /* it begins where the run before ends */
+    uint8_t slot;
+};
+
+static struct carrier_run *run_at(const struct carriers *c, uint32_t i)
+{
+    return &c->ring[(c->head + i) & (c->capacity - 1)];
+}
+
+void carriers_init(struct carriers *c, const struct hawser_env *env, dsn64 first)
+{
+    *c = (struct carriers){.env = env, .begin = first};
+}
+
+void carriers_destroy(struct carriers *c)
+{
+    if (c->ring)
+        c->env->free(c->env->ctx, c->ring);
+    *c = (struct carriers){.env = c->env, .begin = c->begin};
+}
+
+static bool make_room(struct carriers *c)
+{
+    if (c->count < c->capacity)
+        return true;
+    uint32_t capacity = c->capacity ? 2 * c->capacity : CAPACITY_MIN;
+    struct carrier_run *ring = NULL;
+    if (capacity <= CARRIER_RUNS_MAX)
+        ring = c->env->alloc(c->env->ctx, capacity * sizeof *ring);
+    if (!ring)
+        return false;
+    for (uint32_t i = 0; i < c->count; i++)
+        ring[i] = *run_at(c, i);
+    if (c->ring)
+        c->env->free(c->env->ctx, c->ring);
+    c->ring = ring;
+    c->head = 0;
+    c->capacity = capacity;
+    return true;
+}
+
+void carriers_push(struct carriers *c, dsn64 end, uint8_t slot)
+{
+    struct carrier_run *last = c->count ? run_at(c, c->count - 1) : NULL;
+    if (last && (last->slot == slot || !make_room(c))) {
+        last->end = end;
+        return;
+    }
+    if (make_room(c))
+        *run_at(c, c->count++) = (struct carrier_run){end, slot};
+    else
+        c->begin = end;
+}
+
+uint8_t carriers_oldest(const struct carriers *c) { return c->count ? run_at(c, 0)->slot : CARRIER_NONE; }
+
+uint32_t carriers_acked(struct carriers *c, dsn64 upto, dsn64 repeated)
+{
+    uint32_t merit = 0;
+    while (c->count && dsn_lt(c->begin, upto)) {
+        const struct carrier_run *run = run_at(c, 0);
+        dsn64 end = dsn_min(run->end, upto);
+        if (run->slot != CARRIER_NONE && dsn_lt(repeated, end))
+            merit |= UINT32_C(1) << run->slot;
+        c->begin = end;
+        if (dsn_lt(end, run->end))
+            break;
+        c->head = (c->head + 1) & (c->capacity - 1);
+        c->count--;
+    }
+    return merit;
+}
+
+void carriers_forget(struct carriers *c, uint8_t slot)
+{
+    for (uint32_t i = 0; i < c->count; i++)
+        if (run_at(c, i)->slot == slot)
+            run_at(c, i)->slot = CARRIER_NONE;
+}

@@ -1,0 +1,303 @@
+/* Does the data level get on (RFC 8684 3.3.6, 3.7)? What the peer does not acknowledge there, though its subflow
+ * delivered it, is asked for, sent again elsewhere, and in the end given up: the subflow that it was lost on, or the
+ * connection. */
+#include <errno.h>
+
+#include "mptcp/conn.h"
+
+/* RFC 9293 3.8.3, R2: so long without progress means that nobody is there. */
+#define GIVE_UP_NS (120 * NS_PER_S)
+/* When options must be deemed not to pass: after so many timeouts, of a path, of the last one. */
+#define TERM_TIMEOUTS 3u
+#define PATH_TERM_MAX_NS (5 * NS_PER_S)
+#define CONNECTION_TERM_MAX_NS (10 * NS_PER_S)
+/* And so many answers that say nothing of what was asked. */
+#define ANSWERS_ENOUGH 3u
+
+#define PROBE_MIN_NS (10 * NS_PER_MS)
+/* Questions before their interval doubles each time, and the most doublings. */
+#define STEADY_QUESTIONS 4u
+#define BACKOFF_MAX 8u
+/* Bytes that are sent again first; then four times as many each time. */
+#define AGAIN_BYTES UINT64_C(1000)
+
+/* ---- paths that deliver nothing ---- */
+
+static uint64_t term_of(const struct subflow *subflow)
+{
+    return HW_MIN(TERM_TIMEOUTS * subflow->tcp.rtt.rto_ns, PATH_TERM_MAX_NS);
+}
+
+static bool is_alive(const struct subflow *subflow)
+{
+    return !subflow->stale && subflow->tcp.state >= TCPS_ESTABLISHED && subflow->tcp.state != TCPS_TIME_WAIT;
+}
+
+static bool is_trusted(const struct subflow *subflow)
+{
+    return send_usable(subflow) && is_alive(subflow) && !subflow->suspect_since_ns;
+}
+
+static bool any_trusted(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        if (is_trusted(subflow_at(it)))
+            return true;
+    return false;
+}
+
+/* Is the oldest missing byte still on its way on a subflow that answers? */
+static bool is_under_way(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn) {
+        const struct subflow *subflow = subflow_at(it);
+        if (is_alive(subflow) && !subflow->suspect_since_ns && send_holds(subflow, conn->sendq.una))
+            return true;
+    }
+    return false;
+}
+
+/* Whoever delivered the oldest missing byte is under suspicion; when that leaves nobody, it must be the peer's fault.
+ */
+static void suspect_carriers(struct conn *conn, uint64_t now_ns)
+{
+    uint8_t first = carriers_oldest(&conn->carriers);
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        bool carried = subflow->slot == first || subflow->carried_again;
+        if (carried && is_trusted(subflow))
+            subflow->suspect_since_ns = now_ns;
+    }
+    if (any_trusted(conn))
+        return;
+    EACH_SUBFLOW (it, conn)
+        subflow_at(it)->suspect_since_ns = 0;
+}
+
+/* What a middlebox did to this subflow cannot be mended here (RFC 8684 3.7), and others are at hand or nothing is lost.
+ */
+static void judge_paths(struct conn *conn, uint64_t now_ns)
+{
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        uint64_t term = term_of(subflow);
+        if (subflow->unmapped_since_ns && now_ns - subflow->unmapped_since_ns >= term)
+            place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
+        if (subflow->suspect_since_ns == 0 || now_ns - subflow->suspect_since_ns < term)
+            continue;
+        if (any_trusted(conn))
+            place_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
+        else
+            subflow->suspect_since_ns = 0;
+    }
+}
+
+void progress_note_unmapped(struct subflow *subflow, uint64_t now_ns)
+{
+    uint64_t ssn;
+    bool unmapped = !subflow->failing && holdq_first(&subflow->held, &ssn) && ssn < subflow->tcp.rx.next &&
+                    !rxmap_find(&subflow->maps, ssn);
+    if (!unmapped)
+        subflow->unmapped_since_ns = 0;
+    else if (subflow->unmapped_since_ns == 0)
+        subflow->unmapped_since_ns = now_ns;
+}
+
+/* ---- the connection ---- */
+
+static bool data_outstanding(const struct conn *conn) { return dsn_lt(conn->sendq.una, conn->snd_nxt); }
+
+static uint64_t slowest_timeout(const struct conn *conn)
+{
+    uint64_t timeout = 0;
+    EACH_SUBFLOW (it, conn)
+        if (is_alive(subflow_at(it)))
+            timeout = HW_MAX(timeout, subflow_at(it)->tcp.rtt.rto_ns);
+    return timeout ? timeout : RTO_INITIAL_NS;
+}
+
+/* Is a join under way that may bring a path on which options pass? */
+static bool any_opening(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn) {
+        enum tcp_state state = subflow_at(it)->tcp.state;
+        if (state == TCPS_SYN_SENT || state == TCPS_SYN_RECEIVED)
+            return true;
+    }
+    return false;
+}
+
+/* RFC 8684 3.7: the peer answers, and never by an option; or never to a DATA_FIN that came with each question, for
+ * which it needs no room. */
+static bool options_vanished(const struct conn *conn, uint64_t now_ns)
+{
+    const struct progress *p = &conn->progress;
+    uint64_t term = CONNECTION_TERM_MAX_NS;
+    if (!any_opening(conn))
+        term = HW_MIN(TERM_TIMEOUTS * slowest_timeout(conn), term);
+    if (now_ns - p->asked_since_ns < term || p->answers < ANSWERS_ENOUGH)
+        return false;
+    return p->answers_with_options == 0 || !data_outstanding(conn);
+}
+
+bool progress_asked(struct conn *conn, uint64_t now_ns)
+{
+    struct progress *p = &conn->progress;
+    if (p->asked_since_ns == 0) {
+        p->asked_since_ns = now_ns;
+        p->answers = p->answers_with_options = 0;
+    }
+    if (options_vanished(conn, now_ns))
+        conn_abort(conn, -EPROTO, now_ns);
+    else if (now_ns - p->asked_since_ns >= GIVE_UP_NS)
+        conn_abort(conn, -ETIMEDOUT, now_ns);
+    else
+        return true;
+    return false;
+}
+
+void progress_note_answer(struct conn *conn, const struct tcp_segment *segment)
+{
+    struct progress *p = &conn->progress;
+    if (p->asked_since_ns == 0 || segment->payload.len || segment->header.flags & (TCP_SYN | TCP_FIN | TCP_RST))
+        return;
+    if (p->answers < UINT8_MAX)
+        p->answers++;
+    p->answers_with_options |= segment->options->mp.present != 0;
+}
+
+void progress_made(struct conn *conn)
+{
+    conn->progress.asked_since_ns = 0;
+    conn->progress.questions = 0;
+}
+
+/* Asks for a DATA_ACK. */
+static void ask(struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        tcp_probe_now(&subflow_at(it)->tcp);
+}
+
+static void send_again(struct conn *conn, uint64_t bytes)
+{
+    struct progress *p = &conn->progress;
+    uint64_t start = conn->sendq.una.v - conn->local_idsn.v, held = (uint64_t)dsn_diff(conn->snd_nxt, conn->sendq.una);
+    p->again = (uint32_t)HW_MIN(held, bytes);
+    p->again_end = dsn_add(conn->sendq.una, p->again);
+    (void)iset_add(&conn->reinject, start, start + p->again); /* full: then enough waits there already */
+    conn_wake(conn);
+}
+
+/* The answer to bytes that were sent again: if it asks for just the next ones, these are missing too, and twice as many
+ * go out. If it skips some, the peer had them, and nothing says that it lacks more. */
+static void go_on_again(struct conn *conn)
+{
+    struct progress *p = &conn->progress;
+    if (p->again == 0 || dsn_lt(conn->sendq.una, p->again_end))
+        return;
+    if (dsn_eq(conn->sendq.una, p->again_end) && data_outstanding(conn))
+        send_again(conn, UINT64_C(2) * p->again);
+    else
+        p->again = 0;
+}
+
+void progress_data_acked(struct conn *conn)
+{
+    uint32_t merit = carriers_acked(&conn->carriers, conn->sendq.una, conn->repeated_end);
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        subflow->carried_again = false;
+        if (merit >> subflow->slot & 1)
+            subflow->suspect_since_ns = 0;
+    }
+    progress_made(conn);
+    go_on_again(conn);
+}
+
+/* As with a tail loss probe (RFC 8985 7.2), the first questions come after two round trips each; then at the
+ * retransmission timeout, which doubles. 0: nobody is there to be asked; subflows' own timers watch. */
+static uint64_t question_interval(const struct conn *conn)
+{
+    uint64_t timeout = 0, probe = PROBE_MIN_NS;
+    unsigned questions = conn->progress.questions;
+    EACH_SUBFLOW (it, conn) {
+        const struct subflow *subflow = subflow_at(it);
+        if (!is_alive(subflow) || !send_usable(subflow))
+            continue;
+        timeout = HW_MAX(timeout, rtt_timeout(&subflow->tcp.rtt));
+        probe = HW_MAX(probe, 2 * subflow->tcp.rtt.srtt_ns);
+    }
+    if (questions < 2)
+        return HW_MIN(timeout, probe);
+    return timeout << (questions < STEADY_QUESTIONS ? 0 : HW_MIN(questions - STEADY_QUESTIONS + 1, BACKOFF_MAX));
+}
+
+/* The oldest byte is missing, and nobody is about to deliver it. First a question, for the DATA_ACK may just be lost;
+ * then the bytes, on other subflows than those that had them. But never where the peer may have fallen back to plain
+ * TCP: it would take them for new ones. */
+static void question(struct conn *conn, uint64_t now_ns)
+{
+    struct progress *p = &conn->progress;
+    if (!progress_asked(conn, now_ns))
+        return;
+    if (p->questions == 0 || !conn->peer_committed) {
+        ask(conn);
+    } else {
+        suspect_carriers(conn, now_ns);
+        send_again(conn, AGAIN_BYTES << HW_MIN(2 * (p->questions - 1), 20u));
+    }
+    p->questions++;
+}
+
+static uint64_t question_due(const struct conn *conn)
+{
+    uint64_t interval = data_outstanding(conn) ? question_interval(conn) : 0;
+    return interval ? conn->progress.una_since_ns + interval : TIME_NEVER;
+}
+
+static uint64_t next_due(const struct conn *conn)
+{
+    uint64_t due = question_due(conn);
+    EACH_SUBFLOW (it, conn) {
+        const struct subflow *subflow = subflow_at(it);
+        if (subflow->suspect_since_ns)
+            due = HW_MIN(due, subflow->suspect_since_ns + term_of(subflow));
+        if (subflow->unmapped_since_ns)
+            due = HW_MIN(due, subflow->unmapped_since_ns + term_of(subflow));
+    }
+    return due;
+}
+
+/* The timer is left where it is as long as it is early enough: one that fires for nothing costs less than one that is
+ * moved with every acknowledgement. */
+void progress_arm(struct conn *conn, uint64_t now_ns)
+{
+    struct progress *p = &conn->progress;
+    bool runs = p->timer.pos != 0;
+    if (!runs || !dsn_eq(p->una, conn->sendq.una) || !data_outstanding(conn)) {
+        p->una = conn->sendq.una;
+        p->una_since_ns = now_ns;
+    }
+    if (conn->mode != CONN_MPTCP) {
+        deadline_set(&conn->host->tcp.timers, &p->timer, TIME_NEVER);
+        return;
+    }
+    uint64_t due = HW_MAX(next_due(conn), now_ns + 1);
+    if (!runs || due < p->timer.at_ns)
+        deadline_set(&conn->host->tcp.timers, &p->timer, due);
+}
+
+void progress_on_timer(struct deadline *timer, uint64_t now_ns)
+{
+    struct conn *conn = HW_CONTAINER(timer, struct conn, progress.timer);
+    judge_paths(conn, now_ns);
+    if (conn->mode != CONN_MPTCP || conn->error)
+        return;
+    if (question_due(conn) <= now_ns) {
+        if (!is_under_way(conn))
+            question(conn, now_ns);
+        conn->progress.una_since_ns = now_ns;
+    }
+    progress_arm(conn, now_ns);
+}
