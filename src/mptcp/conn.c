@@ -288,8 +288,10 @@ void conn_shutdown(struct conn *conn)
 
 void conn_fail(struct conn *conn, int error)
 {
-    if (conn->error == 0 && !(conn->fin_acked && conn->peer_fin_taken))
+    if (conn->error == 0 && !(conn->fin_acked && conn->peer_fin_taken)) {
+        count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, close_unfinished(conn));
         conn->error = error;
+    }
     conn_event(conn);
 }
 

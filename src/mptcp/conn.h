@@ -322,6 +322,8 @@ unsigned close_alive_subflows(const struct conn *conn);
 bool close_stranded(const struct conn *conn);
 /* Is some of the stream, or its end, not acknowledged yet? Whether the peer is there at all is for others to tell. */
 bool close_delivering(const struct conn *conn);
+/* Is it so, and the program is gone, so that only we care for it? */
+bool close_unfinished(const struct conn *conn);
 /* A subflow did not close in time. */
 void close_on_subflow_timer(struct subflow *subflow, uint64_t now_ns);
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);
