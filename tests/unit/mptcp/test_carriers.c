@@ -92,6 +92,7 @@ static void at_the_limit_new_data_counts_as_the_last_ones(void **state)
     for (uint64_t i = 1; i <= CARRIER_RUNS_MAX + 5; i++)
         carriers_push(c, at(i), i % 2);
     assert_int_equal(c->count, CARRIER_RUNS_MAX);
+    assert_int_equal(iset_add(&((struct bench *)*state)->repeated, 0, CARRIER_RUNS_MAX + 1), 0);
     assert_int_equal(acked(state, CARRIER_RUNS_MAX + 5), 1u << CARRIER_RUNS_MAX % 2);
     assert_int_equal(carriers_oldest(c), CARRIER_NONE);
 }
