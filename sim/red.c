@@ -15,7 +15,7 @@ static void decay_while_idle(struct queue *queue, uint64_t now_ns)
     uint64_t steps = queue->packet_ns ? (now_ns - red->idle_since_ns) / queue->packet_ns : RED_IDLE_STEPS_MAX;
     for (steps = HW_MIN(steps, (uint64_t)RED_IDLE_STEPS_MAX); steps && red->average_256; steps--)
         red->average_256 -= (red->average_256 >> RED_WEIGHT_SHIFT) + 1;
-    red->idle_since_ns = 0;
+    red->idle_since_ns = now_ns; /* for it stays empty if the packet is dropped */
 }
 
 static void update_average(struct queue *queue, uint64_t now_ns)

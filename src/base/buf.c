@@ -103,6 +103,8 @@ uint32_t hawser_buf_capacity(const struct hawser_buf *buf) { return buf->cap; }
 
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool) { return pool->in_use; }
 
+bool buf_is_shared(const struct hawser_buf *buf) { return buf->refs > 1; }
+
 bool buf_is_scarce(const struct hawser_buf *buf) { return buf->pool->in_use > buf->pool->limit / 2; }
 uint32_t buf_pool_left(const struct hawser_buf_pool *pool) { return pool->limit - pool->in_use; }
 

@@ -20,6 +20,9 @@ static inline struct slice slice_sub(struct slice s, uint32_t from, uint32_t len
 /* How many buffers of the pool are lent out. */
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 
+/* Does anybody hold it beside the caller? */
+bool buf_is_shared(const struct hawser_buf *buf);
+
 /* Is more than half of the pool that the buffer came from lent out? */
 bool buf_is_scarce(const struct hawser_buf *buf);
 /* How many more may be lent out, if the system has the memory. */

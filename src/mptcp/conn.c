@@ -112,6 +112,7 @@ static void drop_subflow(struct subflow *subflow)
     if (subflow->bound)
         host->ops->subflow_unbind(host, subflow);
     deadline_set(&host->tcp.timers, &subflow->timer, TIME_NEVER);
+    place_release(&subflow->assembly);
     holdq_destroy(&subflow->held);
     rxmap_destroy(&subflow->maps);
     tcp_destroy(&subflow->tcp);
@@ -252,6 +253,8 @@ size_t conn_send(struct conn *conn, const void *data, size_t len)
 
 void conn_consumed(struct conn *conn)
 {
+    if (reassembly_readable(&conn->rx) == 0)
+        place_idle(conn);
     if (conn->peer_fin_taken || (conn->peer_fin_known && dsn_le(conn->peer_fin, conn->rcv_edge)))
         return; /* all that will come has room, so no window matters, and the peer may be gone already */
     /* Tell the peer once the window opens by a fair step (RFC 9293 3.8.6.2.2). */

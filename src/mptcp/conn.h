@@ -42,6 +42,14 @@ enum subflow_stage {
     SUBFLOW_LEAVING, /* both directions of the connection are finished: it has until its timer fires to close */
 };
 
+/* Room for the whole of a mapping of which the first bytes have come: a checksum lets none of it up before the last.
+ * The next one goes behind it, as long as somebody holds the buffer anyway. */
+struct assembly {
+    struct hawser_buf *buf; /* NULL: none */
+    uint64_t ssn;           /* where the mapping begins: in the subflow, */
+    uint32_t at, used;      /* and in the buffer; how far that is taken */
+};
+
 struct subflow {
     struct tcp tcp;
     struct conn *conn;
@@ -66,6 +74,7 @@ struct subflow {
     uint64_t signals_snd, signals_rcv; /* how far that had come then */
     struct deadline timer;             /* its proof or MP_FAIL goes out again; or it has to be closed */
     struct rxmap maps;
+    struct assembly assembly;
     struct holdq held; /* payload without its mapping, or waiting for a checksum */
     bool heard;        /* a DSS came on it */
     bool failed;       /* a checksum did: the RST says so by MP_FAIL */
@@ -261,6 +270,9 @@ bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment)
 /* ---- place.c ---- */
 /* Drops out-of-order data of one of the host's connections whose peers will send it again. False: there is none. */
 bool place_shed(struct mp_host *host);
+void place_release(struct assembly *assembly);
+/* All was read: memory that only waits for more is given back. */
+void place_idle(struct conn *conn);
 bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
 void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 /* Resets a subflow that a middlebox made useless. */
@@ -281,7 +293,8 @@ bool send_holds(const struct subflow *subflow, dsn64 at);
 /* After anything that may have moved the DATA_ACK, or when data is outstanding again: sets its timer. */
 void progress_arm(struct conn *conn, uint64_t now_ns);
 void progress_on_timer(struct deadline *timer, uint64_t now_ns);
-/* A question is about to leave, or a DATA_FIN once more. False: there were too many, and the connection is aborted. */
+/* A question is about to leave, or a DATA_FIN once more. False: there were too many; the subflows that answered, but not
+ * that, or the connection are given up. */
 bool progress_asked(struct conn *conn, uint64_t now_ns);
 /* A segment came: it may be an answer. */
 void progress_note_answer(struct conn *conn, const struct tcp_segment *segment);

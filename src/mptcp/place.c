@@ -1,6 +1,7 @@
 /* Arrived payload finds its place in the stream: by its mapping, and once a DSS checksum has proved it (RFC
  * 8684 3.3.1). */
 #include <errno.h>
+#include <string.h>
 
 #include "mptcp/conn.h"
 
@@ -128,6 +129,65 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
             missed(subflow, now_ns);
         hawser_buf_unref(bytes.buf);
     }
+    struct assembly *a = &subflow->assembly;
+    if (a->buf && a->ssn == map->ssn && !buf_is_shared(a->buf))
+        place_release(a);
+}
+
+/* The copies that are left when no more mappings are begun: room for payload that only passes through. */
+#define COPIES_KEPT 1u
+
+void place_release(struct assembly *assembly)
+{
+    if (assembly->buf)
+        hawser_buf_unref(assembly->buf);
+    assembly->buf = NULL;
+}
+
+void place_idle(struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        if (subflow_at(it)->held.count == 0)
+            place_release(&subflow_at(it)->assembly);
+}
+
+/* Moves a part of a mapping to where the rest of it will come: once begun it must never wait for memory that others
+ * hold who wait likewise. False: there is no room to begin. */
+static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice *bytes)
+{
+    struct assembly *a = &subflow->assembly;
+    struct hawser_buf_pool *copies = subflow->conn->host->copies;
+    if (!a->buf || a->ssn != map->ssn) {
+        if (a->buf && hawser_buf_capacity(a->buf) - a->used < map->len)
+            place_release(a);
+        if (!a->buf && buf_pool_left(copies) > COPIES_KEPT)
+            *a = (struct assembly){.buf = hawser_buf_new(copies)};
+        if (!a->buf)
+            return false;
+        a->ssn = map->ssn;
+        a->at = a->used;
+        a->used += map->len;
+    }
+    uint8_t *to = hawser_buf_data(a->buf) + a->at + (ssn - map->ssn);
+    memcpy(to, bytes->data, bytes->len);
+    *bytes = (struct slice){a->buf, to, bytes->len};
+    return true;
+}
+
+/* Is there room for payload that a checksum holds back? */
+static bool may_hold(struct subflow *subflow, uint64_t ssn, struct slice *bytes)
+{
+    struct conn *conn = subflow->conn;
+    const struct mapping *map = rxmap_find(&subflow->maps, ssn);
+    bool in_order = ssn <= subflow->tcp.rx.next, part = map && map->len && ssn + bytes->len <= mapping_end(map);
+    bool room = in_order || !buf_is_scarce(bytes->buf);
+    if (room && map && map->len && is_too_early(conn, map->dsn, *bytes))
+        room = false;
+    if (room && in_order && part && bytes->len < map->len)
+        room = gather(subflow, map, ssn, bytes);
+    if (!room)
+        count(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
+    return room;
 }
 
 static void place_checked(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
@@ -151,10 +211,8 @@ bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t n
     if (conn->mode == CONN_PLAIN)
         return deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
     if (conn->checksums) {
-        if (ssn > tcp->rx.next && buf_is_scarce(bytes.buf)) {
-            count(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
+        if (!may_hold(subflow, ssn, &bytes))
             return false;
-        }
         place_checked(subflow, ssn, bytes, now_ns);
         return true;
     }

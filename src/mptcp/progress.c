@@ -140,6 +140,15 @@ static bool options_vanished(const struct conn *conn, uint64_t now_ns)
     return p->answers_with_options == 0 || !data_outstanding(conn);
 }
 
+/* Those that do not answer may be well again one day. */
+static void give_up_answering(struct conn *conn, uint64_t now_ns)
+{
+    conn->progress.answers = 0;
+    EACH_SUBFLOW (it, conn)
+        if (is_alive(subflow_at(it)))
+            place_give_up(subflow_at(it), COUNT_MPTCP_USELESS, now_ns);
+}
+
 bool progress_asked(struct conn *conn, uint64_t now_ns)
 {
     struct progress *p = &conn->progress;
@@ -148,7 +157,7 @@ bool progress_asked(struct conn *conn, uint64_t now_ns)
         p->answers = p->answers_with_options = 0;
     }
     if (options_vanished(conn, now_ns))
-        conn_abort(conn, -EPROTO, now_ns);
+        give_up_answering(conn, now_ns);
     else if (now_ns - p->asked_since_ns >= GIVE_UP_NS)
         conn_abort(conn, -ETIMEDOUT, now_ns);
     else

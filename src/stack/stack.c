@@ -9,10 +9,10 @@
 
 #define CHUNK_BYTES (64u * 1024 + 128)
 #define CONNECTIONS_DEFAULT 4096u
-/* A quarter of the memory, and two buffers at least, are for what arrives and must be copied: what applications queue
+/* Half of the memory, and three buffers at least, are for what arrives and must be copied: what applications queue
  * must not keep out the very data that lets them go on. */
-#define COPIES_SHARE 4u
-#define COPIES_MIN 2u
+#define COPIES_SHARE 2u
+#define COPIES_MIN 3u
 #define MEMORY_DEFAULT (256u * 1024 * 1024)
 #define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
 #define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
