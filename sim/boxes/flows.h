@@ -15,7 +15,7 @@ struct box_flow {
     uint32_t last_ack[2];
     uint8_t last_times[2][8]; /* of the timestamps option, as it stands there */
     uint8_t window_scale[2];
-    bool marked[2];
+    bool marked[2], has_acked[2];
     uint16_t public_port;
     struct packet *held[2];
 };

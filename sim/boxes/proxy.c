@@ -127,9 +127,11 @@ static uint8_t *times_of(const struct box_segment *seg)
 static void note_news(struct box_flow *flow, unsigned port, const struct box_segment *seg)
 {
     const uint8_t *times = times_of(seg);
-    bool first = seg->tcp.flags & TCP_SYN;
-    if (seg->tcp.flags & TCP_ACK && (first || seq_lt(seq_at(flow->last_ack[port]), seg->tcp.ack)))
+    bool first = !flow->has_acked[port] || seg->tcp.flags & TCP_SYN;
+    if (seg->tcp.flags & TCP_ACK && (first || seq_lt(seq_at(flow->last_ack[port]), seg->tcp.ack))) {
         flow->last_ack[port] = seg->tcp.ack.v;
+        flow->has_acked[port] = true;
+    }
     if (times)
         memcpy(flow->last_times[port], times, sizeof flow->last_times[port]);
 }

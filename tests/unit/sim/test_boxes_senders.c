@@ -156,6 +156,21 @@ static void the_proxy_says_the_newest_when_it_sends_again(void **state)
     bench_close(&b);
 }
 
+/* Whichever half of the sequence space its acknowledgements are in. */
+static void the_proxy_makes_no_acknowledgement_up(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    struct segment data = acking(outward(TCP_ACK, 5000, 100), 0xf0000001);
+    bench_open(&b, "acking-proxy", (struct box_config){0});
+    passes(&b, with_window(outward(TCP_SYN, 4999, 0), 1000));
+    passes(&b, with_window(acking(inward(TCP_SYN | TCP_ACK, 0xf0000000, 0), 5000), 1000));
+    is_acknowledged(&b, data, 6000 - 5100);
+    run_to(&b, 300 * MS);
+    expect(&b, data);
+    bench_close(&b);
+}
+
 static void the_proxy_keeps_only_so_much(void **state)
 {
     (void)state;
@@ -359,6 +374,7 @@ int main(void)
         cmocka_unit_test(the_proxy_acknowledges_in_order_only),
         cmocka_unit_test(the_proxy_delivers_what_it_acknowledged),
         cmocka_unit_test(the_proxy_says_the_newest_when_it_sends_again),
+        cmocka_unit_test(the_proxy_makes_no_acknowledgement_up),
         cmocka_unit_test(the_proxy_keeps_only_so_much),
         cmocka_unit_test(the_proxy_acknowledges_nothing_behind_a_hole),
         cmocka_unit_test(attackers_rest_when_nothing_passes),
