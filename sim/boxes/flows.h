@@ -12,8 +12,10 @@ struct box_flow {
     bool alive;
     /* For the kinds to use: by direction (index: the port where packets enter). */
     uint32_t shift[2], edge[2], window_edge[2];
+    uint32_t last_ack[2];
+    uint8_t last_times[2][8]; /* of the timestamps option, as it stands there */
     uint8_t window_scale[2];
-    bool marked[2];
+    bool marked[2], has_acked[2];
     uint16_t public_port;
     struct packet *held[2];
 };

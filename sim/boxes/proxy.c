@@ -1,4 +1,6 @@
 /* Acknowledges data before it has arrived, and sees to its delivery itself. */
+#include <string.h>
+
 #include "base/units.h"
 #include "sim/boxes/box.h"
 #include "sim/boxes/flows.h"
@@ -10,10 +12,12 @@
 #define BURST 8u
 #define TRIES_MAX 200u
 
-enum { OPT_WSCALE = 3 };
+enum { OPT_WSCALE = 3, OPT_TIMESTAMPS = 8, TIMESTAMPS_LEN = 10 };
 #define RESEND_NS (300 * NS_PER_MS)
 
-/* `period_ns`: how long it waits for the receiver before it sends again (0: 300 ms). Early acknowledgements carry no
+/* What it sends again says the newest that its sender said of acknowledgement and time: it is a segment of now.
+ *
+ * `period_ns`: how long it waits for the receiver before it sends again (0: 300 ms). Early acknowledgements carry no
  * MPTCP option: a proxy knows of none. */
 struct proxy {
     struct box box;
@@ -108,6 +112,30 @@ static void note_window(struct box_flow *flow, unsigned port, const struct box_s
             flow->window_scale[port] = HW_MIN(seg->options[at + 2], (uint8_t)14);
 }
 
+/* Where the numbers of the timestamps option are, or NULL. */
+static uint8_t *times_of(const struct box_segment *seg)
+{
+    uint32_t at = 0, len = 0;
+    uint8_t kind;
+    while (box_next_option(seg, &at, &kind, &len))
+        if (kind == OPT_TIMESTAMPS && len == TIMESTAMPS_LEN)
+            return seg->options + at + 2;
+    return NULL;
+}
+
+/* The newest that the sender at `port` said beside its data. */
+static void note_news(struct box_flow *flow, unsigned port, const struct box_segment *seg)
+{
+    const uint8_t *times = times_of(seg);
+    bool first = !flow->has_acked[port] || seg->tcp.flags & TCP_SYN;
+    if (seg->tcp.flags & TCP_ACK && (first || seq_lt(seq_at(flow->last_ack[port]), seg->tcp.ack))) {
+        flow->last_ack[port] = seg->tcp.ack.v;
+        flow->has_acked[port] = true;
+    }
+    if (times)
+        memcpy(flow->last_times[port], times, sizeof flow->last_times[port]);
+}
+
 /* Never for more than the receiver's own window admits. */
 static void acknowledge(struct proxy *p, unsigned port, const struct box_flow *flow, const struct box_segment *seg,
                         uint64_t now_ns)
@@ -143,6 +171,7 @@ static enum box_fate stand_between(struct box *box, unsigned port, struct packet
         settle(p, port, seg);
     }
     note_window(flow, port, seg);
+    note_news(flow, port, seg);
     bool plain = seg->payload_len && !(seg->tcp.flags & (TCP_SYN | TCP_FIN | TCP_RST));
     if (plain && box_acts(box, port, now_ns) && is_next(flow, port, seg) && keep(p, port, packet, now_ns)) {
         note_edge(flow, port, seq_add(seg->tcp.seq, seg->payload_len));
@@ -156,13 +185,29 @@ static uint64_t proxy_next_at(const struct box *box)
     return ((const struct proxy *)(const void *)box)->next_ns; /* its first member */
 }
 
+static void renew(struct proxy *p, struct packet *packet, unsigned port, uint64_t now_ns)
+{
+    struct box_segment seg;
+    const struct box_flow *flow = box_parse(packet, &seg) ? box_flows_find(&p->flows, port, &seg, now_ns) : NULL;
+    uint8_t *times = flow ? times_of(&seg) : NULL;
+    if (!flow)
+        return;
+    if (seq_lt(seg.tcp.ack, seq_at(flow->last_ack[port])))
+        seg.tcp.ack = seq_at(flow->last_ack[port]);
+    if (times)
+        memcpy(times, flow->last_times[port], sizeof flow->last_times[port]);
+    box_rewrite(packet, &seg);
+}
+
 static void send_again(struct proxy *p, struct packet *packet, uint64_t now_ns)
 {
     struct packet *again = packet_copy(p->box.node.world->packets, packet);
     packet->at_ns = now_ns + patience(p);
     packet->queued_ns += 2;
-    if (again)
-        box_pass_on(&p->box, (unsigned)(packet->queued_ns & 1), again, now_ns);
+    if (!again)
+        return;
+    renew(p, again, (unsigned)(packet->queued_ns & 1), now_ns);
+    box_pass_on(&p->box, (unsigned)(packet->queued_ns & 1), again, now_ns);
 }
 
 /* The oldest few, the first of them always before the others: one that is due at other times could find the queue

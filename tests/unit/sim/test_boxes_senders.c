@@ -130,6 +130,47 @@ static void the_proxy_delivers_what_it_acknowledged(void **state)
     bench_close(&b);
 }
 
+static struct segment at_time(struct segment s, uint32_t val, uint32_t ecr)
+{
+    struct tcp_options o;
+    tcp_options_clear(&o);
+    o.present = TCP_OPT_TIMESTAMPS;
+    o.ts_val = val;
+    o.ts_ecr = ecr;
+    return with_options(s, o);
+}
+
+/* What it sends again is no old duplicate (RFC 7323 5.3, RFC 5961 5.2). */
+static void the_proxy_says_the_newest_when_it_sends_again(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    bench_open(&b, "acking-proxy", (struct box_config){0});
+    shake_hands(&b);
+    is_acknowledged(&b, at_time(acking(outward(TCP_ACK, 5000, 100), 70000), 1000, 500), (6000 - 5100) / 4);
+    run_to(&b, 100 * MS);
+    passes(&b, at_time(acking(outward(TCP_ACK, 5100, 0), 70040), 1100, 600));
+    passes(&b, at_time(acking(outward(TCP_ACK, 5100, 0), 70020), 1101, 601)); /* came late */
+    run_to(&b, 300 * MS);
+    expect(&b, at_time(acking(outward(TCP_ACK, 5000, 100), 70040), 1101, 601));
+    bench_close(&b);
+}
+
+/* Whichever half of the sequence space its acknowledgements are in. */
+static void the_proxy_makes_no_acknowledgement_up(void **state)
+{
+    (void)state;
+    struct box_bench b;
+    struct segment data = acking(outward(TCP_ACK, 5000, 100), 0xf0000001);
+    bench_open(&b, "acking-proxy", (struct box_config){0});
+    passes(&b, with_window(outward(TCP_SYN, 4999, 0), 1000));
+    passes(&b, with_window(acking(inward(TCP_SYN | TCP_ACK, 0xf0000000, 0), 5000), 1000));
+    is_acknowledged(&b, data, 6000 - 5100);
+    run_to(&b, 300 * MS);
+    expect(&b, data);
+    bench_close(&b);
+}
+
 static void the_proxy_keeps_only_so_much(void **state)
 {
     (void)state;
@@ -332,6 +373,8 @@ int main(void)
         cmocka_unit_test(the_proxy_acknowledges_within_the_window),
         cmocka_unit_test(the_proxy_acknowledges_in_order_only),
         cmocka_unit_test(the_proxy_delivers_what_it_acknowledged),
+        cmocka_unit_test(the_proxy_says_the_newest_when_it_sends_again),
+        cmocka_unit_test(the_proxy_makes_no_acknowledgement_up),
         cmocka_unit_test(the_proxy_keeps_only_so_much),
         cmocka_unit_test(the_proxy_acknowledges_nothing_behind_a_hole),
         cmocka_unit_test(attackers_rest_when_nothing_passes),
