@@ -78,9 +78,12 @@ static void settle(struct proxy *p, unsigned port, const struct box_segment *ack
         struct box_segment seg;
         if ((packet_at(it)->queued_ns & 1) == port || !box_parse(packet_at(it), &seg))
             continue;
-        if (hawser_addr_equal(&seg.src, &ack->dst) && hawser_addr_equal(&seg.dst, &ack->src) &&
-            seq_le(seq_add(seg.tcp.seq, seg.payload_len), ack->tcp.ack))
+        if (!hawser_addr_equal(&seg.src, &ack->dst) || !hawser_addr_equal(&seg.dst, &ack->src))
+            continue;
+        if (seq_le(seq_add(seg.tcp.seq, seg.payload_len), ack->tcp.ack))
             forget(p, packet_at(it));
+        else
+            packet_at(it)->queued_ns &= 1; /* somebody is there: it tries for as long as that is so */
     }
 }
 
