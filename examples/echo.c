@@ -12,6 +12,9 @@
 
 enum { BACKLOG = 1024 };
 
+/* How long connections that are closed may take to deliver what is queued, once the program is to end. */
+#define DRAIN_NS UINT64_C(2000000000)
+
 static int fail(const char *what, const char *why)
 {
     fprintf(stderr, "echo: %s: %s\n", what, why);
@@ -78,6 +81,7 @@ int main(int argc, char **argv)
     struct hawser_host *host = hawser_host_new(NULL);
     struct hawser_addr any = {.port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 0)};
     struct hawser_listener *listener;
+    struct hawser_unfinished left;
     if (!host || any.port == 0 || argc < 3)
         return fail(argv[0], host ? "usage: echo PORT LINK..." : strerror(errno));
     for (int i = 2; i < argc; i++)
@@ -87,6 +91,8 @@ int main(int argc, char **argv)
     if (error)
         return fail("listen", strerror(-error));
     serve(host, listener, open_signals());
+    if (hawser_host_drain(host, DRAIN_NS, &left) < 0)
+        fprintf(stderr, "not delivered: %" PRIu64 " bytes on %u connections\n", left.bytes, left.connections);
     print_counters(host);
     hawser_host_free(host);
     return EXIT_SUCCESS;

@@ -11,6 +11,7 @@ struct hawser_host;
  * Part of libhawser-host, not of the core library.
  */
 HAWSER_API struct hawser_host *hawser_host_new(const struct hawser_stack_options *options);
+/* Frees everything, at once: what connections still had to deliver is lost. hawser_host_drain() comes before. */
 HAWSER_API void hawser_host_free(struct hawser_host *host);
 
 /* The host's stack, for the socket interface. Owned by the host. */
@@ -55,6 +56,14 @@ HAWSER_API int hawser_host_fd(const struct hawser_host *host);
  * socket call that has something to say. Returns 0, or -ENODEV once for each link that failed for good (its device was
  * deleted); the other links go on. */
 HAWSER_API int hawser_host_step(struct hawser_host *host);
+
+/*
+ * Steps until closed connections have delivered all, or `patience_ns` nanoseconds are over: the one call that blocks,
+ * except with a patience of 0. *left is what hawser_stack_unfinished() says then. Open connections are served like by
+ * hawser_host_step(), and their events wait. Returns 0; -ECONNRESET when a connection failed meanwhile that had not
+ * delivered all; -ETIMEDOUT; or -EINTR when a signal came in between. A link that fails is told by the next step.
+ */
+HAWSER_API int hawser_host_drain(struct hawser_host *host, uint64_t patience_ns, struct hawser_unfinished *left);
 
 /* The host's monotonic clock in nanoseconds, for the calls that ask for the time. */
 HAWSER_API uint64_t hawser_host_now(const struct hawser_host *host);

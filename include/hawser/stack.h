@@ -32,7 +32,8 @@ struct hawser_link_options {
 HAWSER_API struct hawser_stack *hawser_stack_new(const struct hawser_env *env,
                                                  const struct hawser_stack_options *options);
 
-/* Ends every connection without a word on the wire and frees everything. All handles of the stack become invalid. */
+/* Ends every connection without a word on the wire and frees everything, delivered or not (hawser_stack_unfinished()).
+ * All handles of the stack become invalid. */
 HAWSER_API void hawser_stack_free(struct hawser_stack *stack);
 
 /* Adds a link; returns its index (0, 1, ...), -EINVAL for impossible options, -ENOSPC when there are too many. */
@@ -79,6 +80,19 @@ HAWSER_API void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns
  * Who is about to sleep looks here first. O(1).
  */
 HAWSER_API bool hawser_stack_pending(const struct hawser_stack *stack);
+
+/* What closed connections owe to their peers: nobody else asks for it any more. */
+struct hawser_unfinished {
+    uint32_t connections; /* closed by their programs, and bytes or the end of the stream are not acknowledged yet */
+    uint64_t bytes;       /* that are not */
+    uint64_t failed;      /* connections that were like that when they failed, since the stack was made */
+};
+
+/*
+ * Says how much is not delivered of what was sent before hawser_close(). It does not count the peer's direction, nor
+ * connections that only remain for late segments (TIME-WAIT), nor aborted ones. Looks at every connection.
+ */
+HAWSER_API void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unfinished *out);
 
 /* One counter of the stack: name in the manner of "tcp.bad_checksum", and its count. */
 struct hawser_counter {

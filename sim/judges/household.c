@@ -82,8 +82,22 @@ static void check_stuck(const struct judge_host *at)
     }
 }
 
+/* Only middleboxes, and a peer without memory, make a path useless. */
+static void check_given_up(const struct judge_host *at)
+{
+    const struct scenario *s = at->all->stage->scenario;
+    bool excused = s->box_count > 0;
+    for (size_t i = 0; i < s->host_count; i++)
+        excused |= s->hosts[i].options.max_memory_bytes || s->hosts[i].memory_limit_bytes || s->hosts[i].refuse_ppm;
+    uint64_t given_up = host_counter(at->host, "mptcp.subflows_given_up") + host_counter(at->host, "drop.unmapped_data");
+    if (given_up && !excused)
+        world_violation(at->all->world, "path-given-up", "%s gave up %" PRIu64 " subflows with which nothing was wrong",
+                        at->host->node.name, given_up);
+}
+
 void household_end(const struct judge_host *at)
 {
+    check_given_up(at);
     const struct hawser_stack *stack = at->host->stack;
     struct world *world = at->all->world;
     if (deadline_next(&world->timers) == TIME_NEVER)

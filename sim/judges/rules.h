@@ -31,7 +31,8 @@ void checksums_sent(struct judge_subflow *s, const struct seen *seen, uint64_t n
 /* manners.c: "fallback-final", "reset-final", "signal-acks", "ack-storm", "timestamp-back", "timestamp-agreed" */
 void manners_sent(struct judge_subflow *s, const struct seen *seen, uint64_t now_ns);
 
-/* household.c: "memory-bound", "deadline-future", "deadline-set"; at the end "teardown" and "stuck" */
+/* household.c: "memory-bound", "deadline-future", "deadline-set"; at the end "teardown",
+ * "stuck" and "path-given-up" */
 void household_begin(struct judge_host *at);
 void household_sent(const struct judge_host *at, const struct seen *seen, uint64_t now_ns);
 void household_end(const struct judge_host *at);

@@ -61,6 +61,7 @@
     X(MPTCP_ADD_ADDR_OUT, "mptcp.addresses_announced")                                                                 \
     X(MPTCP_USELESS, "mptcp.subflows_given_up")                                                                        \
     X(MPTCP_REINJECTIONS, "mptcp.reinjections")                                                                        \
+    X(MPTCP_UNDELIVERED, "mptcp.failed_after_close")                                                                   \
     X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \

@@ -62,13 +62,14 @@ void carriers_push(struct carriers *c, dsn64 end, uint8_t slot)
 
 uint8_t carriers_oldest(const struct carriers *c) { return c->count ? run_at(c, 0)->slot : CARRIER_NONE; }
 
-uint32_t carriers_acked(struct carriers *c, dsn64 upto, dsn64 repeated)
+uint32_t carriers_acked(struct carriers *c, dsn64 upto, const struct iset *repeated, dsn64 base)
 {
     uint32_t merit = 0;
     while (c->count && dsn_lt(c->begin, upto)) {
         const struct carrier_run *run = run_at(c, 0);
         dsn64 end = dsn_min(run->end, upto);
-        if (run->slot != CARRIER_NONE && dsn_lt(repeated, end))
+        struct range once = iset_first_gap(repeated, c->begin.v - base.v, end.v - base.v);
+        if (run->slot != CARRIER_NONE && once.start < once.end)
             merit |= UINT32_C(1) << run->slot;
         c->begin = end;
         if (dsn_lt(end, run->end))

@@ -10,6 +10,7 @@
 
 #include <hawser/env.h>
 
+#include "base/iset.h"
 #include "base/seq.h"
 
 /* Most runs; beyond that new data counts as its predecessor's, which may blame the wrong subflow but costs no byte. */
@@ -37,8 +38,9 @@ void carriers_push(struct carriers *c, dsn64 end, uint8_t slot);
 uint8_t carriers_oldest(const struct carriers *c);
 
 /* Everything below `upto` is acknowledged at the data level. Returns the bit set of the slots that carried some of it
- * above `repeated`, up to where bytes were sent again elsewhere: it arrived by their merit alone. */
-uint32_t carriers_acked(struct carriers *c, dsn64 upto, dsn64 repeated);
+ * that is not in `repeated`, the offsets from `base` of bytes that were sent again elsewhere: it arrived by their merit
+ * alone. */
+uint32_t carriers_acked(struct carriers *c, dsn64 upto, const struct iset *repeated, dsn64 base);
 
 /* The subflow is gone; its slot may come to mean another. */
 void carriers_forget(struct carriers *c, uint8_t slot);

@@ -98,6 +98,12 @@ bool close_delivering(const struct conn *conn)
     return dsn_lt(conn->sendq.una, conn->sendq.end) || !end_acked;
 }
 
+bool close_unfinished(const struct conn *conn)
+{
+    bool given_up = conn->error || conn->abort_asked;
+    return conn->detached && !conn->listener && !given_up && close_delivering(conn);
+}
+
 static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;

@@ -97,9 +97,10 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn_choose_key(conn);
     dsn64 first = dsn_add(conn->local_idsn, 1);
     sendq_init(&conn->sendq, &host->tcp.env, host->chunks, first, config->send_limit);
-    conn->snd_nxt = conn->snd_edge = conn->repeated_end = conn->progress.una = first;
+    conn->snd_nxt = conn->snd_edge = conn->progress.una = first;
     carriers_init(&conn->carriers, &host->tcp.env, first);
     iset_init(&conn->reinject, &host->tcp.env, REINJECT_RANGES_MAX);
+    iset_init(&conn->repeated, &host->tcp.env, REINJECT_RANGES_MAX);
     reassembly_init(&conn->rx, &host->tcp.env, &host->nodes, dsn_at(1));
     conn->rx.node_limit = HW_MAX(conn->recv_limit / BYTES_PER_PIECE, PIECES_MIN);
     return conn;
@@ -135,6 +136,7 @@ void conn_free(struct conn *conn)
     sendq_destroy(&conn->sendq);
     reassembly_destroy(&conn->rx);
     iset_destroy(&conn->reinject);
+    iset_destroy(&conn->repeated);
     carriers_destroy(&conn->carriers);
     list_remove(&conn->link);
     list_remove(&conn->ready_link);
@@ -286,8 +288,10 @@ void conn_shutdown(struct conn *conn)
 
 void conn_fail(struct conn *conn, int error)
 {
-    if (conn->error == 0 && !(conn->fin_acked && conn->peer_fin_taken))
+    if (conn->error == 0 && !(conn->fin_acked && conn->peer_fin_taken)) {
+        count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, close_unfinished(conn));
         conn->error = error;
+    }
     conn_event(conn);
 }
 

@@ -143,7 +143,7 @@ struct conn {
     dsn64 snd_nxt;        /* next byte never sent */
     dsn64 snd_edge;       /* right edge of the peer's window */
     struct iset reinject; /* offsets from local_idsn of bytes to be sent again elsewhere */
-    dsn64 repeated_end;   /* no byte from here on was */
+    struct iset repeated; /* likewise, of those that were */
     struct carriers carriers;
     struct progress progress;
     bool fin_wanted, fin_sent, fin_acked;
@@ -286,15 +286,15 @@ void send_forget_reinjection(struct subflow *subflow);
 bool send_blocked_by_window(const struct conn *conn);
 /* May it carry data? */
 bool send_usable(const struct subflow *subflow);
-/* Is this byte of the stream outstanding on the subflow? */
+/* Is this byte of the stream outstanding on the subflow, or the rest of its mapping? */
 bool send_holds(const struct subflow *subflow, dsn64 at);
 
 /* ---- progress.c ---- */
 /* After anything that may have moved the DATA_ACK, or when data is outstanding again: sets its timer. */
 void progress_arm(struct conn *conn, uint64_t now_ns);
 void progress_on_timer(struct deadline *timer, uint64_t now_ns);
-/* A question is about to leave, or a DATA_FIN once more. False: there were too many; the subflows that answered, but not
- * that, or the connection are given up. */
+/* A question is about to leave, or a DATA_FIN once more. False: there were too many; the subflows that answered, but
+ * not that, or the connection are given up. */
 bool progress_asked(struct conn *conn, uint64_t now_ns);
 /* A segment came: it may be an answer. */
 void progress_note_answer(struct conn *conn, const struct tcp_segment *segment);
@@ -322,6 +322,8 @@ unsigned close_alive_subflows(const struct conn *conn);
 bool close_stranded(const struct conn *conn);
 /* Is some of the stream, or its end, not acknowledged yet? Whether the peer is there at all is for others to tell. */
 bool close_delivering(const struct conn *conn);
+/* Is it so, and the program is gone, so that only we care for it? */
+bool close_unfinished(const struct conn *conn);
 /* A subflow did not close in time. */
 void close_on_subflow_timer(struct subflow *subflow, uint64_t now_ns);
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);

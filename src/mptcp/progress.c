@@ -213,7 +213,8 @@ static void go_on_again(struct conn *conn)
 
 void progress_data_acked(struct conn *conn)
 {
-    uint32_t merit = carriers_acked(&conn->carriers, conn->sendq.una, conn->repeated_end);
+    uint32_t merit = carriers_acked(&conn->carriers, conn->sendq.una, &conn->repeated, conn->local_idsn);
+    iset_remove_below(&conn->repeated, conn->sendq.una.v - conn->local_idsn.v);
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         subflow->carried_again = false;

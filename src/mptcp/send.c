@@ -101,9 +101,8 @@ static bool send_reinjection(struct conn *conn, struct tx_batch *batch, uint64_t
         send_piece(conn, subflows[pick], dsn_add(conn->local_idsn, start), waiting, views[pick].room, batch, now_ns);
     if (len == 0)
         return false;
-    dsn64 first = dsn_add(conn->local_idsn, start);
-    conn->repeated_end = dsn_max(conn->repeated_end, dsn_add(first, len));
-    subflows[pick]->carried_again |= dsn_eq(first, conn->sendq.una);
+    (void)iset_add(&conn->repeated, start, start + len); /* full: it counts as carried once, to nobody's harm */
+    subflows[pick]->carried_again |= start == conn->sendq.una.v - conn->local_idsn.v;
     conn->reinjected_bytes += len;
     count(&conn->host->tcp.counters, COUNT_MPTCP_REINJECTIONS);
     iset_remove_below(&conn->reinject, start + len);
@@ -174,6 +173,17 @@ void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     }
 }
 
+/* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
+bool send_holds(const struct subflow *subflow, dsn64 at)
+{
+    for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
+        const struct tx_note *note = &txq_at(&subflow->tcp.txq, i)->note;
+        if (note->mapped && at.v - note->dsn < note->len)
+            return true;
+    }
+    return false;
+}
+
 /* The data range of a record, as offsets from our IDSN; empty when it maps nothing. */
 static struct range record_range(const struct conn *conn, const struct tx_record *record)
 {
@@ -181,18 +191,6 @@ static struct range record_range(const struct conn *conn, const struct tx_record
         return (struct range){0, 0};
     uint64_t start = record->note.dsn - conn->local_idsn.v + (record->ssn - record->note.ssn);
     return (struct range){start, start + record->len};
-}
-
-bool send_holds(const struct subflow *subflow, dsn64 at)
-{
-    const struct conn *conn = subflow->conn;
-    uint64_t offset = at.v - conn->local_idsn.v;
-    for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
-        struct range range = record_range(conn, txq_at(&subflow->tcp.txq, i));
-        if (range.start <= offset && offset < range.end)
-            return true;
-    }
-    return false;
 }
 
 void send_reinject(struct subflow *subflow)

@@ -1,6 +1,7 @@
 #include <hawser/host.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -146,38 +147,37 @@ static int host_receive(struct hawser_host *host, unsigned index, uint64_t now_n
     return count;
 }
 
-/* Sends packets in runs that leave by the same link. Returns 0 or -ENODEV. */
-static int host_transmit(struct hawser_host *host, const struct hawser_tx *packets, size_t count, uint64_t now_ns)
+static void host_lose_link(struct hawser_host *host, unsigned index)
 {
-    int result = 0;
+    host_detach(host, index);
+    host->links_failed++;
+}
+
+/* Sends packets in runs that leave by the same link. */
+static void host_transmit(struct hawser_host *host, const struct hawser_tx *packets, size_t count, uint64_t now_ns)
+{
     for (size_t i = 0, end; i < count; i = end) {
         unsigned index = packets[i].link;
         for (end = i + 1; end < count && packets[end].link == index; end++)
             ;
         CHECK(index < HOST_LINKS);
         struct link *link = host->ports[index].link;
-        if (!link) {
+        if (!link)
             host->gone.tx_errors += end - i;
-        } else if (link_transmit(link, packets + i, end - i, now_ns) < 0) {
-            host_detach(host, index);
-            result = -ENODEV;
-        }
+        else if (link_transmit(link, packets + i, end - i, now_ns) < 0)
+            host_lose_link(host, index);
     }
-    return result;
 }
 
-static int host_output(struct hawser_host *host, uint64_t now_ns)
+static void host_output(struct hawser_host *host, uint64_t now_ns)
 {
     struct hawser_tx packets[HOST_OUTPUT_BATCH];
-    int result = 0;
     host->output_left = true;
     for (unsigned batch = 0; batch < HOST_OUTPUT_BATCHES && host->output_left; batch++) {
         size_t count = hawser_stack_output(host->stack, packets, HOST_OUTPUT_BATCH, now_ns);
-        int error = host_transmit(host, packets, count, now_ns);
-        result = error ? error : result;
+        host_transmit(host, packets, count, now_ns);
         host->output_left = count == HOST_OUTPUT_BATCH;
     }
-    return result;
 }
 
 /*
@@ -202,10 +202,15 @@ static void host_arm_timer(struct hawser_host *host)
     host->armed_ns = deadline_ns;
 }
 
-/* Makes the descriptor readable for what no link and no timer would tell. */
-static void host_signal(struct hawser_host *host)
+/* Is there something to be done or told, beside what the links and the timer tell? */
+static bool host_wants_step(const struct hawser_host *host)
 {
-    bool wanted = host->output_left || hawser_stack_pending(host->stack);
+    return host->output_left || host->links_failed || hawser_stack_pending(host->stack);
+}
+
+/* Makes the descriptor readable, or no longer so. */
+static void host_signal(struct hawser_host *host, bool wanted)
+{
     uint64_t value = 1;
     if (wanted == host->signalled)
         return;
@@ -214,9 +219,8 @@ static void host_signal(struct hawser_host *host)
     host->signalled = wanted;
 }
 
-int hawser_host_step(struct hawser_host *host)
+static void host_turn(struct hawser_host *host)
 {
-    int result = 0;
     bool busy = true;
     for (unsigned round = 0; round < HOST_ROUNDS && busy; round++) {
         uint64_t now_ns = system_now();
@@ -225,18 +229,50 @@ int hawser_host_step(struct hawser_host *host)
             if (!host->ports[i].link)
                 continue;
             int count = host_receive(host, i, now_ns);
-            if (count < 0) {
-                host_detach(host, i);
-                result = count;
-            }
+            if (count < 0)
+                host_lose_link(host, i);
             busy |= count > 0;
         }
         if (hawser_stack_deadline(host->stack) <= now_ns)
             hawser_stack_advance(host->stack, now_ns);
-        int error = host_output(host, now_ns);
-        result = error ? error : result;
+        host_output(host, now_ns);
     }
     host_arm_timer(host);
-    host_signal(host);
-    return result;
+}
+
+int hawser_host_step(struct hawser_host *host)
+{
+    host_turn(host);
+    bool lost = host->links_failed > 0;
+    host->links_failed -= lost;
+    host_signal(host, host_wants_step(host));
+    return lost ? -ENODEV : 0;
+}
+
+/* Until there is work. 0, -ETIMEDOUT or -EINTR. */
+static int host_sleep(const struct hawser_host *host, uint64_t until_ns)
+{
+    struct pollfd p = {.fd = host->epoll_fd, .events = POLLIN};
+    uint64_t now_ns = system_now(), left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    struct timespec left = {(time_t)(left_ns / NS_PER_S), (long)(left_ns % NS_PER_S)};
+    int ready = left_ns ? ppoll(&p, 1, &left, NULL) : 0;
+    return ready > 0 ? 0 : ready < 0 ? -errno : -ETIMEDOUT;
+}
+
+int hawser_host_drain(struct hawser_host *host, uint64_t patience_ns, struct hawser_unfinished *left)
+{
+    uint64_t now_ns = system_now();
+    uint64_t until_ns = patience_ns < HAWSER_NEVER - now_ns ? now_ns + patience_ns : HAWSER_NEVER;
+    int error = 0;
+    hawser_stack_unfinished(host->stack, left);
+    uint64_t failed = left->failed;
+    do {
+        host_turn(host);
+        host_signal(host, host->output_left); /* not for events: nobody takes them here */
+        hawser_stack_unfinished(host->stack, left);
+        if (left->connections)
+            error = host_sleep(host, until_ns);
+    } while (left->connections && !error);
+    host_signal(host, host_wants_step(host));
+    return error ? error : left->failed != failed ? -ECONNRESET : 0;
 }

@@ -20,6 +20,7 @@ struct hawser_host {
     int epoll_fd, timer_fd, signal_fd;
     uint64_t armed_ns;                            /* when the timer fires; HAWSER_NEVER: not set */
     bool signalled;                               /* signal_fd is readable */
+    unsigned links_failed;                        /* and hawser_host_step() has not said so yet */
     bool output_left;                             /* the last step ended before the stack had sent all it wanted to */
     struct host_port ports[HOST_LINKS];           /* by the stack's link index */
     struct link_counters gone;                    /* of links that are no more */

@@ -328,6 +328,19 @@ void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns)
     deadline_run(&stack->host.tcp.timers, stack_time(stack, now_ns));
 }
 
+void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unfinished *out)
+{
+    const struct mp_host *host = &stack->host;
+    *out = (struct hawser_unfinished){.failed = host->tcp.counters.v[COUNT_MPTCP_UNDELIVERED]};
+    LIST_EACH (it, &host->connections) {
+        const struct conn *conn = LIST_ENTRY(it, struct conn, link);
+        if (!close_unfinished(conn))
+            continue;
+        out->connections++;
+        out->bytes += (uint64_t)dsn_diff(conn->sendq.end, conn->sendq.una);
+    }
+}
+
 bool hawser_stack_counter(const struct hawser_stack *stack, size_t i, struct hawser_counter *out)
 {
     if (i >= COUNTER_TOTAL)

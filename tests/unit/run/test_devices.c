@@ -10,6 +10,7 @@
 #include <linux/if_tun.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include <hawser/hawser.h>
 
@@ -194,6 +195,74 @@ static void a_deleted_device_is_told_once(void **state)
     hawser_host_free(host);
 }
 
+static void devices_deleted_together_are_told_one_by_one(void **state)
+{
+    (void)state;
+    need_namespace();
+    struct hawser_host *host = hawser_host_new(NULL);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
+    add_link(host, "tun,dev=hwb,addr=10.9.2.1/24");
+    hawser_host_step(host);
+    delete_device("hwa");
+    delete_device("hwb");
+    struct pollfd p = {.fd = hawser_host_fd(host), .events = POLLIN};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        assert_int_equal(hawser_host_step(host), -ENODEV);
+    }
+    assert_int_equal(hawser_host_step(host), 0);
+    assert_int_equal(poll(&p, 1, 50), 0);
+    hawser_host_free(host);
+}
+
+/* Exits: 0 when `bytes` bytes and the end of the stream came on the first connection. */
+static void receive_all(int server, size_t bytes)
+{
+    static char piece[65536];
+    alarm(60); /* whatever happens */
+    int sock = accept(server, NULL, NULL);
+    ssize_t n;
+    for (; (n = read(sock, piece, sizeof(piece))) > 0; bytes -= (size_t)n)
+        usleep(1000);
+    _exit(n == 0 && bytes == 0 ? 0 : 1);
+}
+
+/* The program closes, drains and is gone; the peer, another program, gets everything. */
+static void a_drained_host_leaves_nobody_waiting(void **state)
+{
+    (void)state;
+    need_namespace();
+    static const uint8_t bytes[1000000];
+    struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons(5000)};
+    struct hawser_addr remote;
+    struct hawser_conn *conn;
+    struct hawser_unfinished left;
+    int server = socket(AF_INET, SOCK_STREAM, 0), status;
+    local.sin_addr.s_addr = htonl(0xc0000202); /* 192.0.2.2 */
+    assert_int_equal(system("ip link set lo up && ip addr add 192.0.2.2/32 dev lo"), 0);
+    assert_int_equal(bind(server, (struct sockaddr *)&local, sizeof(local)), 0);
+    assert_int_equal(listen(server, 1), 0);
+    pid_t child = fork();
+    if (child == 0)
+        receive_all(server, sizeof(bytes));
+
+    struct hawser_host *host = hawser_host_new(NULL);
+    struct pollfd p = {.fd = hawser_host_fd(host), .events = POLLIN};
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
+    assert_int_equal(hawser_addr_parse(&remote, "192.0.2.2", 5000), 0);
+    assert_int_equal(hawser_connect(hawser_host_stack(host), &remote, NULL, hawser_host_now(host), &conn), 0);
+    do
+        assert_int_equal(hawser_host_step(host), 0);
+    while (!hawser_next_event(hawser_host_stack(host)) && poll(&p, 1, 5000) > 0);
+    assert_int_equal(hawser_send(conn, bytes, sizeof(bytes)), sizeof(bytes));
+    hawser_close(conn);
+    assert_int_equal(hawser_host_drain(host, UINT64_C(60000000000), &left), 0);
+    hawser_host_free(host);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(server);
+}
+
 static void persist(const char *device, bool on)
 {
     struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
@@ -226,9 +295,14 @@ static void a_persistent_device_is_put_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(devices_come_up_and_go_with_the_host), cmocka_unit_test(refused_links_leave_nothing),
-        cmocka_unit_test(the_kernel_reaches_the_stack),         cmocka_unit_test(a_deleted_device_is_told_once),
-        cmocka_unit_test(a_persistent_device_is_put_back),      cmocka_unit_test(addresses_of_the_kernel_are_refused),
+        cmocka_unit_test(devices_come_up_and_go_with_the_host),
+        cmocka_unit_test(refused_links_leave_nothing),
+        cmocka_unit_test(the_kernel_reaches_the_stack),
+        cmocka_unit_test(a_deleted_device_is_told_once),
+        cmocka_unit_test(devices_deleted_together_are_told_one_by_one),
+        cmocka_unit_test(a_drained_host_leaves_nobody_waiting),
+        cmocka_unit_test(a_persistent_device_is_put_back),
+        cmocka_unit_test(addresses_of_the_kernel_are_refused),
         cmocka_unit_test(a_bare_namespace_has_no_addresses),
     };
     return cmocka_run_group_tests(tests, group_setup, NULL);

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include <hawser/hawser.h>
 
@@ -81,17 +83,19 @@ static void step_both(struct pair *p)
     }
 }
 
-static void open_connection(struct pair *p)
+static void open_connection_as(struct pair *p, const struct hawser_conn_options *options)
 {
     struct hawser_addr any = {.port = PORT}, remote = addr_of("10.1.0.2", PORT);
     assert_int_equal(hawser_listen(hawser_host_stack(p->b), &any, 1, NULL, &p->listener), 0);
-    assert_int_equal(hawser_connect(hawser_host_stack(p->a), &remote, NULL, hawser_host_now(p->a), &p->from), 0);
+    assert_int_equal(hawser_connect(hawser_host_stack(p->a), &remote, options, hawser_host_now(p->a), &p->from), 0);
     hawser_host_step(p->a);
     while (hawser_accept(p->listener, &p->to) != 0)
         run(p);
     while (!(hawser_conn_ready(p->from) & HAWSER_CONNECTED))
         run(p);
 }
+
+static void open_connection(struct pair *p) { open_connection_as(p, NULL); }
 
 /* Each host is stepped only when its own descriptor says so: enough for a stream to arrive whole. */
 static void a_stream_arrives_driven_by_the_descriptors(void **state)
@@ -226,6 +230,108 @@ static void output_that_is_left_keeps_the_descriptor_readable(void **state)
     teardown(&p, true);
 }
 
+/* A program sends, closes and ends: once the host is drained all has arrived, and nothing before says so. */
+static void a_host_is_drained_before_it_ends(void **state)
+{
+    (void)state;
+    static uint8_t sent[1000000], got[1000001];
+    for (int plain = 0; plain < 2; plain++) {
+        const struct hawser_conn_options options = {.size = sizeof(options), .no_mptcp = plain};
+        struct hawser_unfinished left;
+        size_t arrived = 0;
+        ssize_t n;
+        int error;
+        struct pair p;
+        setup(&p, false);
+        open_connection_as(&p, &options);
+        memset(sent, 7 + plain, sizeof(sent));
+        assert_int_equal(hawser_send(p.from, sent, sizeof(sent)), sizeof(sent));
+        assert_int_equal(hawser_host_drain(p.a, 0, &left), 0); /* it is not closed: that is the program's affair */
+        hawser_close(p.from);
+        while ((error = hawser_host_drain(p.a, 0, &left)) != 0) {
+            assert_int_equal(error, -ETIMEDOUT);
+            assert_int_equal(left.connections, 1);
+            assert_true(left.bytes <= sizeof(sent) - arrived);
+            assert_true(readable(p.a, PATIENCE_MS) || readable(p.b, 0));
+            hawser_host_step(p.b);
+            while ((n = hawser_recv(p.to, got + arrived, sizeof(got) - arrived)) > 0)
+                arrived += (size_t)n;
+        }
+        assert_int_equal(left.connections + left.bytes + left.failed, 0);
+        hawser_host_free(p.a);
+        while ((n = hawser_recv(p.to, got + arrived, sizeof(got) - arrived)) > 0)
+            arrived += (size_t)n;
+        assert_int_equal(n, 0);
+        assert_int_equal(arrived, sizeof(sent));
+        assert_memory_equal(got, sent, sizeof(sent));
+        hawser_host_free(p.b);
+    }
+}
+
+/* The peer does not even acknowledge: patience ends, and what is left is told. Events of others wait meanwhile. */
+static void a_drain_without_an_end_says_what_is_left(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[1000000];
+    struct hawser_unfinished left;
+    struct hawser_conn *waiting;
+    struct hawser_addr nobody = addr_of("10.1.0.2", PORT + 1);
+    struct pair p;
+    setup(&p, false);
+    open_connection(&p);
+    assert_int_equal(hawser_connect(hawser_host_stack(p.a), &nobody, NULL, hawser_host_now(p.a), &waiting), 0);
+    step_both(&p); /* refused: an event */
+    assert_int_equal(hawser_send(p.from, bytes, sizeof(bytes)), sizeof(bytes));
+    hawser_close(p.from);
+    assert_int_equal(hawser_host_drain(p.a, 50000000, &left), -ETIMEDOUT);
+    assert_int_equal(left.connections, 1);
+    assert_int_equal(left.bytes, sizeof(bytes));
+    assert_true(readable(p.a, 0));
+    assert_ptr_equal(hawser_next_event(hawser_host_stack(p.a)), waiting);
+    teardown(&p, true);
+}
+
+static void a_drain_tells_of_failure(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[1000000];
+    struct hawser_unfinished left;
+    struct pair p;
+    setup(&p, false);
+    open_connection(&p);
+    assert_int_equal(hawser_send(p.from, bytes, sizeof(bytes)), sizeof(bytes));
+    hawser_close(p.from);
+    hawser_abort(p.to);
+    hawser_host_step(p.b);
+    assert_int_equal(hawser_host_drain(p.a, HAWSER_NEVER, &left), -ECONNRESET);
+    assert_int_equal(left.connections, 0);
+    assert_int_equal(left.failed, 1);
+    assert_int_equal(hawser_host_drain(p.a, HAWSER_NEVER, &left), 0); /* told */
+    assert_int_equal(left.failed, 1);
+    teardown(&p, true);
+}
+
+static void ignore_signal(int number) { (void)number; }
+
+static void a_signal_ends_a_drain(void **state)
+{
+    (void)state;
+    struct hawser_unfinished left;
+    struct sigaction action = {.sa_handler = ignore_signal};
+    struct itimerval soon = {.it_value.tv_usec = 20000, .it_interval.tv_usec = 20000}, never = {0};
+    struct pair p;
+    setup(&p, false);
+    open_connection(&p);
+    assert_int_equal(hawser_send(p.from, "x", 1), 1);
+    hawser_close(p.from);
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    assert_int_equal(hawser_host_drain(p.a, HAWSER_NEVER, &left), -EINTR);
+    setitimer(ITIMER_REAL, &never, NULL);
+    assert_int_equal(left.connections, 1);
+    teardown(&p, true);
+}
+
 static void an_idle_host_sleeps(void **state)
 {
     (void)state;
@@ -334,6 +440,10 @@ int main(void)
         cmocka_unit_test(waiting_connections_keep_the_descriptor_readable),
         cmocka_unit_test(memory_that_comes_back_wakes_who_was_refused),
         cmocka_unit_test(output_that_is_left_keeps_the_descriptor_readable),
+        cmocka_unit_test(a_host_is_drained_before_it_ends),
+        cmocka_unit_test(a_drain_without_an_end_says_what_is_left),
+        cmocka_unit_test(a_drain_tells_of_failure),
+        cmocka_unit_test(a_signal_ends_a_drain),
         cmocka_unit_test(an_idle_host_sleeps),
         cmocka_unit_test(the_timer_wakes_the_host),
         cmocka_unit_test(bad_pairs_are_refused_and_leave_nothing),

@@ -150,6 +150,17 @@ static void forget_all_timers(struct plant *plant)
         deadline_set(timers, timers->heap[0], TIME_NEVER);
 }
 
+/* The first subflow delivers all it is given, and is said not to. */
+static void suspect_a_path(struct plant *plant)
+{
+    struct conn *conn = conn_of(plant->host);
+    struct list *first = conn ? list_first(&conn->subflows) : NULL;
+    if (!first)
+        return;
+    subflow_at(first)->suspect_since_ns = 1;
+    progress_arm(conn, plant->stage->world.now_ns);
+}
+
 static void hold_a_buffer(struct plant *plant)
 {
     if (!plant->held)
@@ -253,6 +264,7 @@ static const struct bug bugs[] = {
     {"a transmit record is never given back", "teardown", .meddle = hold_a_record, .at_ns = 300 * MS,
      .undo = let_the_record_go},
     {"an object is never freed", "nothing-leaks", .meddle = forget_to_free, .at_ns = 300 * MS},
+    {"a healthy path is given up", "path-given-up", .meddle = suspect_a_path, .at_ns = 300 * MS},
     {"memory is hoarded", "memory-bound", .meddle = hoard, .at_ns = 300 * MS},
 };
 

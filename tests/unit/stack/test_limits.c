@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
 #include "peer.h"
 #include "world.h"
 
@@ -95,7 +96,8 @@ static struct hawser_conn *next_event(struct world *w) { return hawser_next_even
 
 static void setup_hunger(struct world *w, uint32_t chunks, struct hawser_conn *conns[], unsigned n)
 {
-    struct hawser_stack_options small = {.size = sizeof small, .max_memory_bytes = chunks * CHUNK_BYTES};
+    struct hawser_stack_options small = {
+        .size = sizeof small, .max_memory_bytes = (chunks + HW_MAX(chunks, 3u)) * CHUNK_BYTES}; /* half for copies */
     struct hawser_listener *listener;
     struct hawser_conn *accepted;
     world_init(w, 52, 1, 1, false, &small, NULL);
