@@ -10,7 +10,8 @@
 #define RESEND_MIN_NS (50 * NS_PER_MS)
 #define RESEND_MAX_NS (500 * NS_PER_MS)
 #define BURST 8u
-#define TRIES_MAX 200u
+/* As long as any receiver may be out of memory because of others, whom TCP gives two minutes. */
+#define GIVE_UP_NS (240 * NS_PER_S)
 
 enum { OPT_WSCALE = 3, OPT_TIMESTAMPS = 8, TIMESTAMPS_LEN = 10 };
 #define RESEND_NS (300 * NS_PER_MS)
@@ -220,7 +221,7 @@ static void proxy_on_time(struct box *box, uint64_t now_ns)
     struct proxy *p = proxy_of(box);
     unsigned sent = 0;
     struct list *first;
-    while ((first = list_first(&p->kept)) && packet_at(first)->queued_ns / 2 >= TRIES_MAX &&
+    while ((first = list_first(&p->kept)) && packet_at(first)->queued_ns / 2 >= GIVE_UP_NS / patience(p) &&
            packet_at(first)->at_ns <= now_ns)
         forget(p, packet_at(first)); /* nobody is there any more */
     if (first && packet_at(first)->at_ns <= now_ns)
