@@ -140,8 +140,11 @@ static bool loses(struct lane *lane)
     return chance(lane, DRAW_LOSS, lane->bad_state ? loss->bad_ppm : loss->good_ppm);
 }
 
+/* Once: two flipped bits may cancel out in the checksum, and then no transport could tell. */
 static void corrupt(struct lane *lane, struct packet *packet)
 {
+    if (packet->damaged)
+        return;
     packet_settle(packet);
     uint64_t bit = prng_below(&lane->rng[DRAW_CORRUPT], packet->len * BITS);
     packet->data[bit / BITS] ^= (uint8_t)(1u << bit % BITS);

@@ -89,7 +89,8 @@ static void check_given_up(const struct judge_host *at)
     bool excused = s->box_count > 0;
     for (size_t i = 0; i < s->host_count; i++)
         excused |= s->hosts[i].options.max_memory_bytes || s->hosts[i].memory_limit_bytes || s->hosts[i].refuse_ppm;
-    uint64_t given_up = host_counter(at->host, "mptcp.subflows_given_up") + host_counter(at->host, "drop.unmapped_data");
+    uint64_t given_up =
+        host_counter(at->host, "mptcp.subflows_given_up") + host_counter(at->host, "drop.unmapped_data");
     if (given_up && !excused)
         world_violation(at->all->world, "path-given-up", "%s gave up %" PRIu64 " subflows with which nothing was wrong",
                         at->host->node.name, given_up);
