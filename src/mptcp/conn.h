@@ -89,7 +89,7 @@ struct progress {
     uint64_t una_since_ns;
     uint64_t asked_since_ns; /* the first question, or repetition, that the peer did not answer by progress; 0: none */
     uint32_t questions;      /* since then */
-    uint8_t answers;         /* bare acknowledgements since then, up to 255 */
+    uint8_t answers;         /* bare acknowledgements that tell that the peer heard it, up to 255 */
     bool answers_with_options;
     uint32_t again;  /* bytes that were sent again last; 0: it is not recovering */
     dsn64 again_end; /* where they end */
@@ -297,7 +297,7 @@ void progress_on_timer(struct deadline *timer, uint64_t now_ns);
  * not that, or the connection are given up. */
 bool progress_asked(struct conn *conn, uint64_t now_ns);
 /* A segment came: it may be an answer. */
-void progress_note_answer(struct conn *conn, const struct tcp_segment *segment);
+void progress_note_answer(struct subflow *subflow, const struct tcp_segment *segment);
 /* The peer acknowledged data, or the DATA_FIN, for the first time. */
 void progress_made(struct conn *conn);
 void progress_data_acked(struct conn *conn);

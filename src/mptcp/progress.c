@@ -165,10 +165,11 @@ bool progress_asked(struct conn *conn, uint64_t now_ns)
     return false;
 }
 
-void progress_note_answer(struct conn *conn, const struct tcp_segment *segment)
+void progress_note_answer(struct subflow *subflow, const struct tcp_segment *segment)
 {
-    struct progress *p = &conn->progress;
-    if (p->asked_since_ns == 0 || segment->payload.len || segment->header.flags & (TCP_SYN | TCP_FIN | TCP_RST))
+    struct progress *p = &subflow->conn->progress;
+    if (p->asked_since_ns == 0 || segment->payload.len || segment->header.flags & (TCP_SYN | TCP_FIN | TCP_RST) ||
+        !tcp_echoes_since(&subflow->tcp, segment, p->asked_since_ns))
         return;
     if (p->answers < UINT8_MAX)
         p->answers++;
@@ -181,11 +182,14 @@ void progress_made(struct conn *conn)
     conn->progress.questions = 0;
 }
 
-/* Asks for a DATA_ACK. */
+/* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp tells
+ * what was asked. */
 static void ask(struct conn *conn)
 {
-    EACH_SUBFLOW (it, conn)
+    EACH_SUBFLOW (it, conn) {
+        tcp_signal_now(&subflow_at(it)->tcp);
         tcp_probe_now(&subflow_at(it)->tcp);
+    }
 }
 
 static void send_again(struct conn *conn, uint64_t bytes)

@@ -177,7 +177,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     if (conn->mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = conn->confirmed, taken = true;
-    progress_note_answer(conn, segment);
+    progress_note_answer(subflow, segment);
     if (mptcp_has(mp, MPTCP_DSS))
         taken = take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))

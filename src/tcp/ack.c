@@ -85,6 +85,13 @@ static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d
     d->advanced = true;
 }
 
+bool tcp_echoes_since(const struct tcp *tcp, const struct tcp_segment *segment, uint64_t since_ns)
+{
+    const struct tcp_options *o = segment->options;
+    return tcp->timestamps && o->present & TCP_OPT_TIMESTAMPS &&
+           (int32_t)(o->ts_ecr - tcp_timestamp(tcp, since_ns)) >= 0;
+}
+
 /* RFC 7323 4.1: the echo tells the round trip even of what was sent twice, to a millisecond. */
 static uint64_t rtt_by_timestamp(const struct tcp *tcp, const struct delivery *d, uint64_t now_ns)
 {

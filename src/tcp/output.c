@@ -287,14 +287,14 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     if (tcp->txq.lost_bytes)
         retransmit_lost(tcp, batch, now_ns);
     send_fin(tcp, batch, now_ns);
+    if ((tcp->ack_now || tcp->signal_now) && tcp->state >= TCPS_ESTABLISHED && !tx_batch_full(batch)) {
+        tcp->signal_now = false;
+        emit(tcp, NULL, tcp->snd_nxt, TCP_ACK, batch, now_ns);
+    }
     if (tcp->probe_wanted && !tx_batch_full(batch)) {
         tcp->probe_wanted = false;
         /* An old sequence number takes no space and draws an acknowledgement with the window (RFC 9293 3.8.6.1). */
         emit(tcp, NULL, tcp->snd_una - 1, TCP_ACK, batch, now_ns);
-    }
-    if ((tcp->ack_now || tcp->signal_now) && tcp->state >= TCPS_ESTABLISHED && !tx_batch_full(batch)) {
-        tcp->signal_now = false;
-        emit(tcp, NULL, tcp->snd_nxt, TCP_ACK, batch, now_ns);
     }
     tcp_timers_arm(tcp);
 }
