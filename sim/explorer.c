@@ -113,6 +113,7 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
         return;
     bool needed = path == p->first && !(loses_options(what) ? p->joined : p->established);
     e->hurt[path->number] = true;
+    e->stage->meddled |= what != DEVIATE_BLACK_HOLE;
     if (needed || !has_good_path(e, now_ns))
         e->stage->must_complete = false;
 }

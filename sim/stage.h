@@ -27,6 +27,7 @@ struct stage {
     struct stage_address *address_changes;
     struct list watchers;
     bool must_complete; /* as in the scenario; a watcher that changes the story may decide otherwise */
+    bool meddled;       /* a watcher did to a path what else only middleboxes do */
 };
 
 /* Builds the world of a scenario that scenario_check() passed. */

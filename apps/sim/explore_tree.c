@@ -176,6 +176,8 @@ static void play(struct player *p, struct explore_verdict *verdict)
     if (recorder)
         stage_watch(stage, recorder);
     stage_watch(stage, explorer_new(&options));
+    if (plan->prepare)
+        plan->prepare(stage, plan->ctx);
     stage_run(stage);
     verdict->good = stage_close(stage);
     snprintf(verdict->rule, sizeof verdict->rule, "%s", stage->world.first_rule);

@@ -31,6 +31,9 @@ struct explore_plan {
     unsigned packets, deviations, jobs;
     const struct explored_story *only; /* this story and no other, its packets printed; NULL: all */
     const char *capture;               /* of the only story; NULL: none */
+    /* Changes the stage before anything happens on it, for all stories; NULL: it stays as it is. */
+    void (*prepare)(struct stage *stage, void *ctx);
+    void *ctx;
 };
 
 struct explore_tree {
