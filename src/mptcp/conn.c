@@ -260,8 +260,9 @@ void conn_consumed(struct conn *conn)
     if (conn->peer_fin_taken || (conn->peer_fin_known && dsn_le(conn->peer_fin, conn->rcv_edge)))
         return; /* all that will come has room, so no window matters, and the peer may be gone already */
     /* Tell the peer once the window opens by a fair step (RFC 9293 3.8.6.2.2). */
-    int64_t opened = dsn_diff(dsn_add(conn->rx.read_next, conn->recv_limit), conn->rcv_edge);
-    if (opened < (int64_t)HW_MIN(conn->recv_limit / 2, 256u * 1024))
+    uint32_t limit = receive_limit(conn);
+    int64_t opened = dsn_diff(dsn_add(conn->rx.read_next, limit), conn->rcv_edge);
+    if (opened < (int64_t)HW_MIN(limit / 2, 256u * 1024))
         return;
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it)->tcp.state >= TCPS_ESTABLISHED)

@@ -260,6 +260,8 @@ bool signal_allowed(const struct subflow *subflow);
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
 void receive_progress(struct tcp *tcp, uint64_t now_ns);
 uint32_t receive_window(struct conn *conn, uint32_t segment_bytes);
+/* Most bytes that the peer may now have sent ahead of the application. */
+uint32_t receive_limit(const struct conn *conn);
 /* One past what arrived in order, the DATA_FIN included. */
 dsn64 receive_next(const struct conn *conn);
 void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window);

@@ -36,6 +36,7 @@ static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
         count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
         return false;
     }
+    conn->host->pressed = buf_is_scarce(bytes.buf);
     if (is_too_early(conn, dsn, bytes)) {
         count(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
         return false;

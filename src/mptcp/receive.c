@@ -3,13 +3,26 @@
 
 #include "mptcp/conn.h"
 
+/* A window of less would not carry one super-segment. */
+#define SHARE_MIN UINT64_C(65536)
+
 dsn64 receive_next(const struct conn *conn) { return dsn_add(reassembly_next(&conn->rx), conn->peer_fin_taken); }
+
+/* When memory is scarce no connection is offered more than its share of it. */
+uint32_t receive_limit(const struct conn *conn)
+{
+    const struct mp_host *host = conn->host;
+    if (!host->pressed)
+        return conn->recv_limit;
+    uint64_t share = buf_pool_bytes(host->copies) / host->conns.in_use;
+    return (uint32_t)HW_MIN(HW_MAX(share, SHARE_MIN), (uint64_t)conn->recv_limit);
+}
 
 /* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back. RFC 9293 3.8.6.2.2: nor does it
  * move forward by less than a segment, or half of the buffer where that is less. */
 uint32_t receive_window(struct conn *conn, uint32_t segment_bytes)
 {
-    dsn64 edge = dsn_add(conn->rx.read_next, conn->recv_limit);
+    dsn64 edge = dsn_add(conn->rx.read_next, receive_limit(conn));
     if (dsn_diff(edge, conn->rcv_edge) >= (int64_t)HW_MIN(conn->recv_limit / 2, segment_bytes))
         conn->rcv_edge = edge;
     int64_t window = dsn_diff(conn->rcv_edge, reassembly_next(&conn->rx));
