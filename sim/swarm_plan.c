@@ -87,6 +87,22 @@ static void choose_flow(struct swarm_plan *plan, struct prng *rng, unsigned inde
     }
 }
 
+static bool is_kind(const struct swarm_fault *fault, const char *kind)
+{
+    return is_box_fault(fault) && strcmp(fault->box.kind, kind) == 0;
+}
+
+/* A proxy that acknowledged bytes and throws them away because somebody forged a RST: no end can ever know. */
+static void keep_liars_apart(struct swarm_plan *plan)
+{
+    bool resets = false;
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        resets |= is_kind(&plan->faults[i], "rst-injector");
+    for (unsigned i = 0; resets && i < plan->fault_count; i++)
+        if (is_kind(&plan->faults[i], "acking-proxy"))
+            plan->faults[i].enabled = false;
+}
+
 void swarm_plan_make(struct swarm_plan *plan, uint64_t seed)
 {
     struct prng rng;
@@ -109,6 +125,7 @@ void swarm_plan_make(struct swarm_plan *plan, uint64_t seed)
     for (unsigned i = 0; i < flows; i++)
         choose_flow(plan, &rng, i);
     swarm_draw_faults(plan, &rng);
+    keep_liars_apart(plan);
 }
 
 void swarm_plan_fini(struct swarm_plan *plan) { scenario_fini(&plan->base); }

@@ -66,7 +66,8 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
     bool last = close_alive_subflows(conn) == 0;
     if (last) {
         int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
-        /* RFC 9293 3.10.7.4: as in LAST-ACK, a RST for the end of the stream comes from a peer that knows it is over. */
+        /* RFC 9293 3.10.7.4: as in LAST-ACK, a RST for the end of the stream comes from a peer that knows it is over.
+         */
         bool all_acked = dsn_eq(conn->sendq.una, conn->sendq.end);
         bool in_order = subflow->tcp.error == 0 || (subflow->tcp.error == -ECONNRESET && all_acked);
         bool over = conn->fin_sent && conn->peer_fin_taken && in_order;

@@ -64,6 +64,8 @@ struct subflow {
     bool stale;                 /* timed out, and nothing acknowledged since */
     bool carried_again;         /* it was given the oldest missing byte, which others had carried */
     uint64_t suspect_since_ns;  /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
+    uint8_t strikes;            /* suspicions in a row */
+    uint64_t dss_ns;            /* the last DSS came on it then */
     uint64_t unmapped_since_ns; /* payload that came in order waits for its mapping; 0: none does */
     uint8_t local_id, remote_id;
     uint32_t local_nonce, remote_nonce;
@@ -75,10 +77,11 @@ struct subflow {
     struct deadline timer;             /* its proof or MP_FAIL goes out again; or it has to be closed */
     struct rxmap maps;
     struct assembly assembly;
-    struct holdq held; /* payload without its mapping, or waiting for a checksum */
-    bool heard;        /* a DSS came on it */
-    bool failed;       /* a checksum did: the RST says so by MP_FAIL */
-    bool failing;      /* a checksum did, on the only subflow: MP_FAIL asks the peer to fall back (RFC 8684 3.7) */
+    uint64_t swallowed_to; /* payload before was forgotten, for want of memory: a mapping is held whole or not at all */
+    struct holdq held;     /* payload without its mapping, or waiting for a checksum */
+    bool heard;            /* a DSS came on it */
+    bool failed;           /* a checksum did: the RST says so by MP_FAIL */
+    bool failing;          /* a checksum did, on the only subflow: MP_FAIL asks the peer to fall back (RFC 8684 3.7) */
     dsn64 fail_dsn;
 };
 

@@ -36,11 +36,6 @@ static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
         count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
         return false;
     }
-    conn->host->pressed = buf_is_scarce(bytes.buf);
-    if (is_too_early(conn, dsn, bytes)) {
-        count(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
-        return false;
-    }
     if (reassembly_insert(&conn->rx, dsn, bytes) < 0) {
         count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
         return false;
@@ -52,6 +47,25 @@ static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
 /* RFC 8684 3.3.2: the peer keeps what was not acknowledged at the data level and sends it again. For sure only where
  * another subflow shows that options pass; and bytes that one subflow has SACKed only its own peer would send again. */
 static bool may_shed(const struct conn *conn) { return conn->mode == CONN_MPTCP && conn->multipath; }
+
+enum admission {
+    ADMIT,
+    REFUSE,  /* it counts as not arrived */
+    SWALLOW, /* acknowledged on its subflow and forgotten */
+};
+
+/* Behind a gap, and memory is scarce: what the subflow itself waits for next must go, or what closes the gap could not
+ * get past it. */
+static enum admission admit(struct subflow *subflow, dsn64 dsn, struct slice bytes, bool in_order)
+{
+    struct conn *conn = subflow->conn;
+    conn->host->pressed = buf_is_scarce(bytes.buf);
+    if (!is_too_early(conn, dsn, bytes))
+        return ADMIT;
+    bool gone = in_order && may_shed(conn);
+    count(&conn->host->tcp.counters, gone ? COUNT_LIMIT_DISORDER_DROPPED : COUNT_LIMIT_DISORDER);
+    return gone ? SWALLOW : REFUSE;
+}
 
 bool place_shed(struct mp_host *host)
 {
@@ -175,34 +189,65 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
     return true;
 }
 
-/* Is there room for payload that a checksum holds back? */
-static bool may_hold(struct subflow *subflow, uint64_t ssn, struct slice *bytes)
+/* Payload of a mapping that nobody waits for: its last bytes will not be missed by those that were held. */
+static void swallow(struct subflow *subflow, const struct mapping *map)
 {
-    struct conn *conn = subflow->conn;
-    const struct mapping *map = rxmap_find(&subflow->maps, ssn);
-    bool in_order = ssn <= subflow->tcp.rx.next, part = map && map->len && ssn + bytes->len <= mapping_end(map);
-    bool room = in_order || !buf_is_scarce(bytes->buf);
-    if (room && map && map->len && is_too_early(conn, map->dsn, *bytes))
-        room = false;
-    if (room && in_order && part && bytes->len < map->len)
-        room = gather(subflow, map, ssn, bytes);
-    if (!room)
-        count(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
-    return room;
+    uint64_t ssn;
+    struct slice bytes;
+    subflow->swallowed_to = mapping_end(map);
+    while (holdq_take(&subflow->held, map->ssn, subflow->swallowed_to, &ssn, &bytes))
+        hawser_buf_unref(bytes.buf);
 }
 
-static void place_checked(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+/* Whether to hold the part of a mapping for its checksum; moves it to where the rest will come. */
+static enum admission admit_part(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice *part)
 {
-    uint64_t end = ssn + bytes.len;
-    hold(subflow, ssn, bytes, now_ns);
-    while (ssn < end && subflow->tcp.state != TCPS_CLOSED) { /* a merged segment may span mappings */
-        const struct mapping *map = rxmap_find(&subflow->maps, ssn);
-        if (!map)
-            return;
-        uint64_t next = mapping_end(map);
-        place_mapped(subflow, map, now_ns);
-        ssn = next;
+    bool begun = subflow->assembly.buf && subflow->assembly.ssn == map->ssn, whole = part->len == map->len;
+    bool in_order = ssn <= subflow->tcp.rx.next;
+    enum admission verdict = begun ? ADMIT : admit(subflow, map->dsn, *part, in_order);
+    bool room = in_order ? whole || gather(subflow, map, ssn, part) : !buf_is_scarce(part->buf);
+    if (verdict == ADMIT && !room) {
+        count(&subflow->conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
+        verdict = REFUSE;
     }
+    return verdict;
+}
+
+/* A merged segment may span mappings; it is taken or refused as a whole. */
+static bool place_checked(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+{
+    bool first = true;
+    while (bytes.len && subflow->tcp.state != TCPS_CLOSED) {
+        const struct mapping *map = rxmap_find(&subflow->maps, ssn);
+        if (!map || !map->len) {
+            hold(subflow, ssn, bytes, now_ns);
+            return true;
+        }
+        uint32_t len = (uint32_t)HW_MIN(bytes.len, mapping_end(map) - ssn);
+        struct slice part = slice_sub(bytes, 0, len);
+        bool gone = ssn < subflow->swallowed_to;
+        enum admission verdict = gone ? SWALLOW : admit_part(subflow, map, ssn, &part);
+        if (verdict == REFUSE && first)
+            return false;
+        if (verdict == SWALLOW || (verdict == REFUSE && may_shed(subflow->conn))) {
+            swallow(subflow, map);
+        } else {
+            hold(subflow, ssn, part, now_ns);
+            place_mapped(subflow, map, now_ns);
+        }
+        first = false;
+        ssn += len;
+        bytes = slice_sub(bytes, len, bytes.len - len);
+    }
+    return true;
+}
+
+/* False when there is no room. */
+static bool place_part(struct subflow *subflow, uint64_t ssn, dsn64 dsn, struct slice bytes)
+{
+    bool in_order = subflow->conn->mode == CONN_MPTCP && ssn <= subflow->tcp.rx.next;
+    enum admission verdict = admit(subflow, dsn, bytes, in_order);
+    return verdict == SWALLOW || (verdict == ADMIT && deliver(subflow->conn, dsn, bytes));
 }
 
 bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
@@ -210,13 +255,9 @@ bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t n
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
     if (conn->mode == CONN_PLAIN)
-        return deliver(conn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
-    if (conn->checksums) {
-        if (!may_hold(subflow, ssn, &bytes))
-            return false;
-        place_checked(subflow, ssn, bytes, now_ns);
-        return true;
-    }
+        return place_part(subflow, ssn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
+    if (conn->checksums)
+        return place_checked(subflow, ssn, bytes, now_ns);
     while (bytes.len) {
         const struct mapping *map = rxmap_find(&subflow->maps, ssn);
         if (!map) {
@@ -224,7 +265,7 @@ bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t n
             return true;
         }
         uint32_t len = (uint32_t)HW_MIN(bytes.len, mapping_end(map) - ssn);
-        if (!deliver(conn, dsn_add(map->dsn, ssn - map->ssn), slice_sub(bytes, 0, len)))
+        if (!place_part(subflow, ssn, dsn_add(map->dsn, ssn - map->ssn), slice_sub(bytes, 0, len)))
             return false;
         ssn += len;
         bytes = slice_sub(bytes, len, bytes.len - len);

@@ -11,6 +11,8 @@
 #define TERM_TIMEOUTS 3u
 #define PATH_TERM_MAX_NS (5 * NS_PER_S)
 #define CONNECTION_TERM_MAX_NS (10 * NS_PER_S)
+/* Suspicions after which no explanation counts any more. */
+#define STRIKES_MAX 16u
 /* And so many answers that say nothing of what was asked. */
 #define ANSWERS_ENOUGH 3u
 
@@ -65,13 +67,24 @@ static void suspect_carriers(struct conn *conn, uint64_t now_ns)
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         bool carried = subflow->slot == first || subflow->carried_again;
-        if (carried && is_trusted(subflow))
+        if (carried && is_trusted(subflow)) {
             subflow->suspect_since_ns = now_ns;
+            if (subflow->strikes < STRIKES_MAX)
+                subflow->strikes++;
+        }
     }
     if (any_trusted(conn))
         return;
     EACH_SUBFLOW (it, conn)
         subflow_at(it)->suspect_since_ns = 0;
+}
+
+/* A peer that says so by a DSS on this very subflow may have had no memory for its bytes: it is tried again, but not
+ * for ever. */
+static bool is_useless(const struct conn *conn, const struct subflow *subflow)
+{
+    bool explained = subflow->dss_ns > subflow->suspect_since_ns && subflow->strikes < STRIKES_MAX;
+    return any_trusted(conn) && !explained;
 }
 
 /* What a middlebox did to this subflow cannot be mended here (RFC 8684 3.7), and others are at hand or nothing is lost.
@@ -85,7 +98,7 @@ static void judge_paths(struct conn *conn, uint64_t now_ns)
             place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
         if (subflow->suspect_since_ns == 0 || now_ns - subflow->suspect_since_ns < term)
             continue;
-        if (any_trusted(conn))
+        if (is_useless(conn, subflow))
             place_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
         else
             subflow->suspect_since_ns = 0;
@@ -182,8 +195,8 @@ void progress_made(struct conn *conn)
     conn->progress.questions = 0;
 }
 
-/* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp tells
- * what was asked. */
+/* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp
+ * tells what was asked. */
 static void ask(struct conn *conn)
 {
     EACH_SUBFLOW (it, conn) {
@@ -222,8 +235,10 @@ void progress_data_acked(struct conn *conn)
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         subflow->carried_again = false;
-        if (merit >> subflow->slot & 1)
+        if (merit >> subflow->slot & 1) {
             subflow->suspect_since_ns = 0;
+            subflow->strikes = 0;
+        }
     }
     progress_made(conn);
     go_on_again(conn);
@@ -247,6 +262,14 @@ static uint64_t question_interval(const struct conn *conn)
     return timeout << (questions < STEADY_QUESTIONS ? 0 : HW_MIN(questions - STEADY_QUESTIONS + 1, BACKOFF_MAX));
 }
 
+/* Nothing else draws an answer on what is not used. */
+static void probe_suspects(struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        if (subflow_at(it)->suspect_since_ns)
+            tcp_probe_now(&subflow_at(it)->tcp);
+}
+
 /* The oldest byte is missing, and nobody is about to deliver it. First a question, for the DATA_ACK may just be lost;
  * then the bytes, on other subflows than those that had them. But never where the peer may have fallen back to plain
  * TCP: it would take them for new ones. */
@@ -259,6 +282,7 @@ static void question(struct conn *conn, uint64_t now_ns)
         ask(conn);
     } else {
         suspect_carriers(conn, now_ns);
+        probe_suspects(conn);
         send_again(conn, AGAIN_BYTES << HW_MIN(2 * (p->questions - 1), 20u));
     }
     p->questions++;

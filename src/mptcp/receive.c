@@ -94,6 +94,7 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
     conn->confirmed = subflow->heard = true;
+    subflow->dss_ns = now_ns;
     if (dss->has_ack) {
         conn->answered |= segment->ack > SSN_ORIGIN + 1;
         /* It took an acknowledgement of its data in, and speaks MPTCP still: so the acknowledgement came with options.
