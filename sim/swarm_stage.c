@@ -321,7 +321,7 @@ static void copy_scenario(struct scenario *to, const struct scenario *from)
 static bool crawls(const struct swarm_fault *fault)
 {
     bool small = strcmp(fault->box.kind, "window-shrinker") == 0 || strcmp(fault->box.kind, "acking-proxy") == 0;
-    return fault->enabled && fault->kind == FAULT_STAYING && small;
+    return fault->enabled && ((fault->kind == FAULT_STAYING && small) || fault->kind == FAULT_CROWD);
 }
 
 /* Silence and what crawls take their time. */

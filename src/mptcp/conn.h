@@ -65,6 +65,7 @@ struct subflow {
     bool carried_again;         /* it was given the oldest missing byte, which others had carried */
     uint64_t suspect_since_ns;  /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
     uint8_t strikes;            /* suspicions in a row */
+    bool asked_last;            /* and of the last one: the question that decides it */
     uint64_t dss_ns;            /* the last DSS came on it then */
     uint64_t unmapped_since_ns; /* payload that came in order waits for its mapping; 0: none does */
     uint8_t local_id, remote_id;

@@ -269,13 +269,12 @@ void negotiate_write(struct subflow *subflow, const struct tx_record *record, ui
             write_capable(subflow, record, flags, mp);
         return;
     }
-    /* RFC 8684 3.1: our key must reach the peer, so it goes with the bare third packet and with the first data. A
-     * stream that ends before its first byte needs a DSS for its DATA_FIN, so the two options take turns until one is
-     * answered. */
+    /* RFC 8684 3.1: our key must reach the peer, so it goes with the first data and with bare segments, of which one
+     * may answer a repeated SYN/ACK. A stream that has ended needs a DSS for its DATA_FIN, so the two options take
+     * turns until one is answered. */
     bool first_data = record && record->note.mapped && record->note.ssn == SSN_ORIGIN + 1 &&
                       record->note.dsn == dsn_add(conn->local_idsn, 1).v;
-    bool nothing_sent = dsn_eq(conn->snd_nxt, dsn_add(conn->local_idsn, 1));
     if (!syn && !conn->server && conn->mode == CONN_MPTCP && !conn->confirmed &&
-        (first_data || (!record && nothing_sent && !(conn->fin_sent && conn->key_said))))
+        (first_data || (!record && !(conn->fin_sent && conn->key_said))))
         write_capable(subflow, record, flags, mp);
 }

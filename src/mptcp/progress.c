@@ -25,9 +25,20 @@
 
 /* ---- paths that deliver nothing ---- */
 
-static uint64_t term_of(const struct subflow *subflow)
+static uint64_t timeouts_of(const struct subflow *subflow, unsigned count)
 {
-    return HW_MIN(TERM_TIMEOUTS * subflow->tcp.rtt.rto_ns, PATH_TERM_MAX_NS);
+    return HW_MIN(count * subflow->tcp.rtt.rto_ns, PATH_TERM_MAX_NS * count / TERM_TIMEOUTS);
+}
+
+/* A suspicion has one timeout less, for the last question. */
+static uint64_t suspicion_due(const struct subflow *subflow)
+{
+    return subflow->suspect_since_ns + timeouts_of(subflow, TERM_TIMEOUTS - 1);
+}
+
+static uint64_t unmapped_due(const struct subflow *subflow)
+{
+    return subflow->unmapped_since_ns + timeouts_of(subflow, TERM_TIMEOUTS);
 }
 
 static bool is_alive(const struct subflow *subflow)
@@ -69,6 +80,7 @@ static void suspect_carriers(struct conn *conn, uint64_t now_ns)
         bool carried = subflow->slot == first || subflow->carried_again;
         if (carried && is_trusted(subflow)) {
             subflow->suspect_since_ns = now_ns;
+            subflow->asked_last = false;
             if (subflow->strikes < STRIKES_MAX)
                 subflow->strikes++;
         }
@@ -87,21 +99,29 @@ static bool is_useless(const struct conn *conn, const struct subflow *subflow)
     return any_trusted(conn) && !explained;
 }
 
+static void judge_suspect(struct subflow *subflow, uint64_t now_ns)
+{
+    if (!is_useless(subflow->conn, subflow)) {
+        subflow->suspect_since_ns = 0;
+    } else if (!subflow->asked_last) { /* the answer may have been lost */
+        subflow->asked_last = true;
+        subflow->suspect_since_ns += timeouts_of(subflow, 1);
+        tcp_probe_now(&subflow->tcp);
+    } else {
+        place_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
+    }
+}
+
 /* What a middlebox did to this subflow cannot be mended here (RFC 8684 3.7), and others are at hand or nothing is lost.
  */
 static void judge_paths(struct conn *conn, uint64_t now_ns)
 {
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
-        uint64_t term = term_of(subflow);
-        if (subflow->unmapped_since_ns && now_ns - subflow->unmapped_since_ns >= term)
+        if (subflow->unmapped_since_ns && unmapped_due(subflow) <= now_ns)
             place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
-        if (subflow->suspect_since_ns == 0 || now_ns - subflow->suspect_since_ns < term)
-            continue;
-        if (is_useless(conn, subflow))
-            place_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
-        else
-            subflow->suspect_since_ns = 0;
+        if (subflow->suspect_since_ns && suspicion_due(subflow) <= now_ns)
+            judge_suspect(subflow, now_ns);
     }
 }
 
@@ -300,9 +320,9 @@ static uint64_t next_due(const struct conn *conn)
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
         if (subflow->suspect_since_ns)
-            due = HW_MIN(due, subflow->suspect_since_ns + term_of(subflow));
+            due = HW_MIN(due, suspicion_due(subflow));
         if (subflow->unmapped_since_ns)
-            due = HW_MIN(due, subflow->unmapped_since_ns + term_of(subflow));
+            due = HW_MIN(due, unmapped_due(subflow));
     }
     return due;
 }
