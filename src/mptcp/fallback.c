@@ -20,6 +20,7 @@ static struct subflow *only_carrier(const struct conn *conn)
             return NULL;
     }
     bool all = first && conn->reinjected_bytes == 0 && first->tcp.sent_bytes == conn->sent_bytes;
+    all = all && (conn->fin_sent || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
     return all && !conn->scattered && !conn->multipath ? first : NULL;
 }
 
