@@ -92,10 +92,11 @@ bool tcp_echoes_since(const struct tcp *tcp, const struct tcp_segment *segment, 
            (int32_t)(o->ts_ecr - tcp_timestamp(tcp, since_ns)) >= 0;
 }
 
-/* RFC 7323 4.1: the echo tells the round trip even of what was sent twice, to a millisecond. */
+/* RFC 7323 4.1: the echo tells the round trip even of what was sent twice, to a millisecond. But one that has come before
+ * may be an old one, of a peer to which no newer timestamp gets through. */
 static uint64_t rtt_by_timestamp(const struct tcp *tcp, const struct delivery *d, uint64_t now_ns)
 {
-    if (!d->has_echo)
+    if (!d->has_echo || (int32_t)(d->echo - tcp->last_echo) <= 0)
         return 0;
     uint32_t ticks = tcp_timestamp(tcp, now_ns) - d->echo;
     return ticks < UINT32_C(1) << 24 ? HW_MAX(ticks, 1u) * NS_PER_MS : 0;
@@ -151,6 +152,8 @@ void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         if (rtt)
             rtt_sample(&tcp->rtt, rtt, now_ns);
     }
+    if (d.has_echo)
+        tcp->last_echo = d.echo;
     if (d.advanced)
         tcp->rtt.backoff = 0;
     /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so. */
