@@ -92,8 +92,8 @@ bool tcp_echoes_since(const struct tcp *tcp, const struct tcp_segment *segment, 
            (int32_t)(o->ts_ecr - tcp_timestamp(tcp, since_ns)) >= 0;
 }
 
-/* RFC 7323 4.1: the echo tells the round trip even of what was sent twice, to a millisecond. But one that has come before
- * may be an old one, of a peer to which no newer timestamp gets through. */
+/* RFC 7323 4.1: the echo tells the round trip even of what was sent twice, to a millisecond. But one that has come
+ * before may be an old one, of a peer to which no newer timestamp gets through. */
 static uint64_t rtt_by_timestamp(const struct tcp *tcp, const struct delivery *d, uint64_t now_ns)
 {
     if (!d->has_echo || (int32_t)(d->echo - tcp->last_echo) <= 0)

@@ -168,8 +168,11 @@ static void only_what_harms_a_first_subflow_is_an_excuse(void **state)
         }
     for (size_t i = 0; i < HW_ARRAY_LEN(harmless); i++) {
         struct swarm_fault fault = staying_box(harmless[i], FIRST_PATH);
+        fault.from_ns = 0;
         check_fault(&plan, &fault, false);
     }
+    struct swarm_fault late = staying_box("seq-randomiser", FIRST_PATH); /* it may cut a handshake in two */
+    check_fault(&plan, &late, true);
     struct swarm_fault strips_all = staying_box("option-stripper", FIRST_TRUNK);
     strips_all.from_ns = 0;
     check_fault(&plan, &strips_all, false); /* plain TCP from the SYN on */
