@@ -63,11 +63,11 @@ static void shape_abort(struct flow_plan *plan, const struct workload_spec *w, s
 
 static const struct workload_kind kinds[] = {
     {.name = "bulk",
-     .summary = "count transfers (1) of bytes up (endless), then response_bytes down; one begins every interval (0)",
+     .summary = "count transfers (1) of bytes up (endless), then response down; one begins every interval (0)",
      .traits = WORKLOAD_MANY | WORKLOAD_EITHER | WORKLOAD_ENDLESS,
      .defaults = {.count = 1, .bytes = FLOW_ENDLESS}},
     {.name = "both-ways",
-     .summary = "like bulk, but bytes up (endless) and response_bytes down (endless) at the same time",
+     .summary = "like bulk, but bytes up (endless) and response down (endless) at the same time",
      .traits = WORKLOAD_MANY | WORKLOAD_ENDLESS | WORKLOAD_DUPLEX,
      .defaults = {.count = 1, .bytes = FLOW_ENDLESS, .response_bytes = FLOW_ENDLESS}},
     {.name = "competing",
@@ -76,26 +76,24 @@ static const struct workload_kind kinds[] = {
      .spacing = WORKLOAD_SPREAD,
      .defaults = {.count = 2, .bytes = FLOW_ENDLESS, .interval_ns = NS_PER_S}},
     {.name = "requests",
-     .summary =
-         "one connection, count rounds (10) of bytes up (200) and response_bytes down (20 KB), interval (100 ms) "
-         "between them",
+     .summary = "one connection, count rounds (10) of bytes up (200) and response down (20 KB), interval (100 ms) "
+                "between them",
      .traits = WORKLOAD_ROUNDS,
      .defaults = {.count = 10, .bytes = 200, .response_bytes = 20 * KB, .interval_ns = 100 * NS_PER_MS}},
     {.name = "video",
-     .summary =
-         "one connection, count chunks (10) of response_bytes (1 MB), each asked for by bytes (300), an interval "
-         "(2 s) after the last",
+     .summary = "one connection, count chunks (10) of response (1 MB), each asked for by bytes (300), an interval "
+                "(2 s) after the last",
      .traits = WORKLOAD_ROUNDS,
      .defaults = {.count = 10, .bytes = 300, .response_bytes = MB, .interval_ns = 2 * NS_PER_S}},
     {.name = "idle-resume",
-     .summary = "one connection, count bursts (2) of bytes (500 KB) and response_bytes (500 KB) with a silence of "
+     .summary = "one connection, count bursts (2) of bytes (500 KB) and response (500 KB) with a silence of "
                 "interval (30 s)",
      .traits = WORKLOAD_ROUNDS | WORKLOAD_EITHER,
      .defaults = {.count = 2, .bytes = 500 * KB, .response_bytes = 500 * KB, .interval_ns = 30 * NS_PER_S}},
     {.name = "web",
      .summary =
          "count connections (20) in a Poisson process of mean interval (100 ms); each asks by bytes (300) for an "
-         "object of web-search size (DCTCP, SIGCOMM 2010), at most response_bytes (no limit)",
+         "object of web-search size (DCTCP, SIGCOMM 2010), at most response (no limit)",
      .traits = WORKLOAD_MANY,
      .spacing = WORKLOAD_POISSON,
      .defaults = {.count = 20, .bytes = 300, .interval_ns = 100 * NS_PER_MS},
@@ -107,16 +105,16 @@ static const struct workload_kind kinds[] = {
      .defaults = {.count = 20, .bytes = 300, .interval_ns = 100 * NS_PER_MS},
      .shape = shape_data_mining},
     {.name = "short",
-     .summary = "count short connections (50), one every interval (50 ms), of bytes (200) and response_bytes (5 KB)",
+     .summary = "count short connections (50), one every interval (50 ms), of bytes (200) and response (5 KB)",
      .traits = WORKLOAD_MANY,
      .defaults = {.count = 50, .bytes = 200, .response_bytes = 5 * KB, .interval_ns = 50 * NS_PER_MS}},
     {.name = "slow-reader",
-     .summary = "bytes up (2 MB) and response_bytes down (0) to programs that read only read_bps (1 Mbit/s)",
+     .summary = "bytes up (2 MB) and response down (0) to programs that read only read_rate (1 Mbit/s)",
      .traits = WORKLOAD_MANY | WORKLOAD_EITHER | WORKLOAD_ENDLESS | WORKLOAD_READS,
      .defaults = {.count = 1, .bytes = 2 * MB, .read_bps = MB},
      .shape = shape_slow},
     {.name = "early-close",
-     .summary = "bytes up (1 MB) and response_bytes down (1 MB) at once; the client, or with server_ends the server, "
+     .summary = "bytes up (1 MB) and response down (1 MB) at once; the client, or with server_ends the server, "
                 "closes when it has half of its bytes, with more on the way",
      .traits = WORKLOAD_MANY | WORKLOAD_EITHER | WORKLOAD_ENDLESS | WORKLOAD_DUPLEX | WORKLOAD_ENDS,
      .defaults = {.count = 1, .bytes = MB, .response_bytes = MB},
@@ -127,7 +125,7 @@ static const struct workload_kind kinds[] = {
      .defaults = {.count = 1, .bytes = MB, .response_bytes = MB},
      .shape = shape_abort},
     {.name = "half-close",
-     .summary = "bytes up (100 KB), then the client shuts its side and a long response_bytes (5 MB) comes down",
+     .summary = "bytes up (100 KB), then the client shuts its side and a long response (5 MB) comes down",
      .traits = WORKLOAD_MANY,
      .defaults = {.count = 1, .bytes = 100 * KB, .response_bytes = 5 * MB}},
     {.name = NULL},
@@ -177,7 +175,7 @@ static const char *useless_field(const struct workload_spec *w, unsigned traits)
     if (w->stop_ns && traits & WORKLOAD_ROUNDS)
         return "stop";
     if (w->read_bps && !(traits & WORKLOAD_READS))
-        return "read_bps";
+        return "read_rate";
     if (w->server_ends && !(traits & WORKLOAD_ENDS))
         return "server_ends";
     return NULL;

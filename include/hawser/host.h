@@ -29,7 +29,8 @@ HAWSER_API int hawser_host_add_link(struct hawser_host *host, const char *spec, 
  * Joins two hosts of this process by a pair of links, as a cable would, without any privilege: for tests and examples.
  * `addr_a` and `addr_b` become addresses of `a` and `b`, each with the other on-link by `prefix_len`. Call it again
  * with other addresses for a second path. What one host sends makes the other's descriptor readable. The hosts may be
- * freed in any order. Returns 0 or a negative errno: -EINVAL, -EEXIST, -ENOSPC, -ENOMEM, or what the system said.
+ * freed in any order. Both belong to one thread. Returns 0 or a negative errno: -EINVAL, -EEXIST, -ENOSPC, -ENOMEM, or
+ * what the system said.
  */
 HAWSER_API int hawser_host_add_pair(struct hawser_host *a, const struct hawser_addr *addr_a, struct hawser_host *b,
                                     const struct hawser_addr *addr_b, unsigned prefix_len);
@@ -60,8 +61,10 @@ HAWSER_API int hawser_host_step(struct hawser_host *host);
 /*
  * Steps until closed connections have delivered all, or `patience_ns` nanoseconds are over: the one call that blocks,
  * except with a patience of 0. *left is what hawser_stack_unfinished() says then. Open connections are served like by
- * hawser_host_step(), and their events wait. Returns 0; -ECONNRESET when a connection failed meanwhile that had not
- * delivered all; -ETIMEDOUT; or -EINTR when a signal came in between. A link that fails is told by the next step.
+ * hawser_host_step(), and their events wait. Delivered means acknowledged by the peer's host, not read by its program.
+ * A peer joined by hawser_host_add_pair() in the same thread must be stepped in turn: there, use a patience of 0.
+ * Returns 0; -ECONNRESET when a connection failed meanwhile that had not delivered all; -ETIMEDOUT; or -EINTR when a
+ * signal came in between. A link that fails is told by the next step.
  */
 HAWSER_API int hawser_host_drain(struct hawser_host *host, uint64_t patience_ns, struct hawser_unfinished *left);
 

@@ -5,7 +5,7 @@
 #include <hawser/socket.h>
 
 struct hawser_conn_info {
-    bool mptcp;            /* false: plain TCP, from the start or by fallback */
+    bool mptcp;            /* false: plain TCP, from the start or by fallback, or not connected yet */
     bool checksums;        /* DSS checksums are in use */
     uint32_t local_token;  /* 0 on plain TCP */
     uint32_t remote_token; /* 0 on plain TCP */
