@@ -3,8 +3,8 @@
  *
  * - A link that heals within seconds excuses nothing, nor does a program that reads slowly or is silent for long: TCP
  *   tries for minutes (RFC 9293 3.8.3), and silence is no failure.
- * - A crowd at a server whose memory holds a buffer each way for every connection is served; with less, or beside a
- * proxy that acknowledges early, some may fail.
+ * - A crowd at a server whose memory holds a buffer each way for every connection is served; with less, beside a proxy
+ * that acknowledges early or on a link that is jammed some may fail.
  * - Memory that is refused at random, a program that ends early, and whoever forges segments on the way excuse an
  * error.
  * - A middlebox, or an address that goes, away from the way of every connection's first subflow harms joined subflows
@@ -103,6 +103,24 @@ static bool has_proxy(const struct swarm_plan *plan)
     return false;
 }
 
+/* A crowd on a link with a hundredth of its rate or hardly any queue: chance alone may keep one of them silent for R2.
+ */
+static bool is_jammed(const struct swarm_plan *plan)
+{
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        if (plan->faults[i].enabled && (plan->faults[i].kind == FAULT_SLOW || plan->faults[i].kind == FAULT_QUEUE))
+            return true;
+    return false;
+}
+
+/* A connection's part of the server's memory. Under a checksum each of its subflows holds a buffer of its own. */
+static uint64_t share_of(const struct swarm_plan *plan, const struct swarm_fault *crowd)
+{
+    bool checksums = plan->base.hosts[0].options.checksum_required || plan->base.hosts[1].options.checksum_required;
+    uint64_t share = crowd->ppm / (crowd->count + plan->base.flow_count);
+    return checksums ? share / HW_MAX(plan->route_count, 1u) : share;
+}
+
 /* On the way of a first subflow. */
 static bool passes_unharmed(const struct swarm_fault *fault)
 {
@@ -133,7 +151,7 @@ bool swarm_fault_excuses(const struct swarm_plan *plan, const struct swarm_fault
     case FAULT_ENDING:
         return true;
     case FAULT_CROWD:
-        return has_proxy(plan) || fault->ppm / (fault->count + plan->base.flow_count) < SWARM_SHARE_BYTES;
+        return has_proxy(plan) || is_jammed(plan) || share_of(plan, fault) < SWARM_SHARE_BYTES;
     default:
         return false;
     }
