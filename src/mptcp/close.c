@@ -6,7 +6,13 @@
 /* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
 #define GOOD_BYE_TIMEOUTS 2u
 
-/* A path that is dead by then must not keep alive what is over. */
+static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
+{
+    uint64_t patience_ns = GOOD_BYE_TIMEOUTS * subflow->tcp.rtt.rto_ns;
+    deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, now_ns + patience_ns);
+}
+
+/* A path that is dead by then must not keep alive what is over; unless no other has told the peer so yet. */
 static void say_good_bye(struct subflow *subflow, uint64_t now_ns)
 {
     struct tcp *tcp = &subflow->tcp;
@@ -14,13 +20,17 @@ static void say_good_bye(struct subflow *subflow, uint64_t now_ns)
     if (subflow->stage == SUBFLOW_LEAVING || tcp->state == TCPS_CLOSED || tcp->state == TCPS_TIME_WAIT)
         return;
     subflow->stage = SUBFLOW_LEAVING;
-    deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, now_ns + GOOD_BYE_TIMEOUTS * tcp->rtt.rto_ns);
+    await_good_bye(subflow, now_ns);
 }
 
 void close_on_subflow_timer(struct subflow *subflow, uint64_t now_ns)
 {
-    if (subflow->tcp.state != TCPS_TIME_WAIT)
+    if (subflow->tcp.state == TCPS_TIME_WAIT)
+        return;
+    if (subflow->conn->farewell)
         tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
+    else
+        await_good_bye(subflow, now_ns);
 }
 
 /* Both streams are over: the subflows may close. */
@@ -28,8 +38,11 @@ void close_advance(struct conn *conn, uint64_t now_ns)
 {
     if (conn->mode != CONN_MPTCP || !conn->fin_acked || !conn->peer_fin_taken)
         return;
-    EACH_SUBFLOW (it, conn)
+    EACH_SUBFLOW (it, conn) {
+        const struct tcp *tcp = &subflow_at(it)->tcp;
+        conn->farewell |= tcp->fin_sent && tcp->snd_una == tcp->snd_nxt;
         say_good_bye(subflow_at(it), now_ns);
+    }
     signal_arm(conn, now_ns);
     conn_event(conn);
 }

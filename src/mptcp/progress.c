@@ -170,7 +170,7 @@ static bool options_vanished(const struct conn *conn, uint64_t now_ns)
         term = HW_MIN(TERM_TIMEOUTS * slowest_timeout(conn), term);
     if (now_ns - p->asked_since_ns < term || p->answers < ANSWERS_ENOUGH)
         return false;
-    return p->answers_with_options == 0 || !data_outstanding(conn);
+    return p->answers_with_options == 0 || (conn->fin_sent && !data_outstanding(conn));
 }
 
 /* Those that do not answer may be well again one day. */
@@ -264,6 +264,12 @@ void progress_data_acked(struct conn *conn)
     go_on_again(conn);
 }
 
+/* Bytes wait for a window that is shut, and all before them is acknowledged. */
+static bool waits_for_window(const struct conn *conn)
+{
+    return !data_outstanding(conn) && send_blocked_by_window(conn);
+}
+
 /* As with a tail loss probe (RFC 8985 7.2), the first questions come after two round trips each; then at the
  * retransmission timeout, which doubles. 0: nobody is there to be asked; subflows' own timers watch. */
 static uint64_t question_interval(const struct conn *conn)
@@ -277,7 +283,7 @@ static uint64_t question_interval(const struct conn *conn)
         timeout = HW_MAX(timeout, rtt_timeout(&subflow->tcp.rtt));
         probe = HW_MAX(probe, 2 * subflow->tcp.rtt.srtt_ns);
     }
-    if (questions < 2)
+    if (questions < 2 && data_outstanding(conn))
         return HW_MIN(timeout, probe);
     return timeout << (questions < STEADY_QUESTIONS ? 0 : HW_MIN(questions - STEADY_QUESTIONS + 1, BACKOFF_MAX));
 }
@@ -298,7 +304,7 @@ static void question(struct conn *conn, uint64_t now_ns)
     struct progress *p = &conn->progress;
     if (!progress_asked(conn, now_ns))
         return;
-    if (p->questions == 0 || !conn->peer_committed) {
+    if (p->questions == 0 || !conn->peer_committed || !data_outstanding(conn)) {
         ask(conn);
     } else {
         suspect_carriers(conn, now_ns);
@@ -310,7 +316,8 @@ static void question(struct conn *conn, uint64_t now_ns)
 
 static uint64_t question_due(const struct conn *conn)
 {
-    uint64_t interval = data_outstanding(conn) ? question_interval(conn) : 0;
+    bool waits = data_outstanding(conn) || waits_for_window(conn);
+    uint64_t interval = waits ? question_interval(conn) : 0;
     return interval ? conn->progress.una_since_ns + interval : TIME_NEVER;
 }
 
@@ -333,7 +340,8 @@ void progress_arm(struct conn *conn, uint64_t now_ns)
 {
     struct progress *p = &conn->progress;
     bool runs = p->timer.pos != 0;
-    if (!runs || !dsn_eq(p->una, conn->sendq.una) || !data_outstanding(conn)) {
+    bool idle = !data_outstanding(conn) && !waits_for_window(conn);
+    if (!runs || idle || !dsn_eq(p->una, conn->sendq.una)) {
         p->una = conn->sendq.una;
         p->una_since_ns = now_ns;
     }

@@ -93,7 +93,8 @@ static void bare_plan(struct swarm_plan *plan, bool peace)
         swarm_plan_make(plan, seed);
         const struct scenario *s = &plan->base;
         fits = plan->topology == TOPOLOGY_ROUTER && plan->route_count == 8 && plan->peace == peace &&
-               s->flow_count == 1 && !s->hosts[0].options.no_mptcp && !s->hosts[1].options.no_mptcp &&
+               s->flow_count == 1 && !s->hosts[0].options.checksum_required && !s->hosts[1].options.checksum_required &&
+               !s->hosts[0].options.no_mptcp && !s->hosts[1].options.no_mptcp &&
                !s->flows[0].plan.options[0].no_mptcp && !s->flows[0].plan.options[1].no_mptcp &&
                hawser_addr_same_ip(&s->flows[0].plan.server_addr, &s->links[4].addresses[1][0]) &&
                hawser_addr_same_ip(&s->flows[0].plan.options[0].local, &(struct hawser_addr){0});
