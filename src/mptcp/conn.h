@@ -64,9 +64,7 @@ struct subflow {
     bool stale;                 /* timed out, and nothing acknowledged since */
     bool carried_again;         /* it was given the oldest missing byte, which others had carried */
     uint64_t suspect_since_ns;  /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
-    uint8_t strikes;            /* suspicions in a row */
-    bool asked_last;            /* and of the last one: the question that decides it */
-    uint64_t dss_ns;            /* the last DSS came on it then */
+    bool bare_acks;             /* it acknowledged data without an option of MPTCP */
     uint64_t unmapped_since_ns; /* payload that came in order waits for its mapping; 0: none does */
     uint8_t local_id, remote_id;
     uint32_t local_nonce, remote_nonce;
@@ -133,8 +131,7 @@ struct conn {
     uint64_t infinite_from;      /* subflow sequence number where it was in force first; 0: never */
     bool answered;               /* a DATA_ACK came with the acknowledgement of data: options pass both ways */
     bool multipath;              /* another subflow was added: no way back to plain TCP (RFC 8684 3.7) */
-    bool peer_committed;         /* nor has the peer one: it knows of another subflow, or that it was answered */
-    uint64_t commit_ssn;         /* end of the first data of ours that acknowledged some of the peer's; 0: none yet */
+    bool peer_committed;         /* the peer knows of one: nor has it a way back */
     bool scattered;              /* what arrived is not the stream from its begin, in order (place.c, receive.c) */
     bool answers_fail;           /* the peer's MP_FAIL made us fall back: whenever it comes again it is answered */
     bool fail_due;               /* and an answer is due */

@@ -122,7 +122,7 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
 static void missed(struct subflow *subflow, uint64_t now_ns)
 {
     subflow->conn->scattered = true;
-    if (subflow->conn->mode == CONN_PLAIN)
+    if (!may_shed(subflow->conn)) /* nobody sends it again */
         place_give_up(subflow, COUNT_DROP_NO_MEMORY, now_ns);
 }
 
@@ -206,6 +206,9 @@ static enum admission admit_part(struct subflow *subflow, const struct mapping *
     bool in_order = ssn <= subflow->tcp.rx.next;
     enum admission verdict = begun ? ADMIT : admit(subflow, map->dsn, *part, in_order);
     bool room = in_order ? whole || gather(subflow, map, ssn, part) : !buf_is_scarce(part->buf);
+    bool next = dsn_eq(map->dsn, reassembly_next(&subflow->conn->rx));
+    while (!room && in_order && next && place_shed(subflow->conn->host)) /* out-of-order data goes first */
+        room = gather(subflow, map, ssn, part);
     if (verdict == ADMIT && !room) {
         count(&subflow->conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
         verdict = REFUSE;

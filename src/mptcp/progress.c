@@ -11,8 +11,6 @@
 #define TERM_TIMEOUTS 3u
 #define PATH_TERM_MAX_NS (5 * NS_PER_S)
 #define CONNECTION_TERM_MAX_NS (10 * NS_PER_S)
-/* Suspicions after which no explanation counts any more. */
-#define STRIKES_MAX 16u
 /* And so many answers that say nothing of what was asked. */
 #define ANSWERS_ENOUGH 3u
 
@@ -20,6 +18,7 @@
 /* Questions before their interval doubles each time, and the most doublings. */
 #define STEADY_QUESTIONS 4u
 #define BACKOFF_MAX 8u
+#define QUESTION_MAX_NS (4 * NS_PER_S)
 /* Bytes that are sent again first; then four times as many each time. */
 #define AGAIN_BYTES UINT64_C(1000)
 
@@ -30,7 +29,7 @@ static uint64_t timeouts_of(const struct subflow *subflow, unsigned count)
     return HW_MIN(count * subflow->tcp.rtt.rto_ns, PATH_TERM_MAX_NS * count / TERM_TIMEOUTS);
 }
 
-/* A suspicion has one timeout less, for the last question. */
+/* A suspicion has one timeout less: the questions before it took their time. */
 static uint64_t suspicion_due(const struct subflow *subflow)
 {
     return subflow->suspect_since_ns + timeouts_of(subflow, TERM_TIMEOUTS - 1);
@@ -78,12 +77,8 @@ static void suspect_carriers(struct conn *conn, uint64_t now_ns)
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         bool carried = subflow->slot == first || subflow->carried_again;
-        if (carried && is_trusted(subflow)) {
+        if (carried && is_trusted(subflow))
             subflow->suspect_since_ns = now_ns;
-            subflow->asked_last = false;
-            if (subflow->strikes < STRIKES_MAX)
-                subflow->strikes++;
-        }
     }
     if (any_trusted(conn))
         return;
@@ -91,25 +86,13 @@ static void suspect_carriers(struct conn *conn, uint64_t now_ns)
         subflow_at(it)->suspect_since_ns = 0;
 }
 
-/* A peer that says so by a DSS on this very subflow may have had no memory for its bytes: it is tried again, but not
- * for ever. */
-static bool is_useless(const struct conn *conn, const struct subflow *subflow)
-{
-    bool explained = subflow->dss_ns > subflow->suspect_since_ns && subflow->strikes < STRIKES_MAX;
-    return any_trusted(conn) && !explained;
-}
-
+/* Guilty is whoever acknowledged data without a word of MPTCP: that was not the peer, or its options do not come
+ * through. A peer that says so by a DSS had no memory for the bytes, or resets the subflow itself. */
 static void judge_suspect(struct subflow *subflow, uint64_t now_ns)
 {
-    if (!is_useless(subflow->conn, subflow)) {
-        subflow->suspect_since_ns = 0;
-    } else if (!subflow->asked_last) { /* the answer may have been lost */
-        subflow->asked_last = true;
-        subflow->suspect_since_ns += timeouts_of(subflow, 1);
-        tcp_probe_now(&subflow->tcp);
-    } else {
+    subflow->suspect_since_ns = 0;
+    if (subflow->bare_acks && any_trusted(subflow->conn))
         place_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
-    }
 }
 
 /* What a middlebox did to this subflow cannot be mended here (RFC 8684 3.7), and others are at hand or nothing is lost.
@@ -166,7 +149,7 @@ static bool options_vanished(const struct conn *conn, uint64_t now_ns)
 {
     const struct progress *p = &conn->progress;
     uint64_t term = CONNECTION_TERM_MAX_NS;
-    if (!any_opening(conn))
+    if (!any_opening(conn) && !p->answers_with_options)
         term = HW_MIN(TERM_TIMEOUTS * slowest_timeout(conn), term);
     if (now_ns - p->asked_since_ns < term || p->answers < ANSWERS_ENOUGH)
         return false;
@@ -257,7 +240,7 @@ void progress_data_acked(struct conn *conn)
         subflow->carried_again = false;
         if (merit >> subflow->slot & 1) {
             subflow->suspect_since_ns = 0;
-            subflow->strikes = 0;
+            subflow->bare_acks = false;
         }
     }
     progress_made(conn);
@@ -285,15 +268,8 @@ static uint64_t question_interval(const struct conn *conn)
     }
     if (questions < 2 && data_outstanding(conn))
         return HW_MIN(timeout, probe);
-    return timeout << (questions < STEADY_QUESTIONS ? 0 : HW_MIN(questions - STEADY_QUESTIONS + 1, BACKOFF_MAX));
-}
-
-/* Nothing else draws an answer on what is not used. */
-static void probe_suspects(struct conn *conn)
-{
-    EACH_SUBFLOW (it, conn)
-        if (subflow_at(it)->suspect_since_ns)
-            tcp_probe_now(&subflow_at(it)->tcp);
+    unsigned doublings = questions < STEADY_QUESTIONS ? 0 : HW_MIN(questions - STEADY_QUESTIONS + 1, BACKOFF_MAX);
+    return HW_MIN(timeout << doublings, HW_MAX(timeout, QUESTION_MAX_NS));
 }
 
 /* The oldest byte is missing, and nobody is about to deliver it. First a question, for the DATA_ACK may just be lost;
@@ -308,7 +284,6 @@ static void question(struct conn *conn, uint64_t now_ns)
         ask(conn);
     } else {
         suspect_carriers(conn, now_ns);
-        probe_suspects(conn);
         send_again(conn, AGAIN_BYTES << HW_MIN(2 * (p->questions - 1), 20u));
     }
     p->questions++;
@@ -341,7 +316,7 @@ void progress_arm(struct conn *conn, uint64_t now_ns)
     struct progress *p = &conn->progress;
     bool runs = p->timer.pos != 0;
     bool idle = !data_outstanding(conn) && !waits_for_window(conn);
-    if (!runs || idle || !dsn_eq(p->una, conn->sendq.una)) {
+    if (idle || !dsn_eq(p->una, conn->sendq.una)) {
         p->una = conn->sendq.una;
         p->una_since_ns = now_ns;
     }

@@ -96,12 +96,8 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
     conn->confirmed = subflow->heard = true;
-    subflow->dss_ns = now_ns;
     if (dss->has_ack) {
         conn->answered |= segment->ack > SSN_ORIGIN + 1;
-        /* It took an acknowledgement of its data in, and speaks MPTCP still: so the acknowledgement came with options.
-         */
-        conn->peer_committed |= !subflow->join && conn->commit_ssn && segment->ack >= conn->commit_ssn;
         dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->sendq.una);
         receive_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale);
     }
@@ -194,6 +190,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = conn->confirmed, taken = true;
     progress_note_answer(subflow, segment);
+    subflow->bare_acks |= segment->ack > tcp->snd_una && !mp->present;
     if (mptcp_has(mp, MPTCP_DSS))
         taken = take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))

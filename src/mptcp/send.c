@@ -75,8 +75,6 @@ static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 fro
     bool push = dsn_eq(dsn_add(from, len), conn->sendq.end);
     if (tcp_send(tcp, parts, count_parts, len, &note, push, batch, now_ns) < 0)
         return 0;
-    if (conn->commit_ssn == 0 && !subflow->join && tcp->rx.next > SSN_ORIGIN + 1)
-        conn->commit_ssn = tcp->snd_nxt;
     return len;
 }
 

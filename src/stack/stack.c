@@ -101,16 +101,20 @@ static void on_hunger_timer(struct deadline *timer, uint64_t now_ns)
     tell_starved(HW_CONTAINER(timer, struct hawser_stack, hunger_timer));
 }
 
+/* Told by a timer, not from within an output: whoever looks at events before it would miss them. */
 static void feed_starved(struct hawser_stack *stack, uint64_t now_ns)
 {
     struct mp_host *host = &stack->host;
-    uint64_t returns = buf_pool_returns(host->chunks);
-    if (returns != stack->returns_seen)
-        tell_starved(stack);
+    uint64_t returns = buf_pool_returns(host->chunks), at_ns = now_ns + HUNGER_NS;
+    bool came_back = returns != stack->returns_seen;
     stack->returns_seen = returns;
-    bool wait = !list_empty(&host->starved) && buf_pool_left(host->chunks);
-    if (!wait || stack->hunger_timer.pos == 0)
-        deadline_set(&host->tcp.timers, &stack->hunger_timer, wait ? now_ns + HUNGER_NS : TIME_NEVER);
+    if (list_empty(&host->starved) || !buf_pool_left(host->chunks))
+        at_ns = TIME_NEVER;
+    else if (came_back)
+        at_ns = now_ns + 1;
+    else if (stack->hunger_timer.pos)
+        return;
+    deadline_set(&host->tcp.timers, &stack->hunger_timer, at_ns);
 }
 
 struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options)

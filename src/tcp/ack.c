@@ -152,7 +152,7 @@ void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         if (rtt)
             rtt_sample(&tcp->rtt, rtt, now_ns);
     }
-    if (d.has_echo)
+    if (d.has_echo && d.advanced && (int32_t)(d.echo - tcp->last_echo) > 0)
         tcp->last_echo = d.echo;
     if (d.advanced)
         tcp->rtt.backoff = 0;

@@ -187,7 +187,7 @@ struct tcp {
     bool timestamps, sack, window_scaling;
     uint32_t ts_recent;
     uint64_t ts_recent_at_ns;
-    uint32_t last_echo;     /* newest timestamp of ours that came back */
+    uint32_t last_echo;     /* newest timestamp of ours that came back with an acknowledgement of data */
     uint64_t last_ack_sent; /* rcv_nxt of our last segment (RFC 7323 4.3) */
 
     struct rtt rtt;

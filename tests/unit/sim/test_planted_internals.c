@@ -158,8 +158,7 @@ static void suspect_a_path(struct plant *plant)
     if (!first)
         return;
     subflow_at(first)->suspect_since_ns = 1;
-    subflow_at(first)->strikes = UINT8_MAX;
-    subflow_at(first)->asked_last = true;
+    subflow_at(first)->bare_acks = true;
     progress_arm(conn, plant->stage->world.now_ns);
 }
 
