@@ -58,6 +58,7 @@ static void note(struct peer *p, const struct hawser_tx *tx)
     s->remote = ip.dst;
     s->remote.port = tcp.dst_port;
     s->flags = tcp.flags;
+    s->number = tcp.seq.v;
     s->seq = tcp.seq.v - p->irs;
     s->ack = tcp.flags & TCP_ACK ? tcp.ack.v - p->iss : 0;
     s->window = tcp.window;

@@ -19,6 +19,7 @@
 struct peer_segment {
     struct hawser_addr local, remote; /* of the stack and of the peer */
     uint8_t flags;
+    uint32_t number;   /* sequence number as on the wire */
     uint32_t seq, ack; /* relative */
     uint16_t window;
     uint32_t len; /* payload bytes */
