@@ -75,6 +75,7 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     subflow->suspect_since_ns = subflow->unmapped_since_ns = 0;
+    place_release(&subflow->assembly);
     send_reinject(subflow);
     bool last = close_alive_subflows(conn) == 0;
     if (last) {

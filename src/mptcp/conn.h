@@ -46,8 +46,10 @@ enum subflow_stage {
  * The next one goes behind it, as long as somebody holds the buffer anyway. */
 struct assembly {
     struct hawser_buf *buf; /* NULL: none */
-    uint64_t ssn;           /* where the mapping begins: in the subflow, */
-    uint32_t at, used;      /* and in the buffer; how far that is taken */
+    uint64_t ssn;           /* the mapping in progress, */
+    uint32_t len;           /* 0: none is; */
+    uint32_t at, used;      /* where it begins in the buffer, and how far that is taken */
+    uint64_t touched_ns;    /* some of it came */
 };
 
 struct subflow {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "mptcp/conn.h"
 
 /* Data behind a gap may take half of each pool, so that what closes the gap finds room. */
@@ -145,7 +146,10 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
         hawser_buf_unref(bytes.buf);
     }
     struct assembly *a = &subflow->assembly;
-    if (a->buf && a->ssn == map->ssn && !buf_is_shared(a->buf))
+    if (a->ssn != map->ssn)
+        return;
+    a->len = 0;
+    if (a->buf && !buf_is_shared(a->buf))
         place_release(a);
 }
 
@@ -156,7 +160,7 @@ void place_release(struct assembly *assembly)
 {
     if (assembly->buf)
         hawser_buf_unref(assembly->buf);
-    assembly->buf = NULL;
+    *assembly = (struct assembly){0};
 }
 
 void place_idle(struct conn *conn)
@@ -166,13 +170,19 @@ void place_idle(struct conn *conn)
             place_release(&subflow_at(it)->assembly);
 }
 
+static bool is_begun(const struct assembly *a, const struct mapping *map)
+{
+    return a->len && a->ssn == map->ssn && a->len == map->len;
+}
+
 /* Moves a part of a mapping to where the rest of it will come: once begun it must never wait for memory that others
  * hold who wait likewise. False: there is no room to begin. */
-static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice *bytes)
+static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice *bytes,
+                   uint64_t now_ns)
 {
     struct assembly *a = &subflow->assembly;
     struct hawser_buf_pool *copies = subflow->conn->host->copies;
-    if (!a->buf || a->ssn != map->ssn) {
+    if (!is_begun(a, map)) {
         if (a->buf && hawser_buf_capacity(a->buf) - a->used < map->len)
             place_release(a);
         if (!a->buf && buf_pool_left(copies) > COPIES_KEPT)
@@ -180,12 +190,16 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
         if (!a->buf)
             return false;
         a->ssn = map->ssn;
+        a->len = map->len;
         a->at = a->used;
         a->used += map->len;
     }
-    uint8_t *to = hawser_buf_data(a->buf) + a->at + (ssn - map->ssn);
+    uint64_t offset = ssn - map->ssn;
+    CHECK(offset + bytes->len <= a->len);
+    uint8_t *to = hawser_buf_data(a->buf) + a->at + offset;
     memcpy(to, bytes->data, bytes->len);
     *bytes = (struct slice){a->buf, to, bytes->len};
+    a->touched_ns = now_ns;
     return true;
 }
 
@@ -194,26 +208,26 @@ static void swallow(struct subflow *subflow, const struct mapping *map)
 {
     uint64_t ssn;
     struct slice bytes;
-    subflow->swallowed_to = mapping_end(map);
-    while (holdq_take(&subflow->held, map->ssn, subflow->swallowed_to, &ssn, &bytes))
+    subflow->swallowed_to = HW_MAX(subflow->swallowed_to, mapping_end(map));
+    while (holdq_take(&subflow->held, map->ssn, mapping_end(map), &ssn, &bytes))
         hawser_buf_unref(bytes.buf);
 }
 
 /* Whether to hold the part of a mapping for its checksum; moves it to where the rest will come. */
-static enum admission admit_part(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice *part)
+static enum admission admit_part(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice *part,
+                                 uint64_t now_ns)
 {
-    bool begun = subflow->assembly.buf && subflow->assembly.ssn == map->ssn, whole = part->len == map->len;
-    bool in_order = ssn <= subflow->tcp.rx.next;
-    enum admission verdict = begun ? ADMIT : admit(subflow, map->dsn, *part, in_order);
-    bool room = in_order ? whole || gather(subflow, map, ssn, part) : !buf_is_scarce(part->buf);
-    bool next = dsn_eq(map->dsn, reassembly_next(&subflow->conn->rx));
-    while (!room && in_order && next && place_shed(subflow->conn->host)) /* out-of-order data goes first */
-        room = gather(subflow, map, ssn, part);
-    if (verdict == ADMIT && !room) {
-        count(&subflow->conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
-        verdict = REFUSE;
-    }
-    return verdict;
+    struct conn *conn = subflow->conn;
+    bool in_order = ssn <= subflow->tcp.rx.next, whole = part->len == map->len;
+    enum admission verdict = is_begun(&subflow->assembly, map) ? ADMIT : admit(subflow, map->dsn, *part, in_order);
+    if (verdict != ADMIT)
+        return verdict;
+    bool room = in_order ? whole || gather(subflow, map, ssn, part, now_ns) : !buf_is_scarce(part->buf);
+    bool next = in_order && dsn_eq(map->dsn, reassembly_next(&conn->rx));
+    while (!room && next && place_shed(conn->host)) /* out-of-order data goes first */
+        room = gather(subflow, map, ssn, part, now_ns);
+    count_n(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER, !room);
+    return room ? ADMIT : REFUSE;
 }
 
 /* A merged segment may span mappings; it is taken or refused as a whole. */
@@ -229,7 +243,7 @@ static bool place_checked(struct subflow *subflow, uint64_t ssn, struct slice by
         uint32_t len = (uint32_t)HW_MIN(bytes.len, mapping_end(map) - ssn);
         struct slice part = slice_sub(bytes, 0, len);
         bool gone = ssn < subflow->swallowed_to;
-        enum admission verdict = gone ? SWALLOW : admit_part(subflow, map, ssn, &part);
+        enum admission verdict = gone ? SWALLOW : admit_part(subflow, map, ssn, &part, now_ns);
         if (verdict == REFUSE && first)
             return false;
         if (verdict == SWALLOW || (verdict == REFUSE && may_shed(subflow->conn))) {

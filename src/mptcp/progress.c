@@ -11,6 +11,7 @@
 #define TERM_TIMEOUTS 3u
 #define PATH_TERM_MAX_NS (5 * NS_PER_S)
 #define CONNECTION_TERM_MAX_NS (10 * NS_PER_S)
+#define ASSEMBLY_TERM_NS (10 * NS_PER_S)
 /* And so many answers that say nothing of what was asked. */
 #define ANSWERS_ENOUGH 3u
 
@@ -39,6 +40,8 @@ static uint64_t unmapped_due(const struct subflow *subflow)
 {
     return subflow->unmapped_since_ns + timeouts_of(subflow, TERM_TIMEOUTS);
 }
+
+static uint64_t assembly_due(const struct subflow *subflow) { return subflow->assembly.touched_ns + ASSEMBLY_TERM_NS; }
 
 static bool is_alive(const struct subflow *subflow)
 {
@@ -95,6 +98,15 @@ static void judge_suspect(struct subflow *subflow, uint64_t now_ns)
         place_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
 }
 
+/* A mapping that has begun keeps a whole buffer waiting for its rest. When memory is scarce not for ever. */
+static void judge_assembly(struct subflow *subflow, uint64_t now_ns)
+{
+    if (buf_is_scarce(subflow->assembly.buf))
+        place_give_up(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
+    else
+        subflow->assembly.touched_ns = now_ns;
+}
+
 /* What a middlebox did to this subflow cannot be mended here (RFC 8684 3.7), and others are at hand or nothing is lost.
  */
 static void judge_paths(struct conn *conn, uint64_t now_ns)
@@ -105,6 +117,8 @@ static void judge_paths(struct conn *conn, uint64_t now_ns)
             place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
         if (subflow->suspect_since_ns && suspicion_due(subflow) <= now_ns)
             judge_suspect(subflow, now_ns);
+        if (subflow->assembly.len && assembly_due(subflow) <= now_ns)
+            judge_assembly(subflow, now_ns);
     }
 }
 
@@ -305,6 +319,8 @@ static uint64_t next_due(const struct conn *conn)
             due = HW_MIN(due, suspicion_due(subflow));
         if (subflow->unmapped_since_ns)
             due = HW_MIN(due, unmapped_due(subflow));
+        if (subflow->assembly.len)
+            due = HW_MIN(due, assembly_due(subflow));
     }
     return due;
 }

@@ -47,7 +47,8 @@ static void forget_carriers(struct conn *conn)
         struct subflow *subflow = subflow_at(it);
         carriers_forget(&conn->carriers, subflow->slot);
         subflow->carried_again = false;
-        subflow->unmapped_since_ns = 0;
+        if (subflow->unmapped_since_ns)
+            subflow->unmapped_since_ns = UINT64_MAX / 2;
     }
 }
 

@@ -281,7 +281,7 @@ static void wrong_fields_are_named(void **state)
     REFUSED("bulk", "client and a server", w.client[0] = '\0');
     REFUSED("bulk", "the same host", memcpy(w.client, w.server, sizeof w.client));
     REFUSED("bulk", "a port", w.server_addr.port = 0);
-    REFUSED("bulk", "no use for read_bps", w.read_bps = 1);
+    REFUSED("bulk", "no use for read_rate", w.read_bps = 1);
     REFUSED("web", "no use for server_ends", w.server_ends = true);
     REFUSED("video", "no use for stop", w.stop_ns = 1);
     REFUSED("short", "cannot be endless", w.response_bytes = FLOW_ENDLESS);
