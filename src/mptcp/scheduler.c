@@ -22,8 +22,6 @@ static enum standing standing_of(const struct path_view *path)
     return path->backup ? STANDING_BACKUP : STANDING_REGULAR;
 }
 
-static bool must_avoid(const struct demand *demand, size_t path) { return path < 32 && (demand->avoid >> path & 1); }
-
 /*
  * The worst standing that may carry bytes now. Whether a path is alive does not depend on its room: a full regular path
  * is waited for, not replaced by a backup. Once no path is alive at all, any that has room may try.
@@ -49,11 +47,12 @@ static bool is_better(const struct path_view *a, const struct path_view *b)
 
 static int pick_lowest_rtt(const struct path_view *paths, size_t count, const struct demand *demand)
 {
+    (void)demand;
     enum standing worst = worst_admitted(paths, count);
     int best = SCHEDULE_NONE;
     for (size_t i = 0; i < count; i++) {
         enum standing standing = standing_of(&paths[i]);
-        if (standing == STANDING_UNUSABLE || standing > worst || !paths[i].room || must_avoid(demand, i))
+        if (standing == STANDING_UNUSABLE || standing > worst || !paths[i].room)
             continue;
         if (best == SCHEDULE_NONE || is_better(&paths[i], &paths[best]))
             best = (int)i;

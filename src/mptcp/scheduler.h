@@ -25,7 +25,6 @@ struct demand {
     uint32_t unsent_bytes; /* queued and not yet given to any subflow */
     uint32_t window_bytes; /* what the peer's data-level window still admits */
     bool reinjection;      /* these bytes are already outstanding elsewhere */
-    uint32_t avoid;        /* bit set of path indices that must not carry them (they did already) */
 };
 
 #define SCHEDULE_NONE (-1)

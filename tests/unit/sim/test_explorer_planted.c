@@ -40,22 +40,23 @@ static bool on_repeat_too_early(void *stage, struct packet *packet)
     return true;
 }
 
-/* Nobody knows who carried what, so that nobody is suspected, avoided or given up. */
-static void forget_carriers(struct conn *conn)
+/* The first subflow is never suspected or given up, and all others are. */
+static void trust_the_first(struct conn *conn)
 {
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         carriers_forget(&conn->carriers, subflow->slot);
         subflow->carried_again = false;
+        subflow->suspect_since_ns = subflow == subflow_at(conn->subflows.next) ? 0 : UINT64_MAX / 2;
         if (subflow->unmapped_since_ns)
             subflow->unmapped_since_ns = UINT64_MAX / 2;
     }
 }
 
-static bool on_forget_carriers(void *stage, struct packet *packet)
+static bool on_trust_the_first(void *stage, struct packet *packet)
 {
     (void)packet;
-    change_conns(stage, forget_carriers);
+    change_conns(stage, trust_the_first);
     return true;
 }
 
@@ -154,7 +155,7 @@ static bool is_found(struct bug bug)
 
 static const struct bug bugs[] = {
     {"data is repeated to a peer that may have fallen back", "one-path", "stream-equal", on_repeat_too_early},
-    {"what was lost is sent again where it was lost", "two-paths", "no-error-for-nothing", on_forget_carriers},
+    {"what was lost is sent again where it was lost", "two-paths", "no-error-for-nothing", on_trust_the_first},
     {"no join comes from a new address", "address-exchange", "no-error-for-nothing", on_late_join},
     {"no join comes from an address that is back", "address-off-and-on", "no-error-for-nothing", on_late_join},
 };
