@@ -85,8 +85,10 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
         bool all_acked = dsn_eq(conn->sendq.una, conn->sendq.end);
         bool in_order = subflow->tcp.error == 0 || (subflow->tcp.error == -ECONNRESET && all_acked);
         bool over = conn->fin_sent && conn->peer_fin_taken && in_order;
-        if (!over)
+        if (!over) {
+            conn->aborted |= subflow->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
             conn_fail(conn, error);
+        }
         deadline_set(&conn->host->tcp.timers, &conn->signal_timer, TIME_NEVER);
     }
     signal_arm(conn, now_ns);

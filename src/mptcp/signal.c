@@ -79,16 +79,14 @@ static void write_remove_addr(const struct conn *conn, struct mptcp_options *mp)
 static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
 {
     const struct conn *conn = subflow->conn;
-    if (conn->aborted && conn->remote_key) { /* RFC 8684 3.5, option R */
-        mp->fastclose.receiver_key = conn->remote_key;
-        mp->present |= 1u << MPTCP_FASTCLOSE;
-        return;
-    }
     if (subflow->failed) { /* RFC 8684 3.7 */
         mp->fail.dsn = subflow->fail_dsn.v;
         mp->present |= 1u << MPTCP_FAIL;
     }
-    if (subflow->reset_with_reason) {
+    if (conn->aborted && conn->remote_key) { /* RFC 8684 3.5, option R */
+        mp->fastclose.receiver_key = conn->remote_key;
+        mp->present |= 1u << MPTCP_FASTCLOSE;
+    } else if (subflow->reset_with_reason) {
         mp->tcprst = (struct mp_tcprst){.reason = subflow->reset_reason};
         mp->present |= 1u << MPTCP_TCPRST;
     }
