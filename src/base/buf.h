@@ -25,6 +25,7 @@ bool buf_is_shared(const struct hawser_buf *buf);
 
 /* Is more than half of the pool that the buffer came from lent out? */
 bool buf_is_scarce(const struct hawser_buf *buf);
+
 /* The bytes of all buffers that it may have. */
 uint64_t buf_pool_bytes(const struct hawser_buf_pool *pool);
 

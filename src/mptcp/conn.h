@@ -150,8 +150,7 @@ struct conn {
     struct carriers carriers;
     struct progress progress;
     bool fin_wanted, fin_sent, fin_acked;
-    bool farewell; /* the FIN of a subflow was acknowledged, and with it the last DATA_ACK: the peer knows that all is
-                      over */
+    bool farewell; /* the peer acknowledged a subflow's FIN, and so knows that all is over */
 
     struct reassembly rx;
     uint32_t recv_limit;

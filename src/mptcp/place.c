@@ -76,7 +76,7 @@ bool place_shed(struct mp_host *host)
         if (!may_shed(conn))
             continue;
         count(&host->tcp.counters, COUNT_LIMIT_DISORDER_DROPPED);
-        (void)reassembly_drop_disorder(&conn->rx);
+        reassembly_drop_disorder(&conn->rx);
         return true;
     }
     return false;

@@ -167,7 +167,7 @@ static bool options_vanished(const struct conn *conn, uint64_t now_ns)
         term = HW_MIN(TERM_TIMEOUTS * slowest_timeout(conn), term);
     if (now_ns - p->asked_since_ns < term || p->answers < ANSWERS_ENOUGH)
         return false;
-    return p->answers_with_options == 0 || (conn->fin_sent && !data_outstanding(conn));
+    return !p->answers_with_options || (conn->fin_sent && !data_outstanding(conn));
 }
 
 /* Those that do not answer may be well again one day. */
@@ -184,7 +184,8 @@ bool progress_asked(struct conn *conn, uint64_t now_ns)
     struct progress *p = &conn->progress;
     if (p->asked_since_ns == 0) {
         p->asked_since_ns = now_ns;
-        p->answers = p->answers_with_options = 0;
+        p->answers = 0;
+        p->answers_with_options = false;
     }
     if (options_vanished(conn, now_ns))
         give_up_answering(conn, now_ns);
@@ -303,10 +304,11 @@ static void question(struct conn *conn, uint64_t now_ns)
     p->questions++;
 }
 
+static bool is_idle(const struct conn *conn) { return !data_outstanding(conn) && !waits_for_window(conn); }
+
 static uint64_t question_due(const struct conn *conn)
 {
-    bool waits = data_outstanding(conn) || waits_for_window(conn);
-    uint64_t interval = waits ? question_interval(conn) : 0;
+    uint64_t interval = is_idle(conn) ? 0 : question_interval(conn);
     return interval ? conn->progress.una_since_ns + interval : TIME_NEVER;
 }
 
@@ -331,8 +333,7 @@ void progress_arm(struct conn *conn, uint64_t now_ns)
 {
     struct progress *p = &conn->progress;
     bool runs = p->timer.pos != 0;
-    bool idle = !data_outstanding(conn) && !waits_for_window(conn);
-    if (idle || !dsn_eq(p->una, conn->sendq.una)) {
+    if (is_idle(conn) || !dsn_eq(p->una, conn->sendq.una)) {
         p->una = conn->sendq.una;
         p->una_since_ns = now_ns;
     }

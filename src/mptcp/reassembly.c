@@ -54,12 +54,7 @@ static void drop_runs(struct reassembly *r, uint32_t from)
     r->run_count = HW_MIN(from, r->run_count);
 }
 
-uint32_t reassembly_drop_disorder(struct reassembly *r)
-{
-    uint32_t before = r->held;
-    drop_runs(r, has_readable(r));
-    return before - r->held;
-}
+void reassembly_drop_disorder(struct reassembly *r) { drop_runs(r, has_readable(r)); }
 
 bool reassembly_has_gaps(const struct reassembly *r) { return gap_count(r) > 0; }
 

@@ -46,8 +46,8 @@ void reassembly_rebase(struct reassembly *r, dsn64 first);
  */
 int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes);
 
-/* Drops all that is not in order. Returns how many bytes that were. */
-uint32_t reassembly_drop_disorder(struct reassembly *r);
+/* Drops all that is not in order. */
+void reassembly_drop_disorder(struct reassembly *r);
 
 /* Is anything held behind a gap? */
 bool reassembly_has_gaps(const struct reassembly *r);

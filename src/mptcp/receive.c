@@ -39,8 +39,8 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
     dsn64 edge = dsn_add(ack, window);
     conn->snd_edge = dsn_max(conn->snd_edge, edge);
     bool end_only = conn->fin_sent && dsn_eq(conn->sendq.una, conn->snd_nxt); /* needs no room */
-    if (window == 0 &&
-        !end_only) /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so */
+    /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so. */
+    if (window == 0 && !end_only)
         conn->progress.asked_since_ns = 0;
     if (conn->fin_sent && dsn_eq(ack, top) && !conn->fin_acked) {
         conn->fin_acked = true;
