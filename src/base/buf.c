@@ -105,9 +105,13 @@ uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool) { return pool->in_u
 
 bool buf_is_shared(const struct hawser_buf *buf) { return buf->refs > 1; }
 
+bool buf_is_of(const struct hawser_buf *buf, const struct hawser_buf_pool *pool) { return buf->pool == pool; }
+
 bool buf_is_scarce(const struct hawser_buf *buf) { return buf->pool->in_use > buf->pool->limit / 2; }
 
 uint64_t buf_pool_bytes(const struct hawser_buf_pool *pool) { return (uint64_t)pool->limit * pool->cap; }
+
+uint32_t buf_pool_limit(const struct hawser_buf_pool *pool) { return pool->limit; }
 
 uint32_t buf_pool_left(const struct hawser_buf_pool *pool) { return pool->limit - pool->in_use; }
 

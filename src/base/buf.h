@@ -23,10 +23,14 @@ uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 /* Does anybody hold it beside the caller? */
 bool buf_is_shared(const struct hawser_buf *buf);
 
+/* Did it come from this pool? */
+bool buf_is_of(const struct hawser_buf *buf, const struct hawser_buf_pool *pool);
+
 /* Is more than half of the pool that the buffer came from lent out? */
 bool buf_is_scarce(const struct hawser_buf *buf);
 
-/* The bytes of all buffers that it may have. */
+/* How many buffers it may lend out, and their bytes. */
+uint32_t buf_pool_limit(const struct hawser_buf_pool *pool);
 uint64_t buf_pool_bytes(const struct hawser_buf_pool *pool);
 
 /* How many more may be lent out, if the system has the memory. */

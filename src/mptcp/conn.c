@@ -135,6 +135,7 @@ void conn_free(struct conn *conn)
     deadline_set(&host->tcp.timers, &conn->linger_timer, TIME_NEVER);
     sendq_destroy(&conn->sendq);
     reassembly_destroy(&conn->rx);
+    packer_release(&conn->packed);
     iset_destroy(&conn->reinject);
     iset_destroy(&conn->repeated);
     carriers_destroy(&conn->carriers);

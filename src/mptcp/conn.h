@@ -12,6 +12,7 @@
 #include "base/deadline.h"
 #include "base/hash.h"
 #include "base/iset.h"
+#include "base/packer.h"
 #include "mptcp/addresses.h"
 #include "mptcp/carriers.h"
 #include "mptcp/holdq.h"
@@ -153,6 +154,7 @@ struct conn {
     bool farewell; /* the peer acknowledged a subflow's FIN, and so knows that all is over */
 
     struct reassembly rx;
+    struct packer packed; /* where data behind a gap goes while memory of the links is scarce */
     uint32_t recv_limit;
     struct tcp_keepalive keepalive; /* of every subflow */
     dsn64 rcv_edge;                 /* right edge of the window we promised */

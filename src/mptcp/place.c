@@ -6,23 +6,35 @@
 #include "base/check.h"
 #include "mptcp/conn.h"
 
-/* Data behind a gap may take half of each pool, so that what closes the gap finds room. */
-static bool is_too_early(const struct conn *conn, dsn64 dsn, struct slice bytes)
+/* The copies that are left when no more mappings are begun: room for payload that only passes through. */
+#define COPIES_KEPT 1u
+
+/* Data behind a gap may take half of each pool, so that what closes the gap finds room. A buffer of a link is large and
+ * may be held for a few bytes of it: when these are scarce, such bytes are copied to where they take no more than they
+ * are, as long as an eighth of that is left. */
+static bool has_room(struct conn *conn, struct slice *bytes)
 {
-    bool next = dsn_le(dsn, reassembly_next(&conn->rx));
-    return !next && (buf_is_scarce(bytes.buf) || pool_is_scarce(&conn->host->nodes));
+    struct hawser_buf_pool *copies = conn->host->copies;
+    if (pool_is_scarce(&conn->host->nodes))
+        return false;
+    if (!buf_is_scarce(bytes->buf))
+        return true;
+    bool left = buf_pool_left(copies) > buf_pool_limit(copies) / 8 + COPIES_KEPT;
+    return left && !buf_is_of(bytes->buf, copies) && packer_copy(&conn->packed, copies, bytes);
 }
 
 static void note_disorder(struct conn *conn)
 {
-    if (!reassembly_has_gaps(&conn->rx))
-        list_remove(&conn->disorder_link);
-    else if (list_empty(&conn->disorder_link))
-        list_push_back(&conn->host->disordered, &conn->disorder_link);
+    if (reassembly_has_gaps(&conn->rx)) {
+        if (list_empty(&conn->disorder_link))
+            list_push_back(&conn->host->disordered, &conn->disorder_link);
+        return;
+    }
+    list_remove(&conn->disorder_link);
+    packer_release(&conn->packed);
 }
 
-/* False when there is no room. */
-static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
+static bool insert(struct conn *conn, dsn64 dsn, struct slice bytes)
 {
     if (conn->peer_fin_known &&
         dsn_lt(conn->peer_fin, dsn_add(dsn, bytes.len))) { /* RFC 8684 3.3.3: no data follows it */
@@ -41,8 +53,15 @@ static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
         count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
         return false;
     }
-    note_disorder(conn);
     return true;
+}
+
+/* False when there is no room. */
+static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
+{
+    bool inserted = insert(conn, dsn, bytes);
+    note_disorder(conn);
+    return inserted;
 }
 
 /* RFC 8684 3.3.2: the peer keeps what was not acknowledged at the data level and sends it again. For sure only where
@@ -57,11 +76,12 @@ enum admission {
 
 /* Behind a gap, and memory is scarce: what the subflow itself waits for next must go, or what closes the gap could not
  * get past it. */
-static enum admission admit(struct subflow *subflow, dsn64 dsn, struct slice bytes, bool in_order)
+static enum admission admit(struct subflow *subflow, dsn64 dsn, struct slice *bytes, bool in_order)
 {
     struct conn *conn = subflow->conn;
-    conn->host->pressed = buf_is_scarce(bytes.buf);
-    if (!is_too_early(conn, dsn, bytes))
+    conn->host->pressed = buf_is_scarce(bytes->buf);
+    bool next = dsn_le(dsn, reassembly_next(&conn->rx));
+    if (next || has_room(conn, bytes))
         return ADMIT;
     bool gone = in_order && may_shed(conn);
     count(&conn->host->tcp.counters, gone ? COUNT_LIMIT_DISORDER_DROPPED : COUNT_LIMIT_DISORDER);
@@ -77,6 +97,7 @@ bool place_shed(struct mp_host *host)
             continue;
         count(&host->tcp.counters, COUNT_LIMIT_DISORDER_DROPPED);
         reassembly_drop_disorder(&conn->rx);
+        packer_release(&conn->packed);
         return true;
     }
     return false;
@@ -153,9 +174,6 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
         place_release(a);
 }
 
-/* The copies that are left when no more mappings are begun: room for payload that only passes through. */
-#define COPIES_KEPT 1u
-
 void place_release(struct assembly *assembly)
 {
     if (assembly->buf)
@@ -219,7 +237,7 @@ static enum admission admit_part(struct subflow *subflow, const struct mapping *
 {
     struct conn *conn = subflow->conn;
     bool in_order = ssn <= subflow->tcp.rx.next, whole = part->len == map->len;
-    enum admission verdict = is_begun(&subflow->assembly, map) ? ADMIT : admit(subflow, map->dsn, *part, in_order);
+    enum admission verdict = is_begun(&subflow->assembly, map) ? ADMIT : admit(subflow, map->dsn, part, in_order);
     if (verdict != ADMIT)
         return verdict;
     bool room = in_order ? whole || gather(subflow, map, ssn, part, now_ns) : !buf_is_scarce(part->buf);
@@ -263,7 +281,7 @@ static bool place_checked(struct subflow *subflow, uint64_t ssn, struct slice by
 static bool place_part(struct subflow *subflow, uint64_t ssn, dsn64 dsn, struct slice bytes)
 {
     bool in_order = subflow->conn->mode == CONN_MPTCP && ssn <= subflow->tcp.rx.next;
-    enum admission verdict = admit(subflow, dsn, bytes, in_order);
+    enum admission verdict = admit(subflow, dsn, &bytes, in_order);
     return verdict == SWALLOW || (verdict == ADMIT && deliver(subflow->conn, dsn, bytes));
 }
 

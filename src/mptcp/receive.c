@@ -14,7 +14,7 @@ uint32_t receive_limit(const struct conn *conn)
     const struct mp_host *host = conn->host;
     if (!host->pressed)
         return conn->recv_limit;
-    uint64_t share = buf_pool_bytes(host->copies) / host->conns.in_use;
+    uint64_t share = buf_pool_bytes(host->copies) / 2 / host->conns.in_use;
     return (uint32_t)HW_MIN(HW_MAX(share, SHARE_MIN), (uint64_t)conn->recv_limit);
 }
 

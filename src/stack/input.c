@@ -164,37 +164,18 @@ static void input_syn(struct hawser_stack *stack, struct arrival *a, struct haws
     listener->waiting++;
 }
 
-/* Moves the payload into the inbox, behind that of the packets before. */
-static bool copy_to_inbox(struct hawser_stack *stack, struct slice *payload)
-{
-    if (stack->inbox && hawser_buf_capacity(stack->inbox) - stack->inbox_used < payload->len) {
-        hawser_buf_unref(stack->inbox);
-        stack->inbox = NULL;
-    }
-    if (!stack->inbox) {
-        stack->inbox = hawser_buf_new(stack->host.copies);
-        stack->inbox_used = 0;
-    }
-    if (!stack->inbox || hawser_buf_capacity(stack->inbox) < payload->len)
-        return false;
-    uint8_t *to = hawser_buf_data(stack->inbox) + stack->inbox_used;
-    memcpy(to, payload->data, payload->len);
-    stack->inbox_used += payload->len;
-    *payload = (struct slice){stack->inbox, to, payload->len};
-    return true;
-}
-
 /* What may be kept must lie in a buffer, and a small payload in one that it shares with its like: by reference it would
  * hold back a large buffer of the link for a few bytes. Without memory the segment still brings its acknowledgement. */
 static void secure_payload(struct hawser_stack *stack, struct subflow *subflow, struct arrival *a)
 {
     struct slice *payload = &a->segment.payload;
-    if (payload->len == 0 || (payload->buf && payload->len >= REFERENCE_MIN) || copy_to_inbox(stack, payload))
+    if (payload->len == 0 || (payload->buf && payload->len >= REFERENCE_MIN) ||
+        packer_copy(&stack->inbox, stack->host.copies, payload))
         return;
     if (payload->buf)
         return;
     while (receive_is_next(subflow, &a->segment) && place_shed(&stack->host)) /* out-of-order data goes first */
-        if (copy_to_inbox(stack, payload))
+        if (packer_copy(&stack->inbox, stack->host.copies, payload))
             return;
     count(counters(stack), COUNT_DROP_NO_MEMORY);
     payload->len = 0;

@@ -164,8 +164,7 @@ void hawser_stack_free(struct hawser_stack *stack)
         conn_free(LIST_ENTRY(it, struct conn, link));
     LIST_EACH (it, &stack->listeners)
         env.free(env.ctx, LIST_ENTRY(it, struct hawser_listener, link));
-    if (stack->inbox)
-        hawser_buf_unref(stack->inbox);
+    packer_release(&stack->inbox);
     deadline_queue_destroy(&host->tcp.timers);
     hash_destroy(&stack->tuples);
     hash_destroy(&stack->tokens);

@@ -6,6 +6,7 @@
 #include <hawser/stack.h>
 
 #include "base/hash.h"
+#include "base/packer.h"
 #include "mptcp/conn.h"
 #include "mptcp/host.h"
 
@@ -44,10 +45,9 @@ struct hawser_stack {
     uint8_t reply_count;
     uint64_t returns_seen;        /* of chunks, when those who starve were last looked after */
     struct deadline hunger_timer; /* they try again when nothing else tells them to */
-    struct hawser_buf *inbox;     /* where payload that must be copied goes, packet after packet; or NULL */
-    uint32_t inbox_used;
-    uint8_t secret[16]; /* RFC 6528 */
-    uint64_t latest_ns; /* the latest time the stack was told: no substitute for being told the time */
+    struct packer inbox;          /* where payload that must be copied goes, packet after packet */
+    uint8_t secret[16];           /* RFC 6528 */
+    uint64_t latest_ns;           /* the latest time the stack was told: no substitute for being told the time */
 };
 
 static inline struct hawser_stack *stack_of(struct mp_host *host)

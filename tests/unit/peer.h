@@ -35,6 +35,7 @@ struct peer {
     struct hawser_addr own, addr; /* the stack's and ours, as segments go now */
     uint32_t iss, irs;            /* ours; the stack's, learned from its SYN */
     uint16_t window;              /* of what we send */
+    struct hawser_buf_pool *rx;   /* the test's: where each segment lies in a buffer of its own; NULL: in none */
     uint64_t key, stack_key;      /* MPTCP, in host order */
     uint64_t idsn, stack_idsn;
     uint64_t now_ns;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "peer.h"
 #include "world.h"
@@ -185,6 +186,33 @@ static void the_system_is_asked_again(void **state)
     world_destroy(&w);
 }
 
+/* A large buffer of the link that is held for a kilobyte of it, segment after segment behind a gap: they are neither
+ * refused, nor do they take more than half of the link's buffers. */
+static void a_link_is_not_emptied_by_a_gap(void **state)
+{
+    (void)state;
+    enum { BUFFERS = 8, SEGMENTS = 50, LEN = 1000 };
+    struct peer p;
+    uint8_t bytes[(SEGMENTS + 1) * LEN];
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    p.rx = hawser_buf_pool_new(&p.env.env, 256 * 1024, BUFFERS);
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i % 251);
+    for (unsigned i = 1; i <= SEGMENTS; i++) {
+        peer_send(&p, TCP_ACK, 1 + i * LEN, 1, NULL, bytes + i * LEN, LEN);
+        assert_true(buf_pool_in_use(p.rx) <= BUFFERS / 2 + 1);
+    }
+    peer_send(&p, TCP_ACK, 1, 1, NULL, bytes, LEN);
+    assert_int_equal(peer_last(&p, TCP_ACK)->ack, 1 + sizeof bytes);
+    uint8_t got[sizeof bytes];
+    assert_int_equal(hawser_recv(p.conn, got, sizeof got), sizeof got);
+    assert_memory_equal(got, bytes, sizeof got);
+    assert_int_equal(buf_pool_in_use(p.rx), 0);
+    hawser_buf_pool_close(p.rx);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +221,7 @@ int main(void)
         cmocka_unit_test(the_starved_are_fed_in_turn),
         cmocka_unit_test(memory_that_is_not_wanted_goes_to_the_next),
         cmocka_unit_test(the_system_is_asked_again),
+        cmocka_unit_test(a_link_is_not_emptied_by_a_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
