@@ -1,6 +1,6 @@
 # The front door. Meson and Ninja do the work, under build/.
 JOBS ?= 2
-.PHONY: help demo build test bench fuzz lint format install clean setup
+.PHONY: help demo build test bench fuzz nightly lint format install clean setup
 
 help:
 	@echo "make demo     100 MB from the kernel's MPTCP over two emulated paths, one cut and restored on the way"
@@ -8,6 +8,7 @@ help:
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
 	@echo "make bench    unlimited throughput beside the kernel's, in the same run; packets per second of the simulator"
 	@echo "make fuzz     the fuzzers, FUZZ_SECONDS each (default 300)"
+	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: two hours or so"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"
 	@echo "make install  install (DESTDIR and PREFIX are honoured)"
@@ -35,6 +36,9 @@ bench: build
 
 fuzz: setup
 	@tools/fuzz
+
+nightly: setup build
+	@tools/nightly
 
 lint: setup
 	@test -f build/lint/build.ninja || CC=clang CXX=clang++ meson setup build/lint >/dev/null
