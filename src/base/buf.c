@@ -107,7 +107,9 @@ bool buf_is_shared(const struct hawser_buf *buf) { return buf->refs > 1; }
 
 bool buf_is_of(const struct hawser_buf *buf, const struct hawser_buf_pool *pool) { return buf->pool == pool; }
 
-bool buf_is_scarce(const struct hawser_buf *buf) { return buf->pool->in_use > buf->pool->limit / 2; }
+bool buf_pool_is_scarce(const struct hawser_buf_pool *pool) { return pool->in_use > pool->limit / 2; }
+
+bool buf_is_scarce(const struct hawser_buf *buf) { return buf_pool_is_scarce(buf->pool); }
 
 uint64_t buf_pool_bytes(const struct hawser_buf_pool *pool) { return (uint64_t)pool->limit * pool->cap; }
 

@@ -15,6 +15,12 @@ struct packer {
  * packer keeps the reference: whoever stores the slice takes its own. False, and nothing changed, without memory. */
 bool packer_copy(struct packer *packer, struct hawser_buf_pool *pool, struct slice *bytes);
 
+/* Has the buffer being filled room for `len` bytes more? */
+bool packer_has_room(const struct packer *packer, uint32_t len);
+
+/* Nobody wanted what was copied last. */
+void packer_take_back(struct packer *packer, struct slice bytes);
+
 /* Gives up the buffer being filled; what was copied stays with those who hold it. */
 void packer_release(struct packer *packer);
 

@@ -71,6 +71,14 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
     conn_event(conn);
 }
 
+/* Closed only after a time, as a new subflow may come (RFC 8684 3.3.3). */
+static void linger_if_stranded(struct conn *conn, uint64_t now_ns)
+{
+    bool lingers = conn->linger_timer.pos != 0;
+    if (close_stranded(conn) && !conn->detached && !conn->error && !lingers)
+        conn_linger(conn, now_ns);
+}
+
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
@@ -84,13 +92,15 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
          */
         bool all_acked = dsn_eq(conn->sendq.una, conn->sendq.end);
         bool in_order = subflow->tcp.error == 0 || (subflow->tcp.error == -ECONNRESET && all_acked);
-        bool over = conn->fin_sent && conn->peer_fin_taken && in_order;
+        bool over = conn->peer_fin_taken && (conn->fin_acked || (conn->fin_sent && in_order));
         if (!over) {
             conn->aborted |= subflow->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
             conn_fail(conn, error);
         }
         deadline_set(&conn->host->tcp.timers, &conn->signal_timer, TIME_NEVER);
+        place_forget_disorder(conn);
     }
+    linger_if_stranded(conn, now_ns);
     signal_arm(conn, now_ns);
     conn_event(conn);
 }
@@ -146,8 +156,7 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
         /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
         tcp_shutdown(&subflow->tcp, now_ns);
     }
-    if (close_stranded(conn) && !conn->detached) /* there too: closed only after a time, as a new subflow may come */
-        conn_linger(conn, now_ns);
+    linger_if_stranded(conn, now_ns);
 }
 
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns)

@@ -70,6 +70,8 @@ void conn_begin_asked(struct conn *conn, uint64_t now_ns)
 /* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */
 #define BYTES_PER_PIECE 128u
 #define PIECES_MIN 256u
+/* Gaps lie no nearer to each other: two paths that take turns, one of them dead, leave one for each segment. */
+#define BYTES_PER_GAP 1024u
 
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
 {
@@ -99,10 +101,12 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     sendq_init(&conn->sendq, &host->tcp.env, host->chunks, first, config->send_limit);
     conn->snd_nxt = conn->snd_edge = conn->progress.una = first;
     carriers_init(&conn->carriers, &host->tcp.env, first);
-    iset_init(&conn->reinject, &host->tcp.env, REINJECT_RANGES_MAX);
-    iset_init(&conn->repeated, &host->tcp.env, REINJECT_RANGES_MAX);
+    uint32_t ranges = HW_MAX(config->send_limit / BYTES_PER_GAP, REINJECT_RANGES_MIN);
+    iset_init(&conn->reinject, &host->tcp.env, ranges);
+    iset_init(&conn->repeated, &host->tcp.env, ranges);
     reassembly_init(&conn->rx, &host->tcp.env, &host->nodes, dsn_at(1));
     conn->rx.node_limit = HW_MAX(conn->recv_limit / BYTES_PER_PIECE, PIECES_MIN);
+    conn->rx.gap_limit = HW_MAX(conn->recv_limit / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN);
     return conn;
 }
 
@@ -324,7 +328,10 @@ static bool hook_blocked(struct tcp *tcp)
     return send_blocked_by_window(conn);
 }
 
-static uint32_t hook_window(struct tcp *tcp) { return receive_window(subflow_of(tcp)->conn, tcp->segment_bytes); }
+static uint32_t hook_window(struct tcp *tcp, uint32_t most)
+{
+    return receive_window(subflow_of(tcp)->conn, tcp->segment_bytes, most);
+}
 
 static void hook_wake(struct tcp *tcp) { conn_wake(subflow_of(tcp)->conn); }
 

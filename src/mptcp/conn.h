@@ -24,7 +24,7 @@
 #define SUBFLOWS_MAX 8
 /* Pieces of payload a subflow may hold while their mapping has not arrived. */
 #define UNMAPPED_MAX 64u
-#define REINJECT_RANGES_MAX 256
+#define REINJECT_RANGES_MIN 256u
 #define ANNOUNCE_TRIES_MAX 5
 /* Joins that the peer's announcements may make us try in the life of a connection. */
 #define ANNOUNCED_JOINS_MAX 16
@@ -50,7 +50,7 @@ struct assembly {
     uint64_t ssn;           /* the mapping in progress, */
     uint32_t len;           /* 0: none is; */
     uint32_t at, used;      /* where it begins in the buffer, and how far that is taken */
-    uint64_t touched_ns;    /* some of it came */
+    uint64_t judged_ns;     /* when it began; later, when there was memory enough to let it go on */
 };
 
 struct subflow {
@@ -265,7 +265,8 @@ bool signal_allowed(const struct subflow *subflow);
 /* ---- receive.c ---- */
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
 void receive_progress(struct tcp *tcp, uint64_t now_ns);
-uint32_t receive_window(struct conn *conn, uint32_t segment_bytes);
+/* Moves the promised edge: `most` is what the segment that says so can express. Bytes. */
+uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most);
 /* Most bytes that the peer may now have sent ahead of the application. */
 uint32_t receive_limit(const struct conn *conn);
 /* One past what arrived in order, the DATA_FIN included. */
@@ -279,9 +280,12 @@ bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment)
 /* Drops out-of-order data of one of the host's connections whose peers will send it again. False: there is none. */
 bool place_shed(struct mp_host *host);
 void place_release(struct assembly *assembly);
+/* No byte that would close a gap can come any more, or memory is scarce: what lies behind gaps goes. */
+void place_forget_disorder(struct conn *conn);
 /* All was read: memory that only waits for more is given back. */
 void place_idle(struct conn *conn);
-bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+/* Returns how many bytes from the front found room; the others must come again. */
+uint32_t place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
 void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 /* Resets a subflow that a middlebox made useless. */
 void place_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns);

@@ -50,7 +50,7 @@ struct mp_host {
     const struct cc_ops *cc;
     const struct scheduler *scheduler;
     bool no_mptcp, checksum_required;
-    bool pressed; /* what arrived last came in memory of which more than half is taken */
+    bool pressed; /* the link's buffer that came last is of a pool of which more than half is taken */
     struct local_address addresses[HOST_ADDRESSES_MAX];
     uint8_t address_count;
     struct list connections; /* all of them */

@@ -9,19 +9,28 @@
 /* The copies that are left when no more mappings are begun: room for payload that only passes through. */
 #define COPIES_KEPT 1u
 
-/* Data behind a gap may take half of each pool, so that what closes the gap finds room. A buffer of a link is large and
- * may be held for a few bytes of it: when these are scarce, such bytes are copied to where they take no more than they
- * are, as long as an eighth of that is left. */
-static bool has_room(struct conn *conn, struct slice *bytes)
+/* Of the memory for copies an eighth is kept for what closes gaps, a mapping to begin at the least. */
+static bool may_copy(const struct mp_host *host)
 {
-    struct hawser_buf_pool *copies = conn->host->copies;
-    if (pool_is_scarce(&conn->host->nodes))
-        return false;
-    if (!buf_is_scarce(bytes->buf))
-        return true;
-    bool left = buf_pool_left(copies) > buf_pool_limit(copies) / 8 + COPIES_KEPT;
-    return left && !buf_is_of(bytes->buf, copies) && packer_copy(&conn->packed, copies, bytes);
+    return buf_pool_left(host->copies) > buf_pool_limit(host->copies) / 8 + COPIES_KEPT + 1;
 }
+
+/* A buffer of a link is large and may be held for a few bytes of it: when these are scarce, such bytes are copied to
+ * where they take no more than they are. */
+static bool should_pack(const struct conn *conn, struct slice bytes)
+{
+    const struct hawser_buf_pool *copies = conn->host->copies;
+    return buf_is_scarce(bytes.buf) && !buf_is_of(bytes.buf, copies) &&
+           (packer_has_room(&conn->packed, bytes.len) || may_copy(conn->host));
+}
+
+/* Data behind a gap may take half of each pool, so that what closes the gap finds room. */
+static bool has_room(const struct conn *conn, struct slice bytes)
+{
+    return !pool_is_scarce(&conn->host->nodes) && (!buf_is_scarce(bytes.buf) || should_pack(conn, bytes));
+}
+
+static bool is_early(const struct conn *conn, dsn64 dsn) { return dsn_lt(reassembly_next(&conn->rx), dsn); }
 
 static void note_disorder(struct conn *conn)
 {
@@ -34,39 +43,36 @@ static void note_disorder(struct conn *conn)
     packer_release(&conn->packed);
 }
 
-static bool insert(struct conn *conn, dsn64 dsn, struct slice bytes)
+/* 0; -ENOBUFS when there is no room; -ERANGE when the bytes lie outside of the window. */
+static int deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
 {
+    struct mp_host *host = conn->host;
     if (conn->peer_fin_known &&
         dsn_lt(conn->peer_fin, dsn_add(dsn, bytes.len))) { /* RFC 8684 3.3.3: no data follows it */
-        count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
+        count(&host->tcp.counters, COUNT_DROP_DATA_WINDOW);
         int64_t before = dsn_diff(conn->peer_fin, dsn);
         if (before <= 0)
-            return true;
+            return 0;
         bytes.len = (uint32_t)before;
     }
     dsn64 edge = dsn_max(conn->rcv_edge, dsn_add(conn->rx.read_next, conn->recv_limit));
     if (dsn_lt(edge, dsn_add(dsn, bytes.len))) {
-        count(&conn->host->tcp.counters, COUNT_DROP_DATA_WINDOW);
-        return false;
+        count(&host->tcp.counters, COUNT_DROP_DATA_WINDOW);
+        return -ERANGE;
     }
-    if (reassembly_insert(&conn->rx, dsn, bytes) < 0) {
-        count(&conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
-        return false;
-    }
-    return true;
-}
-
-/* False when there is no room. */
-static bool deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
-{
-    bool inserted = insert(conn, dsn, bytes);
+    bool packed = is_early(conn, dsn) && should_pack(conn, bytes) && packer_copy(&conn->packed, host->copies, &bytes);
+    int64_t fresh = reassembly_insert(&conn->rx, dsn, bytes);
+    if (packed && fresh <= 0)
+        packer_take_back(&conn->packed, bytes);
+    count_n(&host->tcp.counters, COUNT_DROP_NO_MEMORY, fresh < 0);
     note_disorder(conn);
-    return inserted;
+    return fresh < 0 ? -ENOBUFS : 0;
 }
 
-/* RFC 8684 3.3.2: the peer keeps what was not acknowledged at the data level and sends it again. For sure only where
- * another subflow shows that options pass; and bytes that one subflow has SACKed only its own peer would send again. */
-static bool may_shed(const struct conn *conn) { return conn->mode == CONN_MPTCP && conn->multipath; }
+/* RFC 8684 3.3.2: the peer keeps what was not acknowledged at the data level and sends it again. For sure only where it
+ * knows of another subflow, for then it cannot fall back; and bytes that one subflow has SACKed only its own peer would
+ * send again. */
+static bool may_shed(const struct conn *conn) { return conn->mode == CONN_MPTCP && conn->peer_committed; }
 
 enum admission {
     ADMIT,
@@ -74,18 +80,18 @@ enum admission {
     SWALLOW, /* acknowledged on its subflow and forgotten */
 };
 
-/* Behind a gap, and memory is scarce: what the subflow itself waits for next must go, or what closes the gap could not
- * get past it. */
-static enum admission admit(struct subflow *subflow, dsn64 dsn, struct slice *bytes, bool in_order)
+/* There is no room for what lies behind a gap. What the subflow itself waits for next must go, or what closes the gap
+ * could not get past it. */
+static enum admission turn_away(const struct conn *conn, bool in_order)
 {
-    struct conn *conn = subflow->conn;
-    conn->host->pressed = buf_is_scarce(bytes->buf);
-    bool next = dsn_le(dsn, reassembly_next(&conn->rx));
-    if (next || has_room(conn, bytes))
-        return ADMIT;
     bool gone = in_order && may_shed(conn);
     count(&conn->host->tcp.counters, gone ? COUNT_LIMIT_DISORDER_DROPPED : COUNT_LIMIT_DISORDER);
     return gone ? SWALLOW : REFUSE;
+}
+
+static enum admission admit(const struct conn *conn, dsn64 dsn, struct slice bytes, bool in_order)
+{
+    return !is_early(conn, dsn) || has_room(conn, bytes) ? ADMIT : turn_away(conn, in_order);
 }
 
 bool place_shed(struct mp_host *host)
@@ -96,8 +102,7 @@ bool place_shed(struct mp_host *host)
         if (!may_shed(conn))
             continue;
         count(&host->tcp.counters, COUNT_LIMIT_DISORDER_DROPPED);
-        reassembly_drop_disorder(&conn->rx);
-        packer_release(&conn->packed);
+        place_forget_disorder(conn);
         return true;
     }
     return false;
@@ -113,11 +118,26 @@ void place_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns)
     tcp_abort(&subflow->tcp, -EPROTO, now_ns);
 }
 
-static void hold(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+/* False when there is no room. */
+static bool hold(struct subflow *subflow, uint64_t ssn, struct slice bytes)
 {
-    bool waits_for_checksum = subflow->conn->checksums;
-    if ((!waits_for_checksum && subflow->held.count >= UNMAPPED_MAX) || holdq_add(&subflow->held, ssn, bytes) < 0)
-        place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
+    return holdq_add(&subflow->held, ssn, bytes) == 0;
+}
+
+/* Payload without its mapping: nobody knows where it belongs, nor when that will be known. False when there is no room;
+ * for more of it than comes by accident the subflow is given up. */
+static bool hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+{
+    const struct mp_host *host = subflow->conn->host;
+    if (buf_is_scarce(bytes.buf) || buf_pool_is_scarce(host->copies) || pool_is_scarce(&host->holds)) {
+        count(&subflow->conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
+        return false;
+    }
+    bool others_wait_for_checksums = subflow->conn->checksums;
+    if (others_wait_for_checksums || subflow->held.count < UNMAPPED_MAX)
+        return hold(subflow, ssn, bytes);
+    place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
+    return true;
 }
 
 static uint64_t mapping_end(const struct mapping *map) { return map->len ? map->ssn + map->len : UINT64_MAX; }
@@ -162,7 +182,7 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
             return;
     }
     while (holdq_take(&subflow->held, map->ssn, end, &ssn, &bytes)) {
-        if (!deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes))
+        if (deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes) < 0)
             missed(subflow, now_ns);
         hawser_buf_unref(bytes.buf);
     }
@@ -188,6 +208,13 @@ void place_idle(struct conn *conn)
             place_release(&subflow_at(it)->assembly);
 }
 
+void place_forget_disorder(struct conn *conn)
+{
+    reassembly_drop_disorder(&conn->rx);
+    note_disorder(conn);
+    place_idle(conn);
+}
+
 static bool is_begun(const struct assembly *a, const struct mapping *map)
 {
     return a->len && a->ssn == map->ssn && a->len == map->len;
@@ -211,13 +238,13 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
         a->len = map->len;
         a->at = a->used;
         a->used += map->len;
+        a->judged_ns = now_ns;
     }
     uint64_t offset = ssn - map->ssn;
     CHECK(offset + bytes->len <= a->len);
     uint8_t *to = hawser_buf_data(a->buf) + a->at + offset;
     memcpy(to, bytes->data, bytes->len);
     *bytes = (struct slice){a->buf, to, bytes->len};
-    a->touched_ns = now_ns;
     return true;
 }
 
@@ -229,6 +256,8 @@ static void swallow(struct subflow *subflow, const struct mapping *map)
     subflow->swallowed_to = HW_MAX(subflow->swallowed_to, mapping_end(map));
     while (holdq_take(&subflow->held, map->ssn, mapping_end(map), &ssn, &bytes))
         hawser_buf_unref(bytes.buf);
+    if (is_begun(&subflow->assembly, map))
+        subflow->assembly.len = 0;
 }
 
 /* Whether to hold the part of a mapping for its checksum; moves it to where the rest will come. */
@@ -237,73 +266,73 @@ static enum admission admit_part(struct subflow *subflow, const struct mapping *
 {
     struct conn *conn = subflow->conn;
     bool in_order = ssn <= subflow->tcp.rx.next, whole = part->len == map->len;
-    enum admission verdict = is_begun(&subflow->assembly, map) ? ADMIT : admit(subflow, map->dsn, part, in_order);
+    bool begun = is_begun(&subflow->assembly, map), early = is_early(conn, map->dsn);
+    enum admission verdict = begun ? ADMIT : admit(conn, map->dsn, *part, in_order);
     if (verdict != ADMIT)
         return verdict;
-    bool room = in_order ? whole || gather(subflow, map, ssn, part, now_ns) : !buf_is_scarce(part->buf);
+    bool room = whole || !buf_is_scarce(part->buf);
+    if (in_order && !whole)
+        room = (begun || !early || may_copy(conn->host)) && gather(subflow, map, ssn, part, now_ns);
     bool next = in_order && dsn_eq(map->dsn, reassembly_next(&conn->rx));
     while (!room && next && place_shed(conn->host)) /* out-of-order data goes first */
         room = gather(subflow, map, ssn, part, now_ns);
-    count_n(&conn->host->tcp.counters, COUNT_LIMIT_DISORDER, !room);
-    return room ? ADMIT : REFUSE;
+    return room ? ADMIT : turn_away(conn, in_order && early);
 }
 
-/* A merged segment may span mappings; it is taken or refused as a whole. */
-static bool place_checked(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+/* Places what begins one mapping or part of it. False when there is no room. */
+static bool place_checked(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice part,
+                          uint64_t now_ns)
 {
-    bool first = true;
-    while (bytes.len && subflow->tcp.state != TCPS_CLOSED) {
-        const struct mapping *map = rxmap_find(&subflow->maps, ssn);
-        if (!map || !map->len) {
-            hold(subflow, ssn, bytes, now_ns);
-            return true;
-        }
-        uint32_t len = (uint32_t)HW_MIN(bytes.len, mapping_end(map) - ssn);
-        struct slice part = slice_sub(bytes, 0, len);
-        bool gone = ssn < subflow->swallowed_to;
-        enum admission verdict = gone ? SWALLOW : admit_part(subflow, map, ssn, &part, now_ns);
-        if (verdict == REFUSE && first)
-            return false;
-        if (verdict == SWALLOW || (verdict == REFUSE && may_shed(subflow->conn))) {
-            swallow(subflow, map);
-        } else {
-            hold(subflow, ssn, part, now_ns);
-            place_mapped(subflow, map, now_ns);
-        }
-        first = false;
-        ssn += len;
-        bytes = slice_sub(bytes, len, bytes.len - len);
-    }
-    return true;
+    bool gone = ssn < subflow->swallowed_to;
+    enum admission verdict = gone ? SWALLOW : admit_part(subflow, map, ssn, &part, now_ns);
+    if (verdict == ADMIT && !hold(subflow, ssn, part))
+        return false;
+    if (verdict == ADMIT)
+        place_mapped(subflow, map, now_ns);
+    else if (verdict == SWALLOW)
+        swallow(subflow, map);
+    return verdict != REFUSE;
 }
 
 /* False when there is no room. */
 static bool place_part(struct subflow *subflow, uint64_t ssn, dsn64 dsn, struct slice bytes)
 {
-    bool in_order = subflow->conn->mode == CONN_MPTCP && ssn <= subflow->tcp.rx.next;
-    enum admission verdict = admit(subflow, dsn, &bytes, in_order);
-    return verdict == SWALLOW || (verdict == ADMIT && deliver(subflow->conn, dsn, bytes));
+    struct conn *conn = subflow->conn;
+    bool in_order = conn->mode == CONN_MPTCP && ssn <= subflow->tcp.rx.next, early = is_early(conn, dsn);
+    enum admission verdict = admit(conn, dsn, bytes, in_order);
+    int err = verdict == ADMIT ? deliver(conn, dsn, bytes) : 0;
+    if (err == -ENOBUFS && early) /* a limit of its own */
+        verdict = turn_away(conn, in_order);
+    else if (err < 0)
+        verdict = REFUSE;
+    return verdict != REFUSE;
 }
 
-bool place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+/* A merged segment may span mappings. */
+static uint32_t place_by_mapping(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
+{
+    uint32_t taken = 0;
+    while (taken < bytes.len && subflow->tcp.state != TCPS_CLOSED) {
+        uint64_t at = ssn + taken;
+        struct slice rest = slice_sub(bytes, taken, bytes.len - taken);
+        const struct mapping *map = rxmap_find(&subflow->maps, at);
+        bool checked = subflow->conn->checksums;
+        if (!map || (checked && !map->len))
+            return hold_unmapped(subflow, at, rest, now_ns) ? bytes.len : taken;
+        rest.len = (uint32_t)HW_MIN(rest.len, mapping_end(map) - at);
+        if (!(checked ? place_checked(subflow, map, at, rest, now_ns)
+                      : place_part(subflow, at, dsn_add(map->dsn, at - map->ssn), rest)))
+            break;
+        taken += rest.len;
+    }
+    return taken;
+}
+
+uint32_t place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
-    struct conn *conn = subflow->conn;
-    if (conn->mode == CONN_PLAIN)
-        return place_part(subflow, ssn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes);
-    if (conn->checksums)
-        return place_checked(subflow, ssn, bytes, now_ns);
-    while (bytes.len) {
-        const struct mapping *map = rxmap_find(&subflow->maps, ssn);
-        if (!map) {
-            hold(subflow, ssn, bytes, now_ns);
-            return true;
-        }
-        uint32_t len = (uint32_t)HW_MIN(bytes.len, mapping_end(map) - ssn);
-        if (!place_part(subflow, ssn, dsn_add(map->dsn, ssn - map->ssn), slice_sub(bytes, 0, len)))
-            return false;
-        ssn += len;
-        bytes = slice_sub(bytes, len, bytes.len - len);
-    }
-    return true;
+    const struct conn *conn = subflow->conn;
+    if (conn->mode != CONN_PLAIN)
+        return place_by_mapping(subflow, ssn, bytes, now_ns);
+    return place_part(subflow, ssn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes) ? bytes.len : 0;
 }

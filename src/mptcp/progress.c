@@ -41,7 +41,7 @@ static uint64_t unmapped_due(const struct subflow *subflow)
     return subflow->unmapped_since_ns + timeouts_of(subflow, TERM_TIMEOUTS);
 }
 
-static uint64_t assembly_due(const struct subflow *subflow) { return subflow->assembly.touched_ns + ASSEMBLY_TERM_NS; }
+static uint64_t assembly_due(const struct subflow *subflow) { return subflow->assembly.judged_ns + ASSEMBLY_TERM_NS; }
 
 static bool is_alive(const struct subflow *subflow)
 {
@@ -104,7 +104,7 @@ static void judge_assembly(struct subflow *subflow, uint64_t now_ns)
     if (buf_is_scarce(subflow->assembly.buf))
         place_give_up(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
     else
-        subflow->assembly.touched_ns = now_ns;
+        subflow->assembly.judged_ns = now_ns;
 }
 
 /* What a middlebox did to this subflow cannot be mended here (RFC 8684 3.7), and others are at hand or nothing is lost.

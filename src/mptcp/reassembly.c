@@ -30,7 +30,8 @@ size_t reassembly_node_size(void) { return sizeof(struct reassembly_node); }
 
 void reassembly_init(struct reassembly *r, const struct hawser_env *env, struct pool *nodes, dsn64 first)
 {
-    *r = (struct reassembly){.env = env, .nodes = nodes, .read_next = first, .node_limit = UINT32_MAX};
+    *r = (struct reassembly){
+        .env = env, .nodes = nodes, .read_next = first, .node_limit = UINT32_MAX, .gap_limit = REASSEMBLY_GAPS_MIN};
 }
 
 static void drop_node(struct reassembly *r, struct reassembly_node *node)
@@ -132,7 +133,7 @@ static int64_t insert_run(struct reassembly *r, uint32_t at, dsn64 dsn, struct s
 {
     /* What begins at the next byte to read opens no gap. It must never be refused for the gaps behind it, or they could
      * not be closed any more. */
-    if (gap_count(r) >= REASSEMBLY_RUNS_MAX && !dsn_eq(dsn, r->read_next))
+    if (gap_count(r) >= r->gap_limit && !dsn_eq(dsn, r->read_next))
         return -ENOBUFS;
     if (make_room_for_run(r) < 0)
         return -ENOBUFS;

@@ -14,8 +14,8 @@
 #include "base/pool.h"
 #include "base/seq.h"
 
-/* Most gaps a peer can open; beyond that the newest arrival is refused. */
-#define REASSEMBLY_RUNS_MAX 1024
+/* Most gaps a peer can open unless more are allowed; beyond that the newest arrival is refused. */
+#define REASSEMBLY_GAPS_MIN 1024u
 
 struct reassembly_run;
 
@@ -27,6 +27,7 @@ struct reassembly {
     dsn64 read_next;                 /* the next byte the application will read */
     uint32_t held;                   /* bytes stored, readable or not */
     uint32_t node_count, node_limit; /* pieces that the bytes lie in, and the most of them; set the limit after init */
+    uint32_t gap_limit;              /* likewise */
     uint64_t duplicate_bytes;        /* bytes that were there already */
 };
 
@@ -41,7 +42,7 @@ void reassembly_rebase(struct reassembly *r, dsn64 first);
 /*
  * Stores `bytes`, which begin at `dsn`, but for the parts that are already held or read: what is new is referenced
  * (bytes.buf must not be NULL). Returns the number of new bytes, 0 when all was known, or -ENOBUFS when the node pool
- * or the limits of runs or pieces refused some (then nothing is stored). The caller has checked the receive window.
+ * or the limits of gaps or pieces refused some (then nothing is stored). The caller has checked the receive window.
  * What is not in order may take half of the pieces, so that what closes the gaps always finds one.
  */
 int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes);

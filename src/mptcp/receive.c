@@ -12,7 +12,7 @@ dsn64 receive_next(const struct conn *conn) { return dsn_add(reassembly_next(&co
 uint32_t receive_limit(const struct conn *conn)
 {
     const struct mp_host *host = conn->host;
-    if (!host->pressed)
+    if (!host->pressed && !buf_pool_is_scarce(host->copies))
         return conn->recv_limit;
     uint64_t share = buf_pool_bytes(host->copies) / 2 / host->conns.in_use;
     return (uint32_t)HW_MIN(HW_MAX(share, SHARE_MIN), (uint64_t)conn->recv_limit);
@@ -20,12 +20,13 @@ uint32_t receive_limit(const struct conn *conn)
 
 /* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back. RFC 9293 3.8.6.2.2: nor does it
  * move forward by less than a segment, or half of the buffer where that is less. */
-uint32_t receive_window(struct conn *conn, uint32_t segment_bytes)
+uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most)
 {
-    dsn64 edge = dsn_add(conn->rx.read_next, receive_limit(conn));
+    dsn64 edge = dsn_add(conn->rx.read_next, receive_limit(conn)), next = reassembly_next(&conn->rx);
+    edge = dsn_min(edge, dsn_add(next, most));
     if (dsn_diff(edge, conn->rcv_edge) >= (int64_t)HW_MIN(conn->recv_limit / 2, segment_bytes))
         conn->rcv_edge = edge;
-    int64_t window = dsn_diff(conn->rcv_edge, reassembly_next(&conn->rx));
+    int64_t window = dsn_diff(conn->rcv_edge, next);
     return window > 0 ? (uint32_t)window : 0;
 }
 
@@ -158,9 +159,10 @@ static void take_capable(struct subflow *subflow, const struct mp_capable *capab
         (void)take_mapping(subflow, &map, now_ns); /* the first one finds room */
 }
 
-static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+static void take_signals(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
+    const struct mptcp_options *mp = &segment->options->mp;
     if (mptcp_has(mp, MPTCP_ADD_ADDR))
         paths_add_addr(subflow, &mp->add_addr, now_ns);
     if (mptcp_has(mp, MPTCP_REMOVE_ADDR))
@@ -169,8 +171,10 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
         subflow->backup_remote = mp->prio.backup;
     if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->local_key) {
         conn_fail(conn, -ECONNRESET);
+        bool reset = segment->header.flags & TCP_RST; /* which is not answered (RFC 9293 3.10.7.4) */
         EACH_SUBFLOW (it, conn)
-            tcp_abort(&subflow_at(it)->tcp, -ECONNRESET, now_ns);
+            if (!reset || subflow_at(it) != subflow)
+                tcp_abort(&subflow_at(it)->tcp, -ECONNRESET, now_ns);
     }
 }
 
@@ -197,7 +201,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         take_capable(subflow, &mp->capable, now_ns);
     else if (fallback_needed(subflow, segment))
         fallback_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
-    take_signals(subflow, mp, now_ns);
+    take_signals(subflow, segment, now_ns);
     if (!was_confirmed && conn->confirmed && conn->mode == CONN_MPTCP)
         paths_confirmed(conn, now_ns);
     return tcp->state != TCPS_CLOSED && (taken || segment->payload.len == 0);
@@ -230,6 +234,7 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
     }
     if (conn->peer_fin_known && !conn->peer_fin_taken && dsn_eq(reassembly_next(&conn->rx), conn->peer_fin)) {
         conn->peer_fin_taken = true;
+        place_forget_disorder(conn); /* RFC 8684 3.3.3: no data follows it */
         tcp_ack_now(tcp);
         conn_event(conn);
     }

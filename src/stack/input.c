@@ -223,6 +223,8 @@ void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawse
         return;
     for (size_t i = 0; i < n; i++) {
         struct arrival a = {.rx = &packets[i], .link = link};
+        if (packets[i].buf) /* even what brings no data: a peer that asks must see the window open again */
+            stack->host.pressed = buf_is_scarce(packets[i].buf);
         input_one(stack, &a, now_ns);
     }
 }

@@ -125,10 +125,14 @@ static void tell_controller(struct tcp *tcp, const struct delivery *d, bool limi
 
 /* RFC 9293 3.10.7.4: the window of the newest segment counts. Numbers alone do not tell which that is: a retransmission
  * has an old one, but with a newer acknowledgement it left later, and the window counts from there. */
-static void update_window(struct tcp *tcp, const struct tcp_segment *segment)
+static void update_window(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
 {
     if (segment->ack < tcp->snd_wl2 || (segment->ack == tcp->snd_wl2 && segment->ssn < tcp->snd_wl1))
         return;
+    if (tcp->snd_wnd == 0 && segment->header.window && tcp->rtt.backoff) { /* it threw away what came meanwhile */
+        tcp->rtt.backoff = 0;
+        tcp_arm_retransmit(tcp, now_ns);
+    }
     uint8_t scale = segment->header.flags & TCP_SYN ? 0 : tcp->snd_wscale;
     tcp->snd_wnd = (uint32_t)segment->header.window << scale;
     tcp->snd_wnd_max = HW_MAX(tcp->snd_wnd_max, tcp->snd_wnd);
@@ -146,7 +150,7 @@ void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     process_sack(tcp, segment, &d, now_ns);
     if (segment->ack > tcp->snd_una)
         process_cumulative(tcp, segment->ack, &d, now_ns);
-    update_window(tcp, segment);
+    update_window(tcp, segment, now_ns);
     if (d.bytes) {
         uint64_t rtt = d.rtt_ns ? d.rtt_ns : d.advanced ? rtt_by_timestamp(tcp, &d, now_ns) : 0;
         if (rtt)

@@ -50,8 +50,8 @@ static void remember_timestamp(struct tcp *tcp, const struct tcp_segment *s, uin
 static bool in_window(const struct tcp *tcp, const struct tcp_segment *s)
 {
     uint64_t edge = HW_MAX(tcp->rcv_edge, tcp->rx.next), end = s->ssn + segment_span(s);
-    if (s->ssn == end)
-        return s->ssn >= tcp->rx.next && s->ssn <= edge;
+    if (s->ssn == end) /* 3.10.7.4: at a shut window there is special allowance: the peer may have probed with a byte */
+        return s->ssn >= tcp->rx.next && s->ssn <= edge + (edge == tcp->rx.next);
     return s->ssn <= edge && end > tcp->rx.next;
 }
 
@@ -191,7 +191,7 @@ static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_o
     }
 }
 
-/* Records the arrival of bytes that are new and hands them up; false when there is no room for either. */
+/* Records the arrival of bytes that are new and hands them up; false when there is no room for all of them. */
 static bool take_part(struct tcp *tcp, const struct tcp_segment *s, struct range part, uint64_t now_ns)
 {
     struct slice bytes = slice_sub(s->payload, (uint32_t)(part.start - s->ssn), (uint32_t)(part.end - part.start));
@@ -199,12 +199,11 @@ static bool take_part(struct tcp *tcp, const struct tcp_segment *s, struct range
         count(&tcp->host->counters, COUNT_DROP_GAPS);
         return false;
     }
-    if (!tcp->hooks->receive(tcp, part.start, bytes, now_ns)) {
-        rxseq_take_back(&tcp->rx, part.start, part.end);
-        return false;
-    }
-    tcp->recv_bytes += bytes.len;
-    return true;
+    uint32_t taken = tcp->hooks->receive(tcp, part.start, bytes, now_ns);
+    if (taken < bytes.len)
+        rxseq_take_back(&tcp->rx, part.start, part.start + taken, part.end);
+    tcp->recv_bytes += taken;
+    return taken == bytes.len;
 }
 
 static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)

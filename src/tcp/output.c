@@ -31,8 +31,8 @@ int tcp_queue_syn(struct tcp *tcp, uint64_t now_ns)
 /* The window field, and the edge it promises (RFC 9293 3.8.6: never taken back). */
 static uint16_t window_field(struct tcp *tcp, bool syn)
 {
-    uint32_t window = tcp->hooks->window(tcp);
     uint8_t scale = syn ? 0 : tcp->rcv_wscale;
+    uint32_t window = tcp->hooks->window(tcp, (uint32_t)UINT16_MAX << scale);
     uint32_t field = HW_MIN(window >> scale, UINT16_MAX);
     tcp->rcv_edge = HW_MAX(tcp->rcv_edge, tcp->rx.next + ((uint64_t)field << scale));
     return (uint16_t)field;

@@ -60,14 +60,14 @@ int rxseq_add(struct rxseq *r, uint64_t start, uint64_t end)
     return 0;
 }
 
-void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t end)
+void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t from, uint64_t end)
 {
     int err = 0;
     if (start < r->next) {
         uint64_t contiguous = r->next;
-        r->next = start;
+        r->next = from;
         err = iset_add(&r->ahead, end, contiguous);
-    } else {
+    } else if (iset_remove(&r->ahead, from, end) < 0) { /* one range too many */
         err = iset_remove(&r->ahead, start, end);
     }
     CHECK(err == 0); /* there was room for these very ranges before */

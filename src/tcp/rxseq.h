@@ -35,8 +35,9 @@ struct range rxseq_new_part(const struct rxseq *r, uint64_t from, uint64_t to);
  * it would open more gaps than the limit: then the segment counts as not arrived. */
 int rxseq_add(struct rxseq *r, uint64_t start, uint64_t end);
 
-/* Takes back what rxseq_add() recorded a moment ago: there was no room for the bytes. */
-void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t end);
+/* Takes back what rxseq_add() recorded a moment ago, [start, end), from `from` on: there was no room for those bytes.
+ * All of it when the rest would be one gap too many. */
+void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t from, uint64_t end);
 
 /* Notes that [start, end) arrived again, for a DSACK. */
 void rxseq_note_duplicate(struct rxseq *r, uint64_t start, uint64_t end);

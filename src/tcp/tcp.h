@@ -80,14 +80,14 @@ struct tcp_hooks {
     void (*options_sent)(struct tcp *tcp, const struct tcp_options *sent);
     /* A segment passed every check of TCP and is about to take effect. False: forget it (it was counted). */
     bool (*segment)(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
-    /* Payload bytes that arrived for the first time, in whatever order. False: there is no room for them; they count as
-     * not arrived and the peer sends them again. */
-    bool (*receive)(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+    /* Payload bytes that arrived for the first time, in whatever order. Returns how many from the front found room; the
+     * others count as not arrived and the peer sends them again. */
+    uint32_t (*receive)(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
     /* A segment has taken effect: acknowledgement and payload, if any. */
     void (*progress)(struct tcp *tcp, uint64_t now_ns);
     void (*event)(struct tcp *tcp, enum tcp_event event, uint64_t now_ns);
-    /* Bytes the peer may send now, for the window field. */
-    uint32_t (*window)(struct tcp *tcp);
+    /* Bytes the peer may send now, for a window field that can say `most`. */
+    uint32_t (*window)(struct tcp *tcp, uint32_t most);
     /* Data waits that only the peer's window holds back: keep probing it. */
     bool (*blocked_by_window)(struct tcp *tcp);
     /* Fills `out` with the subflows of the same connection for a coupled controller; returns how many. */

@@ -287,7 +287,7 @@ static void refuses_more_gaps_than_the_limit(void **state)
     (void)state;
     static struct model m;
     model_start(&m, 1, dsn_at(UINT64_MAX - 100), 100000);
-    uint32_t last = 10 + 2 * (REASSEMBLY_RUNS_MAX - 1), beyond = last + 2;
+    uint32_t last = 10 + 2 * (REASSEMBLY_GAPS_MIN - 1), beyond = last + 2;
     for (uint32_t at = 10; at <= last; at += 2)
         assert_int_equal(arrive(&m, at, 1, false), 1);
     assert_int_equal(insert_bytes(&m, beyond, 1, NULL), -ENOBUFS);
@@ -297,7 +297,7 @@ static void refuses_more_gaps_than_the_limit(void **state)
     /* What opens no gap is taken all the same: longer runs, fewer runs, and above all the next byte in order. */
     assert_int_equal(arrive(&m, last + 1, 1, false), 1);
     assert_int_equal(arrive(&m, 0, 3, false), 3);
-    assert_int_equal(m.r.run_count, REASSEMBLY_RUNS_MAX + 1);
+    assert_int_equal(m.r.run_count, REASSEMBLY_GAPS_MIN + 1);
     assert_int_equal(insert_bytes(&m, beyond + 1, 1, NULL), -ENOBUFS);
     check_state(&m, beyond + 10);
     read_by_copy(&m, beyond);
@@ -409,10 +409,10 @@ static void bears_numbers_from_anywhere(void **state)
         dsn64 dsn = dsn_add(m.first, distance - prng_below(&rng, 1000));
         int64_t result = reassembly_insert(&m.r, dsn, (struct slice){buf, hawser_buf_data(buf), len});
         assert_true(result == -ENOBUFS || (result >= 0 && result <= len));
-        assert_true(m.r.run_count <= REASSEMBLY_RUNS_MAX + 1);
+        assert_true(m.r.run_count <= REASSEMBLY_GAPS_MIN + 1);
         reassembly_consume(&m.r, reassembly_readable(&m.r));
     }
-    assert_true(m.r.run_count >= REASSEMBLY_RUNS_MAX);
+    assert_true(m.r.run_count >= REASSEMBLY_GAPS_MIN);
     hawser_buf_unref(buf);
     model_end(&m);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/units.h"
 #include "peer.h"
 #include "wire/checksum.h"
@@ -221,6 +222,106 @@ static void spurious_recovery_by_dsack(void **state)
     }
 }
 
+/* RFC 8684 3.5: MP_FASTCLOSE says that the rest of the data is of no use. At the end of both streams there is none: a
+ * peer that leaves its subflow open is told no more than that. */
+static void no_fastclose_after_the_end(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    hawser_shutdown(p.conn);
+    peer_drain(&p);
+    struct tcp_options o = peer_dss(&p, 2, 1, 0, 1); /* acknowledges the DATA_FIN, and is one */
+    o.mp.dss.data_fin = true;
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_non_null(peer_last(&p, TCP_FIN));
+    o = peer_dss(&p, 2, 0, 0, 0);
+    peer_send(&p, TCP_ACK, 1, 2, &o, NULL, 0);
+    peer_wait(&p, 20 * NS_PER_S);
+    const struct peer_segment *rst = peer_last(&p, TCP_RST);
+    assert_non_null(rst);
+    assert_false(mptcp_has(&rst->options.mp, MPTCP_FASTCLOSE));
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_destroy(&p);
+}
+
+/* RFC 9293 3.10.7.4: a RST is not answered by one, whatever it carries. */
+static void a_reset_is_not_answered(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_FASTCLOSE, .fastclose.receiver_key = p.stack_key}};
+    peer_forget(&p);
+    peer_send(&p, TCP_RST, 1, 0, &o, NULL, 0);
+    peer_wait(&p, NS_PER_S);
+    assert_int_equal(hawser_conn_error(p.conn), -ECONNRESET);
+    assert_int_equal(p.seen_count, 0);
+    peer_destroy(&p);
+}
+
+/* The only other subflow never came to be, and the first one has said its FIN: no byte can come any more. */
+static void stranded_by_a_join_that_fails(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint64_t idsn;
+    struct tcp_options join = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    uint32_t irs = p.irs;
+    mptcp_key_derive(p.stack_key, &join.mp.join.token, &idsn);
+    p.addr.port++;
+    peer_send(&p, TCP_SYN, 0, 0, &join, NULL, 0);
+    p.addr.port--;
+    p.irs = irs;
+    struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+    peer_send(&p, TCP_ACK | TCP_FIN, 1, 1, &o, NULL, 0);
+    peer_wait(&p, 600 * NS_PER_S);
+    assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.3.3: no data follows the DATA_FIN; what came before it is no reason to hold memory. */
+static void data_beyond_the_end_goes(void **state)
+{
+    (void)state;
+    struct peer p;
+    static const uint8_t bytes[1000];
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 8);
+    struct tcp_options o = peer_dss(&p, 1, 5000, 1, sizeof bytes);
+    peer_send(&p, TCP_ACK, 1, 1, &o, bytes, sizeof bytes);
+    assert_int_equal(buf_pool_in_use(p.rx), 1);
+    o = peer_dss(&p, 1, 1, 0, 1);
+    o.mp.dss.data_fin = true;
+    peer_send(&p, TCP_ACK, 1 + sizeof bytes, 1, &o, NULL, 0);
+    assert_int_equal(buf_pool_in_use(p.rx), 0);
+    hawser_buf_pool_close(p.rx);
+    peer_destroy(&p);
+}
+
+/* Once the last subflow is gone no gap is closed any more, though the program may take its time to close. */
+static void disorder_goes_with_the_last_subflow(void **state)
+{
+    (void)state;
+    struct peer p;
+    static const uint8_t bytes[1000];
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 8);
+    peer_send(&p, TCP_ACK, 1001, 1, NULL, bytes, sizeof bytes);
+    assert_int_equal(buf_pool_in_use(p.rx), 1);
+    peer_send(&p, TCP_RST, 1, 0, NULL, NULL, 0);
+    assert_int_equal(hawser_conn_error(p.conn), -ECONNRESET);
+    assert_int_equal(buf_pool_in_use(p.rx), 0);
+    hawser_buf_pool_close(p.rx);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +331,11 @@ int main(void)
         cmocka_unit_test(closed_before_it_was_open),
         cmocka_unit_test(spurious_timeout_by_echo),
         cmocka_unit_test(spurious_recovery_by_dsack),
+        cmocka_unit_test(no_fastclose_after_the_end),
+        cmocka_unit_test(a_reset_is_not_answered),
+        cmocka_unit_test(stranded_by_a_join_that_fails),
+        cmocka_unit_test(data_beyond_the_end_goes),
+        cmocka_unit_test(disorder_goes_with_the_last_subflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

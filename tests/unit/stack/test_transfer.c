@@ -78,13 +78,16 @@ static void pump(struct transfer *t)
     pump_in(t, 1, &t->up);
 }
 
-static void begin(struct transfer *t, struct world *w, uint64_t up, uint64_t down)
+static void begin_with(struct transfer *t, struct world *w, uint64_t up, uint64_t down,
+                       const struct hawser_conn_options *options)
 {
     *t = (struct transfer){.w = w, .up = {.total = up}, .down = {.total = down}};
     struct hawser_addr server = world_server_addr(w, 0, PORT), any = {.port = PORT};
-    assert_int_equal(hawser_listen(w->stack[1], &any, 8, NULL, &t->listener), 0);
-    assert_int_equal(hawser_connect(w->stack[0], &server, NULL, w->now_ns, &t->conn[0]), 0);
+    assert_int_equal(hawser_listen(w->stack[1], &any, 8, options, &t->listener), 0);
+    assert_int_equal(hawser_connect(w->stack[0], &server, options, w->now_ns, &t->conn[0]), 0);
 }
+
+static void begin(struct transfer *t, struct world *w, uint64_t up, uint64_t down) { begin_with(t, w, up, down, NULL); }
 
 static bool finished(const struct transfer *t) { return t->up.ended && t->down.ended; }
 
@@ -218,6 +221,31 @@ static void cut_path(void **state)
     run(&t, 60 * SECOND);
     expect_whole(&t);
     assert_true(world_counter(&w, 0, "mptcp.reinjections") > 0);
+    world_destroy(&w);
+}
+
+/* Two equal paths take turns, so that the dead one leaves a gap for each of its segments, thousands of them: all of
+ * them are filled at once by the other, at its full rate. */
+static void thousands_of_gaps(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    struct hawser_conn_options large = {
+        .size = sizeof large, .send_buffer_bytes = 16 << 20, .recv_buffer_bytes = 32 << 20};
+    world_init(&w, 12, 2, 1, false, NULL, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        w.paths[i].rate_bps = 100000000;
+        w.paths[i].delay_ns = SECOND / 20;
+        w.paths[i].queue_bytes = 4 << 20;
+    }
+    begin_with(&t, &w, 60 << 20, 0, &large);
+    run(&t, 2 * SECOND);
+    assert_true(t.up.received > 0 && !finished(&t));
+    w.paths[0].down = true;
+    run(&t, 8 * SECOND);
+    expect_whole(&t);
+    assert_true(world_counter(&w, 0, "mptcp.reinjections") > 1024);
     world_destroy(&w);
 }
 
@@ -591,6 +619,7 @@ int main(void)
         cmocka_unit_test(one_byte),
         cmocka_unit_test(lossy_paths),
         cmocka_unit_test(cut_path),
+        cmocka_unit_test(thousands_of_gaps),
         cmocka_unit_test(stripped_options_fall_back),
         cmocka_unit_test(lost_data_acks_are_asked_for),
         cmocka_unit_test(announced_address_is_joined),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
 #include "support.h"
 #include "tcp/rxseq.h"
 
@@ -25,7 +26,23 @@ static void finish(struct rxseq *r, struct test_env *env)
     test_env_check_clean(env);
 }
 
-/* Random arrivals against a bitmap. */
+/* Where one gap more is too many, all of it is taken back. */
+static void a_part_is_no_gap_too_many(void **state)
+{
+    (void)state;
+    struct test_env env;
+    struct rxseq r;
+    start(&r, &env, 1);
+    for (uint64_t i = 0; i < RXSEQ_GAPS_MAX; i++)
+        assert_int_equal(rxseq_add(&r, FIRST + 10 + 20 * i, FIRST + 20 + 20 * i), 0);
+    assert_int_equal(rxseq_add(&r, FIRST + 5, FIRST + 10), 0);
+    rxseq_take_back(&r, FIRST + 5, FIRST + 7, FIRST + 10);
+    assert_int_equal(r.ahead.count, RXSEQ_GAPS_MAX);
+    assert_int_equal(r.ahead.ranges[0].start, FIRST + 10);
+    finish(&r, &env);
+}
+
+/* Random arrivals against a bitmap. For some there is room for a part only, at the front. */
 static void arrivals_match_a_bitmap(void **state)
 {
     (void)state;
@@ -39,13 +56,19 @@ static void arrivals_match_a_bitmap(void **state)
             uint64_t from = prng_below(&env.rng, SPACE), to = from + 1 + prng_below(&env.rng, 30), fresh = 0,
                      counted = 0;
             to = to > SPACE ? SPACE : to;
-            for (uint64_t i = from; i < to; i++) {
+            uint64_t room = prng_below(&env.rng, 3) ? to : from + prng_below(&env.rng, to - from + 1);
+            for (uint64_t i = from; i < room; i++) {
                 fresh += !have[i];
                 have[i] = true;
             }
             for (struct range part; part = rxseq_new_part(&r, FIRST + from, FIRST + to), part.start < part.end;) {
-                counted += part.end - part.start;
                 assert_int_equal(rxseq_add(&r, part.start, part.end), 0);
+                uint64_t taken = FIRST + room < part.start ? part.start : HW_MIN(part.end, FIRST + room);
+                counted += taken - part.start;
+                if (taken == part.end)
+                    continue;
+                rxseq_take_back(&r, part.start, taken, part.end);
+                break;
             }
             assert_int_equal(counted, fresh);
             uint64_t contiguous = 0;
@@ -119,9 +142,8 @@ static void gaps_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arrivals_match_a_bitmap),
-        cmocka_unit_test(newest_block_first),
-        cmocka_unit_test(duplicates_are_reported_once),
+        cmocka_unit_test(arrivals_match_a_bitmap), cmocka_unit_test(a_part_is_no_gap_too_many),
+        cmocka_unit_test(newest_block_first),      cmocka_unit_test(duplicates_are_reported_once),
         cmocka_unit_test(gaps_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,238 @@
+/* What is given up when memory is scarce, or a limit is met: never what closes a gap, nor the way there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/units.h"
+#include "lines.h"
+#include "stack/stack.h"
+
+enum { CROWD = 8 };
+static uint8_t got[200000];
+
+/* The stack's last word on how far the subflow has come; 0: none. */
+static uint32_t acked(const struct peer *p)
+{
+    const struct peer_segment *ack = peer_last(p, TCP_ACK);
+    return ack ? ack->ack : 0;
+}
+
+static unsigned copies_in_use(const struct peer *p) { return buf_pool_in_use(p->stack->host.copies); }
+
+/* More gaps than a connection may have: the subflow must get past them to what closes them. */
+static void more_gaps_than_allowed(void **state)
+{
+    (void)state;
+    enum { GAPS = REASSEMBLY_GAPS_MIN + 10, LEN = 600 };
+    struct peer p;
+    struct hawser_conn_options small = {.size = sizeof small, .recv_buffer_bytes = 2 << 20};
+    lines_init(&p, 0, false, &small);
+    struct line first = line_open(&p, 4000), second = line_join(&p, &first, 5000);
+    for (uint32_t i = 0; i < GAPS; i++)
+        line_send(&p, &second, 1 + LEN * i, 2 + (LEN + 1) * i, LEN, 1 + LEN * i, 1 + LEN * i, LEN);
+    assert_int_equal(acked(&p), 1 + LEN * GAPS);
+    peer_destroy(&p);
+}
+
+/* Under checksums data behind gaps lies in copies, however much memory the link has. Many connections have lost one
+ * path of two, and what closes their gaps comes last. */
+static void disorder_leaves_copies_to_others(void **state)
+{
+    (void)state;
+    static const uint32_t begins[] = {50001, 110001, 1}, lengths[] = {60000, 60000, 50000};
+    enum { MAPPINGS = 3, TRIES = 60 };
+    struct peer p;
+    struct line line[CROWD];
+    uint32_t done[CROWD] = {0}, whole = 0;
+    lines_init(&p, 1 << 20, true, NULL); /* seven buffers for copies */
+    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 100000);
+    for (uint16_t i = 0; i < CROWD; i++) {
+        struct line first = line_open(&p, (uint16_t)(4000 + i));
+        line[i] = line_join(&p, &first, (uint16_t)(5000 + i));
+    }
+    for (int tries = 0; tries < TRIES; tries++) {
+        for (int i = 0; i < CROWD; i++) {
+            uint32_t ssn = 1;
+            for (uint32_t m = 0; m < done[i]; m++)
+                ssn += lengths[m];
+            if (done[i] < MAPPINGS) {
+                uint16_t len = (uint16_t)lengths[done[i]];
+                line_send(&p, &line[i], ssn, begins[done[i]], len, ssn, ssn, len);
+                done[i] += acked(&p) == ssn + len;
+            }
+            while (hawser_recv(line[i].conn, got, sizeof got) > 0)
+                ;
+        }
+        peer_forget(&p);
+        peer_wait(&p, 2 * NS_PER_S);
+    }
+    for (int i = 0; i < CROWD; i++)
+        whole += done[i] == MAPPINGS;
+    assert_int_equal(whole, CROWD);
+    hawser_buf_pool_close(p.rx);
+    peer_destroy(&p);
+}
+
+/* What a checksum proves wrong is gone, and so is the memory it would have been copied to. */
+static void garbage_takes_no_copies(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, true, NULL);
+    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 1); /* always scarce */
+    for (uint16_t i = 0; i < CROWD; i++) {
+        struct line first = line_open(&p, (uint16_t)(4000 + i)), second = line_join(&p, &first, (uint16_t)(5000 + i));
+        line_send(&p, &second, 1, 5001, 1000, 2, 1, 1000);
+        assert_true(peer_last(&p, TCP_RST));
+    }
+    assert_int_equal(copies_in_use(&p), 0);
+    hawser_buf_pool_close(p.rx);
+    peer_destroy(&p);
+}
+
+static void one_copy_of_a_begun_mapping(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 16 << 20, true, NULL);
+    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 1);
+    struct line first = line_open(&p, 4000), second = line_join(&p, &first, 5000);
+    line_send(&p, &second, 1, 5001, 50000, 1, 1, 1000);
+    assert_int_equal(copies_in_use(&p), 1);
+    hawser_buf_pool_close(p.rx);
+    peer_destroy(&p);
+}
+
+/* Payload without a mapping, behind a hole of its subflow: nothing tells when it will be of use. */
+static void unmapped_payload_leaves_buffers(void **state)
+{
+    (void)state;
+    enum { BUFFERS = 40, LEN = 600 };
+    for (int checksums = 0; checksums < 2; checksums++) {
+        struct peer p;
+        lines_init(&p, 0, checksums, NULL);
+        struct line line = line_open(&p, 4000);
+        p.rx = hawser_buf_pool_new(&p.env.env, 256 * 1024, BUFFERS);
+        line_take(&p, &line);
+        struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+        for (uint32_t i = 0; i < BUFFERS + 5; i++)
+            peer_send(&p, TCP_ACK, 1001 + LEN * i, 1, &o, lines_stream + LEN * i, LEN);
+        assert_true(buf_pool_in_use(p.rx) <= BUFFERS / 2 + 1);
+        hawser_buf_pool_close(p.rx);
+        peer_destroy(&p);
+    }
+}
+
+static uint64_t refusals(const struct peer *p) { return p->stack->host.tcp.counters.v[COUNT_LIMIT_DISORDER]; }
+
+/* A link of `buffers` of which more than half are taken by others. */
+static void begin_scarce_link(struct peer *p, struct hawser_buf **held, unsigned buffers)
+{
+    p->rx = hawser_buf_pool_new(&p->env.env, 256 * 1024, buffers);
+    for (unsigned i = 0; i <= buffers / 2; i++)
+        assert_non_null(held[i] = hawser_buf_new(p->rx));
+}
+
+static void end_scarce_link(struct peer *p, struct hawser_buf **held, unsigned buffers)
+{
+    for (unsigned i = 0; i <= buffers / 2; i++)
+        hawser_buf_unref(held[i]);
+    hawser_buf_pool_close(p->rx);
+}
+
+/* Who has room in a copy already goes on to use it, though no more copies are to be had. */
+static void copies_are_filled(void **state)
+{
+    (void)state;
+    enum { BUFFERS = 40, CONNS = 20, ROUNDS = 5, LEN = 1000 };
+    struct peer p;
+    struct hawser_buf *held[BUFFERS];
+    struct line line[CONNS];
+    unsigned taken[ROUNDS] = {0};
+    lines_init(&p, 1 << 20, false, NULL); /* seven buffers for copies */
+    for (uint16_t i = 0; i < CONNS; i++)
+        line[i] = line_open(&p, (uint16_t)(4000 + i));
+    begin_scarce_link(&p, held, BUFFERS);
+    for (uint32_t round = 0; round < ROUNDS; round++)
+        for (int i = 0; i < CONNS; i++) {
+            uint32_t at = 1001 + round * LEN;
+            uint64_t before = refusals(&p);
+            line_send(&p, &line[i], at, at, LEN, at, at, LEN);
+            taken[round] += refusals(&p) == before;
+        }
+    assert_true(taken[0] > 0 && taken[0] < CONNS);
+    for (int round = 1; round < ROUNDS; round++)
+        assert_int_equal(taken[round], taken[0]);
+    end_scarce_link(&p, held, BUFFERS);
+    peer_destroy(&p);
+}
+
+/* What the peer says again takes no room. */
+static void repeats_fill_no_copies(void **state)
+{
+    (void)state;
+    enum { BUFFERS = 8, REPEATS = 200, LEN = 1000 };
+    struct peer p;
+    struct hawser_buf *held[BUFFERS];
+    lines_init(&p, 1 << 20, false, NULL);
+    struct line line = line_open(&p, 4000);
+    begin_scarce_link(&p, held, BUFFERS);
+    for (uint32_t i = 0; i < REPEATS; i++)
+        line_send(&p, &line, 1 + i * LEN, 5001, LEN, 5001, 1 + i * LEN, LEN);
+    assert_int_equal(acked(&p), 1 + REPEATS * LEN);
+    assert_int_equal(copies_in_use(&p), 1);
+    end_scarce_link(&p, held, BUFFERS);
+    peer_destroy(&p);
+}
+
+/* A byte every nine seconds does not keep an unfinished mapping for ever where memory is scarce. */
+static void begun_mappings_are_finished(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct line line[CROWD];
+    lines_init(&p, 1 << 20, true, NULL);
+    for (uint16_t i = 0; i < CROWD; i++)
+        line[i] = line_open(&p, (uint16_t)(4000 + i));
+    for (uint32_t round = 0; round < 3; round++) {
+        for (int i = 0; i < CROWD; i++)
+            if (!hawser_conn_error(line[i].conn))
+                line_send(&p, &line[i], 1, 1, 60000, 1, 1 + round, 1);
+        peer_forget(&p);
+        peer_wait(&p, 9 * NS_PER_S);
+    }
+    assert_true(copies_in_use(&p) <= 4); /* of seven */
+    peer_destroy(&p);
+}
+
+/* What is dropped to make room gives its buffer back, the one that a subflow gathers mappings in too. */
+static void what_is_shed_gives_room(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, true, NULL);
+    for (uint16_t i = 0; i < 6; i++) {
+        struct line first = line_open(&p, (uint16_t)(4000 + i)), second = line_join(&p, &first, (uint16_t)(5000 + i));
+        line_send(&p, &second, 1, 5001, 5000, 1, 1, 5000);
+    }
+    unsigned before = copies_in_use(&p);
+    assert_true(place_shed(&p.stack->host));
+    assert_true(copies_in_use(&p) < before);
+    peer_destroy(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_gaps_than_allowed),          cmocka_unit_test(disorder_leaves_copies_to_others),
+        cmocka_unit_test(garbage_takes_no_copies),         cmocka_unit_test(one_copy_of_a_begun_mapping),
+        cmocka_unit_test(unmapped_payload_leaves_buffers), cmocka_unit_test(copies_are_filled),
+        cmocka_unit_test(repeats_fill_no_copies),          cmocka_unit_test(begun_mappings_are_finished),
+        cmocka_unit_test(what_is_shed_gives_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
