@@ -308,13 +308,13 @@ static bool is_idle(const struct conn *conn) { return !data_outstanding(conn) &&
 
 static uint64_t question_due(const struct conn *conn)
 {
-    uint64_t interval = is_idle(conn) ? 0 : question_interval(conn);
+    uint64_t interval = question_interval(conn);
     return interval ? conn->progress.una_since_ns + interval : TIME_NEVER;
 }
 
-static uint64_t next_due(const struct conn *conn)
+static uint64_t next_due(const struct conn *conn, bool idle)
 {
-    uint64_t due = question_due(conn);
+    uint64_t due = idle ? TIME_NEVER : question_due(conn);
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
         if (subflow->suspect_since_ns)
@@ -332,8 +332,8 @@ static uint64_t next_due(const struct conn *conn)
 void progress_arm(struct conn *conn, uint64_t now_ns)
 {
     struct progress *p = &conn->progress;
-    bool runs = p->timer.pos != 0;
-    if (is_idle(conn) || !dsn_eq(p->una, conn->sendq.una)) {
+    bool runs = p->timer.pos != 0, idle = is_idle(conn);
+    if (idle || !dsn_eq(p->una, conn->sendq.una)) {
         p->una = conn->sendq.una;
         p->una_since_ns = now_ns;
     }
@@ -341,7 +341,7 @@ void progress_arm(struct conn *conn, uint64_t now_ns)
         deadline_set(&conn->host->tcp.timers, &p->timer, TIME_NEVER);
         return;
     }
-    uint64_t due = HW_MAX(next_due(conn), now_ns + 1);
+    uint64_t due = HW_MAX(next_due(conn, idle), now_ns + 1);
     if (!runs || due < p->timer.at_ns)
         deadline_set(&conn->host->tcp.timers, &p->timer, due);
 }
@@ -352,7 +352,7 @@ void progress_on_timer(struct deadline *timer, uint64_t now_ns)
     judge_paths(conn, now_ns);
     if (conn->mode != CONN_MPTCP || conn->error)
         return;
-    if (question_due(conn) <= now_ns) {
+    if (!is_idle(conn) && question_due(conn) <= now_ns) {
         if (!is_under_way(conn))
             question(conn, now_ns);
         conn->progress.una_since_ns = now_ns;

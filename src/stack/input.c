@@ -219,12 +219,12 @@ void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawse
                         uint64_t now_ns)
 {
     now_ns = stack_time(stack, now_ns);
-    if (link < 0 || link >= stack->link_count)
+    if (link < 0 || link >= stack->link_count || n == 0)
         return;
+    if (packets[n - 1].buf) /* even when nothing brings data: a peer that asks must see the window open again */
+        stack->host.pressed = buf_is_scarce(packets[n - 1].buf);
     for (size_t i = 0; i < n; i++) {
         struct arrival a = {.rx = &packets[i], .link = link};
-        if (packets[i].buf) /* even what brings no data: a peer that asks must see the window open again */
-            stack->host.pressed = buf_is_scarce(packets[i].buf);
         input_one(stack, &a, now_ns);
     }
 }
