@@ -85,6 +85,7 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
     subflow->suspect_since_ns = subflow->unmapped_since_ns = 0;
     place_release(&subflow->assembly);
     send_reinject(subflow);
+    progress_rearm(conn);
     bool last = close_alive_subflows(conn) == 0;
     if (last) {
         int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
@@ -173,6 +174,7 @@ void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t
     case TCP_EVENT_TIMEOUT:
         subflow->stale = true;
         send_reinject(subflow);
+        progress_rearm(conn);
         progress_arm(conn, now_ns);
         break;
     case TCP_EVENT_ALIVE:

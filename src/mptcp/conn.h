@@ -87,10 +87,18 @@ struct subflow {
     dsn64 fail_dsn;
 };
 
+/* What the data level waits for. */
+enum awaited {
+    AWAITS_NOTHING,
+    AWAITS_WINDOW,
+    AWAITS_DATA_ACK,
+};
+
 /* How the data level gets on (progress.c). */
 struct progress {
     struct deadline timer;
-    dsn64 una; /* the oldest missing byte, and since when: as last looked */
+    enum awaited armed; /* for that the timer fires early enough */
+    dsn64 una;          /* the oldest missing byte, and since when: as last looked */
     uint64_t una_since_ns;
     uint64_t asked_since_ns; /* the first question, or repetition, that the peer did not answer by progress; 0: none */
     uint32_t questions;      /* since then */
@@ -304,6 +312,8 @@ bool send_holds(const struct subflow *subflow, dsn64 at);
 /* ---- progress.c ---- */
 /* After anything that may have moved the DATA_ACK, or when data is outstanding again: sets its timer. */
 void progress_arm(struct conn *conn, uint64_t now_ns);
+/* Something may now be due before the timer, in whatever state: the next progress_arm() looks again. */
+void progress_rearm(struct conn *conn);
 void progress_on_timer(struct deadline *timer, uint64_t now_ns);
 /* A question is about to leave, or a DATA_FIN once more. False: there were too many; the subflows that answered, but
  * not that, or the connection are given up. */

@@ -239,6 +239,7 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
         a->at = a->used;
         a->used += map->len;
         a->judged_ns = now_ns;
+        progress_rearm(subflow->conn);
     }
     uint64_t offset = ssn - map->ssn;
     CHECK(offset + bytes->len <= a->len);

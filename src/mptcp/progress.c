@@ -122,15 +122,18 @@ static void judge_paths(struct conn *conn, uint64_t now_ns)
     }
 }
 
+void progress_rearm(struct conn *conn) { conn->progress.armed = AWAITS_NOTHING; }
+
 void progress_note_unmapped(struct subflow *subflow, uint64_t now_ns)
 {
     uint64_t ssn;
     bool unmapped = !subflow->failing && holdq_first(&subflow->held, &ssn) && ssn < subflow->tcp.rx.next &&
                     !rxmap_find(&subflow->maps, ssn);
-    if (!unmapped)
-        subflow->unmapped_since_ns = 0;
-    else if (subflow->unmapped_since_ns == 0)
-        subflow->unmapped_since_ns = now_ns;
+    if (unmapped && subflow->unmapped_since_ns)
+        return;
+    subflow->unmapped_since_ns = unmapped ? now_ns : 0;
+    if (unmapped)
+        progress_rearm(subflow->conn);
 }
 
 /* ---- the connection ---- */
@@ -210,6 +213,8 @@ void progress_note_answer(struct subflow *subflow, const struct tcp_segment *seg
 void progress_made(struct conn *conn)
 {
     conn->progress.asked_since_ns = 0;
+    if (conn->progress.questions) /* the next one comes sooner */
+        progress_rearm(conn);
     conn->progress.questions = 0;
 }
 
@@ -262,10 +267,10 @@ void progress_data_acked(struct conn *conn)
     go_on_again(conn);
 }
 
-/* Bytes wait for a window that is shut, and all before them is acknowledged. */
-static bool waits_for_window(const struct conn *conn)
+/* The window counts when it is shut, bytes wait for it, and all before them is acknowledged. */
+static enum awaited awaited(const struct conn *conn)
 {
-    return !data_outstanding(conn) && send_blocked_by_window(conn);
+    return data_outstanding(conn) ? AWAITS_DATA_ACK : send_blocked_by_window(conn) ? AWAITS_WINDOW : AWAITS_NOTHING;
 }
 
 /* As with a tail loss probe (RFC 8985 7.2), the first questions come after two round trips each; then at the
@@ -304,17 +309,15 @@ static void question(struct conn *conn, uint64_t now_ns)
     p->questions++;
 }
 
-static bool is_idle(const struct conn *conn) { return !data_outstanding(conn) && !waits_for_window(conn); }
-
 static uint64_t question_due(const struct conn *conn)
 {
     uint64_t interval = question_interval(conn);
     return interval ? conn->progress.una_since_ns + interval : TIME_NEVER;
 }
 
-static uint64_t next_due(const struct conn *conn, bool idle)
+static uint64_t other_due(const struct conn *conn)
 {
-    uint64_t due = idle ? TIME_NEVER : question_due(conn);
+    uint64_t due = TIME_NEVER;
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
         if (subflow->suspect_since_ns)
@@ -332,8 +335,8 @@ static uint64_t next_due(const struct conn *conn, bool idle)
 void progress_arm(struct conn *conn, uint64_t now_ns)
 {
     struct progress *p = &conn->progress;
-    bool runs = p->timer.pos != 0, idle = is_idle(conn);
-    if (idle || !dsn_eq(p->una, conn->sendq.una)) {
+    enum awaited what = awaited(conn);
+    if (what == AWAITS_NOTHING || !dsn_eq(p->una, conn->sendq.una)) {
         p->una = conn->sendq.una;
         p->una_since_ns = now_ns;
     }
@@ -341,18 +344,22 @@ void progress_arm(struct conn *conn, uint64_t now_ns)
         deadline_set(&conn->host->tcp.timers, &p->timer, TIME_NEVER);
         return;
     }
-    uint64_t due = HW_MAX(next_due(conn, idle), now_ns + 1);
-    if (!runs || due < p->timer.at_ns)
+    if (what && what == p->armed)
+        return;
+    uint64_t asks = what ? question_due(conn) : TIME_NEVER, due = HW_MAX(HW_MIN(asks, other_due(conn)), now_ns + 1);
+    p->armed = asks == TIME_NEVER ? AWAITS_NOTHING : what;
+    if (p->timer.pos == 0 || due < p->timer.at_ns)
         deadline_set(&conn->host->tcp.timers, &p->timer, due);
 }
 
 void progress_on_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, progress.timer);
+    progress_rearm(conn);
     judge_paths(conn, now_ns);
     if (conn->mode != CONN_MPTCP || conn->error)
         return;
-    if (!is_idle(conn) && question_due(conn) <= now_ns) {
+    if (awaited(conn) && question_due(conn) <= now_ns) {
         if (!is_under_way(conn))
             question(conn, now_ns);
         conn->progress.una_since_ns = now_ns;

@@ -159,6 +159,7 @@ static void suspect_a_path(struct plant *plant)
         return;
     subflow_at(first)->suspect_since_ns = 1;
     subflow_at(first)->bare_acks = true;
+    progress_rearm(conn);
     progress_arm(conn, plant->stage->world.now_ns);
 }
 
