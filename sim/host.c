@@ -80,6 +80,14 @@ static void host_forward(struct node *node, unsigned port, struct packet *packet
     list_push_back(&host->arrivals, &packet->link);
 }
 
+/* Moves the packet to where a device would have put it. */
+static void lend(struct rx_buffers *buffers, struct hawser_rx *rx)
+{
+    uint8_t *room = rx_buffers_room(buffers, &rx->buf);
+    rx->data = memcpy(room, rx->data, rx->len);
+    rx_buffers_commit(buffers, rx->buf, rx->len);
+}
+
 static void take_arrivals(struct host *host, uint64_t now_ns)
 {
     LIST_EACH (it, &host->arrivals) {
@@ -88,8 +96,12 @@ static void take_arrivals(struct host *host, uint64_t now_ns)
                                .data = packet->data,
                                .len = packet->len,
                                .flags = packet->checksum_pending ? HAWSER_RX_CSUM_OK : 0};
+        if (host->lends)
+            lend(host->lends, &rx);
         show(host, false, packet, now_ns);
         hawser_stack_input(host->stack, (int)packet->at_ns, &rx, 1, now_ns);
+        if (host->lends)
+            rx_buffers_release(host->lends);
         packet_free(packet);
     }
 }
@@ -177,6 +189,11 @@ static void host_destroy(struct node *node)
     LIST_EACH (it, &host->arrivals)
         packet_free(LIST_ENTRY(it, struct packet, link));
     hawser_stack_free(host->stack);
+    if (host->lends) {
+        rx_buffers_destroy(host->lends);
+        hawser_buf_pool_close(host->lends->pool);
+        sim_free(host->lends);
+    }
     if (host->memory.live_objects)
         world_violation(node->world, "nothing-leaks", "%s leaves %" PRIu64 " objects of %" PRIu64 " bytes", node->name,
                         host->memory.live_objects, host->memory.live_bytes);
@@ -205,6 +222,15 @@ struct host *host_new(struct world *world, const char *name, const struct hawser
     if (wrap_soon)
         wrap_soon_install(host->stack, &host->numbers);
     return host;
+}
+
+void host_lend_buffers(struct host *host, uint64_t bytes)
+{
+    const uint32_t each = 2 * LINK_PACKET_MAX;
+    uint32_t count = (uint32_t)HW_MAX(bytes / each, 1u);
+    host->lends = sim_new(sizeof *host->lends);
+    rx_buffers_init(host->lends, hawser_buf_pool_new(&host->node.world->env, each, count));
+    CHECK(host->lends->pool);
 }
 
 unsigned host_add_interface(struct host *host, uint32_t mtu)

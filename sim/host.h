@@ -4,6 +4,7 @@
 
 #include <hawser/hawser.h>
 
+#include "link/rx_buffers.h"
 #include "mptcp/host.h"
 #include "sim/node.h"
 #include "sim/world.h"
@@ -43,9 +44,10 @@ struct host {
     struct prng secrets; /* what the stack takes for randomness */
     struct prng refusals;
     struct list taps, listeners;
-    struct list arrivals; /* packets for the next run: one may come while the stack's own still wait to be sent */
-    bool lends_nothing;   /* what arrives is copied into the stack's own memory, which has a limit */
-    bool has_work;        /* a packet came in since the last run */
+    struct list arrivals;     /* packets for the next run: one may come while the stack's own still wait to be sent */
+    bool lends_nothing;       /* what arrives is copied into the stack's own memory, which has a limit */
+    struct rx_buffers *lends; /* or comes in these, as from a device; NULL: in memory without a limit */
+    bool has_work;            /* a packet came in since the last run */
     uint64_t last_run_ns;
     uint32_t idle_runs;         /* in a row at one time, with nothing to show for it: a timer that is never served */
     struct mp_host_ops numbers; /* with wrap_soon: the stack's, with sequence numbers of our choice */
@@ -58,6 +60,10 @@ struct host {
  * so on all hosts of a world or on none. */
 struct host *host_new(struct world *world, const char *name, const struct hawser_stack_options *options,
                       bool wrap_soon);
+
+/* What arrives comes in about so many bytes of buffers that packets share, as from a device, and when these are all
+ * held by the stack in none. */
+void host_lend_buffers(struct host *host, uint64_t bytes);
 
 /* One more interface, as a port of the node with the same number. Returns it. */
 unsigned host_add_interface(struct host *host, uint32_t mtu);

@@ -49,6 +49,8 @@ static void build_hosts(struct stage *stage)
         options.congestion = spec->congestion_name[0] ? spec->congestion_name : NULL;
         struct host *host = host_new(&stage->world, spec->name, &options, s->wrap_soon);
         host->memory.limit_bytes = spec->memory_limit_bytes;
+        if (spec->link_memory_bytes)
+            host_lend_buffers(host, spec->link_memory_bytes);
         host->memory.refuse_ppm = spec->refuse_ppm;
         stage->hosts[i] = host;
     }

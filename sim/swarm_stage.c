@@ -243,6 +243,8 @@ static void add_crowd(struct scenario *s, const struct swarm_fault *fault)
 {
     CHECK(s->hosts && s->flows);
     s->hosts[1].options.max_memory_bytes = fault->ppm;
+    if (fault->count & 1) /* every second one with a device's buffers, which are large */
+        s->hosts[1].link_memory_bytes = fault->ppm / 4;
     for (unsigned i = 0; i < fault->count; i++) {
         char name[NODE_NAME_MAX];
         snprintf(name, sizeof name, "crowd%u", i);

@@ -45,6 +45,7 @@ bool read_host(struct reader *r, const struct toml_node *table)
         {"tcp_only", read_flag, HOST(options.no_mptcp), "true or false"},
         {"checksums", read_flag, HOST(options.checksum_required), "true or false"},
         {"payload_memory", read_bytes32, HOST(options.max_memory_bytes), "bytes, like \"64m\""},
+        {"link_memory", read_bytes, HOST(link_memory_bytes), "bytes, like \"64m\""},
         {"memory_limit", read_bytes, HOST(memory_limit_bytes), "bytes, like \"64m\""},
         {"refuse", read_share, HOST(refuse_ppm), "a share of allocations, like \"0.1%\""},
     };

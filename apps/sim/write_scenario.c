@@ -45,6 +45,8 @@ static void write_host(const struct host_spec *host, FILE *out)
         write_flag(out, "checksums", true);
     if (host->options.max_memory_bytes)
         write_number(out, "payload_memory", host->options.max_memory_bytes);
+    if (host->link_memory_bytes)
+        write_number(out, "link_memory", host->link_memory_bytes);
     if (host->memory_limit_bytes)
         write_number(out, "memory_limit", host->memory_limit_bytes);
     if (host->refuse_ppm)
