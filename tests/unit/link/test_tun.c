@@ -98,9 +98,10 @@ static void configure(const char *device, const struct family *family)
     request.ifr_flags = IFF_UP;
     assert_int_equal(ioctl(sock, SIOCSIFFLAGS, &request), 0);
     if (family->v6) {
-        struct in6_request request6 = {.prefix_len = 64, .index = (int)if_nametoindex(device)};
-        request6.addr = ((struct sockaddr_in6 *)&address)->sin6_addr;
-        assert_int_equal(ioctl(sock6, SIOCSIFADDR, &request6), 0);
+        /* Tools that watch memory take it for an ifreq, which is longer. */
+        struct in6_request request6[2] = {{.prefix_len = 64, .index = (int)if_nametoindex(device)}};
+        request6->addr = ((struct sockaddr_in6 *)&address)->sin6_addr;
+        assert_int_equal(ioctl(sock6, SIOCSIFADDR, request6), 0);
     }
     close(sock);
     close(sock6);

@@ -41,7 +41,7 @@ static void a_byte_a_segment(void **state)
     struct hawser_stack_options small = {.size = sizeof small, .max_memory_bytes = 1 << 20};
     struct hawser_listener *listener;
     struct hawser_conn *client[2], *server[2];
-    uint8_t bytes[4096];
+    uint8_t bytes[4096] = {0};
     const size_t total = 20000;
     world_init(&w, 51, 1, 1, false, NULL, &small);
     w.paths[0].delay_ns = MS / 100;
