@@ -211,3 +211,13 @@ struct tcp_options peer_dss(const struct peer *p, uint64_t ack, uint64_t dsn, ui
     }
     return o;
 }
+
+uint64_t peer_counter(const struct peer *p, const char *name)
+{
+    struct hawser_counter counter;
+    for (size_t i = 0; hawser_stack_counter(p->stack, i, &counter); i++)
+        if (strcmp(counter.name, name) == 0)
+            return counter.value;
+    fail_msg("no counter is called %s", name);
+    return 0;
+}

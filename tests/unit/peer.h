@@ -74,6 +74,9 @@ void peer_connect(struct peer *p, bool plain);
 /* And we answer with MPTCP and a first DSS, so that the stack may open and look for more subflows. */
 void peer_connect_mptcp(struct peer *p);
 
+/* Counter of the stack by its public name. */
+uint64_t peer_counter(const struct peer *p, const char *name);
+
 /* A DSS with a DATA_ACK of all that the stack may have said and, when `len` is not 0, a mapping. `dsn` and `ack` are
  * relative to the two IDSNs. */
 struct tcp_options peer_dss(const struct peer *p, uint64_t ack, uint64_t dsn, uint32_t ssn, uint16_t len);

@@ -147,10 +147,7 @@ static void no_questions_while_the_window_is_probed(void **state)
         peer_forget(&p);
     }
     assert_int_equal(hawser_conn_error(p.conn), 0);
-    struct hawser_counter counter;
-    for (size_t i = 0; hawser_stack_counter(p.stack, i, &counter); i++)
-        if (strcmp(counter.name, "tcp.keepalive_probes") == 0)
-            assert_int_equal(counter.value, 0);
+    assert_int_equal(peer_counter(&p, "tcp.keepalive_probes"), 0);
     peer_destroy(&p);
 }
 

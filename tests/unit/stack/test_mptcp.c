@@ -12,16 +12,6 @@
 #include "wire/checksum.h"
 #include "wire/keys.h"
 
-static uint64_t counter(const struct peer *p, const char *name)
-{
-    struct hawser_counter c;
-    for (size_t i = 0; hawser_stack_counter(p->stack, i, &c); i++)
-        if (strcmp(c.name, name) == 0)
-            return c.value;
-    fail_msg("no counter is called %s", name);
-    return 0;
-}
-
 /* Sends the bytes of the stream from `dsn` on as subflow bytes from `ssn` on. */
 static void send_mapped(struct peer *p, uint64_t dsn, uint32_t ssn, const void *bytes, uint16_t len)
 {
@@ -75,7 +65,7 @@ static void nothing_follows_a_data_fin(void **state)
     send_mapped(&p, 1, 1, bytes, 20); /* ten of them lie beyond the end */
     assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 10);
     assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 0);
-    assert_int_equal(counter(&p, "drop.data_out_of_window"), 1);
+    assert_int_equal(peer_counter(&p, "drop.data_out_of_window"), 1);
     peer_destroy(&p);
 }
 
@@ -121,7 +111,7 @@ static void more_mappings_than_the_limit(void **state)
         send_mapped(&p, 1 + i, 1 + i, bytes, 1);
         peer_forget(&p);
     }
-    assert_true(counter(&p, "drop.bad_mapping") > 0);
+    assert_true(peer_counter(&p, "drop.bad_mapping") > 0);
     bytes[0] = 0;
     send_mapped(&p, 1, 1, bytes, 1);
     const struct peer_segment *ack = peer_last(&p, TCP_ACK);
@@ -165,8 +155,8 @@ static void reset_during_the_handshake_is_no_fallback(void **state)
     peer_init(&p, NULL, NULL);
     peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
     peer_send(&p, TCP_RST | TCP_ACK, 1, 1, NULL, NULL, 0);
-    assert_int_equal(counter(&p, "mptcp.fallbacks"), 0);
-    assert_int_equal(counter(&p, "tcp.resets_in"), 1);
+    assert_int_equal(peer_counter(&p, "mptcp.fallbacks"), 0);
+    assert_int_equal(peer_counter(&p, "tcp.resets_in"), 1);
     peer_destroy(&p);
 }
 
@@ -201,7 +191,7 @@ static void remove_addr_leaves_a_subflow(void **state)
     uint32_t irs = p.irs;
     join_from(&p, 3, 1);
     join_from(&p, 4, 1);
-    assert_int_equal(counter(&p, "mptcp.joins_accepted"), 2);
+    assert_int_equal(peer_counter(&p, "mptcp.joins_accepted"), 2);
     uint32_t last_irs = p.irs;
     p.addr.ip[15] = 2;
     p.irs = irs;
@@ -255,7 +245,7 @@ static void announcements_make_a_bounded_number_of_joins(void **state)
         peer_forget(&p);
     }
     assert_in_range(knocks, 1, 16);
-    assert_true(counter(&p, "drop.add_addr_limit") > 0);
+    assert_true(peer_counter(&p, "drop.add_addr_limit") > 0);
     assert_int_equal(hawser_conn_error(p.conn), 0);
     peer_destroy(&p);
 }

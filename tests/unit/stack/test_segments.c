@@ -149,14 +149,7 @@ static uint32_t window_of(const struct peer *p)
     return info.cwnd_bytes;
 }
 
-static uint64_t spurious_of(const struct peer *p)
-{
-    struct hawser_counter c;
-    for (size_t i = 0; hawser_stack_counter(p->stack, i, &c); i++)
-        if (strcmp(c.name, "tcp.spurious_recoveries") == 0)
-            return c.value;
-    return 0;
-}
+static uint64_t spurious_of(const struct peer *p) { return peer_counter(p, "tcp.spurious_recoveries"); }
 
 /* RFC 3522, RFC 4015: the path held its breath longer than the timeout. The echo of the first transmission tells; the
  * window comes back and the rest is not sent again. */

@@ -136,14 +136,7 @@ static void an_address_after_a_long_silence_is_told_of_in_time(void **state)
 
 /* ---- time that goes back ---- */
 
-static uint64_t went_back(const struct peer *p)
-{
-    struct hawser_counter counter;
-    for (size_t i = 0; hawser_stack_counter(p->stack, i, &counter); i++)
-        if (strcmp(counter.name, "time.went_back") == 0)
-            return counter.value;
-    return UINT64_MAX;
-}
+static uint64_t went_back(const struct peer *p) { return peer_counter(p, "time.went_back"); }
 
 /* Data that was sent at 100 s is not sent again before it is due from there, whatever earlier time is told meanwhile.
  */
