@@ -50,7 +50,8 @@ struct assembly {
     uint64_t ssn;           /* the mapping in progress, */
     uint32_t len;           /* 0: none is; */
     uint32_t at, used;      /* where it begins in the buffer, and how far that is taken */
-    uint64_t judged_ns;     /* when it began; later, when there was memory enough to let it go on */
+    uint64_t begun_ns;      /* or later, when there was memory enough to let it go on */
+    uint64_t touched_ns;    /* some of it came */
 };
 
 struct subflow {

@@ -238,7 +238,7 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
         a->len = map->len;
         a->at = a->used;
         a->used += map->len;
-        a->judged_ns = now_ns;
+        a->begun_ns = now_ns;
         progress_rearm(subflow->conn);
     }
     uint64_t offset = ssn - map->ssn;
@@ -246,6 +246,7 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
     uint8_t *to = hawser_buf_data(a->buf) + a->at + offset;
     memcpy(to, bytes->data, bytes->len);
     *bytes = (struct slice){a->buf, to, bytes->len};
+    a->touched_ns = now_ns;
     return true;
 }
 

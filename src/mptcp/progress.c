@@ -11,7 +11,9 @@
 #define TERM_TIMEOUTS 3u
 #define PATH_TERM_MAX_NS (5 * NS_PER_S)
 #define CONNECTION_TERM_MAX_NS (10 * NS_PER_S)
-#define ASSEMBLY_TERM_NS (10 * NS_PER_S)
+/* The pauses of a mapping that was begun, and all of it: a byte now and then must not keep it for ever. */
+#define ASSEMBLY_PAUSE_NS (10 * NS_PER_S)
+#define ASSEMBLY_TERM_NS (60 * NS_PER_S)
 /* And so many answers that say nothing of what was asked. */
 #define ANSWERS_ENOUGH 3u
 
@@ -41,7 +43,11 @@ static uint64_t unmapped_due(const struct subflow *subflow)
     return subflow->unmapped_since_ns + timeouts_of(subflow, TERM_TIMEOUTS);
 }
 
-static uint64_t assembly_due(const struct subflow *subflow) { return subflow->assembly.judged_ns + ASSEMBLY_TERM_NS; }
+static uint64_t assembly_due(const struct subflow *subflow)
+{
+    const struct assembly *a = &subflow->assembly;
+    return HW_MIN(a->touched_ns + ASSEMBLY_PAUSE_NS, a->begun_ns + ASSEMBLY_TERM_NS);
+}
 
 static bool is_alive(const struct subflow *subflow)
 {
@@ -104,7 +110,7 @@ static void judge_assembly(struct subflow *subflow, uint64_t now_ns)
     if (buf_is_scarce(subflow->assembly.buf))
         place_give_up(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
     else
-        subflow->assembly.judged_ns = now_ns;
+        subflow->assembly.begun_ns = subflow->assembly.touched_ns = now_ns;
 }
 
 /* What a middlebox did to this subflow cannot be mended here (RFC 8684 3.7), and others are at hand or nothing is lost.

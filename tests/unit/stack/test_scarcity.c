@@ -198,7 +198,7 @@ static void begun_mappings_are_finished(void **state)
     lines_init(&p, 1 << 20, true, NULL);
     for (uint16_t i = 0; i < CROWD; i++)
         line[i] = line_open(&p, (uint16_t)(4000 + i));
-    for (uint32_t round = 0; round < 3; round++) {
+    for (uint32_t round = 0; round < 8; round++) {
         for (int i = 0; i < CROWD; i++)
             if (!hawser_conn_error(line[i].conn))
                 line_send(&p, &line[i], 1, 1, 60000, 1, 1 + round, 1);
