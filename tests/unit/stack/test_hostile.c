@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "base/units.h"
 #include "peer.h"
@@ -21,6 +22,7 @@ enum {
     SIEGES = 12,
     STEPS = 5000,
     LEN_MAX = 1400,
+    LINK_BUFFER = 4096,
     VICTIM_PORT = 50000, /* and up */
     ANSWER = 8,
     STREAM = 1 << 20,
@@ -414,6 +416,8 @@ static void siege_begin(struct siege *s, uint64_t seed, const struct hawser_stac
     memset(s, 0, sizeof *s);
     prng_seed(&s->rng, seed);
     peer_init(&s->peer, options, listening);
+    if (one_in(s, 2)) /* what comes lies in a link's buffers, and these are few */
+        s->peer.rx = hawser_buf_pool_new(&s->peer.env.env, LINK_BUFFER, 4 + below(s, 60));
     uint32_t token;
     mptcp_key_derive(s->peer.key, &token, &s->peer.idsn);
     prng_fill(&s->rng, s->stream, sizeof s->stream);
@@ -447,6 +451,10 @@ static void siege_end(struct siege *s)
     hawser_listener_close(s->peer.listener);
     pass(s, 1000 * NS_PER_S);
     assert_int_equal(hawser_stack_deadline(s->peer.stack), HAWSER_NEVER);
+    if (s->peer.rx) {
+        assert_int_equal(buf_pool_in_use(s->peer.rx), 0);
+        hawser_buf_pool_close(s->peer.rx);
+    }
     peer_destroy(&s->peer);
 }
 
