@@ -14,14 +14,23 @@ struct progress {
     bool joined;              /* the third packet of a join has arrived */
 };
 
+struct path_record {
+    bool hurt;          /* an error on it is excused */
+    bool stripped;      /* it loses options for good */
+    uint64_t proof_ns;  /* the third packet of a join left last, */
+    uint64_t joined_ns; /* and that one of those that arrived */
+};
+
 struct explorer {
     struct watcher watcher;
     struct stage *stage;
     struct explorer_options options;
     struct gates gates;
-    bool *hurt;             /* by path: an error on it is excused */
-    unsigned seen;          /* points that came, a set */
-    enum explorer_point at; /* the latest of them that counts */
+    struct path_record *records; /* by path */
+    unsigned delays;             /* deviations that cost no subflow by themselves */
+    bool costly;                 /* one did */
+    unsigned seen;               /* points that came, a set */
+    enum explorer_point at;      /* the latest of them that counts */
     bool counting, deviated;
     unsigned count; /* packets from there on */
     struct progress progress;
@@ -71,24 +80,39 @@ static bool loses_options(enum deviation what)
            what == DEVIATE_STRIP_BOTH;
 }
 
-/* Its interfaces have their addresses, the last ones that they get. */
-static bool is_steady(const struct explorer *e, const struct path *path, uint64_t now_ns)
+/* Its interfaces have their addresses, the last ones that they get. When they got them; TIME_NEVER if they have not. */
+static uint64_t steady_since(const struct explorer *e, const struct path *path, uint64_t now_ns)
 {
     const struct scenario *s = e->stage->scenario;
-    bool steady = true;
+    uint64_t since = WORLD_START_NS;
     for (size_t i = 0; i < s->address_count; i++) {
         const struct address_spec *change = &s->addresses[i];
         const struct wire_spec *link = scenario_find_link(s, change->link);
-        if (link == gate_link(path->end[0]) || link == gate_link(path->end[1]))
-            steady = !change->remove && WORLD_START_NS + change->at_ns < now_ns;
+        if (link != gate_link(path->end[0]) && link != gate_link(path->end[1]))
+            continue;
+        bool there = !change->remove && WORLD_START_NS + change->at_ns < now_ns;
+        since = there ? WORLD_START_NS + change->at_ns : TIME_NEVER;
     }
-    return steady;
+    return since;
+}
+
+/* After two delays a join may come so late that nothing else is left meanwhile, or that an end falls back before; and
+ * options that vanish for good before there is data, whereupon ends fall back, may do so when it is too late for that.
+ */
+static bool is_good(const struct explorer *e, const struct path *path, uint64_t now_ns)
+{
+    const struct path_record *record = &e->records[path->number];
+    uint64_t since = steady_since(e, path, now_ns);
+    if (record->hurt || since == TIME_NEVER)
+        return false;
+    bool has_subflow = path == e->progress.first ? since == WORLD_START_NS : record->joined_ns > since;
+    return e->delays < 2 || (has_subflow && !record->stripped);
 }
 
 static bool has_good_path(const struct explorer *e, uint64_t now_ns)
 {
     for (size_t i = 0; i < e->gates.path_count; i++)
-        if (!e->hurt[i] && is_steady(e, &e->gates.paths[i], now_ns))
+        if (is_good(e, &e->gates.paths[i], now_ns))
             return true;
     return false;
 }
@@ -109,12 +133,14 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
                   uint64_t now_ns)
 {
     const struct progress *p = &e->progress;
-    if (!costs_subflow(e, what, seen))
-        return;
-    bool needed = path == p->first && !(loses_options(what) ? p->joined : p->established);
-    e->hurt[path->number] = true;
-    e->stage->meddled |= what != DEVIATE_BLACK_HOLE;
-    if (needed || !has_good_path(e, now_ns))
+    bool costs = costs_subflow(e, what, seen), for_good = loses_options(what) && what != DEVIATE_STRIP;
+    bool needed = costs && path == p->first && !(loses_options(what) ? p->joined : p->established);
+    e->records[path->number].hurt |= costs;
+    e->records[path->number].stripped |= for_good;
+    e->delays += !costs;
+    e->costly |= costs;
+    e->stage->meddled |= for_good || (costs && what != DEVIATE_BLACK_HOLE);
+    if (needed || (e->costly && !has_good_path(e, now_ns)))
         e->stage->must_complete = false;
 }
 
@@ -130,6 +156,8 @@ static enum deviation on_leave(void *ctx, struct path *path, unsigned end, struc
         return DEVIATE_NOT;
     note_points(e, &seen);
     e->progress.data |= seen.len > 0;
+    if (seen.join_len == JOIN_ACK_LEN)
+        e->records[path->number].proof_ns = now_ns;
     if (!e->progress.first)
         e->progress.first = path;
     if (!e->counting || ++e->count > e->options.packets)
@@ -154,11 +182,13 @@ static void on_arrival(void *ctx, struct path *path, unsigned end, const struct 
     struct explorer *e = ctx;
     struct progress *p = &e->progress;
     struct seen seen;
-    if ((p->established && p->joined) || !decode(packet->data, packet->len, packet->checksum_pending, &seen))
+    if (!decode(packet->data, packet->len, packet->checksum_pending, &seen))
         return;
     bool at_client = gate_host(path->end[end]) == e->stage->flows[0]->plan.client;
     p->established |= at_client && seen_has(&seen, SEEN_DSS) && seen.dss.has_ack;
     p->joined |= seen.join_len == JOIN_ACK_LEN;
+    if (seen.join_len == JOIN_ACK_LEN)
+        e->records[path->number].joined_ns = e->records[path->number].proof_ns;
 }
 
 /* ---- the watcher ---- */
@@ -170,14 +200,14 @@ static void begin(struct watcher *watcher, struct stage *stage)
     e->stage = stage;
     stage->must_complete = stage->scenario->box_count == 0; /* middleboxes excuse what they like */
     gates_install(&e->gates, stage, &ops, e);
-    e->hurt = sim_new((e->gates.path_count + 1) * sizeof *e->hurt);
+    e->records = sim_new((e->gates.path_count + 1) * sizeof *e->records);
 }
 
 static void destroy(struct watcher *watcher)
 {
     struct explorer *e = HW_CONTAINER(watcher, struct explorer, watcher);
     gates_free(&e->gates);
-    sim_free(e->hurt);
+    sim_free(e->records);
     sim_free(e);
 }
 
