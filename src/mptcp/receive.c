@@ -186,6 +186,9 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     count_n(&conn->host->tcp.counters, COUNT_TCP_OPTION_MALFORMED, segment->options->malformed);
     if (!negotiate_segment(subflow, segment, now_ns))
         return false;
+    if (subflow->join && tcp->state == TCPS_SYN_RECEIVED && subflow->stage == SUBFLOW_OPENING)
+        return true; /* a RST before the proof (RFC 8684 3.2): it ends the join, whatever else it says of the connection
+                      */
     if (mptcp_has(mp, MPTCP_FAIL) && !(segment->header.flags & (TCP_SYN | TCP_RST)))
         fallback_take_fail(subflow, now_ns);
     if (fallback_contradicted(subflow, segment)) /* better no stream than a wrong one */
