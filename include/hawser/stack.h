@@ -14,7 +14,7 @@ struct hawser_stack;
 /* Begins with its size so that it can grow. Zero in any field means the default. */
 struct hawser_stack_options {
     size_t size;               /* sizeof(struct hawser_stack_options) */
-    uint32_t max_connections;  /* connections of any state; default 4096 */
+    uint32_t max_connections;  /* connections of any state; default 4096, at most 2^24 */
     uint32_t max_memory_bytes; /* payload buffers of all connections; default 256 MiB */
     bool checksum_required;    /* ask for DSS checksums (RFC 8684 3.1, flag A) */
     bool no_mptcp;             /* plain TCP only, both as client and as server */

@@ -9,6 +9,8 @@
 
 #define CHUNK_BYTES (64u * 1024 + 128)
 #define CONNECTIONS_DEFAULT 4096u
+/* Timers and tables for more would have sizes beyond what 32 bits can count. */
+#define CONNECTIONS_MAX (UINT32_C(1) << 24)
 /* Half of the memory, and three buffers at least, are for what arrives and must be copied: what applications queue
  * must not keep out the very data that lets them go on. */
 #define COPIES_SHARE 2u
@@ -123,6 +125,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     if (options)
         memcpy(&o, options, HW_MIN(options->size, sizeof o));
     uint32_t memory = o.max_memory_bytes ? o.max_memory_bytes : MEMORY_DEFAULT;
+    uint32_t connections = o.max_connections ? HW_MIN(o.max_connections, CONNECTIONS_MAX) : CONNECTIONS_DEFAULT;
     const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
     struct hawser_stack *stack = cc ? env->alloc(env->ctx, sizeof *stack) : NULL;
     if (!stack)
@@ -147,8 +150,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     uint32_t copies = HW_MAX(memory / COPIES_SHARE / CHUNK_BYTES, COPIES_MIN), all = memory / CHUNK_BYTES;
     host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, all > copies ? all - copies : 1u);
     host->copies = hawser_buf_pool_new(env, CHUNK_BYTES, copies);
-    if (!host->chunks || !host->copies ||
-        init_tables(stack, &host->tcp.env, o.max_connections ? o.max_connections : CONNECTIONS_DEFAULT) < 0) {
+    if (!host->chunks || !host->copies || init_tables(stack, &host->tcp.env, connections) < 0) {
         close_pools(host);
         env->free(env->ctx, stack);
         return NULL;

@@ -213,6 +213,22 @@ static void a_link_is_not_emptied_by_a_gap(void **state)
     peer_destroy(&p);
 }
 
+/* Tables for so many may not be had, but must not be smaller than what is put into them. */
+static void any_number_of_connections(void **state)
+{
+    (void)state;
+    static const uint32_t limits[] = {UINT32_MAX / 7, UINT32_MAX / 7 + 1, UINT32_MAX / 2 + 1, UINT32_MAX};
+    for (size_t i = 0; i < HW_ARRAY_LEN(limits); i++) {
+        struct peer p;
+        struct hawser_stack_options options = {.size = sizeof options, .max_connections = limits[i]};
+        peer_init(&p, &options, NULL);
+        peer_open_mptcp(&p);
+        assert_int_equal(hawser_send(p.conn, "bytes", 5), 5);
+        peer_wait(&p, SECOND);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +238,7 @@ int main(void)
         cmocka_unit_test(memory_that_is_not_wanted_goes_to_the_next),
         cmocka_unit_test(the_system_is_asked_again),
         cmocka_unit_test(a_link_is_not_emptied_by_a_gap),
+        cmocka_unit_test(any_number_of_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
