@@ -315,6 +315,32 @@ static void disorder_goes_with_the_last_subflow(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.5: the peer must learn that all is over, not this subflow only, even when the last bytes before the RST
+ * were lost: then the RST is not its next number. */
+static void fastclose_behind_lost_data(void **state)
+{
+    (void)state;
+    struct peer p;
+    static const uint8_t bytes[1000];
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
+    peer_drain(&p);
+    peer_forget(&p);
+    hawser_abort(p.conn);
+    peer_drain(&p);
+    bool exact = false, behind = false;
+    for (unsigned i = 0; i < p.seen_count; i++) {
+        if (!(p.seen[i].flags & TCP_RST))
+            continue;
+        assert_true(mptcp_has(&p.seen[i].options.mp, MPTCP_FASTCLOSE));
+        exact |= p.seen[i].seq == 1;
+        behind |= p.seen[i].seq == 1 + sizeof bytes;
+    }
+    assert_true(exact && behind);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +355,7 @@ int main(void)
         cmocka_unit_test(stranded_by_a_join_that_fails),
         cmocka_unit_test(data_beyond_the_end_goes),
         cmocka_unit_test(disorder_goes_with_the_last_subflow),
+        cmocka_unit_test(fastclose_behind_lost_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
