@@ -1,4 +1,5 @@
 /* Sends back what it receives, on any number of connections: echo PORT LINK... (each as in hawser_host_add_link()). */
+#define _POSIX_C_SOURCE 200809L /* signals */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -79,11 +80,12 @@ int main(int argc, char **argv)
 {
     char why[300];
     struct hawser_host *host = hawser_host_new(NULL);
-    struct hawser_addr any = {.port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 0)};
+    long port = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
+    struct hawser_addr any = {.port = (uint16_t)port};
     struct hawser_listener *listener;
     struct hawser_unfinished left;
-    if (!host || any.port == 0 || argc < 3)
-        return fail(argv[0], host ? "usage: echo PORT LINK..." : strerror(errno));
+    if (!host || port < 1 || port > UINT16_MAX || argc < 3)
+        return fail(argv[0], host ? "usage: echo PORT LINK..., a port from 1 to 65535" : strerror(errno));
     for (int i = 2; i < argc; i++)
         if (hawser_host_add_link(host, argv[i], why, sizeof why) < 0)
             return fail(argv[i], why);

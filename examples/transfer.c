@@ -1,4 +1,5 @@
 /* One megabyte over two paths between two hosts of this process; exit status 0 only when it arrived whole. */
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static void step(struct hawser_host *a, struct hawser_host *b)
 static void wait_for(struct hawser_host *a, struct hawser_host *b)
 {
     struct pollfd fds[] = {{.fd = hawser_host_fd(a), .events = POLLIN}, {.fd = hawser_host_fd(b), .events = POLLIN}};
-    check(poll(fds, 2, PATIENCE_MS) == 0 ? -1 : 0, "nothing moves any more");
+    check(poll(fds, 2, PATIENCE_MS) == 0 ? -ETIMEDOUT : 0, "nothing moves any more");
     step(a, b);
     while (hawser_next_event(hawser_host_stack(a)) || hawser_next_event(hawser_host_stack(b)))
         ; /* each has one connection, which is looked at in any case */
@@ -57,7 +58,7 @@ static uint8_t sent[STREAM_BYTES], received[STREAM_BYTES + 1];
 int main(void)
 {
     struct hawser_host *client = hawser_host_new(NULL), *server = hawser_host_new(NULL);
-    check(client && server ? 0 : -1, "hawser_host_new");
+    check(client && server ? 0 : -errno, "hawser_host_new");
     join(client, "10.1.0.1", server, "10.1.0.2");
     join(client, "10.2.0.1", server, "10.2.0.2");
 

@@ -61,7 +61,8 @@ HAWSER_API int hawser_host_step(struct hawser_host *host);
 /*
  * Steps until closed connections have delivered all, or `patience_ns` nanoseconds are over: the one call that blocks,
  * except with a patience of 0. *left is what hawser_stack_unfinished() says then. Open connections are served like by
- * hawser_host_step(), and their events wait. Delivered means acknowledged by the peer's host, not read by its program.
+ * hawser_host_step(), and their events wait. Delivered means acknowledged by the peer's host, not read by its program,
+ * nor that its end was acknowledged: for that, wait for HAWSER_CLOSED before hawser_close().
  * A peer joined by hawser_host_add_pair() in the same thread must be stepped in turn: there, use a patience of 0.
  * Returns 0; -ECONNRESET when a connection failed meanwhile that had not delivered all; -ETIMEDOUT; or -EINTR when a
  * signal came in between. A link that fails is told by the next step.

@@ -15,7 +15,7 @@ enum {
     HAWSER_WRITABLE = 1u << 1,  /* send() takes at least one byte if there is memory, or returns an error */
     HAWSER_CONNECTED = 1u << 2, /* the handshake is over */
     HAWSER_ERROR = 1u << 3,     /* the connection failed: hawser_conn_error() says why */
-    HAWSER_CLOSED = 1u << 4,    /* both directions are finished and acknowledged */
+    HAWSER_CLOSED = 1u << 4,    /* no subflow is left: both directions are over, or the connection failed */
 };
 
 /* Begins with its size so that it can grow. Zero in any field means the default. */
@@ -38,15 +38,16 @@ struct hawser_conn_options {
  * Opens a connection to `remote` (address and port). Returns at once; HAWSER_CONNECTED or HAWSER_ERROR follows.
  * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
  * Errors: -EINVAL (no port, or an address that is the stack's own or no single host's), -EADDRNOTAVAIL (no local
- * address of that family, or `local` is none), -ENOBUFS (a limit of the stack), -ENOMEM.
+ * address of that family, or `local` is none), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack),
+ * -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);
 
 /*
- * Listens on `local` (an all-zero IP means every address). `backlog` bounds the connections that wait for
- * hawser_accept(), half-open ones included. `options` apply to accepted connections; may be NULL.
- * Errors: -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM.
+ * Listens on `local` (an all-zero IP, "::" and not "0.0.0.0", means every address). `backlog` bounds the connections
+ * that wait for hawser_accept(), half-open ones included. `options` apply to accepted connections; may be NULL. Errors:
+ * -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM.
  */
 HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
                              const struct hawser_conn_options *options, struct hawser_listener **out);
@@ -77,7 +78,8 @@ HAWSER_API void hawser_consume(struct hawser_conn *conn, size_t len);
 /* No more bytes will be sent: after those queued the peer sees the end of the stream. Receiving goes on. */
 HAWSER_API void hawser_shutdown(struct hawser_conn *conn);
 
-/* Gives up the handle: queued bytes are still delivered, then the connection ends. Unread bytes are thrown away.
+/* Gives up the handle: queued bytes are still delivered, then the connection ends; before
+ * the handshake is over it ends at once. Unread bytes are thrown away.
  * Delivery takes its time: who wants to free the stack asks hawser_stack_unfinished(), or calls hawser_host_drain(). */
 HAWSER_API void hawser_close(struct hawser_conn *conn);
 

@@ -15,7 +15,8 @@ struct hawser_stack;
 struct hawser_stack_options {
     size_t size;               /* sizeof(struct hawser_stack_options) */
     uint32_t max_connections;  /* connections of any state; default 4096, at most 2^24 */
-    uint32_t max_memory_bytes; /* payload buffers of all connections; default 256 MiB */
+    uint32_t max_memory_bytes; /* bytes queued, and copies of what arrived (not what waits
+                                * unread in the links' own buffers); default 256 MiB */
     bool checksum_required;    /* ask for DSS checksums (RFC 8684 3.1, flag A) */
     bool no_mptcp;             /* plain TCP only, both as client and as server */
     const char *congestion;    /* "cubic" (default) or "reno" */
@@ -28,7 +29,8 @@ struct hawser_link_options {
     uint32_t gso_bytes; /* largest payload of a super-segment it takes; 0: it cannot segment */
 };
 
-/* Creates a stack. `options` may be NULL. Returns NULL when memory is out. The caller owns it. */
+/* Creates a stack. `options` may be NULL. Returns NULL when memory is out, or no congestion control has that name. The
+ * caller owns it. */
 HAWSER_API struct hawser_stack *hawser_stack_new(const struct hawser_env *env,
                                                  const struct hawser_stack_options *options);
 

@@ -65,7 +65,7 @@ struct subflow {
     bool join;    /* came by MP_JOIN */
     bool passive; /* the peer opened it */
     bool backup_local, backup_remote;
-    bool stale;                 /* timed out, and nothing acknowledged since */
+    bool stale;                 /* silent for two round trips, or timed out, and nothing acknowledged since */
     bool carried_again;         /* it was given the oldest missing byte, which others had carried */
     uint64_t suspect_since_ns;  /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
     bool bare_acks;             /* it acknowledged data without an option of MPTCP */

@@ -12,7 +12,7 @@
 struct path_view {
     bool usable;   /* established, may carry data, not closing */
     bool backup;   /* asked to be used only when nothing else is (RFC 8684 3.3.8) */
-    bool stale;    /* its retransmission timer expired and nothing was acknowledged since */
+    bool stale;    /* silent for two round trips, or timed out, and nothing acknowledged since; or under suspicion */
     uint32_t room; /* bytes its congestion and receive windows admit now */
     uint32_t cwnd, in_flight, mss;
     uint64_t srtt_ns; /* 0: not measured */
