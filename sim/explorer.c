@@ -27,7 +27,9 @@ struct explorer {
     struct explorer_options options;
     struct gates gates;
     struct path_record *records; /* by path */
-    unsigned delays;             /* deviations that cost no subflow by themselves */
+    unsigned weighed;            /* deviations, */
+    unsigned delays;             /* and those that cost no subflow by themselves */
+    bool stripped;               /* some path loses options for good */
     bool costly;                 /* one did */
     unsigned seen;               /* points that came, a set */
     enum explorer_point at;      /* the latest of them that counts */
@@ -139,7 +141,10 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     e->records[path->number].stripped |= for_good;
     e->delays += !costs;
     e->costly |= costs;
-    e->stage->meddled |= for_good || (costs && what != DEVIATE_BLACK_HOLE);
+    e->stripped |= for_good;
+    e->weighed++;
+    bool too_late = e->stripped && e->weighed > 2; /* for the fall back: the subflow is reset instead */
+    e->stage->meddled |= too_late || (costs && what != DEVIATE_BLACK_HOLE);
     if (needed || (e->costly && !has_good_path(e, now_ns)))
         e->stage->must_complete = false;
 }
