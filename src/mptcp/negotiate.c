@@ -88,7 +88,8 @@ static bool server_third_packet(struct subflow *subflow, const struct mptcp_opti
     if (conn->mode != CONN_NEGOTIATING)
         return true;
     if (mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.has_receiver_key) {
-        if (mp->capable.receiver_key != conn->local_key) {
+        bool agreed = acceptable_capable(mp) && mp->capable.version == MPTCP_VERSION;
+        if (!agreed || mp->capable.receiver_key != conn->local_key) {
             conn_fall_back(conn, now_ns); /* compromised on the way: RFC 8684 3.1 says to stop using MPTCP */
             return true;
         }

@@ -552,6 +552,42 @@ static void nothing_counts_before_the_proof(void **state)
     }
 }
 
+/* RFC 8684 3.1: the MP_CAPABLE of the third packet is held against the same rules as that of the SYN. */
+static void third_packets_that_fall_back(void **state)
+{
+    (void)state;
+    static const struct mp_capable wrong[] = {
+        {.version = 2, .algorithms = 1},
+        {.version = 0, .algorithms = 1},
+        {.version = 1, .algorithms = 1, .extended = true},
+        {.version = 1, .algorithms = 0},
+        {.version = 1, .algorithms = 2},
+    };
+    for (size_t i = 0; i < HW_ARRAY_LEN(wrong); i++) {
+        struct peer p;
+        uint8_t bytes[5];
+        struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE, .capable = {.version = 1, .algorithms = 1}}};
+        peer_init(&p, NULL, NULL);
+        peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+        const struct peer_segment *synack = peer_last(&p, TCP_SYN | TCP_ACK);
+        assert_non_null(synack);
+        o.mp.capable = wrong[i];
+        o.mp.capable.has_sender_key = o.mp.capable.has_receiver_key = true;
+        o.mp.capable.sender_key = p.key;
+        o.mp.capable.receiver_key = synack->options.mp.capable.sender_key;
+        peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+        peer_send(&p, TCP_ACK, 1, 1, NULL, "plain", 5);
+        assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
+        assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 5);
+        peer_forget(&p);
+        assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), 5);
+        peer_drain(&p);
+        assert_int_equal(peer_last(&p, 0)->len, 5);
+        assert_int_equal(peer_last(&p, 0)->options.mp.present, 0);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +609,7 @@ int main(void)
         cmocka_unit_test(a_64_bit_dsn_is_acknowledged_with_64_bits),
         cmocka_unit_test(nothing_is_reinjected_to_a_peer_that_may_have_fallen_back),
         cmocka_unit_test(nothing_counts_before_the_proof),
+        cmocka_unit_test(third_packets_that_fall_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
