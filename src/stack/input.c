@@ -80,14 +80,14 @@ static bool parse_tcp(struct hawser_stack *stack, struct arrival *a)
 }
 
 /* RFC 9293 3.10.7.1: whoever speaks to a connection that does not exist is told so, unless it was a RST itself. */
-static void refuse(struct hawser_stack *stack, const struct arrival *a)
+static struct stateless_reply *refuse(struct hawser_stack *stack, const struct arrival *a)
 {
     const struct tcp_header *h = &a->segment.header;
     if (h->flags & TCP_RST)
-        return;
+        return NULL;
     if (stack->reply_count == REPLIES_MAX) {
         count(counters(stack), COUNT_LIMIT_REPLIES);
-        return;
+        return NULL;
     }
     struct stateless_reply *reply = &stack->replies[stack->reply_count++];
     *reply = (struct stateless_reply){.local = a->local, .remote = a->remote, .link = (uint8_t)a->link};
@@ -98,6 +98,17 @@ static void refuse(struct hawser_stack *stack, const struct arrival *a)
         reply->ack = seq_add(h->seq, span);
         reply->with_ack = true;
     }
+    return reply;
+}
+
+/* RFC 8684 3.2: a join is refused by a RST that says why. */
+static void refuse_join(struct hawser_stack *stack, const struct arrival *a, uint8_t reason)
+{
+    struct stateless_reply *reply = refuse(stack, a);
+    if (!reply)
+        return;
+    reply->of_join = true;
+    reply->reason = reason;
 }
 
 static void input_join(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
@@ -105,17 +116,17 @@ static void input_join(struct hawser_stack *stack, struct arrival *a, uint64_t n
     struct conn *conn = demux_token(stack, a->options.mp.join.token);
     if (!conn) {
         count(counters(stack), COUNT_DROP_JOIN_TOKEN);
-        refuse(stack, a);
+        refuse_join(stack, a, MP_RST_MPTCP);
         return;
     }
     struct subflow *subflow;
     if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
-        refuse(stack, a);
+        refuse_join(stack, a, MP_RST_RESOURCES);
         return;
     }
     if (negotiate_join_syn(subflow, &a->options.mp.join) < 0 || tcp_accept(&subflow->tcp, &a->segment, now_ns) < 0) {
         count(counters(stack), COUNT_DROP_JOIN_REFUSED);
-        refuse(stack, a);
+        refuse_join(stack, a, MP_RST_MPTCP);
         conn_wake(conn); /* reaps the closed subflow */
     }
 }
@@ -212,7 +223,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
         return;
     }
     count(counters(stack), COUNT_DROP_NO_CONNECTION);
-    refuse(stack, a);
+    (void)refuse(stack, a);
 }
 
 void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,

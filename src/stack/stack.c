@@ -262,19 +262,25 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
 
 static void emit_reply(const struct stateless_reply *r, struct hawser_tx *tx)
 {
+    uint8_t area[TCP_OPTION_SPACE];
+    struct tcp_options options = {0}, planned;
+    if (r->of_join)
+        options.mp = (struct mptcp_options){.present = 1u << MPTCP_TCPRST, .tcprst.reason = r->reason};
+    uint8_t options_len = (uint8_t)tcp_options_plan(area, &options, &planned);
     struct tcp_header h = {.src_port = r->local.port,
                            .dst_port = r->remote.port,
                            .seq = r->seq,
                            .ack = r->ack,
                            .flags = (uint8_t)(TCP_RST | (r->with_ack ? TCP_ACK : 0)),
-                           .header_len = TCP_HEADER_LEN};
+                           .header_len = (uint8_t)(TCP_HEADER_LEN + options_len)};
     struct csum pseudo = {0, false};
-    csum_add_pseudo(&pseudo, &r->local, &r->remote, TCP_HEADER_LEN);
+    csum_add_pseudo(&pseudo, &r->local, &r->remote, h.header_len);
     h.checksum = csum_fold(&pseudo);
-    size_t l3 = ip_emit(tx->head, &r->local, &r->remote, 0, TCP_HEADER_LEN);
+    size_t l3 = ip_emit(tx->head, &r->local, &r->remote, 0, h.header_len);
     tcp_header_emit(tx->head + l3, &h);
+    memcpy(tx->head + l3 + TCP_HEADER_LEN, area, options_len);
     tx->l3_len = (uint8_t)l3;
-    tx->head_len = (uint8_t)(l3 + TCP_HEADER_LEN);
+    tx->head_len = (uint8_t)(l3 + h.header_len);
     tx->link = r->link;
     tx->part_count = 0;
     tx->payload_len = 0;

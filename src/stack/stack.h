@@ -24,6 +24,8 @@ struct stateless_reply {
     seq32 seq, ack;
     bool with_ack;
     uint8_t link;
+    bool of_join; /* then it says why: RFC 8684 3.2, 3.6 */
+    uint8_t reason;
 };
 
 struct hawser_listener {

@@ -1,0 +1,135 @@
+/* MP_CAPABLE and MP_JOIN: what is agreed, what counts before it is, and how it is refused (RFC 8684 3.1, 3.2). */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "base/units.h"
+#include "mptcp/conn.h"
+#include "peer.h"
+#include "wire/keys.h"
+
+/* Who has seen a token, and no key, may begin a join. What such a one says of the connection does not count, whatever
+ * kind of segment it comes with (RFC 8684 3.2). */
+static void nothing_counts_before_the_proof(void **state)
+{
+    (void)state;
+    static const uint8_t flags[] = {TCP_RST, TCP_RST | TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN};
+    for (size_t i = 0; i < HW_ARRAY_LEN(flags); i++) {
+        struct peer p;
+        struct hawser_conn_info info;
+        uint8_t bytes[1000] = {0};
+        uint64_t idsn;
+        struct tcp_options join = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
+        peer_init(&p, NULL, NULL);
+        peer_open_mptcp(&p);
+        assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
+        peer_drain(&p);
+        mptcp_key_derive(p.stack_key, &join.mp.join.token, &idsn);
+        p.addr.port++;
+        peer_send(&p, TCP_SYN, 0, 0, &join, NULL, 0);
+        struct tcp_options o = peer_dss(&p, 1 + sizeof bytes, 1, 0, 1);
+        o.mp.dss.data_fin = true;
+        o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
+        o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {0}};
+        peer_send(&p, flags[i], 1, 1, &o, NULL, 0);
+        hawser_conn_info(p.conn, &info);
+        assert_int_equal(info.acked_bytes, 0);
+        assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), -EAGAIN);
+        assert_int_equal(hawser_conn_error(p.conn), 0);
+        peer_destroy(&p);
+    }
+}
+
+/* RFC 8684 3.1: the MP_CAPABLE of the third packet is held against the same rules as that of the SYN. */
+static void third_packets_that_fall_back(void **state)
+{
+    (void)state;
+    static const struct mp_capable wrong[] = {
+        {.version = 2, .algorithms = 1},
+        {.version = 0, .algorithms = 1},
+        {.version = 1, .algorithms = 1, .extended = true},
+        {.version = 1, .algorithms = 0},
+        {.version = 1, .algorithms = 2},
+    };
+    for (size_t i = 0; i < HW_ARRAY_LEN(wrong); i++) {
+        struct peer p;
+        uint8_t bytes[5];
+        struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE, .capable = {.version = 1, .algorithms = 1}}};
+        peer_init(&p, NULL, NULL);
+        peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+        const struct peer_segment *synack = peer_last(&p, TCP_SYN | TCP_ACK);
+        assert_non_null(synack);
+        o.mp.capable = wrong[i];
+        o.mp.capable.has_sender_key = o.mp.capable.has_receiver_key = true;
+        o.mp.capable.sender_key = p.key;
+        o.mp.capable.receiver_key = synack->options.mp.capable.sender_key;
+        peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+        peer_send(&p, TCP_ACK, 1, 1, NULL, "plain", 5);
+        assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
+        assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 5);
+        peer_forget(&p);
+        assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), 5);
+        peer_drain(&p);
+        assert_int_equal(peer_last(&p, 0)->len, 5);
+        assert_int_equal(peer_last(&p, 0)->options.mp.present, 0);
+        peer_destroy(&p);
+    }
+}
+
+static void begin_join(struct peer *p, uint32_t token)
+{
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
+    o.mp.join.token = token;
+    p->addr.port++;
+    peer_forget(p);
+    peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+}
+
+static void expect_refusal(const struct peer *p, uint8_t reason)
+{
+    const struct peer_segment *rst = peer_last(p, TCP_RST);
+    assert_non_null(rst);
+    assert_true(mptcp_has(&rst->options.mp, MPTCP_TCPRST));
+    assert_int_equal(rst->options.mp.tcprst.reason, reason);
+}
+
+/* RFC 8684 3.2, 3.6. */
+static void a_refused_join_is_told_why(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint32_t token;
+    uint64_t idsn;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    mptcp_key_derive(p.stack_key, &token, &idsn);
+    begin_join(&p, token + 1); /* nobody's */
+    expect_refusal(&p, MP_RST_MPTCP);
+    for (unsigned i = 1; i < SUBFLOWS_MAX; i++) {
+        begin_join(&p, token);
+        assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
+    }
+    begin_join(&p, token);
+    expect_refusal(&p, MP_RST_RESOURCES);
+    p.addr.port++; /* what is no join is refused without a word of MPTCP */
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_non_null(peer_last(&p, TCP_RST));
+    assert_int_equal(peer_last(&p, TCP_RST)->options.mp.present, 0);
+    peer_destroy(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_counts_before_the_proof),
+        cmocka_unit_test(third_packets_that_fall_back),
+        cmocka_unit_test(a_refused_join_is_told_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
