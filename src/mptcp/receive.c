@@ -63,10 +63,13 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
 static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    enum rxmap_result result = RXMAP_CONFLICT;
     conn->scattered |= map->dsn.v - conn->remote_idsn.v != map->ssn - SSN_ORIGIN;
-    if (map->has_checksum == conn->checksums || map->has_checksum)
-        result = rxmap_add(&subflow->maps, map, !conn->checksums);
+    if (map->has_checksum != conn->checksums) { /* RFC 8684 3.3.1: it is not as negotiated */
+        place_give_up(subflow, COUNT_DROP_MAPPING, now_ns);
+        subflow->reset_reason = MP_RST_MPTCP;
+        return false;
+    }
+    enum rxmap_result result = rxmap_add(&subflow->maps, map, !conn->checksums);
     if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
     else if (result == RXMAP_ADDED && subflow->held.count) /* it came later than its bytes */

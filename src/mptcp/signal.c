@@ -86,7 +86,8 @@ static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
     if (conn->aborted && conn->remote_key) { /* RFC 8684 3.5, option R */
         mp->fastclose.receiver_key = conn->remote_key;
         mp->present |= 1u << MPTCP_FASTCLOSE;
-    } else if (subflow->reset_with_reason) {
+    }
+    if (subflow->reset_with_reason) {
         mp->tcprst = (struct mp_tcprst){.reason = subflow->reset_reason};
         mp->present |= 1u << MPTCP_TCPRST;
     }

@@ -124,12 +124,31 @@ static void a_refused_join_is_told_why(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.3.1: a checksum that was not negotiated, or is missing though it was, ends the subflow. */
+static void checksums_are_as_negotiated(void **state)
+{
+    (void)state;
+    for (int negotiated = 0; negotiated < 2; negotiated++) {
+        struct peer p;
+        struct hawser_stack_options options = {.size = sizeof options, .checksum_required = negotiated};
+        peer_init(&p, &options, NULL);
+        peer_open_mptcp(&p);
+        struct tcp_options o = peer_dss(&p, 1, 1, 1, 5);
+        o.mp.dss.has_checksum = !negotiated;
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK, 1, 1, &o, "bytes", 5);
+        expect_refusal(&p, MP_RST_MPTCP);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_counts_before_the_proof),
         cmocka_unit_test(third_packets_that_fall_back),
         cmocka_unit_test(a_refused_join_is_told_why),
+        cmocka_unit_test(checksums_are_as_negotiated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
