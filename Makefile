@@ -8,7 +8,7 @@ help:
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
 	@echo "make bench    unlimited throughput beside the kernel's, in the same run; packets per second of the simulator"
 	@echo "make fuzz     the fuzzers, FUZZ_SECONDS each (default 300)"
-	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: two hours or so"
+	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: three quarters of an hour"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"
 	@echo "make install  install (DESTDIR and PREFIX are honoured)"

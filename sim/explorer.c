@@ -27,10 +27,7 @@ struct explorer {
     struct explorer_options options;
     struct gates gates;
     struct path_record *records; /* by path */
-    unsigned weighed;            /* deviations, */
-    unsigned delays;             /* and those that cost no subflow by themselves */
-    bool stripped;               /* some path loses options for good */
-    bool costly;                 /* one did */
+    unsigned delays, costs;      /* deviations that cost no subflow by themselves, and that may */
     unsigned seen;               /* points that came, a set */
     enum explorer_point at;      /* the latest of them that counts */
     bool counting, deviated;
@@ -119,6 +116,15 @@ static bool has_good_path(const struct explorer *e, uint64_t now_ns)
     return false;
 }
 
+/* Does some path lose options for good? */
+static bool is_stripped(const struct explorer *e)
+{
+    for (size_t i = 0; i < e->gates.path_count; i++)
+        if (e->records[i].stripped)
+            return true;
+    return false;
+}
+
 /* Can the deviation cost the path its subflow? A packet that is lost, doubled, late or cut cannot. Nor can options that
  * vanish where the handshake is all there was (RFC 8684 3.1), or once from a packet without data while there is one
  * subflow: that falls back or goes on (3.7). */
@@ -140,12 +146,10 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     e->records[path->number].hurt |= costs;
     e->records[path->number].stripped |= for_good;
     e->delays += !costs;
-    e->costly |= costs;
-    e->stripped |= for_good;
-    e->weighed++;
-    bool too_late = e->stripped && e->weighed > 2; /* for the fall back: the subflow is reset instead */
+    e->costs += costs;
+    bool too_late = is_stripped(e) && e->delays + e->costs > 2; /* for the fall back: the subflow is reset instead */
     e->stage->meddled |= too_late || (costs && what != DEVIATE_BLACK_HOLE);
-    if (needed || (e->costly && !has_good_path(e, now_ns)))
+    if (needed || (e->costs && !has_good_path(e, now_ns)))
         e->stage->must_complete = false;
 }
 

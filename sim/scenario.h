@@ -21,9 +21,8 @@ struct host_spec {
     struct hawser_stack_options options; /* `congestion` points to `congestion_name` */
     char congestion_name[16];
     uint64_t memory_limit_bytes; /* of all its allocations; 0: none */
-    uint64_t
-        link_memory_bytes; /* of the buffers that packets come in; 0: no limit, or with a limit of the stack none */
-    uint32_t refuse_ppm;   /* share of allocations refused */
+    uint64_t link_memory_bytes;  /* of the buffers that packets come in; 0: none, or unlimited (SCENARIOS.md) */
+    uint32_t refuse_ppm;         /* share of allocations refused */
 };
 
 struct router_spec {

@@ -78,9 +78,9 @@ HAWSER_API void hawser_consume(struct hawser_conn *conn, size_t len);
 /* No more bytes will be sent: after those queued the peer sees the end of the stream. Receiving goes on. */
 HAWSER_API void hawser_shutdown(struct hawser_conn *conn);
 
-/* Gives up the handle: queued bytes are still delivered, then the connection ends; before
- * the handshake is over it ends at once. Unread bytes are thrown away.
- * Delivery takes its time: who wants to free the stack asks hawser_stack_unfinished(), or calls hawser_host_drain(). */
+/* Gives up the handle: queued bytes are still delivered, then the connection ends; before the handshake is over it ends
+ * at once. Unread bytes are thrown away. Delivery takes its time: who wants to free the stack asks
+ * hawser_stack_unfinished(), or calls hawser_host_drain(). */
 HAWSER_API void hawser_close(struct hawser_conn *conn);
 
 /* Gives up the handle and resets the connection (MP_FASTCLOSE or RST). */

@@ -12,7 +12,8 @@ struct packer {
 };
 
 /* Moves `bytes` behind those that were copied before, into a new buffer of `pool` when the last one has no room. The
- * packer keeps the reference: whoever stores the slice takes its own. False, and nothing changed, without memory. */
+ * packer keeps the reference: whoever stores the slice takes its own. False without memory: then `bytes` is as it was.
+ */
 bool packer_copy(struct packer *packer, struct hawser_buf_pool *pool, struct slice *bytes);
 
 /* Has the buffer being filled room for `len` bytes more? */

@@ -6,6 +6,13 @@
 /* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
 #define GOOD_BYE_TIMEOUTS 2u
 
+void close_with_reason(struct subflow *subflow, uint8_t reason, int error, uint64_t now_ns)
+{
+    subflow->reset_reason = reason;
+    subflow->reset_with_reason = true;
+    tcp_abort(&subflow->tcp, error, now_ns);
+}
+
 static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
 {
     uint64_t patience_ns = GOOD_BYE_TIMEOUTS * subflow->tcp.rtt.rto_ns;

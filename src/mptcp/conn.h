@@ -347,6 +347,8 @@ bool close_stranded(const struct conn *conn);
 bool close_delivering(const struct conn *conn);
 /* Is it so, and the program is gone, so that only we care for it? */
 bool close_unfinished(const struct conn *conn);
+/* Resets a subflow and says why (RFC 8684 3.6); `error` is what its connection learns if it was the last. */
+void close_with_reason(struct subflow *subflow, uint8_t reason, int error, uint64_t now_ns);
 /* A subflow did not close in time. */
 void close_on_subflow_timer(struct subflow *subflow, uint64_t now_ns);
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);

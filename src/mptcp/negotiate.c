@@ -103,13 +103,6 @@ static bool server_third_packet(struct subflow *subflow, const struct mptcp_opti
     return true;
 }
 
-static void refuse(struct subflow *subflow, uint8_t reason, uint64_t now_ns)
-{
-    subflow->reset_reason = reason;
-    subflow->reset_with_reason = true;
-    tcp_abort(&subflow->tcp, -EACCES, now_ns);
-}
-
 int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join)
 {
     struct conn *conn = subflow->conn;
@@ -131,7 +124,7 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
     const struct conn *conn = subflow->conn;
     uint8_t expected[MPTCP_HMAC_LEN];
     if (!mptcp_has(mp, MPTCP_JOIN) || mp->join.shape != MP_JOIN_SYNACK) {
-        refuse(subflow, MP_RST_MPTCP, now_ns);
+        close_with_reason(subflow, MP_RST_MPTCP, -EACCES, now_ns);
         return false;
     }
     subflow->remote_nonce = mp->join.nonce;
@@ -142,7 +135,7 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
     put64(got, mp->join.hmac64);
     if (!secret_equal(got, expected, sizeof got)) {
         count(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC);
-        refuse(subflow, MP_RST_MPTCP, now_ns);
+        close_with_reason(subflow, MP_RST_MPTCP, -EACCES, now_ns);
         return false;
     }
     subflow->conn->multipath = true;
@@ -158,7 +151,7 @@ static bool join_third_packet(struct subflow *subflow, const struct mptcp_option
     mptcp_join_hmac(conn->remote_key, conn->local_key, subflow->remote_nonce, subflow->local_nonce, expected);
     if (!secret_equal(mp->join.hmac, expected, sizeof expected)) {
         count(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC);
-        refuse(subflow, MP_RST_PROHIBITED, now_ns);
+        close_with_reason(subflow, MP_RST_PROHIBITED, -EACCES, now_ns);
         return false;
     }
     subflow->stage = SUBFLOW_JOINED;
@@ -172,8 +165,8 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
 {
     const struct mptcp_options *mp = &segment->options->mp;
     enum tcp_state state = subflow->tcp.state;
-    if (segment->header.flags & TCP_RST) /* it says nothing about MPTCP */
-        return true;
+    if (segment->header.flags & TCP_RST) /* before the proof it ends the join, whatever it says of the connection */
+        return !(subflow->join && state == TCPS_SYN_RECEIVED);
     if (state == TCPS_SYN_SENT) {
         if (subflow->join)
             return join_synack(subflow, mp, now_ns);

@@ -89,9 +89,9 @@ static enum admission turn_away(const struct conn *conn, bool in_order)
     return gone ? SWALLOW : REFUSE;
 }
 
-static enum admission admit(const struct conn *conn, dsn64 dsn, struct slice bytes, bool in_order)
+static enum admission admit(const struct conn *conn, bool early, struct slice bytes, bool in_order)
 {
-    return !is_early(conn, dsn) || has_room(conn, bytes) ? ADMIT : turn_away(conn, in_order);
+    return !early || has_room(conn, bytes) ? ADMIT : turn_away(conn, in_order);
 }
 
 bool place_shed(struct mp_host *host)
@@ -113,15 +113,7 @@ bool place_shed(struct mp_host *host)
 void place_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns)
 {
     count(&subflow->conn->host->tcp.counters, cause);
-    subflow->reset_with_reason = true;
-    subflow->reset_reason = MP_RST_MIDDLEBOX;
-    tcp_abort(&subflow->tcp, -EPROTO, now_ns);
-}
-
-/* False when there is no room. */
-static bool hold(struct subflow *subflow, uint64_t ssn, struct slice bytes)
-{
-    return holdq_add(&subflow->held, ssn, bytes) == 0;
+    close_with_reason(subflow, MP_RST_MIDDLEBOX, -EPROTO, now_ns);
 }
 
 /* Payload without its mapping: nobody knows where it belongs, nor when that will be known. False when there is no room;
@@ -135,7 +127,7 @@ static bool hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice by
     }
     bool others_wait_for_checksums = subflow->conn->checksums;
     if (others_wait_for_checksums || subflow->held.count < UNMAPPED_MAX)
-        return hold(subflow, ssn, bytes);
+        return holdq_add(&subflow->held, ssn, bytes) == 0;
     place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
     return true;
 }
@@ -269,7 +261,7 @@ static enum admission admit_part(struct subflow *subflow, const struct mapping *
     struct conn *conn = subflow->conn;
     bool in_order = ssn <= subflow->tcp.rx.next, whole = part->len == map->len;
     bool begun = is_begun(&subflow->assembly, map), early = is_early(conn, map->dsn);
-    enum admission verdict = begun ? ADMIT : admit(conn, map->dsn, *part, in_order);
+    enum admission verdict = begun ? ADMIT : admit(conn, early, *part, in_order);
     if (verdict != ADMIT)
         return verdict;
     bool room = whole || !buf_is_scarce(part->buf);
@@ -287,7 +279,7 @@ static bool place_checked(struct subflow *subflow, const struct mapping *map, ui
 {
     bool gone = ssn < subflow->swallowed_to;
     enum admission verdict = gone ? SWALLOW : admit_part(subflow, map, ssn, &part, now_ns);
-    if (verdict == ADMIT && !hold(subflow, ssn, part))
+    if (verdict == ADMIT && holdq_add(&subflow->held, ssn, part) < 0)
         return false;
     if (verdict == ADMIT)
         place_mapped(subflow, map, now_ns);
@@ -301,7 +293,7 @@ static bool place_part(struct subflow *subflow, uint64_t ssn, dsn64 dsn, struct 
 {
     struct conn *conn = subflow->conn;
     bool in_order = conn->mode == CONN_MPTCP && ssn <= subflow->tcp.rx.next, early = is_early(conn, dsn);
-    enum admission verdict = admit(conn, dsn, bytes, in_order);
+    enum admission verdict = admit(conn, early, bytes, in_order);
     int err = verdict == ADMIT ? deliver(conn, dsn, bytes) : 0;
     if (err == -ENOBUFS && early) /* a limit of its own */
         verdict = turn_away(conn, in_order);

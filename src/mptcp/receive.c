@@ -65,8 +65,8 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
     struct conn *conn = subflow->conn;
     conn->scattered |= map->dsn.v - conn->remote_idsn.v != map->ssn - SSN_ORIGIN;
     if (map->has_checksum != conn->checksums) { /* RFC 8684 3.3.1: it is not as negotiated */
-        place_give_up(subflow, COUNT_DROP_MAPPING, now_ns);
-        subflow->reset_reason = MP_RST_MPTCP;
+        count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
+        close_with_reason(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
         return false;
     }
     enum rxmap_result result = rxmap_add(&subflow->maps, map, !conn->checksums);
@@ -189,9 +189,6 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     count_n(&conn->host->tcp.counters, COUNT_TCP_OPTION_MALFORMED, segment->options->malformed);
     if (!negotiate_segment(subflow, segment, now_ns))
         return false;
-    if (subflow->join && tcp->state == TCPS_SYN_RECEIVED && subflow->stage == SUBFLOW_OPENING)
-        return true; /* a RST before the proof (RFC 8684 3.2): it ends the join, whatever else it says of the connection
-                      */
     if (mptcp_has(mp, MPTCP_FAIL) && !(segment->header.flags & (TCP_SYN | TCP_RST)))
         fallback_take_fail(subflow, now_ns);
     if (fallback_contradicted(subflow, segment)) /* better no stream than a wrong one */

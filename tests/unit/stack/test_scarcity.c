@@ -29,7 +29,7 @@ static void more_gaps_than_allowed(void **state)
     (void)state;
     enum { GAPS = REASSEMBLY_GAPS_MIN + 10, LEN = 600 };
     struct peer p;
-    struct hawser_conn_options small = {.size = sizeof small, .recv_buffer_bytes = 2 << 20};
+    struct hawser_conn_options small = {.size = sizeof small, .recv_buffer_bytes = 1 << 20};
     lines_init(&p, 0, false, &small);
     struct line first = line_open(&p, 4000), second = line_join(&p, &first, 5000);
     for (uint32_t i = 0; i < GAPS; i++)

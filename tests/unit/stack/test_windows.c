@@ -58,8 +58,8 @@ static void relieve(struct pressure *t)
 static void end(struct pressure *t)
 {
     relieve(t);
-    hawser_stack_free(t->p.stack);
     hawser_buf_pool_close(t->p.rx);
+    peer_destroy(&t->p);
 }
 
 static uint32_t window(const struct pressure *t) { return (uint32_t)peer_last(&t->p, TCP_ACK)->window << t->shift; }
