@@ -142,8 +142,7 @@ bool close_unfinished(const struct conn *conn)
     return conn->detached && !conn->listener && !given_up && close_delivering(conn);
 }
 
-/* Is there another subflow that can carry on? One that is opening may never come to be. */
-static bool has_successor(const struct subflow *subflow)
+bool close_has_successor(const struct subflow *subflow)
 {
     EACH_SUBFLOW (it, subflow->conn)
         if (subflow_at(it) != subflow && send_usable(subflow_at(it)))
@@ -160,7 +159,7 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
         conn->peer_fin_known = conn->peer_fin_taken = true;
         conn->peer_fin = reassembly_next(&conn->rx);
         conn_event(conn);
-    } else if (!conn->peer_fin_known && has_successor(subflow)) {
+    } else if (!conn->peer_fin_known && close_has_successor(subflow)) {
         /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
         tcp_shutdown(&subflow->tcp, now_ns);
     }

@@ -341,6 +341,8 @@ uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr);
 void close_advance(struct conn *conn, uint64_t now_ns);
 /* Subflows not closed yet. */
 unsigned close_alive_subflows(const struct conn *conn);
+/* Is there another subflow that can carry on? One that is opening may never come to be. */
+bool close_has_successor(const struct subflow *subflow);
 /* No subflow can bring more data, but the peer's DATA_FIN did not come. */
 bool close_stranded(const struct conn *conn);
 /* Is some of the stream, or its end, not acknowledged yet? Whether the peer is there at all is for others to tell. */

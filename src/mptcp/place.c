@@ -173,7 +173,7 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
         if (missing.start < missing.end || !proved(subflow, map, now_ns))
             return;
     }
-    while (holdq_take(&subflow->held, map->ssn, end, &ssn, &bytes)) {
+    while (tcp->state != TCPS_CLOSED && holdq_take(&subflow->held, map->ssn, end, &ssn, &bytes)) {
         if (deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes) < 0)
             missed(subflow, now_ns);
         hawser_buf_unref(bytes.buf);
@@ -230,7 +230,7 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
         a->len = map->len;
         a->at = a->used;
         a->used += map->len;
-        a->begun_ns = now_ns;
+        a->begun_ns = a->touched_ns = now_ns;
         progress_rearm(subflow->conn);
     }
     uint64_t offset = ssn - map->ssn;
@@ -238,7 +238,6 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
     uint8_t *to = hawser_buf_data(a->buf) + a->at + offset;
     memcpy(to, bytes->data, bytes->len);
     *bytes = (struct slice){a->buf, to, bytes->len};
-    a->touched_ns = now_ns;
     return true;
 }
 
@@ -279,13 +278,17 @@ static bool place_checked(struct subflow *subflow, const struct mapping *map, ui
 {
     bool gone = ssn < subflow->swallowed_to;
     enum admission verdict = gone ? SWALLOW : admit_part(subflow, map, ssn, &part, now_ns);
-    if (verdict == ADMIT && holdq_add(&subflow->held, ssn, part) < 0)
+    if (verdict == ADMIT && holdq_add(&subflow->held, ssn, part) < 0) {
+        count(&subflow->conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
         return false;
-    if (verdict == ADMIT)
-        place_mapped(subflow, map, now_ns);
-    else if (verdict == SWALLOW)
+    }
+    if (verdict == SWALLOW)
         swallow(subflow, map);
-    return verdict != REFUSE;
+    if (verdict != ADMIT)
+        return verdict == SWALLOW;
+    subflow->assembly.touched_ns = now_ns;
+    place_mapped(subflow, map, now_ns);
+    return true;
 }
 
 /* False when there is no room. */

@@ -104,10 +104,11 @@ static void judge_suspect(struct subflow *subflow, uint64_t now_ns)
         place_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
 }
 
-/* A mapping that has begun keeps a whole buffer waiting for its rest. When memory is scarce not for ever. */
+/* A mapping that has begun keeps a whole buffer waiting for its rest, and its pieces. When memory is scarce not for
+ * ever. */
 static void judge_assembly(struct subflow *subflow, uint64_t now_ns)
 {
-    if (buf_is_scarce(subflow->assembly.buf))
+    if (buf_is_scarce(subflow->assembly.buf) || pool_is_scarce(&subflow->conn->host->holds))
         place_give_up(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
     else
         subflow->assembly.begun_ns = subflow->assembly.touched_ns = now_ns;

@@ -162,10 +162,9 @@ static void take_capable(struct subflow *subflow, const struct mp_capable *capab
         (void)take_mapping(subflow, &map, now_ns); /* the first one finds room */
 }
 
-static void take_signals(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
+static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    const struct mptcp_options *mp = &segment->options->mp;
     if (mptcp_has(mp, MPTCP_ADD_ADDR))
         paths_add_addr(subflow, &mp->add_addr, now_ns);
     if (mptcp_has(mp, MPTCP_REMOVE_ADDR))
@@ -174,10 +173,8 @@ static void take_signals(struct subflow *subflow, const struct tcp_segment *segm
         subflow->backup_remote = mp->prio.backup;
     if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->local_key) {
         conn_fail(conn, -ECONNRESET);
-        bool reset = segment->header.flags & TCP_RST; /* which is not answered (RFC 9293 3.10.7.4) */
         EACH_SUBFLOW (it, conn)
-            if (!reset || subflow_at(it) != subflow)
-                tcp_abort(&subflow_at(it)->tcp, -ECONNRESET, now_ns);
+            tcp_abort(&subflow_at(it)->tcp, -ECONNRESET, now_ns);
     }
 }
 
@@ -204,7 +201,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         take_capable(subflow, &mp->capable, now_ns);
     else if (fallback_needed(subflow, segment))
         fallback_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
-    take_signals(subflow, segment, now_ns);
+    take_signals(subflow, mp, now_ns);
     if (!was_confirmed && conn->confirmed && conn->mode == CONN_MPTCP)
         paths_confirmed(conn, now_ns);
     return tcp->state != TCPS_CLOSED && (taken || segment->payload.len == 0);

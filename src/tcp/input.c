@@ -64,7 +64,9 @@ static void handle_reset(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
         return;
     }
     count(&tcp->host->counters, COUNT_TCP_RESETS_IN);
-    if (!tcp->hooks->segment(tcp, s, now_ns) && tcp->state == TCPS_CLOSED)
+    bool gone = !tcp->hooks->segment(tcp, s, now_ns) && tcp->state == TCPS_CLOSED;
+    tcp->reset_wanted = false; /* nor is it answered by one, whatever it carried */
+    if (gone)
         return;
     /* RFC 9293 3.10.7.4, second: once both sides have closed, a RST only hastens the end. */
     bool over = tcp->state == TCPS_CLOSING || tcp->state == TCPS_LAST_ACK || tcp->state == TCPS_TIME_WAIT;

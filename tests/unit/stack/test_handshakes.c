@@ -85,6 +85,7 @@ static void begin_join(struct peer *p, uint32_t token)
 {
     struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
     o.mp.join.token = token;
+    o.mp.join.address_id = 3;
     p->addr.port++;
     peer_forget(p);
     peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
@@ -142,13 +143,42 @@ static void checksums_are_as_negotiated(void **state)
     }
 }
 
+/* RFC 8684 3.4.2: an address that goes must not take the only subflow that works with it, whatever else is half open.
+ */
+static void remove_addr_beside_a_half_open_join(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint32_t token;
+    uint64_t idsn;
+    struct hawser_conn_info info;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    uint32_t irs = p.irs;
+    mptcp_key_derive(p.stack_key, &token, &idsn);
+    begin_join(&p, token);
+    p.addr.port--;
+    p.irs = irs;
+    struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+    o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
+    o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {0}};
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_null(peer_last(&p, TCP_RST));
+    assert_int_equal(hawser_send(p.conn, "bytes", 5), 5);
+    peer_drain(&p);
+    assert_int_equal(peer_last(&p, 0)->len, 5);
+    hawser_conn_info(p.conn, &info);
+    assert_true(info.mptcp);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_counts_before_the_proof),
-        cmocka_unit_test(third_packets_that_fall_back),
-        cmocka_unit_test(a_refused_join_is_told_why),
-        cmocka_unit_test(checksums_are_as_negotiated),
+        cmocka_unit_test(nothing_counts_before_the_proof),     cmocka_unit_test(third_packets_that_fall_back),
+        cmocka_unit_test(a_refused_join_is_told_why),          cmocka_unit_test(checksums_are_as_negotiated),
+        cmocka_unit_test(remove_addr_beside_a_half_open_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
