@@ -34,7 +34,7 @@ void close_on_subflow_timer(struct subflow *subflow, uint64_t now_ns)
 {
     if (subflow->tcp.state == TCPS_TIME_WAIT)
         return;
-    if (subflow->conn->farewell)
+    if (subflow->conn->endings.farewell)
         tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
     else
         await_good_bye(subflow, now_ns);
@@ -43,11 +43,11 @@ void close_on_subflow_timer(struct subflow *subflow, uint64_t now_ns)
 /* Both streams are over: the subflows may close. */
 void close_advance(struct conn *conn, uint64_t now_ns)
 {
-    if (conn->mode != CONN_MPTCP || !conn->fin_acked || !conn->peer_fin_taken)
+    if (conn->fallback.mode != CONN_MPTCP || !conn->data_tx.fin_acked || !conn->data_rx.peer_fin_taken)
         return;
     EACH_SUBFLOW (it, conn) {
         const struct tcp *tcp = &subflow_at(it)->tcp;
-        conn->farewell |= tcp->fin_sent && tcp->snd_una == tcp->snd_nxt;
+        conn->endings.farewell |= tcp->fin_sent && tcp->snd_una == tcp->snd_nxt;
         say_good_bye(subflow_at(it), now_ns);
     }
     signal_arm(conn, now_ns);
@@ -73,24 +73,24 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
         return;
     }
     subflow->stage = SUBFLOW_JOINED;
-    conn->established = true;
-    conn->snd_edge = dsn_max(conn->snd_edge, dsn_add(conn->sendq.una, subflow->tcp.snd_wnd));
+    conn->identity.established = true;
+    conn->data_tx.snd_edge = dsn_max(conn->data_tx.snd_edge, dsn_add(conn->data_tx.sendq.una, subflow->tcp.snd_wnd));
     conn_event(conn);
 }
 
 /* Closed only after a time, as a new subflow may come (RFC 8684 3.3.3). */
 static void linger_if_stranded(struct conn *conn, uint64_t now_ns)
 {
-    bool lingers = conn->linger_timer.pos != 0;
-    if (close_stranded(conn) && !conn->detached && !conn->error && !lingers)
+    bool lingers = conn->endings.linger_timer.pos != 0;
+    if (close_stranded(conn) && !conn->endings.detached && !conn->endings.error && !lingers)
         conn_linger(conn, now_ns);
 }
 
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    subflow->suspect_since_ns = subflow->unmapped_since_ns = 0;
-    place_release(&subflow->assembly);
+    subflow->suspect_since_ns = subflow->rx_mapping.unmapped_since_ns = 0;
+    place_release(&subflow->rx_mapping.assembly);
     send_reinject(subflow);
     progress_rearm(conn);
     bool last = close_alive_subflows(conn) == 0;
@@ -98,11 +98,11 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
         int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
         /* RFC 9293 3.10.7.4: as in LAST-ACK, a RST for the end of the stream comes from a peer that knows it is over.
          */
-        bool all_acked = dsn_eq(conn->sendq.una, conn->sendq.end);
+        bool all_acked = dsn_eq(conn->data_tx.sendq.una, conn->data_tx.sendq.end);
         bool in_order = subflow->tcp.error == 0 || (subflow->tcp.error == -ECONNRESET && all_acked);
-        bool over = conn->peer_fin_taken && (conn->fin_acked || (conn->fin_sent && in_order));
+        bool over = conn->data_rx.peer_fin_taken && (conn->data_tx.fin_acked || (conn->data_tx.fin_sent && in_order));
         if (!over) {
-            conn->aborted |= subflow->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
+            conn->endings.aborted |= subflow->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
             conn_fail(conn, error);
         }
         deadline_set(&conn->host->tcp.timers, &conn->signal_timer, TIME_NEVER);
@@ -120,26 +120,26 @@ bool close_stranded(const struct conn *conn)
     EACH_SUBFLOW (it, conn)
         if (may_receive(&subflow_at(it)->tcp))
             return false;
-    return !conn->peer_fin_taken;
+    return !conn->data_rx.peer_fin_taken;
 }
 
 bool close_delivering(const struct conn *conn)
 {
-    bool end_acked = conn->fin_acked;
-    if (conn->mode == CONN_PLAIN) {
+    bool end_acked = conn->data_tx.fin_acked;
+    if (conn->fallback.mode == CONN_PLAIN) {
         end_acked = true;
         EACH_SUBFLOW (it, conn) {
             const struct tcp *tcp = &subflow_at(it)->tcp;
             end_acked &= tcp->fin_sent && tcp->snd_una == tcp->snd_nxt;
         }
     }
-    return dsn_lt(conn->sendq.una, conn->sendq.end) || !end_acked;
+    return dsn_lt(conn->data_tx.sendq.una, conn->data_tx.sendq.end) || !end_acked;
 }
 
 bool close_unfinished(const struct conn *conn)
 {
-    bool given_up = conn->error || conn->abort_asked;
-    return conn->detached && !conn->listener && !given_up && close_delivering(conn);
+    bool given_up = conn->endings.error || conn->endings.abort_asked;
+    return conn->endings.detached && !conn->listener && !given_up && close_delivering(conn);
 }
 
 bool close_has_successor(const struct subflow *subflow)
@@ -153,13 +153,14 @@ bool close_has_successor(const struct subflow *subflow)
 static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->mode == CONN_PLAIN && conn->rx.held > reassembly_readable(&conn->rx)) {
+    if (conn->fallback.mode == CONN_PLAIN &&
+        conn->data_rx.reassembly.held > reassembly_readable(&conn->data_rx.reassembly)) {
         conn_abort(conn, -EPROTO, now_ns); /* the end, but not all that lies before it */
-    } else if (conn->mode == CONN_PLAIN) {
-        conn->peer_fin_known = conn->peer_fin_taken = true;
-        conn->peer_fin = reassembly_next(&conn->rx);
+    } else if (conn->fallback.mode == CONN_PLAIN) {
+        conn->data_rx.peer_fin_known = conn->data_rx.peer_fin_taken = true;
+        conn->data_rx.peer_fin = reassembly_next(&conn->data_rx.reassembly);
         conn_event(conn);
-    } else if (!conn->peer_fin_known && close_has_successor(subflow)) {
+    } else if (!conn->data_rx.peer_fin_known && close_has_successor(subflow)) {
         /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
         tcp_shutdown(&subflow->tcp, now_ns);
     }

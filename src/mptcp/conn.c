@@ -8,20 +8,21 @@
 static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, signal_timer);
-    bool fin_waits = conn->fin_sent && !conn->fin_acked;
+    bool fin_waits = conn->data_tx.fin_sent && !conn->data_tx.fin_acked;
     if (fin_waits && !progress_asked(conn, now_ns))
         return;
-    conn->fin_tries += fin_waits;
+    conn->data_tx.fin_tries += fin_waits;
     EACH_SUBFLOW (it, conn) {
         struct tcp *tcp = &subflow_at(it)->tcp;
         bool open = tcp_may_send(tcp) || tcp->state > TCPS_ESTABLISHED;
         if (open && (fin_waits || signal_allowed(subflow_at(it))))
             tcp_signal_now(tcp);
         if (fin_waits &&
-            conn->confirmed) /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
+            conn->identity
+                .confirmed) /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
             tcp_probe_now(tcp);
     }
-    conn->announce_now = true;
+    conn->paths.announce_now = true;
     signal_arm(conn, now_ns);
 }
 
@@ -29,16 +30,16 @@ static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
 
 void conn_linger(struct conn *conn, uint64_t now_ns)
 {
-    conn->linger_acked = conn->acked_bytes;
-    deadline_set(&conn->host->tcp.timers, &conn->linger_timer, now_ns + LINGER_NS);
+    conn->endings.linger_acked = conn->data_tx.acked_bytes;
+    deadline_set(&conn->host->tcp.timers, &conn->endings.linger_timer, now_ns + LINGER_NS);
 }
 
 static void on_linger_timer(struct deadline *timer, uint64_t now_ns)
 {
-    struct conn *conn = HW_CONTAINER(timer, struct conn, linger_timer);
-    if (!conn->detached && !close_stranded(conn))
+    struct conn *conn = HW_CONTAINER(timer, struct conn, endings.linger_timer);
+    if (!conn->endings.detached && !close_stranded(conn))
         return;
-    if (conn->acked_bytes != conn->linger_acked || (conn->detached && close_delivering(conn)))
+    if (conn->data_tx.acked_bytes != conn->endings.linger_acked || (conn->endings.detached && close_delivering(conn)))
         conn_linger(conn, now_ns);
     else if (!conn_closed(conn)) /* TIME-WAIT ends by itself */
         conn_abort(conn, -ETIMEDOUT, now_ns);
@@ -46,7 +47,7 @@ static void on_linger_timer(struct deadline *timer, uint64_t now_ns)
 
 void conn_detach(struct conn *conn)
 {
-    conn->detached = conn->linger_asked = true;
+    conn->endings.detached = conn->endings.linger_asked = true;
     list_remove(&conn->event_link);
     list_remove(&conn->starved_link);
     conn_wake(conn);
@@ -54,17 +55,17 @@ void conn_detach(struct conn *conn)
 
 void conn_ask_abort(struct conn *conn)
 {
-    conn->abort_asked = true;
+    conn->endings.abort_asked = true;
     conn_wake(conn);
 }
 
 void conn_begin_asked(struct conn *conn, uint64_t now_ns)
 {
-    if (conn->abort_asked)
+    if (conn->endings.abort_asked)
         conn_abort(conn, -ECONNABORTED, now_ns);
-    if (conn->linger_asked)
+    if (conn->endings.linger_asked)
         conn_linger(conn, now_ns);
-    conn->abort_asked = conn->linger_asked = false;
+    conn->endings.abort_asked = conn->endings.linger_asked = false;
 }
 
 /* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */
@@ -82,8 +83,8 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     }
     memset(conn, 0, sizeof *conn);
     conn->host = host;
-    conn->server = config->server;
-    conn->recv_limit = config->recv_limit;
+    conn->identity.server = config->server;
+    conn->data_rx.recv_limit = config->recv_limit;
     conn->keepalive = config->keepalive;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
@@ -93,20 +94,20 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->accept_link);
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->signal_timer, on_signal_timer);
-    deadline_init(&conn->progress.timer, progress_on_timer);
-    deadline_init(&conn->linger_timer, on_linger_timer);
-    conn->mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
+    deadline_init(&conn->data_tx.progress.timer, progress_on_timer);
+    deadline_init(&conn->endings.linger_timer, on_linger_timer);
+    conn->fallback.mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
     conn_choose_key(conn);
-    dsn64 first = dsn_add(conn->local_idsn, 1);
-    sendq_init(&conn->sendq, &host->tcp.env, host->chunks, first, config->send_limit);
-    conn->snd_nxt = conn->snd_edge = conn->progress.una = first;
-    carriers_init(&conn->carriers, &host->tcp.env, first);
+    dsn64 first = dsn_add(conn->identity.local_idsn, 1);
+    sendq_init(&conn->data_tx.sendq, &host->tcp.env, host->chunks, first, config->send_limit);
+    conn->data_tx.snd_nxt = conn->data_tx.snd_edge = conn->data_tx.progress.una = first;
+    carriers_init(&conn->data_tx.carriers, &host->tcp.env, first);
     uint32_t ranges = HW_MAX(config->send_limit / BYTES_PER_GAP, REINJECT_RANGES_MIN);
-    iset_init(&conn->reinject, &host->tcp.env, ranges);
-    iset_init(&conn->repeated, &host->tcp.env, ranges);
-    reassembly_init(&conn->rx, &host->tcp.env, &host->nodes, dsn_at(1));
-    conn->rx.node_limit = HW_MAX(conn->recv_limit / BYTES_PER_PIECE, PIECES_MIN);
-    conn->rx.gap_limit = HW_MAX(conn->recv_limit / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN);
+    iset_init(&conn->data_tx.reinject, &host->tcp.env, ranges);
+    iset_init(&conn->data_tx.repeated, &host->tcp.env, ranges);
+    reassembly_init(&conn->data_rx.reassembly, &host->tcp.env, &host->nodes, dsn_at(1));
+    conn->data_rx.reassembly.node_limit = HW_MAX(conn->data_rx.recv_limit / BYTES_PER_PIECE, PIECES_MIN);
+    conn->data_rx.reassembly.gap_limit = HW_MAX(conn->data_rx.recv_limit / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN);
     return conn;
 }
 
@@ -117,11 +118,11 @@ static void drop_subflow(struct subflow *subflow)
     if (subflow->bound)
         host->ops->subflow_unbind(host, subflow);
     deadline_set(&host->tcp.timers, &subflow->timer, TIME_NEVER);
-    place_release(&subflow->assembly);
-    holdq_destroy(&subflow->held);
-    rxmap_destroy(&subflow->maps);
+    place_release(&subflow->rx_mapping.assembly);
+    holdq_destroy(&subflow->rx_mapping.held);
+    rxmap_destroy(&subflow->rx_mapping.maps);
     tcp_destroy(&subflow->tcp);
-    carriers_forget(&conn->carriers, subflow->slot);
+    carriers_forget(&conn->data_tx.carriers, subflow->slot);
     list_remove(&subflow->link);
     conn->subflow_count--;
     pool_put(&host->subflows, subflow);
@@ -135,14 +136,14 @@ void conn_free(struct conn *conn)
     if (conn->token_added)
         host->ops->token_remove(host, conn);
     deadline_set(&host->tcp.timers, &conn->signal_timer, TIME_NEVER);
-    deadline_set(&host->tcp.timers, &conn->progress.timer, TIME_NEVER);
-    deadline_set(&host->tcp.timers, &conn->linger_timer, TIME_NEVER);
-    sendq_destroy(&conn->sendq);
-    reassembly_destroy(&conn->rx);
-    packer_release(&conn->packed);
-    iset_destroy(&conn->reinject);
-    iset_destroy(&conn->repeated);
-    carriers_destroy(&conn->carriers);
+    deadline_set(&host->tcp.timers, &conn->data_tx.progress.timer, TIME_NEVER);
+    deadline_set(&host->tcp.timers, &conn->endings.linger_timer, TIME_NEVER);
+    sendq_destroy(&conn->data_tx.sendq);
+    reassembly_destroy(&conn->data_rx.reassembly);
+    packer_release(&conn->data_rx.packed);
+    iset_destroy(&conn->data_tx.reinject);
+    iset_destroy(&conn->data_tx.repeated);
+    carriers_destroy(&conn->data_tx.carriers);
     list_remove(&conn->link);
     list_remove(&conn->ready_link);
     list_remove(&conn->event_link);
@@ -157,7 +158,7 @@ bool conn_reap(struct conn *conn)
     EACH_SUBFLOW (it, conn)
         if (tcp_finished(&subflow_at(it)->tcp))
             drop_subflow(subflow_at(it));
-    if (!conn->detached || conn->subflow_count)
+    if (!conn->endings.detached || conn->subflow_count)
         return false;
     conn_free(conn);
     return true;
@@ -198,15 +199,15 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     subflow->slot = free_slot(conn);
     list_init(&subflow->link);
     deadline_init(&subflow->timer, on_subflow_timer);
-    rxmap_init(&subflow->maps, &host->tcp.env);
-    holdq_init(&subflow->held, &host->holds);
+    rxmap_init(&subflow->rx_mapping.maps, &host->tcp.env);
+    holdq_init(&subflow->rx_mapping.held, &host->holds);
     struct tcp_config config = {
         .local = local->addr,
         .remote = *remote,
         .mtu = local->mtu,
         .gso_bytes = local->gso_bytes,
         .link = local->link,
-        .window_max = conn->recv_limit,
+        .window_max = conn->data_rx.recv_limit,
         .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
         .cc = host->cc,
         .keepalive = conn->keepalive,
@@ -215,9 +216,9 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     host->tcp.env.random(host->tcp.env.ctx, &config.ts_offset, sizeof config.ts_offset);
     tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config);
     list_push_back(&conn->subflows, &subflow->link);
-    if (conn->subflow_count++ == 0 && conn->remote.port == 0) {
-        conn->local = local->addr;
-        conn->remote = *remote;
+    if (conn->subflow_count++ == 0 && conn->paths.remote.port == 0) {
+        conn->paths.local = local->addr;
+        conn->paths.remote = *remote;
     }
     int err = host->ops->subflow_bind(host, subflow); /* settles the local port */
     if (err < 0) {
@@ -239,15 +240,15 @@ void conn_wake(struct conn *conn)
 
 void conn_event(struct conn *conn)
 {
-    bool news = conn->listener ? conn->established : !conn->detached;
+    bool news = conn->listener ? conn->identity.established : !conn->endings.detached;
     if (news && list_empty(&conn->event_link))
         list_push_back(conn->listener ? &conn->host->acceptable : &conn->host->events, &conn->event_link);
 }
 
 size_t conn_send(struct conn *conn, const void *data, size_t len)
 {
-    size_t taken = sendq_write(&conn->sendq, data, len);
-    bool starved = taken < len && sendq_room(&conn->sendq);
+    size_t taken = sendq_write(&conn->data_tx.sendq, data, len);
+    bool starved = taken < len && sendq_room(&conn->data_tx.sendq);
     if (taken)
         conn_wake(conn);
     count_n(&conn->host->tcp.counters, COUNT_LIMIT_MEMORY, starved);
@@ -260,13 +261,14 @@ size_t conn_send(struct conn *conn, const void *data, size_t len)
 
 void conn_consumed(struct conn *conn)
 {
-    if (reassembly_readable(&conn->rx) == 0)
+    if (reassembly_readable(&conn->data_rx.reassembly) == 0)
         place_idle(conn);
-    if (conn->peer_fin_taken || (conn->peer_fin_known && dsn_le(conn->peer_fin, conn->rcv_edge)))
+    if (conn->data_rx.peer_fin_taken ||
+        (conn->data_rx.peer_fin_known && dsn_le(conn->data_rx.peer_fin, conn->data_rx.rcv_edge)))
         return; /* all that will come has room, so no window matters, and the peer may be gone already */
     /* Tell the peer once the window opens by a fair step (RFC 9293 3.8.6.2.2). */
     uint32_t limit = receive_limit(conn);
-    int64_t opened = dsn_diff(dsn_add(conn->rx.read_next, limit), conn->rcv_edge);
+    int64_t opened = dsn_diff(dsn_add(conn->data_rx.reassembly.read_next, limit), conn->data_rx.rcv_edge);
     if (opened < (int64_t)HW_MIN(limit / 2, 256u * 1024))
         return;
     EACH_SUBFLOW (it, conn)
@@ -276,34 +278,37 @@ void conn_consumed(struct conn *conn)
 
 size_t conn_recv(struct conn *conn, void *data, size_t len)
 {
-    size_t n = reassembly_read(&conn->rx, data, len);
+    size_t n = reassembly_read(&conn->data_rx.reassembly, data, len);
     if (n)
         conn_consumed(conn);
     return n;
 }
 
-bool conn_at_end(const struct conn *conn) { return conn->peer_fin_taken && reassembly_readable(&conn->rx) == 0; }
+bool conn_at_end(const struct conn *conn)
+{
+    return conn->data_rx.peer_fin_taken && reassembly_readable(&conn->data_rx.reassembly) == 0;
+}
 
 void conn_shutdown(struct conn *conn)
 {
-    if (conn->fin_wanted)
+    if (conn->data_tx.fin_wanted)
         return;
-    conn->fin_wanted = true;
+    conn->data_tx.fin_wanted = true;
     conn_wake(conn);
 }
 
 void conn_fail(struct conn *conn, int error)
 {
-    if (conn->error == 0 && !(conn->fin_acked && conn->peer_fin_taken)) {
+    if (conn->endings.error == 0 && !(conn->data_tx.fin_acked && conn->data_rx.peer_fin_taken)) {
         count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, close_unfinished(conn));
-        conn->error = error;
+        conn->endings.error = error;
     }
     conn_event(conn);
 }
 
 void conn_abort(struct conn *conn, int error, uint64_t now_ns)
 {
-    conn->aborted = true;
+    conn->endings.aborted = true;
     conn_fail(conn, error);
     EACH_SUBFLOW (it, conn)
         tcp_abort(&subflow_at(it)->tcp, error, now_ns);

@@ -11,29 +11,16 @@
 
 #include "base/deadline.h"
 #include "base/hash.h"
-#include "base/iset.h"
-#include "base/packer.h"
-#include "mptcp/addresses.h"
-#include "mptcp/carriers.h"
-#include "mptcp/holdq.h"
+#include "mptcp/data_rx.h"
+#include "mptcp/data_tx.h"
+#include "mptcp/endings.h"
+#include "mptcp/fallback.h"
 #include "mptcp/host.h"
-#include "mptcp/reassembly.h"
-#include "mptcp/rxmap.h"
-#include "mptcp/sendq.h"
+#include "mptcp/identity.h"
+#include "mptcp/paths.h"
+#include "mptcp/rx_mapping.h"
 
 #define SUBFLOWS_MAX 8
-/* Pieces of payload a subflow may hold while their mapping has not arrived. */
-#define UNMAPPED_MAX 64u
-#define REINJECT_RANGES_MIN 256u
-#define ANNOUNCE_TRIES_MAX 5
-/* Joins that the peer's announcements may make us try in the life of a connection. */
-#define ANNOUNCED_JOINS_MAX 16
-
-enum conn_mode {
-    CONN_NEGOTIATING, /* MP_CAPABLE was offered and not answered yet */
-    CONN_MPTCP,
-    CONN_PLAIN, /* one subflow, infinite mapping: by choice or by fallback */
-};
 
 /* Where a subflow stands as part of the connection, beside its TCP state. */
 enum subflow_stage {
@@ -43,15 +30,10 @@ enum subflow_stage {
     SUBFLOW_LEAVING, /* both directions of the connection are finished: it has until its timer fires to close */
 };
 
-/* Room for the whole of a mapping of which the first bytes have come: a checksum lets none of it up before the last.
- * The next one goes behind it, as long as somebody holds the buffer anyway. */
-struct assembly {
-    struct hawser_buf *buf; /* NULL: none */
-    uint64_t ssn;           /* the mapping in progress, */
-    uint32_t len;           /* 0: none is; */
-    uint32_t at, used;      /* where it begins in the buffer, and how far that is taken */
-    uint64_t begun_ns;      /* or later, when there was memory enough to let it go on */
-    uint64_t touched_ns;    /* some of it came */
+/* What a join shows that it belongs to the connection (RFC 8684 3.2). */
+struct join_proof {
+    uint32_t local_nonce, remote_nonce;
+    uint8_t tries; /* third packets sent */
 };
 
 struct subflow {
@@ -65,56 +47,22 @@ struct subflow {
     bool join;    /* came by MP_JOIN */
     bool passive; /* the peer opened it */
     bool backup_local, backup_remote;
-    bool stale;                 /* silent for two round trips, or timed out, and nothing acknowledged since */
-    bool carried_again;         /* it was given the oldest missing byte, which others had carried */
-    uint64_t suspect_since_ns;  /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
-    bool bare_acks;             /* it acknowledged data without an option of MPTCP */
-    uint64_t unmapped_since_ns; /* payload that came in order waits for its mapping; 0: none does */
+    bool stale;                /* silent for two round trips, or timed out, and nothing acknowledged since */
+    bool carried_again;        /* it was given the oldest missing byte, which others had carried */
+    uint64_t suspect_since_ns; /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
+    bool bare_acks;            /* it acknowledged data without an option of MPTCP */
     uint8_t local_id, remote_id;
-    uint32_t local_nonce, remote_nonce;
-    uint8_t proof_tries;
+    struct join_proof join_proof;
+    struct rx_mapping rx_mapping;
     uint8_t reset_reason;
     bool reset_with_reason;
     uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
     uint64_t signals_snd, signals_rcv; /* how far that had come then */
     struct deadline timer;             /* its proof or MP_FAIL goes out again; or it has to be closed */
-    struct rxmap maps;
-    struct assembly assembly;
-    uint64_t swallowed_to; /* payload before was forgotten, for want of memory: a mapping is held whole or not at all */
-    struct holdq held;     /* payload without its mapping, or waiting for a checksum */
-    bool heard;            /* a DSS came on it */
-    bool failed;           /* a checksum did: the RST says so by MP_FAIL */
-    bool failing;          /* a checksum did, on the only subflow: MP_FAIL asks the peer to fall back (RFC 8684 3.7) */
+    bool heard;                        /* a DSS came on it */
+    bool failed;                       /* a checksum did: the RST says so by MP_FAIL */
+    bool failing; /* a checksum did, on the only subflow: MP_FAIL asks the peer to fall back (RFC 8684 3.7) */
     dsn64 fail_dsn;
-};
-
-/* What the data level waits for. */
-enum awaited {
-    AWAITS_NOTHING,
-    AWAITS_WINDOW,
-    AWAITS_DATA_ACK,
-};
-
-/* How the data level gets on (progress.c). */
-struct progress {
-    struct deadline timer;
-    enum awaited armed; /* for that the timer fires early enough */
-    dsn64 una;          /* the oldest missing byte, and since when: as last looked */
-    uint64_t una_since_ns;
-    uint64_t asked_since_ns; /* the first question, or repetition, that the peer did not answer by progress; 0: none */
-    uint32_t questions;      /* since then */
-    uint8_t answers;         /* bare acknowledgements that tell that the peer heard it, up to 255 */
-    bool answers_with_options;
-    uint32_t again;  /* bytes that were sent again last; 0: it is not recovering */
-    dsn64 again_end; /* where they end */
-};
-
-/* An address of ours to be announced until the peer echoes it. */
-struct announcement {
-    uint8_t id;
-    uint8_t tries;
-    bool echoed;
-    struct hawser_addr addr;
 };
 
 struct conn {
@@ -125,67 +73,19 @@ struct conn {
     void *listener;                           /* the stack's; NULL once accepted or for active opens */
     struct hash_node token_node;              /* the stack's */
     bool token_added;
-    bool detached;                  /* the application gave up its handle */
-    bool abort_asked, linger_asked; /* by calls that bring no time: begun at the next output */
     void *user;
-    int error;
 
     struct list subflows;
     uint8_t subflow_count;
-    bool server;
-    enum conn_mode mode;
-    bool established, confirmed; /* confirmed: the peer's first DSS arrived, so joins may begin (RFC 8684 3.1) */
-    bool checksums;              /* DSS checksums are in use (RFC 8684 3.1, flag A) */
-    bool peer_refuses_joins;     /* flag C */
-    bool peer_dsn_64;            /* the peer maps with 64-bit DSNs */
-    bool key_said;               /* the last segment carried MP_CAPABLE with both keys */
-    uint8_t infinite_tells;      /* bare segments that still carry the infinite mapping */
-    uint64_t infinite_from;      /* subflow sequence number where it was in force first; 0: never */
-    bool answered;               /* a DATA_ACK came with the acknowledgement of data: options pass both ways */
-    bool multipath;              /* another subflow was added: no way back to plain TCP (RFC 8684 3.7) */
-    bool peer_committed;         /* the peer knows of one: nor has it a way back */
-    bool scattered;              /* what arrived is not the stream from its begin, in order (place.c, receive.c) */
-    bool answers_fail;           /* the peer's MP_FAIL made us fall back: whenever it comes again it is answered */
-    bool fail_due;               /* and an answer is due */
-    uint64_t local_key, remote_key;
-    uint32_t local_token, remote_token;
-    dsn64 local_idsn, remote_idsn;    /* the first byte of a stream is one higher */
-    struct hawser_addr local, remote; /* of the first subflow */
-
-    struct sendq sendq;
-    dsn64 snd_nxt;        /* next byte never sent */
-    dsn64 snd_edge;       /* right edge of the peer's window */
-    struct iset reinject; /* offsets from local_idsn of bytes to be sent again elsewhere */
-    struct iset repeated; /* likewise, of those that were */
-    struct carriers carriers;
-    struct progress progress;
-    bool fin_wanted, fin_sent, fin_acked;
-    bool farewell; /* the peer acknowledged a subflow's FIN, and so knows that all is over */
-
-    struct reassembly rx;
-    struct packer packed; /* where data behind a gap goes while memory of the links is scarce */
-    uint32_t recv_limit;
     struct tcp_keepalive keepalive; /* of every subflow */
-    dsn64 rcv_edge;                 /* right edge of the window we promised */
-    dsn64 peer_fin;                 /* number of the DATA_FIN */
-    bool peer_fin_known, peer_fin_taken;
 
-    struct addresses remote_addresses;
-    uint8_t announced_joins;
-    struct announcement announcements[ADDRESSES_MAX];
-    uint8_t announcement_count;
-    bool announce_now;             /* the next bare segment carries one of them */
-    struct mp_remove_addr removed; /* addresses of ours that are gone: IDs the peer has not been told */
-    uint8_t removed_tells;         /* segments that still carry them */
-    struct mp_add_addr echo;
-    bool echo_wanted;
+    struct identity identity;
+    struct fallback fallback;
+    struct data_tx data_tx;
+    struct data_rx data_rx;
+    struct paths paths;
+    struct endings endings;
     struct deadline signal_timer; /* repeats DATA_FIN and ADD_ADDR until they are answered */
-    uint8_t fin_tries;            /* how often the DATA_FIN was repeated since data was last acknowledged */
-    struct deadline linger_timer; /* runs once the application, or every subflow of the peer's, has let go */
-    uint64_t linger_acked;        /* acked_bytes when it was set */
-
-    bool aborted; /* reset by us: RSTs carry MP_FASTCLOSE */
-    uint64_t sent_bytes, acked_bytes, reinjected_bytes;
 };
 
 struct conn_config {

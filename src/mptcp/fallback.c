@@ -19,9 +19,9 @@ static struct subflow *only_carrier(const struct conn *conn)
         else if (subflow->tcp.sent_bytes || subflow->tcp.recv_bytes)
             return NULL;
     }
-    bool all = first && conn->reinjected_bytes == 0 && first->tcp.sent_bytes == conn->sent_bytes;
-    all = all && (conn->fin_sent || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
-    return all && !conn->scattered && !conn->multipath ? first : NULL;
+    bool all = first && conn->data_tx.reinjected_bytes == 0 && first->tcp.sent_bytes == conn->data_tx.sent_bytes;
+    all = all && (conn->data_tx.fin_sent || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
+    return all && !conn->fallback.scattered && !conn->fallback.multipath ? first : NULL;
 }
 
 bool fallback_possible(const struct conn *conn) { return only_carrier(conn) != NULL; }
@@ -29,29 +29,29 @@ bool fallback_possible(const struct conn *conn) { return only_carrier(conn) != N
 void conn_fall_back(struct conn *conn, uint64_t now_ns)
 {
     struct subflow *first = only_carrier(conn);
-    if (conn->mode == CONN_PLAIN || !first)
+    if (conn->fallback.mode == CONN_PLAIN || !first)
         return;
     count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
-    if (conn->mode == CONN_MPTCP) {
-        conn->infinite_tells = INFINITE_TELLS;
-        conn->infinite_from = first->tcp.snd_nxt;
+    if (conn->fallback.mode == CONN_MPTCP) {
+        conn->fallback.infinite_tells = INFINITE_TELLS;
+        conn->fallback.infinite_from = first->tcp.snd_nxt;
     }
-    conn->mode = CONN_PLAIN;
-    iset_clear(&conn->reinject); /* the one subflow's own retransmission is all there is now */
-    deadline_set(&conn->host->tcp.timers, &conn->progress.timer, TIME_NEVER);
+    conn->fallback.mode = CONN_PLAIN;
+    iset_clear(&conn->data_tx.reinject); /* the one subflow's own retransmission is all there is now */
+    deadline_set(&conn->host->tcp.timers, &conn->data_tx.progress.timer, TIME_NEVER);
     deadline_set(&conn->host->tcp.timers, &conn->signal_timer, TIME_NEVER);
     deadline_set(&conn->host->tcp.timers, &first->timer, TIME_NEVER);
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it) != first)
             tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
-    const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->remote_idsn, 1)};
-    place_mapped(first, &infinite, now_ns);      /* what waited for its mapping */
-    conn->peer_fin_known = conn->peer_fin_taken; /* now its FIN counts, */
+    const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->identity.remote_idsn, 1)};
+    place_mapped(first, &infinite, now_ns);                      /* what waited for its mapping */
+    conn->data_rx.peer_fin_known = conn->data_rx.peer_fin_taken; /* now its FIN counts, */
     if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)
         close_subflow_event(first, TCP_EVENT_FIN, now_ns); /* and one that came before */
-    if (conn->infinite_tells)
+    if (conn->fallback.infinite_tells)
         tcp_signal_now(&first->tcp);
-    if (conn->fin_sent)
+    if (conn->data_tx.fin_sent)
         tcp_shutdown(&first->tcp, now_ns);
 }
 
@@ -73,22 +73,22 @@ bool fallback_needed(const struct subflow *subflow, const struct tcp_segment *se
     bool acks_data = segment->ack > SSN_ORIGIN + 1;
     if (subflow->join)
         return acks_data && !subflow->heard;
-    return (segment->payload.len && !conn->confirmed) || (acks_data && !conn->answered);
+    return (segment->payload.len && !conn->identity.confirmed) || (acks_data && !conn->fallback.answered);
 }
 
 /* RFC 8684 3.7: a checksum of ours failed at the peer's, or it answers that one of its own did at ours. */
 void fallback_take_fail(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->mode == CONN_MPTCP && conn->checksums) {
+    if (conn->fallback.mode == CONN_MPTCP && conn->identity.checksums) {
         bool answer = !subflow->failing;
         subflow->failed = true; /* for the RST, if it comes to one */
         subflow->fail_dsn = receive_next(conn);
         fallback_or_reset(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
-        conn->answers_fail = answer && conn->mode == CONN_PLAIN;
+        conn->fallback.answers_fail = answer && conn->fallback.mode == CONN_PLAIN;
     }
-    conn->fail_due = conn->answers_fail;
-    if (conn->fail_due)
+    conn->fallback.fail_due = conn->fallback.answers_fail;
+    if (conn->fallback.fail_due)
         tcp_signal_now(&subflow->tcp);
 }
 
@@ -96,18 +96,18 @@ bool fallback_contradicted(const struct subflow *subflow, const struct tcp_segme
 {
     const struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
-    if (conn->mode != CONN_PLAIN || conn->infinite_from == 0 || segment->payload.len == 0)
+    if (conn->fallback.mode != CONN_PLAIN || conn->fallback.infinite_from == 0 || segment->payload.len == 0)
         return false;
     if (!mptcp_has(&segment->options->mp, MPTCP_DSS) || !dss->has_map || dss->len == 0)
         return false;
-    return (uint32_t)(dss->dsn - conn->remote_idsn.v) != dss->ssn; /* both are 1 for the first byte */
+    return (uint32_t)(dss->dsn - conn->identity.remote_idsn.v) != dss->ssn; /* both are 1 for the first byte */
 }
 
 /* RFC 8684 3.3: a mapping of length 0 is infinite: the peer has fallen back. */
 void fallback_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    bool plain = !subflow->join && map->dsn.v - map->ssn == conn->remote_idsn.v - SSN_ORIGIN;
+    bool plain = !subflow->join && map->dsn.v - map->ssn == conn->identity.remote_idsn.v - SSN_ORIGIN;
     if (plain)
         fallback_or_reset(subflow, COUNT_DROP_MAPPING, now_ns);
     else
@@ -120,33 +120,33 @@ void fallback_write(const struct subflow *subflow, const struct tx_record *recor
                     struct mptcp_options *mp)
 {
     const struct conn *conn = subflow->conn;
-    bool untold = record ? subflow->tcp.snd_una <= conn->infinite_from : conn->infinite_tells > 0;
+    bool untold = record ? subflow->tcp.snd_una <= conn->fallback.infinite_from : conn->fallback.infinite_tells > 0;
     if (subflow->join || flags & (TCP_SYN | TCP_RST))
         return;
-    if (conn->fail_due && !record) {
+    if (conn->fallback.fail_due && !record) {
         mp->fail.dsn = receive_next(conn).v;
         mp->present |= 1u << MPTCP_FAIL;
         return;
     }
-    if (conn->infinite_from == 0 || !untold)
+    if (conn->fallback.infinite_from == 0 || !untold)
         return;
-    dsn64 intact = conn->sendq.una;
+    dsn64 intact = conn->data_tx.sendq.una;
     mp->dss = (struct mp_dss){.has_map = true,
                               .dsn_is_64 = true,
                               .dsn = intact.v,
-                              .ssn = ssn_wire(SSN_ORIGIN + (intact.v - conn->local_idsn.v)),
-                              .has_checksum = conn->checksums};
+                              .ssn = ssn_wire(SSN_ORIGIN + (intact.v - conn->identity.local_idsn.v)),
+                              .has_checksum = conn->identity.checksums};
     mp->present |= 1u << MPTCP_DSS;
 }
 
 void fallback_sent(struct subflow *subflow, const struct mptcp_options *sent)
 {
     struct conn *conn = subflow->conn;
-    if (mptcp_has(sent, MPTCP_DSS) && conn->infinite_tells)
-        conn->infinite_tells--;
+    if (mptcp_has(sent, MPTCP_DSS) && conn->fallback.infinite_tells)
+        conn->fallback.infinite_tells--;
     if (!mptcp_has(sent, MPTCP_FAIL))
         return;
-    conn->fail_due = false;
-    if (conn->infinite_tells) /* which found no room beside it */
+    conn->fallback.fail_due = false;
+    if (conn->fallback.infinite_tells) /* which found no room beside it */
         tcp_signal_now(&subflow->tcp);
 }

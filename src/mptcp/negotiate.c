@@ -16,20 +16,20 @@ void conn_choose_key(struct conn *conn)
     struct mp_host *host = conn->host;
     uint64_t idsn;
     do {
-        host->tcp.env.random(host->tcp.env.ctx, &conn->local_key, sizeof conn->local_key);
-        host->ops->derive(conn->local_key, &conn->local_token, &idsn);
-    } while (host->ops->token_taken(host, conn->local_token));
-    conn->local_idsn = dsn_at(idsn);
+        host->tcp.env.random(host->tcp.env.ctx, &conn->identity.local_key, sizeof conn->identity.local_key);
+        host->ops->derive(conn->identity.local_key, &conn->identity.local_token, &idsn);
+    } while (host->ops->token_taken(host, conn->identity.local_token));
+    conn->identity.local_idsn = dsn_at(idsn);
 }
 
 static void learn_remote_key(struct conn *conn, uint64_t key)
 {
     uint64_t idsn;
-    conn->remote_key = key;
-    conn->host->ops->derive(key, &conn->remote_token, &idsn);
-    conn->remote_idsn = dsn_at(idsn);
-    reassembly_rebase(&conn->rx, dsn_add(conn->remote_idsn, 1));
-    conn->rcv_edge = dsn_add(conn->remote_idsn, 1);
+    conn->identity.remote_key = key;
+    conn->host->ops->derive(key, &conn->identity.remote_token, &idsn);
+    conn->identity.remote_idsn = dsn_at(idsn);
+    reassembly_rebase(&conn->data_rx.reassembly, dsn_add(conn->identity.remote_idsn, 1));
+    conn->data_rx.rcv_edge = dsn_add(conn->identity.remote_idsn, 1);
 }
 
 /* RFC 8684 3.1: a usable offer is version 1 or more, HMAC-SHA256 and no unknown extension. */
@@ -42,39 +42,39 @@ static bool acceptable_capable(const struct mptcp_options *mp)
 /* RFC 8684 3.1: when either host requires them, both use them. */
 static void settle_checksums(struct conn *conn, const struct mp_capable *offer)
 {
-    conn->checksums = conn->host->checksum_required || offer->checksum_required;
+    conn->identity.checksums = conn->host->checksum_required || offer->checksum_required;
 }
 
 void negotiate_syn(struct conn *conn, const struct mptcp_options *mp)
 {
-    if (conn->mode != CONN_NEGOTIATING)
+    if (conn->fallback.mode != CONN_NEGOTIATING)
         return;
     if (!acceptable_capable(mp) || mp->capable.has_sender_key) {
-        conn->mode = CONN_PLAIN;
+        conn->fallback.mode = CONN_PLAIN;
         return;
     }
-    conn->peer_refuses_joins = mp->capable.no_more_here;
+    conn->identity.peer_refuses_joins = mp->capable.no_more_here;
     settle_checksums(conn, &mp->capable);
     conn->host->ops->token_add(conn->host, conn);
 }
 
 static void connection_opened(struct conn *conn)
 {
-    conn->mode = CONN_MPTCP;
-    count(&conn->host->tcp.counters, conn->server ? COUNT_MPTCP_PASSIVE : COUNT_MPTCP_ACTIVE);
+    conn->fallback.mode = CONN_MPTCP;
+    count(&conn->host->tcp.counters, conn->identity.server ? COUNT_MPTCP_PASSIVE : COUNT_MPTCP_ACTIVE);
 }
 
 /* SYN/ACK of the first subflow. */
 static void client_synack(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->mode != CONN_NEGOTIATING)
+    if (conn->fallback.mode != CONN_NEGOTIATING)
         return;
     if (!acceptable_capable(mp) || !mp->capable.has_sender_key || mp->capable.version != MPTCP_VERSION) {
         conn_fall_back(conn, now_ns);
         return;
     }
-    conn->peer_refuses_joins = mp->capable.no_more_here;
+    conn->identity.peer_refuses_joins = mp->capable.no_more_here;
     settle_checksums(conn, &mp->capable);
     learn_remote_key(conn, mp->capable.sender_key);
     conn->host->ops->token_add(conn->host, conn);
@@ -85,11 +85,11 @@ static void client_synack(struct subflow *subflow, const struct mptcp_options *m
 static bool server_third_packet(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->mode != CONN_NEGOTIATING)
+    if (conn->fallback.mode != CONN_NEGOTIATING)
         return true;
     if (mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.has_receiver_key) {
         bool agreed = acceptable_capable(mp) && mp->capable.version == MPTCP_VERSION;
-        if (!agreed || mp->capable.receiver_key != conn->local_key) {
+        if (!agreed || mp->capable.receiver_key != conn->identity.local_key) {
             conn_fall_back(conn, now_ns); /* compromised on the way: RFC 8684 3.1 says to stop using MPTCP */
             return true;
         }
@@ -106,15 +106,16 @@ static bool server_third_packet(struct subflow *subflow, const struct mptcp_opti
 int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join)
 {
     struct conn *conn = subflow->conn;
-    bool over = conn->error || (conn->fin_acked && conn->peer_fin_taken);
-    if (conn->mode != CONN_MPTCP || !conn->established || over)
+    bool over = conn->endings.error || (conn->data_tx.fin_acked && conn->data_rx.peer_fin_taken);
+    if (conn->fallback.mode != CONN_MPTCP || !conn->identity.established || over)
         return -EACCES;
     subflow->join = subflow->passive = true;
     subflow->remote_id = join->address_id;
-    subflow->remote_nonce = join->nonce;
+    subflow->join_proof.remote_nonce = join->nonce;
     subflow->backup_remote = join->backup;
     subflow->local_id = paths_local_id(conn, &subflow->tcp.config.local);
-    conn->host->tcp.env.random(conn->host->tcp.env.ctx, &subflow->local_nonce, sizeof subflow->local_nonce);
+    conn->host->tcp.env.random(conn->host->tcp.env.ctx, &subflow->join_proof.local_nonce,
+                               sizeof subflow->join_proof.local_nonce);
     return 0;
 }
 
@@ -127,10 +128,11 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
         close_with_reason(subflow, MP_RST_MPTCP, -EACCES, now_ns);
         return false;
     }
-    subflow->remote_nonce = mp->join.nonce;
+    subflow->join_proof.remote_nonce = mp->join.nonce;
     subflow->remote_id = mp->join.address_id;
     subflow->backup_remote = mp->join.backup;
-    mptcp_join_hmac(conn->remote_key, conn->local_key, subflow->remote_nonce, subflow->local_nonce, expected);
+    mptcp_join_hmac(conn->identity.remote_key, conn->identity.local_key, subflow->join_proof.remote_nonce,
+                    subflow->join_proof.local_nonce, expected);
     uint8_t got[8];
     put64(got, mp->join.hmac64);
     if (!secret_equal(got, expected, sizeof got)) {
@@ -138,7 +140,7 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
         close_with_reason(subflow, MP_RST_MPTCP, -EACCES, now_ns);
         return false;
     }
-    subflow->conn->multipath = true;
+    subflow->conn->fallback.multipath = true;
     return true;
 }
 
@@ -148,14 +150,15 @@ static bool join_third_packet(struct subflow *subflow, const struct mptcp_option
     uint8_t expected[MPTCP_HMAC_LEN];
     if (!mptcp_has(mp, MPTCP_JOIN) || mp->join.shape != MP_JOIN_ACK)
         return false;
-    mptcp_join_hmac(conn->remote_key, conn->local_key, subflow->remote_nonce, subflow->local_nonce, expected);
+    mptcp_join_hmac(conn->identity.remote_key, conn->identity.local_key, subflow->join_proof.remote_nonce,
+                    subflow->join_proof.local_nonce, expected);
     if (!secret_equal(mp->join.hmac, expected, sizeof expected)) {
         count(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC);
         close_with_reason(subflow, MP_RST_PROHIBITED, -EACCES, now_ns);
         return false;
     }
     subflow->stage = SUBFLOW_JOINED;
-    conn->multipath = conn->peer_committed = true;
+    conn->fallback.multipath = conn->fallback.peer_committed = true;
     count(&conn->host->tcp.counters, COUNT_MPTCP_JOINS_IN);
     tcp_ack_now(&subflow->tcp); /* RFC 8684 3.2: the fourth packet */
     return true;
@@ -179,7 +182,7 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
         tcp_ack_now(&subflow->tcp);          /* RFC 8684 3.2: the third packet again, so the fourth was lost */
     if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
         subflow->stage = SUBFLOW_JOINED;
-        subflow->conn->peer_committed = true;
+        subflow->conn->fallback.peer_committed = true;
         deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, TIME_NEVER);
         count(&subflow->conn->host->tcp.counters, COUNT_MPTCP_JOINS_OUT);
     }
@@ -189,12 +192,12 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
 /* RFC 8684 3.2: the third packet of a join is repeated until it is acknowledged; 3.7: so is an MP_FAIL. */
 void subflow_insist(struct subflow *subflow, uint64_t now_ns)
 {
-    if (subflow->proof_tries++ >= PROOF_TRIES_MAX) {
+    if (subflow->join_proof.tries++ >= PROOF_TRIES_MAX) {
         tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
         return;
     }
     tcp_signal_now(&subflow->tcp);
-    uint64_t wait = rtt_timeout(&subflow->tcp.rtt) << HW_MIN(subflow->proof_tries, (uint8_t)8);
+    uint64_t wait = rtt_timeout(&subflow->tcp.rtt) << HW_MIN(subflow->join_proof.tries, (uint8_t)8);
     deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, now_ns + wait / 2);
 }
 
@@ -206,19 +209,19 @@ static void write_capable(struct subflow *subflow, const struct tx_record *recor
     struct mp_capable *o = &mp->capable;
     *o = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = ALGORITHM_HMAC_SHA256};
     mp->present |= 1u << MPTCP_CAPABLE;
-    o->checksum_required = syn && !ack ? conn->host->checksum_required : conn->checksums;
+    o->checksum_required = syn && !ack ? conn->host->checksum_required : conn->identity.checksums;
     if (syn && !ack)
         return;
     o->has_sender_key = true;
-    o->sender_key = conn->local_key;
+    o->sender_key = conn->identity.local_key;
     if (syn)
         return;
     o->has_receiver_key = true;
-    o->receiver_key = conn->remote_key;
+    o->receiver_key = conn->identity.remote_key;
     if (record && record->note.mapped) {
         o->has_data_len = true;
         o->data_len = (uint16_t)record->note.len;
-        o->has_checksum = conn->checksums;
+        o->has_checksum = conn->identity.checksums;
         o->checksum = record->note.checksum;
     }
 }
@@ -231,13 +234,14 @@ static void write_join(struct subflow *subflow, uint8_t flags, struct mptcp_opti
     mp->present |= 1u << MPTCP_JOIN;
     *o = (struct mp_join){.backup = subflow->backup_local,
                           .address_id = subflow->local_id,
-                          .token = conn->remote_token,
-                          .nonce = subflow->local_nonce};
+                          .token = conn->identity.remote_token,
+                          .nonce = subflow->join_proof.local_nonce};
     if (flags & TCP_SYN && !(flags & TCP_ACK)) {
         o->shape = MP_JOIN_SYN;
         return;
     }
-    mptcp_join_hmac(conn->local_key, conn->remote_key, subflow->local_nonce, subflow->remote_nonce, hmac);
+    mptcp_join_hmac(conn->identity.local_key, conn->identity.remote_key, subflow->join_proof.local_nonce,
+                    subflow->join_proof.remote_nonce, hmac);
     if (flags & TCP_SYN) {
         o->shape = MP_JOIN_SYNACK;
         o->hmac64 = get64(hmac);
@@ -258,8 +262,8 @@ void negotiate_write(struct subflow *subflow, const struct tx_record *record, ui
             write_join(subflow, flags, mp);
         return;
     }
-    if (syn && conn->mode == CONN_NEGOTIATING) {
-        if (conn->server || subflow->tcp.handshake_tries <= CAPABLE_SYNS)
+    if (syn && conn->fallback.mode == CONN_NEGOTIATING) {
+        if (conn->identity.server || subflow->tcp.handshake_tries <= CAPABLE_SYNS)
             write_capable(subflow, record, flags, mp);
         return;
     }
@@ -267,8 +271,8 @@ void negotiate_write(struct subflow *subflow, const struct tx_record *record, ui
      * may answer a repeated SYN/ACK. A stream that has ended needs a DSS for its DATA_FIN, so the two options take
      * turns until one is answered. */
     bool first_data = record && record->note.mapped && record->note.ssn == SSN_ORIGIN + 1 &&
-                      record->note.dsn == dsn_add(conn->local_idsn, 1).v;
-    if (!syn && !conn->server && conn->mode == CONN_MPTCP && !conn->confirmed &&
-        (first_data || (!record && !(conn->fin_sent && conn->key_said))))
+                      record->note.dsn == dsn_add(conn->identity.local_idsn, 1).v;
+    if (!syn && !conn->identity.server && conn->fallback.mode == CONN_MPTCP && !conn->identity.confirmed &&
+        (first_data || (!record && !(conn->data_tx.fin_sent && conn->identity.key_said))))
         write_capable(subflow, record, flags, mp);
 }

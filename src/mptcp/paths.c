@@ -8,7 +8,7 @@
 /* ID 0 is the address of the first subflow (RFC 8684 3.2); the others have that of the host's list. */
 uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr)
 {
-    if (hawser_addr_same_ip(&conn->local, addr))
+    if (hawser_addr_same_ip(&conn->paths.local, addr))
         return 0;
     for (unsigned i = 0; i < conn->host->address_count; i++)
         if (hawser_addr_same_ip(&conn->host->addresses[i].addr, addr))
@@ -39,23 +39,24 @@ static void join(struct conn *conn, const struct local_address *local, const str
                  uint8_t remote_id, uint64_t now_ns)
 {
     struct subflow *subflow;
-    if (conn->error) /* its application knows that it is over */
+    if (conn->endings.error) /* its application knows that it is over */
         return;
     if (conn_add_subflow(conn, local, 0, remote, now_ns, &subflow) < 0)
         return;
     subflow->join = true;
     subflow->remote_id = remote_id;
     subflow->local_id = paths_local_id(conn, &local->addr);
-    conn->host->tcp.env.random(conn->host->tcp.env.ctx, &subflow->local_nonce, sizeof subflow->local_nonce);
+    conn->host->tcp.env.random(conn->host->tcp.env.ctx, &subflow->join_proof.local_nonce,
+                               sizeof subflow->join_proof.local_nonce);
     (void)tcp_connect(&subflow->tcp, now_ns); /* without memory the subflow stays closed and is reaped */
 }
 
 /* The client opens a subflow from an address that has none. */
 static void join_if_idle(struct conn *conn, const struct local_address *local, uint64_t now_ns)
 {
-    if (!conn->peer_refuses_joins && hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(&conn->remote) &&
-        !local_in_use(conn, &local->addr))
-        join(conn, local, &conn->remote, 0, now_ns);
+    if (!conn->identity.peer_refuses_joins &&
+        hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(&conn->paths.remote) && !local_in_use(conn, &local->addr))
+        join(conn, local, &conn->paths.remote, 0, now_ns);
 }
 
 static void speak_up(struct conn *conn, uint64_t now_ns)
@@ -69,31 +70,31 @@ static void speak_up(struct conn *conn, uint64_t now_ns)
 static void announce(struct conn *conn, const struct local_address *local)
 {
     uint8_t id = paths_local_id(conn, &local->addr);
-    if (id == 0 || conn->announcement_count == ADDRESSES_MAX ||
-        hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(&conn->remote))
+    if (id == 0 || conn->paths.announcement_count == ADDRESSES_MAX ||
+        hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(&conn->paths.remote))
         return;
-    conn->announcements[conn->announcement_count++] = (struct announcement){.id = id, .addr = local->addr};
-    conn->announce_now = true;
+    conn->paths.announcements[conn->paths.announcement_count++] = (struct announcement){.id = id, .addr = local->addr};
+    conn->paths.announce_now = true;
 }
 
 void paths_address_added(struct conn *conn, const struct local_address *local, uint64_t now_ns)
 {
-    if (conn->mode != CONN_MPTCP || !conn->confirmed)
+    if (conn->fallback.mode != CONN_MPTCP || !conn->identity.confirmed)
         return;
-    if (!conn->server) {
+    if (!conn->identity.server) {
         join_if_idle(conn, local, now_ns);
         return;
     }
     announce(conn, local);
-    if (conn->announce_now)
+    if (conn->paths.announce_now)
         speak_up(conn, now_ns);
 }
 
 static void forget_announcement(struct conn *conn, uint8_t id)
 {
-    for (unsigned i = 0; i < conn->announcement_count; i++)
-        if (conn->announcements[i].id == id)
-            conn->announcements[i--] = conn->announcements[--conn->announcement_count];
+    for (unsigned i = 0; i < conn->paths.announcement_count; i++)
+        if (conn->paths.announcements[i].id == id)
+            conn->paths.announcements[i--] = conn->paths.announcements[--conn->paths.announcement_count];
 }
 
 /* RFC 8684 3.4.2: the peer is told on every subflow that is left, once; nobody acknowledges that. */
@@ -108,18 +109,18 @@ void paths_address_removed(struct conn *conn, const struct local_address *local,
         else
             told += tcp_may_send(&subflow->tcp);
     }
-    if (conn->mode != CONN_MPTCP || !told || conn->removed.count == MPTCP_REMOVE_MAX)
+    if (conn->fallback.mode != CONN_MPTCP || !told || conn->paths.removed.count == MPTCP_REMOVE_MAX)
         return;
-    conn->removed.ids[conn->removed.count++] = id;
-    conn->removed_tells = told;
+    conn->paths.removed.ids[conn->paths.removed.count++] = id;
+    conn->paths.removed_tells = told;
     speak_up(conn, now_ns);
 }
 
 struct announcement *paths_next_announcement(struct conn *conn)
 {
     struct announcement *least = NULL;
-    for (unsigned i = 0; i < conn->announcement_count; i++) {
-        struct announcement *a = &conn->announcements[i];
+    for (unsigned i = 0; i < conn->paths.announcement_count; i++) {
+        struct announcement *a = &conn->paths.announcements[i];
         if (!a->echoed && a->tries < ANNOUNCE_TRIES_MAX && (!least || a->tries < least->tries))
             least = a;
     }
@@ -128,12 +129,12 @@ struct announcement *paths_next_announcement(struct conn *conn)
 
 static void take_echo(struct conn *conn, const struct mp_add_addr *add, uint64_t now_ns)
 {
-    for (unsigned i = 0; i < conn->announcement_count; i++)
-        if (conn->announcements[i].id == add->address_id)
-            conn->announcements[i].echoed = true;
+    for (unsigned i = 0; i < conn->paths.announcement_count; i++)
+        if (conn->paths.announcements[i].id == add->address_id)
+            conn->paths.announcements[i].echoed = true;
     const struct announcement *next = paths_next_announcement(conn);
     if (next && next->tries == 0) {
-        conn->announce_now = true;
+        conn->paths.announce_now = true;
         EACH_SUBFLOW (it, conn)
             tcp_signal_now(&subflow_at(it)->tcp);
     }
@@ -161,15 +162,15 @@ static void join_announced(struct conn *conn, uint8_t id, const struct hawser_ad
 {
     struct hawser_addr remote = *addr;
     if (remote.port == 0)
-        remote.port = conn->remote.port;
+        remote.port = conn->paths.remote.port;
     const struct local_address *local = choose_local(conn, &remote);
-    if (conn->server || !local || remote_in_use(conn, &remote))
+    if (conn->identity.server || !local || remote_in_use(conn, &remote))
         return;
-    if (conn->announced_joins == ANNOUNCED_JOINS_MAX) {
+    if (conn->paths.announced_joins == ANNOUNCED_JOINS_MAX) {
         count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_LIMIT);
         return;
     }
-    conn->announced_joins++;
+    conn->paths.announced_joins++;
     join(conn, local, &remote, id, now_ns);
 }
 
@@ -188,8 +189,9 @@ void paths_confirmed(struct conn *conn, uint64_t now_ns)
 {
     for (unsigned i = 0; i < conn->host->address_count; i++)
         paths_address_added(conn, &conn->host->addresses[i], now_ns);
-    for (unsigned i = 0; i < conn->remote_addresses.count; i++) /* those that came before the first DSS */
-        join_announced(conn, conn->remote_addresses.list[i].id, &conn->remote_addresses.list[i].addr, now_ns);
+    for (unsigned i = 0; i < conn->paths.remote_addresses.count; i++) /* those that came before the first DSS */
+        join_announced(conn, conn->paths.remote_addresses.list[i].id, &conn->paths.remote_addresses.list[i].addr,
+                       now_ns);
 }
 
 void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns)
@@ -200,19 +202,19 @@ void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint
         return;
     }
     struct mp_add_addr plain = *add;
-    if (mptcp_add_addr_hmac(conn->remote_key, conn->local_key, &plain) != add->hmac64) {
+    if (mptcp_add_addr_hmac(conn->identity.remote_key, conn->identity.local_key, &plain) != add->hmac64) {
         count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_HMAC);
         return;
     }
-    conn->echo = *add; /* RFC 8684 3.4.1: the same option with E set and no HMAC */
-    conn->echo.echo = true;
-    conn->echo_wanted = true;
+    conn->paths.echo = *add; /* RFC 8684 3.4.1: the same option with E set and no HMAC */
+    conn->paths.echo.echo = true;
+    conn->paths.echo_wanted = true;
     tcp_signal_now(&subflow->tcp);
     if (!is_reachable(&add->addr)) {
         count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_INVALID);
         return;
     }
-    enum addresses_result result = addresses_put(&conn->remote_addresses, add->address_id, &add->addr);
+    enum addresses_result result = addresses_put(&conn->paths.remote_addresses, add->address_id, &add->addr);
     if (result == ADDRESSES_FULL) {
         count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_LIMIT);
         return;
@@ -220,14 +222,14 @@ void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint
     if (result == ADDRESSES_SAME)
         return;
     count(&conn->host->tcp.counters, COUNT_MPTCP_ADD_ADDR_IN);
-    if (conn->confirmed)
+    if (conn->identity.confirmed)
         join_announced(conn, add->address_id, &add->addr, now_ns);
 }
 
 void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns)
 {
     for (unsigned i = 0; i < remove->count; i++) {
-        addresses_drop(&conn->remote_addresses, remove->ids[i]);
+        addresses_drop(&conn->paths.remote_addresses, remove->ids[i]);
         EACH_SUBFLOW (it, conn) {
             struct subflow *subflow = subflow_at(it);
             /* RFC 8684 3.4.2: never the last one on the word of an option alone. */

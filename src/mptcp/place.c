@@ -21,7 +21,7 @@ static bool should_pack(const struct conn *conn, struct slice bytes)
 {
     const struct hawser_buf_pool *copies = conn->host->copies;
     return buf_is_scarce(bytes.buf) && !buf_is_of(bytes.buf, copies) &&
-           (packer_has_room(&conn->packed, bytes.len) || may_copy(conn->host));
+           (packer_has_room(&conn->data_rx.packed, bytes.len) || may_copy(conn->host));
 }
 
 /* Data behind a gap may take half of each pool, so that what closes the gap finds room. */
@@ -30,40 +30,44 @@ static bool has_room(const struct conn *conn, struct slice bytes)
     return !pool_is_scarce(&conn->host->nodes) && (!buf_is_scarce(bytes.buf) || should_pack(conn, bytes));
 }
 
-static bool is_early(const struct conn *conn, dsn64 dsn) { return dsn_lt(reassembly_next(&conn->rx), dsn); }
+static bool is_early(const struct conn *conn, dsn64 dsn)
+{
+    return dsn_lt(reassembly_next(&conn->data_rx.reassembly), dsn);
+}
 
 static void note_disorder(struct conn *conn)
 {
-    if (reassembly_has_gaps(&conn->rx)) {
+    if (reassembly_has_gaps(&conn->data_rx.reassembly)) {
         if (list_empty(&conn->disorder_link))
             list_push_back(&conn->host->disordered, &conn->disorder_link);
         return;
     }
     list_remove(&conn->disorder_link);
-    packer_release(&conn->packed);
+    packer_release(&conn->data_rx.packed);
 }
 
 /* 0; -ENOBUFS when there is no room; -ERANGE when the bytes lie outside of the window. */
 static int deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
 {
     struct mp_host *host = conn->host;
-    if (conn->peer_fin_known &&
-        dsn_lt(conn->peer_fin, dsn_add(dsn, bytes.len))) { /* RFC 8684 3.3.3: no data follows it */
+    if (conn->data_rx.peer_fin_known &&
+        dsn_lt(conn->data_rx.peer_fin, dsn_add(dsn, bytes.len))) { /* RFC 8684 3.3.3: no data follows it */
         count(&host->tcp.counters, COUNT_DROP_DATA_WINDOW);
-        int64_t before = dsn_diff(conn->peer_fin, dsn);
+        int64_t before = dsn_diff(conn->data_rx.peer_fin, dsn);
         if (before <= 0)
             return 0;
         bytes.len = (uint32_t)before;
     }
-    dsn64 edge = dsn_max(conn->rcv_edge, dsn_add(conn->rx.read_next, conn->recv_limit));
+    dsn64 edge = dsn_max(conn->data_rx.rcv_edge, dsn_add(conn->data_rx.reassembly.read_next, conn->data_rx.recv_limit));
     if (dsn_lt(edge, dsn_add(dsn, bytes.len))) {
         count(&host->tcp.counters, COUNT_DROP_DATA_WINDOW);
         return -ERANGE;
     }
-    bool packed = is_early(conn, dsn) && should_pack(conn, bytes) && packer_copy(&conn->packed, host->copies, &bytes);
-    int64_t fresh = reassembly_insert(&conn->rx, dsn, bytes);
+    bool packed =
+        is_early(conn, dsn) && should_pack(conn, bytes) && packer_copy(&conn->data_rx.packed, host->copies, &bytes);
+    int64_t fresh = reassembly_insert(&conn->data_rx.reassembly, dsn, bytes);
     if (packed && fresh <= 0)
-        packer_take_back(&conn->packed, bytes);
+        packer_take_back(&conn->data_rx.packed, bytes);
     count_n(&host->tcp.counters, COUNT_DROP_NO_MEMORY, fresh < 0);
     note_disorder(conn);
     return fresh < 0 ? -ENOBUFS : 0;
@@ -72,7 +76,10 @@ static int deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
 /* RFC 8684 3.3.2: the peer keeps what was not acknowledged at the data level and sends it again. For sure only where it
  * knows of another subflow, for then it cannot fall back; and bytes that one subflow has SACKed only its own peer would
  * send again. */
-static bool may_shed(const struct conn *conn) { return conn->mode == CONN_MPTCP && conn->peer_committed; }
+static bool may_shed(const struct conn *conn)
+{
+    return conn->fallback.mode == CONN_MPTCP && conn->fallback.peer_committed;
+}
 
 enum admission {
     ADMIT,
@@ -125,9 +132,9 @@ static bool hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice by
         count(&subflow->conn->host->tcp.counters, COUNT_LIMIT_DISORDER);
         return false;
     }
-    bool others_wait_for_checksums = subflow->conn->checksums;
-    if (others_wait_for_checksums || subflow->held.count < UNMAPPED_MAX)
-        return holdq_add(&subflow->held, ssn, bytes) == 0;
+    bool others_wait_for_checksums = subflow->conn->identity.checksums;
+    if (others_wait_for_checksums || subflow->rx_mapping.held.count < UNMAPPED_MAX)
+        return holdq_add(&subflow->rx_mapping.held, ssn, bytes) == 0;
     place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
     return true;
 }
@@ -136,7 +143,7 @@ static uint64_t mapping_end(const struct mapping *map) { return map->len ? map->
 
 static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
-    struct csum sum = holdq_sum(&subflow->held, map->ssn, mapping_end(map));
+    struct csum sum = holdq_sum(&subflow->rx_mapping.held, map->ssn, mapping_end(map));
     if (csum_same(csum_dss(map->dsn.v, ssn_wire(map->ssn), (uint16_t)map->len, &sum), map->checksum))
         return true;
     subflow->fail_dsn = map->dsn;
@@ -155,7 +162,7 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
  * come late; plain TCP, where nobody would, is out of the question from now on. */
 static void missed(struct subflow *subflow, uint64_t now_ns)
 {
-    subflow->conn->scattered = true;
+    subflow->conn->fallback.scattered = true;
     if (!may_shed(subflow->conn)) /* nobody sends it again */
         place_give_up(subflow, COUNT_DROP_NO_MEMORY, now_ns);
 }
@@ -168,17 +175,17 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
     struct slice bytes;
     if (subflow->failing && map->len) /* RFC 8684 3.7: from there on no mapping can be trusted */
         return;
-    if (subflow->conn->checksums && map->len) {
+    if (subflow->conn->identity.checksums && map->len) {
         struct range missing = rxseq_new_part(&tcp->rx, map->ssn, end);
         if (missing.start < missing.end || !proved(subflow, map, now_ns))
             return;
     }
-    while (tcp->state != TCPS_CLOSED && holdq_take(&subflow->held, map->ssn, end, &ssn, &bytes)) {
+    while (tcp->state != TCPS_CLOSED && holdq_take(&subflow->rx_mapping.held, map->ssn, end, &ssn, &bytes)) {
         if (deliver(subflow->conn, dsn_add(map->dsn, ssn - map->ssn), bytes) < 0)
             missed(subflow, now_ns);
         hawser_buf_unref(bytes.buf);
     }
-    struct assembly *a = &subflow->assembly;
+    struct assembly *a = &subflow->rx_mapping.assembly;
     if (a->ssn != map->ssn)
         return;
     a->len = 0;
@@ -196,13 +203,13 @@ void place_release(struct assembly *assembly)
 void place_idle(struct conn *conn)
 {
     EACH_SUBFLOW (it, conn)
-        if (subflow_at(it)->held.count == 0)
-            place_release(&subflow_at(it)->assembly);
+        if (subflow_at(it)->rx_mapping.held.count == 0)
+            place_release(&subflow_at(it)->rx_mapping.assembly);
 }
 
 void place_forget_disorder(struct conn *conn)
 {
-    reassembly_drop_disorder(&conn->rx);
+    reassembly_drop_disorder(&conn->data_rx.reassembly);
     note_disorder(conn);
     place_idle(conn);
 }
@@ -217,7 +224,7 @@ static bool is_begun(const struct assembly *a, const struct mapping *map)
 static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice *bytes,
                    uint64_t now_ns)
 {
-    struct assembly *a = &subflow->assembly;
+    struct assembly *a = &subflow->rx_mapping.assembly;
     struct hawser_buf_pool *copies = subflow->conn->host->copies;
     if (!is_begun(a, map)) {
         if (a->buf && hawser_buf_capacity(a->buf) - a->used < map->len)
@@ -246,11 +253,11 @@ static void swallow(struct subflow *subflow, const struct mapping *map)
 {
     uint64_t ssn;
     struct slice bytes;
-    subflow->swallowed_to = HW_MAX(subflow->swallowed_to, mapping_end(map));
-    while (holdq_take(&subflow->held, map->ssn, mapping_end(map), &ssn, &bytes))
+    subflow->rx_mapping.swallowed_to = HW_MAX(subflow->rx_mapping.swallowed_to, mapping_end(map));
+    while (holdq_take(&subflow->rx_mapping.held, map->ssn, mapping_end(map), &ssn, &bytes))
         hawser_buf_unref(bytes.buf);
-    if (is_begun(&subflow->assembly, map))
-        subflow->assembly.len = 0;
+    if (is_begun(&subflow->rx_mapping.assembly, map))
+        subflow->rx_mapping.assembly.len = 0;
 }
 
 /* Whether to hold the part of a mapping for its checksum; moves it to where the rest will come. */
@@ -259,14 +266,14 @@ static enum admission admit_part(struct subflow *subflow, const struct mapping *
 {
     struct conn *conn = subflow->conn;
     bool in_order = ssn <= subflow->tcp.rx.next, whole = part->len == map->len;
-    bool begun = is_begun(&subflow->assembly, map), early = is_early(conn, map->dsn);
+    bool begun = is_begun(&subflow->rx_mapping.assembly, map), early = is_early(conn, map->dsn);
     enum admission verdict = begun ? ADMIT : admit(conn, early, *part, in_order);
     if (verdict != ADMIT)
         return verdict;
     bool room = whole || !buf_is_scarce(part->buf);
     if (in_order && !whole)
         room = (begun || !early || may_copy(conn->host)) && gather(subflow, map, ssn, part, now_ns);
-    bool next = in_order && dsn_eq(map->dsn, reassembly_next(&conn->rx));
+    bool next = in_order && dsn_eq(map->dsn, reassembly_next(&conn->data_rx.reassembly));
     while (!room && next && place_shed(conn->host)) /* out-of-order data goes first */
         room = gather(subflow, map, ssn, part, now_ns);
     return room ? ADMIT : turn_away(conn, in_order && early);
@@ -276,9 +283,9 @@ static enum admission admit_part(struct subflow *subflow, const struct mapping *
 static bool place_checked(struct subflow *subflow, const struct mapping *map, uint64_t ssn, struct slice part,
                           uint64_t now_ns)
 {
-    bool gone = ssn < subflow->swallowed_to;
+    bool gone = ssn < subflow->rx_mapping.swallowed_to;
     enum admission verdict = gone ? SWALLOW : admit_part(subflow, map, ssn, &part, now_ns);
-    if (verdict == ADMIT && holdq_add(&subflow->held, ssn, part) < 0) {
+    if (verdict == ADMIT && holdq_add(&subflow->rx_mapping.held, ssn, part) < 0) {
         count(&subflow->conn->host->tcp.counters, COUNT_DROP_NO_MEMORY);
         return false;
     }
@@ -286,7 +293,7 @@ static bool place_checked(struct subflow *subflow, const struct mapping *map, ui
         swallow(subflow, map);
     if (verdict != ADMIT)
         return verdict == SWALLOW;
-    subflow->assembly.touched_ns = now_ns;
+    subflow->rx_mapping.assembly.touched_ns = now_ns;
     place_mapped(subflow, map, now_ns);
     return true;
 }
@@ -295,7 +302,7 @@ static bool place_checked(struct subflow *subflow, const struct mapping *map, ui
 static bool place_part(struct subflow *subflow, uint64_t ssn, dsn64 dsn, struct slice bytes)
 {
     struct conn *conn = subflow->conn;
-    bool in_order = conn->mode == CONN_MPTCP && ssn <= subflow->tcp.rx.next, early = is_early(conn, dsn);
+    bool in_order = conn->fallback.mode == CONN_MPTCP && ssn <= subflow->tcp.rx.next, early = is_early(conn, dsn);
     enum admission verdict = admit(conn, early, bytes, in_order);
     int err = verdict == ADMIT ? deliver(conn, dsn, bytes) : 0;
     if (err == -ENOBUFS && early) /* a limit of its own */
@@ -312,8 +319,8 @@ static uint32_t place_by_mapping(struct subflow *subflow, uint64_t ssn, struct s
     while (taken < bytes.len && subflow->tcp.state != TCPS_CLOSED) {
         uint64_t at = ssn + taken;
         struct slice rest = slice_sub(bytes, taken, bytes.len - taken);
-        const struct mapping *map = rxmap_find(&subflow->maps, at);
-        bool checked = subflow->conn->checksums;
+        const struct mapping *map = rxmap_find(&subflow->rx_mapping.maps, at);
+        bool checked = subflow->conn->identity.checksums;
         if (!map || (checked && !map->len))
             return hold_unmapped(subflow, at, rest, now_ns) ? bytes.len : taken;
         rest.len = (uint32_t)HW_MIN(rest.len, mapping_end(map) - at);
@@ -329,7 +336,7 @@ uint32_t place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64
 {
     struct subflow *subflow = subflow_of(tcp);
     const struct conn *conn = subflow->conn;
-    if (conn->mode != CONN_PLAIN)
+    if (conn->fallback.mode != CONN_PLAIN)
         return place_by_mapping(subflow, ssn, bytes, now_ns);
-    return place_part(subflow, ssn, dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN), bytes) ? bytes.len : 0;
+    return place_part(subflow, ssn, dsn_add(conn->identity.remote_idsn, ssn - SSN_ORIGIN), bytes) ? bytes.len : 0;
 }

@@ -40,12 +40,12 @@ static uint64_t suspicion_due(const struct subflow *subflow)
 
 static uint64_t unmapped_due(const struct subflow *subflow)
 {
-    return subflow->unmapped_since_ns + timeouts_of(subflow, TERM_TIMEOUTS);
+    return subflow->rx_mapping.unmapped_since_ns + timeouts_of(subflow, TERM_TIMEOUTS);
 }
 
 static uint64_t assembly_due(const struct subflow *subflow)
 {
-    const struct assembly *a = &subflow->assembly;
+    const struct assembly *a = &subflow->rx_mapping.assembly;
     return HW_MIN(a->touched_ns + ASSEMBLY_PAUSE_NS, a->begun_ns + ASSEMBLY_TERM_NS);
 }
 
@@ -72,7 +72,7 @@ static bool is_under_way(const struct conn *conn)
 {
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
-        if (is_alive(subflow) && !subflow->suspect_since_ns && send_holds(subflow, conn->sendq.una))
+        if (is_alive(subflow) && !subflow->suspect_since_ns && send_holds(subflow, conn->data_tx.sendq.una))
             return true;
     }
     return false;
@@ -82,7 +82,7 @@ static bool is_under_way(const struct conn *conn)
  */
 static void suspect_carriers(struct conn *conn, uint64_t now_ns)
 {
-    uint8_t first = carriers_oldest(&conn->carriers);
+    uint8_t first = carriers_oldest(&conn->data_tx.carriers);
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         bool carried = subflow->slot == first || subflow->carried_again;
@@ -108,10 +108,10 @@ static void judge_suspect(struct subflow *subflow, uint64_t now_ns)
  * ever. */
 static void judge_assembly(struct subflow *subflow, uint64_t now_ns)
 {
-    if (buf_is_scarce(subflow->assembly.buf) || pool_is_scarce(&subflow->conn->host->holds))
+    if (buf_is_scarce(subflow->rx_mapping.assembly.buf) || pool_is_scarce(&subflow->conn->host->holds))
         place_give_up(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
     else
-        subflow->assembly.begun_ns = subflow->assembly.touched_ns = now_ns;
+        subflow->rx_mapping.assembly.begun_ns = subflow->rx_mapping.assembly.touched_ns = now_ns;
 }
 
 /* What a middlebox did to this subflow cannot be mended here (RFC 8684 3.7), and others are at hand or nothing is lost.
@@ -120,32 +120,32 @@ static void judge_paths(struct conn *conn, uint64_t now_ns)
 {
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
-        if (subflow->unmapped_since_ns && unmapped_due(subflow) <= now_ns)
+        if (subflow->rx_mapping.unmapped_since_ns && unmapped_due(subflow) <= now_ns)
             place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
         if (subflow->suspect_since_ns && suspicion_due(subflow) <= now_ns)
             judge_suspect(subflow, now_ns);
-        if (subflow->assembly.len && assembly_due(subflow) <= now_ns)
+        if (subflow->rx_mapping.assembly.len && assembly_due(subflow) <= now_ns)
             judge_assembly(subflow, now_ns);
     }
 }
 
-void progress_rearm(struct conn *conn) { conn->progress.armed = AWAITS_NOTHING; }
+void progress_rearm(struct conn *conn) { conn->data_tx.progress.armed = AWAITS_NOTHING; }
 
 void progress_note_unmapped(struct subflow *subflow, uint64_t now_ns)
 {
     uint64_t ssn;
-    bool unmapped = !subflow->failing && holdq_first(&subflow->held, &ssn) && ssn < subflow->tcp.rx.next &&
-                    !rxmap_find(&subflow->maps, ssn);
-    if (unmapped && subflow->unmapped_since_ns)
+    bool unmapped = !subflow->failing && holdq_first(&subflow->rx_mapping.held, &ssn) && ssn < subflow->tcp.rx.next &&
+                    !rxmap_find(&subflow->rx_mapping.maps, ssn);
+    if (unmapped && subflow->rx_mapping.unmapped_since_ns)
         return;
-    subflow->unmapped_since_ns = unmapped ? now_ns : 0;
+    subflow->rx_mapping.unmapped_since_ns = unmapped ? now_ns : 0;
     if (unmapped)
         progress_rearm(subflow->conn);
 }
 
 /* ---- the connection ---- */
 
-static bool data_outstanding(const struct conn *conn) { return dsn_lt(conn->sendq.una, conn->snd_nxt); }
+static bool data_outstanding(const struct conn *conn) { return dsn_lt(conn->data_tx.sendq.una, conn->data_tx.snd_nxt); }
 
 static uint64_t slowest_timeout(const struct conn *conn)
 {
@@ -171,19 +171,19 @@ static bool any_opening(const struct conn *conn)
  * which it needs no room. */
 static bool options_vanished(const struct conn *conn, uint64_t now_ns)
 {
-    const struct progress *p = &conn->progress;
+    const struct progress *p = &conn->data_tx.progress;
     uint64_t term = CONNECTION_TERM_MAX_NS;
     if (!any_opening(conn) && !p->answers_with_options)
         term = HW_MIN(TERM_TIMEOUTS * slowest_timeout(conn), term);
     if (now_ns - p->asked_since_ns < term || p->answers < ANSWERS_ENOUGH)
         return false;
-    return !p->answers_with_options || (conn->fin_sent && !data_outstanding(conn));
+    return !p->answers_with_options || (conn->data_tx.fin_sent && !data_outstanding(conn));
 }
 
 /* Those that do not answer may be well again one day. */
 static void give_up_answering(struct conn *conn, uint64_t now_ns)
 {
-    conn->progress.answers = 0;
+    conn->data_tx.progress.answers = 0;
     EACH_SUBFLOW (it, conn)
         if (is_alive(subflow_at(it)))
             place_give_up(subflow_at(it), COUNT_MPTCP_USELESS, now_ns);
@@ -191,7 +191,7 @@ static void give_up_answering(struct conn *conn, uint64_t now_ns)
 
 bool progress_asked(struct conn *conn, uint64_t now_ns)
 {
-    struct progress *p = &conn->progress;
+    struct progress *p = &conn->data_tx.progress;
     if (p->asked_since_ns == 0) {
         p->asked_since_ns = now_ns;
         p->answers = 0;
@@ -208,7 +208,7 @@ bool progress_asked(struct conn *conn, uint64_t now_ns)
 
 void progress_note_answer(struct subflow *subflow, const struct tcp_segment *segment)
 {
-    struct progress *p = &subflow->conn->progress;
+    struct progress *p = &subflow->conn->data_tx.progress;
     if (p->asked_since_ns == 0 || segment->payload.len || segment->header.flags & (TCP_SYN | TCP_FIN | TCP_RST) ||
         !tcp_echoes_since(&subflow->tcp, segment, p->asked_since_ns))
         return;
@@ -219,10 +219,10 @@ void progress_note_answer(struct subflow *subflow, const struct tcp_segment *seg
 
 void progress_made(struct conn *conn)
 {
-    conn->progress.asked_since_ns = 0;
-    if (conn->progress.questions) /* the next one comes sooner */
+    conn->data_tx.progress.asked_since_ns = 0;
+    if (conn->data_tx.progress.questions) /* the next one comes sooner */
         progress_rearm(conn);
-    conn->progress.questions = 0;
+    conn->data_tx.progress.questions = 0;
 }
 
 /* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp
@@ -237,11 +237,12 @@ static void ask(struct conn *conn)
 
 static void send_again(struct conn *conn, uint64_t bytes)
 {
-    struct progress *p = &conn->progress;
-    uint64_t start = conn->sendq.una.v - conn->local_idsn.v, held = (uint64_t)dsn_diff(conn->snd_nxt, conn->sendq.una);
+    struct progress *p = &conn->data_tx.progress;
+    uint64_t start = conn->data_tx.sendq.una.v - conn->identity.local_idsn.v,
+             held = (uint64_t)dsn_diff(conn->data_tx.snd_nxt, conn->data_tx.sendq.una);
     p->again = (uint32_t)HW_MIN(held, bytes);
-    p->again_end = dsn_add(conn->sendq.una, p->again);
-    (void)iset_add(&conn->reinject, start, start + p->again); /* full: then enough waits there already */
+    p->again_end = dsn_add(conn->data_tx.sendq.una, p->again);
+    (void)iset_add(&conn->data_tx.reinject, start, start + p->again); /* full: then enough waits there already */
     conn_wake(conn);
 }
 
@@ -249,10 +250,10 @@ static void send_again(struct conn *conn, uint64_t bytes)
  * go out. If it skips some, the peer had them, and nothing says that it lacks more. */
 static void go_on_again(struct conn *conn)
 {
-    struct progress *p = &conn->progress;
-    if (p->again == 0 || dsn_lt(conn->sendq.una, p->again_end))
+    struct progress *p = &conn->data_tx.progress;
+    if (p->again == 0 || dsn_lt(conn->data_tx.sendq.una, p->again_end))
         return;
-    if (dsn_eq(conn->sendq.una, p->again_end) && data_outstanding(conn))
+    if (dsn_eq(conn->data_tx.sendq.una, p->again_end) && data_outstanding(conn))
         send_again(conn, UINT64_C(2) * p->again);
     else
         p->again = 0;
@@ -260,8 +261,9 @@ static void go_on_again(struct conn *conn)
 
 void progress_data_acked(struct conn *conn)
 {
-    uint32_t merit = carriers_acked(&conn->carriers, conn->sendq.una, &conn->repeated, conn->local_idsn);
-    iset_remove_below(&conn->repeated, conn->sendq.una.v - conn->local_idsn.v);
+    uint32_t merit = carriers_acked(&conn->data_tx.carriers, conn->data_tx.sendq.una, &conn->data_tx.repeated,
+                                    conn->identity.local_idsn);
+    iset_remove_below(&conn->data_tx.repeated, conn->data_tx.sendq.una.v - conn->identity.local_idsn.v);
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         subflow->carried_again = false;
@@ -285,7 +287,7 @@ static enum awaited awaited(const struct conn *conn)
 static uint64_t question_interval(const struct conn *conn)
 {
     uint64_t timeout = 0, probe = PROBE_MIN_NS;
-    unsigned questions = conn->progress.questions;
+    unsigned questions = conn->data_tx.progress.questions;
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
         if (!is_alive(subflow) || !send_usable(subflow))
@@ -304,10 +306,10 @@ static uint64_t question_interval(const struct conn *conn)
  * TCP: it would take them for new ones. */
 static void question(struct conn *conn, uint64_t now_ns)
 {
-    struct progress *p = &conn->progress;
+    struct progress *p = &conn->data_tx.progress;
     if (!progress_asked(conn, now_ns))
         return;
-    if (p->questions == 0 || !conn->peer_committed || !data_outstanding(conn)) {
+    if (p->questions == 0 || !conn->fallback.peer_committed || !data_outstanding(conn)) {
         ask(conn);
     } else {
         suspect_carriers(conn, now_ns);
@@ -319,7 +321,7 @@ static void question(struct conn *conn, uint64_t now_ns)
 static uint64_t question_due(const struct conn *conn)
 {
     uint64_t interval = question_interval(conn);
-    return interval ? conn->progress.una_since_ns + interval : TIME_NEVER;
+    return interval ? conn->data_tx.progress.una_since_ns + interval : TIME_NEVER;
 }
 
 static uint64_t other_due(const struct conn *conn)
@@ -329,9 +331,9 @@ static uint64_t other_due(const struct conn *conn)
         const struct subflow *subflow = subflow_at(it);
         if (subflow->suspect_since_ns)
             due = HW_MIN(due, suspicion_due(subflow));
-        if (subflow->unmapped_since_ns)
+        if (subflow->rx_mapping.unmapped_since_ns)
             due = HW_MIN(due, unmapped_due(subflow));
-        if (subflow->assembly.len)
+        if (subflow->rx_mapping.assembly.len)
             due = HW_MIN(due, assembly_due(subflow));
     }
     return due;
@@ -341,13 +343,13 @@ static uint64_t other_due(const struct conn *conn)
  * moved with every acknowledgement. */
 void progress_arm(struct conn *conn, uint64_t now_ns)
 {
-    struct progress *p = &conn->progress;
+    struct progress *p = &conn->data_tx.progress;
     enum awaited what = awaited(conn);
-    if (what == AWAITS_NOTHING || !dsn_eq(p->una, conn->sendq.una)) {
-        p->una = conn->sendq.una;
+    if (what == AWAITS_NOTHING || !dsn_eq(p->una, conn->data_tx.sendq.una)) {
+        p->una = conn->data_tx.sendq.una;
         p->una_since_ns = now_ns;
     }
-    if (conn->mode != CONN_MPTCP) {
+    if (conn->fallback.mode != CONN_MPTCP) {
         deadline_set(&conn->host->tcp.timers, &p->timer, TIME_NEVER);
         return;
     }
@@ -361,15 +363,15 @@ void progress_arm(struct conn *conn, uint64_t now_ns)
 
 void progress_on_timer(struct deadline *timer, uint64_t now_ns)
 {
-    struct conn *conn = HW_CONTAINER(timer, struct conn, progress.timer);
+    struct conn *conn = HW_CONTAINER(timer, struct conn, data_tx.progress.timer);
     progress_rearm(conn);
     judge_paths(conn, now_ns);
-    if (conn->mode != CONN_MPTCP || conn->error)
+    if (conn->fallback.mode != CONN_MPTCP || conn->endings.error)
         return;
     if (awaited(conn) && question_due(conn) <= now_ns) {
         if (!is_under_way(conn))
             question(conn, now_ns);
-        conn->progress.una_since_ns = now_ns;
+        conn->data_tx.progress.una_since_ns = now_ns;
     }
     progress_arm(conn, now_ns);
 }

@@ -6,54 +6,59 @@
 /* A window of less would not carry one super-segment. */
 #define SHARE_MIN UINT64_C(65536)
 
-dsn64 receive_next(const struct conn *conn) { return dsn_add(reassembly_next(&conn->rx), conn->peer_fin_taken); }
+dsn64 receive_next(const struct conn *conn)
+{
+    return dsn_add(reassembly_next(&conn->data_rx.reassembly), conn->data_rx.peer_fin_taken);
+}
 
 /* When memory is scarce no connection is offered more than its share of it. */
 uint32_t receive_limit(const struct conn *conn)
 {
     const struct mp_host *host = conn->host;
     if (!host->pressed && !buf_pool_is_scarce(host->copies))
-        return conn->recv_limit;
+        return conn->data_rx.recv_limit;
     uint64_t share = buf_pool_bytes(host->copies) / 2 / host->conns.in_use;
-    return (uint32_t)HW_MIN(HW_MAX(share, SHARE_MIN), (uint64_t)conn->recv_limit);
+    return (uint32_t)HW_MIN(HW_MAX(share, SHARE_MIN), (uint64_t)conn->data_rx.recv_limit);
 }
 
 /* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back. RFC 9293 3.8.6.2.2: nor does it
  * move forward by less than a segment, or half of the buffer where that is less. */
 uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most)
 {
-    dsn64 edge = dsn_add(conn->rx.read_next, receive_limit(conn)), next = reassembly_next(&conn->rx);
+    dsn64 edge = dsn_add(conn->data_rx.reassembly.read_next, receive_limit(conn)),
+          next = reassembly_next(&conn->data_rx.reassembly);
     edge = dsn_min(edge, dsn_add(next, most));
-    if (dsn_diff(edge, conn->rcv_edge) >= (int64_t)HW_MIN(conn->recv_limit / 2, segment_bytes))
-        conn->rcv_edge = edge;
-    int64_t window = dsn_diff(conn->rcv_edge, next);
+    if (dsn_diff(edge, conn->data_rx.rcv_edge) >= (int64_t)HW_MIN(conn->data_rx.recv_limit / 2, segment_bytes))
+        conn->data_rx.rcv_edge = edge;
+    int64_t window = dsn_diff(conn->data_rx.rcv_edge, next);
     return window > 0 ? (uint32_t)window : 0;
 }
 
 void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
 {
-    dsn64 top = dsn_add(conn->snd_nxt, conn->fin_sent);
+    dsn64 top = dsn_add(conn->data_tx.snd_nxt, conn->data_tx.fin_sent);
     if (dsn_lt(top, ack)) {
         count(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK);
         return;
     }
     dsn64 edge = dsn_add(ack, window);
-    conn->snd_edge = dsn_max(conn->snd_edge, edge);
-    bool end_only = conn->fin_sent && dsn_eq(conn->sendq.una, conn->snd_nxt); /* needs no room */
+    conn->data_tx.snd_edge = dsn_max(conn->data_tx.snd_edge, edge);
+    bool end_only =
+        conn->data_tx.fin_sent && dsn_eq(conn->data_tx.sendq.una, conn->data_tx.snd_nxt); /* needs no room */
     /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so. */
     if (window == 0 && !end_only)
-        conn->progress.asked_since_ns = 0;
-    if (conn->fin_sent && dsn_eq(ack, top) && !conn->fin_acked) {
-        conn->fin_acked = true;
+        conn->data_tx.progress.asked_since_ns = 0;
+    if (conn->data_tx.fin_sent && dsn_eq(ack, top) && !conn->data_tx.fin_acked) {
+        conn->data_tx.fin_acked = true;
         progress_made(conn);
     }
-    dsn64 data = dsn_min(ack, conn->sendq.end);
-    if (dsn_le(data, conn->sendq.una))
+    dsn64 data = dsn_min(ack, conn->data_tx.sendq.end);
+    if (dsn_le(data, conn->data_tx.sendq.una))
         return;
-    conn->fin_tries = 0;
-    conn->acked_bytes += (uint64_t)dsn_diff(data, conn->sendq.una);
-    sendq_ack(&conn->sendq, data);
-    iset_remove_below(&conn->reinject, data.v - conn->local_idsn.v);
+    conn->data_tx.fin_tries = 0;
+    conn->data_tx.acked_bytes += (uint64_t)dsn_diff(data, conn->data_tx.sendq.una);
+    sendq_ack(&conn->data_tx.sendq, data);
+    iset_remove_below(&conn->data_tx.reinject, data.v - conn->identity.local_idsn.v);
     progress_data_acked(conn);
     conn_event(conn);
     conn_wake(conn);
@@ -63,16 +68,16 @@ void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
 static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    conn->scattered |= map->dsn.v - conn->remote_idsn.v != map->ssn - SSN_ORIGIN;
-    if (map->has_checksum != conn->checksums) { /* RFC 8684 3.3.1: it is not as negotiated */
+    conn->fallback.scattered |= map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN;
+    if (map->has_checksum != conn->identity.checksums) { /* RFC 8684 3.3.1: it is not as negotiated */
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
         close_with_reason(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
         return false;
     }
-    enum rxmap_result result = rxmap_add(&subflow->maps, map, !conn->checksums);
+    enum rxmap_result result = rxmap_add(&subflow->rx_mapping.maps, map, !conn->identity.checksums);
     if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
-    else if (result == RXMAP_ADDED && subflow->held.count) /* it came later than its bytes */
+    else if (result == RXMAP_ADDED && subflow->rx_mapping.held.count) /* it came later than its bytes */
         place_mapped(subflow, map, now_ns);
     return result != RXMAP_FULL;
 }
@@ -80,12 +85,13 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
 static void take_data_fin(struct subflow *subflow, dsn64 at, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->peer_fin_taken) /* our DATA_ACK was lost. Not at once, lest two ends answer each other without pause */
+    if (conn->data_rx
+            .peer_fin_taken) /* our DATA_ACK was lost. Not at once, lest two ends answer each other without pause */
         tcp_ack_soon(&subflow->tcp, now_ns);
-    if (conn->peer_fin_known)
+    if (conn->data_rx.peer_fin_known)
         return;
-    conn->peer_fin_known = true;
-    conn->peer_fin = at;
+    conn->data_rx.peer_fin_known = true;
+    conn->data_rx.peer_fin = at;
 }
 
 /* The 64-bit relative subflow number nearest to what is expected next whose low half is `ssn`. */
@@ -99,16 +105,17 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
 {
     struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
-    conn->confirmed = subflow->heard = true;
+    conn->identity.confirmed = subflow->heard = true;
     if (dss->has_ack) {
-        conn->answered |= segment->ack > SSN_ORIGIN + 1;
-        dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->sendq.una);
+        conn->fallback.answered |= segment->ack > SSN_ORIGIN + 1;
+        dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->data_tx.sendq.una);
         receive_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale);
     }
     if (!dss->has_map)
         return true;
-    conn->peer_dsn_64 |= dss->dsn_is_64;
-    dsn64 dsn = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, reassembly_next(&conn->rx));
+    conn->identity.peer_dsn_64 |= dss->dsn_is_64;
+    dsn64 dsn =
+        dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, reassembly_next(&conn->data_rx.reassembly));
     struct mapping map = {.dsn = dsn,
                           .ssn = expand_ssn(subflow, dss->ssn),
                           .len = dss->len,
@@ -134,10 +141,10 @@ bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment)
     const struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
     uint64_t ssn = expand_ssn(subflow, segment->header.seq.v - subflow->tcp.irs);
-    dsn64 next = reassembly_next(&conn->rx), at = dsn_add(conn->remote_idsn, ssn - SSN_ORIGIN);
-    if (conn->mode != CONN_MPTCP)
+    dsn64 next = reassembly_next(&conn->data_rx.reassembly), at = dsn_add(conn->identity.remote_idsn, ssn - SSN_ORIGIN);
+    if (conn->fallback.mode != CONN_MPTCP)
         return dsn_eq(at, next);
-    const struct mapping *known = rxmap_find(&subflow->maps, ssn);
+    const struct mapping *known = rxmap_find(&subflow->rx_mapping.maps, ssn);
     if (known)
         return dsn_eq(dsn_add(known->dsn, ssn - known->ssn), next);
     if (!mptcp_has(&segment->options->mp, MPTCP_DSS) || !dss->has_map)
@@ -149,12 +156,12 @@ bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment)
 static void take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (subflow->join || !capable->has_data_len || capable->receiver_key != conn->local_key)
+    if (subflow->join || !capable->has_data_len || capable->receiver_key != conn->identity.local_key)
         return;
     /* RFC 8684 3.1: stands for the DSS of the first data. */
-    conn->confirmed = conn->peer_dsn_64 = true;
+    conn->identity.confirmed = conn->identity.peer_dsn_64 = true;
     const struct mapping map = {.ssn = SSN_ORIGIN + 1,
-                                .dsn = dsn_add(conn->remote_idsn, 1),
+                                .dsn = dsn_add(conn->identity.remote_idsn, 1),
                                 .len = capable->data_len,
                                 .checksum = capable->checksum,
                                 .has_checksum = capable->has_checksum};
@@ -171,7 +178,7 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
         paths_remove_addr(conn, &mp->remove_addr, now_ns);
     if (mptcp_has(mp, MPTCP_PRIO))
         subflow->backup_remote = mp->prio.backup;
-    if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->local_key) {
+    if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->identity.local_key) {
         conn_fail(conn, -ECONNRESET);
         EACH_SUBFLOW (it, conn)
             tcp_abort(&subflow_at(it)->tcp, -ECONNRESET, now_ns);
@@ -190,9 +197,9 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         fallback_take_fail(subflow, now_ns);
     if (fallback_contradicted(subflow, segment)) /* better no stream than a wrong one */
         place_give_up(subflow, COUNT_DROP_MAPPING, now_ns);
-    if (conn->mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
+    if (conn->fallback.mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
-    bool was_confirmed = conn->confirmed, taken = true;
+    bool was_confirmed = conn->identity.confirmed, taken = true;
     progress_note_answer(subflow, segment);
     subflow->bare_acks |= segment->ack > tcp->snd_una && !mp->present;
     if (mptcp_has(mp, MPTCP_DSS))
@@ -202,7 +209,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     else if (fallback_needed(subflow, segment))
         fallback_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
     take_signals(subflow, mp, now_ns);
-    if (!was_confirmed && conn->confirmed && conn->mode == CONN_MPTCP)
+    if (!was_confirmed && conn->identity.confirmed && conn->fallback.mode == CONN_MPTCP)
         paths_confirmed(conn, now_ns);
     return tcp->state != TCPS_CLOSED && (taken || segment->payload.len == 0);
 }
@@ -211,13 +218,13 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
  * under way; after that the peer must learn that it speaks to nobody (RFC 1122 4.2.2.13). */
 static void readable(struct conn *conn, uint64_t now_ns)
 {
-    if (!conn->detached || conn->listener) {
+    if (!conn->endings.detached || conn->listener) {
         conn_event(conn);
         return;
     }
-    reassembly_consume(&conn->rx, reassembly_readable(&conn->rx));
+    reassembly_consume(&conn->data_rx.reassembly, reassembly_readable(&conn->data_rx.reassembly));
     conn_consumed(conn);
-    if (conn->fin_sent && dsn_eq(conn->sendq.una, conn->sendq.end))
+    if (conn->data_tx.fin_sent && dsn_eq(conn->data_tx.sendq.una, conn->data_tx.sendq.end))
         conn_abort(conn, -ECONNRESET, now_ns);
 }
 
@@ -225,20 +232,21 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
-    if (conn->mode == CONN_PLAIN) { /* the subflow's acknowledgement is the connection's */
+    if (conn->fallback.mode == CONN_PLAIN) { /* the subflow's acknowledgement is the connection's */
         uint64_t acked = HW_MIN(tcp->snd_una, tcp->snd_nxt - tcp->fin_sent) - SSN_ORIGIN;
         if (acked)
-            receive_data_ack(conn, dsn_add(conn->local_idsn, acked), tcp->snd_wnd);
+            receive_data_ack(conn, dsn_add(conn->identity.local_idsn, acked), tcp->snd_wnd);
     } else {
-        rxmap_retire(&subflow->maps, tcp->rx.next);
+        rxmap_retire(&subflow->rx_mapping.maps, tcp->rx.next);
     }
-    if (conn->peer_fin_known && !conn->peer_fin_taken && dsn_eq(reassembly_next(&conn->rx), conn->peer_fin)) {
-        conn->peer_fin_taken = true;
+    if (conn->data_rx.peer_fin_known && !conn->data_rx.peer_fin_taken &&
+        dsn_eq(reassembly_next(&conn->data_rx.reassembly), conn->data_rx.peer_fin)) {
+        conn->data_rx.peer_fin_taken = true;
         place_forget_disorder(conn); /* RFC 8684 3.3.3: no data follows it */
         tcp_ack_now(tcp);
         conn_event(conn);
     }
-    if (reassembly_readable(&conn->rx))
+    if (reassembly_readable(&conn->data_rx.reassembly))
         readable(conn, now_ns);
     progress_note_unmapped(subflow, now_ns);
     progress_arm(conn, now_ns);

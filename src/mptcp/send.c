@@ -66,13 +66,13 @@ static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 fro
     struct slice parts[TX_RECORD_PARTS];
     unsigned count_parts = 0;
     uint32_t want = trim_to_segments(tcp, HW_MIN(HW_MIN(most, room), tcp_send_max(tcp)), most);
-    uint32_t len = sendq_peek(&conn->sendq, from, want, parts, TX_RECORD_PARTS, &count_parts);
+    uint32_t len = sendq_peek(&conn->data_tx.sendq, from, want, parts, TX_RECORD_PARTS, &count_parts);
     if (len == 0)
         return 0;
     struct tx_note note = {.dsn = from.v, .ssn = tcp->snd_nxt, .len = len, .mapped = true};
-    if (conn->checksums)
+    if (conn->identity.checksums)
         note.checksum = mapping_checksum(&note, parts, count_parts);
-    bool push = dsn_eq(dsn_add(from, len), conn->sendq.end);
+    bool push = dsn_eq(dsn_add(from, len), conn->data_tx.sendq.end);
     if (tcp_send(tcp, parts, count_parts, len, &note, push, batch, now_ns) < 0)
         return 0;
     return len;
@@ -81,8 +81,8 @@ static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 fro
 /* One piece of what other subflows seem to have lost. False when none can go now. */
 static bool send_reinjection(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 {
-    const struct range *range = iset_find(&conn->reinject, 0);
-    if (!range || !conn->peer_committed) /* fallen back, it would take them for new ones */
+    const struct range *range = iset_find(&conn->data_tx.reinject, 0);
+    if (!range || !conn->fallback.peer_committed) /* fallen back, it would take them for new ones */
         return false;
     struct path_view views[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];
@@ -95,27 +95,27 @@ static bool send_reinjection(struct conn *conn, struct tx_batch *batch, uint64_t
     if (pick == SCHEDULE_NONE)
         return false;
     uint64_t start = range->start;
-    uint32_t len =
-        send_piece(conn, subflows[pick], dsn_add(conn->local_idsn, start), waiting, views[pick].room, batch, now_ns);
+    uint32_t len = send_piece(conn, subflows[pick], dsn_add(conn->identity.local_idsn, start), waiting,
+                              views[pick].room, batch, now_ns);
     if (len == 0)
         return false;
-    (void)iset_add(&conn->repeated, start, start + len); /* full: it counts as carried once, to nobody's harm */
-    subflows[pick]->carried_again |= start == conn->sendq.una.v - conn->local_idsn.v;
-    conn->reinjected_bytes += len;
+    (void)iset_add(&conn->data_tx.repeated, start, start + len); /* full: it counts as carried once, to nobody's harm */
+    subflows[pick]->carried_again |= start == conn->data_tx.sendq.una.v - conn->identity.local_idsn.v;
+    conn->data_tx.reinjected_bytes += len;
     count(&conn->host->tcp.counters, COUNT_MPTCP_REINJECTIONS);
-    iset_remove_below(&conn->reinject, start + len);
+    iset_remove_below(&conn->data_tx.reinject, start + len);
     return true;
 }
 
 static uint32_t window_left(const struct conn *conn)
 {
-    int64_t left = dsn_diff(conn->snd_edge, conn->snd_nxt);
+    int64_t left = dsn_diff(conn->data_tx.snd_edge, conn->data_tx.snd_nxt);
     return left <= 0 ? 0 : (uint32_t)HW_MIN(left, (int64_t)UINT32_MAX);
 }
 
 static bool send_new(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 {
-    uint32_t unsent = (uint32_t)dsn_diff(conn->sendq.end, conn->snd_nxt);
+    uint32_t unsent = (uint32_t)dsn_diff(conn->data_tx.sendq.end, conn->data_tx.snd_nxt);
     uint32_t waiting = HW_MIN(unsent, window_left(conn));
     if (waiting == 0)
         return false;
@@ -126,24 +126,25 @@ static bool send_new(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     int pick = conn->host->scheduler->pick(views, n, &demand);
     if (pick == SCHEDULE_NONE)
         return false;
-    uint32_t len = send_piece(conn, subflows[pick], conn->snd_nxt, waiting, views[pick].room, batch, now_ns);
+    uint32_t len = send_piece(conn, subflows[pick], conn->data_tx.snd_nxt, waiting, views[pick].room, batch, now_ns);
     if (len == 0)
         return false;
-    if (dsn_eq(conn->sendq.una, conn->snd_nxt))
-        conn->progress.una_since_ns = now_ns;
-    conn->snd_nxt = dsn_add(conn->snd_nxt, len);
-    carriers_push(&conn->carriers, conn->snd_nxt, subflows[pick]->slot);
-    conn->sent_bytes += len;
+    if (dsn_eq(conn->data_tx.sendq.una, conn->data_tx.snd_nxt))
+        conn->data_tx.progress.una_since_ns = now_ns;
+    conn->data_tx.snd_nxt = dsn_add(conn->data_tx.snd_nxt, len);
+    carriers_push(&conn->data_tx.carriers, conn->data_tx.snd_nxt, subflows[pick]->slot);
+    conn->data_tx.sent_bytes += len;
     return true;
 }
 
 /* RFC 8684 3.3.3: the end of the stream, once every byte was sent. */
 static void send_end(struct conn *conn, uint64_t now_ns)
 {
-    if (!conn->fin_wanted || conn->fin_sent || !conn->established || !dsn_eq(conn->snd_nxt, conn->sendq.end))
+    if (!conn->data_tx.fin_wanted || conn->data_tx.fin_sent || !conn->identity.established ||
+        !dsn_eq(conn->data_tx.snd_nxt, conn->data_tx.sendq.end))
         return;
-    conn->fin_sent = true;
-    if (conn->mode == CONN_PLAIN) {
+    conn->data_tx.fin_sent = true;
+    if (conn->fallback.mode == CONN_PLAIN) {
         EACH_SUBFLOW (it, conn)
             tcp_shutdown(&subflow_at(it)->tcp, now_ns);
         return;
@@ -161,7 +162,7 @@ void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it)->tcp.txq.lost_bytes)
             tcp_output(&subflow_at(it)->tcp, batch, now_ns);
-    while (!tx_batch_full(batch) && conn->established)
+    while (!tx_batch_full(batch) && conn->identity.established)
         if (!send_reinjection(conn, batch, now_ns) && !send_new(conn, batch, now_ns))
             break;
     send_end(conn, now_ns);
@@ -187,15 +188,15 @@ static struct range record_range(const struct conn *conn, const struct tx_record
 {
     if (!record->note.mapped || record->len == 0)
         return (struct range){0, 0};
-    uint64_t start = record->note.dsn - conn->local_idsn.v + (record->ssn - record->note.ssn);
+    uint64_t start = record->note.dsn - conn->identity.local_idsn.v + (record->ssn - record->note.ssn);
     return (struct range){start, start + record->len};
 }
 
 void send_reinject(struct subflow *subflow)
 {
     struct conn *conn = subflow->conn;
-    uint64_t una = conn->sendq.una.v - conn->local_idsn.v;
-    if (conn->mode != CONN_MPTCP)
+    uint64_t una = conn->data_tx.sendq.una.v - conn->identity.local_idsn.v;
+    if (conn->fallback.mode != CONN_MPTCP)
         return;
     for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
         const struct tx_record *record = txq_at(&subflow->tcp.txq, i);
@@ -204,7 +205,8 @@ void send_reinject(struct subflow *subflow)
          * only (Linux does), and half a mapping is of no use under a checksum: behind a hole they are lost with the
          * path. */
         if (range.end > una)
-            (void)iset_add(&conn->reinject, HW_MAX(range.start, una), range.end); /* full: the subflow goes on trying */
+            (void)iset_add(&conn->data_tx.reinject, HW_MAX(range.start, una),
+                           range.end); /* full: the subflow goes on trying */
     }
     conn_wake(conn);
 }
@@ -215,7 +217,7 @@ void send_forget_reinjection(struct subflow *subflow)
     for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
         struct range range = record_range(conn, txq_at(&subflow->tcp.txq, i));
         if (range.end > range.start)
-            (void)iset_remove(&conn->reinject, range.start, range.end);
+            (void)iset_remove(&conn->data_tx.reinject, range.start, range.end);
     }
 }
 
@@ -223,8 +225,9 @@ void send_forget_reinjection(struct subflow *subflow)
  */
 bool send_blocked_by_window(const struct conn *conn)
 {
-    bool waits = dsn_lt(conn->snd_nxt, conn->sendq.end) || (conn->reinject.count && conn->peer_committed);
-    if (!conn->established || !waits)
+    bool waits = dsn_lt(conn->data_tx.snd_nxt, conn->data_tx.sendq.end) ||
+                 (conn->data_tx.reinject.count && conn->fallback.peer_committed);
+    if (!conn->identity.established || !waits)
         return false;
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);

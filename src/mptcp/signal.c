@@ -31,8 +31,8 @@ static void write_dss(const struct conn *conn, const struct tx_record *record, s
     struct mp_dss *dss = &mp->dss;
     /* RFC 8684 3.3.2: what came with a 64-bit DSN is acknowledged with 64 bits. */
     *dss = (struct mp_dss){.has_ack = true,
-                           .ack_is_64 = !record || conn->peer_dsn_64,
-                           .ack_stays_64 = conn->peer_dsn_64,
+                           .ack_is_64 = !record || conn->identity.peer_dsn_64,
+                           .ack_stays_64 = conn->identity.peer_dsn_64,
                            .ack = receive_next(conn).v};
     if (record && record->note.mapped) {
         dss->has_map = dss->dsn_is_64 = true;
@@ -40,39 +40,40 @@ static void write_dss(const struct conn *conn, const struct tx_record *record, s
         dss->ssn = ssn_wire(record->note.ssn);
         dss->len = (uint16_t)record->note.len;
         dss->checksum = record->note.checksum;
-    } else if (!record && conn->fin_sent && !conn->fin_acked) { /* RFC 8684 3.3.3: a DATA_FIN alone maps nothing */
+    } else if (!record && conn->data_tx.fin_sent &&
+               !conn->data_tx.fin_acked) { /* RFC 8684 3.3.3: a DATA_FIN alone maps nothing */
         dss->has_map = dss->dsn_is_64 = dss->data_fin = true;
-        dss->dsn = conn->sendq.end.v;
+        dss->dsn = conn->data_tx.sendq.end.v;
         dss->ssn = 0;
         dss->len = 1;
         const struct csum nothing = {0, false};
         dss->checksum = csum_dss(dss->dsn, 0, 1, &nothing);
     }
-    dss->has_checksum = dss->has_map && conn->checksums;
+    dss->has_checksum = dss->has_map && conn->identity.checksums;
     mp->present |= 1u << MPTCP_DSS;
 }
 
 static void write_add_addr(struct conn *conn, struct mptcp_options *mp)
 {
-    if (conn->echo_wanted) {
-        mp->add_addr = conn->echo;
+    if (conn->paths.echo_wanted) {
+        mp->add_addr = conn->paths.echo;
         mp->present |= 1u << MPTCP_ADD_ADDR;
         return;
     }
-    const struct announcement *next = conn->announce_now ? paths_next_announcement(conn) : NULL;
+    const struct announcement *next = conn->paths.announce_now ? paths_next_announcement(conn) : NULL;
     if (!next)
         return;
     struct mp_add_addr *add = &mp->add_addr;
     *add = (struct mp_add_addr){.is_v4 = hawser_addr_is_v4(&next->addr), .address_id = next->id, .addr = next->addr};
-    add->hmac64 = mptcp_add_addr_hmac(conn->local_key, conn->remote_key, add);
+    add->hmac64 = mptcp_add_addr_hmac(conn->identity.local_key, conn->identity.remote_key, add);
     mp->present |= 1u << MPTCP_ADD_ADDR;
 }
 
 static void write_remove_addr(const struct conn *conn, struct mptcp_options *mp)
 {
-    if (!conn->removed_tells || mptcp_has(mp, MPTCP_ADD_ADDR))
+    if (!conn->paths.removed_tells || mptcp_has(mp, MPTCP_ADD_ADDR))
         return;
-    mp->remove_addr = conn->removed;
+    mp->remove_addr = conn->paths.removed;
     mp->present |= 1u << MPTCP_REMOVE_ADDR;
 }
 
@@ -83,8 +84,8 @@ static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
         mp->fail.dsn = subflow->fail_dsn.v;
         mp->present |= 1u << MPTCP_FAIL;
     }
-    if (conn->aborted && conn->remote_key) { /* RFC 8684 3.5, option R */
-        mp->fastclose.receiver_key = conn->remote_key;
+    if (conn->endings.aborted && conn->identity.remote_key) { /* RFC 8684 3.5, option R */
+        mp->fastclose.receiver_key = conn->identity.remote_key;
         mp->present |= 1u << MPTCP_FASTCLOSE;
     }
     if (subflow->reset_with_reason) {
@@ -98,7 +99,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
     struct mptcp_options *mp = &options->mp;
-    if (conn->mode == CONN_PLAIN) {
+    if (conn->fallback.mode == CONN_PLAIN) {
         fallback_write(subflow, record, flags, mp);
         return;
     }
@@ -107,7 +108,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
         write_reset(subflow, mp);
         return;
     }
-    if (mp->present || flags & TCP_SYN || conn->mode != CONN_MPTCP)
+    if (mp->present || flags & TCP_SYN || conn->fallback.mode != CONN_MPTCP)
         return;
     if (!record && signal_allowed(subflow)) {
         write_add_addr(conn, mp);
@@ -126,24 +127,24 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
 void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 {
     struct conn *conn = subflow_of(tcp)->conn;
-    if (conn->mode == CONN_PLAIN) {
+    if (conn->fallback.mode == CONN_PLAIN) {
         fallback_sent(subflow_of(tcp), &sent->mp);
         return;
     }
     if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR))
         count_signal(subflow_of(tcp));
-    if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->removed_tells == 0)
-        conn->removed.count = 0;
-    conn->key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
-    if (conn->key_said && conn->fin_sent) /* it took the place of a DATA_FIN */
+    if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->paths.removed_tells == 0)
+        conn->paths.removed.count = 0;
+    conn->identity.key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
+    if (conn->identity.key_said && conn->data_tx.fin_sent) /* it took the place of a DATA_FIN */
         tcp_signal_now(tcp);
     if (!mptcp_has(&sent->mp, MPTCP_ADD_ADDR))
         return;
     struct announcement *next = paths_next_announcement(conn);
     if (sent->mp.add_addr.echo) {
-        conn->echo_wanted = false;
+        conn->paths.echo_wanted = false;
     } else if (next) {
-        conn->announce_now = false;
+        conn->paths.announce_now = false;
         if (next->tries++ == 0)
             count(&conn->host->tcp.counters, COUNT_MPTCP_ADD_ADDR_OUT);
     }
@@ -155,8 +156,8 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 void signal_arm(struct conn *conn, uint64_t now_ns)
 {
     uint64_t wait = 0;
-    if (conn->fin_sent && !conn->fin_acked && conn->mode == CONN_MPTCP)
-        wait = SIGNAL_REPEAT_NS << HW_MIN(conn->fin_tries, SIGNAL_BACKOFF_MAX);
+    if (conn->data_tx.fin_sent && !conn->data_tx.fin_acked && conn->fallback.mode == CONN_MPTCP)
+        wait = SIGNAL_REPEAT_NS << HW_MIN(conn->data_tx.fin_tries, SIGNAL_BACKOFF_MAX);
     if (paths_next_announcement(conn)) {
         uint64_t again = SIGNAL_SILENCE_NS;
         EACH_SUBFLOW (it, conn)

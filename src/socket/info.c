@@ -6,19 +6,19 @@
 void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info *out)
 {
     const struct conn *conn = (const struct conn *)(const void *)handle;
-    bool mptcp = conn->mode == CONN_MPTCP;
-    dsn64 first = dsn_add(conn->remote_idsn, 1);
+    bool mptcp = conn->fallback.mode == CONN_MPTCP;
+    dsn64 first = dsn_add(conn->identity.remote_idsn, 1);
     *out = (struct hawser_conn_info){
         .mptcp = mptcp,
-        .checksums = mptcp && conn->checksums,
-        .local_token = mptcp ? conn->local_token : 0,
-        .remote_token = mptcp ? conn->remote_token : 0,
+        .checksums = mptcp && conn->identity.checksums,
+        .local_token = mptcp ? conn->identity.local_token : 0,
+        .remote_token = mptcp ? conn->identity.remote_token : 0,
         .subflows = conn->subflow_count,
-        .sent_bytes = conn->sent_bytes,
-        .acked_bytes = conn->acked_bytes,
-        .recv_bytes = (uint64_t)dsn_diff(reassembly_next(&conn->rx), first),
-        .reinjected_bytes = conn->reinjected_bytes,
-        .duplicate_bytes = conn->rx.duplicate_bytes,
+        .sent_bytes = conn->data_tx.sent_bytes,
+        .acked_bytes = conn->data_tx.acked_bytes,
+        .recv_bytes = (uint64_t)dsn_diff(reassembly_next(&conn->data_rx.reassembly), first),
+        .reinjected_bytes = conn->data_tx.reinjected_bytes,
+        .duplicate_bytes = conn->data_rx.reassembly.duplicate_bytes,
     };
 }
 

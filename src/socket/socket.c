@@ -133,11 +133,11 @@ int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
 {
     LIST_EACH (it, &listener->pending) {
         struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
-        if (!conn->established)
+        if (!conn->identity.established)
             continue;
         listener->waiting--;
         leave_listener(conn);
-        conn->detached = false;
+        conn->endings.detached = false;
         conn_event(conn);
         *out = outer(conn);
         return 0;
@@ -148,11 +148,11 @@ int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
 ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
 {
     struct conn *conn = inner(handle);
-    if (conn->error)
-        return conn->error;
-    if (conn->fin_wanted)
+    if (conn->endings.error)
+        return conn->endings.error;
+    if (conn->data_tx.fin_wanted)
         return -EPIPE;
-    if (!conn->established)
+    if (!conn->identity.established)
         return -ENOTCONN;
     size_t taken = conn_send(conn, data, len);
     if (taken || len == 0)
@@ -165,7 +165,7 @@ static ssize_t nothing_to_read(const struct conn *conn)
 {
     if (conn_at_end(conn))
         return 0;
-    return conn->error ? conn->error : -EAGAIN;
+    return conn->endings.error ? conn->endings.error : -EAGAIN;
 }
 
 ssize_t hawser_recv(struct hawser_conn *handle, void *data, size_t len)
@@ -177,13 +177,14 @@ ssize_t hawser_recv(struct hawser_conn *handle, void *data, size_t len)
 
 size_t hawser_peek(struct hawser_conn *handle, struct hawser_part *parts, size_t max)
 {
-    return reassembly_peek(&inner(handle)->rx, parts, max);
+    return reassembly_peek(&inner(handle)->data_rx.reassembly, parts, max);
 }
 
 void hawser_consume(struct hawser_conn *handle, size_t len)
 {
     struct conn *conn = inner(handle);
-    reassembly_consume(&conn->rx, (uint32_t)HW_MIN(len, reassembly_readable(&conn->rx)));
+    reassembly_consume(&conn->data_rx.reassembly,
+                       (uint32_t)HW_MIN(len, reassembly_readable(&conn->data_rx.reassembly)));
     conn_consumed(conn);
 }
 
@@ -192,9 +193,9 @@ void hawser_shutdown(struct hawser_conn *handle) { conn_shutdown(inner(handle));
 void hawser_close(struct hawser_conn *handle)
 {
     struct conn *conn = inner(handle);
-    reassembly_consume(&conn->rx, reassembly_readable(&conn->rx));
+    reassembly_consume(&conn->data_rx.reassembly, reassembly_readable(&conn->data_rx.reassembly));
     conn_consumed(conn);
-    if (conn->established || conn->error)
+    if (conn->identity.established || conn->endings.error)
         conn_shutdown(conn);
     else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
         conn_ask_abort(conn);
@@ -212,20 +213,21 @@ unsigned hawser_conn_ready(const struct hawser_conn *handle)
 {
     const struct conn *conn = inner_const(handle);
     unsigned ready = 0;
-    if (conn->established)
+    if (conn->identity.established)
         ready |= HAWSER_CONNECTED;
-    if (conn->error)
+    if (conn->endings.error)
         ready |= HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE;
-    if (reassembly_readable(&conn->rx) || conn_at_end(conn))
+    if (reassembly_readable(&conn->data_rx.reassembly) || conn_at_end(conn))
         ready |= HAWSER_READABLE;
-    if (conn->established && !conn->fin_wanted && sendq_room(&conn->sendq) && list_empty(&conn->starved_link))
+    if (conn->identity.established && !conn->data_tx.fin_wanted && sendq_room(&conn->data_tx.sendq) &&
+        list_empty(&conn->starved_link))
         ready |= HAWSER_WRITABLE;
-    if (conn_closed(conn) && (conn->established || conn->error))
+    if (conn_closed(conn) && (conn->identity.established || conn->endings.error))
         ready |= HAWSER_CLOSED;
     return ready;
 }
 
-int hawser_conn_error(const struct hawser_conn *handle) { return inner_const(handle)->error; }
+int hawser_conn_error(const struct hawser_conn *handle) { return inner_const(handle)->endings.error; }
 
 void hawser_conn_set_user(struct hawser_conn *handle, void *user) { inner(handle)->user = user; }
 

@@ -38,7 +38,7 @@ struct conn *demux_token(struct hawser_stack *stack, uint32_t token)
     struct hash_node *node = hash_first(&stack->tokens, hash_bytes(&stack->tokens, &token, sizeof token));
     for (; node; node = hash_next(node)) {
         struct conn *conn = HW_CONTAINER(node, struct conn, token_node);
-        if (conn->local_token == token)
+        if (conn->identity.local_token == token)
             return conn;
     }
     return NULL;
@@ -125,7 +125,7 @@ static void token_add(struct mp_host *host, struct conn *conn)
         return;
     conn->token_added = true;
     hash_insert(&stack->tokens, &conn->token_node,
-                hash_bytes(&stack->tokens, &conn->local_token, sizeof conn->local_token));
+                hash_bytes(&stack->tokens, &conn->identity.local_token, sizeof conn->identity.local_token));
 }
 
 static void token_remove(struct mp_host *host, struct conn *conn)

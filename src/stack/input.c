@@ -137,7 +137,7 @@ static bool recycle_half_open(struct hawser_stack *stack, struct hawser_listener
     LIST_EACH (it, &listener->pending) {
         struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
         struct list *first = list_first(&conn->subflows);
-        if (conn->established || !first || subflow_at(first)->tcp.handshake_tries < 2)
+        if (conn->identity.established || !first || subflow_at(first)->tcp.handshake_tries < 2)
             continue;
         count(counters(stack), COUNT_LIMIT_HALF_OPEN);
         listener->waiting--;
@@ -170,7 +170,7 @@ static void input_syn(struct hawser_stack *stack, struct arrival *a, struct haws
         return;
     }
     conn->listener = listener;
-    conn->detached = true; /* nobody's until accepted */
+    conn->endings.detached = true; /* nobody's until accepted */
     list_push_back(&listener->pending, &conn->accept_link);
     listener->waiting++;
 }

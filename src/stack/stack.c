@@ -291,7 +291,7 @@ static void emit_reply(const struct stateless_reply *r, struct hawser_tx *tx)
 static void leave_listener_if_dead(struct conn *conn)
 {
     struct hawser_listener *listener = conn->listener;
-    if (!listener || !conn->error)
+    if (!listener || !conn->endings.error)
         return;
     EACH_SUBFLOW (it, conn)
         if (!tcp_finished(&subflow_at(it)->tcp))
@@ -348,7 +348,7 @@ void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unf
         if (!close_unfinished(conn))
             continue;
         out->connections++;
-        out->bytes += (uint64_t)dsn_diff(conn->sendq.end, conn->sendq.una);
+        out->bytes += (uint64_t)dsn_diff(conn->data_tx.sendq.end, conn->data_tx.sendq.una);
     }
 }
 

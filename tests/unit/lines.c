@@ -66,7 +66,7 @@ void line_send(struct peer *p, const struct line *line, uint32_t ssn, uint32_t d
 {
     line_take(p, line);
     struct tcp_options o = peer_dss(p, 1, dsn, ssn, len);
-    if (((const struct conn *)line->conn)->checksums) {
+    if (((const struct conn *)line->conn)->identity.checksums) {
         struct csum sum = {0, false};
         csum_add(&sum, lines_stream + dsn + (fresh - ssn), len - (fresh - ssn));
         o.mp.dss.has_checksum = true;

@@ -31,7 +31,7 @@ static void change_conns(const struct stage *stage, void (*change)(struct conn *
 }
 
 /* Who was answered thinks that its peer knows. */
-static void repeat_too_early(struct conn *conn) { conn->peer_committed |= conn->answered; }
+static void repeat_too_early(struct conn *conn) { conn->fallback.peer_committed |= conn->fallback.answered; }
 
 static bool on_repeat_too_early(void *stage, struct packet *packet)
 {
@@ -45,11 +45,11 @@ static void trust_the_first(struct conn *conn)
 {
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
-        carriers_forget(&conn->carriers, subflow->slot);
+        carriers_forget(&conn->data_tx.carriers, subflow->slot);
         subflow->carried_again = false;
         subflow->suspect_since_ns = subflow == subflow_at(conn->subflows.next) ? 0 : UINT64_MAX / 2;
-        if (subflow->unmapped_since_ns)
-            subflow->unmapped_since_ns = UINT64_MAX / 2;
+        if (subflow->rx_mapping.unmapped_since_ns)
+            subflow->rx_mapping.unmapped_since_ns = UINT64_MAX / 2;
     }
 }
 

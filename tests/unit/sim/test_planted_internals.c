@@ -83,8 +83,8 @@ static bool join_too_early(struct plant *plant, struct packet *packet)
 {
     (void)packet;
     struct conn *conn = conn_of(plant->host);
-    if (conn && conn->mode == CONN_MPTCP && plant->count++ == 0) {
-        conn->confirmed = true;
+    if (conn && conn->fallback.mode == CONN_MPTCP && plant->count++ == 0) {
+        conn->identity.confirmed = true;
         paths_confirmed(conn, plant->stage->world.now_ns);
     }
     return true;
@@ -122,7 +122,7 @@ static void widen_peer_window(struct plant *plant)
     struct conn *conn = conn_of(plant->host);
     if (!conn)
         return;
-    conn->snd_edge = dsn_add(conn->snd_nxt, 1u << 20);
+    conn->data_tx.snd_edge = dsn_add(conn->data_tx.snd_nxt, 1u << 20);
     EACH_SUBFLOW (it, conn)
         subflow_at(it)->tcp.snd_wnd = 1u << 20;
     conn_wake(conn);
@@ -134,7 +134,7 @@ static void forget_timers(struct plant *plant)
     if (!conn)
         return;
     struct deadline_queue *timers = &plant->host->stack->host.tcp.timers;
-    deadline_set(timers, &conn->progress.timer, TIME_NEVER);
+    deadline_set(timers, &conn->data_tx.progress.timer, TIME_NEVER);
     EACH_SUBFLOW (it, conn) {
         struct tcp *tcp = &subflow_at(it)->tcp;
         tcp->timers.retransmit = tcp->timers.probe = tcp->timers.reorder = TIME_NEVER;
@@ -200,9 +200,9 @@ static void signal_again(struct plant *plant)
     struct conn *conn = conn_of(plant->host);
     if (!conn)
         return;
-    conn->echo = (struct mp_add_addr){.echo = true, .is_v4 = true, .address_id = 9};
-    hawser_addr_parse(&conn->echo.addr, "10.9.9.9", 0);
-    conn->echo_wanted = true;
+    conn->paths.echo = (struct mp_add_addr){.echo = true, .is_v4 = true, .address_id = 9};
+    hawser_addr_parse(&conn->paths.echo.addr, "10.9.9.9", 0);
+    conn->paths.echo_wanted = true;
     EACH_SUBFLOW (it, conn)
         subflow_at(it)->signals = 0; /* which counts them, lest this happens */
     acknowledge_again(plant);
@@ -212,8 +212,8 @@ static void speak_again(struct plant *plant)
 {
     struct conn *conn = conn_of(plant->host);
     if (conn) {
-        conn->mode = CONN_MPTCP;
-        conn->confirmed = true; /* or it would fall back again */
+        conn->fallback.mode = CONN_MPTCP;
+        conn->identity.confirmed = true; /* or it would fall back again */
     }
 }
 
@@ -221,7 +221,7 @@ static void forget_checksums(struct plant *plant)
 {
     struct conn *conn = conn_of(plant->host);
     if (conn)
-        conn->checksums = false;
+        conn->identity.checksums = false;
 }
 
 static void long_segments(struct plant *plant)
