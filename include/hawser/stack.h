@@ -8,6 +8,8 @@
 
 /* No deadline: nothing will happen until a packet or a call arrives. */
 #define HAWSER_NEVER UINT64_MAX
+/* Bytes of a stack's secret. */
+#define HAWSER_SECRET_LEN 32
 
 struct hawser_stack;
 
@@ -20,6 +22,9 @@ struct hawser_stack_options {
     bool checksum_required;    /* ask for DSS checksums (RFC 8684 3.1, flag A) */
     bool no_mptcp;             /* plain TCP only, both as client and as server */
     const char *congestion;    /* "cubic" (default) or "reno" */
+    /* What initial sequence numbers and timestamps are derived from. All zero: drawn from the environment. Several
+     * stacks that stand for one host (shards) are given the same one, drawn by a cryptographic generator. */
+    uint8_t secret[HAWSER_SECRET_LEN];
 };
 
 /* What a link can do and how large its packets may be. */

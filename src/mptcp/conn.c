@@ -213,7 +213,6 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         .keepalive = conn->keepalive,
     };
     config.local.port = local_port;
-    host->tcp.env.random(host->tcp.env.ctx, &config.ts_offset, sizeof config.ts_offset);
     tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config);
     list_push_back(&conn->subflows, &subflow->link);
     if (conn->subflow_count++ == 0 && conn->paths.remote.port == 0) {
@@ -226,8 +225,10 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         return err;
     }
     subflow->bound = true;
-    const struct tcp_config *c = &subflow->tcp.config;
-    subflow->tcp.config.iss = host->ops->initial_sequence(host, &c->local, &c->remote, now_ns);
+    struct tcp_config *c = &subflow->tcp.config;
+    const struct initial_numbers numbers = host->ops->initial_numbers(host, &c->local, &c->remote, now_ns);
+    c->iss = numbers.iss;
+    c->ts_offset = numbers.ts_offset;
     *out = subflow;
     return 0;
 }

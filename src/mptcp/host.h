@@ -25,14 +25,19 @@ struct local_address {
     uint32_t mtu, gso_bytes; /* of that link */
 };
 
+struct initial_numbers {
+    uint32_t iss;
+    uint32_t ts_offset; /* the same for every connection between these addresses and ports, so that timestamps go on */
+};
+
 /* What a connection asks the stack for. */
 struct mp_host_ops {
     /* Enters the subflow's 4-tuple into the demultiplexer, choosing a local port when it is 0. 0, -EADDRINUSE. */
     int (*subflow_bind)(struct mp_host *host, struct subflow *subflow);
     void (*subflow_unbind)(struct mp_host *host, struct subflow *subflow);
-    /* Fills an initial sequence number for this 4-tuple (RFC 6528). */
-    uint32_t (*initial_sequence)(struct mp_host *host, const struct hawser_addr *local,
-                                 const struct hawser_addr *remote, uint64_t now_ns);
+    /* Where the numbers of this 4-tuple begin. */
+    struct initial_numbers (*initial_numbers)(struct mp_host *host, const struct hawser_addr *local,
+                                              const struct hawser_addr *remote, uint64_t now_ns);
     /* Token and IDSN of a key (RFC 8684 3.2 and 3.3.1). */
     void (*derive)(uint64_t key, uint32_t *token, uint64_t *idsn);
     /* Is this token taken by a connection of ours? */

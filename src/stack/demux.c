@@ -104,16 +104,18 @@ static void subflow_unbind(struct mp_host *host, struct subflow *subflow)
     hash_remove(&stack_of(host)->tuples, &subflow->tuple);
 }
 
-/* RFC 6528 3: a hash of the 4-tuple under a secret, plus a clock of 4 microseconds. */
-static uint32_t initial_sequence(struct mp_host *host, const struct hawser_addr *local,
-                                 const struct hawser_addr *remote, uint64_t now_ns)
+/* RFC 6528 3: a hash of the 4-tuple under a secret, plus a clock of 4 microseconds; RFC 7323 5.4: likewise the offset
+ * of timestamps, so that they tell a new connection from the one before it (RFC 6191). */
+static struct initial_numbers initial_numbers(struct mp_host *host, const struct hawser_addr *local,
+                                              const struct hawser_addr *remote, uint64_t now_ns)
 {
     struct hawser_stack *stack = stack_of(host);
     uint8_t input[TUPLE_LEN + sizeof stack->secret], digest[32];
     tuple_key(input, local, remote);
     memcpy(input + TUPLE_LEN, stack->secret, sizeof stack->secret);
     mptcp_sha256(input, sizeof input, digest);
-    return get32(digest) + (uint32_t)(now_ns / (4 * NS_PER_US));
+    return (struct initial_numbers){.iss = get32(digest) + (uint32_t)(now_ns / (4 * NS_PER_US)),
+                                    .ts_offset = get32(digest + 4)};
 }
 
 static bool token_taken(struct mp_host *host, uint32_t token) { return demux_token(stack_of(host), token) != NULL; }
@@ -137,7 +139,7 @@ static void token_remove(struct mp_host *host, struct conn *conn)
 const struct mp_host_ops stack_host_ops = {
     .subflow_bind = subflow_bind,
     .subflow_unbind = subflow_unbind,
-    .initial_sequence = initial_sequence,
+    .initial_numbers = initial_numbers,
     .derive = mptcp_key_derive,
     .token_taken = token_taken,
     .token_add = token_add,

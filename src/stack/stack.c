@@ -146,7 +146,10 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     list_init(&host->starved);
     deadline_init(&stack->hunger_timer, on_hunger_timer);
     list_init(&stack->listeners);
-    env->random(env->ctx, stack->secret, sizeof stack->secret);
+    static const uint8_t none[HAWSER_SECRET_LEN];
+    memcpy(stack->secret, o.secret, sizeof stack->secret);
+    if (memcmp(stack->secret, none, sizeof none) == 0)
+        env->random(env->ctx, stack->secret, sizeof stack->secret);
     uint32_t copies = HW_MAX(memory / COPIES_SHARE / CHUNK_BYTES, COPIES_MIN), all = memory / CHUNK_BYTES;
     host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, all > copies ? all - copies : 1u);
     host->copies = hawser_buf_pool_new(env, CHUNK_BYTES, copies);

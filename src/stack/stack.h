@@ -45,11 +45,11 @@ struct hawser_stack {
     uint8_t link_count, last_address_id;
     struct stateless_reply replies[REPLIES_MAX];
     uint8_t reply_count;
-    uint64_t returns_seen;        /* of chunks, when those who starve were last looked after */
-    struct deadline hunger_timer; /* they try again when nothing else tells them to */
-    struct packer inbox;          /* where payload that must be copied goes, packet after packet */
-    uint8_t secret[16];           /* RFC 6528 */
-    uint64_t latest_ns;           /* the latest time the stack was told: no substitute for being told the time */
+    uint64_t returns_seen;             /* of chunks, when those who starve were last looked after */
+    struct deadline hunger_timer;      /* they try again when nothing else tells them to */
+    struct packer inbox;               /* where payload that must be copied goes, packet after packet */
+    uint8_t secret[HAWSER_SECRET_LEN]; /* RFC 6528 */
+    uint64_t latest_ns;                /* the latest time the stack was told: no substitute for being told the time */
 };
 
 static inline struct hawser_stack *stack_of(struct mp_host *host)
