@@ -16,12 +16,20 @@
 /* RFC 5961 7: challenge ACKs a second. */
 #define TCP_CHALLENGE_ACKS 10
 
-/* tcp.c */
+/* RFC 7323 2.3 */
+#define TCP_WSCALE_MAX 14
+
+/* Calls go down this page only: a file calls those named after it, besides txq, rxseq and rtt.
+ * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, state.c, timers.c */
+
+/* state.c */
 void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns);
 void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns);
 void tcp_enter_time_wait(struct tcp *tcp, uint64_t now_ns);
 /* Takes MSS, window scale, timestamps and SACK from a SYN or SYN/ACK. */
 void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns);
+/* The payload of a full segment, by what is known of the path and of the options in use. */
+void tcp_settle_segment_size(struct tcp *tcp);
 
 /* Between the wire's numbers and ours: the number nearest to what was expected. */
 static inline uint64_t tcp_rx_ssn(const struct tcp *tcp, seq32 seq)
@@ -63,18 +71,20 @@ void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record,
 uint32_t tcp_cwnd_room(const struct tcp *tcp);
 
 /* timers.c */
-void tcp_timers_init(struct tcp *tcp);
 void tcp_timers_stop(struct tcp *tcp);
-/* Puts the earliest timer into the deadline queue. */
+/* Tells when the earliest timer is due. */
 void tcp_timers_arm(struct tcp *tcp);
 void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns);
 void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns);
+void tcp_arm_keepalive(struct tcp *tcp, uint64_t wait_ns, uint64_t now_ns);
 void tcp_start_keepalive(struct tcp *tcp, uint64_t now_ns);
 /* A segment passed every check. */
 void tcp_heard(struct tcp *tcp, uint64_t now_ns);
 
-/* output.c */
-int tcp_queue_syn(struct tcp *tcp, uint64_t now_ns);
-uint32_t tcp_timestamp(const struct tcp *tcp, uint64_t now_ns);
+/* The clock of our timestamps (RFC 7323 5.4): a tick a millisecond. */
+static inline uint32_t tcp_timestamp(const struct tcp *tcp, uint64_t now_ns)
+{
+    return (uint32_t)(now_ns / NS_PER_MS) + tcp->config.ts_offset;
+}
 
 #endif

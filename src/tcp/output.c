@@ -11,23 +11,6 @@
 /* A super-segment with its headers must fit in 16 bits of IP length. */
 #define SUPER_SEGMENT_MAX 65000u
 
-uint32_t tcp_timestamp(const struct tcp *tcp, uint64_t now_ns)
-{
-    return (uint32_t)(now_ns / NS_PER_MS) + tcp->config.ts_offset;
-}
-
-int tcp_queue_syn(struct tcp *tcp, uint64_t now_ns)
-{
-    struct tx_record *syn = txq_append(&tcp->txq, tcp->snd_nxt);
-    if (!syn)
-        return -ENOMEM;
-    syn->syn = true;
-    syn->sent_ns = now_ns;
-    tcp->snd_nxt++;
-    txq_mark_lost(&tcp->txq, syn); /* "to be sent" */
-    return 0;
-}
-
 /* The window field, and the edge it promises (RFC 9293 3.8.6: never taken back). */
 static uint16_t window_field(struct tcp *tcp, bool syn)
 {
@@ -135,7 +118,6 @@ static void emit(struct tcp *tcp, const struct tx_record *record, uint64_t ssn, 
     put_headers(tcp, tx, ssn, flags, bytes, options_len);
     if (flags & TCP_ACK)
         note_acknowledged(tcp, with_sack);
-    tcp->last_sent_ns = now_ns;
 }
 
 static uint8_t record_flags(const struct tcp *tcp, const struct tx_record *r, bool push)

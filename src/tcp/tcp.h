@@ -8,7 +8,7 @@
  * The 32-bit numbers of the wire appear only where segments are read and written.
  *
  * Reading order: tcp.c (life), input.c (arrival), ack.c (acknowledgement), recovery.c (loss), output.c (departure),
- * timers.c.
+ * timers.c (when), expiry.c (what then), state.c (what all of them do to the state).
  */
 #ifndef HW_TCP_TCP_H
 #define HW_TCP_TCP_H
@@ -149,7 +149,7 @@ struct tcp_recovery {
     bool resent;
 };
 
-/* When each timer is due; TIME_NEVER when it is not running. One node in the deadline queue serves them all. */
+/* When each timer is due; TIME_NEVER when it is not running. */
 struct tcp_timers {
     uint64_t retransmit, probe, reorder, delayed_ack, persist, keepalive, time_wait;
 };
@@ -196,11 +196,12 @@ struct tcp {
     uint64_t limited_until; /* what was in flight when the congestion window was last full ends here */
     struct tcp_recovery recovery;
     struct tcp_timers timers;
-    struct deadline deadline;
+    uint64_t due_ns;           /* when the first of them is; TIME_NEVER: none runs */
+    struct deadline deadline;  /* in the host's queue, at due_ns */
     uint32_t handshake_tries;  /* SYNs or SYN/ACKs sent */
     uint32_t challenge_tokens; /* RFC 5961 7: challenge ACKs left in this second */
     uint64_t challenge_refill_ns;
-    uint64_t last_sent_ns, last_data_ns;
+    uint64_t last_data_ns;
     uint64_t stray_ack; /* of an old connection's segment that met our SYN, to be answered by a RST; 0: none */
     uint64_t unanswered_since_ns; /* the first timeout or window probe since the peer last answered; 0: none */
     uint32_t window_probes;       /* since the window shut */
@@ -251,6 +252,11 @@ static inline bool tcp_may_send(const struct tcp *tcp)
 /* A segment for this subflow, with options parsed, payload sliced and `wire_segments` set; ssn and ack are filled in
  * here. */
 void tcp_input(struct tcp *tcp, struct tcp_segment *segment, uint64_t now_ns);
+
+/* ---- timers (expiry.c) ---- */
+
+/* What is due at `now_ns` happens; to be called at `due_ns` or later. */
+void tcp_run_timers(struct tcp *tcp, uint64_t now_ns);
 
 /* ---- departure (output.c) ---- */
 

@@ -1,0 +1,125 @@
+/* What happens when a timer expires. */
+#include <errno.h>
+
+#include "base/compiler.h"
+#include "tcp/internal.h"
+
+/* RFC 9293 3.8.3: has the peer left us without an answer for R2? Counted from the first question it did not answer. */
+static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
+{
+    if (tcp->state == TCPS_SYN_SENT)
+        return tcp->handshake_tries >= TCP_SYN_TRIES_MAX;
+    if (tcp->state == TCPS_SYN_RECEIVED) /* a SYN/ACK that answers a repeated SYN shows that the peer is there */
+        return tcp->timeouts + 1 >= TCP_SYNACK_TRIES_MAX ||
+               tcp->handshake_tries >= TCP_SYNACK_TRIES_MAX + TCP_SYN_TRIES_MAX;
+    if (tcp->unanswered_since_ns == 0)
+        tcp->unanswered_since_ns = now_ns;
+    return now_ns - tcp->unanswered_since_ns >= TCP_R2_NS;
+}
+
+static void give_up(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->reset_wanted = tcp->state >= TCPS_ESTABLISHED;
+    tcp_close_now(tcp, -ETIMEDOUT, now_ns);
+}
+
+static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->timers.retransmit = TIME_NEVER;
+    if (tcp->txq.count == 0)
+        return;
+    if (peer_vanished(tcp, now_ns)) {
+        give_up(tcp, now_ns);
+        return;
+    }
+    count(&tcp->host->counters, COUNT_TCP_TIMEOUTS);
+    tcp->timeouts++;
+    tcp_recovery_on_timeout(tcp, now_ns);
+    rtt_back_off(&tcp->rtt);
+    tcp->alive_pending = true;
+    tcp_arm_retransmit(tcp, now_ns);
+    tcp->hooks->event(tcp, TCP_EVENT_TIMEOUT, now_ns);
+    tcp->hooks->wake(tcp);
+}
+
+static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->timers.probe = TIME_NEVER;
+    struct tx_record *last = txq_newest(&tcp->txq);
+    if (!last || last->lost || last->sacked)
+        return;
+    count(&tcp->host->counters, COUNT_TCP_PROBES);
+    tcp->recovery.probe_end = tcp->snd_nxt;
+    /* RFC 8985 7.3: the last segment again. Only its last wire segment, when it was a super-segment. */
+    if (last->len > tcp->segment_bytes &&
+        txq_split(&tcp->txq, tcp->txq.count - 1, last->ssn + last->len - tcp->segment_bytes) == 0)
+        last = txq_newest(&tcp->txq);
+    txq_mark_lost(&tcp->txq, last);
+    tcp_arm_retransmit(tcp, now_ns);
+    tcp->alive_pending = true;
+    tcp->hooks->event(tcp, TCP_EVENT_SILENT, now_ns);
+    tcp->hooks->wake(tcp);
+}
+
+/* RFC 9293 3.8.6.1: the window stays shut; ask again, backing off, for as long as the peer answers. */
+static void on_persist(struct tcp *tcp, uint64_t now_ns)
+{
+    tcp->timers.persist = TIME_NEVER;
+    if (!tcp->hooks->blocked_by_window(tcp))
+        return;
+    if (peer_vanished(tcp, now_ns)) {
+        give_up(tcp, now_ns);
+        return;
+    }
+    tcp->window_probes++;
+    tcp_probe_now(tcp);
+    tcp_update_persist(tcp, now_ns);
+}
+
+/* RFC 9293 3.8.4: nothing is outstanding and nothing comes: is the peer still there? Not answering a question or two
+ * does not mean that it is gone. */
+static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
+{
+    const struct tcp_keepalive *k = &tcp->config.keepalive;
+    uint64_t silence_ns = now_ns - tcp->heard_ns;
+    if (tcp->txq.count || tcp->timers.persist != TIME_NEVER) { /* whose own timers ask, and find out */
+        tcp->keepalive_probes = 0;
+        tcp_arm_keepalive(tcp, k->idle_ns, now_ns);
+    } else if (silence_ns < k->idle_ns) {
+        tcp_arm_keepalive(tcp, k->idle_ns - silence_ns, now_ns);
+    } else if (tcp->keepalive_probes == k->tries) {
+        give_up(tcp, now_ns);
+    } else {
+        count(&tcp->host->counters, COUNT_TCP_KEEPALIVE_PROBES);
+        tcp->keepalive_probes++;
+        tcp_probe_now(tcp);
+        tcp_arm_keepalive(tcp, k->interval_ns, now_ns);
+    }
+}
+
+void tcp_run_timers(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_timers *t = &tcp->timers;
+    if (t->time_wait <= now_ns) {
+        tcp_close_now(tcp, 0, now_ns);
+        return;
+    }
+    if (t->delayed_ack <= now_ns) {
+        t->delayed_ack = TIME_NEVER;
+        tcp_ack_now(tcp);
+    }
+    if (t->reorder <= now_ns) {
+        t->reorder = TIME_NEVER;
+        tcp_detect_loss(tcp, now_ns);
+        tcp->hooks->wake(tcp);
+    }
+    if (t->probe <= now_ns)
+        on_probe_timeout(tcp, now_ns);
+    if (t->retransmit <= now_ns)
+        on_retransmit_timeout(tcp, now_ns);
+    if (t->persist <= now_ns)
+        on_persist(tcp, now_ns);
+    if (t->keepalive <= now_ns)
+        on_keepalive(tcp, now_ns);
+    tcp_timers_arm(tcp);
+}
