@@ -15,7 +15,7 @@ void close_with_reason(struct subflow *subflow, uint8_t reason, int error, uint6
 
 static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
 {
-    uint64_t patience_ns = GOOD_BYE_TIMEOUTS * subflow->tcp.rtt.rto_ns;
+    uint64_t patience_ns = GOOD_BYE_TIMEOUTS * rtt_rto(&subflow->tcp.rtt);
     deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, now_ns + patience_ns);
 }
 

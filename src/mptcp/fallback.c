@@ -16,10 +16,10 @@ static struct subflow *only_carrier(const struct conn *conn)
         struct subflow *subflow = subflow_at(it);
         if (!subflow->join)
             first = subflow;
-        else if (subflow->tcp.sent_bytes || subflow->tcp.recv_bytes)
+        else if (tcp_sent_bytes(&subflow->tcp) || tcp_recv_bytes(&subflow->tcp))
             return NULL;
     }
-    bool all = first && conn->data_tx.reinjected_bytes == 0 && first->tcp.sent_bytes == conn->data_tx.sent_bytes;
+    bool all = first && conn->data_tx.reinjected_bytes == 0 && tcp_sent_bytes(&first->tcp) == conn->data_tx.sent_bytes;
     all = all && (conn->data_tx.fin_sent || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
     return all && !conn->fallback.scattered && !conn->fallback.multipath ? first : NULL;
 }

@@ -29,7 +29,7 @@
 
 static uint64_t timeouts_of(const struct subflow *subflow, unsigned count)
 {
-    return HW_MIN(count * subflow->tcp.rtt.rto_ns, PATH_TERM_MAX_NS * count / TERM_TIMEOUTS);
+    return HW_MIN(count * rtt_rto(&subflow->tcp.rtt), PATH_TERM_MAX_NS * count / TERM_TIMEOUTS);
 }
 
 /* A suspicion has one timeout less: the questions before it took their time. */
@@ -152,7 +152,7 @@ static uint64_t slowest_timeout(const struct conn *conn)
     uint64_t timeout = 0;
     EACH_SUBFLOW (it, conn)
         if (is_alive(subflow_at(it)))
-            timeout = HW_MAX(timeout, subflow_at(it)->tcp.rtt.rto_ns);
+            timeout = HW_MAX(timeout, rtt_rto(&subflow_at(it)->tcp.rtt));
     return timeout ? timeout : RTO_INITIAL_NS;
 }
 

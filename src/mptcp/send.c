@@ -160,7 +160,7 @@ void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     send_end(conn, now_ns);
     /* Lost data first, then new data, which carries the acknowledgements; bare ones last. */
     EACH_SUBFLOW (it, conn)
-        if (subflow_at(it)->tcp.txq.lost_bytes)
+        if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
             tcp_output(&subflow_at(it)->tcp, batch, now_ns);
     while (!tx_batch_full(batch) && conn->identity.established)
         if (!send_reinjection(conn, batch, now_ns) && !send_new(conn, batch, now_ns))
@@ -175,8 +175,9 @@ void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 /* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
 bool send_holds(const struct subflow *subflow, dsn64 at)
 {
-    for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
-        const struct tx_note *note = &txq_at(&subflow->tcp.txq, i)->note;
+    const struct txq *q = tcp_txq(&subflow->tcp);
+    for (uint32_t i = 0; i < q->count; i++) {
+        const struct tx_note *note = &txq_at(q, i)->note;
         if (note->mapped && at.v - note->dsn < note->len)
             return true;
     }
@@ -198,8 +199,9 @@ void send_reinject(struct subflow *subflow)
     uint64_t una = conn->data_tx.sendq.una.v - conn->identity.local_idsn.v;
     if (conn->fallback.mode != CONN_MPTCP)
         return;
-    for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
-        const struct tx_record *record = txq_at(&subflow->tcp.txq, i);
+    const struct txq *q = tcp_txq(&subflow->tcp);
+    for (uint32_t i = 0; i < q->count; i++) {
+        const struct tx_record *record = txq_at(q, i);
         struct range range = record_range(conn, record);
         /* RFC 8684 3.3.2: a SACK says nothing of the data level. A peer may hand bytes up in the order of the subflow
          * only (Linux does), and half a mapping is of no use under a checksum: behind a hole they are lost with the
@@ -214,8 +216,9 @@ void send_reinject(struct subflow *subflow)
 void send_forget_reinjection(struct subflow *subflow)
 {
     struct conn *conn = subflow->conn;
-    for (uint32_t i = 0; i < subflow->tcp.txq.count; i++) {
-        struct range range = record_range(conn, txq_at(&subflow->tcp.txq, i));
+    const struct txq *q = tcp_txq(&subflow->tcp);
+    for (uint32_t i = 0; i < q->count; i++) {
+        struct range range = record_range(conn, txq_at(q, i));
         if (range.end > range.start)
             (void)iset_remove(&conn->data_tx.reinject, range.start, range.end);
     }
@@ -231,7 +234,7 @@ bool send_blocked_by_window(const struct conn *conn)
         return false;
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
-        if (subflow->tcp.txq.count && !subflow->stale && send_usable(subflow))
+        if (tcp_txq(&subflow->tcp)->count && !subflow->stale && send_usable(subflow))
             return false;
     }
     return true;

@@ -43,8 +43,8 @@ bool hawser_subflow_info(const struct hawser_conn *handle, size_t i, struct haws
             .srtt_ns = tcp->rtt.srtt_ns,
             .rttvar_ns = tcp->rtt.rttvar_ns,
             .min_rtt_ns = tcp->rtt.min_ns,
-            .sent_bytes = tcp->sent_bytes,
-            .recv_bytes = tcp->recv_bytes,
+            .sent_bytes = tcp_sent_bytes(tcp),
+            .recv_bytes = tcp_recv_bytes(tcp),
             .retransmitted_bytes = tcp->retransmitted_bytes,
             .timeouts = tcp->timeouts,
         };

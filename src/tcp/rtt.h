@@ -28,6 +28,9 @@ void rtt_sample(struct rtt *r, uint64_t sample_ns, uint64_t now_ns);
 /* RFC 6298 5.5: doubles the timeout. */
 void rtt_back_off(struct rtt *r);
 
+/* The timeout without back-off. */
+static inline uint64_t rtt_rto(const struct rtt *r) { return r->rto_ns; }
+
 /* The timeout in force: RTO times 2^backoff, at most RTO_MAX_NS. */
 uint64_t rtt_timeout(const struct rtt *r);
 

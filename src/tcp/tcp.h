@@ -292,6 +292,13 @@ void tcp_probe_now(struct tcp *tcp);
  * from us since. False without timestamps. */
 bool tcp_echoes_since(const struct tcp *tcp, const struct tcp_segment *segment, uint64_t since_ns);
 
+/* What is outstanding, record by record, for the layer above to read. */
+static inline const struct txq *tcp_txq(const struct tcp *tcp) { return &tcp->txq; }
+
+/* Payload bytes sent once or more, and received once; of those that arrived the ones for which there was room. */
+static inline uint64_t tcp_sent_bytes(const struct tcp *tcp) { return tcp->sent_bytes; }
+static inline uint64_t tcp_recv_bytes(const struct tcp *tcp) { return tcp->recv_bytes; }
+
 /* Bytes sent and neither acknowledged, sacked nor deemed lost. */
 static inline uint32_t tcp_in_flight(const struct tcp *tcp)
 {
