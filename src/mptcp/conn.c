@@ -5,49 +5,9 @@
 
 #include "base/check.h"
 
-static void on_signal_timer(struct deadline *timer, uint64_t now_ns)
-{
-    struct conn *conn = HW_CONTAINER(timer, struct conn, signal_timer);
-    bool fin_waits = conn->data_tx.fin_sent && !conn->data_tx.fin_acked;
-    if (fin_waits && !progress_asked(conn, now_ns))
-        return;
-    conn->data_tx.fin_tries += fin_waits;
-    EACH_SUBFLOW (it, conn) {
-        struct tcp *tcp = &subflow_at(it)->tcp;
-        bool open = tcp_may_send(tcp) || tcp->state > TCPS_ESTABLISHED;
-        if (open && (fin_waits || signal_allowed(subflow_at(it))))
-            tcp_signal_now(tcp);
-        if (fin_waits &&
-            conn->identity
-                .confirmed) /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
-            tcp_probe_now(tcp);
-    }
-    conn->paths.announce_now = true;
-    signal_arm(conn, now_ns);
-}
-
-#define LINGER_NS (60 * NS_PER_S)
-
-void conn_linger(struct conn *conn, uint64_t now_ns)
-{
-    conn->endings.linger_acked = conn->data_tx.acked_bytes;
-    deadline_set(&conn->host->tcp.timers, &conn->endings.linger_timer, now_ns + LINGER_NS);
-}
-
-static void on_linger_timer(struct deadline *timer, uint64_t now_ns)
-{
-    struct conn *conn = HW_CONTAINER(timer, struct conn, endings.linger_timer);
-    if (!conn->endings.detached && !close_stranded(conn))
-        return;
-    if (conn->data_tx.acked_bytes != conn->endings.linger_acked || (conn->endings.detached && close_delivering(conn)))
-        conn_linger(conn, now_ns);
-    else if (!conn_closed(conn)) /* TIME-WAIT ends by itself */
-        conn_abort(conn, -ETIMEDOUT, now_ns);
-}
-
 void conn_detach(struct conn *conn)
 {
-    conn->endings.detached = conn->endings.linger_asked = true;
+    endings_detach(&conn->endings);
     list_remove(&conn->event_link);
     list_remove(&conn->starved_link);
     conn_wake(conn);
@@ -55,17 +15,15 @@ void conn_detach(struct conn *conn)
 
 void conn_ask_abort(struct conn *conn)
 {
-    conn->endings.abort_asked = true;
+    endings_ask_abort(&conn->endings);
     conn_wake(conn);
 }
 
 void conn_begin_asked(struct conn *conn, uint64_t now_ns)
 {
-    if (conn->endings.abort_asked)
+    const struct ending_facts facts = conn_ending_facts(conn);
+    if (endings_begin(&conn->endings, &facts, now_ns))
         conn_abort(conn, -ECONNABORTED, now_ns);
-    if (conn->endings.linger_asked)
-        conn_linger(conn, now_ns);
-    conn->endings.abort_asked = conn->endings.linger_asked = false;
 }
 
 /* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */
@@ -93,18 +51,13 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->starved_link);
     list_init(&conn->accept_link);
     list_push_back(&host->connections, &conn->link);
-    deadline_init(&conn->signal_timer, on_signal_timer);
-    deadline_init(&conn->data_tx.progress.timer, progress_on_timer);
-    deadline_init(&conn->endings.linger_timer, on_linger_timer);
+    list_init(&conn->touched_link);
+    deadline_init(&conn->timer, conn_on_timer);
+    conn->signal_due_ns = TIME_NEVER;
+    endings_init(&conn->endings);
     conn->fallback.mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
     conn_choose_key(conn);
-    dsn64 first = dsn_add(conn->identity.local_idsn, 1);
-    sendq_init(&conn->data_tx.sendq, &host->tcp.env, host->chunks, first, config->send_limit);
-    conn->data_tx.snd_nxt = conn->data_tx.snd_edge = conn->data_tx.progress.una = first;
-    carriers_init(&conn->data_tx.carriers, &host->tcp.env, first);
-    uint32_t ranges = HW_MAX(config->send_limit / BYTES_PER_GAP, REINJECT_RANGES_MIN);
-    iset_init(&conn->data_tx.reinject, &host->tcp.env, ranges);
-    iset_init(&conn->data_tx.repeated, &host->tcp.env, ranges);
+    data_tx_init(&conn->data_tx, &host->tcp.env, host->chunks, conn->identity.local_idsn, config->send_limit);
     reassembly_init(&conn->data_rx.reassembly, &host->tcp.env, &host->nodes, dsn_at(1));
     conn->data_rx.reassembly.node_limit = HW_MAX(conn->data_rx.recv_limit / BYTES_PER_PIECE, PIECES_MIN);
     conn->data_rx.reassembly.gap_limit = HW_MAX(conn->data_rx.recv_limit / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN);
@@ -117,7 +70,6 @@ static void drop_subflow(struct subflow *subflow)
     struct mp_host *host = conn->host;
     if (subflow->bound)
         host->ops->subflow_unbind(host, subflow);
-    deadline_set(&host->tcp.timers, &subflow->timer, TIME_NEVER);
     place_release(&subflow->rx_mapping.assembly);
     holdq_destroy(&subflow->rx_mapping.held);
     rxmap_destroy(&subflow->rx_mapping.maps);
@@ -135,17 +87,13 @@ void conn_free(struct conn *conn)
         drop_subflow(subflow_at(it));
     if (conn->token_added)
         host->ops->token_remove(host, conn);
-    deadline_set(&host->tcp.timers, &conn->signal_timer, TIME_NEVER);
-    deadline_set(&host->tcp.timers, &conn->data_tx.progress.timer, TIME_NEVER);
-    deadline_set(&host->tcp.timers, &conn->endings.linger_timer, TIME_NEVER);
-    sendq_destroy(&conn->data_tx.sendq);
+    deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
+    data_tx_destroy(&conn->data_tx);
     reassembly_destroy(&conn->data_rx.reassembly);
     packer_release(&conn->data_rx.packed);
-    iset_destroy(&conn->data_tx.reinject);
-    iset_destroy(&conn->data_tx.repeated);
-    carriers_destroy(&conn->data_tx.carriers);
     list_remove(&conn->link);
     list_remove(&conn->ready_link);
+    list_remove(&conn->touched_link);
     list_remove(&conn->event_link);
     list_remove(&conn->disorder_link);
     list_remove(&conn->starved_link);
@@ -162,15 +110,6 @@ bool conn_reap(struct conn *conn)
         return false;
     conn_free(conn);
     return true;
-}
-
-static void on_subflow_timer(struct deadline *timer, uint64_t now_ns)
-{
-    struct subflow *subflow = HW_CONTAINER(timer, struct subflow, timer);
-    if (subflow->stage == SUBFLOW_LEAVING)
-        close_on_subflow_timer(subflow, now_ns);
-    else
-        subflow_insist(subflow, now_ns);
 }
 
 static uint8_t free_slot(const struct conn *conn)
@@ -198,7 +137,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     subflow->conn = conn;
     subflow->slot = free_slot(conn);
     list_init(&subflow->link);
-    deadline_init(&subflow->timer, on_subflow_timer);
+    subflow->due_ns = TIME_NEVER;
     rxmap_init(&subflow->rx_mapping.maps, &host->tcp.env);
     holdq_init(&subflow->rx_mapping.held, &host->holds);
     struct tcp_config config = {
@@ -237,6 +176,12 @@ void conn_wake(struct conn *conn)
 {
     if (list_empty(&conn->ready_link))
         list_push_back(&conn->host->ready, &conn->ready_link);
+}
+
+void conn_touch(struct conn *conn)
+{
+    if (list_empty(&conn->touched_link))
+        list_push_back(&conn->host->touched, &conn->touched_link);
 }
 
 void conn_event(struct conn *conn)
@@ -292,16 +237,16 @@ bool conn_at_end(const struct conn *conn)
 
 void conn_shutdown(struct conn *conn)
 {
-    if (conn->data_tx.fin_wanted)
+    if (conn->data_tx.fin != DATA_FIN_NONE)
         return;
-    conn->data_tx.fin_wanted = true;
+    conn->data_tx.fin = DATA_FIN_WANTED;
     conn_wake(conn);
 }
 
 void conn_fail(struct conn *conn, int error)
 {
-    if (conn->endings.error == 0 && !(conn->data_tx.fin_acked && conn->data_rx.peer_fin_taken)) {
-        count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, close_unfinished(conn));
+    if (conn->endings.error == 0 && !(conn->data_tx.fin == DATA_FIN_ACKED && conn->data_rx.peer_fin_taken)) {
+        count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, conn_unfinished(conn));
         conn->endings.error = error;
     }
     conn_event(conn);
@@ -331,7 +276,8 @@ bool conn_closed(const struct conn *conn)
 static bool hook_blocked(struct tcp *tcp)
 {
     const struct conn *conn = subflow_of(tcp)->conn;
-    return send_blocked_by_window(conn);
+    const struct tx_paths paths = conn_tx_paths(conn);
+    return conn->identity.established && data_tx_blocked(&conn->data_tx, &paths);
 }
 
 static uint32_t hook_window(struct tcp *tcp, uint32_t most)

@@ -1,13 +1,25 @@
-/* The stream on its way out: what the program queued, what was sent, and what the peer acknowledges (RFC 8684 3.3). */
+/*
+ * The stream on its way out: what the program queued, what was handed to subflows, and what the peer acknowledged at
+ * the data level (RFC 8684 3.3). It knows neither connection nor subflows: of these it keeps the number of who carried
+ * what (data_tx.c), and its timer hears of them in a summary (data_tx_timer.c).
+ */
 #ifndef HW_MPTCP_DATA_TX_H
 #define HW_MPTCP_DATA_TX_H
 
-#include "base/deadline.h"
 #include "base/iset.h"
+#include "base/units.h"
 #include "mptcp/carriers.h"
 #include "mptcp/sendq.h"
 
 #define REINJECT_RANGES_MIN 256u
+
+/* The end of the stream (RFC 8684 3.3.3). */
+enum data_fin {
+    DATA_FIN_NONE,
+    DATA_FIN_WANTED, /* the program has no more */
+    DATA_FIN_SENT,
+    DATA_FIN_ACKED,
+};
 
 /* What the data level waits for. */
 enum awaited {
@@ -16,13 +28,15 @@ enum awaited {
     AWAITS_DATA_ACK,
 };
 
-/* How the data level gets on (progress.c). */
+/* How it gets on: questions to the peer, and bytes sent again, while no DATA_ACK comes. */
 struct progress {
-    struct deadline timer;
-    enum awaited armed; /* for that the timer fires early enough */
+    uint64_t due_ns;    /* when data_tx_on_timer() is to be called; TIME_NEVER: nothing is awaited */
+    enum awaited armed; /* for that `due_ns` is early enough */
     dsn64 una;          /* the oldest missing byte, and since when: as last looked */
     uint64_t una_since_ns;
     uint64_t asked_since_ns; /* the first question, or repetition, that the peer did not answer by progress; 0: none */
+    bool asked_open;         /* its window was open then */
+    uint64_t spent_ns;       /* on such questions before, which it answered by a shut window only */
     uint32_t questions;      /* since then */
     uint8_t answers;         /* bare acknowledgements that tell that the peer heard it, up to 255 */
     bool answers_with_options;
@@ -32,15 +46,105 @@ struct progress {
 
 struct data_tx {
     struct sendq sendq;
+    dsn64 idsn;           /* the first byte has the next number */
     dsn64 snd_nxt;        /* next byte never sent */
     dsn64 snd_edge;       /* right edge of the peer's window */
-    struct iset reinject; /* offsets from local_idsn of bytes to be sent again elsewhere */
+    bool window_shut;     /* as its last DATA_ACK says */
+    struct iset reinject; /* offsets from idsn of bytes to be sent again elsewhere */
     struct iset repeated; /* likewise, of those that were */
     struct carriers carriers;
     struct progress progress;
-    bool fin_wanted, fin_sent, fin_acked;
+    enum data_fin fin;
     uint8_t fin_tries; /* how often the DATA_FIN was repeated since data was last acknowledged */
     uint64_t sent_bytes, acked_bytes, reinjected_bytes;
 };
+
+/* An empty stream. Chunks come from `chunks`; at most `limit` bytes are held. */
+void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct hawser_buf_pool *chunks, dsn64 idsn,
+                  uint32_t limit);
+void data_tx_destroy(struct data_tx *tx);
+
+/* ---- what the peer acknowledges ---- */
+
+struct tx_news {
+    enum {
+        TX_ACKED = 1 << 0,     /* data, for the first time */
+        TX_FINISHED = 1 << 1,  /* the DATA_FIN, for the first time */
+        TX_IMPOSSIBLE = 1 << 2 /* what was never sent: nothing was taken */
+    } what;
+    uint32_t merit; /* bit set of subflows that alone had carried some of it */
+};
+/* A DATA_ACK, and the window that came with it in bytes. */
+struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, uint64_t now_ns);
+/* The peer's window reaches at least up to `edge`. */
+static inline void data_tx_widen(struct data_tx *tx, dsn64 edge) { tx->snd_edge = dsn_max(tx->snd_edge, edge); }
+
+static inline bool data_tx_fin_sent(const struct data_tx *tx) { return tx->fin >= DATA_FIN_SENT; }
+/* Is a DATA_FIN on its way? */
+static inline bool data_tx_fin_waits(const struct data_tx *tx) { return tx->fin == DATA_FIN_SENT; }
+/* Is data? */
+static inline bool data_tx_outstanding(const struct data_tx *tx) { return dsn_lt(tx->sendq.una, tx->snd_nxt); }
+static inline bool data_tx_all_acked(const struct data_tx *tx) { return dsn_eq(tx->sendq.una, tx->sendq.end); }
+static inline uint64_t data_tx_offset(const struct data_tx *tx, dsn64 at) { return at.v - tx->idsn.v; }
+
+/* ---- what is to be sent ---- */
+
+/* Bytes that were never sent, and how many of them the peer's window admits. */
+static inline uint32_t data_tx_unsent(const struct data_tx *tx)
+{
+    return (uint32_t)dsn_diff(tx->sendq.end, tx->snd_nxt);
+}
+uint32_t data_tx_window_left(const struct data_tx *tx);
+/* `len` of them left on subflow `slot`. */
+void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_ns);
+/* Everything is sent and the program has no more. */
+bool data_tx_may_finish(const struct data_tx *tx);
+
+/* The first run of bytes to be sent again elsewhere, as numbers; empty when there is none. */
+struct range data_tx_lost(const struct data_tx *tx);
+/* The first `len` of it left. True when the oldest missing byte is among them. */
+bool data_tx_resent(struct data_tx *tx, uint32_t len);
+/* Bytes [from, from + len) are to be sent again elsewhere, as far as they are missing / are not, after all. */
+void data_tx_reinject(struct data_tx *tx, dsn64 from, uint32_t len);
+void data_tx_forget_reinjection(struct data_tx *tx, dsn64 from, uint32_t len);
+/* The oldest missing bytes are, up to `bytes`; and twice as many when the answer asks for just the next ones. */
+void data_tx_send_again(struct data_tx *tx, uint64_t bytes);
+
+/* ---- the timer (data_tx_timer.c) ---- */
+
+/* The subflows, as far as the timer is concerned. Of those that answer: */
+struct tx_paths {
+    uint64_t rto_ns;     /* the longest retransmission timeout before it is backed off; 0: none answers */
+    uint64_t timeout_ns; /* with back-off, of those that may carry data; 0: none may */
+    uint64_t srtt_ns;    /* their longest smoothed round trip */
+    bool busy;           /* on one of these something is outstanding */
+    bool opening;        /* a join is under way, on which options may pass */
+    bool committed;      /* the peer cannot take bytes that are sent again for new ones */
+};
+
+/* Something waits and nothing is under way on a path that works: no acknowledgement will come by itself to let it go.
+ */
+bool data_tx_blocked(const struct data_tx *tx, const struct tx_paths *paths);
+
+/* After anything that may have moved the DATA_ACK, or when data is outstanding again: sets progress.due_ns. */
+void data_tx_arm(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns);
+/* It may now have to be earlier: the next data_tx_arm() looks again. */
+static inline void data_tx_rearm(struct data_tx *tx) { tx->progress.armed = AWAITS_NOTHING; }
+void data_tx_disarm(struct data_tx *tx);
+
+/* A bare acknowledgement came, with an option of MPTCP or without, whose sender has heard the first question. */
+void data_tx_note_answer(struct data_tx *tx, bool with_options);
+
+enum tx_due {
+    TX_WAIT,
+    TX_ASK,     /* the peer, for a DATA_ACK */
+    TX_AGAIN,   /* bytes were queued to be sent again, and those who delivered them come under suspicion */
+    TX_USELESS, /* subflows that answer give no DATA_ACK: options do not pass */
+    TX_TIMEOUT, /* nobody is there */
+};
+/* The timer went off. `under_way`: the oldest missing byte is outstanding on a subflow that nothing speaks against. */
+enum tx_due data_tx_on_timer(struct data_tx *tx, const struct tx_paths *paths, bool under_way, uint64_t now_ns);
+/* A DATA_FIN is about to be sent once more: TX_ASK, TX_USELESS or TX_TIMEOUT. */
+enum tx_due data_tx_repeat_fin(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns);
 
 #endif

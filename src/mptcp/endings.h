@@ -1,20 +1,54 @@
-/* How a connection ends: what the program asked for, errors, and how long it waits for what may never come. */
+/* How a connection ends: what the program asked for, the error it learns, and how long it waits for what may never
+ * come. It knows neither connection nor subflows: it is told how these stand. */
 #ifndef HW_MPTCP_ENDINGS_H
 #define HW_MPTCP_ENDINGS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/deadline.h"
+#include "base/units.h"
+
+/* By calls that bring no time: begun at the next output. */
+enum asked {
+    ASKED_NOTHING,
+    ASKED_LINGER,
+    ASKED_ABORT,
+};
 
 struct endings {
-    int error;
-    bool detached;                  /* the application gave up its handle */
-    bool abort_asked, linger_asked; /* by calls that bring no time: begun at the next output */
-    bool aborted;                   /* reset by us: RSTs carry MP_FASTCLOSE */
-    bool farewell;                  /* the peer acknowledged a subflow's FIN, and so knows that all is over */
-    struct deadline linger_timer;   /* runs once the application, or every subflow of the peer's, has let go */
-    uint64_t linger_acked;          /* acked_bytes when it was set */
+    int error;             /* negative errno once it failed */
+    enum asked asked;      /* by the program */
+    bool detached;         /* the program gave up its handle */
+    bool aborted;          /* reset by us: RSTs carry MP_FASTCLOSE */
+    bool farewell;         /* the peer acknowledged a subflow's FIN, and so knows that all is over */
+    uint64_t due_ns;       /* when endings_on_timer() is to be called, or TIME_NEVER */
+    uint64_t linger_acked; /* acknowledged bytes when that was set */
 };
+
+/* How the connection stands. */
+struct ending_facts {
+    uint64_t acked_bytes; /* at the data level, in all */
+    bool delivering;      /* some of the stream, or its end, is not acknowledged yet */
+    bool stranded;        /* no subflow can bring more data, but the peer's end did not come */
+    bool closed;          /* every subflow is closed, or in TIME-WAIT */
+};
+
+void endings_init(struct endings *e);
+
+/* The program gave up its handle: what is queued is still delivered, and a peer that has all of it and does not finish
+ * is waited for a minute, which begins with endings_begin(). */
+void endings_detach(struct endings *e);
+void endings_ask_abort(struct endings *e);
+/* Takes what was asked; true: the connection is to be aborted now. */
+bool endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
+
+/* Does only the stack care for what is not delivered yet? */
+bool endings_unattended(const struct endings *e, bool delivering);
+
+/* Subflows came or went: a connection that nobody can end in order is not kept for ever, as a new subflow may come (RFC
+ * 8684 3.3.3). */
+void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
+/* The time is over. True: the connection is to be aborted with -ETIMEDOUT. */
+bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 
 #endif

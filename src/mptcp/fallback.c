@@ -20,7 +20,8 @@ static struct subflow *only_carrier(const struct conn *conn)
             return NULL;
     }
     bool all = first && conn->data_tx.reinjected_bytes == 0 && tcp_sent_bytes(&first->tcp) == conn->data_tx.sent_bytes;
-    all = all && (conn->data_tx.fin_sent || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
+    all = all && (data_tx_fin_sent(&conn->data_tx) ||
+                  !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
     return all && !conn->fallback.scattered && !conn->fallback.multipath ? first : NULL;
 }
 
@@ -38,9 +39,9 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
     }
     conn->fallback.mode = CONN_PLAIN;
     iset_clear(&conn->data_tx.reinject); /* the one subflow's own retransmission is all there is now */
-    deadline_set(&conn->host->tcp.timers, &conn->data_tx.progress.timer, TIME_NEVER);
-    deadline_set(&conn->host->tcp.timers, &conn->signal_timer, TIME_NEVER);
-    deadline_set(&conn->host->tcp.timers, &first->timer, TIME_NEVER);
+    data_tx_disarm(&conn->data_tx);
+    conn->signal_due_ns = first->due_ns = TIME_NEVER;
+    conn_touch(conn);
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it) != first)
             tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
@@ -51,7 +52,7 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
         close_subflow_event(first, TCP_EVENT_FIN, now_ns); /* and one that came before */
     if (conn->fallback.infinite_tells)
         tcp_signal_now(&first->tcp);
-    if (conn->data_tx.fin_sent)
+    if (data_tx_fin_sent(&conn->data_tx))
         tcp_shutdown(&first->tcp, now_ns);
 }
 
@@ -60,7 +61,7 @@ void fallback_or_reset(struct subflow *subflow, enum counter cause, uint64_t now
     if (fallback_possible(subflow->conn) && !subflow->join)
         conn_fall_back(subflow->conn, now_ns);
     else
-        place_give_up(subflow, cause, now_ns);
+        conn_give_up_subflow(subflow, cause, now_ns);
 }
 
 /* RFC 8684 3.7: data without options before any DSS came, or the acknowledgement of data without a DATA_ACK before any

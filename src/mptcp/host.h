@@ -59,6 +59,7 @@ struct mp_host {
     struct local_address addresses[HOST_ADDRESSES_MAX];
     uint8_t address_count;
     struct list connections; /* all of them */
+    struct list touched;     /* connections for conn_settle() */
     struct list ready;       /* connections with something to send */
     struct list disordered;  /* connections that hold data behind a gap in their streams */
     struct list events;      /* connections whose readiness may have changed */

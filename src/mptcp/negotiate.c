@@ -106,7 +106,7 @@ static bool server_third_packet(struct subflow *subflow, const struct mptcp_opti
 int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join)
 {
     struct conn *conn = subflow->conn;
-    bool over = conn->endings.error || (conn->data_tx.fin_acked && conn->data_rx.peer_fin_taken);
+    bool over = conn->endings.error || (conn->data_tx.fin == DATA_FIN_ACKED && conn->data_rx.peer_fin_taken);
     if (conn->fallback.mode != CONN_MPTCP || !conn->identity.established || over)
         return -EACCES;
     subflow->join = subflow->passive = true;
@@ -125,7 +125,7 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
     const struct conn *conn = subflow->conn;
     uint8_t expected[MPTCP_HMAC_LEN];
     if (!mptcp_has(mp, MPTCP_JOIN) || mp->join.shape != MP_JOIN_SYNACK) {
-        close_with_reason(subflow, MP_RST_MPTCP, -EACCES, now_ns);
+        conn_reset_subflow(subflow, MP_RST_MPTCP, -EACCES, now_ns);
         return false;
     }
     subflow->join_proof.remote_nonce = mp->join.nonce;
@@ -137,7 +137,7 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
     put64(got, mp->join.hmac64);
     if (!secret_equal(got, expected, sizeof got)) {
         count(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC);
-        close_with_reason(subflow, MP_RST_MPTCP, -EACCES, now_ns);
+        conn_reset_subflow(subflow, MP_RST_MPTCP, -EACCES, now_ns);
         return false;
     }
     subflow->conn->fallback.multipath = true;
@@ -154,7 +154,7 @@ static bool join_third_packet(struct subflow *subflow, const struct mptcp_option
                     subflow->join_proof.local_nonce, expected);
     if (!secret_equal(mp->join.hmac, expected, sizeof expected)) {
         count(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC);
-        close_with_reason(subflow, MP_RST_PROHIBITED, -EACCES, now_ns);
+        conn_reset_subflow(subflow, MP_RST_PROHIBITED, -EACCES, now_ns);
         return false;
     }
     subflow->stage = SUBFLOW_JOINED;
@@ -183,7 +183,7 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
     if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
         subflow->stage = SUBFLOW_JOINED;
         subflow->conn->fallback.peer_committed = true;
-        deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, TIME_NEVER);
+        subflow->due_ns = TIME_NEVER;
         count(&subflow->conn->host->tcp.counters, COUNT_MPTCP_JOINS_OUT);
     }
     return true;
@@ -198,7 +198,8 @@ void subflow_insist(struct subflow *subflow, uint64_t now_ns)
     }
     tcp_signal_now(&subflow->tcp);
     uint64_t wait = rtt_timeout(&subflow->tcp.rtt) << HW_MIN(subflow->join_proof.tries, (uint8_t)8);
-    deadline_set(&subflow->conn->host->tcp.timers, &subflow->timer, now_ns + wait / 2);
+    subflow->due_ns = now_ns + wait / 2;
+    conn_touch(subflow->conn);
 }
 
 static void write_capable(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
@@ -273,6 +274,6 @@ void negotiate_write(struct subflow *subflow, const struct tx_record *record, ui
     bool first_data = record && record->note.mapped && record->note.ssn == SSN_ORIGIN + 1 &&
                       record->note.dsn == dsn_add(conn->identity.local_idsn, 1).v;
     if (!syn && !conn->identity.server && conn->fallback.mode == CONN_MPTCP && !conn->identity.confirmed &&
-        (first_data || (!record && !(conn->data_tx.fin_sent && conn->identity.key_said))))
+        (first_data || (!record && !(data_tx_fin_sent(&conn->data_tx) && conn->identity.key_said))))
         write_capable(subflow, record, flags, mp);
 }

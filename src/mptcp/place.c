@@ -115,14 +115,6 @@ bool place_shed(struct mp_host *host)
     return false;
 }
 
-/* What a middlebox did to this subflow cannot be mended here. The bytes are acknowledged on the subflow already, so it
- * must go, or its peer would wait for ever; other subflows carry them again (RFC 8684 3.7). */
-void place_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns)
-{
-    count(&subflow->conn->host->tcp.counters, cause);
-    close_with_reason(subflow, MP_RST_MIDDLEBOX, -EPROTO, now_ns);
-}
-
 /* Payload without its mapping: nobody knows where it belongs, nor when that will be known. False when there is no room;
  * for more of it than comes by accident the subflow is given up. */
 static bool hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice bytes, uint64_t now_ns)
@@ -135,7 +127,7 @@ static bool hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slice by
     bool others_wait_for_checksums = subflow->conn->identity.checksums;
     if (others_wait_for_checksums || subflow->rx_mapping.held.count < UNMAPPED_MAX)
         return holdq_add(&subflow->rx_mapping.held, ssn, bytes) == 0;
-    place_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
+    conn_give_up_subflow(subflow, COUNT_DROP_UNMAPPED, now_ns);
     return true;
 }
 
@@ -154,7 +146,7 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
         return false;
     }
     subflow->failed = true;
-    place_give_up(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
+    conn_give_up_subflow(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
     return false;
 }
 
@@ -164,7 +156,7 @@ static void missed(struct subflow *subflow, uint64_t now_ns)
 {
     subflow->conn->fallback.scattered = true;
     if (!may_shed(subflow->conn)) /* nobody sends it again */
-        place_give_up(subflow, COUNT_DROP_NO_MEMORY, now_ns);
+        conn_give_up_subflow(subflow, COUNT_DROP_NO_MEMORY, now_ns);
 }
 
 /* Everything held that `map` covers goes up; under a checksum only when all of it is there and right. */
@@ -238,7 +230,6 @@ static bool gather(struct subflow *subflow, const struct mapping *map, uint64_t 
         a->at = a->used;
         a->used += map->len;
         a->begun_ns = a->touched_ns = now_ns;
-        progress_rearm(subflow->conn);
     }
     uint64_t offset = ssn - map->ssn;
     CHECK(offset + bytes->len <= a->len);

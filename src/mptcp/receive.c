@@ -34,36 +34,6 @@ uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most
     return window > 0 ? (uint32_t)window : 0;
 }
 
-void receive_data_ack(struct conn *conn, dsn64 ack, uint32_t window)
-{
-    dsn64 top = dsn_add(conn->data_tx.snd_nxt, conn->data_tx.fin_sent);
-    if (dsn_lt(top, ack)) {
-        count(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK);
-        return;
-    }
-    dsn64 edge = dsn_add(ack, window);
-    conn->data_tx.snd_edge = dsn_max(conn->data_tx.snd_edge, edge);
-    bool end_only =
-        conn->data_tx.fin_sent && dsn_eq(conn->data_tx.sendq.una, conn->data_tx.snd_nxt); /* needs no room */
-    /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so. */
-    if (window == 0 && !end_only)
-        conn->data_tx.progress.asked_since_ns = 0;
-    if (conn->data_tx.fin_sent && dsn_eq(ack, top) && !conn->data_tx.fin_acked) {
-        conn->data_tx.fin_acked = true;
-        progress_made(conn);
-    }
-    dsn64 data = dsn_min(ack, conn->data_tx.sendq.end);
-    if (dsn_le(data, conn->data_tx.sendq.una))
-        return;
-    conn->data_tx.fin_tries = 0;
-    conn->data_tx.acked_bytes += (uint64_t)dsn_diff(data, conn->data_tx.sendq.una);
-    sendq_ack(&conn->data_tx.sendq, data);
-    iset_remove_below(&conn->data_tx.reinject, data.v - conn->identity.local_idsn.v);
-    progress_data_acked(conn);
-    conn_event(conn);
-    conn_wake(conn);
-}
-
 /* False when there is no room for it: the segment must come again, for its bytes would be of no use without. */
 static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
@@ -71,7 +41,7 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
     conn->fallback.scattered |= map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN;
     if (map->has_checksum != conn->identity.checksums) { /* RFC 8684 3.3.1: it is not as negotiated */
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
-        close_with_reason(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
+        conn_reset_subflow(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
         return false;
     }
     enum rxmap_result result = rxmap_add(&subflow->rx_mapping.maps, map, !conn->identity.checksums);
@@ -109,7 +79,7 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     if (dss->has_ack) {
         conn->fallback.answered |= segment->ack > SSN_ORIGIN + 1;
         dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->data_tx.sendq.una);
-        receive_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale);
+        conn_take_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale, now_ns);
     }
     if (!dss->has_map)
         return true;
@@ -185,22 +155,33 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
     }
 }
 
+/* A bare acknowledgement that tells that the peer heard what it was asked. */
+static void note_answer(struct subflow *subflow, const struct tcp_segment *segment)
+{
+    struct data_tx *tx = &subflow->conn->data_tx;
+    uint64_t asked_ns = tx->progress.asked_since_ns;
+    bool bare = segment->payload.len == 0 && !(segment->header.flags & (TCP_SYN | TCP_FIN | TCP_RST));
+    if (asked_ns && bare && tcp_echoes_since(&subflow->tcp, segment, asked_ns))
+        data_tx_note_answer(tx, segment->options->mp.present);
+}
+
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
     const struct mptcp_options *mp = &segment->options->mp;
+    conn_touch(conn);
     count_n(&conn->host->tcp.counters, COUNT_TCP_OPTION_MALFORMED, segment->options->malformed);
     if (!negotiate_segment(subflow, segment, now_ns))
         return false;
     if (mptcp_has(mp, MPTCP_FAIL) && !(segment->header.flags & (TCP_SYN | TCP_RST)))
         fallback_take_fail(subflow, now_ns);
     if (fallback_contradicted(subflow, segment)) /* better no stream than a wrong one */
-        place_give_up(subflow, COUNT_DROP_MAPPING, now_ns);
+        conn_give_up_subflow(subflow, COUNT_DROP_MAPPING, now_ns);
     if (conn->fallback.mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = conn->identity.confirmed, taken = true;
-    progress_note_answer(subflow, segment);
+    note_answer(subflow, segment);
     subflow->bare_acks |= segment->ack > tcp->snd_una && !mp->present;
     if (mptcp_has(mp, MPTCP_DSS))
         taken = take_dss(subflow, segment, now_ns);
@@ -214,20 +195,6 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     return tcp->state != TCPS_CLOSED && (taken || segment->payload.len == 0);
 }
 
-/* Once the application has closed, nobody reads what still arrives. It is thrown away while our own last bytes are
- * under way; after that the peer must learn that it speaks to nobody (RFC 1122 4.2.2.13). */
-static void readable(struct conn *conn, uint64_t now_ns)
-{
-    if (!conn->endings.detached || conn->listener) {
-        conn_event(conn);
-        return;
-    }
-    reassembly_consume(&conn->data_rx.reassembly, reassembly_readable(&conn->data_rx.reassembly));
-    conn_consumed(conn);
-    if (conn->data_tx.fin_sent && dsn_eq(conn->data_tx.sendq.una, conn->data_tx.sendq.end))
-        conn_abort(conn, -ECONNRESET, now_ns);
-}
-
 void receive_progress(struct tcp *tcp, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
@@ -235,7 +202,7 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
     if (conn->fallback.mode == CONN_PLAIN) { /* the subflow's acknowledgement is the connection's */
         uint64_t acked = HW_MIN(tcp->snd_una, tcp->snd_nxt - tcp->fin_sent) - SSN_ORIGIN;
         if (acked)
-            receive_data_ack(conn, dsn_add(conn->identity.local_idsn, acked), tcp->snd_wnd);
+            conn_take_data_ack(conn, dsn_add(conn->identity.local_idsn, acked), tcp->snd_wnd, now_ns);
     } else {
         rxmap_retire(&subflow->rx_mapping.maps, tcp->rx.next);
     }
@@ -246,9 +213,4 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
         tcp_ack_now(tcp);
         conn_event(conn);
     }
-    if (reassembly_readable(&conn->data_rx.reassembly))
-        readable(conn, now_ns);
-    progress_note_unmapped(subflow, now_ns);
-    progress_arm(conn, now_ns);
-    close_advance(conn, now_ns);
 }

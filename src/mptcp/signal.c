@@ -7,25 +7,6 @@
 /* Where another signal would be one too many: until then something else may have come between. */
 #define SIGNAL_SILENCE_NS (30 * NS_PER_S)
 #define SIGNAL_BACKOFF_MAX 5
-#define SIGNALS_IN_A_ROW_MAX 2
-
-/* RFC 8684 3: no more duplicate acknowledgements for the sake of options, lest a middlebox takes them for a loss. */
-bool signal_allowed(const struct subflow *subflow)
-{
-    return subflow->signals < SIGNALS_IN_A_ROW_MAX || subflow->signals_snd != subflow->tcp.snd_nxt ||
-           subflow->signals_rcv != subflow->tcp.rx.next;
-}
-
-static void count_signal(struct subflow *subflow)
-{
-    const struct tcp *tcp = &subflow->tcp;
-    if (subflow->signals_snd != tcp->snd_nxt || subflow->signals_rcv != tcp->rx.next)
-        subflow->signals = 0;
-    subflow->signals++;
-    subflow->signals_snd = tcp->snd_nxt;
-    subflow->signals_rcv = tcp->rx.next;
-}
-
 static void write_dss(const struct conn *conn, const struct tx_record *record, struct mptcp_options *mp)
 {
     struct mp_dss *dss = &mp->dss;
@@ -40,8 +21,7 @@ static void write_dss(const struct conn *conn, const struct tx_record *record, s
         dss->ssn = ssn_wire(record->note.ssn);
         dss->len = (uint16_t)record->note.len;
         dss->checksum = record->note.checksum;
-    } else if (!record && conn->data_tx.fin_sent &&
-               !conn->data_tx.fin_acked) { /* RFC 8684 3.3.3: a DATA_FIN alone maps nothing */
+    } else if (!record && data_tx_fin_waits(&conn->data_tx)) { /* RFC 8684 3.3.3: a DATA_FIN alone maps nothing */
         dss->has_map = dss->dsn_is_64 = dss->data_fin = true;
         dss->dsn = conn->data_tx.sendq.end.v;
         dss->ssn = 0;
@@ -110,7 +90,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
     }
     if (mp->present || flags & TCP_SYN || conn->fallback.mode != CONN_MPTCP)
         return;
-    if (!record && signal_allowed(subflow)) {
+    if (!record && subflow_may_signal(subflow)) {
         write_add_addr(conn, mp);
         write_remove_addr(conn, mp);
     }
@@ -132,11 +112,11 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
         return;
     }
     if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR))
-        count_signal(subflow_of(tcp));
+        subflow_count_signal(subflow_of(tcp));
     if (mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR) && --conn->paths.removed_tells == 0)
         conn->paths.removed.count = 0;
     conn->identity.key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
-    if (conn->identity.key_said && conn->data_tx.fin_sent) /* it took the place of a DATA_FIN */
+    if (conn->identity.key_said && data_tx_fin_sent(&conn->data_tx)) /* it took the place of a DATA_FIN */
         tcp_signal_now(tcp);
     if (!mptcp_has(&sent->mp, MPTCP_ADD_ADDR))
         return;
@@ -156,16 +136,37 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 void signal_arm(struct conn *conn, uint64_t now_ns)
 {
     uint64_t wait = 0;
-    if (conn->data_tx.fin_sent && !conn->data_tx.fin_acked && conn->fallback.mode == CONN_MPTCP)
+    if (data_tx_fin_waits(&conn->data_tx) && conn->fallback.mode == CONN_MPTCP)
         wait = SIGNAL_REPEAT_NS << HW_MIN(conn->data_tx.fin_tries, SIGNAL_BACKOFF_MAX);
     if (paths_next_announcement(conn)) {
         uint64_t again = SIGNAL_SILENCE_NS;
         EACH_SUBFLOW (it, conn)
-            if (signal_allowed(subflow_at(it)))
+            if (subflow_may_signal(subflow_at(it)))
                 again = SIGNAL_REPEAT_NS;
         wait = wait ? HW_MIN(wait, again) : again;
     }
-    if (conn_closed(conn))
-        wait = 0;
-    deadline_set(&conn->host->tcp.timers, &conn->signal_timer, wait ? now_ns + wait : TIME_NEVER);
+    conn->signal_due_ns = wait && !conn_closed(conn) ? now_ns + wait : TIME_NEVER;
+    conn_touch(conn);
+}
+
+void signal_on_timer(struct conn *conn, uint64_t now_ns)
+{
+    const struct tx_paths paths = conn_tx_paths(conn);
+    bool fin_waits = data_tx_fin_waits(&conn->data_tx);
+    enum tx_due due = fin_waits ? data_tx_repeat_fin(&conn->data_tx, &paths, now_ns) : TX_ASK;
+    conn->signal_due_ns = TIME_NEVER;
+    if (due != TX_ASK) {
+        conn_obey(conn, due, now_ns);
+        return;
+    }
+    EACH_SUBFLOW (it, conn) {
+        struct tcp *tcp = &subflow_at(it)->tcp;
+        bool open = tcp_may_send(tcp) || tcp->state > TCPS_ESTABLISHED;
+        if (open && (fin_waits || subflow_may_signal(subflow_at(it))))
+            tcp_signal_now(tcp);
+        if (fin_waits && conn->identity.confirmed)
+            tcp_probe_now(tcp); /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
+    }
+    conn->paths.announce_now = true;
+    signal_arm(conn, now_ns);
 }

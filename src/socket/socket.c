@@ -150,7 +150,7 @@ ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
     struct conn *conn = inner(handle);
     if (conn->endings.error)
         return conn->endings.error;
-    if (conn->data_tx.fin_wanted)
+    if (conn->data_tx.fin != DATA_FIN_NONE)
         return -EPIPE;
     if (!conn->identity.established)
         return -ENOTCONN;
@@ -219,7 +219,7 @@ unsigned hawser_conn_ready(const struct hawser_conn *handle)
         ready |= HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE;
     if (reassembly_readable(&conn->data_rx.reassembly) || conn_at_end(conn))
         ready |= HAWSER_READABLE;
-    if (conn->identity.established && !conn->data_tx.fin_wanted && sendq_room(&conn->data_tx.sendq) &&
+    if (conn->identity.established && conn->data_tx.fin == DATA_FIN_NONE && sendq_room(&conn->data_tx.sendq) &&
         list_empty(&conn->starved_link))
         ready |= HAWSER_WRITABLE;
     if (conn_closed(conn) && (conn->identity.established || conn->endings.error))

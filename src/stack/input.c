@@ -238,4 +238,5 @@ void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawse
         struct arrival a = {.rx = &packets[i], .link = link};
         input_one(stack, &a, now_ns);
     }
+    conn_settle_touched(&stack->host, now_ns);
 }

@@ -64,8 +64,8 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         hash_destroy(&stack->tuples);
         return -ENOMEM;
     }
-    /* Three timers for each connection, two for each subflow, one of the stack: setting one must never fail. */
-    if (deadline_queue_reserve(&host->tcp.timers, 3 * connections + 2 * subflows + 1) < 0) {
+    /* One timer for each connection and each subflow, one of the stack: setting one must never fail. */
+    if (deadline_queue_reserve(&host->tcp.timers, connections + subflows + 1) < 0) {
         hash_destroy(&stack->tuples);
         hash_destroy(&stack->tokens);
         return -ENOMEM;
@@ -139,6 +139,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     host->no_mptcp = o.no_mptcp;
     host->checksum_required = o.checksum_required;
     list_init(&host->connections);
+    list_init(&host->touched);
     list_init(&host->ready);
     list_init(&host->disordered);
     list_init(&host->events);
@@ -243,6 +244,7 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
     host->addresses[host->address_count++] = local;
     LIST_EACH (it, &host->connections)
         paths_address_added(LIST_ENTRY(it, struct conn, link), &local, now_ns);
+    conn_settle_touched(host, now_ns);
     return 0;
 }
 
@@ -256,6 +258,7 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
         struct local_address local = host->addresses[i];
         LIST_EACH (it, &host->connections)
             paths_address_removed(LIST_ENTRY(it, struct conn, link), &local, now_ns);
+        conn_settle_touched(host, now_ns);
         host->address_count--;
         memmove(&host->addresses[i], &host->addresses[i + 1], (host->address_count - i) * sizeof local);
         return 0;
@@ -315,7 +318,6 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
             break;
         struct conn *conn = LIST_ENTRY(node, struct conn, ready_link);
         list_remove(node);
-        conn_begin_asked(conn, now_ns);
         conn_output(conn, &batch, now_ns);
         if (tx_batch_full(&batch)) {
             conn_wake(conn); /* there may be more: last in line for the next batch */
@@ -339,7 +341,9 @@ uint64_t hawser_stack_deadline(const struct hawser_stack *stack) { return deadli
 
 void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns)
 {
-    deadline_run(&stack->host.tcp.timers, stack_time(stack, now_ns));
+    now_ns = stack_time(stack, now_ns);
+    deadline_run(&stack->host.tcp.timers, now_ns);
+    conn_settle_touched(&stack->host, now_ns);
 }
 
 void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unfinished *out)
@@ -348,7 +352,7 @@ void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unf
     *out = (struct hawser_unfinished){.failed = host->tcp.counters.v[COUNT_MPTCP_UNDELIVERED]};
     LIST_EACH (it, &host->connections) {
         const struct conn *conn = LIST_ENTRY(it, struct conn, link);
-        if (!close_unfinished(conn))
+        if (!conn_unfinished(conn))
             continue;
         out->connections++;
         out->bytes += (uint64_t)dsn_diff(conn->data_tx.sendq.end, conn->data_tx.sendq.una);

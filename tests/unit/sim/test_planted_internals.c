@@ -104,7 +104,7 @@ static bool set_a_timer_in_the_past(struct plant *plant, struct packet *packet)
     (void)packet;
     struct conn *conn = conn_of(plant->host);
     if (conn && world_ms(plant) > 300)
-        deadline_set(&plant->host->stack->host.tcp.timers, &conn->signal_timer, plant->stage->world.now_ns);
+        deadline_set(&plant->host->stack->host.tcp.timers, &conn->timer, plant->stage->world.now_ns);
     return true;
 }
 
@@ -134,7 +134,8 @@ static void forget_timers(struct plant *plant)
     if (!conn)
         return;
     struct deadline_queue *timers = &plant->host->stack->host.tcp.timers;
-    deadline_set(timers, &conn->data_tx.progress.timer, TIME_NEVER);
+    conn->data_tx.progress.due_ns = TIME_NEVER;
+    deadline_set(timers, &conn->timer, TIME_NEVER);
     EACH_SUBFLOW (it, conn) {
         struct tcp *tcp = &subflow_at(it)->tcp;
         tcp->timers.retransmit = tcp->timers.probe = tcp->timers.reorder = TIME_NEVER;
@@ -159,8 +160,7 @@ static void suspect_a_path(struct plant *plant)
         return;
     subflow_at(first)->suspect_since_ns = 1;
     subflow_at(first)->bare_acks = true;
-    progress_rearm(conn);
-    progress_arm(conn, plant->stage->world.now_ns);
+    conn_settle(conn, plant->stage->world.now_ns);
 }
 
 static void hold_a_buffer(struct plant *plant)

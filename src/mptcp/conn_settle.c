@@ -1,0 +1,331 @@
+/* What the parts of a connection have to say to each other, and its timer. */
+#include <errno.h>
+
+#include "mptcp/conn.h"
+
+/* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
+#define GOOD_BYE_TIMEOUTS 2u
+
+/* ---- how it stands ---- */
+
+struct tx_paths conn_tx_paths(const struct conn *conn)
+{
+    struct tx_paths paths = {.committed = conn->fallback.peer_committed};
+    EACH_SUBFLOW (it, conn) {
+        const struct subflow *subflow = subflow_at(it);
+        const struct tcp *tcp = &subflow->tcp;
+        paths.opening |= subflow_opening(subflow);
+        paths.busy |= tcp_txq(tcp)->count && !subflow->stale && subflow_usable(subflow);
+        if (!subflow_alive(subflow))
+            continue;
+        paths.rto_ns = HW_MAX(paths.rto_ns, rtt_rto(&tcp->rtt));
+        if (!subflow_usable(subflow))
+            continue;
+        paths.timeout_ns = HW_MAX(paths.timeout_ns, rtt_timeout(&tcp->rtt));
+        paths.srtt_ns = HW_MAX(paths.srtt_ns, tcp->rtt.srtt_ns);
+    }
+    return paths;
+}
+
+static bool any_trusted(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        if (subflow_trusted(subflow_at(it)))
+            return true;
+    return false;
+}
+
+/* Is the oldest missing byte still on its way on a subflow that answers? */
+static bool is_under_way(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn) {
+        const struct subflow *subflow = subflow_at(it);
+        if (subflow_alive(subflow) && !subflow->suspect_since_ns && subflow_holds(subflow, conn->data_tx.sendq.una))
+            return true;
+    }
+    return false;
+}
+
+static bool may_receive(const struct tcp *tcp) { return tcp->state >= TCPS_SYN_SENT && tcp->state <= TCPS_FIN_WAIT_2; }
+
+static bool is_stranded(const struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn)
+        if (may_receive(&subflow_at(it)->tcp))
+            return false;
+    return !conn->data_rx.peer_fin_taken;
+}
+
+static bool is_end_acked(const struct conn *conn)
+{
+    if (conn->fallback.mode != CONN_PLAIN)
+        return conn->data_tx.fin == DATA_FIN_ACKED;
+    EACH_SUBFLOW (it, conn) {
+        const struct tcp *tcp = &subflow_at(it)->tcp;
+        if (!tcp->fin_sent || tcp->snd_una != tcp->snd_nxt)
+            return false;
+    }
+    return true;
+}
+
+static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&conn->data_tx) || !is_end_acked(conn); }
+
+struct ending_facts conn_ending_facts(const struct conn *conn)
+{
+    return (struct ending_facts){.acked_bytes = conn->data_tx.acked_bytes,
+                                 .delivering = is_delivering(conn),
+                                 .stranded = is_stranded(conn),
+                                 .closed = conn_closed(conn)};
+}
+
+bool conn_unfinished(const struct conn *conn)
+{
+    return !conn->listener && endings_unattended(&conn->endings, is_delivering(conn));
+}
+
+bool conn_has_successor(const struct subflow *subflow)
+{
+    EACH_SUBFLOW (it, subflow->conn)
+        if (subflow_at(it) != subflow && subflow_usable(subflow_at(it)))
+            return true;
+    return false;
+}
+
+/* ---- subflows that are given up ---- */
+
+void conn_reset_subflow(struct subflow *subflow, uint8_t reason, int error, uint64_t now_ns)
+{
+    subflow->reset_reason = reason;
+    subflow->reset_with_reason = true;
+    tcp_abort(&subflow->tcp, error, now_ns);
+}
+
+void conn_give_up_subflow(struct subflow *subflow, enum counter cause, uint64_t now_ns)
+{
+    count(&subflow->conn->host->tcp.counters, cause);
+    conn_reset_subflow(subflow, MP_RST_MIDDLEBOX, -EPROTO, now_ns);
+}
+
+/* Those that do not answer may be well again one day. */
+static void give_up_answering(struct conn *conn, uint64_t now_ns)
+{
+    EACH_SUBFLOW (it, conn)
+        if (subflow_alive(subflow_at(it)))
+            conn_give_up_subflow(subflow_at(it), COUNT_MPTCP_USELESS, now_ns);
+}
+
+/* Whoever delivered the oldest missing byte is under suspicion; when that leaves nobody, it must be the peer's fault.
+ */
+static void suspect_carriers(struct conn *conn, uint64_t now_ns)
+{
+    uint8_t first = carriers_oldest(&conn->data_tx.carriers);
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        if ((subflow->slot == first || subflow->carried_again) && subflow_trusted(subflow))
+            subflow->suspect_since_ns = now_ns;
+    }
+    if (any_trusted(conn))
+        return;
+    EACH_SUBFLOW (it, conn)
+        subflow_at(it)->suspect_since_ns = 0;
+}
+
+static void clear_suspicion(struct conn *conn, uint32_t merit)
+{
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        subflow->carried_again = false;
+        if (merit >> subflow->slot & 1) {
+            subflow->suspect_since_ns = 0;
+            subflow->bare_acks = false;
+        }
+    }
+}
+
+static void judge_subflows(struct conn *conn, uint64_t now_ns)
+{
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        const struct hawser_buf *begun = subflow->rx_mapping.assembly.buf;
+        bool scarce = pool_is_scarce(&conn->host->holds) || (begun && buf_is_scarce(begun));
+        switch (subflow_judge(subflow, scarce, now_ns)) {
+        case SUBFLOW_FINE:
+            break;
+        case SUBFLOW_UNMAPPED:
+            conn_give_up_subflow(subflow, COUNT_DROP_UNMAPPED, now_ns);
+            break;
+        case SUBFLOW_CONVICTED:
+            if (any_trusted(conn))
+                conn_give_up_subflow(subflow, COUNT_MPTCP_USELESS, now_ns);
+            break;
+        case SUBFLOW_HOARDING:
+            conn_give_up_subflow(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
+            break;
+        }
+    }
+}
+
+/* ---- what the peer acknowledges, or does not ---- */
+
+void conn_take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t now_ns)
+{
+    struct tx_news news = data_tx_take_ack(&conn->data_tx, ack, window, now_ns);
+    count_n(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK, news.what & TX_IMPOSSIBLE);
+    if (!(news.what & TX_ACKED))
+        return;
+    clear_suspicion(conn, news.merit);
+    conn_event(conn);
+    conn_wake(conn);
+}
+
+/* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp
+ * tells what was asked. */
+static void ask(struct conn *conn)
+{
+    EACH_SUBFLOW (it, conn) {
+        tcp_signal_now(&subflow_at(it)->tcp);
+        tcp_probe_now(&subflow_at(it)->tcp);
+    }
+}
+
+void conn_obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
+{
+    switch (due) {
+    case TX_WAIT:
+        break;
+    case TX_ASK:
+        ask(conn);
+        break;
+    case TX_AGAIN:
+        suspect_carriers(conn, now_ns);
+        conn_wake(conn);
+        break;
+    case TX_USELESS:
+        give_up_answering(conn, now_ns);
+        break;
+    case TX_TIMEOUT:
+        conn_abort(conn, -ETIMEDOUT, now_ns);
+        break;
+    }
+}
+
+static void on_data_timer(struct conn *conn, uint64_t now_ns)
+{
+    const struct tx_paths paths = conn_tx_paths(conn);
+    if (conn->fallback.mode == CONN_MPTCP && !conn->endings.error)
+        conn_obey(conn, data_tx_on_timer(&conn->data_tx, &paths, is_under_way(conn), now_ns), now_ns);
+    else
+        data_tx_disarm(&conn->data_tx);
+}
+
+/* ---- ends ---- */
+
+static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
+{
+    subflow->due_ns = now_ns + GOOD_BYE_TIMEOUTS * rtt_rto(&subflow->tcp.rtt);
+}
+
+/* A path that is dead by then must not keep alive what is over; unless no other has told the peer so yet. */
+static void say_good_bye(struct subflow *subflow, uint64_t now_ns)
+{
+    struct tcp *tcp = &subflow->tcp;
+    tcp_shutdown(tcp, now_ns);
+    if (subflow->stage == SUBFLOW_LEAVING || tcp->state == TCPS_CLOSED || tcp->state == TCPS_TIME_WAIT)
+        return;
+    subflow->stage = SUBFLOW_LEAVING;
+    await_good_bye(subflow, now_ns);
+}
+
+static void on_subflow_timer(struct subflow *subflow, uint64_t now_ns)
+{
+    subflow->due_ns = TIME_NEVER;
+    if (subflow->stage != SUBFLOW_LEAVING)
+        subflow_insist(subflow, now_ns);
+    else if (subflow->conn->endings.farewell && subflow->tcp.state != TCPS_TIME_WAIT)
+        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
+    else if (subflow->tcp.state != TCPS_TIME_WAIT)
+        await_good_bye(subflow, now_ns);
+}
+
+/* Both streams are over: the subflows may close. */
+static void advance_close(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->fallback.mode != CONN_MPTCP || conn->data_tx.fin != DATA_FIN_ACKED || !conn->data_rx.peer_fin_taken)
+        return;
+    EACH_SUBFLOW (it, conn) {
+        const struct tcp *tcp = &subflow_at(it)->tcp;
+        conn->endings.farewell |= tcp->fin_sent && tcp->snd_una == tcp->snd_nxt;
+        say_good_bye(subflow_at(it), now_ns);
+    }
+    conn_event(conn);
+}
+
+/* Once the application has closed, nobody reads what still arrives. It is thrown away while our own last bytes are
+ * under way; after that the peer must learn that it speaks to nobody (RFC 1122 4.2.2.13). */
+static void offer_arrivals(struct conn *conn, uint64_t now_ns)
+{
+    struct reassembly *rx = &conn->data_rx.reassembly;
+    if (reassembly_readable(rx) == 0)
+        return;
+    if (!conn->endings.detached || conn->listener) {
+        conn_event(conn);
+        return;
+    }
+    reassembly_consume(rx, reassembly_readable(rx));
+    conn_consumed(conn);
+    if (data_tx_fin_sent(&conn->data_tx) && data_tx_all_acked(&conn->data_tx))
+        conn_abort(conn, -ECONNRESET, now_ns);
+}
+
+/* ---- all of it ---- */
+
+static void arm(struct conn *conn)
+{
+    uint64_t due_ns = HW_MIN(HW_MIN(conn->data_tx.progress.due_ns, conn->signal_due_ns), conn->endings.due_ns);
+    EACH_SUBFLOW (it, conn) {
+        const struct subflow *subflow = subflow_at(it);
+        due_ns = HW_MIN(due_ns, HW_MIN(subflow->due_ns, subflow_judge_due(subflow)));
+    }
+    deadline_set(&conn->host->tcp.timers, &conn->timer, due_ns);
+}
+
+void conn_settle(struct conn *conn, uint64_t now_ns)
+{
+    list_remove(&conn->touched_link);
+    offer_arrivals(conn, now_ns);
+    EACH_SUBFLOW (it, conn)
+        (void)subflow_note_unmapped(subflow_at(it), now_ns);
+    if (conn->fallback.mode == CONN_MPTCP) {
+        const struct tx_paths paths = conn_tx_paths(conn);
+        data_tx_arm(&conn->data_tx, &paths, now_ns);
+    } else {
+        data_tx_disarm(&conn->data_tx);
+    }
+    advance_close(conn, now_ns);
+    const struct ending_facts facts = conn_ending_facts(conn);
+    endings_note(&conn->endings, &facts, now_ns);
+    arm(conn);
+}
+
+void conn_settle_touched(struct mp_host *host, uint64_t now_ns)
+{
+    LIST_EACH (it, &host->touched)
+        conn_settle(LIST_ENTRY(it, struct conn, touched_link), now_ns);
+}
+
+void conn_on_timer(struct deadline *timer, uint64_t now_ns)
+{
+    struct conn *conn = HW_CONTAINER(timer, struct conn, timer);
+    EACH_SUBFLOW (it, conn)
+        if (subflow_at(it)->due_ns <= now_ns)
+            on_subflow_timer(subflow_at(it), now_ns);
+    judge_subflows(conn, now_ns);
+    if (conn->data_tx.progress.due_ns <= now_ns)
+        on_data_timer(conn, now_ns);
+    if (conn->signal_due_ns <= now_ns)
+        signal_on_timer(conn, now_ns);
+    const struct ending_facts facts = conn_ending_facts(conn);
+    if (conn->endings.due_ns <= now_ns && endings_on_timer(&conn->endings, &facts, now_ns))
+        conn_abort(conn, -ETIMEDOUT, now_ns);
+    conn_settle(conn, now_ns);
+}

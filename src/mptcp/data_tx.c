@@ -1,0 +1,161 @@
+#include "mptcp/data_tx.h"
+
+#include "base/check.h"
+
+/* Gaps lie no nearer to each other: two paths that take turns, one of them dead, leave one for each segment. */
+#define BYTES_PER_GAP 1024u
+
+void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct hawser_buf_pool *chunks, dsn64 idsn,
+                  uint32_t limit)
+{
+    dsn64 first = dsn_add(idsn, 1);
+    uint32_t ranges = HW_MAX(limit / BYTES_PER_GAP, REINJECT_RANGES_MIN);
+    *tx = (struct data_tx){.idsn = idsn, .snd_nxt = first, .snd_edge = first};
+    sendq_init(&tx->sendq, env, chunks, first, limit);
+    carriers_init(&tx->carriers, env, first);
+    iset_init(&tx->reinject, env, ranges);
+    iset_init(&tx->repeated, env, ranges);
+    tx->progress.una = first;
+    tx->progress.due_ns = TIME_NEVER;
+}
+
+void data_tx_destroy(struct data_tx *tx)
+{
+    sendq_destroy(&tx->sendq);
+    carriers_destroy(&tx->carriers);
+    iset_destroy(&tx->reinject);
+    iset_destroy(&tx->repeated);
+}
+
+/* ---- what the peer acknowledges ---- */
+
+static void made_progress(struct data_tx *tx)
+{
+    struct progress *p = &tx->progress;
+    p->asked_since_ns = p->spent_ns = 0;
+    if (p->questions) /* the next one comes sooner */
+        data_tx_rearm(tx);
+    p->questions = 0;
+}
+
+void data_tx_send_again(struct data_tx *tx, uint64_t bytes)
+{
+    struct progress *p = &tx->progress;
+    p->again = (uint32_t)HW_MIN((uint64_t)dsn_diff(tx->snd_nxt, tx->sendq.una), bytes);
+    p->again_end = dsn_add(tx->sendq.una, p->again);
+    data_tx_reinject(tx, tx->sendq.una, p->again);
+}
+
+/* The answer to bytes that were sent again: if it asks for just the next ones, these are missing too, and twice as many
+ * go out. If it skips some, the peer had them, and nothing says that it lacks more. */
+static void go_on_again(struct data_tx *tx)
+{
+    struct progress *p = &tx->progress;
+    if (p->again == 0 || dsn_lt(tx->sendq.una, p->again_end))
+        return;
+    if (dsn_eq(tx->sendq.una, p->again_end) && data_tx_outstanding(tx))
+        data_tx_send_again(tx, UINT64_C(2) * p->again);
+    else
+        p->again = 0;
+}
+
+static uint32_t take_data(struct data_tx *tx, dsn64 upto)
+{
+    uint64_t offset = data_tx_offset(tx, upto);
+    tx->fin_tries = 0;
+    tx->acked_bytes += (uint64_t)dsn_diff(upto, tx->sendq.una);
+    sendq_ack(&tx->sendq, upto);
+    iset_remove_below(&tx->reinject, offset);
+    uint32_t merit = carriers_acked(&tx->carriers, upto, &tx->repeated, tx->idsn);
+    iset_remove_below(&tx->repeated, offset);
+    made_progress(tx);
+    go_on_again(tx);
+    return merit;
+}
+
+/* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so; but the time in which it was open
+ * and nothing was acknowledged counts. */
+static void note_window(struct data_tx *tx, uint32_t window, uint64_t now_ns)
+{
+    struct progress *p = &tx->progress;
+    bool end_only = data_tx_fin_sent(tx) && !data_tx_outstanding(tx); /* needs no room */
+    tx->window_shut = window == 0 && !end_only;
+    if (!tx->window_shut)
+        return;
+    if (p->asked_since_ns && p->asked_open)
+        p->spent_ns += now_ns - p->asked_since_ns;
+    p->asked_since_ns = 0;
+}
+
+struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, uint64_t now_ns)
+{
+    struct tx_news news = {0};
+    dsn64 top = dsn_add(tx->snd_nxt, data_tx_fin_sent(tx));
+    if (dsn_lt(top, ack)) {
+        news.what = TX_IMPOSSIBLE;
+        return news;
+    }
+    data_tx_widen(tx, dsn_add(ack, window));
+    note_window(tx, window, now_ns);
+    if (data_tx_fin_waits(tx) && dsn_eq(ack, top)) {
+        tx->fin = DATA_FIN_ACKED;
+        made_progress(tx);
+        news.what |= TX_FINISHED;
+    }
+    dsn64 data = dsn_min(ack, tx->sendq.end);
+    if (dsn_lt(tx->sendq.una, data)) {
+        news.merit = take_data(tx, data);
+        news.what |= TX_ACKED;
+    }
+    return news;
+}
+
+/* ---- what is to be sent ---- */
+
+uint32_t data_tx_window_left(const struct data_tx *tx)
+{
+    int64_t left = dsn_diff(tx->snd_edge, tx->snd_nxt);
+    return left <= 0 ? 0 : (uint32_t)HW_MIN(left, (int64_t)UINT32_MAX);
+}
+
+void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_ns)
+{
+    if (!data_tx_outstanding(tx))
+        tx->progress.una_since_ns = now_ns;
+    tx->snd_nxt = dsn_add(tx->snd_nxt, len);
+    tx->sent_bytes += len;
+    carriers_push(&tx->carriers, tx->snd_nxt, slot);
+}
+
+bool data_tx_may_finish(const struct data_tx *tx)
+{
+    return tx->fin == DATA_FIN_WANTED && dsn_eq(tx->snd_nxt, tx->sendq.end);
+}
+
+struct range data_tx_lost(const struct data_tx *tx)
+{
+    const struct range *range = iset_find(&tx->reinject, 0);
+    return range ? (struct range){tx->idsn.v + range->start, tx->idsn.v + range->end} : (struct range){0, 0};
+}
+
+bool data_tx_resent(struct data_tx *tx, uint32_t len)
+{
+    uint64_t start = iset_find(&tx->reinject, 0)->start;
+    (void)iset_add(&tx->repeated, start, start + len); /* full: it counts as carried once, to nobody's harm */
+    iset_remove_below(&tx->reinject, start + len);
+    tx->reinjected_bytes += len;
+    return start == data_tx_offset(tx, tx->sendq.una);
+}
+
+void data_tx_reinject(struct data_tx *tx, dsn64 from, uint32_t len)
+{
+    uint64_t start = data_tx_offset(tx, from), una = data_tx_offset(tx, tx->sendq.una);
+    if (start + len > una) /* full: enough waits there already, and the subflow goes on trying */
+        (void)iset_add(&tx->reinject, HW_MAX(start, una), start + len);
+}
+
+void data_tx_forget_reinjection(struct data_tx *tx, dsn64 from, uint32_t len)
+{
+    uint64_t start = data_tx_offset(tx, from);
+    (void)iset_remove(&tx->reinject, start, start + len);
+}

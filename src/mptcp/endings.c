@@ -1,0 +1,54 @@
+#include "mptcp/endings.h"
+
+/* In which nothing is left to be delivered, and nothing was, and yet it does not end. */
+#define LINGER_NS (60 * NS_PER_S)
+
+void endings_init(struct endings *e) { *e = (struct endings){.due_ns = TIME_NEVER}; }
+
+static void linger(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
+{
+    e->linger_acked = facts->acked_bytes;
+    e->due_ns = now_ns + LINGER_NS;
+}
+
+void endings_detach(struct endings *e)
+{
+    e->detached = true;
+    if (e->asked == ASKED_NOTHING)
+        e->asked = ASKED_LINGER;
+}
+
+void endings_ask_abort(struct endings *e) { e->asked = ASKED_ABORT; }
+
+bool endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
+{
+    enum asked asked = e->asked;
+    e->asked = ASKED_NOTHING;
+    if (asked != ASKED_NOTHING)
+        linger(e, facts, now_ns);
+    return asked == ASKED_ABORT;
+}
+
+bool endings_unattended(const struct endings *e, bool delivering)
+{
+    return e->detached && !e->error && e->asked != ASKED_ABORT && delivering;
+}
+
+void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
+{
+    if (facts->stranded && !e->detached && !e->error && e->due_ns == TIME_NEVER)
+        linger(e, facts, now_ns);
+}
+
+bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
+{
+    e->due_ns = TIME_NEVER;
+    if (!e->detached && !facts->stranded)
+        return false;
+    bool delivered = facts->acked_bytes != e->linger_acked;
+    if (delivered || (e->detached && facts->delivering))
+        linger(e, facts, now_ns);
+    else
+        return !facts->closed; /* TIME-WAIT ends by itself */
+    return false;
+}

@@ -1,0 +1,128 @@
+#include "mptcp/subflow.h"
+
+/* When options must be deemed not to pass on a path: after so many timeouts. */
+#define TERM_TIMEOUTS 3u
+#define TERM_MAX_NS (5 * NS_PER_S)
+/* The pauses of a mapping that was begun, and all of it: a byte now and then must not keep it for ever. */
+#define ASSEMBLY_PAUSE_NS (10 * NS_PER_S)
+#define ASSEMBLY_TERM_NS (60 * NS_PER_S)
+#define SIGNALS_IN_A_ROW_MAX 2
+
+bool subflow_usable(const struct subflow *subflow)
+{
+    return tcp_may_send(&subflow->tcp) && (!subflow->join || subflow->stage == SUBFLOW_JOINED);
+}
+
+bool subflow_alive(const struct subflow *subflow)
+{
+    return !subflow->stale && subflow->tcp.state >= TCPS_ESTABLISHED && subflow->tcp.state != TCPS_TIME_WAIT;
+}
+
+bool subflow_trusted(const struct subflow *subflow)
+{
+    return subflow_usable(subflow) && subflow_alive(subflow) && !subflow->suspect_since_ns;
+}
+
+bool subflow_opening(const struct subflow *subflow)
+{
+    return subflow->tcp.state == TCPS_SYN_SENT || subflow->tcp.state == TCPS_SYN_RECEIVED;
+}
+
+/* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
+bool subflow_holds(const struct subflow *subflow, dsn64 at)
+{
+    for (uint32_t i = 0; i < tcp_txq(&subflow->tcp)->count; i++) {
+        const struct tx_note *note = &txq_at(tcp_txq(&subflow->tcp), i)->note;
+        if (note->mapped && at.v - note->dsn < note->len)
+            return true;
+    }
+    return false;
+}
+
+uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *from)
+{
+    const struct tx_record *record = txq_at(tcp_txq(&subflow->tcp), i);
+    *from = dsn_at(record->note.dsn + (record->ssn - record->note.ssn));
+    return record->note.mapped ? record->len : 0;
+}
+
+/* ---- paths that deliver nothing ---- */
+
+static uint64_t timeouts_of(const struct subflow *subflow, unsigned count)
+{
+    return HW_MIN(count * rtt_rto(&subflow->tcp.rtt), TERM_MAX_NS * count / TERM_TIMEOUTS);
+}
+
+/* A suspicion has one timeout less: the questions before it took their time. */
+static uint64_t suspicion_due(const struct subflow *subflow)
+{
+    return subflow->suspect_since_ns ? subflow->suspect_since_ns + timeouts_of(subflow, TERM_TIMEOUTS - 1) : TIME_NEVER;
+}
+
+static uint64_t unmapped_due(const struct subflow *subflow)
+{
+    uint64_t since_ns = subflow->rx_mapping.unmapped_since_ns;
+    return since_ns ? since_ns + timeouts_of(subflow, TERM_TIMEOUTS) : TIME_NEVER;
+}
+
+static uint64_t assembly_due(const struct subflow *subflow)
+{
+    const struct assembly *a = &subflow->rx_mapping.assembly;
+    return a->len ? HW_MIN(a->touched_ns + ASSEMBLY_PAUSE_NS, a->begun_ns + ASSEMBLY_TERM_NS) : TIME_NEVER;
+}
+
+uint64_t subflow_judge_due(const struct subflow *subflow)
+{
+    return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), assembly_due(subflow));
+}
+
+enum subflow_verdict subflow_judge(struct subflow *subflow, bool memory_scarce, uint64_t now_ns)
+{
+    struct assembly *a = &subflow->rx_mapping.assembly;
+    if (unmapped_due(subflow) <= now_ns)
+        return SUBFLOW_UNMAPPED;
+    if (suspicion_due(subflow) <= now_ns) {
+        subflow->suspect_since_ns = 0;
+        if (subflow->bare_acks) /* that was not the peer, or its options do not come through; one that says by a DSS */
+            return SUBFLOW_CONVICTED; /* that it lacks bytes had no memory for them, or resets the subflow itself */
+    }
+    if (assembly_due(subflow) <= now_ns) {
+        if (memory_scarce)
+            return SUBFLOW_HOARDING;
+        a->begun_ns = a->touched_ns = now_ns;
+    }
+    return SUBFLOW_FINE;
+}
+
+bool subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns)
+{
+    uint64_t ssn;
+    struct rx_mapping *rx = &subflow->rx_mapping;
+    bool unmapped =
+        !subflow->failing && holdq_first(&rx->held, &ssn) && ssn < subflow->tcp.rx.next && !rxmap_find(&rx->maps, ssn);
+    if (unmapped && rx->unmapped_since_ns)
+        return false;
+    rx->unmapped_since_ns = unmapped ? now_ns : 0;
+    return unmapped;
+}
+
+/* ---- bare acknowledgements for the sake of options ---- */
+
+static bool came_between(const struct subflow *subflow)
+{
+    return subflow->signals_snd != subflow->tcp.snd_nxt || subflow->signals_rcv != subflow->tcp.rx.next;
+}
+
+bool subflow_may_signal(const struct subflow *subflow)
+{
+    return subflow->signals < SIGNALS_IN_A_ROW_MAX || came_between(subflow);
+}
+
+void subflow_count_signal(struct subflow *subflow)
+{
+    if (came_between(subflow))
+        subflow->signals = 0;
+    subflow->signals++;
+    subflow->signals_snd = subflow->tcp.snd_nxt;
+    subflow->signals_rcv = subflow->tcp.rx.next;
+}

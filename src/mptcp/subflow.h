@@ -1,0 +1,91 @@
+/* One subflow of a connection: a TCP connection, and what MPTCP keeps beside it. */
+#ifndef HW_MPTCP_SUBFLOW_H
+#define HW_MPTCP_SUBFLOW_H
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "mptcp/rx_mapping.h"
+#include "tcp/tcp.h"
+
+struct conn;
+
+/* Where a subflow stands as part of the connection, beside its TCP state. */
+enum subflow_stage {
+    SUBFLOW_OPENING,
+    SUBFLOW_PROVING, /* our join's third packet is out, the peer has not acknowledged it (RFC 8684 3.2) */
+    SUBFLOW_JOINED,
+    SUBFLOW_LEAVING, /* both directions of the connection are finished: it has until its timer fires to close */
+};
+
+/* What a join shows that it belongs to the connection (RFC 8684 3.2). */
+struct join_proof {
+    uint32_t local_nonce, remote_nonce;
+    uint8_t tries; /* third packets sent */
+};
+
+struct subflow {
+    struct tcp tcp;
+    struct conn *conn;
+    struct list link;       /* in conn->subflows */
+    struct hash_node tuple; /* in the stack's demultiplexer */
+    bool bound;
+    uint8_t slot; /* its number among the connection's subflows, below SUBFLOWS_MAX */
+    enum subflow_stage stage;
+    bool join;    /* came by MP_JOIN */
+    bool passive; /* the peer opened it */
+    bool backup_local, backup_remote;
+    bool stale;                /* silent for two round trips, or timed out, and nothing acknowledged since */
+    bool carried_again;        /* it was given the oldest missing byte, which others had carried */
+    uint64_t suspect_since_ns; /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
+    bool bare_acks;            /* it acknowledged data without an option of MPTCP */
+    uint8_t local_id, remote_id;
+    struct join_proof join_proof;
+    struct rx_mapping rx_mapping;
+    uint8_t reset_reason;
+    bool reset_with_reason;
+    uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
+    uint64_t signals_snd, signals_rcv; /* how far that had come then */
+    uint64_t due_ns;                   /* its proof or MP_FAIL goes out again, or it has to be closed; or TIME_NEVER */
+    bool heard;                        /* a DSS came on it */
+    bool failed;                       /* a checksum did: the RST says so by MP_FAIL */
+    bool failing; /* a checksum did, on the only subflow: MP_FAIL asks the peer to fall back (RFC 8684 3.7) */
+    dsn64 fail_dsn;
+};
+
+static inline struct subflow *subflow_of(struct tcp *tcp) { return HW_CONTAINER(tcp, struct subflow, tcp); }
+static inline struct subflow *subflow_at(struct list *node) { return LIST_ENTRY(node, struct subflow, link); }
+
+/* May it carry data? */
+bool subflow_usable(const struct subflow *subflow);
+/* Is it established, and does it answer? */
+bool subflow_alive(const struct subflow *subflow);
+/* Does nothing speak against what it carries? */
+bool subflow_trusted(const struct subflow *subflow);
+/* Is its handshake under way? */
+bool subflow_opening(const struct subflow *subflow);
+
+/* Is this byte of the stream outstanding on it, or the rest of its mapping? */
+bool subflow_holds(const struct subflow *subflow, dsn64 at);
+/* The data that its transmit record `i` maps; 0 bytes when it maps none. */
+uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *from);
+
+/* The earliest time at which subflow_judge() may have something to say, or TIME_NEVER. */
+uint64_t subflow_judge_due(const struct subflow *subflow);
+
+enum subflow_verdict {
+    SUBFLOW_FINE,
+    SUBFLOW_UNMAPPED,  /* payload waits in vain for its mapping */
+    SUBFLOW_CONVICTED, /* suspected long enough, and guilty unless it is the only one to be trusted */
+    SUBFLOW_HOARDING,  /* a mapping that was begun keeps scarce memory waiting for its rest */
+};
+/* What a middlebox or the peer did to it cannot be mended here (RFC 8684 3.7). */
+enum subflow_verdict subflow_judge(struct subflow *subflow, bool memory_scarce, uint64_t now_ns);
+/* Looks whether payload waits for its mapping. True when that is news. */
+bool subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns);
+
+/* RFC 8684 3: may a bare acknowledgement carry options that are no answer to anything? No more than two in a row, lest
+ * a middlebox takes them for duplicates that tell of a loss. */
+bool subflow_may_signal(const struct subflow *subflow);
+void subflow_count_signal(struct subflow *subflow);
+
+#endif
