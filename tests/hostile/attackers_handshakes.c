@@ -1,0 +1,267 @@
+/* Attackers that never finish a handshake, or finish too many, or never end (RFC 4987; RFC 8684 3.2 and 5). */
+#include "attack.h"
+
+#include "base/units.h"
+
+/* ---- opening ---- */
+
+static void syn_flood(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    foe_syn(foe_new(&a->foes, ROLE_SERVE), FOE_PLAIN);
+}
+
+static void capable_flood(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    foe_syn(foe_new(&a->foes, ROLE_SERVE), FOE_MPTCP);
+}
+
+static void deep_backlog_flood(struct attack *a, uint64_t tick)
+{
+    for (unsigned i = 0; i < 5; i++)
+        capable_flood(a, tick);
+}
+
+static void syn_with_data(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct foe *f = foe_new(&a->foes, ROLE_SERVE);
+    struct tcp_options o = {.present = TCP_OPT_FASTOPEN, .fastopen_len = 8, .mp.present = 1u << MPTCP_CAPABLE};
+    o.mp.capable = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = 1};
+    foe_say(f, TCP_SYN, 0, 0, &o, FOE_WIRE_PAYLOAD);
+}
+
+static void synack_flood(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    foe_say(foe_new(&a->foes, ROLE_SERVE), TCP_SYN | TCP_ACK, 0, 0, NULL, 0);
+}
+
+/* The third packet of a handshake that never was: whoever answers SYNs by cookies must look at each. */
+static void third_flood(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct foe *f = foe_new(&a->foes, ROLE_SERVE);
+    f->irs = (uint32_t)prng_next(&a->ground.luck);
+    f->target_key = prng_next(&a->ground.luck);
+    f->mptcp = true;
+    foe_third(f);
+}
+
+static void reset_when_open(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct foe *f = foe_open(&a->foes, ROLE_SERVE, FOE_MPTCP);
+    if (f)
+        foe_say(f, TCP_RST, f->acked, 0, NULL, 0);
+}
+
+/* The same SYN again and again, and others on the same ports. */
+static void syn_again(struct attack *a, uint64_t tick)
+{
+    struct foe *f = attack_line(a, (uint32_t)tick % 16, ROLE_SERVE, FOE_MPTCP);
+    if (f)
+        foe_say(f, TCP_SYN, tick % 2 ? 0 : (uint32_t)tick * 100000, 0, NULL, 0);
+}
+
+static void idle_crowd(struct attack *a) { attack_open(a, 400, ROLE_SERVE, FOE_MPTCP); }
+
+/* ---- joining ---- */
+
+static void seven_joins(struct attack *a)
+{
+    for (unsigned i = 0; i < 7; i++)
+        foe_syn_join(foe_new(&a->foes, ROLE_SERVE), a->seen.token);
+}
+
+static void join_flood(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    foe_syn_join(foe_new(&a->foes, ROLE_SERVE), a->seen.token);
+}
+
+static void unknown_token_flood(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    foe_syn_join(foe_new(&a->foes, ROLE_SERVE), (uint32_t)prng_next(&a->ground.luck));
+}
+
+static void bad_hmac_flood(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct foe *f = foe_new(&a->foes, ROLE_SERVE);
+    foe_syn_join(f, a->seen.token);
+    if (f->heard)
+        foe_third_join(f, false);
+}
+
+/* Rightful joins of one's own connection, as many as are let in, and on each of them the next. */
+static void own_joins(struct attack *a, uint64_t tick)
+{
+    struct foe *f = attack_line(a, (uint32_t)tick % 8, ROLE_SERVE, FOE_MPTCP);
+    if (f)
+        (void)foe_join(f);
+}
+
+/* ---- joins that prove nothing, and speak ---- */
+
+static struct foe *half_join(struct attack *a)
+{
+    struct foe *f = foe_new(&a->foes, ROLE_SERVE);
+    foe_syn_join(f, a->seen.token);
+    f->mptcp = true;
+    return f;
+}
+
+static struct tcp_options seen_dss(const struct attack *a, uint16_t len)
+{
+    struct tcp_options o = {.mp.present = 1u << MPTCP_DSS};
+    o.mp.dss = (struct mp_dss){.has_ack = true, .ack = a->seen.data_seq, .has_map = len, .ssn = 1, .len = len};
+    o.mp.dss.dsn = a->seen.data_ack;
+    return o;
+}
+
+static void unproved_rst(struct attack *a, uint64_t tick)
+{
+    struct foe *f = half_join(a);
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_TCPRST, .tcprst.reason = MP_RST_PROHIBITED}};
+    foe_say(f, tick % 2 ? TCP_RST : TCP_RST | TCP_ACK, 1, 1, tick % 3 ? NULL : &o, 0);
+}
+
+static void unproved_data(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct tcp_options o = seen_dss(a, ASKED);
+    foe_say(half_join(a), TCP_ACK | TCP_PSH, 1, 1, &o, ASKED);
+}
+
+static void unproved_data_ack(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct tcp_options o = seen_dss(a, 0);
+    o.mp.dss.ack += ANSWERED;
+    foe_say(half_join(a), TCP_ACK, 1, 1, &o, 0);
+}
+
+static void unproved_data_fin(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct tcp_options o = seen_dss(a, 1);
+    o.mp.dss.ssn = 0;
+    o.mp.dss.data_fin = true;
+    foe_say(half_join(a), TCP_ACK, 1, 1, &o, 0);
+}
+
+static void unproved_fin(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct foe *f = half_join(a);
+    foe_say(f, TCP_ACK | TCP_FIN, 1, 1, NULL, 0);
+}
+
+static void unproved_signals(struct attack *a, uint64_t tick)
+{
+    struct tcp_options o = seen_dss(a, 0);
+    switch (tick % 5) {
+    case 0:
+        o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
+        o.mp.remove_addr = (struct mp_remove_addr){.count = 3, .ids = {0, 1, 2}};
+        break;
+    case 1:
+        o.mp.present = 1u << MPTCP_FASTCLOSE;
+        o.mp.fastclose.receiver_key = 1;
+        break;
+    case 2:
+        o.mp.present |= 1u << MPTCP_FAIL;
+        o.mp.fail.dsn = a->seen.data_ack;
+        break;
+    case 3:
+        o.mp.present |= 1u << MPTCP_PRIO;
+        o.mp.prio.backup = true;
+        break;
+    default:
+        o.mp.present |= 1u << MPTCP_ADD_ADDR;
+        o.mp.add_addr = (struct mp_add_addr){.is_v4 = true, .echo = true, .address_id = 1, .addr = a->ground.addr};
+    }
+    foe_say(half_join(a), TCP_ACK, 1, 1, &o, 0);
+}
+
+/* ---- ending ---- */
+
+/* The program closes first, and each of these leaves a TIME-WAIT behind. */
+static void time_wait_flood(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    for (unsigned i = 0; i < 4; i++) {
+        struct foe *f = foe_open(&a->foes, ROLE_CLOSE, FOE_PLAIN);
+        if (f)
+            foe_say(f, TCP_ACK | TCP_FIN, f->seq, f->next, NULL, 0);
+    }
+}
+
+static void time_wait_flood_mptcp(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    struct foe *f = foe_open(&a->foes, ROLE_CLOSE, FOE_MPTCP);
+    if (!f)
+        return;
+    struct tcp_options o = foe_dss(f, f->data_seq, 0, 1);
+    o.mp.dss.data_fin = true;
+    foe_say(f, TCP_ACK, f->seq, f->next, &o, 0);
+    foe_say(f, TCP_ACK | TCP_FIN, f->seq, f->next, &o, 0);
+    foe_say(f, TCP_ACK, f->seq + 1, f->next, &o, 0);
+}
+
+/* The program closed, the peer acknowledged that, and says nothing more. */
+static void half_closed_flood(struct attack *a, uint64_t tick)
+{
+    struct foe *f = foe_open(&a->foes, ROLE_CLOSE, tick % 2 ? FOE_PLAIN : FOE_MPTCP);
+    if (f)
+        foe_ack(f);
+}
+
+static void unanswered_close_flood(struct attack *a, uint64_t tick)
+{
+    (void)foe_open(&a->foes, ROLE_CLOSE, tick % 2 ? FOE_PLAIN : FOE_MPTCP);
+}
+
+static const struct ground_options deep = {.backlog = 4096, .connections = 8192, .memory_bytes = 64 << 20};
+
+const struct attacker attackers_handshakes[] = {
+    {.name = "syn-flood", .does = "1,000 SYNs a second, never answered again", .press = syn_flood},
+    {.name = "syn-flood-mptcp", .does = "likewise with MP_CAPABLE", .press = capable_flood},
+    {.name = "syn-flood-deep",
+     .does = "5,000 of them against a backlog of 4,096",
+     .press = deep_backlog_flood,
+     .options = &deep},
+    {.name = "syn-with-data", .does = "SYNs with data and an invented Fast Open cookie", .press = syn_with_data},
+    {.name = "syn-ack-flood", .does = "SYN/ACKs that nobody asked for", .press = synack_flood},
+    {.name = "third-flood", .does = "third packets of handshakes that never were", .press = third_flood},
+    {.name = "open-and-reset", .does = "connections that are reset as soon as they are open", .press = reset_when_open},
+    {.name = "syn-again", .does = "SYNs on connections that are open", .press = syn_again},
+    {.name = "idle-crowd", .does = "400 idle connections from one address", .begin = idle_crowd},
+    {.name = "seven-joins", .does = "seven joins with the friend's token, never finished", .begin = seven_joins},
+    {.name = "join-flood", .does = "1,000 such joins a second", .press = join_flood},
+    {.name = "join-unknown", .does = "joins with tokens of nobody", .press = unknown_token_flood},
+    {.name = "join-bad-hmac", .does = "joins with the friend's token and a wrong HMAC", .press = bad_hmac_flood},
+    {.name = "own-joins", .does = "rightful joins without end", .press = own_joins},
+    {.name = "unproved-rst", .does = "RSTs on joins that have not proved themselves", .press = unproved_rst},
+    {.name = "unproved-data", .does = "data there", .press = unproved_data},
+    {.name = "unproved-data-ack", .does = "DATA_ACKs there", .press = unproved_data_ack},
+    {.name = "unproved-data-fin", .does = "DATA_FINs there", .press = unproved_data_fin},
+    {.name = "unproved-fin", .does = "FINs there", .press = unproved_fin},
+    {.name = "unproved-signals",
+     .does = "REMOVE_ADDR, FASTCLOSE, MP_FAIL and the like there",
+     .press = unproved_signals},
+    {.name = "time-wait-flood",
+     .does = "4,000 connections a second that the program closes first",
+     .press = time_wait_flood,
+     .press_ms = 2000},
+    {.name = "time-wait-mptcp", .does = "likewise with MPTCP", .press = time_wait_flood_mptcp, .press_ms = 2000},
+    {.name = "half-closed", .does = "peers that never close after the program did", .press = half_closed_flood},
+    {.name = "unanswered-close",
+     .does = "peers that never acknowledge that the program closed",
+     .press = unanswered_close_flood},
+    {.name = NULL},
+};
