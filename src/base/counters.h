@@ -68,6 +68,7 @@
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
     X(LIMIT_DISORDER, "limit.out_of_order_memory")                                                                     \
     X(LIMIT_DISORDER_DROPPED, "limit.out_of_order_dropped")                                                            \
+    X(LIMIT_LAGGARD, "limit.lagging_bytes")                                                                            \
     X(LIMIT_ASSEMBLY, "limit.unfinished_mappings")                                                                     \
     X(LIMIT_REPLIES, "limit.stateless_replies")
 

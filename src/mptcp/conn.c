@@ -7,7 +7,14 @@
 
 void conn_detach(struct conn *conn)
 {
-    endings_detach(&conn->endings);
+    bool unread = reassembly_readable(&conn->data_rx.reassembly) && conn->data_tx.fin == DATA_FIN_NONE;
+    endings_detach(&conn->endings, unread);
+    reassembly_consume(&conn->data_rx.reassembly, reassembly_readable(&conn->data_rx.reassembly));
+    conn_consumed(conn);
+    if (conn->identity.established || conn->endings.error)
+        conn_shutdown(conn);
+    else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
+        endings_ask_abort(&conn->endings);
     list_remove(&conn->event_link);
     list_remove(&conn->starved_link);
     conn_wake(conn);
@@ -22,8 +29,9 @@ void conn_ask_abort(struct conn *conn)
 void conn_begin_asked(struct conn *conn, uint64_t now_ns)
 {
     const struct ending_facts facts = conn_ending_facts(conn);
-    if (endings_begin(&conn->endings, &facts, now_ns))
-        conn_abort(conn, -ECONNABORTED, now_ns);
+    int error = endings_begin(&conn->endings, &facts, now_ns);
+    if (error)
+        conn_abort(conn, error, now_ns);
 }
 
 /* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */

@@ -218,6 +218,22 @@ static void on_data_timer(struct conn *conn, uint64_t now_ns)
         data_tx_disarm(&conn->data_tx);
 }
 
+/* What the peer has is kept as long as a slow subflow has not delivered it too (RFC 8684 3.3.2), beside the send
+ * buffer: past half of that the subflow is not worth it. */
+static void reset_laggards(struct conn *conn, uint64_t now_ns)
+{
+    if (!data_tx_look_for_laggards(&conn->data_tx))
+        return;
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        bool laggard = subflow_lagging_bytes(subflow, conn->data_tx.sendq.una) > data_tx_laggard_limit(&conn->data_tx);
+        if (!laggard || !conn_has_successor(subflow))
+            continue;
+        count(&conn->host->tcp.counters, COUNT_LIMIT_LAGGARD);
+        conn_reset_subflow(subflow, MP_RST_OUTSTANDING, -ENOBUFS, now_ns);
+    }
+}
+
 /* ---- ends ---- */
 
 static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
@@ -301,6 +317,7 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     } else {
         data_tx_disarm(&conn->data_tx);
     }
+    reset_laggards(conn, now_ns);
     advance_close(conn, now_ns);
     const struct ending_facts facts = conn_ending_facts(conn);
     endings_note(&conn->endings, &facts, now_ns);

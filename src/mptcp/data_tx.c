@@ -110,6 +110,14 @@ struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, 
     return news;
 }
 
+bool data_tx_look_for_laggards(struct data_tx *tx)
+{
+    bool due = tx->acked_bytes - tx->acked_at_look >= tx->sendq.limit / 8;
+    if (due)
+        tx->acked_at_look = tx->acked_bytes;
+    return due;
+}
+
 /* ---- what is to be sent ---- */
 
 uint32_t data_tx_window_left(const struct data_tx *tx)

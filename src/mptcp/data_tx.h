@@ -57,6 +57,7 @@ struct data_tx {
     enum data_fin fin;
     uint8_t fin_tries; /* how often the DATA_FIN was repeated since data was last acknowledged */
     uint64_t sent_bytes, acked_bytes, reinjected_bytes;
+    uint64_t acked_at_look; /* data_tx_look_for_laggards() */
 };
 
 /* An empty stream. Chunks come from `chunks`; at most `limit` bytes are held. */
@@ -78,6 +79,10 @@ struct tx_news {
 struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, uint64_t now_ns);
 /* The peer's window reaches at least up to `edge`. */
 static inline void data_tx_widen(struct data_tx *tx, dsn64 edge) { tx->snd_edge = dsn_max(tx->snd_edge, edge); }
+
+/* Is it time to look for subflows that keep too much of what is acknowledged here? Once each eighth of the limit. */
+bool data_tx_look_for_laggards(struct data_tx *tx);
+static inline uint64_t data_tx_laggard_limit(const struct data_tx *tx) { return tx->sendq.limit / 2; }
 
 static inline bool data_tx_fin_sent(const struct data_tx *tx) { return tx->fin >= DATA_FIN_SENT; }
 /* Is a DATA_FIN on its way? */

@@ -1,5 +1,7 @@
 #include "mptcp/endings.h"
 
+#include <errno.h>
+
 /* In which nothing is left to be delivered, and nothing was, and yet it does not end. */
 #define LINGER_NS (60 * NS_PER_S)
 
@@ -11,27 +13,28 @@ static void linger(struct endings *e, const struct ending_facts *facts, uint64_t
     e->due_ns = now_ns + LINGER_NS;
 }
 
-void endings_detach(struct endings *e)
+void endings_detach(struct endings *e, bool unread)
 {
     e->detached = true;
     if (e->asked == ASKED_NOTHING)
-        e->asked = ASKED_LINGER;
+        e->asked = unread ? ASKED_RESET : ASKED_LINGER;
 }
 
 void endings_ask_abort(struct endings *e) { e->asked = ASKED_ABORT; }
 
-bool endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
+int endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
     enum asked asked = e->asked;
-    e->asked = ASKED_NOTHING;
-    if (asked != ASKED_NOTHING)
-        linger(e, facts, now_ns);
-    return asked == ASKED_ABORT;
+    if (asked == ASKED_NOTHING || asked == ABORTED)
+        return 0;
+    e->asked = asked == ASKED_ABORT ? ABORTED : ASKED_NOTHING;
+    linger(e, facts, now_ns);
+    return asked == ASKED_LINGER ? 0 : asked == ASKED_RESET ? -ECONNRESET : -ECONNABORTED;
 }
 
 bool endings_unattended(const struct endings *e, bool delivering)
 {
-    return e->detached && !e->error && e->asked != ASKED_ABORT && delivering;
+    return e->detached && !e->error && e->asked < ASKED_ABORT && delivering;
 }
 
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)

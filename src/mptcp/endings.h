@@ -8,11 +8,13 @@
 
 #include "base/units.h"
 
-/* By calls that bring no time: begun at the next output. */
+/* What the program asked for, by calls that bring no time: begun at the next output. */
 enum asked {
     ASKED_NOTHING,
-    ASKED_LINGER,
+    ASKED_LINGER, /* to deliver what is queued */
+    ASKED_RESET,  /* likewise, but what arrived was not read: the peer must learn that (RFC 1122 4.2.2.13) */
     ASKED_ABORT,
+    ABORTED, /* it was begun */
 };
 
 struct endings {
@@ -35,12 +37,12 @@ struct ending_facts {
 
 void endings_init(struct endings *e);
 
-/* The program gave up its handle: what is queued is still delivered, and a peer that has all of it and does not finish
- * is waited for a minute, which begins with endings_begin(). */
-void endings_detach(struct endings *e);
+/* The program gave up its handle. What is queued is still delivered, and a peer that has all of it and does not finish
+ * is waited for a minute, which begins with endings_begin(); unless bytes are `unread`. */
+void endings_detach(struct endings *e, bool unread);
 void endings_ask_abort(struct endings *e);
-/* Takes what was asked; true: the connection is to be aborted now. */
-bool endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
+/* Takes what was asked. 0, or the error with which the connection is to be aborted now. */
+int endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 
 /* Does only the stack care for what is not delivered yet? */
 bool endings_unattended(const struct endings *e, bool delivering);

@@ -69,7 +69,8 @@ static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
         mp->present |= 1u << MPTCP_FASTCLOSE;
     }
     if (subflow->reset_with_reason) {
-        mp->tcprst = (struct mp_tcprst){.reason = subflow->reset_reason};
+        mp->tcprst = (struct mp_tcprst){.reason = subflow->reset_reason,
+                                        .transient = subflow->reset_reason == MP_RST_OUTSTANDING};
         mp->present |= 1u << MPTCP_TCPRST;
     }
 }

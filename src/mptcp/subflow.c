@@ -46,6 +46,19 @@ uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *f
     return record->note.mapped ? record->len : 0;
 }
 
+uint64_t subflow_lagging_bytes(const struct subflow *subflow, dsn64 una)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < tcp_txq(&subflow->tcp)->count; i++) {
+        dsn64 from;
+        uint32_t len = subflow_record_data(subflow, i, &from);
+        if (dsn_lt(una, dsn_add(from, len)))
+            break;
+        bytes += len;
+    }
+    return bytes;
+}
+
 /* ---- paths that deliver nothing ---- */
 
 static uint64_t timeouts_of(const struct subflow *subflow, unsigned count)

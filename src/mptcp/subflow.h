@@ -69,6 +69,10 @@ bool subflow_holds(const struct subflow *subflow, dsn64 at);
 /* The data that its transmit record `i` maps; 0 bytes when it maps none. */
 uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *from);
 
+/* Bytes below `una`, which the peer has from other subflows, and which this one cannot let go of (RFC 8684 3.3.2), as
+ * far as they are the oldest it holds. */
+uint64_t subflow_lagging_bytes(const struct subflow *subflow, dsn64 una);
+
 /* The earliest time at which subflow_judge() may have something to say, or TIME_NEVER. */
 uint64_t subflow_judge_due(const struct subflow *subflow);
 

@@ -190,17 +190,7 @@ void hawser_consume(struct hawser_conn *handle, size_t len)
 
 void hawser_shutdown(struct hawser_conn *handle) { conn_shutdown(inner(handle)); }
 
-void hawser_close(struct hawser_conn *handle)
-{
-    struct conn *conn = inner(handle);
-    reassembly_consume(&conn->data_rx.reassembly, reassembly_readable(&conn->data_rx.reassembly));
-    conn_consumed(conn);
-    if (conn->identity.established || conn->endings.error)
-        conn_shutdown(conn);
-    else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
-        conn_ask_abort(conn);
-    conn_detach(conn);
-}
+void hawser_close(struct hawser_conn *handle) { conn_detach(inner(handle)); }
 
 void hawser_abort(struct hawser_conn *handle)
 {

@@ -263,6 +263,57 @@ static void a_dead_path_keeps_nothing_alive(void **state)
     }
 }
 
+/* Nobody reads. */
+static void pass(struct pair *p, uint64_t for_ns)
+{
+    for (uint64_t until = p->w.now_ns + for_ns; world_step(&p->w, until);)
+        ;
+}
+
+/* RFC 1122 4.2.2.13: a program that closes without reading all of it lost bytes, and the peer must learn that at once;
+ * so is what it had queued itself, which counts as undelivered. */
+static void close_with_bytes_unread(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        struct pair p;
+        struct hawser_unfinished unfinished;
+        connect_pair(&p, 47, plain ? 1 : 2, plain);
+        send_some(&p, 1, 1000);
+        pass(&p, SECOND);
+        send_some(&p, 0, 100000);
+        hawser_close(p.conn[0]);
+        pass(&p, SECOND);
+        assert_int_equal(hawser_conn_error(p.conn[1]), -ECONNRESET);
+        hawser_stack_unfinished(p.w.stack[0], &unfinished);
+        assert_int_equal(unfinished.failed, 1);
+        hawser_close(p.conn[1]);
+        world_destroy(&p.w);
+    }
+}
+
+/* But one that ended its own stream first has all of that delivered. */
+static void shutdown_then_close_with_bytes_unread(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        struct pair p;
+        struct hawser_conn_info info;
+        connect_pair(&p, 48, plain ? 1 : 2, plain);
+        send_some(&p, 1, 1000);
+        pass(&p, SECOND);
+        send_some(&p, 0, 100000);
+        hawser_shutdown(p.conn[0]);
+        hawser_close(p.conn[0]);
+        pass(&p, SECOND);
+        hawser_conn_info(p.conn[1], &info);
+        assert_int_equal(info.recv_bytes, 100000);
+        assert_int_equal(read_all(&p, 1), 0);
+        hawser_close(p.conn[1]);
+        world_destroy(&p.w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +325,8 @@ int main(void)
         cmocka_unit_test(vanished_peer_with_a_data_fin_outstanding),
         cmocka_unit_test(data_acks_vanish_in_mid_connection),
         cmocka_unit_test(a_dead_path_keeps_nothing_alive),
+        cmocka_unit_test(close_with_bytes_unread),
+        cmocka_unit_test(shutdown_then_close_with_bytes_unread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/compiler.h"
-#include "peer.h"
+#include "lines.h"
 #include "world.h"
 
 #define PORT 5001
@@ -229,6 +229,39 @@ static void any_number_of_connections(void **state)
     }
 }
 
+/* A peer that acknowledges data but never the subflows that brought it: these may not let go of it (RFC 8684 3.3.2),
+ * so that nothing else limits what one connection holds. The one that lags is reset and told why. */
+static void data_acks_ahead_of_subflow_acks(void **state)
+{
+    (void)state;
+    enum { LIMIT = 4096, ROUNDS = 20 };
+    static const uint8_t bytes[LIMIT];
+    struct peer p;
+    struct hawser_conn_options small = {.size = sizeof small, .send_buffer_bytes = LIMIT};
+    lines_init(&p, 0, false, &small);
+    struct line first = line_open(&p, 4000);
+    (void)line_join(&p, &first, 5000);
+    struct hawser_conn_info info;
+    const struct peer_segment *reset = NULL;
+    for (int round = 0; round < ROUNDS && !reset; round++) {
+        hawser_conn_info(first.conn, &info);
+        struct tcp_options ack = peer_dss(&p, 1 + info.sent_bytes, 0, 0, 0);
+        line_take(&p, &first);
+        peer_send(&p, TCP_ACK, 2, 1, &ack, NULL, 0);
+        (void)hawser_send(first.conn, bytes, sizeof bytes);
+        peer_drain(&p);
+        reset = peer_last(&p, TCP_RST);
+    }
+    assert_non_null(reset);
+    assert_true(mptcp_has(&reset->options.mp, MPTCP_TCPRST));
+    assert_int_equal(reset->options.mp.tcprst.reason, MP_RST_OUTSTANDING);
+    assert_int_equal(peer_counter(&p, "limit.lagging_bytes"), 1);
+    hawser_conn_info(first.conn, &info);
+    assert_true(info.sent_bytes < 3 * LIMIT);
+    assert_int_equal(hawser_conn_error(first.conn), 0);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +272,7 @@ int main(void)
         cmocka_unit_test(the_system_is_asked_again),
         cmocka_unit_test(a_link_is_not_emptied_by_a_gap),
         cmocka_unit_test(any_number_of_connections),
+        cmocka_unit_test(data_acks_ahead_of_subflow_acks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
