@@ -32,6 +32,7 @@ struct conn {
     struct hash_node token_node;              /* the stack's */
     bool token_added;
     void *user;
+    int32_t deficit; /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
 
     struct list subflows;
     uint8_t subflow_count;
@@ -150,7 +151,8 @@ uint32_t place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64
 void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
 /* ---- conn_output.c ---- */
-void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);
+/* One turn: what must be said, then payload until the turn is used up. True when there is more. */
+bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);
 /* The subflow's outstanding data goes to other subflows too / no longer. */
 void conn_reinject(struct subflow *subflow);
 void conn_forget_reinjection(struct subflow *subflow);

@@ -128,23 +128,43 @@ static void send_end(struct conn *conn, uint64_t now_ns)
     signal_arm(conn, now_ns);
 }
 
-void conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
+/* Payload of a turn: enough for two super-segments, so that many small connections wait for a large one no longer than
+ * these take. */
+#define TURN_BYTES (128 * 1024)
+
+/* Charges the turn for the packets from *first on. */
+static void charge_turn(struct conn *conn, const struct tx_batch *batch, size_t *first)
 {
+    for (; *first < batch->count; ++*first)
+        conn->deficit = HW_MAX(conn->deficit - (int32_t)batch->packets[*first].payload_len, -TURN_BYTES);
+}
+
+bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
+{
+    size_t first = batch->count;
+    bool more = true;
+    conn->deficit = HW_MIN(conn->deficit + TURN_BYTES, TURN_BYTES);
     conn_begin_asked(conn, now_ns);
     send_end(conn, now_ns);
     /* Lost data first, then new data, which carries the acknowledgements; bare ones last. */
     EACH_SUBFLOW (it, conn)
         if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
             tcp_output(&subflow_at(it)->tcp, batch, now_ns);
-    while (!tx_batch_full(batch) && conn->identity.established)
-        if (!send_again(conn, batch, now_ns) && !send_new(conn, batch, now_ns))
-            break;
+    for (charge_turn(conn, batch, &first); more && !tx_batch_full(batch) && conn->deficit > 0;) {
+        more = conn->identity.established && (send_again(conn, batch, now_ns) || send_new(conn, batch, now_ns));
+        charge_turn(conn, batch, &first);
+    }
     send_end(conn, now_ns);
     EACH_SUBFLOW (it, conn) {
         tcp_output(&subflow_at(it)->tcp, batch, now_ns);
         tcp_update_persist(&subflow_at(it)->tcp, now_ns);
     }
     conn_settle(conn, now_ns);
+    charge_turn(conn, batch, &first);
+    more = more || tx_batch_full(batch);
+    if (!more)
+        conn->deficit = 0;
+    return more;
 }
 
 /* RFC 8684 3.3.2: a SACK says nothing of the data level. A peer may hand bytes up in the order of the subflow only

@@ -318,10 +318,9 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
             break;
         struct conn *conn = LIST_ENTRY(node, struct conn, ready_link);
         list_remove(node);
-        conn_output(conn, &batch, now_ns);
-        if (tx_batch_full(&batch)) {
-            conn_wake(conn); /* there may be more: last in line for the next batch */
-            break;
+        if (conn_output(conn, &batch, now_ns)) {
+            conn_wake(conn); /* last in line for its next turn */
+            continue;
         }
         leave_listener_if_dead(conn);
         if (!conn->listener)

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "peer.h"
+#include "world.h"
 
 static uint8_t bytes[20000];
 
@@ -115,6 +116,50 @@ static void a_hole_is_acknowledged_once_without_sack(void **state)
     peer_destroy(&p);
 }
 
+/* Ready connections take turns by bytes: one with much to send does not hold back many with little. */
+static void small_connections_do_not_wait_for_a_large_one(void **state)
+{
+    (void)state;
+    enum { SMALL = 20, BULK = 2 << 20, WARM_UP = 4, MAX = 4096 };
+    static const uint8_t bulk[BULK];
+    static uint8_t sink[1 << 16];
+    static struct hawser_tx packets[MAX];
+    struct world w;
+    struct hawser_listener *listener;
+    struct hawser_conn *client[SMALL + 1], *server[SMALL + 1];
+    world_init(&w, 61, 1, 1, false, NULL, NULL);
+    w.paths[0].delay_ns = NS_PER_MS / 10;
+    struct hawser_addr addr = world_server_addr(&w, 0, 5001), any = {.port = 5001};
+    assert_int_equal(hawser_listen(w.stack[1], &any, 4, NULL, &listener), 0);
+    for (int i = 0; i <= SMALL; i++) {
+        assert_int_equal(hawser_connect(w.stack[0], &addr, NULL, w.now_ns, &client[i]), 0);
+        while (hawser_accept(listener, &server[i]) < 0)
+            assert_true(world_step(&w, w.now_ns + NS_PER_S));
+    }
+    for (int i = 0; i < WARM_UP; i++) { /* its congestion window opens */
+        (void)hawser_send(client[0], bulk, BULK);
+        struct hawser_conn_info info;
+        do {
+            (void)world_step(&w, w.now_ns + NS_PER_S);
+            while (hawser_recv(server[0], sink, sizeof sink) > 0)
+                ;
+            hawser_conn_info(client[0], &info);
+        } while (info.acked_bytes < (uint64_t)(i + 1) * BULK);
+    }
+    (void)hawser_send(client[0], bulk, BULK);
+    for (int i = 1; i <= SMALL; i++)
+        assert_int_equal(hawser_send(client[i], bulk, 5), 5);
+    size_t n = hawser_stack_output(w.stack[0], packets, MAX, w.now_ns), small = 0, before = 0, after = 0;
+    for (size_t i = 0; i < n; i++) {
+        small += packets[i].payload_len == 5;
+        *(small < SMALL ? &before : &after) += packets[i].payload_len;
+    }
+    assert_int_equal(small, SMALL);
+    assert_true(before <= 256 * 1024);
+    assert_true(after > before);
+    world_destroy(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +167,7 @@ int main(void)
         cmocka_unit_test(mp_capable_maps_the_first_bytes_only),
         cmocka_unit_test(signals_do_not_come_three_in_a_row),
         cmocka_unit_test(a_hole_is_acknowledged_once_without_sack),
+        cmocka_unit_test(small_connections_do_not_wait_for_a_large_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
