@@ -45,6 +45,7 @@
     X(TCP_RESETS_IN, "tcp.resets_in")                                                                                  \
     X(TCP_RESETS_OUT, "tcp.resets_out")                                                                                \
     X(TCP_TIMEOUTS, "tcp.timeouts")                                                                                    \
+    X(TCP_TIME_WAITS, "tcp.time_waits")                                                                                \
     X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
     X(TCP_KEEPALIVE_PROBES, "tcp.keepalive_probes")                                                                    \
     X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
@@ -65,6 +66,7 @@
     X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
+    X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
     X(LIMIT_DISORDER, "limit.out_of_order_memory")                                                                     \
     X(LIMIT_DISORDER_DROPPED, "limit.out_of_order_dropped")                                                            \

@@ -109,12 +109,17 @@ void conn_free(struct conn *conn)
     pool_put(&host->conns, conn);
 }
 
-bool conn_reap(struct conn *conn)
+bool conn_reap(struct conn *conn, uint64_t now_ns)
 {
-    EACH_SUBFLOW (it, conn)
-        if (tcp_finished(&subflow_at(it)->tcp))
-            drop_subflow(subflow_at(it));
-    if (!conn->endings.detached || conn->subflow_count)
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        if (subflow->tcp.state == TCPS_TIME_WAIT)
+            conn->host->ops->subflow_time_wait(conn->host, subflow, now_ns);
+        else if (!tcp_finished(&subflow->tcp))
+            continue;
+        drop_subflow(subflow);
+    }
+    if (!conn->endings.detached || conn->listener || conn->subflow_count)
         return false;
     conn_free(conn);
     return true;

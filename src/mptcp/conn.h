@@ -61,7 +61,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config);
 /* Frees it at once, with its subflows, without a word on the wire. */
 void conn_free(struct conn *conn);
 /* Frees it when nobody needs it any more: detached and without unfinished subflows. True when it is gone. */
-bool conn_reap(struct conn *conn);
+bool conn_reap(struct conn *conn, uint64_t now_ns);
 
 /* A subflow bound to its 4-tuple, not opened yet. 0 or -ENOBUFS, -EADDRINUSE. */
 int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,

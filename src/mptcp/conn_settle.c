@@ -72,10 +72,8 @@ static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&
 
 struct ending_facts conn_ending_facts(const struct conn *conn)
 {
-    return (struct ending_facts){.acked_bytes = conn->data_tx.acked_bytes,
-                                 .delivering = is_delivering(conn),
-                                 .stranded = is_stranded(conn),
-                                 .closed = conn_closed(conn)};
+    return (struct ending_facts){
+        .acked_bytes = conn->data_tx.acked_bytes, .delivering = is_delivering(conn), .stranded = is_stranded(conn)};
 }
 
 bool conn_unfinished(const struct conn *conn)

@@ -48,10 +48,8 @@ bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint6
     e->due_ns = TIME_NEVER;
     if (!e->detached && !facts->stranded)
         return false;
-    bool delivered = facts->acked_bytes != e->linger_acked;
-    if (delivered || (e->detached && facts->delivering))
+    bool goes_on = facts->acked_bytes != e->linger_acked || (e->detached && facts->delivering);
+    if (goes_on)
         linger(e, facts, now_ns);
-    else
-        return !facts->closed; /* TIME-WAIT ends by itself */
-    return false;
+    return !goes_on;
 }

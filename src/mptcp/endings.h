@@ -32,7 +32,6 @@ struct ending_facts {
     uint64_t acked_bytes; /* at the data level, in all */
     bool delivering;      /* some of the stream, or its end, is not acknowledged yet */
     bool stranded;        /* no subflow can bring more data, but the peer's end did not come */
-    bool closed;          /* every subflow is closed, or in TIME-WAIT */
 };
 
 void endings_init(struct endings *e);

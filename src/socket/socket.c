@@ -71,6 +71,10 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     const struct local_address *local = choose_source(stack, &o.local, remote);
     if (!local)
         return -EADDRNOTAVAIL;
+    struct hawser_addr source = local->addr;
+    source.port = o.local.port;
+    if (source.port && demux_taken(stack, &source, remote))
+        return -EADDRINUSE;
     now_ns = stack_time(stack, now_ns);
     const struct conn_config config = conn_config_of(&o);
     struct conn *conn = conn_new(&stack->host, &config);

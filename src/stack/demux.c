@@ -3,26 +3,20 @@
 #include <string.h>
 
 #include "stack/stack.h"
+#include "stack/tuple.h"
 #include "wire/bytes.h"
 #include "wire/keys.h"
 
+/* How far from the last number of one connection the next one between the same ports begins, at least. */
+#define ISS_STEP (UINT32_C(1) << 16)
 #define EPHEMERAL_FIRST 32768u
 #define EPHEMERAL_COUNT 28232u
-#define TUPLE_LEN 36
-
-static void tuple_key(uint8_t key[TUPLE_LEN], const struct hawser_addr *local, const struct hawser_addr *remote)
-{
-    memcpy(key, local->ip, 16);
-    memcpy(key + 16, remote->ip, 16);
-    put16(key + 32, local->port);
-    put16(key + 34, remote->port);
-}
 
 struct subflow *demux_find(struct hawser_stack *stack, const struct hawser_addr *local,
                            const struct hawser_addr *remote)
 {
     uint8_t key[TUPLE_LEN];
-    tuple_key(key, local, remote);
+    tuple_write(key, local, remote);
     struct hash_node *node = hash_first(&stack->tuples, hash_bytes(&stack->tuples, key, sizeof key));
     for (; node; node = hash_next(node)) {
         struct subflow *subflow = HW_CONTAINER(node, struct subflow, tuple);
@@ -42,6 +36,11 @@ struct conn *demux_token(struct hawser_stack *stack, uint32_t token)
             return conn;
     }
     return NULL;
+}
+
+bool demux_taken(struct hawser_stack *stack, const struct hawser_addr *local, const struct hawser_addr *remote)
+{
+    return demux_find(stack, local, remote) || time_waits_find(&stack->time_waits, local, remote);
 }
 
 static bool is_any(const struct hawser_addr *addr)
@@ -76,7 +75,7 @@ static int choose_port(struct hawser_stack *stack, struct hawser_addr *local, co
     stack->host.tcp.env.random(stack->host.tcp.env.ctx, &start, sizeof start);
     for (uint32_t i = 0; i < EPHEMERAL_COUNT; i++) {
         local->port = (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT);
-        if (!demux_find(stack, local, remote))
+        if (!demux_taken(stack, local, remote))
             return 0;
     }
     return -EADDRINUSE;
@@ -94,7 +93,7 @@ static int subflow_bind(struct mp_host *host, struct subflow *subflow)
     } else if (demux_find(stack, &c->local, &c->remote)) {
         return -EADDRINUSE;
     }
-    tuple_key(key, &c->local, &c->remote);
+    tuple_write(key, &c->local, &c->remote);
     hash_insert(&stack->tuples, &subflow->tuple, hash_bytes(&stack->tuples, key, sizeof key));
     return 0;
 }
@@ -104,6 +103,29 @@ static void subflow_unbind(struct mp_host *host, struct subflow *subflow)
     hash_remove(&stack_of(host)->tuples, &subflow->tuple);
 }
 
+/* RFC 9293 3.10.7.4, 3.6: it goes on as a small record. */
+static void subflow_time_wait(struct mp_host *host, const struct subflow *subflow, uint64_t now_ns)
+{
+    struct hawser_stack *stack = stack_of(host);
+    const struct tcp *tcp = &subflow->tcp;
+    const struct tcp_config *c = &tcp->config;
+    uint64_t window = (tcp->rcv_edge - HW_MIN(tcp->rx.next, tcp->rcv_edge)) >> tcp->rcv_wscale;
+    const struct time_wait record = {
+        .local = c->local,
+        .remote = c->remote,
+        .snd_nxt = seq_at(c->iss + (uint32_t)tcp->snd_nxt),
+        .rcv_nxt = seq_at(tcp->irs + (uint32_t)tcp->rx.next),
+        .ts_recent = tcp->ts_recent,
+        .ts_offset = c->ts_offset,
+        .window = (uint16_t)HW_MIN(window, UINT16_MAX),
+        .wscale = tcp->rcv_wscale,
+        .timestamps = tcp->timestamps,
+        .mptcp = subflow->conn->fallback.mode == CONN_MPTCP,
+        .data_ack = receive_next(subflow->conn),
+    };
+    time_waits_add(&stack->time_waits, &record, now_ns);
+}
+
 /* RFC 6528 3: a hash of the 4-tuple under a secret, plus a clock of 4 microseconds; RFC 7323 5.4: likewise the offset
  * of timestamps, so that they tell a new connection from the one before it (RFC 6191). */
 static struct initial_numbers initial_numbers(struct mp_host *host, const struct hawser_addr *local,
@@ -111,11 +133,14 @@ static struct initial_numbers initial_numbers(struct mp_host *host, const struct
 {
     struct hawser_stack *stack = stack_of(host);
     uint8_t input[TUPLE_LEN + sizeof stack->secret], digest[32];
-    tuple_key(input, local, remote);
+    tuple_write(input, local, remote);
     memcpy(input + TUPLE_LEN, stack->secret, sizeof stack->secret);
     mptcp_sha256(input, sizeof input, digest);
-    return (struct initial_numbers){.iss = get32(digest) + (uint32_t)(now_ns / (4 * NS_PER_US)),
-                                    .ts_offset = get32(digest + 4)};
+    seq32 iss = seq_at(get32(digest) + (uint32_t)(now_ns / (4 * NS_PER_US)));
+    const struct time_wait *before = time_waits_find(&stack->time_waits, local, remote);
+    if (before) /* RFC 9293 3.6.1: larger than all of the one before */
+        iss = seq_max(iss, seq_add(before->snd_nxt, ISS_STEP));
+    return (struct initial_numbers){.iss = iss.v, .ts_offset = get32(digest + 4)};
 }
 
 static bool token_taken(struct mp_host *host, uint32_t token) { return demux_token(stack_of(host), token) != NULL; }
@@ -139,6 +164,7 @@ static void token_remove(struct mp_host *host, struct conn *conn)
 const struct mp_host_ops stack_host_ops = {
     .subflow_bind = subflow_bind,
     .subflow_unbind = subflow_unbind,
+    .subflow_time_wait = subflow_time_wait,
     .initial_numbers = initial_numbers,
     .derive = mptcp_key_derive,
     .token_taken = token_taken,

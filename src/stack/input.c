@@ -193,37 +193,47 @@ static void secure_payload(struct hawser_stack *stack, struct subflow *subflow, 
     a->segment.header.flags &= (uint8_t)~TCP_FIN;
 }
 
+/* A SYN: for a listener, or to join a connection. False: nobody takes it. */
+static bool input_opening(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
+{
+    struct hawser_listener *listener = demux_listener(stack, &a->local);
+    if (mptcp_has(&a->options.mp, MPTCP_JOIN)) /* RFC 8684 3.2: by token, listener or not */
+        input_join(stack, a, now_ns);
+    else if (listener)
+        input_syn(stack, a, listener, now_ns);
+    else
+        return false;
+    return true;
+}
+
+/* RFC 9293 3.6.1: a new incarnation may take over from TIME-WAIT. */
+static void input_time_wait(struct hawser_stack *stack, struct time_wait *record, struct arrival *a, bool opens,
+                            uint64_t now_ns)
+{
+    if (opens && time_wait_yields(record, &a->segment) && input_opening(stack, a, now_ns))
+        time_waits_remove(&stack->time_waits, record);
+    else
+        time_waits_input(&stack->time_waits, record, &a->segment, now_ns);
+}
+
 static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
 {
     count(counters(stack), COUNT_IP_IN);
     if (!parse_ip(stack, a) || !parse_tcp(stack, a))
         return;
-    struct subflow *subflow = demux_find(stack, &a->local, &a->remote);
     uint8_t flags = a->segment.header.flags;
     bool opens = (flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
-    if (subflow && opens && subflow->tcp.state == TCPS_TIME_WAIT &&
-        seq_lt(seq_at(subflow->tcp.irs + (uint32_t)subflow->tcp.rx.next), a->segment.header.seq)) {
-        /* RFC 9293 3.6.1: a new incarnation may take over from TIME-WAIT. */
-        stack->host.ops->subflow_unbind(&stack->host, subflow);
-        subflow->bound = false;
-        subflow = NULL;
-    }
+    struct subflow *subflow = demux_find(stack, &a->local, &a->remote);
+    struct time_wait *record = subflow ? NULL : time_waits_find(&stack->time_waits, &a->local, &a->remote);
     if (subflow) {
         secure_payload(stack, subflow, a);
         tcp_input(&subflow->tcp, &a->segment, now_ns);
-        return;
+    } else if (record) {
+        input_time_wait(stack, record, a, opens, now_ns);
+    } else if (!opens || !input_opening(stack, a, now_ns)) {
+        count(counters(stack), COUNT_DROP_NO_CONNECTION);
+        (void)refuse(stack, a);
     }
-    if (opens && mptcp_has(&a->options.mp, MPTCP_JOIN)) { /* RFC 8684 3.2: by token, listener or not */
-        input_join(stack, a, now_ns);
-        return;
-    }
-    struct hawser_listener *listener = opens ? demux_listener(stack, &a->local) : NULL;
-    if (listener) {
-        input_syn(stack, a, listener, now_ns);
-        return;
-    }
-    count(counters(stack), COUNT_DROP_NO_CONNECTION);
-    (void)refuse(stack, a);
 }
 
 void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "wire/checksum.h"
-#include "wire/ip.h"
+#include "stack/bare.h"
 
 #define CHUNK_BYTES (64u * 1024 + 128)
 #define CONNECTIONS_DEFAULT 4096u
@@ -21,6 +20,8 @@
 #define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
 #define KEEPALIVE_TRIES_DEFAULT 9
 #define SUBFLOWS_PER_CONNECTION 2
+#define TIME_WAIT_DEFAULT 65536u
+#define TIME_WAIT_MAX (UINT32_C(1) << 24)
 
 struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options)
 {
@@ -48,7 +49,8 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options)
     };
 }
 
-static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, uint32_t connections)
+static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, uint32_t connections,
+                       uint32_t time_waits)
 {
     uint32_t subflows = connections * SUBFLOWS_PER_CONNECTION;
     struct mp_host *host = &stack->host;
@@ -64,13 +66,14 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         hash_destroy(&stack->tuples);
         return -ENOMEM;
     }
-    /* One timer for each connection and each subflow, one of the stack: setting one must never fail. */
-    if (deadline_queue_reserve(&host->tcp.timers, connections + subflows + 1) < 0) {
-        hash_destroy(&stack->tuples);
-        hash_destroy(&stack->tokens);
-        return -ENOMEM;
-    }
-    return 0;
+    /* One timer for each connection and each subflow, two of the stack: setting one must never fail. */
+    if (time_waits_init(&stack->time_waits, &host->tcp, time_waits) == 0 &&
+        deadline_queue_reserve(&host->tcp.timers, connections + subflows + 2) == 0)
+        return 0;
+    time_waits_destroy(&stack->time_waits);
+    hash_destroy(&stack->tuples);
+    hash_destroy(&stack->tokens);
+    return -ENOMEM;
 }
 
 static void close_pools(struct mp_host *host)
@@ -126,6 +129,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
         memcpy(&o, options, HW_MIN(options->size, sizeof o));
     uint32_t memory = o.max_memory_bytes ? o.max_memory_bytes : MEMORY_DEFAULT;
     uint32_t connections = o.max_connections ? HW_MIN(o.max_connections, CONNECTIONS_MAX) : CONNECTIONS_DEFAULT;
+    uint32_t time_waits = o.max_time_wait ? HW_MIN(o.max_time_wait, TIME_WAIT_MAX) : TIME_WAIT_DEFAULT;
     const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
     struct hawser_stack *stack = cc ? env->alloc(env->ctx, sizeof *stack) : NULL;
     if (!stack)
@@ -154,7 +158,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     uint32_t copies = HW_MAX(memory / COPIES_SHARE / CHUNK_BYTES, COPIES_MIN), all = memory / CHUNK_BYTES;
     host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, all > copies ? all - copies : 1u);
     host->copies = hawser_buf_pool_new(env, CHUNK_BYTES, copies);
-    if (!host->chunks || !host->copies || init_tables(stack, &host->tcp.env, connections) < 0) {
+    if (!host->chunks || !host->copies || init_tables(stack, &host->tcp.env, connections, time_waits) < 0) {
         close_pools(host);
         env->free(env->ctx, stack);
         return NULL;
@@ -170,6 +174,7 @@ void hawser_stack_free(struct hawser_stack *stack)
         conn_free(LIST_ENTRY(it, struct conn, link));
     LIST_EACH (it, &stack->listeners)
         env.free(env.ctx, LIST_ENTRY(it, struct hawser_listener, link));
+    time_waits_destroy(&stack->time_waits);
     packer_release(&stack->inbox);
     deadline_queue_destroy(&host->tcp.timers);
     hash_destroy(&stack->tuples);
@@ -268,29 +273,26 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
 
 static void emit_reply(const struct stateless_reply *r, struct hawser_tx *tx)
 {
-    uint8_t area[TCP_OPTION_SPACE];
-    struct tcp_options options = {0}, planned;
-    if (r->of_join)
-        options.mp = (struct mptcp_options){.present = 1u << MPTCP_TCPRST, .tcprst.reason = r->reason};
-    uint8_t options_len = (uint8_t)tcp_options_plan(area, &options, &planned);
-    struct tcp_header h = {.src_port = r->local.port,
-                           .dst_port = r->remote.port,
-                           .seq = r->seq,
-                           .ack = r->ack,
-                           .flags = (uint8_t)(TCP_RST | (r->with_ack ? TCP_ACK : 0)),
-                           .header_len = (uint8_t)(TCP_HEADER_LEN + options_len)};
-    struct csum pseudo = {0, false};
-    csum_add_pseudo(&pseudo, &r->local, &r->remote, h.header_len);
-    h.checksum = csum_fold(&pseudo);
-    size_t l3 = ip_emit(tx->head, &r->local, &r->remote, 0, h.header_len);
-    tcp_header_emit(tx->head + l3, &h);
-    memcpy(tx->head + l3 + TCP_HEADER_LEN, area, options_len);
-    tx->l3_len = (uint8_t)l3;
-    tx->head_len = (uint8_t)(l3 + h.header_len);
-    tx->link = r->link;
-    tx->part_count = 0;
-    tx->payload_len = 0;
-    tx->gso_size = 0;
+    struct tcp_options options;
+    tcp_options_clear(&options);
+    if (r->of_join) {
+        options.mp.present = 1u << MPTCP_TCPRST;
+        options.mp.tcprst = (struct mp_tcprst){.reason = r->reason};
+    }
+    const struct tcp_header header = {
+        .seq = r->seq, .ack = r->ack, .flags = (uint8_t)(TCP_RST | (r->with_ack ? TCP_ACK : 0))};
+    bare_write(tx, r->link, &r->local, &r->remote, header, &options);
+}
+
+/* What TIME-WAITs have to say; one whose address is gone says nothing. */
+static void emit_time_waits(struct hawser_stack *stack, struct tx_batch *batch, uint64_t now_ns)
+{
+    const struct time_wait *record;
+    while (!tx_batch_full(batch) && (record = time_waits_next_owing(&stack->time_waits))) {
+        const struct local_address *local = stack_local(stack, &record->local);
+        if (local)
+            time_wait_write(record, local->link, &batch->packets[batch->count++], now_ns);
+    }
 }
 
 /* A connection that failed before anybody accepted it leaves its listener's queue. */
@@ -312,6 +314,7 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
     now_ns = stack_time(stack, now_ns);
     while (stack->reply_count && !tx_batch_full(&batch))
         emit_reply(&stack->replies[--stack->reply_count], &packets[batch.count++]);
+    emit_time_waits(stack, &batch, now_ns);
     while (!tx_batch_full(&batch)) {
         struct list *node = list_first(&stack->host.ready);
         if (!node)
@@ -323,8 +326,7 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
             continue;
         }
         leave_listener_if_dead(conn);
-        if (!conn->listener)
-            (void)conn_reap(conn);
+        (void)conn_reap(conn, now_ns);
     }
     feed_starved(stack, now_ns);
     count_n(&stack->host.tcp.counters, COUNT_IP_OUT, batch.count);
@@ -357,6 +359,8 @@ void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unf
         out->bytes += (uint64_t)dsn_diff(conn->data_tx.sendq.end, conn->data_tx.sendq.una);
     }
 }
+
+uint32_t hawser_stack_time_wait(const struct hawser_stack *stack) { return stack->time_waits.tuples.count; }
 
 bool hawser_stack_counter(const struct hawser_stack *stack, size_t i, struct hawser_counter *out)
 {

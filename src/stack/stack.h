@@ -9,6 +9,7 @@
 #include "base/packer.h"
 #include "mptcp/conn.h"
 #include "mptcp/host.h"
+#include "stack/time_wait.h"
 
 #define LINKS_MAX 16
 /* RSTs waiting to answer packets that belong to nothing; more are dropped and counted. */
@@ -40,6 +41,7 @@ struct hawser_listener {
 struct hawser_stack {
     struct mp_host host; /* first: the host is the stack as connections see it */
     struct hash_table tuples, tokens;
+    struct time_waits time_waits;
     struct list listeners;
     struct link_slot links[LINKS_MAX];
     uint8_t link_count, last_address_id;
@@ -61,6 +63,8 @@ static inline struct hawser_stack *stack_of(struct mp_host *host)
 extern const struct mp_host_ops stack_host_ops;
 struct subflow *demux_find(struct hawser_stack *stack, const struct hawser_addr *local,
                            const struct hawser_addr *remote);
+/* Is there a subflow or a TIME-WAIT with these addresses and ports? */
+bool demux_taken(struct hawser_stack *stack, const struct hawser_addr *local, const struct hawser_addr *remote);
 struct conn *demux_token(struct hawser_stack *stack, uint32_t token);
 struct hawser_listener *demux_listener(struct hawser_stack *stack, const struct hawser_addr *local);
 const struct local_address *stack_local(const struct hawser_stack *stack, const struct hawser_addr *addr);

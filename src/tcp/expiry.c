@@ -100,10 +100,6 @@ static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
 void tcp_run_timers(struct tcp *tcp, uint64_t now_ns)
 {
     struct tcp_timers *t = &tcp->timers;
-    if (t->time_wait <= now_ns) {
-        tcp_close_now(tcp, 0, now_ns);
-        return;
-    }
     if (t->delayed_ack <= now_ns) {
         t->delayed_ack = TIME_NEVER;
         tcp_ack_now(tcp);

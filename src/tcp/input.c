@@ -283,9 +283,6 @@ void tcp_input(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
         if (s->header.flags & TCP_FIN && tcp->fin_at == 0)
             tcp->fin_at = s->ssn + s->payload.len;
         take_fin(tcp, now_ns);
-    } else if (s->header.flags & TCP_FIN) { /* our last acknowledgement was lost */
-        tcp_enter_time_wait(tcp, now_ns);
-        tcp_ack_now(tcp);
     }
     fin_acknowledged(tcp, now_ns);
     if (tcp->state == TCPS_CLOSED)

@@ -4,8 +4,6 @@
 
 #include "tcp/tcp.h"
 
-/* RFC 9293 3.4.2: MSL; half of the two minutes there, as hosts commonly choose. */
-#define TCP_MSL_NS (30 * NS_PER_S)
 #define TCP_DELAYED_ACK_NS (40 * NS_PER_MS)
 /* RFC 9293 3.8.3: R2 is at least 3 minutes for a SYN, which eight of them last, and 100 s for data. A SYN/ACK that
  * nobody answers is likelier a forgery than a slow path. */

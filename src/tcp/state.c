@@ -79,13 +79,10 @@ void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns)
 
 void tcp_enter_time_wait(struct tcp *tcp, uint64_t now_ns)
 {
-    bool entering = tcp->state != TCPS_TIME_WAIT;
     tcp->state = TCPS_TIME_WAIT;
     tcp_timers_stop(tcp);
-    tcp->timers.time_wait = now_ns + 2 * TCP_MSL_NS;
     tcp_timers_arm(tcp);
-    if (entering)
-        tcp->hooks->event(tcp, TCP_EVENT_TIME_WAIT, now_ns);
+    tcp->hooks->event(tcp, TCP_EVENT_TIME_WAIT, now_ns);
 }
 
 void tcp_signal_now(struct tcp *tcp)

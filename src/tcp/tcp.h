@@ -55,8 +55,9 @@ enum tcp_event {
     TCP_EVENT_SILENT,      /* two round trips without an answer: the path may be dead */
     TCP_EVENT_TIMEOUT,     /* the retransmission timer expired: it very likely is */
     TCP_EVENT_ALIVE,       /* the first acknowledgement of new data after silence or timeouts */
-    TCP_EVENT_TIME_WAIT,   /* both directions are closed; only TIME-WAIT is left */
-    TCP_EVENT_CLOSED,      /* over; tcp->error says why (0: in order). The subflow may be freed from a later call */
+    TCP_EVENT_TIME_WAIT, /* both directions are closed; once its acknowledgement has left it may be freed, and somebody
+                            else answers late segments */
+    TCP_EVENT_CLOSED,    /* over; tcp->error says why (0: in order). The subflow may be freed from a later call */
 };
 
 /* A segment that arrived. */
@@ -151,7 +152,7 @@ struct tcp_recovery {
 
 /* When each timer is due; TIME_NEVER when it is not running. */
 struct tcp_timers {
-    uint64_t retransmit, probe, reorder, delayed_ack, persist, keepalive, time_wait;
+    uint64_t retransmit, probe, reorder, delayed_ack, persist, keepalive;
 };
 
 struct tcp {

@@ -8,8 +8,7 @@
 
 void tcp_timers_stop(struct tcp *tcp)
 {
-    tcp->timers =
-        (struct tcp_timers){TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER};
+    tcp->timers = (struct tcp_timers){TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER};
 }
 
 void tcp_timers_arm(struct tcp *tcp)
@@ -20,7 +19,6 @@ void tcp_timers_arm(struct tcp *tcp)
     at = HW_MIN(at, t->delayed_ack);
     at = HW_MIN(at, t->persist);
     at = HW_MIN(at, t->keepalive);
-    at = HW_MIN(at, t->time_wait);
     tcp->due_ns = at;
     deadline_set(&tcp->host->timers, &tcp->deadline, tcp->due_ns);
 }
