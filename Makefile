@@ -5,10 +5,10 @@ JOBS ?= 2
 help:
 	@echo "make demo     100 MB from the kernel's MPTCP over two emulated paths, one cut and restored on the way"
 	@echo "make build    build the libraries and the command (build/release)"
-	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel"
+	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel, hostile peers"
 	@echo "make bench    unlimited throughput beside the kernel's, in the same run; packets per second of the simulator;"
 	@echo "              resident memory a connection beside its bars"
-	@echo "make fuzz     the fuzzers, FUZZ_SECONDS each (default 300)"
+	@echo "make fuzz     the fuzzers and mobs of hostile peers, FUZZ_SECONDS each (default 300)"
 	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: three quarters of an hour"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"

@@ -22,7 +22,7 @@ struct attack {
         uint32_t data_seq, data_ack; /* likewise, the low halves */
     } seen;                          /* of the friend's connection, by who is on its path */
     /* For the attackers' own use. */
-    struct foe *lines[LINES_MAX];
+    struct foe *lines[LINES_MAX]; /* NULL where nobody was let in */
     uint32_t line_count;
     uint32_t at;
 };
@@ -34,11 +34,23 @@ struct attacker {
     bool (*proof)(struct attack *a);                /* when it is over: that it had no success; may be NULL */
     uint32_t press_ms;                              /* before others ask to be served; 0: 1000 */
     const struct ground_options *options;           /* NULL: the defaults */
+    const struct mob *mob;                          /* of the one that stands for several */
 };
 
 /* Ends with one that has no name. */
-extern const struct attacker attackers_handshakes[], attackers_acks[], attackers_data[], attackers_memory[],
-    attackers_signals[], attackers_strays[];
+extern const struct attacker attackers_handshakes[], attackers_acks[], attackers_data[], attackers_signals[],
+    attackers_strays[];
+
+/* Several of them at once, drawn from a seed: on each other's connections, at any time, with slips of the tongue. */
+enum { MOB_MAX = 128 };
+struct mob {
+    const struct attacker *members[MOB_MAX]; /* to draw from */
+    unsigned count;
+    uint64_t seed;
+    struct ground_options options;
+    struct attacker as_one;
+};
+void mob_gather(struct mob *mob, uint64_t seed);
 
 /* Opens `count` connections, or as many as are let in, into `lines`. */
 void attack_open(struct attack *a, uint32_t count, enum role role, enum foe_kind kind);

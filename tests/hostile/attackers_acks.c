@@ -47,14 +47,14 @@ static void begin_wide(struct attack *a)
 static void sack_every_other_byte(struct attack *a, uint64_t tick)
 {
     (void)tick;
-    if (a->line_count && a->lines[0])
+    if (a->lines[0])
         for (unsigned i = 0; i < 10; i++)
             acknowledge_some(a, a->lines[0], 2, 1);
 }
 
 static void sack_backwards(struct attack *a, uint64_t tick)
 {
-    struct foe *f = a->line_count ? a->lines[0] : NULL;
+    struct foe *f = a->lines[0];
     struct tcp_options o = {0};
     if (!f)
         return;
@@ -66,7 +66,7 @@ static void sack_backwards(struct attack *a, uint64_t tick)
 static void sack_random(struct attack *a, uint64_t tick)
 {
     (void)tick;
-    struct foe *f = a->line_count ? a->lines[0] : NULL;
+    struct foe *f = a->lines[0];
     if (!f)
         return;
     struct tcp_options o = {0};
@@ -150,10 +150,8 @@ static void laggard(struct attack *a, uint64_t tick)
     struct foe *f = attack_line(a, 0, ROLE_QUEUE, FOE_MPTCP);
     if (!f)
         return;
-    if (a->line_count < 2 || !a->lines[1] || a->lines[1]->reset) {
+    if (!a->lines[1] || a->lines[1]->reset)
         a->lines[1] = foe_join(f);
-        a->line_count = 2;
-    }
     if (a->lines[1] && tick % 2)
         foe_ack(a->lines[1]);
     struct tcp_options o = foe_dss(f, 0, 0, 0);
@@ -166,13 +164,10 @@ static void never_again(struct attack *a) { attack_open(a, 200, ROLE_QUEUE, FOE_
 
 static void shut_windows(struct attack *a)
 {
-    for (unsigned i = 0; i < 63; i++) {
-        struct foe *f = foe_open(&a->foes, ROLE_QUEUE, i % 2 ? FOE_PLAIN : FOE_MPTCP);
-        if (!f)
-            return;
-        a->lines[a->line_count++] = f;
-        f->window = 0;
-        foe_ack(f);
+    attack_open(a, 63, ROLE_QUEUE, FOE_MPTCP);
+    for (uint32_t i = 0; i < a->line_count; i++) {
+        a->lines[i]->window = 0;
+        foe_ack(a->lines[i]);
     }
 }
 
@@ -182,8 +177,9 @@ static void answer_probes(struct attack *a, uint64_t tick)
     (void)tick;
     for (uint32_t i = 0; i < a->line_count; i++) {
         struct foe *f = a->lines[i];
-        if (!f->reset && f->segments != f->seen_to)
-            foe_say(f, TCP_ACK, f->seq, 1, NULL, 0);
+        if (!f || f->reset || f->segments == f->seen_to)
+            continue;
+        foe_say(f, TCP_ACK, f->seq, 1, NULL, 0);
         f->seen_to = (uint32_t)f->segments;
     }
 }
@@ -210,18 +206,16 @@ static void silly_window(struct attack *a, uint64_t tick)
 static void tiny_mss(struct attack *a, uint64_t tick)
 {
     uint32_t i = (uint32_t)tick % 8;
-    if (a->line_count <= i) {
-        struct foe *f = foe_new(&a->foes, ROLE_QUEUE);
+    if (!a->lines[i]) {
+        struct foe *f = a->lines[i] = foe_new(&a->foes, ROLE_QUEUE);
         struct tcp_options o = {
             .present = TCP_OPT_MSS | TCP_OPT_WSCALE, .mss = (uint16_t)(i % 2), .wscale = FOE_WSCALE};
         foe_say(f, TCP_SYN, 0, 0, &o, 0);
         foe_third(f);
-        a->lines[a->line_count++] = f;
     }
     foe_ack(a->lines[i]);
 }
 
-/* Where it is not the memory that the attack is about. */
 static const struct ground_options queue_little = {.send_buffer_bytes = 256 << 10};
 
 const struct attacker attackers_acks[] = {

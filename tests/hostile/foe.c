@@ -54,31 +54,42 @@ struct foe *foe_new(struct foes *foes, enum role role)
 
 /* ---- speaking ---- */
 
-void foe_say(struct foe *f, uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options, uint32_t len)
+/* The stream repeats itself: how much of it lies in one piece from `at` on. */
+static uint32_t piece(uint32_t at, uint32_t len) { return HW_MIN(len, FOE_PAYLOAD_MAX - at % FOE_PAYLOAD_MAX); }
+
+void foe_say_raw(struct foe *f, uint8_t flags, uint32_t seq, uint32_t ack, const uint8_t *area, size_t area_len,
+                 uint32_t len)
 {
-    uint8_t packet[IPV4_HEADER_LEN + TCP_HEADER_LEN + TCP_OPTION_SPACE + FOE_PAYLOAD_MAX];
-    uint8_t area[TCP_OPTION_SPACE];
-    struct tcp_options sent;
-    CHECK(len <= FOE_PAYLOAD_MAX);
-    size_t options_len = options ? tcp_options_plan(area, options, &sent) : 0;
+    static uint8_t packet[IPV4_HEADER_LEN + TCP_HEADER_LEN + TCP_OPTION_SPACE + FOE_PAYLOAD_MAX];
+    CHECK(len <= FOE_PAYLOAD_MAX && area_len <= TCP_OPTION_SPACE);
+    if (f->all->whim)
+        f->all->whim(f, &flags, &seq, &ack, &len);
     struct tcp_header h = {.src_port = f->addr.port,
                            .dst_port = f->target.port,
                            .seq = seq_at(f->iss + seq),
                            .ack = seq_at(flags & TCP_ACK ? f->irs + ack : 0),
                            .flags = flags,
-                           .header_len = (uint8_t)(TCP_HEADER_LEN + options_len),
+                           .header_len = (uint8_t)(TCP_HEADER_LEN + area_len),
                            .window = f->window};
     size_t l3 = ip_emit(packet, &f->addr, &f->target, 0, h.header_len + len);
     tcp_header_emit(packet + l3, &h);
-    memcpy(packet + l3 + TCP_HEADER_LEN, area, options_len);
-    for (uint32_t at = 0, n; at < len; at += n) { /* the stream repeats itself */
-        uint32_t from = (seq + at) % FOE_PAYLOAD_MAX;
-        n = HW_MIN(len - at, FOE_PAYLOAD_MAX - from);
-        memcpy(packet + l3 + h.header_len + at, f->all->payload + from, n);
+    if (area_len)
+        memcpy(packet + l3 + TCP_HEADER_LEN, area, area_len);
+    for (uint32_t at = 0, n; at < len; at += n) {
+        n = piece(seq + at, len - at);
+        memcpy(packet + l3 + h.header_len + at, &f->all->payload[(seq + at) % FOE_PAYLOAD_MAX], n);
     }
     f->all->sent++;
     ground_input(f->all->ground, packet, (uint32_t)(l3 + h.header_len + len),
                  f->gso_size || len <= FOE_WIRE_PAYLOAD ? f->gso_size : FOE_WIRE_PAYLOAD);
+}
+
+void foe_say(struct foe *f, uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options, uint32_t len)
+{
+    uint8_t area[TCP_OPTION_SPACE];
+    struct tcp_options sent;
+    size_t area_len = options ? tcp_options_plan(area, options, &sent) : 0;
+    foe_say_raw(f, flags, seq, ack, area, area_len, len);
 }
 
 static struct tcp_options usual(void)
@@ -139,6 +150,22 @@ struct foe *foe_open(struct foes *foes, enum role role, enum foe_kind kind)
     return f->reset ? NULL : f;
 }
 
+struct foe *foe_called(struct foes *foes, enum foe_kind kind)
+{
+    struct foe *f = foe_new(foes, ROLE_READ);
+    f->target.port = 0; /* whatever it chooses */
+    ground_connect(foes->ground, &f->addr, kind == FOE_PLAIN);
+    if (!f->heard)
+        return NULL;
+    struct tcp_options o = usual();
+    o.mp.present = f->mptcp ? 1u << MPTCP_CAPABLE : 0;
+    o.mp.capable =
+        (struct mp_capable){.version = MPTCP_VERSION, .algorithms = 1, .has_sender_key = true, .sender_key = f->key};
+    foe_say(f, TCP_SYN | TCP_ACK, 0, 1, &o, 0);
+    foe_ack(f);
+    return f->reset ? NULL : f;
+}
+
 struct foe *foe_join(struct foe *first)
 {
     uint32_t token;
@@ -167,8 +194,10 @@ struct tcp_options foe_dss(const struct foe *f, uint64_t data_seq, uint32_t seq,
     o.mp.dss.len = len;
     o.mp.dss.has_checksum = first->checksums;
     struct csum sum = {0, false};
-    for (uint32_t i = 0; first->checksums && i < len; i++)
-        csum_add(&sum, &f->all->payload[(seq + i) % FOE_PAYLOAD_MAX], 1);
+    for (uint32_t at = 0, n; first->checksums && at < len; at += n) {
+        n = piece(seq + at, len - at);
+        csum_add(&sum, &f->all->payload[(seq + at) % FOE_PAYLOAD_MAX], n);
+    }
     o.mp.dss.checksum = first->checksums ? csum_dss(o.mp.dss.dsn, seq, len, &sum) : 0;
     return o;
 }
@@ -200,18 +229,24 @@ void foes_reset_all(struct foes *foes)
 static void hear_syn(struct foe *f, const struct tcp_header *tcp)
 {
     const struct mptcp_options *mp = &f->said.mp;
-    uint32_t token;
     f->heard = true;
     f->irs = tcp->seq.v;
     f->window_shift = f->said.present & TCP_OPT_WSCALE ? f->said.wscale : 0;
     f->mptcp = mptcp_has(mp, MPTCP_CAPABLE) || mptcp_has(mp, MPTCP_JOIN);
+    if (!(tcp->flags & TCP_ACK)) /* it calls; its key comes with the third packet */
+        f->target.port = tcp->src_port;
     if (mptcp_has(mp, MPTCP_CAPABLE)) {
         f->checksums = mp->capable.checksum_required;
-        f->target_key = mp->capable.sender_key;
-        mptcp_key_derive(f->target_key, &token, &f->target_idsn);
     } else if (mptcp_has(mp, MPTCP_JOIN)) {
         f->target_nonce = mp->join.nonce;
     }
+}
+
+static void hear_key(struct foe *f, uint64_t key)
+{
+    uint32_t token;
+    f->target_key = key;
+    mptcp_key_derive(key, &token, &f->target_idsn);
 }
 
 static void hear_dss(struct foe *first, const struct mp_dss *dss)
@@ -250,6 +285,8 @@ void foes_hear(struct foes *foes, const struct hawser_tx *tx)
     }
     if (tcp.flags & TCP_SYN)
         hear_syn(f, &tcp);
+    if (mptcp_has(&f->said.mp, MPTCP_CAPABLE) && f->said.mp.capable.has_sender_key)
+        hear_key(f, f->said.mp.capable.sender_key);
     uint32_t end = tcp.seq.v - f->irs + tx->payload_len + !!(tcp.flags & (TCP_SYN | TCP_FIN));
     foes->fresh_bytes += end > f->next ? end - f->next : 0;
     f->next = HW_MAX(f->next, end);

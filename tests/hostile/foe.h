@@ -40,10 +40,14 @@ struct foe {
     uint32_t seen_to;                 /* for an attacker to note how far it is */
 };
 
+/* Changes what is about to be said. */
+typedef void foe_whim(struct foe *f, uint8_t *flags, uint32_t *seq, uint32_t *ack, uint32_t *len);
+
 struct foes {
     struct ground *ground;
     struct foe *list; /* FOES_MAX of them */
     uint32_t count, next;
+    foe_whim *whim;         /* may be NULL */
     uint64_t sent;          /* packets */
     uint64_t fresh_bytes;   /* heard for the first time */
     uint64_t stray_answers; /* packets of the target to nobody */
@@ -58,8 +62,12 @@ void foes_hear(struct foes *foes, const struct hawser_tx *tx);
 /* One more, that has said nothing yet; its key and numbers are drawn. */
 struct foe *foe_new(struct foes *foes, enum role role);
 
-/* A segment, as it stands; `options` may be NULL, `payload` is any. Without a `first` SYN the numbers are absolute. */
+/* A segment, as it stands; `options` may be NULL, `payload` is any. */
 void foe_say(struct foe *f, uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options, uint32_t len);
+
+/* Likewise with an option area of `area_len` bytes, a multiple of 4 and 40 at most. */
+void foe_say_raw(struct foe *f, uint8_t flags, uint32_t seq, uint32_t ack, const uint8_t *area, size_t area_len,
+                 uint32_t len);
 
 /* A SYN with the usual options, and MP_CAPABLE or MP_JOIN. */
 void foe_syn(struct foe *f, enum foe_kind kind);
@@ -70,6 +78,8 @@ void foe_third_join(struct foe *f, bool honest);
 
 /* Opens a connection, with a first DSS when it is MPTCP; NULL when it is not let in. */
 struct foe *foe_open(struct foes *foes, enum role role, enum foe_kind kind);
+/* The target's program connects to it, and it answers as it should; NULL when that fails. */
+struct foe *foe_called(struct foes *foes, enum foe_kind kind);
 /* Joins the connection of `first`; NULL when it is not let in. */
 struct foe *foe_join(struct foe *first);
 

@@ -110,7 +110,7 @@ static void queue_much(struct hawser_conn *conn)
         ;
 }
 
-static void answer(struct client *c)
+static void answer(const struct ground *g, struct client *c)
 {
     uint8_t bytes[4096];
     ssize_t n;
@@ -120,18 +120,18 @@ static void answer(struct client *c)
         c->asked %= ASKED;
     }
     while (c->owed) {
-        uint32_t left = (c->owed - 1) % ANSWERED + 1; /* of one answer */
-        n = hawser_send(c->conn, &"answered"[ANSWERED - left], left);
+        uint32_t at = -c->owed % ANSWERED, len = HW_MIN(c->owed, (uint32_t)sizeof g->answers - at);
+        n = hawser_send(c->conn, g->answers + at, len);
         if (n <= 0)
             return;
         c->owed -= (uint32_t)n;
     }
 }
 
-static void serve(struct client *c)
+static void serve(const struct ground *g, struct client *c)
 {
     if (c->role == ROLE_SERVE)
-        answer(c);
+        answer(g, c);
     if (c->role == ROLE_READ || c->role == ROLE_QUEUE)
         read_all(c->conn);
     if (c->role == ROLE_QUEUE)
@@ -148,7 +148,17 @@ static void run_program(struct ground *g)
         while (hawser_accept(g->listeners[role], &conn) == 0)
             admit(g, conn, (enum role)role);
     while ((conn = hawser_next_event(g->stack)))
-        serve(hawser_conn_user(conn));
+        serve(g, hawser_conn_user(conn));
+}
+
+void ground_connect(struct ground *g, const struct hawser_addr *to, bool plain)
+{
+    struct hawser_conn_options options = {
+        .size = sizeof options, .no_mptcp = plain, .send_buffer_bytes = g->options.send_buffer_bytes};
+    struct hawser_conn *conn;
+    if (hawser_connect(g->stack, to, &options, g->now_ns, &conn) == 0)
+        admit(g, conn, ROLE_QUEUE);
+    ground_advance(g);
 }
 
 void ground_give_up(struct ground *g)
@@ -273,6 +283,8 @@ void ground_init(struct ground *g, const struct ground_options *options, uint64_
         struct hawser_addr any = {.port = (uint16_t)(GROUND_PORT + role)};
         CHECK(hawser_listen(g->stack, &any, g->options.backlog, &listening, &g->listeners[role]) == 0);
     }
+    for (uint32_t i = 0; i < sizeof g->answers; i++)
+        g->answers[i] = "answered"[i % ANSWERED];
     g->client_count = g->options.connections;
     g->clients = calloc(g->client_count, sizeof *g->clients);
     CHECK(g->clients);

@@ -64,6 +64,7 @@ struct ground {
     struct hawser_addr addr;
     struct client *clients;
     uint32_t client_count;
+    char answers[512 * ANSWERED]; /* one after the other */
     struct hawser_buf_pool *pool;
     struct rx_buffers rx;
     uint64_t now_ns, next_tick_ns, tick;
@@ -96,6 +97,9 @@ void ground_advance(struct ground *g);
 
 /* When ground_advance() must be called next. */
 uint64_t ground_deadline(const struct ground *g);
+
+/* The program connects to somebody, with ROLE_QUEUE. */
+void ground_connect(struct ground *g, const struct hawser_addr *to, bool plain);
 
 /* The program closes every connection but those of honest clients. */
 void ground_give_up(struct ground *g);

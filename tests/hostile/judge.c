@@ -1,7 +1,7 @@
 #include "judge.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/compiler.h"
@@ -92,6 +92,7 @@ static void begin(struct attack *a, const struct ground_options *options, uint64
     a->ground.hear = hear;
     a->ground.ctx = a;
     a->line_count = a->at = 0;
+    memset(a->lines, 0, sizeof a->lines);
     foes_init(&a->foes, &a->ground);
     victim_init(&a->victim, &a->ground, seed);
 }
@@ -106,8 +107,8 @@ static bool end(struct attack *a)
 
 struct foe *attack_line(struct attack *a, uint32_t i, enum role role, enum foe_kind kind)
 {
-    CHECK(i <= a->line_count && i < LINES_MAX);
-    if (i < a->line_count && a->lines[i] && !a->lines[i]->reset)
+    CHECK(i < LINES_MAX);
+    if (a->lines[i] && !a->lines[i]->reset)
         return a->lines[i];
     a->line_count = HW_MAX(a->line_count, i + 1);
     return a->lines[i] = foe_open(&a->foes, role, kind);
