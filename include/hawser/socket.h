@@ -46,8 +46,8 @@ HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_ad
 
 /*
  * Listens on `local` (an all-zero IP, "::" and not "0.0.0.0", means every address). `backlog` bounds the connections
- * that wait for hawser_accept(), half-open ones included. `options` apply to accepted connections; may be NULL. Errors:
- * -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM.
+ * that wait for hawser_accept(), and likewise those that are half-open and remembered; beyond it SYNs are answered by
+ * cookies. `options` apply to accepted connections; may be NULL. Errors: -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM.
  */
 HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
                              const struct hawser_conn_options *options, struct hawser_listener **out);
@@ -55,7 +55,8 @@ HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_add
 /* Stops listening. Connections not yet accepted are aborted; accepted ones live on and still take joins. */
 HAWSER_API void hawser_listener_close(struct hawser_listener *listener);
 
-/* Takes the oldest established connection; 0 and *out, or -EAGAIN. hawser_stack_pending() holds while there is one. */
+/* Takes the connection that was established first; 0 and *out, or -EAGAIN. O(1). hawser_stack_pending() holds while
+ * there is one. */
 HAWSER_API int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out);
 
 /* Queues up to `len` bytes; returns how many were taken (copied), -EAGAIN when there is no room (HAWSER_WRITABLE tells

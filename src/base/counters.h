@@ -27,6 +27,8 @@
     X(DROP_BAD_RST, "drop.bad_rst")                                                                                    \
     X(DROP_BAD_SYN, "drop.syn_in_connection")                                                                          \
     X(DROP_BACKLOG, "drop.backlog_full")                                                                               \
+    X(DROP_ACCEPT_QUEUE, "drop.accept_queue_full")                                                                     \
+    X(DROP_HALF_OPEN, "drop.too_many_half_open")                                                                       \
     X(DROP_NO_MEMORY, "drop.no_memory")                                                                                \
     X(DROP_GAPS, "drop.too_many_gaps")                                                                                 \
     X(DROP_JOIN_TOKEN, "drop.join_unknown_token")                                                                      \
@@ -46,6 +48,9 @@
     X(TCP_RESETS_OUT, "tcp.resets_out")                                                                                \
     X(TCP_TIMEOUTS, "tcp.timeouts")                                                                                    \
     X(TCP_TIME_WAITS, "tcp.time_waits")                                                                                \
+    X(HANDSHAKE_TIMEOUTS, "tcp.handshake_timeouts")                                                                    \
+    X(COOKIES_OUT, "tcp.syn_cookies_sent")                                                                             \
+    X(COOKIES_IN, "tcp.syn_cookies_answered")                                                                          \
     X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
     X(TCP_KEEPALIVE_PROBES, "tcp.keepalive_probes")                                                                    \
     X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
@@ -67,6 +72,7 @@
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
     X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \
+    X(LIMIT_COOKIES, "limit.syn_cookies_waiting")                                                                      \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
     X(LIMIT_DISORDER, "limit.out_of_order_memory")                                                                     \
     X(LIMIT_DISORDER_DROPPED, "limit.out_of_order_dropped")                                                            \

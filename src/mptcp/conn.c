@@ -49,7 +49,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     }
     memset(conn, 0, sizeof *conn);
     conn->host = host;
-    conn->identity.server = config->server;
+    conn->identity.server = config->opened != NULL;
     conn->data_rx.recv_limit = config->recv_limit;
     conn->keepalive = config->keepalive;
     list_init(&conn->subflows);
@@ -58,17 +58,20 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->disorder_link);
     list_init(&conn->starved_link);
     list_init(&conn->accept_link);
+    quota_init(&conn->half_open, HALF_OPEN_JOINS_MAX);
     list_push_back(&host->connections, &conn->link);
     list_init(&conn->touched_link);
     deadline_init(&conn->timer, conn_on_timer);
     conn->signal_due_ns = TIME_NEVER;
     endings_init(&conn->endings);
     conn->fallback.mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
-    conn_choose_key(conn);
+    negotiate_key(conn, config->opened);
     data_tx_init(&conn->data_tx, &host->tcp.env, host->chunks, conn->identity.local_idsn, config->send_limit);
     reassembly_init(&conn->data_rx.reassembly, &host->tcp.env, &host->nodes, dsn_at(1));
     conn->data_rx.reassembly.node_limit = HW_MAX(conn->data_rx.recv_limit / BYTES_PER_PIECE, PIECES_MIN);
     conn->data_rx.reassembly.gap_limit = HW_MAX(conn->data_rx.recv_limit / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN);
+    if (config->opened)
+        negotiate_opened(conn, config->opened);
     return conn;
 }
 

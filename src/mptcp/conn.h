@@ -11,6 +11,7 @@
 
 #include "base/deadline.h"
 #include "base/hash.h"
+#include "base/quota.h"
 #include "mptcp/data_rx.h"
 #include "mptcp/data_tx.h"
 #include "mptcp/endings.h"
@@ -21,6 +22,8 @@
 #include "mptcp/subflow.h"
 
 #define SUBFLOWS_MAX 8
+/* Joins of a connection that have not proved themselves. */
+#define HALF_OPEN_JOINS_MAX 32
 
 struct conn {
     struct mp_host *host;
@@ -31,6 +34,7 @@ struct conn {
     void *listener;                           /* the stack's; NULL once accepted or for active opens */
     struct hash_node token_node;              /* the stack's */
     bool token_added;
+    struct quota half_open; /* joins that have not proved themselves; the stack's */
     void *user;
     int32_t deficit; /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
 
@@ -48,11 +52,19 @@ struct conn {
     struct deadline timer;  /* the least of what the parts and the subflows wait for */
 };
 
+/* What a handshake that the peer began has settled. */
+struct conn_opened {
+    bool mptcp;
+    bool fallen_back; /* no, though it was offered and agreed to */
+    bool checksums, peer_refuses_joins;
+    uint64_t local_key, remote_key;
+};
+
 struct conn_config {
     uint32_t send_limit, recv_limit; /* bytes */
     struct tcp_keepalive keepalive;
     bool no_mptcp;
-    bool server;
+    const struct conn_opened *opened; /* NULL: it is we who open it */
 };
 
 /* ---- conn.c ---- */
@@ -89,12 +101,16 @@ extern const struct tcp_hooks subflow_hooks;
 #define EACH_SUBFLOW(it, conn) LIST_EACH (it, &(conn)->subflows)
 
 /* ---- negotiate.c ---- */
-/* Draws a key whose token nobody has. */
-void conn_choose_key(struct conn *conn);
-/* A SYN arrived for a new connection: answers its MP_CAPABLE, if any. */
-void negotiate_syn(struct conn *conn, const struct mptcp_options *mp);
-/* Is this a SYN that may join `conn`? Sets the subflow's side of it. 0, or -EACCES. */
-int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join);
+/* Our key: that of the handshake, or one whose token nobody has. */
+void negotiate_key(struct conn *conn, const struct conn_opened *opened);
+/* Is the connection MPTCP? That was settled by the third packet. */
+void negotiate_opened(struct conn *conn, const struct conn_opened *opened);
+/* RFC 8684 3.1: an offer that we can go along with. */
+bool negotiate_acceptable(const struct mptcp_options *mp);
+/* May the peer add subflows? */
+bool negotiate_takes_joins(const struct conn *conn);
+/* The peer's join has proved itself. */
+void negotiate_joined(struct subflow *subflow);
 /* Handshake options on a segment; false: drop it. */
 bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
 void negotiate_write(struct subflow *subflow, const struct tx_record *record, uint8_t flags, struct mptcp_options *mp);

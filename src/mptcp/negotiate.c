@@ -9,17 +9,20 @@
 /* RFC 8684 3.1: after this many SYNs with MP_CAPABLE the next goes without, lest a middlebox eats them all. */
 #define CAPABLE_SYNS 2
 #define PROOF_TRIES_MAX 6
-#define ALGORITHM_HMAC_SHA256 1
 
-void conn_choose_key(struct conn *conn)
+void negotiate_key(struct conn *conn, const struct conn_opened *opened)
 {
     struct mp_host *host = conn->host;
+    struct identity *id = &conn->identity;
     uint64_t idsn;
     do {
-        host->tcp.env.random(host->tcp.env.ctx, &conn->identity.local_key, sizeof conn->identity.local_key);
-        host->ops->derive(conn->identity.local_key, &conn->identity.local_token, &idsn);
-    } while (host->ops->token_taken(host, conn->identity.local_token));
-    conn->identity.local_idsn = dsn_at(idsn);
+        if (opened)
+            id->local_key = opened->local_key;
+        else
+            host->tcp.env.random(host->tcp.env.ctx, &id->local_key, sizeof id->local_key);
+        host->ops->derive(id->local_key, &id->local_token, &idsn);
+    } while (!opened && host->ops->token_taken(host, id->local_token));
+    id->local_idsn = dsn_at(idsn);
 }
 
 static void learn_remote_key(struct conn *conn, uint64_t key)
@@ -33,29 +36,16 @@ static void learn_remote_key(struct conn *conn, uint64_t key)
 }
 
 /* RFC 8684 3.1: a usable offer is version 1 or more, HMAC-SHA256 and no unknown extension. */
-static bool acceptable_capable(const struct mptcp_options *mp)
+bool negotiate_acceptable(const struct mptcp_options *mp)
 {
     return mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.version >= MPTCP_VERSION && !mp->capable.extended &&
-           mp->capable.algorithms & ALGORITHM_HMAC_SHA256;
+           mp->capable.algorithms & MPTCP_HMAC_SHA256;
 }
 
 /* RFC 8684 3.1: when either host requires them, both use them. */
 static void settle_checksums(struct conn *conn, const struct mp_capable *offer)
 {
     conn->identity.checksums = conn->host->checksum_required || offer->checksum_required;
-}
-
-void negotiate_syn(struct conn *conn, const struct mptcp_options *mp)
-{
-    if (conn->fallback.mode != CONN_NEGOTIATING)
-        return;
-    if (!acceptable_capable(mp) || mp->capable.has_sender_key) {
-        conn->fallback.mode = CONN_PLAIN;
-        return;
-    }
-    conn->identity.peer_refuses_joins = mp->capable.no_more_here;
-    settle_checksums(conn, &mp->capable);
-    conn->host->ops->token_add(conn->host, conn);
 }
 
 static void connection_opened(struct conn *conn)
@@ -70,7 +60,7 @@ static void client_synack(struct subflow *subflow, const struct mptcp_options *m
     struct conn *conn = subflow->conn;
     if (conn->fallback.mode != CONN_NEGOTIATING)
         return;
-    if (!acceptable_capable(mp) || !mp->capable.has_sender_key || mp->capable.version != MPTCP_VERSION) {
+    if (!negotiate_acceptable(mp) || !mp->capable.has_sender_key || mp->capable.version != MPTCP_VERSION) {
         conn_fall_back(conn, now_ns);
         return;
     }
@@ -81,42 +71,33 @@ static void client_synack(struct subflow *subflow, const struct mptcp_options *m
     connection_opened(conn);
 }
 
-/* The segment that completes the first subflow's handshake at the listener's side. */
-static bool server_third_packet(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+void negotiate_opened(struct conn *conn, const struct conn_opened *opened)
 {
-    struct conn *conn = subflow->conn;
-    if (conn->fallback.mode != CONN_NEGOTIATING)
-        return true;
-    if (mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.has_receiver_key) {
-        bool agreed = acceptable_capable(mp) && mp->capable.version == MPTCP_VERSION;
-        if (!agreed || mp->capable.receiver_key != conn->identity.local_key) {
-            conn_fall_back(conn, now_ns); /* compromised on the way: RFC 8684 3.1 says to stop using MPTCP */
-            return true;
-        }
-        learn_remote_key(conn, mp->capable.sender_key);
-        connection_opened(conn);
-        return true;
+    if (!opened->mptcp) {
+        conn->fallback.mode = CONN_PLAIN;
+        count_n(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS, opened->fallen_back);
+        return;
     }
-    if (mptcp_has(mp, MPTCP_DSS))
-        return false; /* overtook the third packet; it will come again */
-    conn_fall_back(conn, now_ns);
-    return true;
+    conn->identity.checksums = opened->checksums;
+    conn->identity.peer_refuses_joins = opened->peer_refuses_joins;
+    learn_remote_key(conn, opened->remote_key);
+    conn->host->ops->token_add(conn->host, conn);
+    connection_opened(conn);
 }
 
-int negotiate_join_syn(struct subflow *subflow, const struct mp_join *join)
+bool negotiate_takes_joins(const struct conn *conn)
+{
+    bool over = conn->endings.error || (conn->data_tx.fin == DATA_FIN_ACKED && conn->data_rx.peer_fin_taken);
+    return conn->fallback.mode == CONN_MPTCP && conn->identity.established && !over;
+}
+
+void negotiate_joined(struct subflow *subflow)
 {
     struct conn *conn = subflow->conn;
-    bool over = conn->endings.error || (conn->data_tx.fin == DATA_FIN_ACKED && conn->data_rx.peer_fin_taken);
-    if (conn->fallback.mode != CONN_MPTCP || !conn->identity.established || over)
-        return -EACCES;
     subflow->join = subflow->passive = true;
-    subflow->remote_id = join->address_id;
-    subflow->join_proof.remote_nonce = join->nonce;
-    subflow->backup_remote = join->backup;
-    subflow->local_id = paths_local_id(conn, &subflow->tcp.config.local);
-    conn->host->tcp.env.random(conn->host->tcp.env.ctx, &subflow->join_proof.local_nonce,
-                               sizeof subflow->join_proof.local_nonce);
-    return 0;
+    subflow->stage = SUBFLOW_JOINED;
+    conn->fallback.multipath = conn->fallback.peer_committed = true;
+    count(&conn->host->tcp.counters, COUNT_MPTCP_JOINS_IN);
 }
 
 /* SYN/ACK of our join: the peer proves that it knows the keys. */
@@ -144,40 +125,17 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
     return true;
 }
 
-static bool join_third_packet(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
-{
-    struct conn *conn = subflow->conn;
-    uint8_t expected[MPTCP_HMAC_LEN];
-    if (!mptcp_has(mp, MPTCP_JOIN) || mp->join.shape != MP_JOIN_ACK)
-        return false;
-    mptcp_join_hmac(conn->identity.remote_key, conn->identity.local_key, subflow->join_proof.remote_nonce,
-                    subflow->join_proof.local_nonce, expected);
-    if (!secret_equal(mp->join.hmac, expected, sizeof expected)) {
-        count(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC);
-        conn_reset_subflow(subflow, MP_RST_PROHIBITED, -EACCES, now_ns);
-        return false;
-    }
-    subflow->stage = SUBFLOW_JOINED;
-    conn->fallback.multipath = conn->fallback.peer_committed = true;
-    count(&conn->host->tcp.counters, COUNT_MPTCP_JOINS_IN);
-    tcp_ack_now(&subflow->tcp); /* RFC 8684 3.2: the fourth packet */
-    return true;
-}
-
 bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
 {
     const struct mptcp_options *mp = &segment->options->mp;
-    enum tcp_state state = subflow->tcp.state;
-    if (segment->header.flags & TCP_RST) /* before the proof it ends the join, whatever it says of the connection */
-        return !(subflow->join && state == TCPS_SYN_RECEIVED);
-    if (state == TCPS_SYN_SENT) {
+    if (segment->header.flags & TCP_RST)
+        return true;
+    if (subflow->tcp.state == TCPS_SYN_SENT) {
         if (subflow->join)
             return join_synack(subflow, mp, now_ns);
         client_synack(subflow, mp, now_ns);
         return true;
     }
-    if (state == TCPS_SYN_RECEIVED)
-        return subflow->join ? join_third_packet(subflow, mp, now_ns) : server_third_packet(subflow, mp, now_ns);
     if (subflow->passive && mptcp_has(mp, MPTCP_JOIN))
         tcp_ack_now(&subflow->tcp);          /* RFC 8684 3.2: the third packet again, so the fourth was lost */
     if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
@@ -208,7 +166,7 @@ static void write_capable(struct subflow *subflow, const struct tx_record *recor
     const struct conn *conn = subflow->conn;
     bool syn = flags & TCP_SYN, ack = flags & TCP_ACK;
     struct mp_capable *o = &mp->capable;
-    *o = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = ALGORITHM_HMAC_SHA256};
+    *o = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = MPTCP_HMAC_SHA256};
     mp->present |= 1u << MPTCP_CAPABLE;
     o->checksum_required = syn && !ack ? conn->host->checksum_required : conn->identity.checksums;
     if (syn && !ack)
@@ -264,7 +222,7 @@ void negotiate_write(struct subflow *subflow, const struct tx_record *record, ui
         return;
     }
     if (syn && conn->fallback.mode == CONN_NEGOTIATING) {
-        if (conn->identity.server || subflow->tcp.handshake_tries <= CAPABLE_SYNS)
+        if (subflow->tcp.handshake_tries <= CAPABLE_SYNS)
             write_capable(subflow, record, flags, mp);
         return;
     }

@@ -106,17 +106,17 @@ int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, u
     struct hawser_listener *listener = env->alloc(env->ctx, sizeof *listener);
     if (!listener)
         return -ENOMEM;
-    *listener = (struct hawser_listener){
-        .stack = stack, .local = *local, .backlog = backlog, .options = conn_options_or_default(options)};
-    list_init(&listener->pending);
+    *listener = (struct hawser_listener){.stack = stack, .local = *local, .options = conn_options_or_default(options)};
+    quota_init(&listener->half_open, backlog);
+    quota_init(&listener->acceptable, backlog);
     list_push_back(&stack->listeners, &listener->link);
     *out = listener;
     return 0;
 }
 
-static void leave_listener(struct conn *conn)
+static void leave_listener(struct hawser_listener *listener, struct conn *conn)
 {
-    list_remove(&conn->accept_link);
+    quota_leave(&listener->acceptable, &conn->accept_link);
     list_remove(&conn->event_link); /* it was one to be accepted */
     conn->listener = NULL;
 }
@@ -124,9 +124,10 @@ static void leave_listener(struct conn *conn)
 void hawser_listener_close(struct hawser_listener *listener)
 {
     struct hawser_stack *stack = listener->stack;
-    LIST_EACH (it, &listener->pending) {
+    handshakes_drop_owner(&stack->handshakes, &listener->half_open);
+    LIST_EACH (it, &listener->acceptable.members) {
         struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
-        leave_listener(conn);
+        leave_listener(listener, conn);
         conn_ask_abort(conn);
     }
     list_remove(&listener->link);
@@ -135,18 +136,15 @@ void hawser_listener_close(struct hawser_listener *listener)
 
 int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
 {
-    LIST_EACH (it, &listener->pending) {
-        struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
-        if (!conn->identity.established)
-            continue;
-        listener->waiting--;
-        leave_listener(conn);
-        conn->endings.detached = false;
-        conn_event(conn);
-        *out = outer(conn);
-        return 0;
-    }
-    return -EAGAIN;
+    struct list *oldest = list_first(&listener->acceptable.members);
+    if (!oldest)
+        return -EAGAIN;
+    struct conn *conn = LIST_ENTRY(oldest, struct conn, accept_link);
+    leave_listener(listener, conn);
+    conn->endings.detached = false;
+    conn_event(conn);
+    *out = outer(conn);
+    return 0;
 }
 
 ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)

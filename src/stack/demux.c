@@ -158,6 +158,7 @@ static void token_add(struct mp_host *host, struct conn *conn)
 static void token_remove(struct mp_host *host, struct conn *conn)
 {
     hash_remove(&stack_of(host)->tokens, &conn->token_node);
+    handshakes_drop_owner(&stack_of(host)->handshakes, &conn->half_open);
     conn->token_added = false;
 }
 

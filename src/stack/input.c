@@ -9,16 +9,6 @@
 /* A payload of fewer bytes is copied rather than kept by reference. */
 #define REFERENCE_MIN 512u
 
-/* A packet on its way up. */
-struct arrival {
-    const struct hawser_rx *rx;
-    int link;
-    struct ip_header ip;
-    struct tcp_segment segment;
-    struct tcp_options options;
-    struct hawser_addr local, remote;
-};
-
 static struct counters *counters(struct hawser_stack *stack) { return &stack->host.tcp.counters; }
 
 static bool parse_ip(struct hawser_stack *stack, struct arrival *a)
@@ -79,102 +69,6 @@ static bool parse_tcp(struct hawser_stack *stack, struct arrival *a)
     return true;
 }
 
-/* RFC 9293 3.10.7.1: whoever speaks to a connection that does not exist is told so, unless it was a RST itself. */
-static struct stateless_reply *refuse(struct hawser_stack *stack, const struct arrival *a)
-{
-    const struct tcp_header *h = &a->segment.header;
-    if (h->flags & TCP_RST)
-        return NULL;
-    if (stack->reply_count == REPLIES_MAX) {
-        count(counters(stack), COUNT_LIMIT_REPLIES);
-        return NULL;
-    }
-    struct stateless_reply *reply = &stack->replies[stack->reply_count++];
-    *reply = (struct stateless_reply){.local = a->local, .remote = a->remote, .link = (uint8_t)a->link};
-    if (h->flags & TCP_ACK) {
-        reply->seq = h->ack;
-    } else {
-        uint32_t span = a->segment.payload.len + !!(h->flags & TCP_SYN) + !!(h->flags & TCP_FIN);
-        reply->ack = seq_add(h->seq, span);
-        reply->with_ack = true;
-    }
-    return reply;
-}
-
-/* RFC 8684 3.2: a join is refused by a RST that says why. */
-static void refuse_join(struct hawser_stack *stack, const struct arrival *a, uint8_t reason)
-{
-    struct stateless_reply *reply = refuse(stack, a);
-    if (!reply)
-        return;
-    reply->of_join = true;
-    reply->reason = reason;
-}
-
-static void input_join(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
-{
-    struct conn *conn = demux_token(stack, a->options.mp.join.token);
-    if (!conn) {
-        count(counters(stack), COUNT_DROP_JOIN_TOKEN);
-        refuse_join(stack, a, MP_RST_MPTCP);
-        return;
-    }
-    struct subflow *subflow;
-    if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
-        refuse_join(stack, a, MP_RST_RESOURCES);
-        return;
-    }
-    if (negotiate_join_syn(subflow, &a->options.mp.join) < 0 || tcp_accept(&subflow->tcp, &a->segment, now_ns) < 0) {
-        count(counters(stack), COUNT_DROP_JOIN_REFUSED);
-        refuse_join(stack, a, MP_RST_MPTCP);
-        conn_wake(conn); /* reaps the closed subflow */
-    }
-}
-
-/* RFC 4987 3.3: the oldest connection that let its first SYN/ACK go unanswered makes way for a new one. */
-static bool recycle_half_open(struct hawser_stack *stack, struct hawser_listener *listener)
-{
-    LIST_EACH (it, &listener->pending) {
-        struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
-        struct list *first = list_first(&conn->subflows);
-        if (conn->identity.established || !first || subflow_at(first)->tcp.handshake_tries < 2)
-            continue;
-        count(counters(stack), COUNT_LIMIT_HALF_OPEN);
-        listener->waiting--;
-        conn_free(conn);
-        return true;
-    }
-    return false;
-}
-
-static void input_syn(struct hawser_stack *stack, struct arrival *a, struct hawser_listener *listener, uint64_t now_ns)
-{
-    if (listener->waiting >= listener->backlog && !recycle_half_open(stack, listener)) {
-        count(counters(stack), COUNT_DROP_BACKLOG);
-        return; /* the peer asks again */
-    }
-    struct conn_config config = conn_config_of(&listener->options);
-    config.server = true;
-    struct conn *conn = conn_new(&stack->host, &config);
-    struct subflow *subflow;
-    if (!conn)
-        return;
-    negotiate_syn(conn, &a->options.mp);
-    if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
-        conn_free(conn);
-        return;
-    }
-    subflow->passive = true;
-    if (tcp_accept(&subflow->tcp, &a->segment, now_ns) < 0) {
-        conn_free(conn);
-        return;
-    }
-    conn->listener = listener;
-    conn->endings.detached = true; /* nobody's until accepted */
-    list_push_back(&listener->pending, &conn->accept_link);
-    listener->waiting++;
-}
-
 /* What may be kept must lie in a buffer, and a small payload in one that it shares with its like: by reference it would
  * hold back a large buffer of the link for a few bytes. Without memory the segment still brings its acknowledgement. */
 static void secure_payload(struct hawser_stack *stack, struct subflow *subflow, struct arrival *a)
@@ -193,16 +87,38 @@ static void secure_payload(struct hawser_stack *stack, struct subflow *subflow, 
     a->segment.header.flags &= (uint8_t)~TCP_FIN;
 }
 
+static void deliver(struct hawser_stack *stack, struct subflow *subflow, struct arrival *a, uint64_t now_ns)
+{
+    secure_payload(stack, subflow, a);
+    tcp_input(&subflow->tcp, &a->segment, now_ns);
+}
+
 /* A SYN: for a listener, or to join a connection. False: nobody takes it. */
-static bool input_opening(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
+static bool input_opening(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns)
 {
     struct hawser_listener *listener = demux_listener(stack, &a->local);
     if (mptcp_has(&a->options.mp, MPTCP_JOIN)) /* RFC 8684 3.2: by token, listener or not */
-        input_join(stack, a, now_ns);
+        handshake_join(stack, a, now_ns);
     else if (listener)
-        input_syn(stack, a, listener, now_ns);
+        handshake_syn(stack, listener, a, now_ns);
     else
         return false;
+    return true;
+}
+
+/* False: it is of no handshake either. */
+static bool input_handshake(struct hawser_stack *stack, struct arrival *a, bool opens, uint64_t now_ns)
+{
+    struct handshake *h = handshakes_find(&stack->handshakes, &a->local, &a->remote), rebuilt;
+    if (!h && opens)
+        return input_opening(stack, a, now_ns);
+    if (!h && handshake_rebuild(stack, a, &rebuilt, now_ns))
+        h = &rebuilt;
+    if (!h)
+        return false;
+    struct subflow *subflow = handshake_segment(stack, h, a, now_ns);
+    if (subflow)
+        deliver(stack, subflow, a, now_ns);
     return true;
 }
 
@@ -226,13 +142,12 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
     struct subflow *subflow = demux_find(stack, &a->local, &a->remote);
     struct time_wait *record = subflow ? NULL : time_waits_find(&stack->time_waits, &a->local, &a->remote);
     if (subflow) {
-        secure_payload(stack, subflow, a);
-        tcp_input(&subflow->tcp, &a->segment, now_ns);
+        deliver(stack, subflow, a, now_ns);
     } else if (record) {
         input_time_wait(stack, record, a, opens, now_ns);
-    } else if (!opens || !input_opening(stack, a, now_ns)) {
+    } else if (!input_handshake(stack, a, opens, now_ns)) {
         count(counters(stack), COUNT_DROP_NO_CONNECTION);
-        (void)refuse(stack, a);
+        replies_refuse(&stack->replies, a, counters(stack));
     }
 }
 

@@ -66,10 +66,12 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         hash_destroy(&stack->tuples);
         return -ENOMEM;
     }
-    /* One timer for each connection and each subflow, two of the stack: setting one must never fail. */
-    if (time_waits_init(&stack->time_waits, &host->tcp, time_waits) == 0 &&
-        deadline_queue_reserve(&host->tcp.timers, connections + subflows + 2) == 0)
+    bool made = time_waits_init(&stack->time_waits, &host->tcp, time_waits) == 0;
+    made &= handshakes_init(&stack->handshakes, &host->tcp, connections) == 0;
+    /* One timer for each connection and each subflow, three of the stack: setting one must never fail. */
+    if (made && deadline_queue_reserve(&host->tcp.timers, connections + subflows + 3) == 0)
         return 0;
+    handshakes_destroy(&stack->handshakes);
     time_waits_destroy(&stack->time_waits);
     hash_destroy(&stack->tuples);
     hash_destroy(&stack->tokens);
@@ -172,6 +174,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     struct hawser_env env = host->tcp.env;
     LIST_EACH (it, &host->connections)
         conn_free(LIST_ENTRY(it, struct conn, link));
+    handshakes_destroy(&stack->handshakes);
     LIST_EACH (it, &stack->listeners)
         env.free(env.ctx, LIST_ENTRY(it, struct hawser_listener, link));
     time_waits_destroy(&stack->time_waits);
@@ -261,6 +264,7 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
         if (!hawser_addr_same_ip(&host->addresses[i].addr, addr))
             continue;
         struct local_address local = host->addresses[i];
+        handshakes_drop_address(&stack->handshakes, addr);
         LIST_EACH (it, &host->connections)
             paths_address_removed(LIST_ENTRY(it, struct conn, link), &local, now_ns);
         conn_settle_touched(host, now_ns);
@@ -271,17 +275,15 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
     return -ENOENT;
 }
 
-static void emit_reply(const struct stateless_reply *r, struct hawser_tx *tx)
+/* A SYN/ACK of a handshake, unless its 4-tuple has become that of a connection of our own making. */
+static void emit_synack(struct hawser_stack *stack, struct handshake *h, struct tx_batch *batch, uint64_t now_ns)
 {
-    struct tcp_options options;
-    tcp_options_clear(&options);
-    if (r->of_join) {
-        options.mp.present = 1u << MPTCP_TCPRST;
-        options.mp.tcprst = (struct mp_tcprst){.reason = r->reason};
+    if (demux_find(stack, &h->local, &h->remote)) {
+        handshakes_drop(&stack->handshakes, h);
+        return;
     }
-    const struct tcp_header header = {
-        .seq = r->seq, .ack = r->ack, .flags = (uint8_t)(TCP_RST | (r->with_ack ? TCP_ACK : 0))};
-    bare_write(tx, r->link, &r->local, &r->remote, header, &options);
+    handshake_write(h, stack_local(stack, &h->local), &batch->packets[batch->count++], now_ns);
+    handshakes_sent(&stack->handshakes, h, now_ns);
 }
 
 /* What TIME-WAITs have to say; one whose address is gone says nothing. */
@@ -305,16 +307,18 @@ static void leave_listener_if_dead(struct conn *conn)
         if (!tcp_finished(&subflow_at(it)->tcp))
             return;
     conn->listener = NULL;
-    listener->waiting--;
+    quota_leave(&listener->acceptable, &conn->accept_link);
 }
 
 size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets, size_t max, uint64_t now_ns)
 {
     struct tx_batch batch = {packets, 0, max};
     now_ns = stack_time(stack, now_ns);
-    while (stack->reply_count && !tx_batch_full(&batch))
-        emit_reply(&stack->replies[--stack->reply_count], &packets[batch.count++]);
+    while (stack->replies.count && !tx_batch_full(&batch))
+        replies_write(&stack->replies, &packets[batch.count++]);
     emit_time_waits(stack, &batch, now_ns);
+    for (struct handshake *h; !tx_batch_full(&batch) && (h = handshakes_due(&stack->handshakes));)
+        emit_synack(stack, h, &batch, now_ns);
     while (!tx_batch_full(&batch)) {
         struct list *node = list_first(&stack->host.ready);
         if (!node)

@@ -9,33 +9,25 @@
 #include "base/packer.h"
 #include "mptcp/conn.h"
 #include "mptcp/host.h"
+#include "stack/arrival.h"
+#include "stack/handshake.h"
+#include "stack/replies.h"
 #include "stack/time_wait.h"
 
 #define LINKS_MAX 16
-/* RSTs waiting to answer packets that belong to nothing; more are dropped and counted. */
-#define REPLIES_MAX 64
 
 struct link_slot {
     uint32_t mtu, gso_bytes;
-};
-
-/* A RST for a segment without a connection (RFC 9293 3.10.7.1). */
-struct stateless_reply {
-    struct hawser_addr local, remote;
-    seq32 seq, ack;
-    bool with_ack;
-    uint8_t link;
-    bool of_join; /* then it says why: RFC 8684 3.2, 3.6 */
-    uint8_t reason;
 };
 
 struct hawser_listener {
     struct list link;
     struct hawser_stack *stack;
     struct hawser_addr local; /* all-zero IP: any */
-    unsigned backlog, waiting;
     struct hawser_conn_options options;
-    struct list pending; /* connections not yet accepted, by accept_link */
+    struct quota half_open;    /* handshakes */
+    struct quota acceptable;   /* connections that nobody has accepted yet, by accept_link */
+    uint64_t pressed_until_ns; /* as long as cookies of its are about */
 };
 
 struct hawser_stack {
@@ -45,8 +37,8 @@ struct hawser_stack {
     struct list listeners;
     struct link_slot links[LINKS_MAX];
     uint8_t link_count, last_address_id;
-    struct stateless_reply replies[REPLIES_MAX];
-    uint8_t reply_count;
+    struct handshakes handshakes;
+    struct replies replies;
     uint64_t returns_seen;             /* of chunks, when those who starve were last looked after */
     struct deadline hunger_timer;      /* they try again when nothing else tells them to */
     struct packer inbox;               /* where payload that must be copied goes, packet after packet */
@@ -68,6 +60,18 @@ bool demux_taken(struct hawser_stack *stack, const struct hawser_addr *local, co
 struct conn *demux_token(struct hawser_stack *stack, uint32_t token);
 struct hawser_listener *demux_listener(struct hawser_stack *stack, const struct hawser_addr *local);
 const struct local_address *stack_local(const struct hawser_stack *stack, const struct hawser_addr *addr);
+
+/* ---- handshake_input.c ---- */
+/* A SYN for a listener, */
+void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener, const struct arrival *a,
+                   uint64_t now_ns);
+/* and one that asks to join a connection. */
+void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns);
+/* Does the segment bring a cookie of ours? Then `h` is what it stands for. */
+bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h, uint64_t now_ns);
+/* A segment of a handshake. Returns the subflow that it opened, to which it still has to be given; else NULL. */
+struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *h, const struct arrival *a,
+                                  uint64_t now_ns);
 
 /* ---- stack.c ---- */
 /* The time a caller says it is; the latest one told where it went back, which is counted. */

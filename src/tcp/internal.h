@@ -24,8 +24,10 @@
 void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns);
 void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns);
 void tcp_enter_time_wait(struct tcp *tcp, uint64_t now_ns);
-/* Takes MSS, window scale, timestamps and SACK from a SYN or SYN/ACK. */
+/* Takes MSS, window scale, timestamps, SACK and window from a SYN or SYN/ACK. */
 void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns);
+void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms);
+uint16_t tcp_assumed_mss(const struct hawser_addr *peer);
 /* The payload of a full segment, by what is known of the path and of the options in use. */
 void tcp_settle_segment_size(struct tcp *tcp);
 

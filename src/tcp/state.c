@@ -2,6 +2,9 @@
 #include "base/compiler.h"
 #include "tcp/internal.h"
 
+/* RFC 9293 3.7.1: what to assume when the peer names no MSS. */
+#define MSS_DEFAULT_V4 536
+#define MSS_DEFAULT_V6 1220
 /* A peer may name any MSS; below this, headers would drown the payload (RFC 9293 3.7.1 leaves the floor to us). */
 #define MSS_FLOOR 88
 #define TIMESTAMP_OPTION_LEN 12
@@ -37,31 +40,57 @@ void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns)
     }
 }
 
-void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)
+uint16_t tcp_assumed_mss(const struct hawser_addr *peer)
+{
+    return hawser_addr_is_v4(peer) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+}
+
+void tcp_read_terms(struct tcp_terms *terms, const struct tcp_segment *syn, const struct hawser_addr *peer,
+                    uint64_t now_ns)
 {
     const struct tcp_options *o = syn->options;
-    tcp->irs = syn->header.seq.v;
+    *terms = (struct tcp_terms){
+        .irs = syn->header.seq.v,
+        .mss = o->present & TCP_OPT_MSS ? HW_MAX(o->mss, MSS_FLOOR) : tcp_assumed_mss(peer),
+        .window_scaling = o->present & TCP_OPT_WSCALE,
+        .sack = o->present & TCP_OPT_SACK_PERMITTED,
+        .timestamps = o->present & TCP_OPT_TIMESTAMPS,
+    };
+    if (terms->window_scaling)
+        terms->wscale = HW_MIN(o->wscale, TCP_WSCALE_MAX);
+    if (terms->timestamps) {
+        terms->ts_recent = o->ts_val;
+        terms->ts_recent_at_ns = now_ns;
+    }
+}
+
+void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms)
+{
+    tcp->irs = terms->irs;
     rxseq_start(&tcp->rx, SSN_ORIGIN + 1);
     tcp->rcv_edge = tcp->last_ack_sent = SSN_ORIGIN + 1;
-    if (o->present & TCP_OPT_MSS)
-        tcp->peer_mss = HW_MAX(o->mss, MSS_FLOOR);
-    tcp->window_scaling = o->present & TCP_OPT_WSCALE;
-    if (tcp->window_scaling)
-        tcp->snd_wscale = HW_MIN(o->wscale, TCP_WSCALE_MAX);
-    else
+    tcp->peer_mss = terms->mss;
+    tcp->window_scaling = terms->window_scaling;
+    tcp->snd_wscale = terms->wscale;
+    if (!terms->window_scaling)
         tcp->rcv_wscale = 0; /* RFC 7323 2.2: both or neither */
-    tcp->sack = o->present & TCP_OPT_SACK_PERMITTED;
-    tcp->timestamps = o->present & TCP_OPT_TIMESTAMPS;
-    if (tcp->timestamps) {
-        tcp->ts_recent = o->ts_val;
-        tcp->ts_recent_at_ns = now_ns;
-    }
-    /* The window of a SYN is never scaled (RFC 7323 2.2). */
-    tcp->snd_wnd = tcp->snd_wnd_max = syn->header.window;
+    tcp->sack = terms->sack;
+    tcp->timestamps = terms->timestamps;
+    tcp->ts_recent = terms->ts_recent;
+    tcp->ts_recent_at_ns = terms->ts_recent_at_ns;
     tcp->snd_wl1 = SSN_ORIGIN;
-    tcp->snd_wl2 = tcp->snd_una;
     tcp_settle_segment_size(tcp);
     cc_init(&tcp->cc, tcp->config.cc, tcp->segment_bytes);
+}
+
+void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)
+{
+    struct tcp_terms terms;
+    tcp_read_terms(&terms, syn, &tcp->config.remote, now_ns);
+    tcp_take_terms(tcp, &terms);
+    /* The window of a SYN is never scaled (RFC 7323 2.2). */
+    tcp->snd_wnd = tcp->snd_wnd_max = syn->header.window;
+    tcp->snd_wl2 = tcp->snd_una;
 }
 
 void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns)

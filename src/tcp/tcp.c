@@ -6,11 +6,7 @@
 #include "base/check.h"
 #include "tcp/internal.h"
 
-/* RFC 9293 3.7.1: what to assume when the peer names no MSS. */
-#define MSS_DEFAULT_V4 536
-#define MSS_DEFAULT_V6 1220
-
-static uint8_t window_scale_for(uint32_t window_max)
+uint8_t tcp_window_scale(uint32_t window_max)
 {
     uint8_t scale = 0;
     while (scale < TCP_WSCALE_MAX && window_max >> scale > UINT16_MAX)
@@ -30,8 +26,8 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
     tcp->host = host;
     tcp->config = *config;
     tcp->snd_una = tcp->snd_nxt = SSN_ORIGIN;
-    tcp->peer_mss = hawser_addr_is_v4(&config->remote) ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
-    tcp->rcv_wscale = window_scale_for(config->window_max);
+    tcp->peer_mss = tcp_assumed_mss(&config->remote);
+    tcp->rcv_wscale = tcp_window_scale(config->window_max);
     tcp->quick_acks = TCP_QUICK_ACKS;
     txq_init(&tcp->txq, &host->records, &host->env);
     rxseq_init(&tcp->rx, &host->env);
@@ -77,16 +73,21 @@ int tcp_connect(struct tcp *tcp, uint64_t now_ns)
     return 0;
 }
 
-int tcp_accept(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)
+void tcp_open_passive(struct tcp *tcp, const struct tcp_opened *opened, uint64_t now_ns)
 {
     CHECK(tcp->state == TCPS_CLOSED);
-    tcp_learn_options(tcp, syn, now_ns);
-    int err = queue_syn(tcp, now_ns);
-    if (err < 0)
-        return err;
-    tcp->state = TCPS_SYN_RECEIVED;
-    tcp->hooks->wake(tcp);
-    return 0;
+    tcp->config.iss = opened->iss;
+    tcp->config.ts_offset = opened->ts_offset;
+    tcp_take_terms(tcp, &opened->terms);
+    tcp->rcv_edge += opened->rcv_wnd;
+    tcp->snd_una = tcp->snd_nxt = tcp->snd_wl2 = SSN_ORIGIN + 1;
+    tcp->snd_wnd = tcp->snd_wnd_max = opened->snd_wnd;
+    tcp->last_data_ns = now_ns;
+    if (opened->rtt_ns)
+        rtt_sample(&tcp->rtt, opened->rtt_ns, now_ns);
+    if (opened->synack_lost) /* RFC 5681 3.1 */
+        tcp->cc.cwnd = tcp->segment_bytes;
+    tcp_set_state(tcp, TCPS_ESTABLISHED, now_ns);
 }
 
 void tcp_shutdown(struct tcp *tcp, uint64_t now_ns)

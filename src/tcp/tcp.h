@@ -230,8 +230,33 @@ void tcp_destroy(struct tcp *tcp);
 
 /* Active open: SYN-SENT, the SYN waits for tcp_output(). Returns 0 or -ENOMEM. */
 int tcp_connect(struct tcp *tcp, uint64_t now_ns);
-/* Passive open from a SYN that arrived for a listener or a token: SYN-RECEIVED. Returns 0 or -ENOMEM. */
-int tcp_accept(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns);
+
+/* What a SYN says of its sender, as far as we go along with it. */
+struct tcp_terms {
+    uint32_t irs;
+    uint16_t mss; /* what is to be assumed where it says nothing, or too little */
+    uint8_t wscale;
+    bool window_scaling, sack, timestamps;
+    uint32_t ts_recent;
+    uint64_t ts_recent_at_ns;
+};
+void tcp_read_terms(struct tcp_terms *terms, const struct tcp_segment *syn, const struct hawser_addr *peer,
+                    uint64_t now_ns);
+
+/* A handshake that the peer began and that somebody else conducted for us. */
+struct tcp_opened {
+    struct tcp_terms terms;
+    uint32_t iss, ts_offset;
+    uint32_t rcv_wnd; /* that our SYN/ACK promised */
+    uint32_t snd_wnd; /* that its acknowledgement did; bytes */
+    uint64_t rtt_ns;  /* between the two; 0: not known */
+    bool synack_lost;
+};
+/* Passive open, of which the peer has acknowledged the SYN/ACK: ESTABLISHED. */
+void tcp_open_passive(struct tcp *tcp, const struct tcp_opened *opened, uint64_t now_ns);
+
+/* The window scale of somebody who will never offer more than this (RFC 7323 2.3). */
+uint8_t tcp_window_scale(uint32_t window_max);
 
 /* No more data: a FIN follows what was sent; a subflow still in SYN-SENT is gone at once. Idempotent. */
 void tcp_shutdown(struct tcp *tcp, uint64_t now_ns);

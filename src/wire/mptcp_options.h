@@ -10,6 +10,9 @@
 
 enum { MPTCP_OPTION_KIND = 30, MPTCP_VERSION = 1, MPTCP_REMOVE_MAX = 16, MPTCP_HMAC_LEN = 20 };
 
+/* RFC 8684 3.1, flag H: the algorithm that there is. */
+enum { MPTCP_HMAC_SHA256 = 1 };
+
 /* RFC 8684 7.2 */
 enum mptcp_subtype {
     MPTCP_CAPABLE = 0x0,

@@ -91,6 +91,15 @@ static void begin_join(struct peer *p, uint32_t token)
     peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
 }
 
+static void prove_join(struct peer *p)
+{
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_ACK}}};
+    const struct peer_segment *synack = peer_last(p, TCP_SYN | TCP_ACK);
+    assert_non_null(synack);
+    mptcp_join_hmac(p->key, p->stack_key, 5, synack->options.mp.join.nonce, o.mp.join.hmac);
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+}
+
 static void expect_refusal(const struct peer *p, uint8_t reason)
 {
     const struct peer_segment *rst = peer_last(p, TCP_RST);
@@ -113,7 +122,8 @@ static void a_refused_join_is_told_why(void **state)
     expect_refusal(&p, MP_RST_MPTCP);
     for (unsigned i = 1; i < SUBFLOWS_MAX; i++) {
         begin_join(&p, token);
-        assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
+        prove_join(&p);
+        assert_null(peer_last(&p, TCP_RST));
     }
     begin_join(&p, token);
     expect_refusal(&p, MP_RST_RESOURCES);
@@ -123,6 +133,117 @@ static void a_refused_join_is_told_why(void **state)
     assert_non_null(peer_last(&p, TCP_RST));
     assert_int_equal(peer_last(&p, TCP_RST)->options.mp.present, 0);
     peer_destroy(&p);
+}
+
+static unsigned subflows(const struct peer *p)
+{
+    struct hawser_conn_info info;
+    hawser_conn_info(p->conn, &info);
+    return info.subflows;
+}
+
+/* RFC 8684 3.2: RST where the third packet lacks its MP_JOIN, or is wrong; and nothing is left of the join. */
+static void bad_third_packets_of_joins(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        struct peer p;
+        struct tcp_options o = {0}, none = {0};
+        uint32_t token;
+        uint64_t idsn;
+        peer_init(&p, NULL, NULL);
+        peer_open_mptcp(&p);
+        mptcp_key_derive(p.stack_key, &token, &idsn);
+        begin_join(&p, token);
+        assert_int_equal(subflows(&p), 1);
+        if (kind == 1) {
+            o = peer_dss(&p, 1, 1, 1, 5);
+        } else if (kind == 2) {
+            o.mp.present = 1u << MPTCP_JOIN;
+            o.mp.join.shape = MP_JOIN_ACK;
+        } else if (kind == 3) {
+            o.mp.present = 1u << MPTCP_PRIO;
+        }
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK, 1, 1, kind ? &o : &none, "bytes", 5);
+        expect_refusal(&p, MP_RST_MPTCP);
+        assert_int_equal(peer_counter(&p, "drop.join_bad_hmac"), 1);
+        assert_int_equal(subflows(&p), 1);
+        peer_forget(&p);
+        peer_wait(&p, 10 * NS_PER_S);
+        assert_int_equal(p.seen_count, 0);
+        peer_destroy(&p);
+    }
+}
+
+/* Who has seen a token cannot keep those out who have the keys, not even for a round trip. */
+static void incomplete_joins_keep_nobody_out(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint32_t token;
+    uint64_t idsn;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    mptcp_key_derive(p.stack_key, &token, &idsn);
+    for (unsigned i = 0; i < HALF_OPEN_JOINS_MAX - 1; i++) {
+        begin_join(&p, token);
+        assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
+    }
+    assert_int_equal(subflows(&p), 1);
+    begin_join(&p, token);
+    prove_join(&p);
+    assert_int_equal(subflows(&p), 2);
+    assert_null(peer_last(&p, TCP_RST));
+    begin_join(&p, token);
+    begin_join(&p, token); /* now the limit is reached: in silence, */
+    assert_int_equal(p.seen_count, 0);
+    assert_int_equal(peer_counter(&p, "drop.too_many_half_open"), 1);
+    peer_wait(&p, NS_PER_S);
+    p.addr.port--;
+    begin_join(&p, token); /* and when it is asked again there is room */
+    prove_join(&p);
+    assert_int_equal(subflows(&p), 3);
+    assert_int_equal(peer_counter(&p, "limit.half_open"), 1);
+    peer_destroy(&p);
+}
+
+/* A join counts for nothing before its proof; then there may be no room any more, or no connection. */
+static void a_join_comes_too_late(void **state)
+{
+    (void)state;
+    for (int over = 0; over < 2; over++) {
+        struct peer p;
+        uint32_t token;
+        uint64_t idsn;
+        peer_init(&p, NULL, NULL);
+        peer_open_mptcp(&p);
+        mptcp_key_derive(p.stack_key, &token, &idsn);
+        begin_join(&p, token);
+        struct peer_segment synack = *peer_last(&p, TCP_SYN | TCP_ACK);
+        uint16_t port = p.addr.port;
+        for (unsigned i = 1; i < SUBFLOWS_MAX && !over; i++) {
+            begin_join(&p, token);
+            prove_join(&p);
+        }
+        if (over) {
+            hawser_abort(p.conn);
+            peer_drain(&p);
+        }
+        peer_forget(&p);
+        p.seen[p.seen_count++] = synack;
+        p.addr.port = port;
+        p.irs = synack.number;
+        prove_join(&p);
+        const struct peer_segment *rst = peer_last(&p, TCP_RST);
+        assert_non_null(rst);
+        if (!over)
+            expect_refusal(&p, MP_RST_RESOURCES);
+        peer_forget(&p);
+        peer_wait(&p, 10 * NS_PER_S);
+        assert_null(peer_last(&p, TCP_SYN));
+        peer_destroy(&p);
+    }
 }
 
 /* RFC 8684 3.3.1: a checksum that was not negotiated, or is missing though it was, ends the subflow. */
@@ -176,9 +297,10 @@ static void remove_addr_beside_a_half_open_join(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_counts_before_the_proof),     cmocka_unit_test(third_packets_that_fall_back),
-        cmocka_unit_test(a_refused_join_is_told_why),          cmocka_unit_test(checksums_are_as_negotiated),
-        cmocka_unit_test(remove_addr_beside_a_half_open_join),
+        cmocka_unit_test(nothing_counts_before_the_proof), cmocka_unit_test(third_packets_that_fall_back),
+        cmocka_unit_test(a_refused_join_is_told_why),      cmocka_unit_test(checksums_are_as_negotiated),
+        cmocka_unit_test(bad_third_packets_of_joins),      cmocka_unit_test(incomplete_joins_keep_nobody_out),
+        cmocka_unit_test(a_join_comes_too_late),           cmocka_unit_test(remove_addr_beside_a_half_open_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,27 +68,6 @@ static void a_byte_a_segment(void **state)
     world_destroy(&w);
 }
 
-/* RFC 4987 3.3: SYNs that nobody answers for fill the backlog only until their SYN/ACK had to be repeated. */
-static void half_open_connections_make_way(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_init(&p, NULL, NULL); /* a backlog of four */
-    for (unsigned i = 0; i < 4; i++) {
-        p.addr.port = (uint16_t)(5000 + i);
-        peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
-    }
-    peer_forget(&p);
-    p.addr.port = 6000;
-    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
-    assert_int_equal(p.seen_count, 0); /* as long as the others may be on their way */
-    peer_wait(&p, 1500 * MS);
-    peer_forget(&p);
-    peer_open_plain(&p);
-    assert_int_equal(hawser_conn_error(p.conn), 0);
-    peer_destroy(&p);
-}
-
 /* Connections whose client has memory for `chunks` chunks to send, all of which the first one takes. */
 enum { HUNGRY_MAX = 12, CHUNK_BYTES = 64 * 1024 + 128 };
 static const uint8_t zeros[8 * CHUNK_BYTES];
@@ -266,7 +245,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_byte_a_segment),
-        cmocka_unit_test(half_open_connections_make_way),
         cmocka_unit_test(the_starved_are_fed_in_turn),
         cmocka_unit_test(memory_that_is_not_wanted_goes_to_the_next),
         cmocka_unit_test(the_system_is_asked_again),

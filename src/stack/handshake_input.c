@@ -1,0 +1,295 @@
+/* What arrives of handshakes that others began: SYNs, and what ought to be their third packets. */
+#include "stack/stack.h"
+#include "wire/bytes.h"
+#include "wire/keys.h"
+
+static struct counters *counters(struct hawser_stack *stack) { return &stack->host.tcp.counters; }
+
+static void begin(struct hawser_stack *stack, struct handshake *h, const struct arrival *a, uint64_t now_ns)
+{
+    *h = (struct handshake){.local = a->local, .remote = a->remote, .begun_ns = now_ns};
+    tcp_read_terms(&h->terms, &a->segment, &a->remote, now_ns);
+    const struct mp_host_ops *ops = stack->host.ops;
+    const struct initial_numbers numbers = ops->initial_numbers(&stack->host, &a->local, &a->remote, now_ns);
+    h->iss = numbers.iss;
+    h->ts_offset = numbers.ts_offset;
+}
+
+static bool token_taken(struct hawser_stack *stack, uint64_t key)
+{
+    uint32_t token;
+    uint64_t idsn;
+    stack->host.ops->derive(key, &token, &idsn);
+    return stack->host.ops->token_taken(&stack->host, token);
+}
+
+/* RFC 8684 3.1: a key whose token is taken, as it cannot be any other, is no offer. */
+static void consider_capable(struct hawser_stack *stack, struct handshake *h, const struct mptcp_options *mp)
+{
+    bool wanted = !stack->host.no_mptcp && !h->listener->options.no_mptcp;
+    if (!wanted || !negotiate_acceptable(mp) || mp->capable.has_sender_key || token_taken(stack, h->local_key))
+        return;
+    h->kind = HANDSHAKE_CAPABLE;
+    h->capable_asked = true;
+    h->checksums = stack->host.checksum_required || mp->capable.checksum_required;
+    h->peer_refuses_joins = mp->capable.no_more_here;
+}
+
+void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener, const struct arrival *a,
+                   uint64_t now_ns)
+{
+    struct handshakes *t = &stack->handshakes;
+    struct handshake h;
+    if (quota_full(&listener->acceptable)) {
+        count(counters(stack), COUNT_DROP_BACKLOG);
+        return; /* the peer asks again */
+    }
+    begin(stack, &h, a, now_ns);
+    h.listener = listener;
+    h.window_max = listener->options.recv_buffer_bytes;
+    enum handshake_room room = handshakes_make_room(t, &listener->half_open, HANDSHAKE_PLAIN, now_ns);
+    if (room != HANDSHAKE_ROOM_FREE)
+        listener->pressed_until_ns = now_ns + COOKIE_LIFE_NS;
+    /* As long as records have to make way, the next of them has a cookie, by which its peer may still come in. */
+    if (now_ns < listener->pressed_until_ns)
+        h.iss = cookie_make(stack->secret, &h, now_ns);
+    h.local_key = cookie_key(stack->secret, &h, now_ns);
+    consider_capable(stack, &h, &a->options.mp);
+    if (room != HANDSHAKE_ROOM_NONE) {
+        if (!handshakes_add(t, &listener->half_open, &h))
+            count(counters(stack), COUNT_DROP_NO_MEMORY);
+    } else if (handshakes_answer(t, &h)) {
+        count(counters(stack), COUNT_COOKIES_OUT);
+    } else {
+        count(counters(stack), COUNT_LIMIT_COOKIES);
+    }
+}
+
+/* RFC 8684 3.2: no connection of ours has this token. */
+static void unknown_token(struct hawser_stack *stack, const struct arrival *a)
+{
+    count(counters(stack), COUNT_DROP_JOIN_TOKEN);
+    replies_refuse_join(&stack->replies, a, MP_RST_MPTCP, counters(stack));
+}
+
+void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns)
+{
+    const struct mp_join *join = &a->options.mp.join;
+    struct conn *conn = demux_token(stack, join->token);
+    struct handshake h;
+    if (!conn) {
+        unknown_token(stack, a);
+        return;
+    }
+    if (!negotiate_takes_joins(conn)) {
+        count(counters(stack), COUNT_DROP_JOIN_REFUSED);
+        replies_refuse_join(&stack->replies, a, MP_RST_MPTCP, counters(stack));
+        return;
+    }
+    if (conn->subflow_count >= SUBFLOWS_MAX) {
+        count(counters(stack), COUNT_LIMIT_SUBFLOWS);
+        replies_refuse_join(&stack->replies, a, MP_RST_RESOURCES, counters(stack));
+        return;
+    }
+    if (handshakes_make_room(&stack->handshakes, &conn->half_open, HANDSHAKE_JOIN, now_ns) == HANDSHAKE_ROOM_NONE) {
+        count(counters(stack), COUNT_DROP_HALF_OPEN);
+        return; /* the peer asks again */
+    }
+    begin(stack, &h, a, now_ns);
+    h.kind = HANDSHAKE_JOIN;
+    h.conn = conn;
+    h.window_max = conn->data_rx.recv_limit;
+    h.remote_id = join->address_id;
+    h.remote_nonce = join->nonce;
+    h.backup = join->backup;
+    h.local_id = paths_local_id(conn, &a->local);
+    stack->host.tcp.env.random(stack->host.tcp.env.ctx, &h.local_nonce, sizeof h.local_nonce);
+    uint8_t proof[MPTCP_HMAC_LEN];
+    mptcp_join_hmac(conn->identity.local_key, conn->identity.remote_key, h.local_nonce, h.remote_nonce, proof);
+    h.hmac64 = get64(proof);
+    if (!handshakes_add(&stack->handshakes, &conn->half_open, &h))
+        count(counters(stack), COUNT_DROP_NO_MEMORY);
+}
+
+bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h, uint64_t now_ns)
+{
+    const struct tcp_header *header = &a->segment.header;
+    struct hawser_listener *listener = header->flags & TCP_ACK ? demux_listener(stack, &a->local) : NULL;
+    if (!listener || header->flags & (TCP_SYN | TCP_RST) || now_ns >= listener->pressed_until_ns)
+        return false;
+    begin(stack, h, a, now_ns);
+    h->listener = listener;
+    h->window_max = listener->options.recv_buffer_bytes;
+    h->iss = header->ack.v - 1;
+    h->terms.irs = header->seq.v - 1;
+    if (!cookie_read(stack->secret, h, now_ns))
+        return false;
+    count(counters(stack), COUNT_COOKIES_IN);
+    const struct mptcp_options *mp = &a->options.mp;
+    bool offered = mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.has_receiver_key;
+    if (offered || mptcp_has(mp, MPTCP_DSS)) { /* what the SYN said, the third packet says again */
+        h->kind = HANDSHAKE_CAPABLE;
+        h->checksums = stack->host.checksum_required || (offered && mp->capable.checksum_required);
+        h->peer_refuses_joins = offered && mp->capable.no_more_here;
+    }
+    return true;
+}
+
+/* RFC 9293 3.10.7.4 for SYN-RECEIVED: may the segment be a third packet? */
+static bool is_third(struct hawser_stack *stack, const struct handshake *h, const struct arrival *a)
+{
+    const struct tcp_header *header = &a->segment.header;
+    const struct tcp_options *o = &a->options;
+    int32_t ahead = (int32_t)(header->seq.v - h->terms.irs - 1);
+    if (h->terms.timestamps && o->present & TCP_OPT_TIMESTAMPS && (int32_t)(o->ts_val - h->terms.ts_recent) < 0) {
+        count(counters(stack), COUNT_DROP_PAWS);
+        return false;
+    }
+    if (ahead < 0 || ahead > handshake_window(h)) {
+        count(counters(stack), COUNT_DROP_OUT_OF_WINDOW);
+        return false;
+    }
+    if (!(header->flags & TCP_ACK)) {
+        count(counters(stack), COUNT_DROP_NO_ACK);
+        return false;
+    }
+    if (header->ack.v != h->iss + 1) { /* RFC 5961 5.2 rather than the RST of RFC 9293: anybody could draw it */
+        count(counters(stack), COUNT_DROP_BAD_ACK);
+        return false;
+    }
+    return true;
+}
+
+static void open_tcp(struct subflow *subflow, const struct handshake *h, const struct arrival *a, uint64_t now_ns)
+{
+    const struct tcp_opened opened = {
+        .terms = h->terms,
+        .iss = h->iss,
+        .ts_offset = h->ts_offset,
+        .rcv_wnd = handshake_window(h),
+        .snd_wnd = (uint32_t)a->segment.header.window << h->terms.wscale,
+        .rtt_ns = h->tries == 1 ? HW_MAX(now_ns - h->sent_ns, 1) : 0,
+        .synack_lost = h->tries > 1,
+    };
+    tcp_open_passive(&subflow->tcp, &opened, now_ns);
+}
+
+/* RFC 8684 3.1: what the connection is, the third packet decides. False: it is not that, but overtook it. */
+static bool settle(struct hawser_stack *stack, const struct handshake *h, const struct mptcp_options *mp,
+                   struct conn_opened *out)
+{
+    *out = (struct conn_opened){.local_key = h->local_key};
+    if (h->kind == HANDSHAKE_PLAIN)
+        return true;
+    if (!mptcp_has(mp, MPTCP_CAPABLE) || !mp->capable.has_receiver_key) {
+        out->fallen_back = true;
+        return !mptcp_has(mp, MPTCP_DSS);
+    }
+    /* What is not as agreed was compromised on the way: then MPTCP is not used. */
+    bool agreed = negotiate_acceptable(mp) && mp->capable.version == MPTCP_VERSION;
+    out->mptcp = agreed && mp->capable.receiver_key == h->local_key && !token_taken(stack, h->local_key);
+    out->fallen_back = !out->mptcp;
+    out->remote_key = mp->capable.sender_key;
+    out->checksums = h->checksums;
+    out->peer_refuses_joins = h->peer_refuses_joins;
+    return true;
+}
+
+static struct subflow *open_conn(struct hawser_stack *stack, const struct handshake *h, const struct arrival *a,
+                                 uint64_t now_ns)
+{
+    struct hawser_listener *listener = h->listener;
+    struct conn_config config = conn_config_of(&listener->options);
+    struct conn_opened opened;
+    struct subflow *subflow;
+    if (!settle(stack, h, &a->options.mp, &opened))
+        return NULL;
+    if (quota_full(&listener->acceptable)) {
+        count(counters(stack), COUNT_DROP_ACCEPT_QUEUE);
+        return NULL; /* it comes again */
+    }
+    config.opened = &opened;
+    struct conn *conn = conn_new(&stack->host, &config);
+    if (!conn)
+        return NULL;
+    if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
+        conn_free(conn);
+        return NULL;
+    }
+    subflow->passive = true;
+    conn->listener = listener;
+    conn->endings.detached = true; /* nobody's until accepted */
+    quota_enter(&listener->acceptable, &conn->accept_link);
+    open_tcp(subflow, h, a, now_ns);
+    return subflow;
+}
+
+/* RFC 8684 3.2: what does not prove itself is reset. */
+static struct subflow *open_join(struct hawser_stack *stack, const struct handshake *h, const struct arrival *a,
+                                 uint64_t now_ns)
+{
+    const struct mp_join *join = &a->options.mp.join;
+    struct conn *conn = h->conn;
+    struct subflow *subflow;
+    uint8_t expected[MPTCP_HMAC_LEN];
+    mptcp_join_hmac(conn->identity.remote_key, conn->identity.local_key, h->remote_nonce, h->local_nonce, expected);
+    bool proved = mptcp_has(&a->options.mp, MPTCP_JOIN) && join->shape == MP_JOIN_ACK &&
+                  secret_equal(join->hmac, expected, sizeof expected);
+    if (!proved || !negotiate_takes_joins(conn)) {
+        count(counters(stack), proved ? COUNT_DROP_JOIN_REFUSED : COUNT_DROP_JOIN_HMAC);
+        replies_refuse_join(&stack->replies, a, MP_RST_MPTCP, counters(stack));
+        return NULL;
+    }
+    if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
+        replies_refuse_join(&stack->replies, a, MP_RST_RESOURCES, counters(stack));
+        return NULL;
+    }
+    subflow->local_id = h->local_id;
+    subflow->remote_id = h->remote_id;
+    subflow->backup_remote = h->backup;
+    negotiate_joined(subflow);
+    open_tcp(subflow, h, a, now_ns);
+    return subflow;
+}
+
+static void asked_again(struct hawser_stack *stack, struct handshake *h, const struct arrival *a)
+{
+    const struct tcp_header *header = &a->segment.header;
+    if (header->flags & (TCP_ACK | TCP_FIN)) {
+        count(counters(stack), COUNT_DROP_BAD_SYN);
+        return;
+    }
+    /* Whatever its number: a peer that began anew answers what we say to the old SYN by a RST (RFC 9293 3.5.1). */
+    if (header->seq.v == h->terms.irs && a->options.present & TCP_OPT_TIMESTAMPS)
+        h->terms.ts_recent = a->options.ts_val;
+    h->capable_asked &= negotiate_acceptable(&a->options.mp); /* RFC 8684 3.1: nor is it answered where it is not */
+    if (h->tries < HANDSHAKE_ANSWERS_MAX)
+        handshakes_ask(&stack->handshakes, h);
+    else
+        handshakes_drop(&stack->handshakes, h);
+}
+
+struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *h, const struct arrival *a,
+                                  uint64_t now_ns)
+{
+    const struct tcp_header *header = &a->segment.header;
+    if (header->flags & TCP_RST) { /* RFC 5961 3.2 */
+        bool exact = header->seq.v == h->terms.irs + 1;
+        count(counters(stack), exact ? COUNT_TCP_RESETS_IN : COUNT_DROP_BAD_RST);
+        if (exact)
+            handshakes_drop(&stack->handshakes, h);
+        return NULL;
+    }
+    if (header->flags & TCP_SYN) {
+        asked_again(stack, h, a);
+        return NULL;
+    }
+    count_n(counters(stack), COUNT_TCP_OPTION_MALFORMED, a->options.malformed);
+    if (!is_third(stack, h, a))
+        return NULL;
+    bool join = h->kind == HANDSHAKE_JOIN;
+    struct subflow *subflow = join ? open_join(stack, h, a, now_ns) : open_conn(stack, h, a, now_ns);
+    if (h->owner && (subflow || join))
+        handshakes_drop(&stack->handshakes, h);
+    return subflow;
+}

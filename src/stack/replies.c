@@ -1,0 +1,53 @@
+#include "stack/replies.h"
+
+#include "stack/bare.h"
+
+/* RFC 9293 3.10.7.1: whoever speaks to a connection that does not exist is told so, unless it was a RST itself. */
+static struct stateless_reply *refuse(struct replies *r, const struct arrival *a, struct counters *counters)
+{
+    const struct tcp_header *h = &a->segment.header;
+    if (h->flags & TCP_RST)
+        return NULL;
+    if (r->count == REPLIES_MAX) {
+        count(counters, COUNT_LIMIT_REPLIES);
+        return NULL;
+    }
+    struct stateless_reply *reply = &r->list[r->count++];
+    *reply = (struct stateless_reply){.local = a->local, .remote = a->remote, .link = (uint8_t)a->link};
+    if (h->flags & TCP_ACK) {
+        reply->seq = h->ack;
+    } else {
+        uint32_t span = a->segment.payload.len + !!(h->flags & TCP_SYN) + !!(h->flags & TCP_FIN);
+        reply->ack = seq_add(h->seq, span);
+        reply->with_ack = true;
+    }
+    return reply;
+}
+
+void replies_refuse(struct replies *r, const struct arrival *a, struct counters *counters)
+{
+    (void)refuse(r, a, counters);
+}
+
+void replies_refuse_join(struct replies *r, const struct arrival *a, uint8_t reason, struct counters *counters)
+{
+    struct stateless_reply *reply = refuse(r, a, counters);
+    if (!reply)
+        return;
+    reply->of_join = true;
+    reply->reason = reason;
+}
+
+void replies_write(struct replies *r, struct hawser_tx *tx)
+{
+    const struct stateless_reply *reply = &r->list[--r->count];
+    struct tcp_options options;
+    tcp_options_clear(&options);
+    if (reply->of_join) {
+        options.mp.present = 1u << MPTCP_TCPRST;
+        options.mp.tcprst = (struct mp_tcprst){.reason = reply->reason};
+    }
+    const struct tcp_header header = {
+        .seq = reply->seq, .ack = reply->ack, .flags = (uint8_t)(TCP_RST | (reply->with_ack ? TCP_ACK : 0))};
+    bare_write(tx, reply->link, &reply->local, &reply->remote, header, &options);
+}

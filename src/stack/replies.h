@@ -1,0 +1,33 @@
+/* RSTs for segments that belong to nothing (RFC 9293 3.10.7.1). */
+#ifndef HW_STACK_REPLIES_H
+#define HW_STACK_REPLIES_H
+
+#include "base/counters.h"
+#include "stack/arrival.h"
+#include "wire/mptcp_options.h"
+
+/* That wait for the next output; more are dropped and counted. */
+#define REPLIES_MAX 64
+
+struct stateless_reply {
+    struct hawser_addr local, remote;
+    seq32 seq, ack;
+    bool with_ack;
+    uint8_t link;
+    bool of_join; /* then it says why: RFC 8684 3.2, 3.6 */
+    uint8_t reason;
+};
+
+struct replies {
+    struct stateless_reply list[REPLIES_MAX];
+    uint8_t count;
+};
+
+/* Unless it is a RST itself. */
+void replies_refuse(struct replies *r, const struct arrival *a, struct counters *counters);
+/* RFC 8684 3.2: a join is refused by a RST that says why (MP_RST_...). */
+void replies_refuse_join(struct replies *r, const struct arrival *a, uint8_t reason, struct counters *counters);
+/* Writes one of them to `tx`; there must be one. */
+void replies_write(struct replies *r, struct hawser_tx *tx);
+
+#endif
