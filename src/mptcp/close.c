@@ -72,6 +72,7 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
+    conn->news |= NEWS_SUBFLOWS;
     conn_touch(conn);
     switch (event) {
     case TCP_EVENT_ESTABLISHED:

@@ -292,8 +292,10 @@ bool conn_closed(const struct conn *conn)
 static bool hook_blocked(struct tcp *tcp)
 {
     const struct conn *conn = subflow_of(tcp)->conn;
+    if (!conn->identity.established || !data_tx_waits(&conn->data_tx, conn->fallback.peer_committed))
+        return false;
     const struct tx_paths paths = conn_tx_paths(conn);
-    return conn->identity.established && data_tx_blocked(&conn->data_tx, &paths);
+    return data_tx_blocked(&conn->data_tx, &paths);
 }
 
 static uint32_t hook_window(struct tcp *tcp, uint32_t most)

@@ -25,6 +25,11 @@
 /* Joins of a connection that have not proved themselves. */
 #define HALF_OPEN_JOINS_MAX 32
 
+/* What conn_settle() has to look at. */
+enum conn_news {
+    NEWS_SUBFLOWS = 1 << 0, /* they came, went, or ended a direction */
+};
+
 struct conn {
     struct mp_host *host;
     struct list link, ready_link, event_link; /* in the host's lists; event_link in `events` or in `acceptable` */
@@ -36,6 +41,7 @@ struct conn {
     bool token_added;
     struct quota half_open; /* joins that have not proved themselves; the stack's */
     void *user;
+    uint8_t news;    /* set of enum conn_news */
     int32_t deficit; /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
 
     struct list subflows;

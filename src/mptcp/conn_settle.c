@@ -308,17 +308,20 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     list_remove(&conn->touched_link);
     offer_arrivals(conn, now_ns);
     EACH_SUBFLOW (it, conn)
-        (void)subflow_note_unmapped(subflow_at(it), now_ns);
-    if (conn->fallback.mode == CONN_MPTCP) {
+        subflow_note_unmapped(subflow_at(it), now_ns);
+    if (conn->fallback.mode != CONN_MPTCP) {
+        data_tx_disarm(&conn->data_tx);
+    } else if (data_tx_watch(&conn->data_tx, conn->fallback.peer_committed, now_ns)) {
         const struct tx_paths paths = conn_tx_paths(conn);
         data_tx_arm(&conn->data_tx, &paths, now_ns);
-    } else {
-        data_tx_disarm(&conn->data_tx);
     }
     reset_laggards(conn, now_ns);
     advance_close(conn, now_ns);
-    const struct ending_facts facts = conn_ending_facts(conn);
-    endings_note(&conn->endings, &facts, now_ns);
+    if (conn->news & NEWS_SUBFLOWS) {
+        const struct ending_facts facts = conn_ending_facts(conn);
+        endings_note(&conn->endings, &facts, now_ns);
+    }
+    conn->news = 0;
     arm(conn);
 }
 

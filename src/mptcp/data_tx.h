@@ -127,11 +127,19 @@ struct tx_paths {
     bool committed;      /* the peer cannot take bytes that are sent again for new ones */
 };
 
+/* Is there something that could leave? */
+static inline bool data_tx_waits(const struct data_tx *tx, bool committed)
+{
+    return data_tx_unsent(tx) || (tx->reinject.count && committed);
+}
 /* Something waits and nothing is under way on a path that works: no acknowledgement will come by itself to let it go.
  */
 bool data_tx_blocked(const struct data_tx *tx, const struct tx_paths *paths);
 
-/* After anything that may have moved the DATA_ACK, or when data is outstanding again: sets progress.due_ns. */
+/* After anything that may have moved the DATA_ACK, or when data is outstanding again. True when data_tx_arm() is to be
+ * called: the subflows need not be looked at each time. */
+bool data_tx_watch(struct data_tx *tx, bool committed, uint64_t now_ns);
+/* Sets progress.due_ns. */
 void data_tx_arm(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns);
 /* It may now have to be earlier: the next data_tx_arm() looks again. */
 static inline void data_tx_rearm(struct data_tx *tx) { tx->progress.armed = AWAITS_NOTHING; }

@@ -23,7 +23,7 @@
 
 bool data_tx_blocked(const struct data_tx *tx, const struct tx_paths *paths)
 {
-    return !paths->busy && (data_tx_unsent(tx) || (tx->reinject.count && paths->committed));
+    return !paths->busy && data_tx_waits(tx, paths->committed);
 }
 
 /* The window counts when it is shut, bytes wait for it, and all before them is acknowledged. */
@@ -49,16 +49,25 @@ static uint64_t question_due(const struct data_tx *tx, const struct tx_paths *pa
     return interval ? tx->progress.una_since_ns + interval : TIME_NEVER;
 }
 
+bool data_tx_watch(struct data_tx *tx, bool committed, uint64_t now_ns)
+{
+    struct progress *p = &tx->progress;
+    bool outstanding = data_tx_outstanding(tx);
+    if (!dsn_eq(p->una, tx->sendq.una) || (!outstanding && !data_tx_waits(tx, committed))) {
+        p->una = tx->sendq.una;
+        p->una_since_ns = now_ns;
+    }
+    return outstanding ? p->armed != AWAITS_DATA_ACK : data_tx_waits(tx, committed);
+}
+
 /* It is left where it is as long as it is early enough: going off for nothing costs less than moving it with every
  * acknowledgement. */
 void data_tx_arm(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns)
 {
     struct progress *p = &tx->progress;
     enum awaited what = awaited(tx, paths);
-    if (what == AWAITS_NOTHING || !dsn_eq(p->una, tx->sendq.una)) {
-        p->una = tx->sendq.una;
+    if (what == AWAITS_NOTHING)
         p->una_since_ns = now_ns;
-    }
     if (what && what == p->armed)
         return;
     uint64_t asks = what ? question_due(tx, paths) : TIME_NEVER;

@@ -8,26 +8,6 @@
 #define ASSEMBLY_TERM_NS (60 * NS_PER_S)
 #define SIGNALS_IN_A_ROW_MAX 2
 
-bool subflow_usable(const struct subflow *subflow)
-{
-    return tcp_may_send(&subflow->tcp) && (!subflow->join || subflow->stage == SUBFLOW_JOINED);
-}
-
-bool subflow_alive(const struct subflow *subflow)
-{
-    return !subflow->stale && subflow->tcp.state >= TCPS_ESTABLISHED && subflow->tcp.state != TCPS_TIME_WAIT;
-}
-
-bool subflow_trusted(const struct subflow *subflow)
-{
-    return subflow_usable(subflow) && subflow_alive(subflow) && !subflow->suspect_since_ns;
-}
-
-bool subflow_opening(const struct subflow *subflow)
-{
-    return subflow->tcp.state == TCPS_SYN_SENT || subflow->tcp.state == TCPS_SYN_RECEIVED;
-}
-
 /* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
 bool subflow_holds(const struct subflow *subflow, dsn64 at)
 {
@@ -84,7 +64,7 @@ static uint64_t assembly_due(const struct subflow *subflow)
     return a->len ? HW_MIN(a->touched_ns + ASSEMBLY_PAUSE_NS, a->begun_ns + ASSEMBLY_TERM_NS) : TIME_NEVER;
 }
 
-uint64_t subflow_judge_due(const struct subflow *subflow)
+uint64_t subflow_next_judgement(const struct subflow *subflow)
 {
     return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), assembly_due(subflow));
 }
@@ -107,16 +87,16 @@ enum subflow_verdict subflow_judge(struct subflow *subflow, bool memory_scarce, 
     return SUBFLOW_FINE;
 }
 
-bool subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns)
+void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns)
 {
     uint64_t ssn;
     struct rx_mapping *rx = &subflow->rx_mapping;
     bool unmapped =
         !subflow->failing && holdq_first(&rx->held, &ssn) && ssn < subflow->tcp.rx.next && !rxmap_find(&rx->maps, ssn);
-    if (unmapped && rx->unmapped_since_ns)
-        return false;
-    rx->unmapped_since_ns = unmapped ? now_ns : 0;
-    return unmapped;
+    if (!unmapped)
+        rx->unmapped_since_ns = 0;
+    else if (rx->unmapped_since_ns == 0)
+        rx->unmapped_since_ns = now_ns;
 }
 
 /* ---- bare acknowledgements for the sake of options ---- */

@@ -56,13 +56,25 @@ static inline struct subflow *subflow_of(struct tcp *tcp) { return HW_CONTAINER(
 static inline struct subflow *subflow_at(struct list *node) { return LIST_ENTRY(node, struct subflow, link); }
 
 /* May it carry data? */
-bool subflow_usable(const struct subflow *subflow);
+static inline bool subflow_usable(const struct subflow *subflow)
+{
+    return tcp_may_send(&subflow->tcp) && (!subflow->join || subflow->stage == SUBFLOW_JOINED);
+}
 /* Is it established, and does it answer? */
-bool subflow_alive(const struct subflow *subflow);
+static inline bool subflow_alive(const struct subflow *subflow)
+{
+    return !subflow->stale && subflow->tcp.state >= TCPS_ESTABLISHED && subflow->tcp.state != TCPS_TIME_WAIT;
+}
 /* Does nothing speak against what it carries? */
-bool subflow_trusted(const struct subflow *subflow);
+static inline bool subflow_trusted(const struct subflow *subflow)
+{
+    return subflow_usable(subflow) && subflow_alive(subflow) && !subflow->suspect_since_ns;
+}
 /* Is its handshake under way? */
-bool subflow_opening(const struct subflow *subflow);
+static inline bool subflow_opening(const struct subflow *subflow)
+{
+    return subflow->tcp.state == TCPS_SYN_SENT || subflow->tcp.state == TCPS_SYN_RECEIVED;
+}
 
 /* Is this byte of the stream outstanding on it, or the rest of its mapping? */
 bool subflow_holds(const struct subflow *subflow, dsn64 at);
@@ -73,8 +85,14 @@ uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *f
  * far as they are the oldest it holds. */
 uint64_t subflow_lagging_bytes(const struct subflow *subflow, dsn64 una);
 
+uint64_t subflow_next_judgement(const struct subflow *subflow);
 /* The earliest time at which subflow_judge() may have something to say, or TIME_NEVER. */
-uint64_t subflow_judge_due(const struct subflow *subflow);
+static inline uint64_t subflow_judge_due(const struct subflow *subflow)
+{
+    const struct rx_mapping *rx = &subflow->rx_mapping;
+    bool any = subflow->suspect_since_ns || rx->unmapped_since_ns || rx->assembly.len;
+    return any ? subflow_next_judgement(subflow) : TIME_NEVER;
+}
 
 enum subflow_verdict {
     SUBFLOW_FINE,
@@ -84,8 +102,8 @@ enum subflow_verdict {
 };
 /* What a middlebox or the peer did to it cannot be mended here (RFC 8684 3.7). */
 enum subflow_verdict subflow_judge(struct subflow *subflow, bool memory_scarce, uint64_t now_ns);
-/* Looks whether payload waits for its mapping. True when that is news. */
-bool subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns);
+/* Looks whether payload waits for its mapping. */
+void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns);
 
 /* RFC 8684 3: may a bare acknowledgement carry options that are no answer to anything? No more than two in a row, lest
  * a middlebox takes them for duplicates that tell of a loss. */
