@@ -56,10 +56,8 @@ void world_stream(const struct world *world, const char *name, struct prng *out)
 void world_timer_init(struct world *world, struct deadline *timer, void (*fire)(struct deadline *, uint64_t now_ns))
 {
     deadline_init(timer, fire);
-    if (++world->timer_room > world->timers.capacity) {
-        int reserved = deadline_queue_reserve(&world->timers, 2 * world->timer_room);
-        CHECK(reserved == 0);
-    }
+    int reserved = deadline_queue_reserve(&world->timers, 1);
+    CHECK(reserved == 0);
 }
 
 void world_timer_set(struct world *world, struct deadline *timer, uint64_t at_ns)

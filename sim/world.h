@@ -26,7 +26,6 @@ struct world {
     uint64_t seed, now_ns;
     struct hawser_env env; /* the simulator's own memory: never refuses */
     struct deadline_queue timers;
-    uint32_t timer_room;
     struct list nodes;
     uint32_t node_count;
     struct hawser_buf_pool *packets;

@@ -3,6 +3,7 @@
 #define HW_BASE_COMPILER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__GNUC__)
 #define HW_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -20,6 +21,19 @@
 
 /* The object of which `ptr` is the member `member`. */
 #define HW_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* The position of the highest bit of `x`, which is not 0. */
+static inline unsigned hw_log2(uint32_t x)
+{
+#if defined(__GNUC__)
+    return 31u - (unsigned)__builtin_clz(x);
+#else
+    unsigned n = 0;
+    while (x >>= 1)
+        n++;
+    return n;
+#endif
+}
 
 #define HW_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define HW_MIN(a, b) ((a) < (b) ? (a) : (b))

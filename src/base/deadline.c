@@ -6,32 +6,33 @@
 #include "base/check.h"
 #include "base/units.h"
 
+#define HEAP_MIN 64u
+
 void deadline_queue_init(struct deadline_queue *q, const struct hawser_env *env)
 {
-    *q = (struct deadline_queue){.env = env};
+    *q = (struct deadline_queue){.count = 0};
+    segments_init(&q->heap, env, HEAP_MIN);
 }
 
 void deadline_queue_destroy(struct deadline_queue *q)
 {
-    if (q->heap)
-        q->env->free(q->env->ctx, q->heap);
-    *q = (struct deadline_queue){.env = q->env};
+    segments_destroy(&q->heap);
+    q->count = q->reserved = 0;
 }
 
 int deadline_queue_reserve(struct deadline_queue *q, uint32_t count)
 {
-    if (count <= q->capacity)
-        return 0;
-    struct deadline **heap = q->env->alloc(q->env->ctx, count * sizeof(struct deadline *));
-    if (!heap)
+    if (count > UINT32_MAX - q->reserved || segments_reserve(&q->heap, q->reserved + count) < 0)
         return -ENOMEM;
-    if (q->heap) {
-        memcpy(heap, q->heap, q->count * sizeof(struct deadline *));
-        q->env->free(q->env->ctx, q->heap);
-    }
-    q->heap = heap;
-    q->capacity = count;
+    q->reserved += count;
     return 0;
+}
+
+void deadline_queue_release(struct deadline_queue *q, uint32_t count)
+{
+    q->reserved -= count;
+    CHECK(q->count <= q->reserved);
+    segments_trim(&q->heap, HW_MAX(q->reserved, HEAP_MIN / 2) * 2); /* so that one that comes and goes takes none */
 }
 
 void deadline_init(struct deadline *d, void (*fire)(struct deadline *self, uint64_t now_ns))
@@ -44,16 +45,18 @@ static bool before(const struct deadline *a, const struct deadline *b)
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
 }
 
+static struct deadline *at(const struct deadline_queue *q, uint32_t i) { return *segments_at(&q->heap, i); }
+
 static void place(struct deadline_queue *q, uint32_t i, struct deadline *d)
 {
-    q->heap[i] = d;
+    *segments_at(&q->heap, i) = d;
     d->pos = i + 1;
 }
 
 static void sift_up(struct deadline_queue *q, uint32_t i, struct deadline *d)
 {
-    while (i > 0 && before(d, q->heap[(i - 1) / 2])) {
-        place(q, i, q->heap[(i - 1) / 2]);
+    while (i > 0 && before(d, at(q, (i - 1) / 2))) {
+        place(q, i, at(q, (i - 1) / 2));
         i = (i - 1) / 2;
     }
     place(q, i, d);
@@ -62,11 +65,11 @@ static void sift_up(struct deadline_queue *q, uint32_t i, struct deadline *d)
 static void sift_down(struct deadline_queue *q, uint32_t i, struct deadline *d)
 {
     for (uint32_t child; (child = 2 * i + 1) < q->count; i = child) {
-        if (child + 1 < q->count && before(q->heap[child + 1], q->heap[child]))
+        if (child + 1 < q->count && before(at(q, child + 1), at(q, child)))
             child++;
-        if (!before(q->heap[child], d))
+        if (!before(at(q, child), d))
             break;
-        place(q, i, q->heap[child]);
+        place(q, i, at(q, child));
     }
     place(q, i, d);
 }
@@ -74,11 +77,11 @@ static void sift_down(struct deadline_queue *q, uint32_t i, struct deadline *d)
 static void take_out(struct deadline_queue *q, struct deadline *d)
 {
     uint32_t i = d->pos - 1;
-    struct deadline *last = q->heap[--q->count];
+    struct deadline *last = at(q, --q->count);
     d->pos = 0;
     if (last == d)
         return;
-    if (i > 0 && before(last, q->heap[(i - 1) / 2]))
+    if (i > 0 && before(last, at(q, (i - 1) / 2)))
         sift_up(q, i, last);
     else
         sift_down(q, i, last);
@@ -94,13 +97,13 @@ void deadline_set(struct deadline_queue *q, struct deadline *d, uint64_t at_ns)
     d->at_ns = at_ns;
     if (at_ns == TIME_NEVER)
         return;
-    CHECK(q->count < q->capacity);
+    CHECK(q->count < q->reserved);
     d->order = q->next_order++;
     q->count++;
     sift_up(q, q->count - 1, d);
 }
 
-uint64_t deadline_next(const struct deadline_queue *q) { return q->count ? q->heap[0]->at_ns : TIME_NEVER; }
+uint64_t deadline_next(const struct deadline_queue *q) { return q->count ? at(q, 0)->at_ns : TIME_NEVER; }
 
 void deadline_run(struct deadline_queue *q, uint64_t now_ns)
 {
@@ -108,8 +111,8 @@ void deadline_run(struct deadline_queue *q, uint64_t now_ns)
      * could hide them. */
     uint64_t fence = q->next_order;
     q->floor_ns = now_ns;
-    while (q->count && q->heap[0]->at_ns <= now_ns && q->heap[0]->order < fence) {
-        struct deadline *d = q->heap[0];
+    while (q->count && at(q, 0)->at_ns <= now_ns && at(q, 0)->order < fence) {
+        struct deadline *d = at(q, 0);
         take_out(q, d);
         d->fire(d, now_ns);
     }

@@ -7,6 +7,8 @@
 
 #include <hawser/env.h>
 
+#include "base/segments.h"
+
 struct deadline {
     uint64_t at_ns; /* meaningful while queued */
     uint64_t order; /* breaks ties first come, first served, so that runs repeat exactly */
@@ -15,9 +17,8 @@ struct deadline {
 };
 
 struct deadline_queue {
-    const struct hawser_env *env; /* borrowed */
-    struct deadline **heap;
-    uint32_t count, capacity;
+    struct segments heap;
+    uint32_t count, reserved;
     uint64_t next_order;
     uint64_t floor_ns; /* while nodes fire: the time they fire at; else 0 */
 };
@@ -26,9 +27,11 @@ void deadline_queue_init(struct deadline_queue *q, const struct hawser_env *env)
 /* Frees the heap; nodes still queued are forgotten. */
 void deadline_queue_destroy(struct deadline_queue *q);
 
-/* Makes room for `count` nodes in all, so that deadline_set() can never fail: call it when the owner of a node is
- * created. Returns 0 or -ENOMEM. */
+/* Makes room for `count` more nodes, so that deadline_set() can never fail: call it when the owner of a node is
+ * created, and deadline_queue_release() when it goes. Returns 0 or -ENOMEM. Takes memory in steps, and copies nothing.
+ */
 int deadline_queue_reserve(struct deadline_queue *q, uint32_t count);
+void deadline_queue_release(struct deadline_queue *q, uint32_t count);
 
 /* Readies a node that is not queued. */
 void deadline_init(struct deadline *d, void (*fire)(struct deadline *self, uint64_t now_ns));

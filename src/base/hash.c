@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/compiler.h"
 
-/* Their array has a size that a size_t holds, on 32 bits too. */
-#define BUCKETS_MAX (UINT32_C(1) << 28)
+#define SIZE_MIN 8u
+/* Buckets added or taken away by one call: more than one of them, so that the size follows the count. */
+#define GROWS_AT_ONCE 2u
+#define SHRINKS_AT_ONCE 4u
 
 static uint64_t rotl(uint64_t x, int b) { return x << b | x >> (64 - b); }
 
@@ -54,76 +57,95 @@ uint64_t hash_bytes(const struct hash_table *t, const void *data, size_t len)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-static struct hash_node **new_buckets(const struct hawser_env *env, uint32_t n)
-{
-    struct hash_node **buckets = env->alloc(env->ctx, n * sizeof(struct hash_node *));
-    if (buckets)
-        memset(buckets, 0, n * sizeof(struct hash_node *));
-    return buckets;
-}
-
 int hash_init(struct hash_table *t, const struct hawser_env *env, uint32_t expected)
 {
-    uint32_t n = 8;
-    while (n < expected && n < BUCKETS_MAX)
-        n *= 2;
-    *t = (struct hash_table){.env = env, .buckets = new_buckets(env, n), .mask = n - 1};
-    if (!t->buckets)
+    *t = (struct hash_table){.count = 0};
+    segments_init(&t->buckets, env, HW_MAX(expected, SIZE_MIN));
+    if (segments_reserve(&t->buckets, 1) < 0)
         return -ENOMEM;
+    t->size = t->size_min = t->buckets.capacity;
+    t->mask = t->size - 1;
+    memset(t->buckets.parts[0], 0, t->size * sizeof(void *));
     env->random(env->ctx, t->key, sizeof t->key);
     return 0;
 }
 
 void hash_destroy(struct hash_table *t)
 {
-    if (t->buckets)
-        t->env->free(t->env->ctx, t->buckets);
-    t->buckets = NULL;
+    segments_destroy(&t->buckets);
     t->count = 0;
 }
 
-static void push(struct hash_node **buckets, uint32_t mask, struct hash_node *node)
+static void **bucket(const struct hash_table *t, uint64_t hash)
 {
-    struct hash_node **head = &buckets[node->hash & mask];
+    uint32_t i = (uint32_t)hash & t->mask;
+    return segments_at(&t->buckets, i < t->size ? i : i & t->mask >> 1);
+}
+
+static void push(struct hash_table *t, struct hash_node *node)
+{
+    void **head = bucket(t, node->hash);
     node->next = *head;
     *head = node;
 }
 
-static void grow(struct hash_table *t)
+/* One more bucket, which takes its share of the one that stood in for it. False: it is not to be had. */
+static bool grow(struct hash_table *t)
 {
-    uint32_t n = 2 * (t->mask + 1);
-    struct hash_node **buckets = n <= BUCKETS_MAX ? new_buckets(t->env, n) : NULL;
-    if (!buckets)
-        return;
-    for (uint32_t i = 0; i <= t->mask; i++) {
-        for (struct hash_node *node = t->buckets[i], *next; node; node = next) {
-            next = node->next;
-            push(buckets, n - 1, node);
-        }
+    uint32_t added = t->size;
+    if (segments_reserve(&t->buckets, added + 1) < 0)
+        return false;
+    if (added > t->mask)
+        t->mask = 2 * t->mask + 1;
+    void **from = segments_at(&t->buckets, added & t->mask >> 1);
+    struct hash_node *node = *from;
+    *from = *segments_at(&t->buckets, added) = NULL;
+    t->size++;
+    for (struct hash_node *next; node; node = next) {
+        next = node->next;
+        push(t, node);
     }
-    t->env->free(t->env->ctx, t->buckets);
-    t->buckets = buckets;
-    t->mask = n - 1;
+    return true;
+}
+
+/* One fewer. */
+static void shrink(struct hash_table *t)
+{
+    uint32_t gone = --t->size;
+    struct hash_node *node = *segments_at(&t->buckets, gone);
+    if (gone == (t->mask + 1) / 2) /* half of it covers what is left */
+        t->mask >>= 1;
+    for (struct hash_node *next; node; node = next) {
+        next = node->next;
+        push(t, node);
+    }
+    segments_trim(&t->buckets, t->size);
 }
 
 void hash_insert(struct hash_table *t, struct hash_node *node, uint64_t hash)
 {
-    if (t->count > t->mask)
-        grow(t);
     node->hash = hash;
-    push(t->buckets, t->mask, node);
+    push(t, node);
     t->count++;
+    for (unsigned i = 0; i < GROWS_AT_ONCE && t->count > t->size && grow(t); i++)
+        ;
 }
 
 void hash_remove(struct hash_table *t, struct hash_node *node)
 {
-    struct hash_node **at = &t->buckets[node->hash & t->mask];
-    while (*at != node) {
-        CHECK(*at);
-        at = &(*at)->next;
+    void **head = bucket(t, node->hash);
+    struct hash_node *at = *head;
+    if (at == node) {
+        *head = node->next;
+    } else {
+        while (at && at->next != node)
+            at = at->next;
+        CHECK(at);
+        at->next = node->next;
     }
-    *at = node->next;
     t->count--;
+    for (unsigned i = 0; i < SHRINKS_AT_ONCE && t->size > t->size_min && t->count < t->size / 4; i++)
+        shrink(t);
 }
 
 static struct hash_node *same_hash(struct hash_node *node, uint64_t hash)
@@ -133,9 +155,6 @@ static struct hash_node *same_hash(struct hash_node *node, uint64_t hash)
     return node;
 }
 
-struct hash_node *hash_first(const struct hash_table *t, uint64_t hash)
-{
-    return same_hash(t->buckets[hash & t->mask], hash);
-}
+struct hash_node *hash_first(const struct hash_table *t, uint64_t hash) { return same_hash(*bucket(t, hash), hash); }
 
 struct hash_node *hash_next(const struct hash_node *node) { return same_hash(node->next, node->hash); }

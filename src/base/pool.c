@@ -4,76 +4,117 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/compiler.h"
 
 /* Objects to a slab: enough to make the allocator's work rare, few enough not to waste on a small stack. */
 #define SLAB_BYTES 16384u
+#define EMPTY_SLABS_KEPT 1u
 
+/* Each object is followed by the address of its slab, so that it finds its way home. */
 struct pool_slab {
-    struct pool_slab *next;
+    struct list link; /* in one of the pool's lists */
+    void *free;       /* singly linked through the first word of each idle object */
+    uint32_t in_use, total;
     alignas(max_align_t) unsigned char objects[];
 };
 
 void pool_init(struct pool *pool, const struct hawser_env *env, size_t object_size, uint32_t limit)
 {
-    size_t align = alignof(max_align_t);
-    if (object_size < sizeof(void *))
-        object_size = sizeof(void *);
-    *pool = (struct pool){.env = env, .object_size = (object_size + align - 1) / align * align, .limit = limit};
+    size_t word = sizeof(void *), align = alignof(max_align_t);
+    object_size = (HW_MAX(object_size, word) + word - 1) / word * word;
+    *pool = (struct pool){.env = env,
+                          .object_size = object_size,
+                          .stride = (object_size + sizeof(struct pool_slab *) + align - 1) / align * align,
+                          .limit = limit};
+    list_init(&pool->open);
+    list_init(&pool->full);
 }
 
-static void push(struct pool *pool, void *object)
+static struct pool_slab **home_of(const struct pool *pool, void *object)
 {
-    memcpy(object, &pool->free, sizeof pool->free);
-    pool->free = object;
+    return (struct pool_slab **)(void *)((unsigned char *)object + pool->object_size);
 }
 
-static void grow(struct pool *pool)
+static void push(struct pool_slab *slab, void *object)
 {
-    size_t fit = SLAB_BYTES / pool->object_size;
-    uint32_t n = fit ? (uint32_t)fit : 1;
-    if (n > pool->limit - pool->total)
-        n = pool->limit - pool->total;
-    if (n == 0)
-        return;
-    struct pool_slab *slab = pool->env->alloc(pool->env->ctx, sizeof *slab + n * pool->object_size);
+    memcpy(object, &slab->free, sizeof slab->free);
+    slab->free = object;
+}
+
+static struct pool_slab *grow(struct pool *pool)
+{
+    uint32_t n = (uint32_t)HW_MAX(SLAB_BYTES / pool->stride, 1u);
+    n = HW_MIN(n, pool->limit - pool->total);
+    struct pool_slab *slab = n ? pool->env->alloc(pool->env->ctx, sizeof *slab + n * pool->stride) : NULL;
     if (!slab)
-        return;
-    slab->next = pool->slabs;
-    pool->slabs = slab;
-    pool->total += n;
-    while (n-- > 0)
-        push(pool, slab->objects + n * pool->object_size);
+        return NULL;
+    slab->free = NULL;
+    slab->in_use = 0;
+    slab->total = n;
+    while (n-- > 0) {
+        void *object = slab->objects + n * pool->stride;
+        *home_of(pool, object) = slab;
+        push(slab, object);
+    }
+    list_init(&slab->link);
+    list_push_front(&pool->open, &slab->link);
+    pool->total += slab->total;
+    pool->empty++;
+    return slab;
+}
+
+static void give_back(struct pool *pool, struct pool_slab *slab)
+{
+    list_remove(&slab->link);
+    pool->total -= slab->total;
+    pool->empty--;
+    pool->env->free(pool->env->ctx, slab);
 }
 
 void *pool_get(struct pool *pool)
 {
-    if (!pool->free)
-        grow(pool);
-    void *object = pool->free;
-    if (!object) {
+    struct list *first = list_first(&pool->open);
+    struct pool_slab *slab = first ? LIST_ENTRY(first, struct pool_slab, link) : grow(pool);
+    if (!slab) {
         pool->refusals++;
         return NULL;
     }
-    memcpy(&pool->free, object, sizeof pool->free);
+    void *object = slab->free;
+    memcpy(&slab->free, object, sizeof slab->free);
+    pool->empty -= slab->in_use++ == 0;
     pool->in_use++;
+    if (slab->in_use == slab->total) {
+        list_remove(&slab->link);
+        list_push_back(&pool->full, &slab->link);
+    }
     return object;
 }
 
+/* What is nearly full is filled first, and what is empty last, so that slabs run empty. One such is kept, for those who
+ * take and give one object again and again. */
 void pool_put(struct pool *pool, void *object)
 {
-    CHECK(pool->in_use > 0);
+    struct pool_slab *slab = *home_of(pool, object);
+    CHECK(pool->in_use > 0 && slab->in_use > 0);
+    bool was_full = slab->in_use == slab->total;
+    push(slab, object);
+    slab->in_use--;
     pool->in_use--;
-    push(pool, object);
+    pool->empty += slab->in_use == 0;
+    if (slab->in_use == 0 && pool->empty > EMPTY_SLABS_KEPT) {
+        give_back(pool, slab);
+    } else if (slab->in_use == 0) {
+        list_remove(&slab->link);
+        list_push_back(&pool->open, &slab->link);
+    } else if (was_full) {
+        list_remove(&slab->link);
+        list_push_front(&pool->open, &slab->link);
+    }
 }
 
 void pool_destroy(struct pool *pool)
 {
     CHECK(pool->in_use == 0);
-    while (pool->slabs) {
-        struct pool_slab *slab = pool->slabs;
-        pool->slabs = slab->next;
-        pool->env->free(pool->env->ctx, slab);
-    }
-    pool->free = NULL;
-    pool->total = 0;
+    LIST_EACH (it, &pool->open)
+        give_back(pool, LIST_ENTRY(it, struct pool_slab, link));
 }

@@ -1,4 +1,5 @@
-/* Bounded pools of equal objects: memory comes in slabs, objects are recycled, nothing is zeroed. */
+/* Bounded pools of equal objects: memory comes in slabs, objects are recycled, nothing is zeroed, and slabs that nobody
+ * uses go back. */
 #ifndef HW_BASE_POOL_H
 #define HW_BASE_POOL_H
 
@@ -8,14 +9,14 @@
 
 #include <hawser/env.h>
 
-struct pool_slab;
+#include "base/list.h"
 
 struct pool {
     const struct hawser_env *env; /* borrowed; must outlive the pool */
-    void *free;                   /* singly linked through the first word of each idle object */
-    struct pool_slab *slabs;
-    size_t object_size;
+    struct list open, full;       /* slabs with idle objects, and those without */
+    size_t object_size, stride;
     uint32_t limit, in_use, total;
+    uint32_t empty;    /* slabs of which no object is in use */
     uint64_t refusals; /* pool_get() calls that found the limit or no memory */
 };
 
@@ -30,7 +31,7 @@ static inline bool pool_is_scarce(const struct pool *pool) { return pool->in_use
 
 void pool_put(struct pool *pool, void *object);
 
-/* Frees the slabs. CHECKs that every object came back: a leak is a bug. */
+/* Frees what is kept. CHECKs that every object came back: a leak is a bug. */
 void pool_destroy(struct pool *pool);
 
 #endif

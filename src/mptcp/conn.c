@@ -40,13 +40,29 @@ void conn_begin_asked(struct conn *conn, uint64_t now_ns)
 /* Gaps lie no nearer to each other: two paths that take turns, one of them dead, leave one for each segment. */
 #define BYTES_PER_GAP 1024u
 
+/* An object and room for its timer. */
+static void *take(struct mp_host *host, struct pool *pool, enum counter limit)
+{
+    void *object = pool_get(pool);
+    if (object && deadline_queue_reserve(&host->tcp.timers, 1) == 0)
+        return object;
+    if (object)
+        pool_put(pool, object);
+    count(&host->tcp.counters, limit);
+    return NULL;
+}
+
+static void give(struct mp_host *host, struct pool *pool, void *object)
+{
+    deadline_queue_release(&host->tcp.timers, 1);
+    pool_put(pool, object);
+}
+
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
 {
-    struct conn *conn = pool_get(&host->conns);
-    if (!conn) {
-        count(&host->tcp.counters, COUNT_LIMIT_CONNECTIONS);
+    struct conn *conn = take(host, &host->conns, COUNT_LIMIT_CONNECTIONS);
+    if (!conn)
         return NULL;
-    }
     memset(conn, 0, sizeof *conn);
     conn->host = host;
     conn->identity.server = config->opened != NULL;
@@ -88,7 +104,7 @@ static void drop_subflow(struct subflow *subflow)
     carriers_forget(&conn->data_tx.carriers, subflow->slot);
     list_remove(&subflow->link);
     conn->subflow_count--;
-    pool_put(&host->subflows, subflow);
+    give(host, &host->subflows, subflow);
 }
 
 void conn_free(struct conn *conn)
@@ -109,7 +125,7 @@ void conn_free(struct conn *conn)
     list_remove(&conn->disorder_link);
     list_remove(&conn->starved_link);
     list_remove(&conn->accept_link);
-    pool_put(&host->conns, conn);
+    give(host, &host->conns, conn);
 }
 
 bool conn_reap(struct conn *conn, uint64_t now_ns)
@@ -144,11 +160,9 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
         return -ENOBUFS;
     }
-    struct subflow *subflow = pool_get(&host->subflows);
-    if (!subflow) {
-        count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
+    struct subflow *subflow = take(host, &host->subflows, COUNT_LIMIT_SUBFLOWS);
+    if (!subflow)
         return -ENOBUFS;
-    }
     memset(subflow, 0, sizeof *subflow);
     subflow->conn = conn;
     subflow->slot = free_slot(conn);

@@ -8,7 +8,7 @@
 
 #define CHUNK_BYTES (64u * 1024 + 128)
 #define CONNECTIONS_DEFAULT 4096u
-/* Timers and tables for more would have sizes beyond what 32 bits can count. */
+/* Tables for more would have sizes beyond what 32 bits can count. */
 #define CONNECTIONS_MAX (UINT32_C(1) << 24)
 /* Half of the memory, and three buffers at least, are for what arrives and must be copied: what applications queue
  * must not keep out the very data that lets them go on. */
@@ -20,6 +20,8 @@
 #define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
 #define KEEPALIVE_TRIES_DEFAULT 9
 #define SUBFLOWS_PER_CONNECTION 2
+/* Of the stack: for those who starve, for handshakes and for TIME-WAITs. */
+#define TIMERS 3u
 #define TIME_WAIT_DEFAULT 65536u
 #define TIME_WAIT_MAX (UINT32_C(1) << 24)
 
@@ -68,8 +70,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     }
     bool made = time_waits_init(&stack->time_waits, &host->tcp, time_waits) == 0;
     made &= handshakes_init(&stack->handshakes, &host->tcp, connections) == 0;
-    /* One timer for each connection and each subflow, three of the stack: setting one must never fail. */
-    if (made && deadline_queue_reserve(&host->tcp.timers, connections + subflows + 3) == 0)
+    if (made && deadline_queue_reserve(&host->tcp.timers, TIMERS) == 0)
         return 0;
     handshakes_destroy(&stack->handshakes);
     time_waits_destroy(&stack->time_waits);

@@ -223,16 +223,52 @@ static void reserve_fails_cleanly(void **state)
     for (int i = 0; i < NODES; i++)
         set(&w, &w.nodes[i], (uint64_t)(NODES - i));
     w.t.fail_at = 1;
-    assert_int_equal(deadline_queue_reserve(&w.q, 2 * NODES), -ENOMEM);
+    assert_int_equal(deadline_queue_reserve(&w.q, NODES), -ENOMEM);
+    assert_int_equal(w.q.reserved, NODES);
     assert_same(&w);
-    assert_int_equal(deadline_queue_reserve(&w.q, NODES), 0); /* has it already */
+    assert_int_equal(deadline_queue_reserve(&w.q, 1), 0); /* of which there is room already */
     assert_int_equal(w.t.allocations, 1);
-    assert_int_equal(deadline_queue_reserve(&w.q, 2 * NODES), 0);
+    assert_int_equal(deadline_queue_reserve(&w.q, NODES), 0);
+    assert_int_equal(deadline_queue_reserve(&w.q, UINT32_MAX), -ENOMEM);
     assert_same(&w);
     w.now_ns = NODES;
     run(&w);
     assert_int_equal(w.fired, NODES);
     teardown(&w);
+}
+
+/* Who comes takes one place, and who goes gives it back; seldom is there an allocation, and never a copy. */
+static void room_grows_and_shrinks_step_by_step(void **state)
+{
+    (void)state;
+    enum { MANY = 20000 };
+    static struct deadline nodes[MANY];
+    struct test_env t;
+    struct deadline_queue q;
+    test_env_init(&t, 1);
+    deadline_queue_init(&q, &t.env);
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint64_t allocations = t.allocations;
+        assert_int_equal(deadline_queue_reserve(&q, 1), 0);
+        assert_true(t.allocations <= allocations + 1);
+        deadline_init(&nodes[i], on_fire);
+        deadline_set(&q, &nodes[i], MANY - i);
+    }
+    assert_true(t.allocations < 20);
+    for (uint32_t i = MANY; i-- > 0;) {
+        assert_int_equal(deadline_next(&q), MANY - i);
+        deadline_set(&q, &nodes[i], TIME_NEVER);
+        deadline_queue_release(&q, 1);
+        assert_true(q.heap.capacity <= HW_MAX(4 * i, 64u));
+    }
+    uint64_t allocations = t.allocations;
+    for (uint32_t i = 0; i < 1000; i++) { /* at the edge of a part */
+        assert_int_equal(deadline_queue_reserve(&q, i % 2 ? 1 : 64), 0);
+        deadline_queue_release(&q, i % 2 ? 64 : 1);
+    }
+    assert_true(t.allocations <= allocations + 1);
+    deadline_queue_destroy(&q);
+    test_env_check_clean(&t);
 }
 
 static void set_beyond_reserve(void *arg)
@@ -259,7 +295,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(behaves_like_a_searched_array), cmocka_unit_test(ties_fire_first_come_first_served),
         cmocka_unit_test(impatient_node_starves_nobody), cmocka_unit_test(never_takes_out),
-        cmocka_unit_test(reserve_fails_cleanly),         cmocka_unit_test(more_than_reserved_is_a_bug),
+        cmocka_unit_test(reserve_fails_cleanly),         cmocka_unit_test(room_grows_and_shrinks_step_by_step),
+        cmocka_unit_test(more_than_reserved_is_a_bug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

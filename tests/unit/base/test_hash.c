@@ -110,7 +110,7 @@ static void finds_what_is_in(void **state)
         struct entry entries[ENTRIES] = {{.in = false}};
         test_env_init(&t, seed);
         assert_int_equal(hash_init(&table, &t.env, 0), 0);
-        uint32_t first_mask = table.mask;
+        uint32_t first_size = table.size;
         for (uint32_t i = 0; i < ENTRIES; i++)
             entries[i].key = i * UINT32_C(2654435761);
         for (int step = 0; step < 6000; step++) {
@@ -123,9 +123,9 @@ static void finds_what_is_in(void **state)
             if (step % 100 == 0)
                 assert_all(&table, entries, collide);
         }
-        assert_true(table.mask > first_mask);
-        assert_true(table.mask + 1 >= table.count);
-        assert_true(table.mask + 1 <= 2 * ENTRIES);
+        assert_true(table.size > first_size);
+        assert_true(table.size >= table.count);
+        assert_true(table.size <= 2 * ENTRIES);
         hash_destroy(&table);
         test_env_check_clean(&t);
     }
@@ -172,20 +172,69 @@ static void works_on_without_memory(void **state)
     t.env.alloc = never_alloc;
     for (uint32_t i = 0; i < ENTRIES; i++) {
         if (i == ENTRIES / 2) {
-            assert_int_equal(table.mask, 7);
+            assert_int_equal(table.size, 8);
             assert_int_equal(table.count, ENTRIES / 2);
-            t.env.alloc = alloc; /* memory is back: the next insertion makes up for it */
+            t.env.alloc = alloc; /* memory is back: the next insertions make up for it */
         }
         entries[i] = (struct entry){.key = i, .in = true};
         hash_insert(&table, &entries[i].node, hash_of(&table, i, false));
     }
     assert_all(&table, entries, false);
-    assert_true(table.mask > 7);
+    assert_int_equal(table.size, ENTRIES);
     for (uint32_t i = 0; i < ENTRIES; i++) {
         hash_remove(&table, &entries[i].node);
         entries[i].in = false;
     }
     assert_all(&table, entries, false);
+    hash_destroy(&table);
+    test_env_check_clean(&t);
+}
+
+static void assert_short_chains(const struct hash_table *table)
+{
+    for (uint32_t b = 0; b < table->size; b++) {
+        int length = 0;
+        for (const struct hash_node *n = *segments_at(&table->buckets, b); n; n = n->next)
+            length++;
+        assert_true(length < 20); /* one or two on average; 20 is a matter of one in 10^12 */
+    }
+}
+
+/* No call has more to do than any other: a few chains change, an allocation at most, and nothing is copied. */
+static void grows_and_shrinks_step_by_step(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    static struct hash_node nodes[MANY];
+    struct test_env t;
+    struct hash_table table;
+    test_env_init(&t, test_seed());
+    assert_int_equal(hash_init(&table, &t.env, 8), 0);
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t size = table.size;
+        uint64_t allocations = t.allocations;
+        hash_insert(&table, &nodes[i], hash_bytes(&table, &i, sizeof i));
+        assert_in_range(table.size, size, size + 2);
+        assert_true(t.allocations <= allocations + 1);
+        assert_true(table.size >= table.count);
+        if (i % 10007 == 0)
+            assert_short_chains(&table);
+    }
+    assert_true(t.allocations < 20);
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint32_t size = table.size;
+        hash_remove(&table, &nodes[i]);
+        assert_in_range(table.size, HW_MAX(size, 4u) - 4, size);
+        assert_true(table.size <= HW_MAX(4 * (table.count + 1), 8u));
+        if (i % 10007 == 0)
+            assert_short_chains(&table);
+        uint32_t last = MANY - 1;
+        if (i < last) {
+            const struct hash_node *found = hash_first(&table, hash_bytes(&table, &last, sizeof last));
+            assert_ptr_equal(found, &nodes[last]);
+        }
+    }
+    assert_int_equal(table.buckets.capacity, 8);
     hash_destroy(&table);
     test_env_check_clean(&t);
 }
@@ -200,12 +249,7 @@ static void spreads_keys(void **state)
     assert_int_equal(hash_init(&table, &t.env, 4096), 0);
     for (uint32_t i = 0; i < 4096; i++)
         hash_insert(&table, &nodes[i], hash_bytes(&table, &i, sizeof i));
-    for (uint32_t b = 0; b <= table.mask; b++) {
-        int length = 0;
-        for (struct hash_node *n = table.buckets[b]; n; n = n->next)
-            length++;
-        assert_true(length < 20); /* one on average; 20 is a matter of one in 10^14 */
-    }
+    assert_short_chains(&table);
     hash_destroy(&table);
     test_env_check_clean(&t);
 }
@@ -238,6 +282,7 @@ int main(void)
         cmocka_unit_test(finds_what_is_in),
         cmocka_unit_test(expected_nodes_need_no_growth),
         cmocka_unit_test(works_on_without_memory),
+        cmocka_unit_test(grows_and_shrinks_step_by_step),
         cmocka_unit_test(spreads_keys),
         cmocka_unit_test(removing_a_stranger_is_a_bug),
     };

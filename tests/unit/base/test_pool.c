@@ -128,6 +128,47 @@ static void memory_is_taken_once(void **state)
     test_env_check_clean(&t);
 }
 
+/* Slabs that nobody uses go back but for one, wherever in the pool the objects lay; and what is still in use stays. */
+static void what_is_empty_goes_back(void **state)
+{
+    (void)state;
+    enum { MANY = 20000 };
+    static uint64_t *held[MANY];
+    struct test_env t;
+    struct pool pool;
+    test_env_init(&t, test_seed());
+    pool_init(&pool, &t.env, 64, MANY);
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < MANY; i++) {
+            if (!held[i])
+                held[i] = pool_get(&pool);
+            *held[i] = i;
+        }
+        assert_int_equal(pool.total, MANY);
+        for (uint32_t i = MANY; i-- > 1;) { /* in any order */
+            uint32_t k = (uint32_t)prng_below(&t.rng, i + 1);
+            uint64_t *swapped = held[i];
+            held[i] = held[k];
+            held[k] = swapped;
+        }
+        for (uint32_t i = round; i < MANY; i++) {
+            pool_put(&pool, held[i]);
+            held[i] = NULL;
+        }
+        assert_true(pool.total <= 4 * 256); /* three slabs at most with objects, and the one that is kept */
+        for (int i = 0; i < round; i++)
+            assert_true(*held[i] < MANY);
+    }
+    uint64_t allocations = t.allocations;
+    for (int i = 0; i < 1000; i++)
+        pool_put(&pool, pool_get(&pool));
+    assert_int_equal(t.allocations, allocations);
+    for (int i = 0; i < 2; i++)
+        pool_put(&pool, held[i]);
+    pool_destroy(&pool);
+    test_env_check_clean(&t);
+}
+
 static void destroy_it(void *pool) { pool_destroy(pool); }
 
 static void put_twice(void *pool)
@@ -157,7 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_are_apart_and_aligned),     cmocka_unit_test(limit_is_exact),
         cmocka_unit_test(refuses_at_each_failed_allocation), cmocka_unit_test(memory_is_taken_once),
-        cmocka_unit_test(leaks_and_strangers_are_bugs),
+        cmocka_unit_test(what_is_empty_goes_back),           cmocka_unit_test(leaks_and_strangers_are_bugs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,7 @@ static bool stop_every_timer(struct plant *plant, struct packet *packet)
     (void)packet;
     struct deadline_queue *timers = &plant->host->stack->host.tcp.timers;
     while (world_ms(plant) > 300 && is_data(plant) && timers->count)
-        deadline_set(timers, timers->heap[0], TIME_NEVER);
+        deadline_set(timers, *segments_at(&timers->heap, 0), TIME_NEVER);
     return true;
 }
 
@@ -148,7 +148,7 @@ static void forget_all_timers(struct plant *plant)
     forget_timers(plant);
     struct deadline_queue *timers = &plant->stage->flows[0]->plan.server->stack->host.tcp.timers;
     while (timers->count)
-        deadline_set(timers, timers->heap[0], TIME_NEVER);
+        deadline_set(timers, *segments_at(&timers->heap, 0), TIME_NEVER);
 }
 
 /* The first subflow delivers all it is given, and is said not to. */
