@@ -34,6 +34,8 @@ struct attacker {
     bool (*proof)(struct attack *a);                /* when it is over: that it had no success; may be NULL */
     uint32_t press_ms;                              /* before others ask to be served; 0: 1000 */
     const struct ground_options *options;           /* NULL: the defaults */
+    bool steady;                                    /* no single packet may cost much, whatever came before */
+    bool cut_short;                                 /* the stack goes in the middle of it */
     const struct mob *mob;                          /* of the one that stands for several */
 };
 
@@ -58,6 +60,9 @@ void attack_open(struct attack *a, uint32_t count, enum role role, enum foe_kind
 /* The i-th line, opened anew when it was reset or never was; NULL when it is not let in. */
 struct foe *attack_line(struct attack *a, uint32_t i, enum role role, enum foe_kind kind);
 
-static inline uint32_t attack_below(struct attack *a, uint32_t n) { return (uint32_t)prng_below(&a->ground.luck, n); }
+static inline uint32_t attack_below(struct attack *a, uint32_t n)
+{
+    return n ? (uint32_t)prng_below(&a->ground.luck, n) : 0;
+}
 
 #endif

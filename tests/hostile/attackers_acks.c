@@ -160,12 +160,33 @@ static void laggard(struct attack *a, uint64_t tick)
 
 static void never_again(struct attack *a) { attack_open(a, 200, ROLE_QUEUE, FOE_MPTCP); }
 
+/* Each takes one answer of 8 bytes, and never says that it came. */
+static void answers_unread(struct attack *a)
+{
+    attack_open(a, 200, ROLE_SERVE, FOE_MPTCP);
+    for (uint32_t i = 0; i < a->line_count; i++)
+        if (a->lines[i])
+            foe_data(a->lines[i], ASKED);
+}
+
+/* All that the link takes is wanted by others, who are as fast as can be. */
+static void bulk_crowd(struct attack *a, uint64_t tick)
+{
+    for (uint32_t i = 0; i < 10; i++) {
+        struct foe *f = queue_line(a, (uint32_t)(tick * 10 + i) % 100);
+        if (f)
+            foe_ack(f);
+    }
+}
+
 /* ---- windows ---- */
 
 static void shut_windows(struct attack *a)
 {
     attack_open(a, 63, ROLE_QUEUE, FOE_MPTCP);
     for (uint32_t i = 0; i < a->line_count; i++) {
+        if (!a->lines[i])
+            continue;
         a->lines[i]->window = 0;
         foe_ack(a->lines[i]);
     }
@@ -216,6 +237,8 @@ static void tiny_mss(struct attack *a, uint64_t tick)
     foe_ack(a->lines[i]);
 }
 
+static const struct ground_options link_little = {
+    .link_bytes_a_ms = 12500, .memory_bytes = 64 << 20, .send_buffer_bytes = 256 << 10};
 static const struct ground_options queue_little = {.send_buffer_bytes = 256 << 10};
 
 const struct attacker attackers_acks[] = {
@@ -223,13 +246,19 @@ const struct attacker attackers_acks[] = {
      .does = "SACKs of every other byte over a wide window",
      .begin = begin_wide,
      .press = sack_every_other_byte,
-     .press_ms = 3000},
+     .press_ms = 3000,
+     .steady = true},
     {.name = "sack-backwards",
      .does = "SACKs of three bytes in eight, from the end on",
      .begin = begin_wide,
      .press = sack_backwards,
-     .press_ms = 3000},
-    {.name = "sack-random", .does = "SACKs of anything, sent or not", .begin = begin_wide, .press = sack_random},
+     .press_ms = 3000,
+     .steady = true},
+    {.name = "sack-random",
+     .does = "SACKs of anything, sent or not",
+     .begin = begin_wide,
+     .press = sack_random,
+     .steady = true},
     {.name = "dsack", .does = "invented DSACKs", .press = dsack, .options = &queue_little},
     {.name = "renege", .does = "SACKs that are taken back", .press = renege, .options = &queue_little},
     {.name = "ack-storm",
@@ -250,6 +279,13 @@ const struct attacker attackers_acks[] = {
      .press_ms = 5000},
     {.name = "laggard", .does = "likewise on one of two subflows", .press = laggard, .press_ms = 5000},
     {.name = "never-acks", .does = "200 connections that take much and acknowledge nothing", .begin = never_again},
+    {.name = "answers-unread",
+     .does = "200 connections with one answer each that they never acknowledge",
+     .begin = answers_unread},
+    {.name = "bulk-crowd",
+     .does = "100 connections that want all of a link of 100 Mbit/s",
+     .press = bulk_crowd,
+     .options = &link_little},
     {.name = "shut-windows",
      .does = "63 connections with shut windows",
      .begin = shut_windows,

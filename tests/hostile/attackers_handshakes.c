@@ -1,7 +1,7 @@
 /* Attackers that never finish a handshake, or finish too many, or never end (RFC 4987; RFC 8684 3.2 and 5). */
 #include "attack.h"
 
-#include "base/units.h"
+#include "base/compiler.h"
 
 /* ---- opening ---- */
 
@@ -67,6 +67,52 @@ static void syn_again(struct attack *a, uint64_t tick)
 
 static void idle_crowd(struct attack *a) { attack_open(a, 400, ROLE_SERVE, FOE_MPTCP); }
 
+/* All of them talk, and are answered. */
+static void busy_crowd(struct attack *a, uint64_t tick)
+{
+    struct foe *f = attack_line(a, (uint32_t)tick % 400, ROLE_SERVE, tick % 2 ? FOE_PLAIN : FOE_MPTCP);
+    if (f)
+        foe_data(f, ASKED);
+}
+
+static void half_open_crowd(struct attack *a)
+{
+    for (unsigned i = 0; i < 4000; i++)
+        foe_syn(foe_new(&a->foes, ROLE_SERVE), FOE_MPTCP);
+}
+
+static void open_and_close(struct attack *a, uint64_t tick)
+{
+    struct foe *f = foe_open(&a->foes, ROLE_SERVE, tick % 2 ? FOE_PLAIN : FOE_MPTCP);
+    if (f)
+        foe_say(f, TCP_RST, f->acked, 0, NULL, 0);
+}
+
+/* SYNs of the victim's address, from the ports that it may choose: whoever counts by address counts against it. */
+static void syn_as_victim(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    for (unsigned i = 0; i < 10; i++) {
+        struct foe *f = foe_new(&a->foes, ROLE_SERVE);
+        f->addr = a->seen.addr;
+        f->addr.port = (uint16_t)(32768 + attack_below(a, 28232));
+        if (f->addr.port != a->seen.addr.port)
+            foe_syn(f, FOE_MPTCP);
+    }
+}
+
+/* The third packet of a handshake that was, again and again. */
+static void third_again(struct attack *a, uint64_t tick)
+{
+    struct foe *f = attack_line(a, (uint32_t)tick / 100, ROLE_SERVE, FOE_MPTCP);
+    if (!f)
+        return;
+    if (tick % 100 == 1)
+        foe_say(f, TCP_RST, f->acked, 0, NULL, 0);
+    f->reset = false;
+    foe_third(f);
+}
+
 /* ---- joining ---- */
 
 static void seven_joins(struct attack *a)
@@ -104,6 +150,15 @@ static void own_joins(struct attack *a, uint64_t tick)
         (void)foe_join(f);
 }
 
+/* Every record of a subflow is taken by joins. */
+static void joins_fill(struct attack *a)
+{
+    attack_open(a, 100, ROLE_SERVE, FOE_MPTCP);
+    for (uint32_t i = 0; i < 8 * a->line_count; i++)
+        if (a->lines[i % a->line_count])
+            (void)foe_join(a->lines[i % a->line_count]);
+}
+
 /* ---- joins that prove nothing, and speak ---- */
 
 static struct foe *half_join(struct attack *a)
@@ -122,48 +177,44 @@ static struct tcp_options seen_dss(const struct attack *a, uint16_t len)
     return o;
 }
 
+/* The same by every kind of segment: what a RST says beside ending the subflow counts as little. */
+static void say_unproved(struct attack *a, uint64_t tick, const struct tcp_options *o, uint32_t len)
+{
+    static const uint8_t flags[] = {TCP_ACK | TCP_PSH, TCP_RST | TCP_ACK, TCP_RST, TCP_ACK | TCP_FIN};
+    foe_say(half_join(a), flags[tick % HW_ARRAY_LEN(flags)], 1, 1, o, len);
+}
+
 static void unproved_rst(struct attack *a, uint64_t tick)
 {
-    struct foe *f = half_join(a);
     struct tcp_options o = {.mp = {.present = 1u << MPTCP_TCPRST, .tcprst.reason = MP_RST_PROHIBITED}};
-    foe_say(f, tick % 2 ? TCP_RST : TCP_RST | TCP_ACK, 1, 1, tick % 3 ? NULL : &o, 0);
+    say_unproved(a, tick, tick % 3 ? NULL : &o, 0);
 }
 
 static void unproved_data(struct attack *a, uint64_t tick)
 {
-    (void)tick;
     struct tcp_options o = seen_dss(a, ASKED);
-    foe_say(half_join(a), TCP_ACK | TCP_PSH, 1, 1, &o, ASKED);
+    say_unproved(a, tick, &o, ASKED);
 }
 
 static void unproved_data_ack(struct attack *a, uint64_t tick)
 {
-    (void)tick;
     struct tcp_options o = seen_dss(a, 0);
-    o.mp.dss.ack += ANSWERED;
-    foe_say(half_join(a), TCP_ACK, 1, 1, &o, 0);
+    o.mp.dss.ack += tick / 4 % 2 * ANSWERED;
+    say_unproved(a, tick, &o, 0);
 }
 
 static void unproved_data_fin(struct attack *a, uint64_t tick)
 {
-    (void)tick;
     struct tcp_options o = seen_dss(a, 1);
     o.mp.dss.ssn = 0;
     o.mp.dss.data_fin = true;
-    foe_say(half_join(a), TCP_ACK, 1, 1, &o, 0);
-}
-
-static void unproved_fin(struct attack *a, uint64_t tick)
-{
-    (void)tick;
-    struct foe *f = half_join(a);
-    foe_say(f, TCP_ACK | TCP_FIN, 1, 1, NULL, 0);
+    say_unproved(a, tick, &o, 0);
 }
 
 static void unproved_signals(struct attack *a, uint64_t tick)
 {
     struct tcp_options o = seen_dss(a, 0);
-    switch (tick % 5) {
+    switch (tick / 4 % 5) {
     case 0:
         o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
         o.mp.remove_addr = (struct mp_remove_addr){.count = 3, .ids = {0, 1, 2}};
@@ -184,7 +235,7 @@ static void unproved_signals(struct attack *a, uint64_t tick)
         o.mp.present |= 1u << MPTCP_ADD_ADDR;
         o.mp.add_addr = (struct mp_add_addr){.is_v4 = true, .echo = true, .address_id = 1, .addr = a->ground.addr};
     }
-    foe_say(half_join(a), TCP_ACK, 1, 1, &o, 0);
+    say_unproved(a, tick, &o, 0);
 }
 
 /* ---- ending ---- */
@@ -213,6 +264,20 @@ static void time_wait_flood_mptcp(struct attack *a, uint64_t tick)
     foe_say(f, TCP_ACK, f->seq + 1, f->next, &o, 0);
 }
 
+/* The same ports again and again, with numbers that go up and down (RFC 6191). */
+static void time_wait_again(struct attack *a, uint64_t tick)
+{
+    struct foe *f = attack_line(a, (uint32_t)tick % 16, ROLE_CLOSE, FOE_PLAIN);
+    if (!f)
+        return;
+    foe_say(f, TCP_ACK | TCP_FIN, f->seq, f->next, NULL, 0);
+    f->iss += tick % 3 ? 100000 : -UINT32_C(100000);
+    f->next = 0;
+    foe_syn(f, FOE_PLAIN);
+    if (f->heard)
+        foe_third(f);
+}
+
 /* The program closed, the peer acknowledged that, and says nothing more. */
 static void half_closed_flood(struct attack *a, uint64_t tick)
 {
@@ -229,39 +294,84 @@ static void unanswered_close_flood(struct attack *a, uint64_t tick)
 static const struct ground_options deep = {.backlog = 4096, .connections = 8192, .memory_bytes = 64 << 20};
 
 const struct attacker attackers_handshakes[] = {
-    {.name = "syn-flood", .does = "1,000 SYNs a second, never answered again", .press = syn_flood},
-    {.name = "syn-flood-mptcp", .does = "likewise with MP_CAPABLE", .press = capable_flood},
+    {.name = "syn-flood", .does = "1,000 SYNs a second, never answered again", .press = syn_flood, .steady = true},
+    {.name = "syn-flood-mptcp", .does = "likewise with MP_CAPABLE", .press = capable_flood, .steady = true},
     {.name = "syn-flood-deep",
      .does = "5,000 of them against a backlog of 4,096",
      .press = deep_backlog_flood,
-     .options = &deep},
-    {.name = "syn-with-data", .does = "SYNs with data and an invented Fast Open cookie", .press = syn_with_data},
-    {.name = "syn-ack-flood", .does = "SYN/ACKs that nobody asked for", .press = synack_flood},
-    {.name = "third-flood", .does = "third packets of handshakes that never were", .press = third_flood},
-    {.name = "open-and-reset", .does = "connections that are reset as soon as they are open", .press = reset_when_open},
-    {.name = "syn-again", .does = "SYNs on connections that are open", .press = syn_again},
+     .options = &deep,
+     .steady = true},
+    {.name = "syn-with-data",
+     .does = "SYNs with data and an invented Fast Open cookie",
+     .press = syn_with_data,
+     .steady = true},
+    {.name = "syn-ack-flood", .does = "SYN/ACKs that nobody asked for", .press = synack_flood, .steady = true},
+    {.name = "third-flood",
+     .does = "third packets of handshakes that never were",
+     .press = third_flood,
+     .steady = true},
+    {.name = "open-and-reset",
+     .does = "connections that are reset as soon as they are open",
+     .press = reset_when_open,
+     .steady = true},
+    {.name = "syn-again", .does = "SYNs on connections that are open", .press = syn_again, .steady = true},
+    {.name = "busy-crowd",
+     .does = "400 connections from one address, all of them busy",
+     .press = busy_crowd,
+     .steady = true},
+    {.name = "half-open-crowd",
+     .does = "connections behind 4,000 that are half open",
+     .begin = half_open_crowd,
+     .press = open_and_close,
+     .options = &deep,
+     .steady = true},
+    {.name = "syn-as-victim", .does = "SYNs from the victim's address", .press = syn_as_victim, .steady = true},
+    {.name = "third-again",
+     .does = "third packets repeated after the connection is gone",
+     .press = third_again,
+     .steady = true},
     {.name = "idle-crowd", .does = "400 idle connections from one address", .begin = idle_crowd},
-    {.name = "seven-joins", .does = "seven joins with the friend's token, never finished", .begin = seven_joins},
-    {.name = "join-flood", .does = "1,000 such joins a second", .press = join_flood},
-    {.name = "join-unknown", .does = "joins with tokens of nobody", .press = unknown_token_flood},
-    {.name = "join-bad-hmac", .does = "joins with the friend's token and a wrong HMAC", .press = bad_hmac_flood},
-    {.name = "own-joins", .does = "rightful joins without end", .press = own_joins},
-    {.name = "unproved-rst", .does = "RSTs on joins that have not proved themselves", .press = unproved_rst},
-    {.name = "unproved-data", .does = "data there", .press = unproved_data},
-    {.name = "unproved-data-ack", .does = "DATA_ACKs there", .press = unproved_data_ack},
-    {.name = "unproved-data-fin", .does = "DATA_FINs there", .press = unproved_data_fin},
-    {.name = "unproved-fin", .does = "FINs there", .press = unproved_fin},
+    {.name = "seven-joins",
+     .does = "seven joins with the friend's token, never finished",
+     .begin = seven_joins,
+     .steady = true},
+    {.name = "join-flood", .does = "1,000 such joins a second", .press = join_flood, .steady = true},
+    {.name = "join-unknown", .does = "joins with tokens of nobody", .press = unknown_token_flood, .steady = true},
+    {.name = "join-bad-hmac",
+     .does = "joins with the friend's token and a wrong HMAC",
+     .press = bad_hmac_flood,
+     .steady = true},
+    {.name = "own-joins", .does = "rightful joins without end", .press = own_joins, .steady = true},
+    {.name = "joins-fill", .does = "100 connections of nine subflows each", .begin = joins_fill, .steady = true},
+    {.name = "unproved-rst",
+     .does = "RSTs on joins that have not proved themselves",
+     .press = unproved_rst,
+     .steady = true},
+    {.name = "unproved-data", .does = "data there", .press = unproved_data, .steady = true},
+    {.name = "unproved-data-ack", .does = "DATA_ACKs there", .press = unproved_data_ack, .steady = true},
+    {.name = "unproved-data-fin", .does = "DATA_FINs there", .press = unproved_data_fin, .steady = true},
     {.name = "unproved-signals",
      .does = "REMOVE_ADDR, FASTCLOSE, MP_FAIL and the like there",
-     .press = unproved_signals},
+     .press = unproved_signals,
+     .steady = true},
     {.name = "time-wait-flood",
      .does = "4,000 connections a second that the program closes first",
      .press = time_wait_flood,
-     .press_ms = 2000},
-    {.name = "time-wait-mptcp", .does = "likewise with MPTCP", .press = time_wait_flood_mptcp, .press_ms = 2000},
-    {.name = "half-closed", .does = "peers that never close after the program did", .press = half_closed_flood},
+     .press_ms = 2000,
+     .steady = true},
+    {.name = "time-wait-mptcp",
+     .does = "likewise with MPTCP",
+     .press = time_wait_flood_mptcp,
+     .press_ms = 2000,
+     .steady = true},
+    {.name = "time-wait-again", .does = "the same ports again at once", .press = time_wait_again, .steady = true},
+    {.name = "half-closed",
+     .does = "peers that never close after the program did",
+     .press = half_closed_flood,
+     .steady = true},
     {.name = "unanswered-close",
      .does = "peers that never acknowledge that the program closed",
-     .press = unanswered_close_flood},
+     .press = unanswered_close_flood,
+     .steady = true},
     {.name = NULL},
 };

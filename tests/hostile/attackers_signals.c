@@ -1,7 +1,7 @@
 /* Attackers that use MPTCP's options for everything but data: addresses, priorities, failures, ends. */
 #include "attack.h"
 
-#include "base/units.h"
+#include "base/compiler.h"
 #include "wire/keys.h"
 
 static void say_options(struct foe *f, const struct tcp_options *o) { foe_say(f, TCP_ACK, f->seq, f->next, o, 0); }
@@ -89,6 +89,43 @@ static void add_and_remove(struct attack *a, uint64_t tick)
     o.mp.remove_addr.count = 1;
     o.mp.remove_addr.ids[0] = (uint8_t)attack_below(a, 256);
     say_options(f, &o);
+}
+
+static bool few_strays(struct attack *a) { return a->foes.stray_answers < 100; }
+static bool no_strays(struct attack *a) { return a->foes.stray_answers == 0; }
+
+/* Addresses to which nobody ought to be sent. */
+static void add_addr_martian(struct attack *a, uint64_t tick)
+{
+    static const char *const addresses[] = {"127.0.0.1", "0.0.0.0",  "255.255.255.255",
+                                            "224.0.0.1", "10.0.0.1", "10.0.0.255"};
+    struct foe *f = called(a, tick);
+    if (!f)
+        return;
+    struct tcp_options o = foe_dss(f, 0, 0, 0);
+    struct mp_add_addr *add = &o.mp.add_addr;
+    o.mp.present |= 1u << MPTCP_ADD_ADDR;
+    *add = (struct mp_add_addr){.is_v4 = true, .address_id = (uint8_t)(1 + tick % 200)};
+    (void)hawser_addr_parse(&add->addr, addresses[tick % HW_ARRAY_LEN(addresses)], 0);
+    add->hmac64 = mptcp_add_addr_hmac(f->key, f->target_key, add);
+    say_options(f, &o);
+}
+
+/* A server that answers the program's SYN by anything. */
+static void called_strange(struct attack *a, uint64_t tick)
+{
+    uint8_t area[TCP_OPTION_SPACE] = {MPTCP_OPTION_KIND, 12, 1};
+    uint32_t i = (uint32_t)tick % 8;
+    struct foe *f = a->lines[i];
+    if (!f || f->reset) {
+        f = a->lines[i] = foe_new(&a->foes, ROLE_READ);
+        f->target.port = 0;
+        ground_connect(&a->ground, &f->addr, false);
+    }
+    prng_fill(&a->ground.luck, area + 3, sizeof area - 3);
+    if (f->heard)
+        foe_say_raw(f, (uint8_t)(TCP_SYN | (tick % 3 ? TCP_ACK : attack_below(a, 64))), 0,
+                    tick % 5 ? 1 : attack_below(a, 10), area, sizeof area, 0);
 }
 
 static void prio(struct attack *a, uint64_t tick)
@@ -182,7 +219,13 @@ const struct attacker attackers_signals[] = {
      .does = "likewise by a server that the program called",
      .press = add_addr_called,
      .press_ms = 3000,
-     .options = &queue_little},
+     .options = &queue_little,
+     .proof = few_strays},
+    {.name = "add-addr-martian",
+     .does = "addresses announced that cannot be",
+     .press = add_addr_martian,
+     .options = &queue_little,
+     .proof = no_strays},
     {.name = "add-addr-forged", .does = "with a wrong HMAC", .press = add_addr_forged},
     {.name = "add-addr-echo", .does = "echoes of what was never announced", .press = add_addr_echo},
     {.name = "remove-addr", .does = "addresses withdrawn that never were", .press = remove_addr},
@@ -190,6 +233,11 @@ const struct attacker attackers_signals[] = {
      .does = "addresses that come and go",
      .press = add_and_remove,
      .press_ms = 3000,
+     .options = &queue_little,
+     .proof = few_strays},
+    {.name = "called-strange",
+     .does = "a server that answers the SYN by anything",
+     .press = called_strange,
      .options = &queue_little},
     {.name = "prio", .does = "priorities that change", .press = prio},
     {.name = "mp-fail", .does = "MP_FAIL for nothing", .press = fail},

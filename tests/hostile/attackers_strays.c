@@ -43,6 +43,16 @@ static void closed_ports(struct attack *a, uint64_t tick)
     foe_say(f, tick % 2 ? TCP_SYN : TCP_ACK, (uint32_t)tick, 1, NULL, 0);
 }
 
+static void stray_rsts(struct attack *a, uint64_t tick)
+{
+    struct foe *f = stranger(a);
+    f->target.port = (uint16_t)(79 + tick % 4);
+    uint8_t more = (uint8_t)(tick % 2 ? 0 : 1u << attack_below(a, 6));
+    foe_say(f, TCP_RST | more, (uint32_t)tick, 1, NULL, 0);
+}
+
+static bool silence(struct attack *a) { return stranger(a)->segments == 0; }
+
 static void long_strays(struct attack *a, uint64_t tick)
 {
     for (unsigned i = 0; i < 10; i++)
@@ -104,6 +114,7 @@ static void blind_data(struct attack *a, uint64_t tick)
 const struct attacker attackers_strays[] = {
     {.name = "martians", .does = "sources that cannot be", .press = martians, .proof = no_answers},
     {.name = "closed-ports", .does = "segments to ports where nobody listens", .press = closed_ports},
+    {.name = "stray-rsts", .does = "RSTs, which nobody may answer", .press = stray_rsts, .proof = silence},
     {.name = "long-strays", .does = "64 KiB each to nobody", .press = long_strays},
     {.name = "garbage", .does = "packets of random bytes", .press = garbage},
     {.name = "one-byte-wrong", .does = "the friend's segments, two bytes of them wrong", .press = one_byte_wrong},

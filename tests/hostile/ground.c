@@ -37,6 +37,8 @@ static void *purse_alloc(void *ctx, size_t size)
 {
     struct purse *p = ctx;
     uint64_t reading = meter_read();
+    if (p->refusals_ppm && prng_below(&p->moods, 1000000) < p->refusals_ppm)
+        return NULL;
     union block_head *head = malloc(sizeof *head + size);
     CHECK(head);
     head->size = size;
@@ -63,6 +65,7 @@ void purse_init(struct purse *p, uint64_t seed)
 {
     *p = (struct purse){.env = {p, purse_alloc, purse_free, purse_random}};
     prng_seed(&p->secrets, seed);
+    prng_seed(&p->moods, seed);
 }
 
 uint64_t ground_bytes(const struct ground *g)
@@ -96,11 +99,11 @@ static void admit(struct ground *g, struct hawser_conn *conn, enum role role)
         drop(&g->clients[i]);
 }
 
-static void read_all(struct hawser_conn *conn)
+static void read_all(struct ground *g, struct hawser_conn *conn)
 {
     static uint8_t bytes[65536];
-    while (hawser_recv(conn, bytes, sizeof bytes) > 0)
-        ;
+    for (ssize_t n; (n = hawser_recv(conn, bytes, sizeof bytes)) > 0;)
+        g->bytes_read += (uint64_t)n;
 }
 
 static void queue_much(struct hawser_conn *conn)
@@ -110,11 +113,12 @@ static void queue_much(struct hawser_conn *conn)
         ;
 }
 
-static void answer(const struct ground *g, struct client *c)
+static void answer(struct ground *g, struct client *c)
 {
     uint8_t bytes[4096];
     ssize_t n;
     while ((n = hawser_recv(c->conn, bytes, sizeof bytes)) > 0) {
+        g->bytes_read += (uint64_t)n;
         c->asked += (uint32_t)n;
         c->owed += c->asked / ASKED * ANSWERED;
         c->asked %= ASKED;
@@ -128,15 +132,41 @@ static void answer(const struct ground *g, struct client *c)
     }
 }
 
-static void serve(const struct ground *g, struct client *c)
+static void do_anything(struct ground *g, struct client *c)
 {
+    uint8_t bytes[5000] = {0};
+    uint32_t much = (uint32_t)prng_below(&g->whims, sizeof bytes);
+    switch (prng_below(&g->whims, 40)) {
+    case 0:
+        hawser_shutdown(c->conn);
+        break;
+    case 1:
+        drop(c);
+        break;
+    case 2:
+        hawser_abort(c->conn);
+        *c = (struct client){0};
+        break;
+    default:
+        (void)hawser_recv(c->conn, bytes, much);
+        (void)hawser_send(c->conn, bytes, prng_below(&g->whims, much + 1));
+    }
+}
+
+static void serve(struct ground *g, struct client *c)
+{
+    if (c->role == ROLE_WILD)
+        do_anything(g, c);
+    if (!c->conn)
+        return;
     if (c->role == ROLE_SERVE)
         answer(g, c);
     if (c->role == ROLE_READ || c->role == ROLE_QUEUE)
-        read_all(c->conn);
+        read_all(g, c->conn);
     if (c->role == ROLE_QUEUE)
         queue_much(c->conn);
-    bool over = hawser_conn_error(c->conn) || (c->role != ROLE_DEAF && hawser_conn_ready(c->conn) & HAWSER_READABLE);
+    bool over = hawser_conn_error(c->conn) ||
+                (c->role != ROLE_DEAF && c->role != ROLE_WILD && hawser_conn_ready(c->conn) & HAWSER_READABLE);
     if (over || hawser_conn_ready(c->conn) & HAWSER_CLOSED)
         drop(c);
 }
@@ -179,18 +209,38 @@ struct hawser_addr ground_tx_to(const struct hawser_tx *tx)
     return to;
 }
 
+/* How many packets more the link takes now. */
+static size_t link_room(struct ground *g)
+{
+    if (!g->options.link_bytes_a_ms)
+        return BATCH;
+    if (g->now_ns >= g->link_since_ns + NS_PER_MS) {
+        g->link_since_ns = g->now_ns;
+        g->link_bytes = 0;
+    }
+    return g->link_bytes < g->options.link_bytes_a_ms;
+}
+
+static void send_out(struct ground *g, const struct hawser_tx *batch, size_t n)
+{
+    uint64_t reading = meter_read();
+    for (size_t i = 0; i < n; i++) {
+        g->bytes_sent += batch[i].payload_len;
+        g->link_bytes += batch[i].head_len + batch[i].payload_len;
+        g->hear(g->ctx, &batch[i]);
+    }
+    meter_set_back(reading);
+}
+
 static void settle(struct ground *g)
 {
     struct hawser_tx batch[BATCH];
     for (unsigned round = 0;; round++) {
         CHECK(round < ROUNDS_MAX);
-        size_t n = hawser_stack_output(g->stack, batch, BATCH, g->now_ns);
-        uint64_t reading = meter_read();
-        g->packets_out += n;
-        for (size_t i = 0; i < n; i++)
-            g->hear(g->ctx, &batch[i]);
-        meter_set_back(reading);
-        if (n == BATCH)
+        size_t room = link_room(g), n = room ? hawser_stack_output(g->stack, batch, room, g->now_ns) : 0;
+        send_out(g, batch, n);
+        g->link_full = n == room;
+        if (n && n == room)
             continue;
         if (!hawser_stack_pending(g->stack))
             break;
@@ -198,9 +248,17 @@ static void settle(struct ground *g)
     }
 }
 
+/* As many blocks as a packet takes that sets nothing in motion. */
+static double beside_bytes(const struct ground *g, uint64_t cost, uint64_t sent, uint64_t read)
+{
+    enum { SENT_A_PACKET = 2 * 1400, READ_A_PACKET = 1400 }; /* as by ordinary ones */
+    return (double)cost /
+           (1 + (double)(g->bytes_sent - sent) / SENT_A_PACKET + (double)(g->bytes_read - read) / READ_A_PACKET);
+}
+
 static void work(struct ground *g, const struct hawser_rx *rx)
 {
-    uint64_t reading = meter_read();
+    uint64_t reading = meter_read(), sent = g->bytes_sent, read = g->bytes_read;
     if (rx)
         hawser_stack_input(g->stack, 0, rx, 1, g->now_ns);
     else
@@ -209,7 +267,8 @@ static void work(struct ground *g, const struct hawser_rx *rx)
         settle(g);
     uint64_t cost = meter_read() - reading, bytes = ground_bytes(g);
     g->cost += cost;
-    g->worst = HW_MAX(g->worst, cost);
+    if (rx)
+        g->worst = HW_MAX(g->worst, beside_bytes(g, cost, sent, read));
     g->peak_bytes = HW_MAX(g->peak_bytes, bytes);
 }
 
@@ -219,7 +278,6 @@ void ground_input(struct ground *g, const void *packet, uint32_t len, uint16_t g
     uint8_t *room = rx_buffers_room(&g->rx, &rx.buf);
     rx.data = memcpy(room, packet, len);
     rx_buffers_commit(&g->rx, rx.buf, len);
-    g->packets_in++;
     work(g, &rx);
     rx_buffers_release(&g->rx);
 }
@@ -244,6 +302,8 @@ void ground_advance(struct ground *g)
 uint64_t ground_deadline(const struct ground *g)
 {
     uint64_t next = hawser_stack_deadline(g->stack);
+    if (g->link_full && g->options.link_bytes_a_ms)
+        next = HW_MIN(next, g->link_since_ns + NS_PER_MS);
     return g->press ? HW_MIN(next, g->next_tick_ns) : next;
 }
 
@@ -264,6 +324,7 @@ void ground_init(struct ground *g, const struct ground_options *options, uint64_
     purse_init(&g->purse, seed);
     purse_init(&g->link_purse, seed);
     prng_seed(&g->luck, ~seed);
+    prng_seed(&g->whims, seed);
     struct hawser_stack_options stack = {.size = sizeof stack,
                                          .max_connections = g->options.connections,
                                          .max_memory_bytes = g->options.memory_bytes,

@@ -18,6 +18,7 @@ enum role {
     ROLE_QUEUE, /* queues whatever is taken */
     ROLE_DEAF,  /* never reads */
     ROLE_CLOSE, /* closes at once */
+    ROLE_WILD,  /* anything */
     ROLES
 };
 enum { GROUND_PORT = 80 /* of ROLE_SERVE; the others follow */, ASKED = 5, ANSWERED = 8 };
@@ -29,13 +30,16 @@ struct ground_options {
     uint32_t backlog;      /* 128 */
     uint32_t link_buffers; /* 16, of 256 KiB each */
     uint32_t recv_buffer_bytes, send_buffer_bytes;
+    uint32_t link_bytes_a_ms; /* that the link takes; default: all there is */
+    uint32_t refusals_ppm;    /* of what is asked of the system's memory, as long as it lasts */
     bool checksums;
 };
 
 /* An environment that counts what is held. */
 struct purse {
     struct hawser_env env;
-    struct prng secrets;
+    struct prng secrets, moods;
+    uint32_t refusals_ppm;
     uint64_t live_bytes, blocks;
 };
 
@@ -58,7 +62,7 @@ typedef void ground_press(void *ctx, uint64_t tick);
 struct ground {
     struct ground_options options;
     struct purse purse, link_purse;
-    struct prng luck; /* of who attacks */
+    struct prng luck, whims; /* of who attacks; of the program */
     struct hawser_stack *stack;
     struct hawser_listener *listeners[ROLES];
     struct hawser_addr addr;
@@ -68,9 +72,13 @@ struct ground {
     struct hawser_buf_pool *pool;
     struct rx_buffers rx;
     uint64_t now_ns, next_tick_ns, tick;
-    bool held;            /* what is said is collected; nothing is sent until it is let go */
-    uint64_t cost, worst; /* blocks in all, and from one packet to the next */
-    uint64_t packets_in, packets_out;
+    bool held;                       /* what is said is collected; nothing is sent until it is let go */
+    uint64_t cost;                   /* blocks in all */
+    double worst;                    /* that one packet took, beside the bytes that it set in motion: README.md */
+    uint64_t bytes_sent, bytes_read; /* of payload, by the stack and by the program */
+    uint64_t link_since_ns;          /* it took so much since then, and no more for now */
+    uint32_t link_bytes;
+    bool link_full;
     uint64_t peak_bytes;
     ground_hear *hear;
     ground_press *press; /* may be NULL */

@@ -12,6 +12,7 @@ enum {
     ORDINARY_PACKETS = 400,
     COST_PACKETS_MIN = 50, /* fewer tell nothing */
     COST_MAX = 4,          /* ordinary packets */
+    WORST_MAX = 16,
     RETRANSMITS_MAX = 3,
     TRIES = 6, /* of each kind while it goes on, at moments of their own */
     SHRINK_SLACK = 64 << 10,
@@ -189,7 +190,10 @@ static void make(struct attack *a, struct verdict *v)
     a->ground.next_tick_ns = a->ground.now_ns;
     victim_pass(&a->victim, (by->press_ms ? by->press_ms : PRESS_MS_DEFAULT) * NS_PER_MS);
     find_cost(v, a, since, "press");
-    v->worst = (double)a->ground.worst / a->ordinary;
+    v->worst = a->ground.worst / a->ordinary;
+    find(v, BAR_WORST, !by->steady || v->worst <= WORST_MAX, "%.1f ordinary packets", v->worst);
+    if (a->ground.purse.refusals_ppm)
+        return; /* nobody can be served without memory */
     find_service(v, BAR_FRIEND, victim_ask_again(&a->victim), "the friend asks");
     for (unsigned i = 0; i < TRIES; i++) {
         find_service(v, BAR_PLAIN, victim_try(&a->victim, true), "while it goes on");
@@ -203,12 +207,16 @@ static void make(struct attack *a, struct verdict *v)
 
 static void finish(struct attack *a, struct verdict *v)
 {
+    bool befriended = a->ground.purse.refusals_ppm == 0;
     a->ground.press = NULL;
+    a->ground.purse.refusals_ppm = 0;
     victim_pass(&a->victim, SILENCE_NS);
     find_service(v, BAR_AFTER, victim_try(&a->victim, true), "plain, when all are silent");
     find_service(v, BAR_AFTER, victim_try(&a->victim, false), "MPTCP, when all are silent");
-    find_service(v, BAR_FRIEND, victim_ask_again(&a->victim), "the friend asks in the end");
-    victim_leave(&a->victim);
+    if (befriended) {
+        find_service(v, BAR_FRIEND, victim_ask_again(&a->victim), "the friend asks in the end");
+        victim_leave(&a->victim);
+    }
     ground_give_up(&a->ground);
     foes_reset_all(&a->foes);
     victim_pass(&a->victim, AFTERMATH_NS);
@@ -228,16 +236,20 @@ void judge_attack(const struct attacker *by, uint64_t seed, struct verdict *v)
     a->seen.token = victim_friend(&a->victim, &a->seen.addr);
     CHECK(victim_ask_again(&a->victim).served); /* so that it is seen */
     uint64_t began_bytes = ground_bytes(&a->ground);
+    a->ground.purse.refusals_ppm = a->ground.options.refusals_ppm;
     make(a, v);
-    bool proof = !by->proof || by->proof(a);
-    finish(a, v);
-    uint64_t peak = v->peak_bytes = a->ground.peak_bytes, limit = ground_bytes_limit(&a->ground),
-             left = ground_bytes(&a->ground);
-    find(v, BAR_MEMORY, peak <= limit, "%u KiB held, %u allowed", (unsigned)(peak >> 10), (unsigned)(limit >> 10));
-    find(v, BAR_SHRINK, left <= began_bytes + SHRINK_SLACK, "%u KiB held in the end, %u in the beginning",
-         (unsigned)(left >> 10), (unsigned)(began_bytes >> 10));
-    hawser_close(a->victim.friend);
     if (by->proof)
-        find(v, BAR_PROOF, proof, "%s", "it got what it wanted");
+        find(v, BAR_PROOF, by->proof(a), "it got what it wanted");
+    if (!by->cut_short) {
+        finish(a, v);
+        uint64_t left = ground_bytes(&a->ground);
+        find(v, BAR_SHRINK, left <= began_bytes + SHRINK_SLACK, "%u KiB held in the end, %u in the beginning",
+             (unsigned)(left >> 10), (unsigned)(began_bytes >> 10));
+    }
+    v->peak_bytes = a->ground.peak_bytes;
+    uint64_t limit = ground_bytes_limit(&a->ground);
+    find(v, BAR_MEMORY, v->peak_bytes <= limit, "%u KiB held, %u allowed", (unsigned)(v->peak_bytes >> 10),
+         (unsigned)(limit >> 10));
+    hawser_close(a->victim.friend);
     find(v, BAR_LEAK, end(a), "something was not freed");
 }

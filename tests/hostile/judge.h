@@ -13,6 +13,7 @@
     X(JOIN, "join")     /* who gets a new subflow in that time */                                                      \
     X(AFTER, "after")   /* new clients of both kinds when the attackers have fallen silent */                          \
     X(COST, "cost")     /* a hostile packet costs at most four times an ordinary one, input, output and timers */      \
+    X(WORST, "worst")   /* and of handshakes and SACKs none costs much more, beside the bytes that it lets go */       \
     X(MEMORY, "memory") /* what is held stays within the limit */                                                      \
     X(SHRINK, "shrink") /* and is given back when all is over */                                                       \
     X(PROOF, "proof")   /* and what this attacker wants does not come */                                               \

@@ -69,14 +69,15 @@ static void judge_scripted(struct run *run)
                 judge(run, by, run->seed, false);
 }
 
-/* Those who are known to do harm alone are left at home. */
+/* Those who are known to do harm alone are left at home, unless it is what the mob is known for. */
 static void invite(struct run *run, struct mob *mob)
 {
     for (unsigned i = 0; i < HW_ARRAY_LEN(tables); i++)
         for (const struct attacker *by = tables[i]; by->name; by++) {
             bool harmful = false;
             for (unsigned bar = 0; bar < BAR_TOTAL; bar++)
-                harmful |= known_has(&run->known, by->name, (enum bar)bar);
+                harmful |=
+                    known_has(&run->known, by->name, (enum bar)bar) && !known_has(&run->known, "mob", (enum bar)bar);
             if (!harmful && mob->count < MOB_MAX)
                 mob->members[mob->count++] = by;
         }

@@ -2,9 +2,9 @@
 
 #include <stddef.h>
 
-/* A block is some five instructions. A copy moves 64 bytes in as many; a round of SHA-256 over 64 bytes takes a few
- * hundred where the processor has instructions for it. */
-enum { BYTES_A_BLOCK = 64, BLOCKS_A_HASH = 100, HASHES_A_HMAC_KEY = 2, HASHES_AN_HMAC = 2 };
+/* A block is some six instructions. A copy moves 64 bytes in as many; SHA-256 of 64 bytes takes 2,500 where the
+ * processor has no instructions of its own for it. */
+enum { BYTES_A_BLOCK = 64, BLOCKS_A_HASH = 400, HASHES_A_HMAC_KEY = 2, HASHES_AN_HMAC = 2 };
 
 static uint64_t blocks; /* the compiler calls by name, without an argument */
 

@@ -5,13 +5,15 @@
 /* How often, each millisecond. */
 enum { ACTIVE_MAX = 4, TURNS_MAX = 6, PAUSE_ONE_IN = 4, TICK_JUMP_ONE_IN = 50, BATCH_ONE_IN = 8, CHANGE_ONE_IN = 200 };
 /* And each packet. */
-enum { SLIP_ONE_IN = 40 };
+enum { SLIP_ONE_IN = 40, STRAY_ONE_IN = 3 };
 
 static bool one_in(struct attack *a, uint32_t n) { return attack_below(a, n) == 0; }
 
 static void slip(struct foe *f, uint8_t *flags, uint32_t *seq, uint32_t *ack, uint32_t *len)
 {
     struct prng *luck = &f->all->ground->luck;
+    if (*flags == TCP_SYN && prng_below(luck, STRAY_ONE_IN) == 0)
+        f->target.port = (uint16_t)(GROUND_PORT + prng_below(luck, ROLES));
     if (prng_below(luck, SLIP_ONE_IN) != 0)
         return;
     switch (prng_below(luck, 7)) {
@@ -80,6 +82,7 @@ void mob_gather(struct mob *mob, uint64_t seed)
         .send_buffer_bytes = prng_below(&draw, 2) ? 256 << 10 : 0,
         .recv_buffer_bytes = prng_below(&draw, 2) ? 64 << 10 : 0,
         .checksums = prng_below(&draw, 2),
+        .refusals_ppm = prng_below(&draw, 4) ? 0 : 20000,
     };
     mob->as_one = (struct attacker){.name = "mob",
                                     .does = "several at once, at random",
@@ -87,5 +90,6 @@ void mob_gather(struct mob *mob, uint64_t seed)
                                     .press = press,
                                     .press_ms = 1000 + (uint32_t)prng_below(&draw, 4000),
                                     .options = &mob->options,
+                                    .cut_short = prng_below(&draw, 4) == 0,
                                     .mob = mob};
 }
