@@ -2,6 +2,7 @@
 #include "attack.h"
 
 #include "base/compiler.h"
+#include "wire/keys.h"
 
 /* ---- opening ---- */
 
@@ -92,7 +93,7 @@ static void open_and_close(struct attack *a, uint64_t tick)
 static void syn_as_victim(struct attack *a, uint64_t tick)
 {
     (void)tick;
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 2; i++) {
         struct foe *f = foe_new(&a->foes, ROLE_SERVE);
         f->addr = a->seen.addr;
         f->addr.port = (uint16_t)(32768 + attack_below(a, 28232));
@@ -101,7 +102,13 @@ static void syn_as_victim(struct attack *a, uint64_t tick)
     }
 }
 
-/* The third packet of a handshake that was, again and again. */
+static void half_open_some(struct attack *a)
+{
+    for (unsigned i = 0; i < 200; i++)
+        foe_syn(foe_new(&a->foes, ROLE_SERVE), FOE_MPTCP);
+}
+
+/* The third packet of a handshake that was, again and again: a cookie is as good the second time. */
 static void third_again(struct attack *a, uint64_t tick)
 {
     struct foe *f = attack_line(a, (uint32_t)tick / 100, ROLE_SERVE, FOE_MPTCP);
@@ -140,6 +147,20 @@ static void bad_hmac_flood(struct attack *a, uint64_t tick)
     foe_syn_join(f, a->seen.token);
     if (f->heard)
         foe_third_join(f, false);
+}
+
+/* Joins of one's own connections that are never finished: a place that all share must not be theirs alone. */
+static void own_half_joins(struct attack *a, uint64_t tick)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        struct foe *f = attack_line(a, (uint32_t)(tick * 10 + i) % 100, ROLE_SERVE, FOE_MPTCP);
+        uint32_t token;
+        uint64_t idsn;
+        if (!f)
+            continue;
+        mptcp_key_derive(f->target_key, &token, &idsn);
+        foe_syn_join(foe_new(&a->foes, ROLE_SERVE), token);
+    }
 }
 
 /* Rightful joins of one's own connection, as many as are let in, and on each of them the next. */
@@ -328,6 +349,7 @@ const struct attacker attackers_handshakes[] = {
     {.name = "syn-as-victim", .does = "SYNs from the victim's address", .press = syn_as_victim, .steady = true},
     {.name = "third-again",
      .does = "third packets repeated after the connection is gone",
+     .begin = half_open_some,
      .press = third_again,
      .steady = true},
     {.name = "idle-crowd", .does = "400 idle connections from one address", .begin = idle_crowd},
@@ -340,6 +362,10 @@ const struct attacker attackers_handshakes[] = {
     {.name = "join-bad-hmac",
      .does = "joins with the friend's token and a wrong HMAC",
      .press = bad_hmac_flood,
+     .steady = true},
+    {.name = "own-half-joins",
+     .does = "unfinished joins of 100 connections of one's own",
+     .press = own_half_joins,
      .steady = true},
     {.name = "own-joins", .does = "rightful joins without end", .press = own_joins, .steady = true},
     {.name = "joins-fill", .does = "100 connections of nine subflows each", .begin = joins_fill, .steady = true},

@@ -13,6 +13,7 @@ enum {
     COST_PACKETS_MIN = 50, /* fewer tell nothing */
     COST_MAX = 4,          /* ordinary packets */
     WORST_MAX = 16,
+    SILENCE_MAX = 2, /* ordinary packets a second and connection */
     RETRANSMITS_MAX = 3,
     TRIES = 6, /* of each kind while it goes on, at moments of their own */
     SHRINK_SLACK = 64 << 10,
@@ -210,7 +211,10 @@ static void finish(struct attack *a, struct verdict *v)
     bool befriended = a->ground.purse.refusals_ppm == 0;
     a->ground.press = NULL;
     a->ground.purse.refusals_ppm = 0;
+    uint64_t cost = a->ground.cost;
     victim_pass(&a->victim, SILENCE_NS);
+    double idle = (double)(a->ground.cost - cost) / a->ordinary / (SILENCE_NS / NS_PER_S);
+    find(v, BAR_SILENCE, idle <= SILENCE_MAX * a->ground.options.connections, "%.0f ordinary packets a second", idle);
     find_service(v, BAR_AFTER, victim_try(&a->victim, true), "plain, when all are silent");
     find_service(v, BAR_AFTER, victim_try(&a->victim, false), "MPTCP, when all are silent");
     if (befriended) {

@@ -7,17 +7,18 @@
 #include "attack.h"
 
 #define BARS(X)                                                                                                        \
-    X(PLAIN, "plain")   /* a new plain client is served within a second and three retransmissions */                   \
-    X(MPTCP, "mptcp")   /* and one of MPTCP */                                                                         \
-    X(FRIEND, "friend") /* and who was connected before */                                                             \
-    X(JOIN, "join")     /* who gets a new subflow in that time */                                                      \
-    X(AFTER, "after")   /* new clients of both kinds when the attackers have fallen silent */                          \
-    X(COST, "cost")     /* a hostile packet costs at most four times an ordinary one, input, output and timers */      \
-    X(WORST, "worst")   /* and of handshakes and SACKs none costs much more, beside the bytes that it lets go */       \
-    X(MEMORY, "memory") /* what is held stays within the limit */                                                      \
-    X(SHRINK, "shrink") /* and is given back when all is over */                                                       \
-    X(PROOF, "proof")   /* and what this attacker wants does not come */                                               \
-    X(LEAK, "leak")     /* as is everything when the stack goes */
+    X(PLAIN, "plain")     /* a new plain client is served within a second and three retransmissions */                 \
+    X(MPTCP, "mptcp")     /* and one of MPTCP */                                                                       \
+    X(FRIEND, "friend")   /* and who was connected before */                                                           \
+    X(JOIN, "join")       /* who gets a new subflow in that time */                                                    \
+    X(AFTER, "after")     /* new clients of both kinds when the attackers have fallen silent */                        \
+    X(COST, "cost")       /* a hostile packet costs at most four times an ordinary one, input, output and timers */    \
+    X(WORST, "worst")     /* and of handshakes and SACKs none costs much more, beside the bytes that it lets go */     \
+    X(SILENCE, "silence") /* and from when they say nothing the stack has little to do */                              \
+    X(MEMORY, "memory")   /* what is held stays within the limit */                                                    \
+    X(SHRINK, "shrink")   /* and is given back when all is over */                                                     \
+    X(PROOF, "proof")     /* and what this attacker wants does not come */                                             \
+    X(LEAK, "leak")       /* as is everything when the stack goes */
 
 enum bar {
 #define HW_BAR(id, name) BAR_##id,
