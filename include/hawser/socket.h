@@ -38,8 +38,8 @@ struct hawser_conn_options {
  * Opens a connection to `remote` (address and port). Returns at once; HAWSER_CONNECTED or HAWSER_ERROR follows.
  * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
  * Errors: -EINVAL (no port, or an address that is the stack's own or no single host's), -EADDRNOTAVAIL (no local
- * address of that family, or `local` is none), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack),
- * -ENOMEM.
+ * address of that family, `local` is none, or all ports are taken by connections to `remote`), -EADDRINUSE (the port of
+ * `local` is), -ENOBUFS (a limit of the stack), -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);

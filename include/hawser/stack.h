@@ -8,6 +8,7 @@
 
 /* No deadline: nothing will happen until a packet or a call arrives. */
 #define HAWSER_NEVER UINT64_MAX
+#define HAWSER_SHARDS_MAX 256
 /* Bytes of a stack's secret. */
 #define HAWSER_SECRET_LEN 32
 
@@ -25,8 +26,10 @@ struct hawser_stack_options {
     /* What initial sequence numbers and timestamps are derived from. All zero: drawn from the environment. Several
      * stacks that stand for one host (shards) are given the same one, drawn by a cryptographic generator. */
     uint8_t secret[HAWSER_SECRET_LEN];
-    uint32_t max_time_wait; /* closed subflows remembered for a minute, for late segments (TIME-WAIT), beside the
-                             * connections; at the limit the oldest is forgotten; default 65536, at most 2^24 */
+    uint32_t max_time_wait;      /* closed subflows remembered for a minute, for late segments (TIME-WAIT), beside the
+                                  * connections; at the limit the oldest is forgotten; default 65536, at most 2^24 */
+    uint32_t shard, shard_count; /* several stacks stand for one host, at most HAWSER_SHARDS_MAX, and this is number
+                                  * `shard` of them, from 0 on: the ports it opens connections from are its own */
 };
 
 /* What a link can do and how large its packets may be. */
@@ -36,8 +39,8 @@ struct hawser_link_options {
     uint32_t gso_bytes; /* largest payload of a super-segment it takes; 0: it cannot segment */
 };
 
-/* Creates a stack. `options` may be NULL. Returns NULL when memory is out, or no congestion control has that name. The
- * caller owns it. */
+/* Creates a stack. `options` may be NULL. Returns NULL when memory is out, no congestion control has that name, or
+ * `shard` is not below `shard_count`. The caller owns it. */
 HAWSER_API struct hawser_stack *hawser_stack_new(const struct hawser_env *env,
                                                  const struct hawser_stack_options *options);
 
@@ -70,6 +73,20 @@ HAWSER_API int hawser_stack_remove_address(struct hawser_stack *stack, const str
 /* Packets that arrived on `link`. Malformed or unwanted ones are counted and dropped. */
 HAWSER_API void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t count,
                                    uint64_t now_ns);
+
+/*
+ * The same for one of several stacks that stand for one host. What belongs to another one is left alone: SYNs that ask
+ * to join a connection whose token it does not know (RFC 8684 3.2). Sets declined[i] for each of `count` packets and
+ * returns how many were declined; who owns the stacks offers those to the others, and to the last one by
+ * hawser_stack_input(), which answers them by a RST if it does not know the token either. From then on packets between
+ * the same addresses and ports go to the stack that took it; others go by hawser_shard_of_port() of their destination
+ * port, and where that is nobody's by anything that is a function of addresses and ports.
+ */
+HAWSER_API size_t hawser_stack_offer(struct hawser_stack *stack, int link, const struct hawser_rx *packets,
+                                     size_t count, uint64_t now_ns, bool *declined);
+
+/* The shard that opens connections from this port, or -1: nobody does. */
+HAWSER_API int hawser_shard_of_port(uint16_t port, uint32_t shard_count);
 
 /*
  * Fills up to `max` packets that should leave now and returns how many. Call until it returns less than `max`, after

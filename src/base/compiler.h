@@ -35,6 +35,19 @@ static inline unsigned hw_log2(uint32_t x)
 #endif
 }
 
+/* The position of the lowest bit of `x`, which is not 0. */
+static inline unsigned hw_lowest_bit(uint64_t x)
+{
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctzll(x);
+#else
+    unsigned n = 0;
+    while (!(x >> n & 1))
+        n++;
+    return n;
+#endif
+}
+
 #define HW_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define HW_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define HW_MAX(a, b) ((a) > (b) ? (a) : (b))

@@ -47,6 +47,7 @@
     X(TCP_RESETS_IN, "tcp.resets_in")                                                                                  \
     X(TCP_RESETS_OUT, "tcp.resets_out")                                                                                \
     X(TCP_TIMEOUTS, "tcp.timeouts")                                                                                    \
+    X(TCP_PORT_TRIES, "tcp.port_tries")                                                                                \
     X(TCP_TIME_WAITS, "tcp.time_waits")                                                                                \
     X(HANDSHAKE_TIMEOUTS, "tcp.handshake_timeouts")                                                                    \
     X(COOKIES_OUT, "tcp.syn_cookies_sent")                                                                             \
@@ -63,6 +64,7 @@
     X(MPTCP_FALLBACKS, "mptcp.fallbacks")                                                                              \
     X(MPTCP_JOINS_OUT, "mptcp.joins_made")                                                                             \
     X(MPTCP_JOINS_IN, "mptcp.joins_accepted")                                                                          \
+    X(MPTCP_JOINS_DECLINED, "mptcp.joins_declined")                                                                    \
     X(MPTCP_ADD_ADDR_IN, "mptcp.addresses_learned")                                                                    \
     X(MPTCP_ADD_ADDR_OUT, "mptcp.addresses_announced")                                                                 \
     X(MPTCP_USELESS, "mptcp.subflows_given_up")                                                                        \
@@ -71,6 +73,7 @@
     X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
+    X(LIMIT_PORTS, "limit.ports")                                                                                      \
     X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \
     X(LIMIT_COOKIES, "limit.syn_cookies_waiting")                                                                      \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \

@@ -81,7 +81,7 @@ void conn_free(struct conn *conn);
 /* Frees it when nobody needs it any more: detached and without unfinished subflows. True when it is gone. */
 bool conn_reap(struct conn *conn, uint64_t now_ns);
 
-/* A subflow bound to its 4-tuple, not opened yet. 0 or -ENOBUFS, -EADDRINUSE. */
+/* A subflow bound to its 4-tuple, not opened yet. 0 or -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL. */
 int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
                      const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out);
 

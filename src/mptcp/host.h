@@ -32,11 +32,12 @@ struct initial_numbers {
 
 /* What a connection asks the stack for. */
 struct mp_host_ops {
-    /* Enters the subflow's 4-tuple into the demultiplexer, choosing a local port when it is 0. 0, -EADDRINUSE. */
+    /* Enters the subflow's 4-tuple into the demultiplexer, choosing a local port when it is 0. 0, -EADDRINUSE,
+     * -EADDRNOTAVAIL when no port is left, -ENOBUFS. */
     int (*subflow_bind)(struct mp_host *host, struct subflow *subflow);
     void (*subflow_unbind)(struct mp_host *host, struct subflow *subflow);
     /* It is in TIME-WAIT and about to be freed: what is to be said to late segments is the stack's business now. */
-    void (*subflow_time_wait)(struct mp_host *host, const struct subflow *subflow, uint64_t now_ns);
+    void (*subflow_time_wait)(struct mp_host *host, struct subflow *subflow, uint64_t now_ns);
     /* Where the numbers of this 4-tuple begin. */
     struct initial_numbers (*initial_numbers)(struct mp_host *host, const struct hawser_addr *local,
                                               const struct hawser_addr *remote, uint64_t now_ns);

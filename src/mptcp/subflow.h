@@ -29,7 +29,8 @@ struct subflow {
     struct list link;       /* in conn->subflows */
     struct hash_node tuple; /* in the stack's demultiplexer */
     bool bound;
-    uint8_t slot; /* its number among the connection's subflows, below SUBFLOWS_MAX */
+    bool port_chosen; /* by the stack, which takes it back */
+    uint8_t slot;     /* its number among the connection's subflows, below SUBFLOWS_MAX */
     enum subflow_stage stage;
     bool join;    /* came by MP_JOIN */
     bool passive; /* the peer opened it */

@@ -12,6 +12,7 @@ struct arrival {
     struct tcp_segment segment;
     struct tcp_options options;
     struct hawser_addr local, remote;
+    bool offered, declined; /* may it be left to another stack; and is it? */
 };
 
 #endif

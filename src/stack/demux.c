@@ -9,8 +9,6 @@
 
 /* How far from the last number of one connection the next one between the same ports begins, at least. */
 #define ISS_STEP (UINT32_C(1) << 16)
-#define EPHEMERAL_FIRST 32768u
-#define EPHEMERAL_COUNT 28232u
 
 struct subflow *demux_find(struct hawser_stack *stack, const struct hawser_addr *local,
                            const struct hawser_addr *remote)
@@ -68,17 +66,25 @@ const struct local_address *stack_local(const struct hawser_stack *stack, const 
     return NULL;
 }
 
+/* A port that is free in its group may yet be that of a listener to which this very peer has a connection, or one that
+ * a program asked for: there are not many such. */
+#define PORT_TRIES 16u
+
 /* RFC 6056 3.3.1: a random start, then the next free one. */
 static int choose_port(struct hawser_stack *stack, struct hawser_addr *local, const struct hawser_addr *remote)
 {
-    uint32_t start;
-    stack->host.tcp.env.random(stack->host.tcp.env.ctx, &start, sizeof start);
-    for (uint32_t i = 0; i < EPHEMERAL_COUNT; i++) {
-        local->port = (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT);
+    uint16_t from = ports_random(&stack->ports);
+    for (unsigned i = 0; i < PORT_TRIES; i++) {
+        count(&stack->host.tcp.counters, COUNT_TCP_PORT_TRIES);
+        local->port = ports_free_from(&stack->ports, local, remote, from);
+        if (local->port == 0)
+            break;
         if (!demux_taken(stack, local, remote))
-            return 0;
+            return ports_take(&stack->ports, local, remote, local->port);
+        from = (uint16_t)(local->port + 1);
     }
-    return -EADDRINUSE;
+    count(&stack->host.tcp.counters, COUNT_LIMIT_PORTS);
+    return -EADDRNOTAVAIL;
 }
 
 static int subflow_bind(struct mp_host *host, struct subflow *subflow)
@@ -90,6 +96,7 @@ static int subflow_bind(struct mp_host *host, struct subflow *subflow)
         int err = choose_port(stack, &c->local, &c->remote);
         if (err < 0)
             return err;
+        subflow->port_chosen = true;
     } else if (demux_find(stack, &c->local, &c->remote)) {
         return -EADDRINUSE;
     }
@@ -100,11 +107,16 @@ static int subflow_bind(struct mp_host *host, struct subflow *subflow)
 
 static void subflow_unbind(struct mp_host *host, struct subflow *subflow)
 {
-    hash_remove(&stack_of(host)->tuples, &subflow->tuple);
+    struct hawser_stack *stack = stack_of(host);
+    const struct tcp_config *c = &subflow->tcp.config;
+    hash_remove(&stack->tuples, &subflow->tuple);
+    if (subflow->port_chosen)
+        ports_give(&stack->ports, &c->local, &c->remote, c->local.port);
+    subflow->port_chosen = false;
 }
 
 /* RFC 9293 3.10.7.4, 3.6: it goes on as a small record. */
-static void subflow_time_wait(struct mp_host *host, const struct subflow *subflow, uint64_t now_ns)
+static void subflow_time_wait(struct mp_host *host, struct subflow *subflow, uint64_t now_ns)
 {
     struct hawser_stack *stack = stack_of(host);
     const struct tcp *tcp = &subflow->tcp;
@@ -120,10 +132,12 @@ static void subflow_time_wait(struct mp_host *host, const struct subflow *subflo
         .window = (uint16_t)HW_MIN(window, UINT16_MAX),
         .wscale = tcp->rcv_wscale,
         .timestamps = tcp->timestamps,
+        .port_chosen = subflow->port_chosen,
         .mptcp = subflow->conn->fallback.mode == CONN_MPTCP,
         .data_ack = receive_next(subflow->conn),
     };
-    time_waits_add(&stack->time_waits, &record, now_ns);
+    if (time_waits_add(&stack->time_waits, &record, now_ns))
+        subflow->port_chosen = false; /* it is the record's */
 }
 
 /* RFC 6528 3: a hash of the 4-tuple under a secret, plus a clock of 4 microseconds; RFC 7323 5.4: likewise the offset

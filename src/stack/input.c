@@ -94,10 +94,14 @@ static void deliver(struct hawser_stack *stack, struct subflow *subflow, struct 
 }
 
 /* A SYN: for a listener, or to join a connection. False: nobody takes it. */
-static bool input_opening(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns)
+static bool input_opening(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
 {
     struct hawser_listener *listener = demux_listener(stack, &a->local);
-    if (mptcp_has(&a->options.mp, MPTCP_JOIN)) /* RFC 8684 3.2: by token, listener or not */
+    bool joins = mptcp_has(&a->options.mp, MPTCP_JOIN);
+    a->declined = joins && a->offered && !demux_token(stack, a->options.mp.join.token);
+    if (a->declined)
+        count(counters(stack), COUNT_MPTCP_JOINS_DECLINED);
+    else if (joins) /* RFC 8684 3.2: by token, listener or not */
         handshake_join(stack, a, now_ns);
     else if (listener)
         handshake_syn(stack, listener, a, now_ns);
@@ -151,17 +155,37 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
     }
 }
 
-void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,
-                        uint64_t now_ns)
+/* `declined` NULL: what is nobody's is refused. */
+static size_t input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n, uint64_t now_ns,
+                    bool *declined)
 {
+    size_t left = 0;
     now_ns = stack_time(stack, now_ns);
     if (link < 0 || link >= stack->link_count || n == 0)
-        return;
+        return 0;
     if (packets[n - 1].buf) /* even when nothing brings data: a peer that asks must see the window open again */
         stack->host.pressed = buf_is_scarce(packets[n - 1].buf);
     for (size_t i = 0; i < n; i++) {
-        struct arrival a = {.rx = &packets[i], .link = link};
+        struct arrival a = {.rx = &packets[i], .link = link, .offered = declined};
         input_one(stack, &a, now_ns);
+        left += a.declined;
+        if (a.declined)
+            declined[i] = true;
     }
     conn_settle_touched(&stack->host, now_ns);
+    return left;
+}
+
+void hawser_stack_input(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,
+                        uint64_t now_ns)
+{
+    (void)input(stack, link, packets, n, now_ns, NULL);
+}
+
+size_t hawser_stack_offer(struct hawser_stack *stack, int link, const struct hawser_rx *packets, size_t n,
+                          uint64_t now_ns, bool *declined)
+{
+    if (n)
+        memset(declined, 0, n * sizeof *declined);
+    return input(stack, link, packets, n, now_ns, declined);
 }

@@ -51,10 +51,20 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options)
     };
 }
 
-static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, uint32_t connections,
-                       uint32_t time_waits)
+/* The limits that `o` asks for, with the defaults filled in. False: it asks for what cannot be. */
+static bool settle_limits(struct hawser_stack_options *o)
 {
-    uint32_t subflows = connections * SUBFLOWS_PER_CONNECTION;
+    if (o->max_memory_bytes == 0)
+        o->max_memory_bytes = MEMORY_DEFAULT;
+    o->max_connections = o->max_connections ? HW_MIN(o->max_connections, CONNECTIONS_MAX) : CONNECTIONS_DEFAULT;
+    o->max_time_wait = o->max_time_wait ? HW_MIN(o->max_time_wait, TIME_WAIT_MAX) : TIME_WAIT_DEFAULT;
+    o->shard_count = HW_MAX(o->shard_count, 1u);
+    return o->shard_count <= HAWSER_SHARDS_MAX && o->shard < o->shard_count;
+}
+
+static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, const struct hawser_stack_options *o)
+{
+    uint32_t connections = o->max_connections, subflows = connections * SUBFLOWS_PER_CONNECTION;
     struct mp_host *host = &stack->host;
     pool_init(&host->conns, env, sizeof(struct conn), connections);
     pool_init(&host->subflows, env, sizeof(struct subflow), subflows);
@@ -68,12 +78,14 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         hash_destroy(&stack->tuples);
         return -ENOMEM;
     }
-    bool made = time_waits_init(&stack->time_waits, &host->tcp, time_waits) == 0;
+    bool made = ports_init(&stack->ports, env, subflows + o->max_time_wait, o->shard, o->shard_count) == 0;
+    made &= time_waits_init(&stack->time_waits, &host->tcp, &stack->ports, o->max_time_wait) == 0;
     made &= handshakes_init(&stack->handshakes, &host->tcp, connections) == 0;
     if (made && deadline_queue_reserve(&host->tcp.timers, TIMERS) == 0)
         return 0;
     handshakes_destroy(&stack->handshakes);
     time_waits_destroy(&stack->time_waits);
+    ports_destroy(&stack->ports);
     hash_destroy(&stack->tuples);
     hash_destroy(&stack->tokens);
     return -ENOMEM;
@@ -130,9 +142,9 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     struct hawser_stack_options o = {0};
     if (options)
         memcpy(&o, options, HW_MIN(options->size, sizeof o));
-    uint32_t memory = o.max_memory_bytes ? o.max_memory_bytes : MEMORY_DEFAULT;
-    uint32_t connections = o.max_connections ? HW_MIN(o.max_connections, CONNECTIONS_MAX) : CONNECTIONS_DEFAULT;
-    uint32_t time_waits = o.max_time_wait ? HW_MIN(o.max_time_wait, TIME_WAIT_MAX) : TIME_WAIT_DEFAULT;
+    if (!settle_limits(&o))
+        return NULL;
+    uint32_t memory = o.max_memory_bytes;
     const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
     struct hawser_stack *stack = cc ? env->alloc(env->ctx, sizeof *stack) : NULL;
     if (!stack)
@@ -161,7 +173,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     uint32_t copies = HW_MAX(memory / COPIES_SHARE / CHUNK_BYTES, COPIES_MIN), all = memory / CHUNK_BYTES;
     host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, all > copies ? all - copies : 1u);
     host->copies = hawser_buf_pool_new(env, CHUNK_BYTES, copies);
-    if (!host->chunks || !host->copies || init_tables(stack, &host->tcp.env, connections, time_waits) < 0) {
+    if (!host->chunks || !host->copies || init_tables(stack, &host->tcp.env, &o) < 0) {
         close_pools(host);
         env->free(env->ctx, stack);
         return NULL;
@@ -179,6 +191,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     LIST_EACH (it, &stack->listeners)
         env.free(env.ctx, LIST_ENTRY(it, struct hawser_listener, link));
     time_waits_destroy(&stack->time_waits);
+    ports_destroy(&stack->ports);
     packer_release(&stack->inbox);
     deadline_queue_destroy(&host->tcp.timers);
     hash_destroy(&stack->tuples);
@@ -364,6 +377,8 @@ void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unf
         out->bytes += (uint64_t)dsn_diff(conn->data_tx.sendq.end, conn->data_tx.sendq.una);
     }
 }
+
+int hawser_shard_of_port(uint16_t port, uint32_t shard_count) { return ports_shard(port, shard_count); }
 
 uint32_t hawser_stack_time_wait(const struct hawser_stack *stack) { return stack->time_waits.tuples.count; }
 

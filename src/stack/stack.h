@@ -11,6 +11,7 @@
 #include "mptcp/host.h"
 #include "stack/arrival.h"
 #include "stack/handshake.h"
+#include "stack/ports.h"
 #include "stack/replies.h"
 #include "stack/time_wait.h"
 
@@ -34,6 +35,7 @@ struct hawser_stack {
     struct mp_host host; /* first: the host is the stack as connections see it */
     struct hash_table tuples, tokens;
     struct time_waits time_waits;
+    struct ports ports;
     struct list listeners;
     struct link_slot links[LINKS_MAX];
     uint8_t link_count, last_address_id;

@@ -14,9 +14,9 @@
 
 static void on_timer(struct deadline *timer, uint64_t now_ns);
 
-int time_waits_init(struct time_waits *t, struct tcp_host *host, uint32_t limit)
+int time_waits_init(struct time_waits *t, struct tcp_host *host, struct ports *ports, uint32_t limit)
 {
-    *t = (struct time_waits){.host = host};
+    *t = (struct time_waits){.host = host, .ports = ports};
     pool_init(&t->pool, &host->env, sizeof(struct time_wait), limit);
     list_init(&t->by_age);
     list_init(&t->owing);
@@ -69,6 +69,8 @@ void time_waits_remove(struct time_waits *t, struct time_wait *record)
     hash_remove(&t->tuples, &record->tuple);
     list_remove(&record->age);
     list_remove(&record->owing);
+    if (record->port_chosen)
+        ports_give(t->ports, &record->local, &record->remote, record->local.port);
     pool_put(&t->pool, record);
     arm(t);
 }
@@ -102,14 +104,14 @@ static struct time_wait *new_record(struct time_waits *t)
     return pool_get(&t->pool);
 }
 
-void time_waits_add(struct time_waits *t, const struct time_wait *record, uint64_t now_ns)
+bool time_waits_add(struct time_waits *t, const struct time_wait *record, uint64_t now_ns)
 {
     struct time_wait *before = time_waits_find(t, &record->local, &record->remote);
     if (before)
         time_waits_remove(t, before);
     struct time_wait *kept = new_record(t);
     if (!kept)
-        return;
+        return false;
     *kept = *record;
     kept->challenged_ms = (uint32_t)(now_ns / NS_PER_MS) - CHALLENGE_INTERVAL_MS;
     list_init(&kept->age);
@@ -117,6 +119,7 @@ void time_waits_add(struct time_waits *t, const struct time_wait *record, uint64
     hash_insert(&t->tuples, &kept->tuple, hash_of(t, &kept->local, &kept->remote));
     begin(t, kept, now_ns);
     count(&t->host->counters, COUNT_TCP_TIME_WAITS);
+    return true;
 }
 
 bool time_wait_yields(const struct time_wait *record, const struct tcp_segment *syn)

@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/seq.h"
+#include "stack/ports.h"
 #include "tcp/tcp.h"
 
 struct time_wait {
@@ -24,11 +25,13 @@ struct time_wait {
     uint16_t window;        /* its field, and how far that is scaled */
     uint8_t wscale;
     bool timestamps;
-    bool mptcp; /* then acknowledgements carry the DATA_ACK */
+    bool port_chosen; /* it holds its local port in `ports` */
+    bool mptcp;       /* then acknowledgements carry the DATA_ACK */
 };
 
 struct time_waits {
     struct tcp_host *host;
+    struct ports *ports;
     struct pool pool;
     struct hash_table tuples;
     struct list by_age, owing;
@@ -36,14 +39,15 @@ struct time_waits {
 };
 
 /* At most `limit` records. The host's deadline queue has room reserved for one node. Returns 0 or -ENOMEM. */
-int time_waits_init(struct time_waits *t, struct tcp_host *host, uint32_t limit);
+int time_waits_init(struct time_waits *t, struct tcp_host *host, struct ports *ports, uint32_t limit);
 void time_waits_destroy(struct time_waits *t);
 
 struct time_wait *time_waits_find(const struct time_waits *t, const struct hawser_addr *local,
                                   const struct hawser_addr *remote);
 
-/* Keeps a copy of `record`, of which addresses, numbers and options are set, for twice the maximum segment lifetime. */
-void time_waits_add(struct time_waits *t, const struct time_wait *record, uint64_t now_ns);
+/* Keeps a copy of `record`, of which addresses, numbers and options are set, for twice the maximum segment lifetime.
+ * False: there is no memory. */
+bool time_waits_add(struct time_waits *t, const struct time_wait *record, uint64_t now_ns);
 void time_waits_remove(struct time_waits *t, struct time_wait *record);
 
 /* A SYN without ACK arrived: may a new connection take over (RFC 6191 2)? */

@@ -78,10 +78,9 @@ void peer_drain(struct peer *p)
     } while (n == BATCH);
 }
 
-void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options,
-               const void *payload, uint32_t len)
+size_t peer_packet(const struct peer *p, uint8_t *bytes, uint8_t flags, uint32_t seq, uint32_t ack,
+                   const struct tcp_options *options, const void *payload, uint32_t len)
 {
-    uint8_t bytes[IPV4_HEADER_LEN + TCP_HEADER_LEN + TCP_OPTION_SPACE + PEER_PAYLOAD_MAX];
     uint8_t area[TCP_OPTION_SPACE];
     struct tcp_options sent;
     struct tcp_options all = {0};
@@ -107,7 +106,15 @@ void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const 
         memcpy(bytes + l3 + TCP_HEADER_LEN, area, options_len);
     if (len)
         memcpy(bytes + l3 + h.header_len, payload, len);
-    struct hawser_rx rx = {.data = bytes, .len = (uint32_t)(l3 + h.header_len + len), .flags = HAWSER_RX_CSUM_OK};
+    return l3 + h.header_len + len;
+}
+
+void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options,
+               const void *payload, uint32_t len)
+{
+    uint8_t bytes[PEER_PACKET_MAX];
+    struct hawser_rx rx = {.data = bytes, .flags = HAWSER_RX_CSUM_OK};
+    rx.len = (uint32_t)peer_packet(p, bytes, flags, seq, ack, options, payload, len);
     rx.buf = p->rx ? hawser_buf_new(p->rx) : NULL;
     if (rx.buf)
         rx.data = memcpy(hawser_buf_data(rx.buf), bytes, rx.len);

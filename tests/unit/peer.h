@@ -15,6 +15,7 @@
 #define PEER_PORT 80
 #define PEER_SEEN_MAX 256
 #define PEER_PAYLOAD_MAX 1460
+#define PEER_PACKET_MAX (20 + 20 + 40 + PEER_PAYLOAD_MAX)
 
 struct peer_segment {
     struct hawser_addr local, remote; /* of the stack and of the peer */
@@ -54,6 +55,10 @@ void peer_destroy(struct peer *p);
 /* Sends a segment; `options` and `payload` may be NULL. What the stack answers at once is in `seen`. */
 void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const struct tcp_options *options,
                const void *payload, uint32_t len);
+
+/* The same segment as bytes, not sent; returns how many. */
+size_t peer_packet(const struct peer *p, uint8_t *bytes, uint8_t flags, uint32_t seq, uint32_t ack,
+                   const struct tcp_options *options, const void *payload, uint32_t len);
 
 /* Lets time pass, with the stack's timers and what they make it send. */
 void peer_wait(struct peer *p, uint64_t ns);
