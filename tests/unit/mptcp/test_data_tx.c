@@ -1,0 +1,300 @@
+/* The outgoing stream alone: no connection, no subflow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mptcp/data_tx.h"
+#include "support.h"
+
+#define IDSN (UINT64_MAX - 500) /* so that numbers wrap on the way */
+#define RTO (200 * NS_PER_MS)
+#define SRTT (20 * NS_PER_MS)
+
+static uint8_t bytes[20000];
+
+struct bench {
+    struct test_env env;
+    struct hawser_buf_pool *chunks;
+    struct data_tx tx;
+    struct tx_paths paths;
+    uint64_t now_ns;
+};
+
+static void set_up(struct bench *b)
+{
+    test_env_init(&b->env, 1);
+    b->chunks = hawser_buf_pool_new(&b->env.env, 4096, 16);
+    data_tx_init(&b->tx, &b->env.env, b->chunks, dsn_at(IDSN), sizeof bytes);
+    b->paths = (struct tx_paths){.rto_ns = RTO, .timeout_ns = RTO, .srtt_ns = SRTT};
+    b->now_ns = NS_PER_S;
+}
+
+static void tear_down(struct bench *b)
+{
+    data_tx_destroy(&b->tx);
+    hawser_buf_pool_close(b->chunks);
+    test_env_check_clean(&b->env);
+}
+
+static dsn64 nth(uint64_t n) { return dsn_at(IDSN + 1 + n); }
+
+/* Queues `len` bytes that leave at once on subflow `slot`. */
+static void send(struct bench *b, uint32_t len, uint8_t slot)
+{
+    assert_int_equal(sendq_write(&b->tx.sendq, bytes, len), len);
+    data_tx_sent(&b->tx, len, slot, b->now_ns);
+}
+
+static struct tx_news ack(struct bench *b, uint64_t n, uint32_t window)
+{
+    return data_tx_take_ack(&b->tx, nth(n), window, b->now_ns);
+}
+
+/* The next thing the timer says, and when, as long as it has something to do. */
+static enum tx_due next_due(struct bench *b, bool under_way)
+{
+    enum tx_due due = TX_WAIT;
+    for (int i = 0; i < 100 && due == TX_WAIT; i++) {
+        if (data_tx_watch(&b->tx, b->paths.committed, b->now_ns))
+            data_tx_arm(&b->tx, &b->paths, b->now_ns);
+        if (b->tx.progress.due_ns == TIME_NEVER)
+            return TX_WAIT;
+        b->now_ns = b->tx.progress.due_ns;
+        due = data_tx_on_timer(&b->tx, &b->paths, under_way, b->now_ns);
+    }
+    return due;
+}
+
+static void what_was_never_sent_is_not_acknowledged(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 1000, 0);
+    assert_int_equal(ack(&b, 1001, 5000).what, TX_IMPOSSIBLE);
+    assert_int_equal(b.tx.acked_bytes, 0);
+    assert_int_equal(data_tx_window_left(&b.tx), 0);
+    tear_down(&b);
+}
+
+static void acknowledgements_move_forward_only(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 1000, 0);
+    assert_int_equal(ack(&b, 600, 5000).what, TX_ACKED);
+    assert_int_equal(ack(&b, 600, 5000).what, 0);
+    assert_int_equal(ack(&b, 100, 5000).what, 0);
+    assert_int_equal(b.tx.acked_bytes, 600);
+    assert_int_equal(data_tx_window_left(&b.tx), 4600);
+    assert_int_equal(ack(&b, 1000, 100).what, TX_ACKED); /* RFC 8684 3.3.1: nor does the right edge move back */
+    assert_int_equal(data_tx_window_left(&b.tx), 4600);
+    assert_true(data_tx_all_acked(&b.tx));
+    tear_down(&b);
+}
+
+/* The merit is whose bytes nobody else carried. */
+static void merit_is_of_those_who_carried_alone(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 1000, 3);
+    send(&b, 1000, 5);
+    assert_int_equal(ack(&b, 500, 0).merit, 1u << 3);
+    data_tx_reinject(&b.tx, nth(500), 500);
+    assert_true(data_tx_resent(&b.tx, 500));
+    assert_int_equal(ack(&b, 1000, 0).merit, 0);
+    assert_int_equal(ack(&b, 1001, 0).merit, 1u << 5);
+    tear_down(&b);
+}
+
+static void the_end_is_acknowledged_once(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    assert_int_equal(sendq_write(&b.tx.sendq, bytes, 10), 10);
+    b.tx.fin = DATA_FIN_WANTED;
+    assert_false(data_tx_may_finish(&b.tx));
+    data_tx_sent(&b.tx, 10, 0, b.now_ns);
+    assert_true(data_tx_may_finish(&b.tx));
+    b.tx.fin = DATA_FIN_SENT;
+    assert_int_equal(ack(&b, 10, 0).what, TX_ACKED);
+    assert_true(data_tx_fin_waits(&b.tx));
+    assert_int_equal(ack(&b, 11, 0).what, TX_FINISHED);
+    assert_int_equal(ack(&b, 11, 0).what, 0);
+    assert_int_equal(ack(&b, 12, 0).what, TX_IMPOSSIBLE);
+    tear_down(&b);
+}
+
+static void what_is_acknowledged_is_not_sent_again(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 1000, 0);
+    (void)ack(&b, 300, 0);
+    data_tx_reinject(&b.tx, nth(0), 500);
+    struct range lost = data_tx_lost(&b.tx);
+    assert_int_equal(lost.start, nth(300).v);
+    assert_int_equal(lost.end - lost.start, 200);
+    data_tx_forget_reinjection(&b.tx, nth(350), 50);
+    assert_int_equal(data_tx_lost(&b.tx).end - lost.start, 50);
+    (void)ack(&b, 400, 0);
+    assert_int_equal(data_tx_lost(&b.tx).start, nth(400).v);
+    (void)ack(&b, 1000, 0);
+    lost = data_tx_lost(&b.tx);
+    assert_int_equal(lost.start, lost.end);
+    tear_down(&b);
+}
+
+/* First a question, after two round trips; then bytes, four times as many each time. */
+static void a_question_then_the_bytes(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    b.paths.committed = true;
+    send(&b, 10000, 0);
+    uint64_t sent_ns = b.now_ns;
+    assert_int_equal(next_due(&b, true), TX_WAIT); /* they are under way, as long as that is so */
+    b.now_ns = sent_ns;
+    data_tx_rearm(&b.tx);
+    b.tx.progress.una_since_ns = sent_ns;
+    assert_int_equal(next_due(&b, false), TX_ASK);
+    assert_in_range(b.now_ns - sent_ns, 2 * SRTT, 4 * SRTT);
+    assert_int_equal(next_due(&b, false), TX_AGAIN);
+    struct range lost = data_tx_lost(&b.tx);
+    assert_int_equal(lost.start, nth(0).v);
+    assert_int_equal(lost.end - lost.start, 1000);
+    assert_int_equal(next_due(&b, false), TX_AGAIN);
+    lost = data_tx_lost(&b.tx);
+    assert_int_equal(lost.end - lost.start, 4000);
+    tear_down(&b);
+}
+
+/* The answer asks for just what follows: that is missing too. */
+static void what_follows_is_missing_too(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    b.paths.committed = true;
+    send(&b, 10000, 0);
+    (void)next_due(&b, false);
+    (void)next_due(&b, false);
+    (void)data_tx_resent(&b.tx, 1000);
+    (void)ack(&b, 1000, 0);
+    struct range lost = data_tx_lost(&b.tx);
+    assert_int_equal(lost.start, nth(1000).v);
+    assert_int_equal(lost.end - lost.start, 2000);
+    (void)data_tx_resent(&b.tx, 2000);
+    (void)ack(&b, 9000, 0); /* and here it is not */
+    lost = data_tx_lost(&b.tx);
+    assert_int_equal(lost.start, lost.end);
+    tear_down(&b);
+}
+
+/* A peer that may have fallen back would take bytes that come again for new ones. */
+static void never_again_to_an_uncommitted_peer(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 10000, 0);
+    enum tx_due due;
+    while ((due = next_due(&b, false)) == TX_ASK)
+        ;
+    assert_int_equal(due, TX_TIMEOUT);
+    assert_in_range(b.now_ns, 121 * NS_PER_S, 130 * NS_PER_S);
+    assert_int_equal(b.tx.reinject.count, 0);
+    tear_down(&b);
+}
+
+/* It answers, and never by an option. */
+static void options_that_do_not_pass(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 10000, 0);
+    enum tx_due due;
+    while ((due = next_due(&b, false)) == TX_ASK)
+        data_tx_note_answer(&b.tx, false);
+    assert_int_equal(due, TX_USELESS);
+    assert_true(b.now_ns < 3 * NS_PER_S);
+    tear_down(&b);
+}
+
+static void a_shut_window_is_no_silence(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    assert_int_equal(sendq_write(&b.tx.sendq, bytes, 1000), 1000);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(next_due(&b, false), TX_ASK);
+        b.now_ns += SRTT;
+        (void)ack(&b, 0, 0);
+    }
+    assert_true(b.now_ns > 600 * NS_PER_S);
+    tear_down(&b);
+}
+
+/* But a peer that opens it each time, and acknowledges nothing, is not there for ever. */
+static void a_window_that_opens_for_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    (void)ack(&b, 0, 1000);
+    send(&b, 1000, 0);
+    enum tx_due due = TX_ASK;
+    for (int i = 0; i < 1000 && due == TX_ASK; i++) {
+        due = next_due(&b, false);
+        b.now_ns += NS_PER_S;
+        (void)ack(&b, 0, 0);
+        (void)ack(&b, 0, 1000);
+    }
+    assert_int_equal(due, TX_TIMEOUT);
+    tear_down(&b);
+}
+
+static void laggards_are_looked_for_now_and_then(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    unsigned looks = 0;
+    for (int i = 0; i < 100; i++) {
+        send(&b, 100, 0);
+        (void)ack(&b, 100 * (uint64_t)(i + 1), 0);
+        looks += data_tx_look_for_laggards(&b.tx);
+    }
+    assert_int_equal(looks, 10000 / (sizeof bytes / 8));
+    tear_down(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_never_sent_is_not_acknowledged),
+        cmocka_unit_test(acknowledgements_move_forward_only),
+        cmocka_unit_test(merit_is_of_those_who_carried_alone),
+        cmocka_unit_test(the_end_is_acknowledged_once),
+        cmocka_unit_test(what_is_acknowledged_is_not_sent_again),
+        cmocka_unit_test(a_question_then_the_bytes),
+        cmocka_unit_test(what_follows_is_missing_too),
+        cmocka_unit_test(never_again_to_an_uncommitted_peer),
+        cmocka_unit_test(options_that_do_not_pass),
+        cmocka_unit_test(a_shut_window_is_no_silence),
+        cmocka_unit_test(a_window_that_opens_for_nothing),
+        cmocka_unit_test(laggards_are_looked_for_now_and_then),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

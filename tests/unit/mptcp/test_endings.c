@@ -1,0 +1,118 @@
+/* How a connection ends, as the part decides it from what it is told. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mptcp/endings.h"
+
+#define MINUTE (60 * NS_PER_S)
+
+static void nothing_ends_by_itself(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts open = {0};
+    endings_init(&e);
+    assert_int_equal(endings_begin(&e, &open, 1), 0);
+    endings_note(&e, &open, 1);
+    assert_int_equal(e.due_ns, TIME_NEVER);
+    assert_false(endings_unattended(&e, true));
+}
+
+/* A peer that has everything and does not finish is waited for a minute. */
+static void a_minute_after_the_program_let_go(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts facts = {0};
+    endings_init(&e);
+    endings_detach(&e, false);
+    assert_int_equal(e.due_ns, TIME_NEVER); /* no time is known yet */
+    assert_int_equal(endings_begin(&e, &facts, NS_PER_S), 0);
+    assert_int_equal(e.due_ns, NS_PER_S + MINUTE);
+    assert_true(endings_on_timer(&e, &facts, e.due_ns));
+}
+
+/* As long as something is to be delivered, it is: others know when nobody is there. */
+static void delivery_takes_its_time(void **state)
+{
+    (void)state;
+    struct endings e;
+    struct ending_facts facts = {.delivering = true};
+    endings_init(&e);
+    endings_detach(&e, false);
+    (void)endings_begin(&e, &facts, NS_PER_S);
+    assert_true(endings_unattended(&e, facts.delivering));
+    for (uint64_t now_ns = NS_PER_S + MINUTE; now_ns < 100 * MINUTE; now_ns += MINUTE) {
+        assert_false(endings_on_timer(&e, &facts, now_ns));
+        assert_int_equal(e.due_ns, now_ns + MINUTE);
+    }
+    facts.delivering = false;
+    facts.acked_bytes = 1; /* and its last bytes went just now */
+    assert_false(endings_on_timer(&e, &facts, 200 * MINUTE));
+    assert_int_equal(e.due_ns, 201 * MINUTE);
+    assert_true(endings_on_timer(&e, &facts, 201 * MINUTE));
+    assert_false(endings_unattended(&e, facts.delivering));
+}
+
+static void what_was_not_read_is_told_at_once(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts facts = {.delivering = true};
+    endings_init(&e);
+    endings_detach(&e, true);
+    assert_true(endings_unattended(&e, true)); /* what is lost with it counts as undelivered */
+    assert_int_equal(endings_begin(&e, &facts, 1), -ECONNRESET);
+    assert_int_equal(endings_begin(&e, &facts, 1), 0);
+}
+
+static void an_abort_is_what_was_asked_for(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts facts = {.delivering = true};
+    endings_init(&e);
+    endings_ask_abort(&e);
+    endings_detach(&e, true);
+    assert_int_equal(endings_begin(&e, &facts, 1), -ECONNABORTED);
+    assert_false(endings_unattended(&e, true)); /* no loss: it was wanted */
+    assert_int_equal(endings_begin(&e, &facts, 1), 0);
+}
+
+/* No subflow can bring the end of the peer's stream: a new one may come, for a time. */
+static void a_stranded_connection_is_not_kept_for_ever(void **state)
+{
+    (void)state;
+    struct endings e;
+    struct ending_facts facts = {.stranded = true};
+    endings_init(&e);
+    endings_note(&e, &facts, NS_PER_S);
+    assert_int_equal(e.due_ns, NS_PER_S + MINUTE);
+    endings_note(&e, &facts, 2 * NS_PER_S); /* once */
+    assert_int_equal(e.due_ns, NS_PER_S + MINUTE);
+    assert_true(endings_on_timer(&e, &facts, e.due_ns));
+    endings_init(&e);
+    endings_note(&e, &facts, NS_PER_S);
+    facts.stranded = false; /* one came */
+    assert_false(endings_on_timer(&e, &facts, e.due_ns));
+    assert_int_equal(e.due_ns, TIME_NEVER);
+    facts.stranded = true;
+    e.error = -ECONNRESET; /* the program knows that it is over */
+    endings_note(&e, &facts, NS_PER_S);
+    assert_int_equal(e.due_ns, TIME_NEVER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_ends_by_itself),         cmocka_unit_test(a_minute_after_the_program_let_go),
+        cmocka_unit_test(delivery_takes_its_time),        cmocka_unit_test(what_was_not_read_is_told_at_once),
+        cmocka_unit_test(an_abort_is_what_was_asked_for), cmocka_unit_test(a_stranded_connection_is_not_kept_for_ever),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
