@@ -306,7 +306,7 @@ bool conn_closed(const struct conn *conn)
 static bool hook_blocked(struct tcp *tcp)
 {
     const struct conn *conn = subflow_of(tcp)->conn;
-    if (!conn->identity.established || !data_tx_waits(&conn->data_tx, conn->fallback.peer_committed))
+    if (!conn->identity.established || !data_tx_waits(&conn->data_tx, fallback_peer_committed(&conn->fallback)))
         return false;
     const struct tx_paths paths = conn_tx_paths(conn);
     return data_tx_blocked(&conn->data_tx, &paths);

@@ -2,7 +2,7 @@
  * The MPTCP connection: it owns the byte stream, its subflows and the sub-structures, and orchestrates them. A plain or
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
- * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN), fallback.c, signal.c
+ * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN), conn_fallback.c, signal.c
  * (options out), receive.c (options in), place.c (data in), conn_output.c (scheduling and reinjection), conn_settle.c
  * (what the parts have to say to each other, and the timer), paths.c (addresses and joins), close.c.
  */
@@ -122,24 +122,17 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
 void negotiate_write(struct subflow *subflow, const struct tx_record *record, uint8_t flags, struct mptcp_options *mp);
 void subflow_insist(struct subflow *subflow, uint64_t now_ns);
 
-/* ---- fallback.c ---- */
-/* Is plain TCP possible still? One subflow has carried everything, in order. */
-bool fallback_possible(const struct conn *conn);
+/* ---- conn_fallback.c ---- */
+/* Is plain TCP possible still? */
+bool conn_may_fall_back(const struct conn *conn);
 /* To plain TCP, if that is possible. */
 void conn_fall_back(struct conn *conn, uint64_t now_ns);
 /* The same, but a subflow for which that is too late is reset. */
-void fallback_or_reset(struct subflow *subflow, enum counter cause, uint64_t now_ns);
-/* The peer's MP_FAIL. */
-void fallback_take_fail(struct subflow *subflow, uint64_t now_ns);
+void conn_fall_back_or_reset(struct subflow *subflow, enum counter cause, uint64_t now_ns);
 /* Does a segment without MPTCP options show that they do not come through? */
-bool fallback_needed(const struct subflow *subflow, const struct tcp_segment *segment);
-/* Fallen back, do we hear from a peer that has not, and whose bytes are not those that plain TCP would take them for?
- */
-bool fallback_contradicted(const struct subflow *subflow, const struct tcp_segment *segment);
-void fallback_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
-void fallback_write(const struct subflow *subflow, const struct tx_record *record, uint8_t flags,
-                    struct mptcp_options *mp);
-void fallback_sent(struct subflow *subflow, const struct mptcp_options *sent);
+bool conn_options_vanished(const struct subflow *subflow, const struct tcp_segment *segment);
+void conn_take_fail(struct subflow *subflow, uint64_t now_ns);
+void conn_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
 /* ---- signal.c ---- */
 void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);

@@ -74,7 +74,8 @@ static uint32_t send_piece(struct conn *conn, struct subflow *subflow, dsn64 fro
 static bool send_again(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 {
     struct range lost = data_tx_lost(&conn->data_tx);
-    if (lost.start == lost.end || !conn->fallback.peer_committed) /* fallen back, it would take them for new ones */
+    if (lost.start == lost.end ||
+        !fallback_peer_committed(&conn->fallback)) /* fallen back, it would take them for new ones */
         return false;
     struct path_view views[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];

@@ -10,7 +10,7 @@
 
 struct tx_paths conn_tx_paths(const struct conn *conn)
 {
-    struct tx_paths paths = {.committed = conn->fallback.peer_committed};
+    struct tx_paths paths = {.committed = fallback_peer_committed(&conn->fallback)};
     EACH_SUBFLOW (it, conn) {
         const struct subflow *subflow = subflow_at(it);
         const struct tcp *tcp = &subflow->tcp;
@@ -311,7 +311,7 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
         subflow_note_unmapped(subflow_at(it), now_ns);
     if (conn->fallback.mode != CONN_MPTCP) {
         data_tx_disarm(&conn->data_tx);
-    } else if (data_tx_watch(&conn->data_tx, conn->fallback.peer_committed, now_ns)) {
+    } else if (data_tx_watch(&conn->data_tx, fallback_peer_committed(&conn->fallback), now_ns)) {
         const struct tx_paths paths = conn_tx_paths(conn);
         data_tx_arm(&conn->data_tx, &paths, now_ns);
     }

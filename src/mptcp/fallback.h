@@ -1,9 +1,19 @@
-/* Is the connection MPTCP, or plain TCP, and what the peer has been told of that (RFC 8684 3.7). */
+/*
+ * Is the connection MPTCP or plain TCP, and what has the peer been told of that (RFC 8684 3.7)? It knows neither
+ * connection nor subflows: it is told what happened on the first of them.
+ *
+ * The infinite mapping must mean what a plain connection means: each byte of the subflow is that byte of the stream. So
+ * the way back is open only while the first subflow has carried all there was, once and in order, and no other was
+ * added.
+ */
 #ifndef HW_MPTCP_FALLBACK_H
 #define HW_MPTCP_FALLBACK_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/seq.h"
+#include "wire/mptcp_options.h"
 
 enum conn_mode {
     CONN_NEGOTIATING, /* MP_CAPABLE was offered and not answered yet */
@@ -11,16 +21,73 @@ enum conn_mode {
     CONN_PLAIN, /* one subflow, infinite mapping: by choice or by fallback */
 };
 
+/* Who knows of a second subflow, and so has no way back to plain TCP. */
+enum commitment {
+    COMMITTED_NOBODY,
+    COMMITTED_US,
+    COMMITTED_BOTH,
+};
+
+/* The peer's MP_FAIL. */
+enum fail_answer {
+    FAIL_UNHEARD,
+    FAIL_ANSWERED, /* it made us fall back: whenever it comes again it is answered */
+    FAIL_ANSWER_DUE,
+};
+
 struct fallback {
     enum conn_mode mode;
+    enum commitment commitment;
+    enum fail_answer fail;
+    bool options_pass;      /* a DATA_ACK came with the acknowledgement of data: they do both ways */
+    bool rx_diverged;       /* what arrived is not the stream from its begin, in order */
     uint8_t infinite_tells; /* bare segments that still carry the infinite mapping */
     uint64_t infinite_from; /* subflow sequence number where it was in force first; 0: never */
-    bool answered;          /* a DATA_ACK came with the acknowledgement of data: options pass both ways */
-    bool multipath;         /* another subflow was added: no way back to plain TCP (RFC 8684 3.7) */
-    bool peer_committed;    /* the peer knows of one: nor has it a way back */
-    bool scattered;         /* what arrived is not the stream from its begin, in order (place.c, receive.c) */
-    bool answers_fail;      /* the peer's MP_FAIL made us fall back: whenever it comes again it is answered */
-    bool fail_due;          /* and an answer is due */
 };
+
+static inline void fallback_commit(struct fallback *f, enum commitment who)
+{
+    f->commitment = who > f->commitment ? who : f->commitment;
+}
+/* Can the peer not take bytes that are sent again for new ones? */
+static inline bool fallback_peer_committed(const struct fallback *f) { return f->commitment == COMMITTED_BOTH; }
+
+/* Is the way back open, as far as it does not depend on what was sent? */
+static inline bool fallback_open(const struct fallback *f)
+{
+    return f->commitment == COMMITTED_NOBODY && !f->rx_diverged;
+}
+/* Goes it. `snd_nxt` is the first subflow's: where the infinite mapping begins. True when the peer is to be told. */
+bool fallback_go(struct fallback *f, uint64_t snd_nxt);
+
+/* What a segment without an option of MPTCP brings. */
+struct bare_segment {
+    bool join;      /* on a subflow that was added */
+    bool dss_seen;  /* where the peer had used a DSS before */
+    bool confirmed; /* or anywhere in the connection */
+    bool payload, acks_data;
+};
+/* Does it show that options do not come through? */
+bool fallback_needed(const struct fallback *f, const struct bare_segment *segment);
+/* Fallen back, do we hear from a peer that has not, and whose bytes are not those that plain TCP would take them for?
+ * Of a segment with payload. */
+bool fallback_contradicted(const struct fallback *f, const struct mptcp_options *mp, dsn64 remote_idsn);
+/* Is an infinite mapping what it must be on the first subflow? `ssn` is relative, the SYN's being 0. */
+static inline bool fallback_infinite_fits(dsn64 dsn, uint64_t ssn, dsn64 remote_idsn)
+{
+    return dsn.v - ssn == remote_idsn.v;
+}
+
+/* What is written on a segment of the only subflow, once fallen back. */
+struct infinite_facts {
+    bool bare;        /* it maps nothing */
+    bool checksums;   /* were in use */
+    uint64_t snd_una; /* of the subflow */
+    dsn64 una, idsn;  /* the last byte that is known to have arrived intact is before `una` */
+    dsn64 rcv_next;   /* and the first of the peer's that has not come */
+};
+void fallback_write(const struct fallback *f, const struct infinite_facts *facts, struct mptcp_options *mp);
+/* What of that left. True when there is more to tell at once. */
+bool fallback_sent(struct fallback *f, const struct mptcp_options *sent);
 
 #endif

@@ -96,7 +96,7 @@ void negotiate_joined(struct subflow *subflow)
     struct conn *conn = subflow->conn;
     subflow->join = subflow->passive = true;
     subflow->stage = SUBFLOW_JOINED;
-    conn->fallback.multipath = conn->fallback.peer_committed = true;
+    fallback_commit(&conn->fallback, COMMITTED_BOTH);
     count(&conn->host->tcp.counters, COUNT_MPTCP_JOINS_IN);
 }
 
@@ -121,7 +121,7 @@ static bool join_synack(struct subflow *subflow, const struct mptcp_options *mp,
         conn_reset_subflow(subflow, MP_RST_MPTCP, -EACCES, now_ns);
         return false;
     }
-    subflow->conn->fallback.multipath = true;
+    fallback_commit(&subflow->conn->fallback, COMMITTED_US);
     return true;
 }
 
@@ -140,7 +140,7 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
         tcp_ack_now(&subflow->tcp);          /* RFC 8684 3.2: the third packet again, so the fourth was lost */
     if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
         subflow->stage = SUBFLOW_JOINED;
-        subflow->conn->fallback.peer_committed = true;
+        fallback_commit(&subflow->conn->fallback, COMMITTED_BOTH);
         subflow->due_ns = TIME_NEVER;
         count(&subflow->conn->host->tcp.counters, COUNT_MPTCP_JOINS_OUT);
     }

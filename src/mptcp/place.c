@@ -78,7 +78,7 @@ static int deliver(struct conn *conn, dsn64 dsn, struct slice bytes)
  * send again. */
 static bool may_shed(const struct conn *conn)
 {
-    return conn->fallback.mode == CONN_MPTCP && conn->fallback.peer_committed;
+    return conn->fallback.mode == CONN_MPTCP && fallback_peer_committed(&conn->fallback);
 }
 
 enum admission {
@@ -139,13 +139,13 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
     if (csum_same(csum_dss(map->dsn.v, ssn_wire(map->ssn), (uint16_t)map->len, &sum), map->checksum))
         return true;
     subflow->fail_dsn = map->dsn;
-    if (fallback_possible(subflow->conn)) { /* RFC 8684 3.7: the bytes wait until the peer answers the MP_FAIL */
+    if (conn_may_fall_back(subflow->conn)) { /* RFC 8684 3.7: the bytes wait until the peer answers the MP_FAIL */
         count(&subflow->conn->host->tcp.counters, COUNT_DROP_DATA_CHECKSUM);
-        subflow->failing = subflow->failed = true;
+        subflow->fail_stage = FAIL_ASKING;
         subflow_insist(subflow, now_ns);
         return false;
     }
-    subflow->failed = true;
+    subflow->fail_stage = FAIL_ON_RESET;
     conn_give_up_subflow(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
     return false;
 }
@@ -154,7 +154,7 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
  * come late; plain TCP, where nobody would, is out of the question from now on. */
 static void missed(struct subflow *subflow, uint64_t now_ns)
 {
-    subflow->conn->fallback.scattered = true;
+    subflow->conn->fallback.rx_diverged = true;
     if (!may_shed(subflow->conn)) /* nobody sends it again */
         conn_give_up_subflow(subflow, COUNT_DROP_NO_MEMORY, now_ns);
 }
@@ -165,7 +165,7 @@ void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t n
     const struct tcp *tcp = &subflow->tcp;
     uint64_t end = mapping_end(map), ssn;
     struct slice bytes;
-    if (subflow->failing && map->len) /* RFC 8684 3.7: from there on no mapping can be trusted */
+    if (subflow->fail_stage == FAIL_ASKING && map->len) /* RFC 8684 3.7: from there on no mapping can be trusted */
         return;
     if (subflow->conn->identity.checksums && map->len) {
         struct range missing = rxseq_new_part(&tcp->rx, map->ssn, end);

@@ -38,7 +38,7 @@ uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most
 static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    conn->fallback.scattered |= map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN;
+    conn->fallback.rx_diverged |= map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN;
     if (map->has_checksum != conn->identity.checksums) { /* RFC 8684 3.3.1: it is not as negotiated */
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
         conn_reset_subflow(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
@@ -75,9 +75,9 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
 {
     struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
-    conn->identity.confirmed = subflow->heard = true;
+    conn->identity.confirmed = subflow->dss_seen = true;
     if (dss->has_ack) {
-        conn->fallback.answered |= segment->ack > SSN_ORIGIN + 1;
+        conn->fallback.options_pass |= segment->ack > SSN_ORIGIN + 1;
         dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->data_tx.sendq.una);
         conn_take_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale, now_ns);
     }
@@ -101,7 +101,7 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         map.checksum = (uint16_t)(map.checksum + 1 + (map.checksum == UINT16_MAX));
         take_data_fin(subflow, dsn_add(dsn, map.len), now_ns);
     } else if (map.len == 0) {
-        fallback_take_infinite(subflow, &map, now_ns);
+        conn_take_infinite(subflow, &map, now_ns);
     }
     return map.len == 0 || take_mapping(subflow, &map, now_ns);
 }
@@ -175,8 +175,9 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     if (!negotiate_segment(subflow, segment, now_ns))
         return false;
     if (mptcp_has(mp, MPTCP_FAIL) && !(segment->header.flags & (TCP_SYN | TCP_RST)))
-        fallback_take_fail(subflow, now_ns);
-    if (fallback_contradicted(subflow, segment)) /* better no stream than a wrong one */
+        conn_take_fail(subflow, now_ns);
+    if (segment->payload.len &&
+        fallback_contradicted(&conn->fallback, mp, conn->identity.remote_idsn)) /* better no stream than a wrong one */
         conn_give_up_subflow(subflow, COUNT_DROP_MAPPING, now_ns);
     if (conn->fallback.mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
@@ -187,8 +188,8 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         taken = take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))
         take_capable(subflow, &mp->capable, now_ns);
-    else if (fallback_needed(subflow, segment))
-        fallback_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
+    else if (conn_options_vanished(subflow, segment))
+        conn_fall_back_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
     take_signals(subflow, mp, now_ns);
     if (!was_confirmed && conn->identity.confirmed && conn->fallback.mode == CONN_MPTCP)
         paths_confirmed(conn, now_ns);

@@ -60,7 +60,7 @@ static void write_remove_addr(const struct conn *conn, struct mptcp_options *mp)
 static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
 {
     const struct conn *conn = subflow->conn;
-    if (subflow->failed) { /* RFC 8684 3.7 */
+    if (subflow->fail_stage) { /* RFC 8684 3.7 */
         mp->fail.dsn = subflow->fail_dsn.v;
         mp->present |= 1u << MPTCP_FAIL;
     }
@@ -75,13 +75,28 @@ static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
     }
 }
 
+static void write_infinite(const struct subflow *subflow, const struct tx_record *record, uint8_t flags,
+                           struct mptcp_options *mp)
+{
+    const struct conn *conn = subflow->conn;
+    if (subflow->join || flags & (TCP_SYN | TCP_RST))
+        return;
+    const struct infinite_facts facts = {.bare = !record,
+                                         .checksums = conn->identity.checksums,
+                                         .snd_una = subflow->tcp.snd_una,
+                                         .una = conn->data_tx.sendq.una,
+                                         .idsn = conn->identity.local_idsn,
+                                         .rcv_next = receive_next(conn)};
+    fallback_write(&conn->fallback, &facts, mp);
+}
+
 void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options)
 {
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
     struct mptcp_options *mp = &options->mp;
     if (conn->fallback.mode == CONN_PLAIN) {
-        fallback_write(subflow, record, flags, mp);
+        write_infinite(subflow, record, flags, mp);
         return;
     }
     negotiate_write(subflow, record, flags, mp);
@@ -99,7 +114,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
     const struct mp_add_addr *add = &mp->add_addr;
     if (!mptcp_has(mp, MPTCP_ADD_ADDR) || add->is_v4 || add->echo)
         write_dss(conn, record, mp);
-    if (subflow->failing && !record) { /* until it is answered */
+    if (subflow->fail_stage == FAIL_ASKING && !record) { /* until it is answered */
         mp->fail.dsn = subflow->fail_dsn.v;
         mp->present |= 1u << MPTCP_FAIL;
     }
@@ -109,7 +124,8 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 {
     struct conn *conn = subflow_of(tcp)->conn;
     if (conn->fallback.mode == CONN_PLAIN) {
-        fallback_sent(subflow_of(tcp), &sent->mp);
+        if (fallback_sent(&conn->fallback, &sent->mp))
+            tcp_signal_now(tcp);
         return;
     }
     if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR))

@@ -91,8 +91,8 @@ void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns)
 {
     uint64_t ssn;
     struct rx_mapping *rx = &subflow->rx_mapping;
-    bool unmapped =
-        !subflow->failing && holdq_first(&rx->held, &ssn) && ssn < subflow->tcp.rx.next && !rxmap_find(&rx->maps, ssn);
+    bool unmapped = subflow->fail_stage != FAIL_ASKING && holdq_first(&rx->held, &ssn) && ssn < subflow->tcp.rx.next &&
+                    !rxmap_find(&rx->maps, ssn);
     if (!unmapped)
         rx->unmapped_since_ns = 0;
     else if (rx->unmapped_since_ns == 0)

@@ -17,6 +17,13 @@ enum subflow_stage {
     SUBFLOW_LEAVING, /* both directions of the connection are finished: it has until its timer fires to close */
 };
 
+/* A checksum failed, ours or the peer's (RFC 8684 3.7). */
+enum fail_stage {
+    FAIL_NONE,
+    FAIL_ON_RESET, /* the RST says so */
+    FAIL_ASKING,   /* on the only subflow, which it asks to become plain TCP, until that is answered */
+};
+
 /* What a join shows that it belongs to the connection (RFC 8684 3.2). */
 struct join_proof {
     uint32_t local_nonce, remote_nonce;
@@ -47,9 +54,8 @@ struct subflow {
     uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
     uint64_t signals_snd, signals_rcv; /* how far that had come then */
     uint64_t due_ns;                   /* its proof or MP_FAIL goes out again, or it has to be closed; or TIME_NEVER */
-    bool heard;                        /* a DSS came on it */
-    bool failed;                       /* a checksum did: the RST says so by MP_FAIL */
-    bool failing; /* a checksum did, on the only subflow: MP_FAIL asks the peer to fall back (RFC 8684 3.7) */
+    bool dss_seen;                     /* one came on it */
+    enum fail_stage fail_stage;
     dsn64 fail_dsn;
 };
 

@@ -30,8 +30,12 @@ static void change_conns(const struct stage *stage, void (*change)(struct conn *
             change(LIST_ENTRY(it, struct conn, link));
 }
 
-/* Who was answered thinks that its peer knows. */
-static void repeat_too_early(struct conn *conn) { conn->fallback.peer_committed |= conn->fallback.answered; }
+/* Who was answered, and asks, thinks that its peer knows. */
+static void repeat_too_early(struct conn *conn)
+{
+    bool thinks = conn->fallback.options_pass && conn->data_tx.progress.questions;
+    conn->fallback.commitment = thinks ? COMMITTED_BOTH : COMMITTED_NOBODY;
+}
 
 static bool on_repeat_too_early(void *stage, struct packet *packet)
 {

@@ -1,0 +1,96 @@
+/* The fall to plain TCP, and what the connection has to do for it (RFC 8684 3.7). */
+#include <errno.h>
+
+#include "mptcp/conn.h"
+
+/* The first subflow, as long as it has carried all there was to send, once. */
+static struct subflow *only_carrier(const struct conn *conn)
+{
+    struct subflow *first = NULL;
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        if (!subflow->join)
+            first = subflow;
+        else if (tcp_sent_bytes(&subflow->tcp) || tcp_recv_bytes(&subflow->tcp))
+            return NULL;
+    }
+    const struct data_tx *tx = &conn->data_tx;
+    bool all = first && tx->reinjected_bytes == 0 && tcp_sent_bytes(&first->tcp) == tx->sent_bytes;
+    all = all && (data_tx_fin_sent(tx) || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
+    return all && fallback_open(&conn->fallback) ? first : NULL;
+}
+
+bool conn_may_fall_back(const struct conn *conn) { return only_carrier(conn) != NULL; }
+
+void conn_fall_back(struct conn *conn, uint64_t now_ns)
+{
+    struct subflow *first = only_carrier(conn);
+    if (conn->fallback.mode == CONN_PLAIN || !first)
+        return;
+    count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
+    if (fallback_go(&conn->fallback, first->tcp.snd_nxt))
+        tcp_signal_now(&first->tcp);
+    iset_clear(&conn->data_tx.reinject); /* the one subflow's own retransmission is all there is now */
+    data_tx_disarm(&conn->data_tx);
+    conn->signal_due_ns = first->due_ns = TIME_NEVER;
+    conn_touch(conn);
+    EACH_SUBFLOW (it, conn)
+        if (subflow_at(it) != first)
+            tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
+    const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->identity.remote_idsn, 1)};
+    place_mapped(first, &infinite, now_ns);                      /* what waited for its mapping */
+    conn->data_rx.peer_fin_known = conn->data_rx.peer_fin_taken; /* now its FIN counts, */
+    if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)
+        close_subflow_event(first, TCP_EVENT_FIN, now_ns); /* and one that came before */
+    if (data_tx_fin_sent(&conn->data_tx))
+        tcp_shutdown(&first->tcp, now_ns);
+}
+
+void conn_fall_back_or_reset(struct subflow *subflow, enum counter cause, uint64_t now_ns)
+{
+    if (conn_may_fall_back(subflow->conn) && !subflow->join)
+        conn_fall_back(subflow->conn, now_ns);
+    else
+        conn_give_up_subflow(subflow, cause, now_ns);
+}
+
+bool conn_options_vanished(const struct subflow *subflow, const struct tcp_segment *segment)
+{
+    const struct conn *conn = subflow->conn;
+    const struct bare_segment bare = {.join = subflow->join,
+                                      .dss_seen = subflow->dss_seen,
+                                      .confirmed = conn->identity.confirmed,
+                                      .payload = segment->payload.len,
+                                      .acks_data = segment->ack > SSN_ORIGIN + 1};
+    return !segment->options->mp.present && !(segment->header.flags & TCP_RST) &&
+           fallback_needed(&conn->fallback, &bare);
+}
+
+/* RFC 8684 3.7: a checksum of ours failed at the peer's, or it answers that one of its own did at ours. */
+void conn_take_fail(struct subflow *subflow, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (conn->fallback.mode == CONN_MPTCP && conn->identity.checksums) {
+        bool is_answer = subflow->fail_stage == FAIL_ASKING;
+        if (!is_answer)
+            subflow->fail_stage = FAIL_ON_RESET; /* if it comes to one */
+        subflow->fail_dsn = receive_next(conn);
+        conn_fall_back_or_reset(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
+        if (!is_answer && conn->fallback.mode == CONN_PLAIN)
+            conn->fallback.fail = FAIL_ANSWERED;
+    }
+    if (conn->fallback.fail == FAIL_UNHEARD)
+        return;
+    conn->fallback.fail = FAIL_ANSWER_DUE;
+    tcp_signal_now(&subflow->tcp);
+}
+
+/* RFC 8684 3.3: a mapping of length 0 is infinite: the peer has fallen back. */
+void conn_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (!subflow->join && fallback_infinite_fits(map->dsn, map->ssn - SSN_ORIGIN, conn->identity.remote_idsn))
+        conn_fall_back_or_reset(subflow, COUNT_DROP_MAPPING, now_ns);
+    else
+        count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
+}
