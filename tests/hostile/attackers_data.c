@@ -19,11 +19,11 @@ static void say_piece(struct foe *f, uint32_t at, uint32_t len)
 }
 
 /* Bytes to nobody, so that what came before them has a buffer of the link to itself. */
-static void say_filler(struct foe *f)
+static void say_filler(struct foe *f, unsigned count)
 {
     uint16_t port = f->target.port;
     f->target.port = 9;
-    for (unsigned i = 0; i < FILLERS; i++)
+    for (unsigned i = 0; i < count; i++)
         foe_say(f, TCP_RST, 0, 0, NULL, FILLER);
     f->target.port = port;
 }
@@ -54,6 +54,28 @@ static void fill_deaf(struct attack *a, uint64_t tick)
     struct foe *f = attack_line(a, (uint32_t)tick % 100, ROLE_DEAF, tick % 2 ? FOE_PLAIN : FOE_MPTCP);
     for (unsigned i = 0; f && i < 20 && f->seq + FILLER <= f->edge; i++)
         foe_data(f, FILLER);
+}
+
+/* Likewise by the byte. */
+static void fill_deaf_by_bytes(struct attack *a, uint64_t tick)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        struct foe *f = attack_line(a, (uint32_t)(tick * 20 + i) % 100, ROLE_DEAF, i % 2 ? FOE_PLAIN : FOE_MPTCP);
+        if (f)
+            foe_data(f, 1);
+    }
+}
+
+/* And what no window has room for, again and again. */
+static void beyond_deaf(struct attack *a, uint64_t tick)
+{
+    struct foe *f = attack_line(a, (uint32_t)tick % 4, ROLE_DEAF, tick % 2 ? FOE_PLAIN : FOE_MPTCP);
+    if (!f)
+        return;
+    if (f->seq + FILLER <= f->edge)
+        foe_data(f, FILLER);
+    else
+        say_piece(f, (uint32_t)f->edge, 1 + attack_below(a, FOE_WIRE_PAYLOAD));
 }
 
 static void merged_from_bytes(struct attack *a, uint64_t tick)
@@ -96,7 +118,7 @@ static void pieces_pin_buffers(struct attack *a, uint64_t tick)
         return;
     f->seen_to += 600;
     say_piece(f, 1 + f->seen_to, 512);
-    say_filler(f);
+    say_filler(f, FILLERS);
 }
 
 static void bytes_pin_buffers(struct attack *a, uint64_t tick)
@@ -105,7 +127,18 @@ static void bytes_pin_buffers(struct attack *a, uint64_t tick)
     if (!f)
         return;
     say_piece(f, 2, 1);
-    say_filler(f);
+    say_filler(f, FILLERS);
+}
+
+/* A super-segment is large enough to stay where it lies, and the rest of the buffer is nobody's. */
+static void supers_pin_buffers(struct attack *a, uint64_t tick)
+{
+    struct foe *f = read_line(a, (uint32_t)tick % 4);
+    if (!f)
+        return;
+    f->seen_to = f->seen_to > 4000000 ? 0 : f->seen_to + FILLER + 1;
+    say_piece(f, 1 + f->seen_to, FILLER);
+    say_filler(f, FILLERS - 1);
 }
 
 /* The gap is closed by a byte, and a new one made behind: what is held comes and goes. */
@@ -254,6 +287,11 @@ const struct attacker attackers_data[] = {
      .does = "data that the program does not read, by 100 connections",
      .press = fill_deaf,
      .press_ms = 3000},
+    {.name = "deaf-by-bytes",
+     .does = "likewise by segments of one byte",
+     .press = fill_deaf_by_bytes,
+     .press_ms = 3000},
+    {.name = "beyond-deaf", .does = "data for which the window has no room", .press = beyond_deaf},
     {.name = "merged-from-bytes", .does = "merged segments of one byte each", .press = merged_from_bytes},
     {.name = "every-other-byte",
      .does = "every other byte of 44 connections",
@@ -267,6 +305,7 @@ const struct attacker attackers_data[] = {
      .does = "250 pieces of half a KB, each in a link's buffer of its own",
      .press = pieces_pin_buffers},
     {.name = "bytes-pin", .does = "one byte ahead on each of 200 connections, likewise", .press = bytes_pin_buffers},
+    {.name = "supers-pin", .does = "pieces of 60,000 bytes ahead, likewise", .press = supers_pin_buffers},
     {.name = "gap-moves", .does = "gaps that open and close", .press = gap_moves},
     {.name = "overlaps", .does = "pieces that overlap at random", .press = overlaps, .press_ms = 3000},
     {.name = "out-of-window", .does = "bytes far out of the window", .press = far_out_of_window, .proof = few_answers},
