@@ -68,6 +68,13 @@ static void syn_again(struct attack *a, uint64_t tick)
 
 static void idle_crowd(struct attack *a) { attack_open(a, 400, ROLE_SERVE, FOE_MPTCP); }
 
+/* Whatever place gets free is taken. */
+static void crowd_in(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    (void)foe_open(&a->foes, ROLE_SERVE, FOE_MPTCP);
+}
+
 /* All of them talk, and are answered. */
 static void busy_crowd(struct attack *a, uint64_t tick)
 {
@@ -352,7 +359,10 @@ const struct attacker attackers_handshakes[] = {
      .begin = half_open_some,
      .press = third_again,
      .steady = true},
-    {.name = "idle-crowd", .does = "400 idle connections from one address", .begin = idle_crowd},
+    {.name = "idle-crowd",
+     .does = "idle connections from one address, in every place that gets free",
+     .begin = idle_crowd,
+     .press = crowd_in},
     {.name = "seven-joins",
      .does = "seven joins with the friend's token, never finished",
      .begin = seven_joins,

@@ -8,7 +8,7 @@
 
 #define BARS(X)                                                                                                        \
     X(PLAIN, "plain")     /* a new plain client is served within a second and three retransmissions */                 \
-    X(MPTCP, "mptcp")     /* and one of MPTCP */                                                                       \
+    X(MPTCP, "mptcp")     /* and one of MPTCP, by it */                                                                \
     X(FRIEND, "friend")   /* and who was connected before */                                                           \
     X(JOIN, "join")       /* who gets a new subflow in that time */                                                    \
     X(AFTER, "after")     /* new clients of both kinds when the attackers have fallen silent */                        \

@@ -171,6 +171,9 @@ struct service victim_try(struct victim *v, bool plain)
 {
     struct hawser_conn *conn = connect_to(v, plain);
     struct service s = await(v, conn, is_answered);
+    struct hawser_conn_info info;
+    hawser_conn_info(conn, &info);
+    s.mptcp = info.mptcp;
     if (s.served)
         hawser_close(conn);
     else

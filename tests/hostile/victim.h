@@ -20,7 +20,7 @@ struct victim {
 
 /* How a try went. */
 struct service {
-    bool served;
+    bool served, mptcp;
     int error; /* of the connection */
     uint64_t took_ns, retransmits;
 };
