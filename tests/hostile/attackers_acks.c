@@ -173,7 +173,7 @@ static void answers_unread(struct attack *a)
 static void bulk_crowd(struct attack *a, uint64_t tick)
 {
     for (uint32_t i = 0; i < 10; i++) {
-        struct foe *f = queue_line(a, (uint32_t)(tick * 10 + i) % 100);
+        struct foe *f = queue_line(a, (uint32_t)(tick * 10 + i) % 240);
         if (f)
             foe_ack(f);
     }
@@ -283,7 +283,7 @@ const struct attacker attackers_acks[] = {
      .does = "200 connections with one answer each that they never acknowledge",
      .begin = answers_unread},
     {.name = "bulk-crowd",
-     .does = "100 connections that want all of a link of 100 Mbit/s",
+     .does = "240 connections that want all of a link of 100 Mbit/s",
      .press = bulk_crowd,
      .options = &link_little},
     {.name = "shut-windows",
