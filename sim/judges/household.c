@@ -118,6 +118,8 @@ void household_end(const struct judge_host *at)
         {"reassembly nodes", host->nodes.in_use},
         {"held pieces", host->holds.in_use},
         {"transmit records", host->tcp.records.in_use},
+        {"flights", host->tcp.flights.in_use},
+        {"receivers out of order", host->tcp.disorders.in_use},
         {"payload buffers", buf_pool_in_use(host->chunks) + buf_pool_in_use(host->copies) - (stack->inbox.buf != NULL)},
     };
     for (size_t i = 0; i < HW_ARRAY_LEN(kinds); i++)

@@ -81,6 +81,7 @@
     X(LIMIT_DISORDER_DROPPED, "limit.out_of_order_dropped")                                                            \
     X(LIMIT_LAGGARD, "limit.lagging_bytes")                                                                            \
     X(LIMIT_ASSEMBLY, "limit.unfinished_mappings")                                                                     \
+    X(LIMIT_FLIGHTS, "limit.subflows_in_flight")                                                                       \
     X(LIMIT_REPLIES, "limit.stateless_replies")
 
 enum counter {

@@ -36,13 +36,14 @@ static uint32_t first_ending(const struct iset *s, uint64_t at, bool strictly)
     return low;
 }
 
-static int make_room(struct iset *s)
+int iset_reserve(struct iset *s, uint32_t count)
 {
-    if (s->count == s->limit)
+    if (count > s->limit)
         return -ENOBUFS;
-    if (s->count < s->capacity)
+    if (count <= s->capacity)
         return 0;
     uint32_t capacity = HW_MIN(s->capacity ? 2 * s->capacity : INITIAL_CAPACITY, s->limit);
+    capacity = HW_MAX(capacity, count);
     struct range *ranges = s->env->alloc(s->env->ctx, capacity * sizeof *ranges);
     if (!ranges)
         return -ENOBUFS;
@@ -65,7 +66,7 @@ static void erase(struct iset *s, uint32_t from, uint32_t to)
 
 static int insert(struct iset *s, uint32_t at, struct range range)
 {
-    int err = make_room(s);
+    int err = iset_reserve(s, s->count + 1);
     if (err < 0)
         return err;
     memmove(s->ranges + at + 1, s->ranges + at, (s->count - at) * sizeof *s->ranges);

@@ -27,6 +27,9 @@ void iset_init(struct iset *s, const struct hawser_env *env, uint32_t limit);
 void iset_destroy(struct iset *s);
 void iset_clear(struct iset *s);
 
+/* Makes room for `count` ranges in all. Returns 0, or -ENOBUFS at the limit or without memory. */
+int iset_reserve(struct iset *s, uint32_t count);
+
 /* Adds [start, end), merging with what it overlaps or touches. Returns 0, or -ENOBUFS (nothing changed) when that would
  * need more than `limit` ranges or memory is out. An empty range is a no-op. */
 int iset_add(struct iset *s, uint64_t start, uint64_t end);

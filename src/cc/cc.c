@@ -27,7 +27,19 @@ void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss)
     cc->mss = HW_MAX(mss, 1u);
     cc->cwnd = initial_window(cc->mss);
     cc->ssthresh = UINT32_MAX;
-    ops->init(cc);
+}
+
+void cc_resume(struct cc *cc, uint64_t *memory)
+{
+    memset(memory, 0, CC_PRIVATE_WORDS * sizeof *memory);
+    cc->private_ = memory;
+    cc->ops->resume(cc);
+}
+
+void cc_fold(struct cc *cc)
+{
+    cc->ops->fold(cc);
+    cc->private_ = NULL;
 }
 
 const struct cc_ops *cc_find(const char *name)

@@ -34,8 +34,11 @@ struct cc;
 
 struct cc_ops {
     const char *name;
-    /* Start of a connection: cwnd is set by the caller (RFC 6928: 10 segments). */
-    void (*init)(struct cc *cc);
+    /* Something is under way, for the first time or after idleness: `private_` is zero, `kept` what fold() left there,
+     * zero at first. cwnd is set by the caller (RFC 6928: 10 segments). */
+    void (*resume)(struct cc *cc);
+    /* The flow is idle: what the next time shall know goes into `kept`. A restart follows before anything else. */
+    void (*fold)(struct cc *cc);
     /* Not called while in recovery. */
     void (*on_ack)(struct cc *cc, const struct cc_ack *ack);
     /* A loss episode begins: set ssthresh (and the cwnd to leave recovery with). `in_flight` in bytes. Once a window.
@@ -51,21 +54,27 @@ struct cc_ops {
 };
 
 #define CC_PRIVATE_WORDS 16
+#define CC_KEPT_WORDS 2
 
 struct cc {
     const struct cc_ops *ops;
-    uint32_t mss;                        /* bytes of payload in a full segment */
-    uint32_t cwnd;                       /* bytes */
-    uint32_t ssthresh;                   /* bytes; UINT32_MAX: none yet */
-    uint64_t pacing_bps;                 /* bits per second; 0: not paced by this controller */
-    uint64_t private_[CC_PRIVATE_WORDS]; /* the controller's own state */
+    uint64_t *private_;           /* the controller's own state, CC_PRIVATE_WORDS; NULL while the flow is idle */
+    uint32_t mss;                 /* bytes of payload in a full segment */
+    uint32_t cwnd;                /* bytes */
+    uint32_t ssthresh;            /* bytes; UINT32_MAX: none yet */
+    uint32_t kept[CC_KEPT_WORDS]; /* what the controller remembers through idleness */
+    uint64_t pacing_bps;          /* bits per second; 0: not paced by this controller */
 };
 
 /* Slow start is when cwnd < ssthresh. */
 static inline bool cc_in_slow_start(const struct cc *cc) { return cc->cwnd < cc->ssthresh; }
 
-/* Initial window of RFC 6928, ssthresh unlimited, then ops->init(). */
+/* Initial window of RFC 6928, ssthresh unlimited; idle. */
 void cc_init(struct cc *cc, const struct cc_ops *ops, uint32_t mss);
+
+/* From idleness, with CC_PRIVATE_WORDS of memory until cc_fold(). */
+void cc_resume(struct cc *cc, uint64_t *memory);
+void cc_fold(struct cc *cc);
 
 /* The flow sends again after `idle_ns` of silence, longer than a retransmission timeout: tells the controller, and
  * takes the window back to the initial one (RFC 5681 4.1), unless the controller spreads its window over the round trip

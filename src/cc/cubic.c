@@ -61,7 +61,18 @@ static uint32_t cube_root(uint64_t x)
     return (uint32_t)root;
 }
 
-static void cubic_init(struct cc *cc) { *state(cc) = (struct cubic){0}; }
+/* RFC 9438 5.8: after idleness a new epoch begins, on the way to the same maximum. */
+static void cubic_resume(struct cc *cc)
+{
+    state(cc)->curve.w_max = cc->kept[0];
+    state(cc)->curve.cwnd_prior = cc->kept[1];
+}
+
+static void cubic_fold(struct cc *cc)
+{
+    cc->kept[0] = state(cc)->curve.w_max;
+    cc->kept[1] = state(cc)->curve.cwnd_prior;
+}
 
 /* RFC 9438 4.2: K is the cube root of (w_max - cwnd) / C, here in milliseconds: 1 s^3 is 10^9 ms^3, 1 / C is 2.5.
  * RFC 9438 4.8, 4.10: after a timeout, or slow start without loss, the plateau is where the epoch begins. */
@@ -229,5 +240,6 @@ static void cubic_on_idle(struct cc *cc, uint64_t idle_ns)
     cubic->last_ack_ns += idle_ns; /* the next acknowledgement shall not count this time again */
 }
 
-const struct cc_ops cc_cubic = {"cubic",          cubic_init, cubic_on_ack, cubic_on_loss,
-                                cubic_on_timeout, cubic_undo, cubic_on_idle};
+const struct cc_ops cc_cubic = {
+    "cubic", cubic_resume, cubic_fold, cubic_on_ack, cubic_on_loss, cubic_on_timeout, cubic_undo, cubic_on_idle,
+};

@@ -10,7 +10,8 @@ _Static_assert(sizeof(struct reno) <= CC_PRIVATE_WORDS * sizeof(uint64_t), "priv
 
 static struct reno *state(struct cc *cc) { return (struct reno *)(void *)cc->private_; }
 
-static void reno_init(struct cc *cc) { *state(cc) = (struct reno){0}; }
+static void reno_resume(struct cc *cc) { (void)cc; }
+static void reno_fold(struct cc *cc) { (void)cc; }
 
 static void reno_on_ack(struct cc *cc, const struct cc_ack *ack)
 {
@@ -65,4 +66,6 @@ static void reno_on_idle(struct cc *cc, uint64_t idle_ns)
     (void)idle_ns;
 }
 
-const struct cc_ops cc_reno = {"reno", reno_init, reno_on_ack, reno_on_loss, reno_on_timeout, reno_undo, reno_on_idle};
+const struct cc_ops cc_reno = {
+    "reno", reno_resume, reno_fold, reno_on_ack, reno_on_loss, reno_on_timeout, reno_undo, reno_on_idle,
+};

@@ -173,16 +173,14 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     struct tcp_config config = {
         .local = local->addr,
         .remote = *remote,
-        .mtu = local->mtu,
-        .gso_bytes = local->gso_bytes,
+        .mtu = (uint16_t)HW_MIN(local->mtu, UINT16_MAX),
+        .gso_bytes = (uint16_t)HW_MIN(local->gso_bytes, UINT16_MAX),
         .link = local->link,
-        .window_max = conn->data_rx.recv_limit,
         .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
-        .cc = host->cc,
-        .keepalive = conn->keepalive,
+        .keepalive = &conn->keepalive,
     };
     config.local.port = local_port;
-    tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config);
+    tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config, host->cc, conn->data_rx.recv_limit);
     list_push_back(&conn->subflows, &subflow->link);
     if (conn->subflow_count++ == 0 && conn->paths.remote.port == 0) {
         conn->paths.local = local->addr;

@@ -71,6 +71,8 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     pool_init(&host->nodes, env, reassembly_node_size(), UINT32_C(1) << 20);
     pool_init(&host->holds, env, holdq_node_size(), UINT32_C(1) << 18);
     pool_init(&host->tcp.records, env, sizeof(struct tx_record), UINT32_C(1) << 20);
+    pool_init(&host->tcp.flights, env, sizeof(struct tcp_flight), subflows);
+    pool_init(&host->tcp.disorders, env, sizeof(struct rx_disorder), subflows);
     deadline_queue_init(&host->tcp.timers, env);
     if (hash_init(&stack->tuples, env, 64) < 0)
         return -ENOMEM;
@@ -201,6 +203,8 @@ void hawser_stack_free(struct hawser_stack *stack)
     pool_destroy(&host->nodes);
     pool_destroy(&host->holds);
     pool_destroy(&host->tcp.records);
+    pool_destroy(&host->tcp.flights);
+    pool_destroy(&host->tcp.disorders);
     close_pools(host);
     env.free(env.ctx, stack);
 }

@@ -21,7 +21,7 @@ static void delivered(struct tcp *tcp, const struct tx_record *record, uint64_t 
 /* Marks what [start, end) covers as held by the peer, splitting records at its edges. */
 static void sack_range(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d, uint64_t now_ns)
 {
-    struct txq *q = &tcp->txq;
+    struct txq *q = &tcp->flight->txq;
     for (uint32_t i = txq_find(q, start); i < q->count; i++) {
         struct tx_record *record = txq_at(q, i);
         if (record->ssn >= end)
@@ -54,7 +54,7 @@ static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, str
             continue;
         if (end <= segment->ack) { /* RFC 2883 4: below the cumulative point, it reports a duplicate */
             d->duplicate = true;
-            if (end > tcp->recovery.undo_una)
+            if (end > tcp->flight->recovery.undo_una)
                 d->duplicate_bytes += end - start;
             continue;
         }
@@ -64,7 +64,7 @@ static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, str
 
 static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d, uint64_t now_ns)
 {
-    struct txq *q = &tcp->txq;
+    struct txq *q = &tcp->flight->txq;
     tcp->snd_una = ack;
     for (struct tx_record *record; (record = txq_oldest(q)) && tx_record_end(record) <= ack;) {
         if (!record->sacked) {
@@ -88,15 +88,14 @@ static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d
 bool tcp_echoes_since(const struct tcp *tcp, const struct tcp_segment *segment, uint64_t since_ns)
 {
     const struct tcp_options *o = segment->options;
-    return tcp->timestamps && o->present & TCP_OPT_TIMESTAMPS &&
-           (int32_t)(o->ts_ecr - tcp_timestamp(tcp, since_ns)) >= 0;
+    return tcp->ts.used && o->present & TCP_OPT_TIMESTAMPS && (int32_t)(o->ts_ecr - tcp_timestamp(tcp, since_ns)) >= 0;
 }
 
 /* RFC 7323 4.1: the echo tells the round trip even of what was sent twice, to a millisecond. But one that has come
  * before may be an old one, of a peer to which no newer timestamp gets through. */
 static uint64_t rtt_by_timestamp(const struct tcp *tcp, const struct delivery *d, uint64_t now_ns)
 {
-    if (!d->has_echo || (int32_t)(d->echo - tcp->last_echo) <= 0)
+    if (!d->has_echo || (int32_t)(d->echo - tcp->flight->last_echo) <= 0)
         return 0;
     uint32_t ticks = tcp_timestamp(tcp, now_ns) - d->echo;
     return ticks < UINT32_C(1) << 24 ? HW_MAX(ticks, 1u) * NS_PER_MS : 0;
@@ -116,9 +115,9 @@ static void tell_controller(struct tcp *tcp, const struct delivery *d, bool limi
         .siblings = siblings,
         .sibling_count = tcp->hooks->siblings(tcp, siblings, SIBLINGS_MAX),
     };
-    if (tcp->snd_una > tcp->round_end) {
+    if (tcp->snd_una > tcp->flight->round_end) {
         ack.round_start = true;
-        tcp->round_end = tcp->snd_nxt;
+        tcp->flight->round_end = tcp->snd_nxt;
     }
     tcp->cc.ops->on_ack(&tcp->cc, &ack);
 }
@@ -129,7 +128,8 @@ static void update_window(struct tcp *tcp, const struct tcp_segment *segment, ui
 {
     if (segment->ack < tcp->snd_wl2 || (segment->ack == tcp->snd_wl2 && segment->ssn < tcp->snd_wl1))
         return;
-    if (tcp->snd_wnd == 0 && segment->header.window && tcp->rtt.backoff) { /* it threw away what came meanwhile */
+    if (tcp->snd_wnd == 0 && segment->header.window && tcp->flight &&
+        tcp->rtt.backoff) { /* it threw away what came meanwhile */
         tcp->rtt.backoff = 0;
         tcp_arm_retransmit(tcp, now_ns);
     }
@@ -140,13 +140,19 @@ static void update_window(struct tcp *tcp, const struct tcp_segment *segment, ui
     tcp->snd_wl2 = segment->ack;
 }
 
-void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
+static void note_echo(struct tcp_flight *f, const struct delivery *d)
 {
-    if (segment->ack < tcp->snd_una)
-        return;
+    if (d->has_echo && d->advanced && (int32_t)(d->echo - f->last_echo) > 0)
+        f->last_echo = d->echo;
+}
+
+/* Of something that is under way, or was a moment ago. */
+static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
+{
+    struct tcp_flight *f = tcp->flight;
     struct delivery d = {.flight = tcp_in_flight(tcp), .echo = segment->options->ts_ecr};
-    d.has_echo = tcp->timestamps && segment->options->present & TCP_OPT_TIMESTAMPS && d.echo;
-    bool limited = tcp->snd_una <= tcp->limited_until;
+    d.has_echo = tcp->ts.used && segment->options->present & TCP_OPT_TIMESTAMPS && d.echo;
+    bool limited = tcp->snd_una <= f->limited_until;
     process_sack(tcp, segment, &d, now_ns);
     if (segment->ack > tcp->snd_una)
         process_cumulative(tcp, segment->ack, &d, now_ns);
@@ -156,23 +162,34 @@ void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         if (rtt)
             rtt_sample(&tcp->rtt, rtt, now_ns);
     }
-    if (d.has_echo && d.advanced && (int32_t)(d.echo - tcp->last_echo) > 0)
-        tcp->last_echo = d.echo;
+    note_echo(f, &d);
     if (d.advanced)
         tcp->rtt.backoff = 0;
     /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so. */
-    if (d.bytes || tcp->snd_wnd == 0 || tcp->txq.count == 0)
-        tcp->unanswered_since_ns = 0;
+    if (d.bytes || tcp->snd_wnd == 0 || f->txq.count == 0)
+        tcp->liveness.unanswered_since_ns = 0;
     tcp_recovery_on_ack(tcp, &d, now_ns);
-    if (d.bytes && (!tcp->recovery.active || tcp->recovery.after_timeout))
+    if (d.bytes && (!f->recovery.active || f->recovery.after_timeout))
         tell_controller(tcp, &d, limited, now_ns);
-    if (d.bytes) {
+    if (d.bytes || (d.advanced && f->txq.count == 0)) {
         tcp_arm_retransmit(tcp, now_ns);
         tcp_arm_probe(tcp, now_ns);
     }
-    if (d.advanced && tcp->alive_pending) {
-        tcp->alive_pending = false;
+    if (d.advanced && f->alive_pending) {
+        f->alive_pending = false;
         tcp->hooks->event(tcp, TCP_EVENT_ALIVE, now_ns);
+    }
+}
+
+void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
+{
+    if (segment->ack < tcp->snd_una)
+        return;
+    if (tcp->flight) {
+        process_delivery(tcp, segment, now_ns);
+    } else {
+        update_window(tcp, segment, now_ns);
+        tcp->liveness.unanswered_since_ns = 0;
     }
     tcp->hooks->wake(tcp);
 }

@@ -12,9 +12,9 @@ static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
     if (tcp->state == TCPS_SYN_RECEIVED) /* a SYN/ACK that answers a repeated SYN shows that the peer is there */
         return tcp->timeouts + 1 >= TCP_SYNACK_TRIES_MAX ||
                tcp->handshake_tries >= TCP_SYNACK_TRIES_MAX + TCP_SYN_TRIES_MAX;
-    if (tcp->unanswered_since_ns == 0)
-        tcp->unanswered_since_ns = now_ns;
-    return now_ns - tcp->unanswered_since_ns >= TCP_R2_NS;
+    if (tcp->liveness.unanswered_since_ns == 0)
+        tcp->liveness.unanswered_since_ns = now_ns;
+    return now_ns - tcp->liveness.unanswered_since_ns >= TCP_R2_NS;
 }
 
 static void give_up(struct tcp *tcp, uint64_t now_ns)
@@ -25,8 +25,8 @@ static void give_up(struct tcp *tcp, uint64_t now_ns)
 
 static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
 {
-    tcp->timers.retransmit = TIME_NEVER;
-    if (tcp->txq.count == 0)
+    tcp->flight->timers.retransmit = TIME_NEVER;
+    if (tcp->flight->txq.count == 0)
         return;
     if (peer_vanished(tcp, now_ns)) {
         give_up(tcp, now_ns);
@@ -36,7 +36,7 @@ static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
     tcp->timeouts++;
     tcp_recovery_on_timeout(tcp, now_ns);
     rtt_back_off(&tcp->rtt);
-    tcp->alive_pending = true;
+    tcp->flight->alive_pending = true;
     tcp_arm_retransmit(tcp, now_ns);
     tcp->hooks->event(tcp, TCP_EVENT_TIMEOUT, now_ns);
     tcp->hooks->wake(tcp);
@@ -44,19 +44,19 @@ static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
 
 static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
 {
-    tcp->timers.probe = TIME_NEVER;
-    struct tx_record *last = txq_newest(&tcp->txq);
+    tcp->flight->timers.probe = TIME_NEVER;
+    struct tx_record *last = txq_newest(&tcp->flight->txq);
     if (!last || last->lost || last->sacked)
         return;
     count(&tcp->host->counters, COUNT_TCP_PROBES);
-    tcp->recovery.probe_end = tcp->snd_nxt;
+    tcp->flight->recovery.probe_end = tcp->snd_nxt;
     /* RFC 8985 7.3: the last segment again. Only its last wire segment, when it was a super-segment. */
     if (last->len > tcp->segment_bytes &&
-        txq_split(&tcp->txq, tcp->txq.count - 1, last->ssn + last->len - tcp->segment_bytes) == 0)
-        last = txq_newest(&tcp->txq);
-    txq_mark_lost(&tcp->txq, last);
+        txq_split(&tcp->flight->txq, tcp->flight->txq.count - 1, last->ssn + last->len - tcp->segment_bytes) == 0)
+        last = txq_newest(&tcp->flight->txq);
+    txq_mark_lost(&tcp->flight->txq, last);
     tcp_arm_retransmit(tcp, now_ns);
-    tcp->alive_pending = true;
+    tcp->flight->alive_pending = true;
     tcp->hooks->event(tcp, TCP_EVENT_SILENT, now_ns);
     tcp->hooks->wake(tcp);
 }
@@ -65,13 +65,14 @@ static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
 static void on_persist(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->timers.persist = TIME_NEVER;
-    if (!tcp->hooks->blocked_by_window(tcp))
+    if (!tcp_is_held_back(tcp))
         return;
     if (peer_vanished(tcp, now_ns)) {
         give_up(tcp, now_ns);
         return;
     }
-    tcp->window_probes++;
+    if (tcp->liveness.window_probes < UINT8_MAX)
+        tcp->liveness.window_probes++;
     tcp_probe_now(tcp);
     tcp_update_persist(tcp, now_ns);
 }
@@ -80,21 +81,37 @@ static void on_persist(struct tcp *tcp, uint64_t now_ns)
  * does not mean that it is gone. */
 static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
 {
-    const struct tcp_keepalive *k = &tcp->config.keepalive;
-    uint64_t silence_ns = now_ns - tcp->heard_ns;
-    if (tcp->txq.count || tcp->timers.persist != TIME_NEVER) { /* whose own timers ask, and find out */
-        tcp->keepalive_probes = 0;
+    const struct tcp_keepalive *k = tcp->config.keepalive;
+    uint64_t silence_ns = now_ns - tcp->liveness.heard_ns;
+    if (tcp_txq(tcp)->count || tcp->timers.persist != TIME_NEVER) { /* whose own timers ask, and find out */
+        tcp->liveness.keepalive_probes = 0;
         tcp_arm_keepalive(tcp, k->idle_ns, now_ns);
     } else if (silence_ns < k->idle_ns) {
         tcp_arm_keepalive(tcp, k->idle_ns - silence_ns, now_ns);
-    } else if (tcp->keepalive_probes == k->tries) {
+    } else if (tcp->liveness.keepalive_probes == k->tries) {
         give_up(tcp, now_ns);
     } else {
         count(&tcp->host->counters, COUNT_TCP_KEEPALIVE_PROBES);
-        tcp->keepalive_probes++;
+        tcp->liveness.keepalive_probes++;
         tcp_probe_now(tcp);
         tcp_arm_keepalive(tcp, k->interval_ns, now_ns);
     }
+}
+
+static void run_flight_timers(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_flight *f = tcp->flight;
+    if (f->timers.reorder <= now_ns) {
+        f->timers.reorder = TIME_NEVER;
+        tcp_detect_loss(tcp, now_ns);
+        tcp->hooks->wake(tcp);
+    }
+    if (f->timers.probe <= now_ns)
+        on_probe_timeout(tcp, now_ns);
+    if (f->timers.retransmit <= now_ns)
+        on_retransmit_timeout(tcp, now_ns);
+    if (f->timers.fold <= now_ns)
+        tcp_fold(tcp);
 }
 
 void tcp_run_timers(struct tcp *tcp, uint64_t now_ns)
@@ -104,15 +121,8 @@ void tcp_run_timers(struct tcp *tcp, uint64_t now_ns)
         t->delayed_ack = TIME_NEVER;
         tcp_ack_now(tcp);
     }
-    if (t->reorder <= now_ns) {
-        t->reorder = TIME_NEVER;
-        tcp_detect_loss(tcp, now_ns);
-        tcp->hooks->wake(tcp);
-    }
-    if (t->probe <= now_ns)
-        on_probe_timeout(tcp, now_ns);
-    if (t->retransmit <= now_ns)
-        on_retransmit_timeout(tcp, now_ns);
+    if (tcp->flight)
+        run_flight_timers(tcp, now_ns);
     if (t->persist <= now_ns)
         on_persist(tcp, now_ns);
     if (t->keepalive <= now_ns)

@@ -5,23 +5,29 @@
 #include "tcp/internal.h"
 
 /* RFC 7323 5.5: a timestamp older than this says nothing. */
-#define PAWS_STALE_NS (24 * UINT64_C(3600) * NS_PER_S)
+#define PAWS_STALE_S (24 * 3600u)
 
 static uint32_t segment_span(const struct tcp_segment *s)
 {
     return s->payload.len + !!(s->header.flags & TCP_SYN) + !!(s->header.flags & TCP_FIN);
 }
 
+static bool take_ration(struct tcp_ration *ration, uint8_t most, uint64_t now_ns)
+{
+    uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS);
+    if (now_ms - ration->since_ms >= 1000)
+        *ration = (struct tcp_ration){.since_ms = now_ms, .left = most};
+    if (ration->left == 0)
+        return false;
+    ration->left--;
+    return true;
+}
+
 /* RFC 5961 7: challenge acknowledgements are rationed. */
 static void challenge(struct tcp *tcp, uint64_t now_ns)
 {
-    if (now_ns - tcp->challenge_refill_ns >= NS_PER_S) {
-        tcp->challenge_refill_ns = now_ns;
-        tcp->challenge_tokens = TCP_CHALLENGE_ACKS;
-    }
-    if (tcp->challenge_tokens == 0)
+    if (!take_ration(&tcp->challenges, TCP_CHALLENGE_ACKS, now_ns))
         return;
-    tcp->challenge_tokens--;
     count(&tcp->host->counters, COUNT_TCP_CHALLENGE_ACK);
     tcp_ack_now(tcp);
 }
@@ -29,19 +35,20 @@ static void challenge(struct tcp *tcp, uint64_t now_ns)
 /* RFC 7323 5.3: protection against wrapped sequence numbers. */
 static bool paws_rejects(const struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
-    if (!tcp->timestamps || !(s->options->present & TCP_OPT_TIMESTAMPS) || s->header.flags & TCP_RST)
+    if (!tcp->ts.used || !(s->options->present & TCP_OPT_TIMESTAMPS) || s->header.flags & TCP_RST)
         return false;
-    return (int32_t)(s->options->ts_val - tcp->ts_recent) < 0 && now_ns - tcp->ts_recent_at_ns < PAWS_STALE_NS;
+    return (int32_t)(s->options->ts_val - tcp->ts.recent) < 0 &&
+           (uint32_t)(now_ns / NS_PER_S) - tcp->ts.recent_at_s < PAWS_STALE_S;
 }
 
 static void remember_timestamp(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
-    if (!tcp->timestamps || !(s->options->present & TCP_OPT_TIMESTAMPS))
+    if (!tcp->ts.used || !(s->options->present & TCP_OPT_TIMESTAMPS))
         return;
     /* RFC 7323 4.3: of the segment that begins at or before what we acknowledged last. */
-    if ((int32_t)(s->options->ts_val - tcp->ts_recent) >= 0 && s->ssn <= tcp->last_ack_sent) {
-        tcp->ts_recent = s->options->ts_val;
-        tcp->ts_recent_at_ns = now_ns;
+    if ((int32_t)(s->options->ts_val - tcp->ts.recent) >= 0 && s->ssn <= tcp->acking.last_sent) {
+        tcp->ts.recent = s->options->ts_val;
+        tcp->ts.recent_at_s = (uint32_t)(now_ns / NS_PER_S);
     }
 }
 
@@ -82,7 +89,7 @@ static void simultaneous_open(struct tcp *tcp, struct tcp_segment *s, uint64_t n
     if (!tcp->hooks->segment(tcp, s, now_ns))
         return;
     tcp->state = TCPS_SYN_RECEIVED;
-    txq_mark_all_lost(&tcp->txq, false);
+    txq_mark_all_lost(&tcp->flight->txq, false);
     tcp->hooks->wake(tcp);
 }
 
@@ -93,7 +100,7 @@ static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_
     if (flags & TCP_ACK && !good_ack) {
         count(&tcp->host->counters, COUNT_DROP_BAD_ACK);
         if (!(flags & TCP_RST)) { /* RFC 9293 3.10.7.3: it belongs to an old connection, which a RST ends */
-            tcp->stray_ack = s->ack;
+            tcp->flight->stray_ack = s->ack;
             tcp->hooks->wake(tcp);
         }
         return;
@@ -118,7 +125,7 @@ static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_
     if (!tcp->hooks->segment(tcp, s, now_ns))
         return;
     tcp_process_ack(tcp, s, now_ns);
-    tcp->ack_now = true;
+    tcp->acking.now = true;
     tcp_set_state(tcp, TCPS_ESTABLISHED, now_ns);
     tcp->hooks->wake(tcp);
 }
@@ -133,7 +140,7 @@ static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
         return false;
     }
     if (tcp->state == TCPS_SYN_RECEIVED && flags & TCP_SYN && !(flags & TCP_ACK) && s->ssn == SSN_ORIGIN) {
-        txq_mark_all_lost(&tcp->txq, false); /* our SYN/ACK was lost */
+        txq_mark_all_lost(&tcp->flight->txq, false); /* our SYN/ACK was lost */
         tcp->hooks->wake(tcp);
         return false;
     }
@@ -146,7 +153,7 @@ static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
         bool duplicate = s->ssn + segment_span(s) <= tcp->rx.next;
         count(&tcp->host->counters, duplicate ? COUNT_TCP_DUPLICATES : COUNT_DROP_OUT_OF_WINDOW);
         if (!(flags & TCP_RST)) {
-            if (duplicate && s->payload.len)
+            if (duplicate && tcp->sack)
                 rxseq_note_duplicate(&tcp->rx, s->ssn, s->ssn + s->payload.len);
             if (segment_span(s))
                 tcp_ack_now(tcp);
@@ -181,12 +188,12 @@ static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
 /* RFC 9293 3.8.6.3, RFC 5681 4.2: at least every second full segment, and at once when something is out of order. */
 static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_order, uint64_t now_ns)
 {
-    tcp->unacked_bytes += s->payload.len;
-    if (tcp->quick_acks) {
-        tcp->quick_acks -= HW_MIN(tcp->quick_acks, s->wire_segments);
+    tcp->acking.unacked_bytes += s->payload.len;
+    if (tcp->acking.quick) {
+        tcp->acking.quick -= (uint8_t)HW_MIN(tcp->acking.quick, s->wire_segments);
         in_order = false;
     }
-    if (!in_order || tcp->unacked_bytes > tcp->segment_bytes || s->header.flags & TCP_FIN) {
+    if (!in_order || tcp->acking.unacked_bytes > tcp->segment_bytes || s->header.flags & TCP_FIN) {
         tcp_ack_now(tcp);
     } else {
         tcp_ack_soon(tcp, now_ns);
@@ -214,7 +221,7 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
     if (tcp->fin_at) /* RFC 9293 3.10.7.4: there is no text after a FIN */
         end = HW_MIN(end, tcp->fin_at);
     uint64_t before = tcp->rx.next;
-    bool had_gaps = tcp->rx.ahead.count > 0, taken = true;
+    bool had_gaps = rxseq_gaps(&tcp->rx) > 0, taken = true;
     for (struct range part; part = rxseq_new_part(&tcp->rx, at, end), part.start < part.end; at = part.end) {
         taken = take_part(tcp, s, part, now_ns);
         if (tcp->state == TCPS_CLOSED)
@@ -222,9 +229,10 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
         if (!taken)
             break;
     }
-    if (taken && at == s->ssn)
+    if (taken && at == s->ssn && tcp->sack)
         rxseq_note_duplicate(&tcp->rx, s->ssn, end);
-    bool in_order = s->ssn == before && !had_gaps && tcp->rx.ahead.count == 0;
+    rxseq_settle(&tcp->rx);
+    bool in_order = s->ssn == before && !had_gaps && rxseq_gaps(&tcp->rx) == 0;
     schedule_ack(tcp, s, in_order, now_ns);
 }
 

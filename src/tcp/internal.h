@@ -17,8 +17,14 @@
 /* RFC 7323 2.3 */
 #define TCP_WSCALE_MAX 14
 
-/* Calls go down this page only: a file calls those named after it, besides txq, rxseq and rtt.
- * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, state.c, timers.c */
+/* Calls go one way only: a file calls those named after it, besides txq, rxseq and rtt.
+ * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, state.c, timers.c, flight.c */
+
+/* flight.c */
+/* The record of what is under way, a new one after idleness; NULL, which is counted, when they are out. */
+struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns);
+/* Idle: drops what is of no use any more. What is still outstanding is forgotten. */
+void tcp_fold(struct tcp *tcp);
 
 /* state.c */
 void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns);
@@ -74,8 +80,11 @@ uint32_t tcp_cwnd_room(const struct tcp *tcp);
 void tcp_timers_stop(struct tcp *tcp);
 /* Tells when the earliest timer is due. */
 void tcp_timers_arm(struct tcp *tcp);
+/* While anything is outstanding the retransmission timer runs, and after that the one that ends the flight. */
 void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns);
 void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns);
+/* Something waits to be sent that no acknowledgement will let go: the window is shut, or there was no memory. */
+bool tcp_is_held_back(struct tcp *tcp);
 void tcp_arm_keepalive(struct tcp *tcp, uint64_t wait_ns, uint64_t now_ns);
 void tcp_start_keepalive(struct tcp *tcp, uint64_t now_ns);
 /* A segment passed every check. */

@@ -36,10 +36,10 @@ static void own_options(struct tcp *tcp, uint8_t flags, bool with_sack, uint64_t
             o->wscale = tcp->rcv_wscale;
         }
     }
-    if (tcp->timestamps || (syn && !reply)) {
+    if (tcp->ts.used || (syn && !reply)) {
         o->present |= TCP_OPT_TIMESTAMPS;
         o->ts_val = tcp_timestamp(tcp, now_ns);
-        o->ts_ecr = reply ? tcp->ts_recent : 0;
+        o->ts_ecr = reply ? tcp->ts.recent : 0;
     }
     if (with_sack) {
         struct range blocks[TCP_SACK_MAX];
@@ -56,11 +56,11 @@ static void own_options(struct tcp *tcp, uint8_t flags, bool with_sack, uint64_t
 /* What every segment with ACK says it has acknowledged. SACK blocks that data left no room for still want a segment. */
 static void note_acknowledged(struct tcp *tcp, bool with_sack)
 {
-    tcp->last_ack_sent = tcp->rx.next;
-    tcp->unacked_bytes = 0;
+    tcp->acking.last_sent = tcp->rx.next;
+    tcp->acking.unacked_bytes = 0;
     tcp->timers.delayed_ack = TIME_NEVER;
-    if (with_sack || !tcp->sack || tcp->rx.ahead.count == 0)
-        tcp->ack_now = false;
+    if (with_sack || !tcp->sack || rxseq_gaps(&tcp->rx) == 0)
+        tcp->acking.now = false;
     if (with_sack)
         rxseq_blocks_sent(&tcp->rx);
 }
@@ -142,7 +142,7 @@ uint32_t tcp_send_max(const struct tcp *tcp)
 
 uint32_t tcp_send_room(const struct tcp *tcp)
 {
-    if (!tcp_may_send(tcp) || tcp->txq.lost_bytes) /* what was lost goes first */
+    if (!tcp_may_send(tcp) || tcp_txq(tcp)->lost_bytes) /* what was lost goes first */
         return 0;
     uint64_t edge = tcp_window_edge(tcp);
     uint64_t window = edge > tcp->snd_nxt ? edge - tcp->snd_nxt : 0;
@@ -152,11 +152,12 @@ uint32_t tcp_send_room(const struct tcp *tcp)
 /* Bookkeeping common to everything that takes sequence space and leaves now. */
 static void sent(struct tcp *tcp, struct tx_record *r, uint64_t now_ns)
 {
-    tcp->last_data_ns = now_ns;
-    tcp->recovery.prr_out += tx_record_span(r);
+    struct tcp_flight *f = tcp->flight;
+    f->last_data_ns = now_ns;
+    f->recovery.prr_out += tx_record_span(r);
     if (tcp_cwnd_room(tcp) < tcp->segment_bytes)
-        tcp->limited_until = tcp->snd_nxt;
-    if (tcp->timers.retransmit == TIME_NEVER)
+        f->limited_until = tcp->snd_nxt;
+    if (f->timers.retransmit == TIME_NEVER)
         tcp_arm_retransmit(tcp, now_ns);
 }
 
@@ -166,11 +167,17 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
     CHECK(count >= 1 && count <= TX_RECORD_PARTS && len > 0);
     if (tx_batch_full(batch))
         return -ENOBUFS;
-    if (tcp->txq.count == 0 && now_ns - tcp->last_data_ns > rtt_timeout(&tcp->rtt)) /* RFC 5681 4.1 */
-        cc_restart(&tcp->cc, now_ns - tcp->last_data_ns);
-    struct tx_record *r = txq_append(&tcp->txq, tcp->snd_nxt);
-    if (!r)
+    struct tcp_flight *f = tcp_unfold(tcp, now_ns);
+    if (!f)
         return -ENOMEM;
+    if (f->txq.count == 0 && now_ns - f->last_data_ns > rtt_timeout(&tcp->rtt)) /* RFC 5681 4.1 */
+        cc_restart(&tcp->cc, now_ns - f->last_data_ns);
+    struct tx_record *r = txq_append(&f->txq, tcp->snd_nxt);
+    if (!r) {
+        tcp_arm_retransmit(tcp, now_ns); /* it may be idle still */
+        tcp_timers_arm(tcp);
+        return -ENOMEM;
+    }
     for (unsigned i = 0; i < count; i++) {
         r->parts[i] = parts[i];
         hawser_buf_ref(parts[i].buf);
@@ -179,7 +186,6 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
     r->note = *note;
     r->sent_ns = now_ns;
     tcp->snd_nxt += len;
-    tcp->sent_bytes += len;
     emit(tcp, r, r->ssn, record_flags(tcp, r, push), batch, now_ns);
     sent(tcp, r, now_ns);
     tcp_arm_probe(tcp, now_ns);
@@ -193,12 +199,13 @@ static void fit_retransmission(struct tcp *tcp, struct tx_record *r, uint32_t ro
     uint32_t most = HW_MAX(HW_MIN(room, tcp_send_max(tcp)), tcp->segment_bytes);
     most -= most % tcp->segment_bytes;
     if (r->len > most)
-        (void)txq_split(&tcp->txq, txq_find(&tcp->txq, r->ssn), r->ssn + most); /* without memory: all at once */
+        (void)txq_split(&tcp->flight->txq, txq_find(&tcp->flight->txq, r->ssn),
+                        r->ssn + most); /* without memory: all at once */
 }
 
 static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
 {
-    for (struct list *node; (node = list_first(&tcp->txq.lost)) && !tx_batch_full(batch);) {
+    for (struct list *node; (node = list_first(&tcp->flight->txq.lost)) && !tx_batch_full(batch);) {
         struct tx_record *r = LIST_ENTRY(node, struct tx_record, link);
         uint32_t room = tcp_cwnd_room(tcp);
         if (room == 0)
@@ -213,7 +220,7 @@ static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t no
             count(&tcp->host->counters, COUNT_TCP_RETRANSMITS);
             tcp_recovery_on_retransmit(tcp, r, now_ns);
         }
-        txq_mark_sent(&tcp->txq, r, now_ns);
+        txq_mark_sent(&tcp->flight->txq, r, now_ns);
         emit(tcp, r, r->ssn, record_flags(tcp, r, r->len > 0), batch, now_ns);
         sent(tcp, r, now_ns);
     }
@@ -224,17 +231,14 @@ static void send_fin(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
 {
     if (!tcp->fin_wanted || tcp->fin_sent || tx_batch_full(batch))
         return;
-    if (tcp->state == TCPS_ESTABLISHED)
-        tcp->state = TCPS_FIN_WAIT_1;
-    else if (tcp->state == TCPS_CLOSE_WAIT)
-        tcp->state = TCPS_LAST_ACK;
-    else
+    bool open = tcp->state == TCPS_ESTABLISHED;
+    if (!open && tcp->state != TCPS_CLOSE_WAIT)
         return; /* still opening */
-    struct tx_record *r = txq_append(&tcp->txq, tcp->snd_nxt);
-    if (!r) {
-        tcp->state = tcp->state == TCPS_FIN_WAIT_1 ? TCPS_ESTABLISHED : TCPS_CLOSE_WAIT;
-        return; /* the record pool is empty: the next acknowledgement makes room */
-    }
+    struct tcp_flight *f = tcp_unfold(tcp, now_ns);
+    struct tx_record *r = f ? txq_append(&f->txq, tcp->snd_nxt) : NULL;
+    if (!r)
+        return; /* memory is out: the persist timer sees that it is tried again */
+    tcp->state = open ? TCPS_FIN_WAIT_1 : TCPS_LAST_ACK;
     r->fin = true;
     r->sent_ns = now_ns;
     tcp->snd_nxt++;
@@ -265,16 +269,17 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     }
     if (tcp->state == TCPS_CLOSED)
         return;
-    if (tcp->stray_ack) {
+    struct tcp_flight *f = tcp->flight;
+    if (f && f->stray_ack) {
         count(&tcp->host->counters, COUNT_TCP_RESETS_OUT);
-        emit(tcp, NULL, tcp->stray_ack, TCP_RST, batch, now_ns);
-        tcp->stray_ack = 0;
+        emit(tcp, NULL, f->stray_ack, TCP_RST, batch, now_ns);
+        f->stray_ack = 0;
     }
-    if (tcp->txq.lost_bytes)
+    if (f && f->txq.lost_bytes)
         retransmit_lost(tcp, batch, now_ns);
     send_fin(tcp, batch, now_ns);
-    if ((tcp->ack_now || tcp->signal_now) && tcp->state >= TCPS_ESTABLISHED && !tx_batch_full(batch)) {
-        tcp->signal_now = false;
+    if ((tcp->acking.now || tcp->acking.signal) && tcp->state >= TCPS_ESTABLISHED && !tx_batch_full(batch)) {
+        tcp->acking.signal = false;
         emit(tcp, NULL, tcp->snd_nxt, TCP_ACK, batch, now_ns);
     }
     if (tcp->probe_wanted && !tx_batch_full(batch)) {

@@ -8,10 +8,10 @@
 /* RFC 8985 6.2, steps 1 to 3. */
 void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, uint64_t now_ns)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     uint64_t rtt = now_ns - record->sent_ns;
-    if (!record->retransmitted && end < r->highest_delivered && !r->reordering_seen) {
-        r->reordering_seen = true;
+    if (!record->retransmitted && end < r->highest_delivered && !tcp->reorders) {
+        tcp->reorders = true;
         count(&tcp->host->counters, COUNT_TCP_REORDERINGS);
     }
     r->highest_delivered = HW_MAX(r->highest_delivered, end);
@@ -27,8 +27,8 @@ void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_
 /* How much later than its successors a record may arrive without being deemed lost (RFC 8985 6.2, step 4). */
 static uint64_t reordering_window(const struct tcp *tcp)
 {
-    if (!tcp->recovery.reordering_seen &&
-        (tcp->recovery.active || tcp->txq.sacked_bytes >= DUP_THRESHOLD * tcp->segment_bytes))
+    if (!tcp->reorders &&
+        (tcp->flight->recovery.active || tcp->flight->txq.sacked_bytes >= DUP_THRESHOLD * tcp->segment_bytes))
         return 0;
     return HW_MIN(tcp->rtt.min_ns / 4, tcp->rtt.srtt_ns);
 }
@@ -36,7 +36,7 @@ static uint64_t reordering_window(const struct tcp *tcp)
 /* The controller is about to reduce its window: remember how to tell that it need not have. */
 static void watch_for_undo(struct tcp *tcp)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     r->undo_possible = true;
     r->echo_awaited = r->resent = false;
     r->unneeded_bytes = 0;
@@ -45,11 +45,11 @@ static void watch_for_undo(struct tcp *tcp)
 
 void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     if (!r->undo_possible || !r->active)
         return;
     r->unneeded_bytes += tx_record_span(record);
-    if (!r->resent && tcp->timestamps) {
+    if (!r->resent && tcp->ts.used) {
         r->first_ts = tcp_timestamp(tcp, now_ns);
         r->echo_awaited = true;
     }
@@ -58,7 +58,7 @@ void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record,
 
 static bool was_spurious(struct tcp *tcp, const struct delivery *d)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     if (!r->undo_possible || !r->resent)
         return false;
     r->unneeded_bytes -= HW_MIN(r->unneeded_bytes, r->probe_end ? 0 : d->duplicate_bytes);
@@ -73,7 +73,7 @@ static bool was_spurious(struct tcp *tcp, const struct delivery *d)
 /* RFC 4015, RFC 9438 4.9: nothing was lost, only late. What waits to be sent again need not be. */
 static void undo_if_spurious(struct tcp *tcp, const struct delivery *d)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     if (!was_spurious(tcp, d))
         return;
     count(&tcp->host->counters, COUNT_TCP_SPURIOUS);
@@ -82,14 +82,14 @@ static void undo_if_spurious(struct tcp *tcp, const struct delivery *d)
     if (!r->active)
         return;
     if (!r->after_timeout)
-        r->reordering_seen = true;
+        tcp->reorders = true;
     r->active = r->after_timeout = false;
-    txq_unmark_lost(&tcp->txq);
+    txq_unmark_lost(&tcp->flight->txq);
 }
 
 static void enter_recovery(struct tcp *tcp, uint32_t flight, uint64_t now_ns)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     count(&tcp->host->counters, COUNT_TCP_RECOVERIES);
     r->active = true;
     r->after_timeout = false;
@@ -107,33 +107,33 @@ static void enter_recovery(struct tcp *tcp, uint32_t flight, uint64_t now_ns)
  * young: its length is what is newly judged. */
 void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     if (r->rack_sent_ns == 0)
         return;
     uint32_t flight = tcp_in_flight(tcp);
     uint64_t patience = r->rack_rtt_ns + reordering_window(tcp), wait_until = 0;
     bool lost_any = false;
-    LIST_EACH (node, &tcp->txq.sent) {
+    LIST_EACH (node, &tcp->flight->txq.sent) {
         struct tx_record *record = LIST_ENTRY(node, struct tx_record, link);
         if (record->sent_ns > r->rack_sent_ns ||
             (record->sent_ns == r->rack_sent_ns && tx_record_end(record) > r->rack_end))
             break;
         uint64_t due = record->sent_ns + patience;
         if (due <= now_ns) {
-            txq_mark_lost(&tcp->txq, record);
+            txq_mark_lost(&tcp->flight->txq, record);
             lost_any = true;
         } else {
             wait_until = HW_MAX(wait_until, due);
         }
     }
-    tcp->timers.reorder = wait_until ? wait_until : TIME_NEVER;
+    tcp->flight->timers.reorder = wait_until ? wait_until : TIME_NEVER;
     if (lost_any && !r->active)
         enter_recovery(tcp, flight, now_ns);
 }
 
 static void prr_update(struct tcp *tcp, uint32_t delivered)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     uint32_t pipe = tcp_in_flight(tcp), allowance;
     r->prr_delivered += delivered;
     if (pipe > tcp->cc.ssthresh) {
@@ -152,7 +152,7 @@ static void prr_update(struct tcp *tcp, uint32_t delivered)
 /* RFC 8985 7.4: the probe was acknowledged and no duplicate was reported, so the probe repaired a loss. */
 static void check_probe(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     if (r->probe_end == 0 || tcp->snd_una < r->probe_end)
         return;
     r->probe_end = 0;
@@ -162,7 +162,7 @@ static void check_probe(struct tcp *tcp, const struct delivery *delivery, uint64
 
 void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     undo_if_spurious(tcp, delivery);
     check_probe(tcp, delivery, now_ns);
     if (r->active && tcp->snd_una >= r->point)
@@ -175,10 +175,10 @@ void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint6
 
 void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns)
 {
-    struct tcp_recovery *r = &tcp->recovery;
+    struct tcp_recovery *r = &tcp->flight->recovery;
     uint32_t flight = tcp_in_flight(tcp);
-    const struct tx_record *oldest = txq_oldest(&tcp->txq);
-    txq_mark_all_lost(&tcp->txq, oldest && oldest->sacked);
+    const struct tx_record *oldest = txq_oldest(&tcp->flight->txq);
+    txq_mark_all_lost(&tcp->flight->txq, oldest && oldest->sacked);
     if (tcp->rtt.backoff == 0 && tcp->state >= TCPS_ESTABLISHED) {
         watch_for_undo(tcp);
         tcp->cc.ops->on_timeout(&tcp->cc, now_ns, flight);
@@ -186,12 +186,14 @@ void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns)
     r->active = r->after_timeout = true;
     r->point = tcp->snd_nxt;
     r->probe_end = 0;
-    tcp->timers.reorder = tcp->timers.probe = TIME_NEVER;
+    tcp->flight->timers.reorder = tcp->flight->timers.probe = TIME_NEVER;
 }
 
 uint32_t tcp_cwnd_room(const struct tcp *tcp)
 {
-    const struct tcp_recovery *r = &tcp->recovery;
+    if (!tcp->flight)
+        return tcp->cc.cwnd;
+    const struct tcp_recovery *r = &tcp->flight->recovery;
     uint32_t cwnd = r->active && !r->after_timeout ? r->cwnd : tcp->cc.cwnd;
     uint32_t flight = tcp_in_flight(tcp);
     return cwnd > flight ? cwnd - flight : 0;

@@ -3,15 +3,16 @@
 #include "base/compiler.h"
 
 /* The least round trip is forgotten after this long, so that a path that became longer is believed (RFC 8985 6.2). */
-#define MIN_RTT_WINDOW_NS (30 * NS_PER_S)
+#define MIN_RTT_WINDOW_MS 30000u
 
-void rtt_init(struct rtt *r) { *r = (struct rtt){.rto_ns = RTO_INITIAL_NS}; }
+void rtt_init(struct rtt *r) { *r = (struct rtt){0}; }
 
 static void track_min(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)
 {
-    if (r->min_ns == 0 || sample_ns <= r->min_ns || now_ns - r->min_at_ns > MIN_RTT_WINDOW_NS) {
+    uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS);
+    if (r->min_ns == 0 || sample_ns <= r->min_ns || now_ms - r->min_at_ms > MIN_RTT_WINDOW_MS) {
         r->min_ns = sample_ns;
-        r->min_at_ns = now_ns;
+        r->min_at_ms = now_ms;
     }
 }
 
@@ -26,8 +27,6 @@ void rtt_sample(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)
         r->rttvar_ns = (3 * r->rttvar_ns + deviation) / 4;
         r->srtt_ns = (7 * r->srtt_ns + sample_ns) / 8;
     }
-    /* The floor is on the variance term, as a smooth path would otherwise time out at every hiccup of the peer. */
-    r->rto_ns = HW_MIN(r->srtt_ns + HW_MAX(4 * r->rttvar_ns, RTO_MIN_NS), RTO_MAX_NS);
     r->backoff = 0;
 }
 
@@ -35,10 +34,4 @@ void rtt_back_off(struct rtt *r)
 {
     if (rtt_timeout(r) < RTO_MAX_NS)
         r->backoff++;
-}
-
-uint64_t rtt_timeout(const struct rtt *r)
-{
-    uint64_t timeout = r->rto_ns << HW_MIN(r->backoff, 16u);
-    return HW_MIN(timeout, RTO_MAX_NS);
 }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
 
 /* RFC 6298 2.4 asks for one second; like every deployed stack we take 200 ms, which still exceeds delayed ACKs. */
@@ -15,9 +16,8 @@ struct rtt {
     uint64_t srtt_ns; /* 0: no sample yet */
     uint64_t rttvar_ns;
     uint64_t min_ns; /* least of the last samples; 0: none */
-    uint64_t min_at_ns;
-    uint64_t rto_ns;  /* without back-off */
-    uint32_t backoff; /* doublings since the last progress */
+    uint32_t min_at_ms;
+    uint8_t backoff; /* doublings since the last progress */
 };
 
 void rtt_init(struct rtt *r);
@@ -29,9 +29,20 @@ void rtt_sample(struct rtt *r, uint64_t sample_ns, uint64_t now_ns);
 void rtt_back_off(struct rtt *r);
 
 /* The timeout without back-off. */
-static inline uint64_t rtt_rto(const struct rtt *r) { return r->rto_ns; }
+static inline uint64_t rtt_rto(const struct rtt *r)
+{
+    if (r->srtt_ns == 0)
+        return RTO_INITIAL_NS;
+    /* The floor is on the variance term, as a smooth path would otherwise time out at every hiccup of the peer. */
+    uint64_t timeout = r->srtt_ns + HW_MAX(4 * r->rttvar_ns, RTO_MIN_NS);
+    return HW_MIN(timeout, RTO_MAX_NS);
+}
 
 /* The timeout in force: RTO times 2^backoff, at most RTO_MAX_NS. */
-uint64_t rtt_timeout(const struct rtt *r);
+static inline uint64_t rtt_timeout(const struct rtt *r)
+{
+    uint64_t timeout = rtt_rto(r) << HW_MIN(r->backoff, 16u);
+    return HW_MIN(timeout, RTO_MAX_NS);
+}
 
 #endif

@@ -5,15 +5,32 @@
 
 #include "base/check.h"
 
-void rxseq_init(struct rxseq *r, const struct hawser_env *env)
+void rxseq_init(struct rxseq *r, struct pool *pool) { *r = (struct rxseq){.pool = pool}; }
+
+static void drop(struct rxseq *r)
 {
-    memset(r, 0, sizeof *r);
-    iset_init(&r->ahead, env, RXSEQ_GAPS_MAX);
+    if (!r->disorder)
+        return;
+    iset_destroy(&r->disorder->ahead);
+    pool_put(r->pool, r->disorder);
+    r->disorder = NULL;
 }
 
-void rxseq_destroy(struct rxseq *r) { iset_destroy(&r->ahead); }
+void rxseq_destroy(struct rxseq *r) { drop(r); }
 
 void rxseq_start(struct rxseq *r, uint64_t next) { r->next = next; }
+
+static struct rx_disorder *need(struct rxseq *r)
+{
+    if (r->disorder)
+        return r->disorder;
+    struct rx_disorder *d = pool_get(r->pool);
+    if (!d)
+        return NULL;
+    memset(d, 0, sizeof *d);
+    iset_init(&d->ahead, r->pool->env, RXSEQ_GAPS_MAX);
+    return r->disorder = d;
+}
 
 struct range rxseq_new_part(const struct rxseq *r, uint64_t from, uint64_t to)
 {
@@ -21,43 +38,64 @@ struct range rxseq_new_part(const struct rxseq *r, uint64_t from, uint64_t to)
         from = r->next;
     if (from >= to)
         return (struct range){from, from};
-    return iset_first_gap(&r->ahead, from, to);
+    return r->disorder ? iset_first_gap(&r->disorder->ahead, from, to) : (struct range){from, to};
 }
 
-static void remember(struct rxseq *r, uint64_t at)
+static void remember(struct rx_disorder *d, uint64_t at)
 {
     uint64_t kept[RXSEQ_RECENT];
     unsigned n = 0;
-    const struct range *own = iset_find(&r->ahead, at);
+    const struct range *own = iset_find(&d->ahead, at);
     kept[n++] = at;
-    for (unsigned i = 0; i < r->recent_count && n < RXSEQ_RECENT; i++) {
-        const struct range *other = iset_find(&r->ahead, r->recent[i]);
-        if (other && other != own && other->start <= r->recent[i])
-            kept[n++] = r->recent[i];
+    for (unsigned i = 0; i < d->recent_count && n < RXSEQ_RECENT; i++) {
+        const struct range *other = iset_find(&d->ahead, d->recent[i]);
+        if (other && other != own && other->start <= d->recent[i])
+            kept[n++] = d->recent[i];
     }
-    memcpy(r->recent, kept, n * sizeof kept[0]);
-    r->recent_count = (uint8_t)n;
+    memcpy(d->recent, kept, n * sizeof kept[0]);
+    d->recent_count = (uint8_t)n;
+}
+
+/* Beyond `next`. What continues a range needs no other, however much of it is taken back; anything else may need one.
+ */
+static int add_ahead(struct rxseq *r, uint64_t start, uint64_t end)
+{
+    struct rx_disorder *d = need(r);
+    if (!d)
+        return -ENOBUFS;
+    bool continues = start > 0 && iset_contains(&d->ahead, start - 1);
+    if (!continues && (d->ahead.count >= RXSEQ_GAPS_MAX || iset_reserve(&d->ahead, d->ahead.count + 1) < 0))
+        return -ENOBUFS;
+    int err = iset_add(&d->ahead, start, end);
+    CHECK(err == 0);
+    remember(d, start);
+    return 0;
 }
 
 int rxseq_add(struct rxseq *r, uint64_t start, uint64_t end)
 {
-    if (start > r->next) {
-        int err = iset_add(&r->ahead, start, end);
-        if (err < 0)
-            return err;
-        remember(r, start);
-        return 0;
-    }
+    if (start > r->next)
+        return add_ahead(r, start, end);
+    struct rx_disorder *d = r->disorder;
     if (end > r->next)
         r->next = end;
-    if (r->ahead.count && r->ahead.ranges[0].start <= r->next) {
-        if (r->ahead.ranges[0].end > r->next)
-            r->next = r->ahead.ranges[0].end;
-        iset_remove_below(&r->ahead, r->next);
+    if (d && d->ahead.count && d->ahead.ranges[0].start <= r->next) {
+        if (d->ahead.ranges[0].end > r->next)
+            r->next = d->ahead.ranges[0].end;
+        iset_remove_below(&d->ahead, r->next);
     }
-    if (r->ahead.count == 0)
-        r->recent_count = 0;
     return 0;
+}
+
+void rxseq_settle(struct rxseq *r)
+{
+    struct rx_disorder *d = r->disorder;
+    if (!d || d->ahead.count)
+        return;
+    if (d->duplicate.start < d->duplicate.end)
+        d->recent_count = 0;
+    else
+        drop(r);
 }
 
 void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t from, uint64_t end)
@@ -66,17 +104,26 @@ void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t from, uint64_t en
     if (start < r->next) {
         uint64_t contiguous = r->next;
         r->next = from;
-        err = iset_add(&r->ahead, end, contiguous);
-    } else if (iset_remove(&r->ahead, from, end) < 0) { /* one range too many */
-        err = iset_remove(&r->ahead, start, end);
+        if (end < contiguous)
+            err = iset_add(&r->disorder->ahead, end, contiguous);
+    } else {
+        err = iset_remove(&r->disorder->ahead, from, end);
     }
-    CHECK(err == 0); /* there was room for these very ranges before */
+    CHECK(err == 0); /* there was room for these very ranges before, or rxseq_add() made it */
 }
 
 void rxseq_note_duplicate(struct rxseq *r, uint64_t start, uint64_t end)
 {
-    if (start < end)
-        r->duplicate = (struct range){start, end};
+    if (start < end && need(r))
+        r->disorder->duplicate = (struct range){start, end};
+}
+
+void rxseq_blocks_sent(struct rxseq *r)
+{
+    if (!r->disorder)
+        return;
+    r->disorder->duplicate = (struct range){0, 0};
+    rxseq_settle(r);
 }
 
 static bool listed(const struct range *out, unsigned n, const struct range *range)
@@ -89,18 +136,21 @@ static bool listed(const struct range *out, unsigned n, const struct range *rang
 
 unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max)
 {
+    const struct rx_disorder *d = r->disorder;
     unsigned n = 0, fixed = 0;
-    if (r->duplicate.start < r->duplicate.end && n < max) {
-        out[n++] = r->duplicate; /* RFC 2883 4: the duplicate first */
+    if (!d)
+        return 0;
+    if (d->duplicate.start < d->duplicate.end && n < max) {
+        out[n++] = d->duplicate; /* RFC 2883 4: the duplicate first */
         fixed = 1;
     }
-    for (unsigned i = 0; i < r->recent_count && n < max; i++) {
-        const struct range *range = iset_find(&r->ahead, r->recent[i]);
-        if (range && range->start <= r->recent[i] && !listed(out + fixed, n - fixed, range))
+    for (unsigned i = 0; i < d->recent_count && n < max; i++) {
+        const struct range *range = iset_find(&d->ahead, d->recent[i]);
+        if (range && range->start <= d->recent[i] && !listed(out + fixed, n - fixed, range))
             out[n++] = *range;
     }
-    for (uint32_t i = 0; i < r->ahead.count && n < max; i++)
-        if (!listed(out + fixed, n - fixed, &r->ahead.ranges[i]))
-            out[n++] = r->ahead.ranges[i];
+    for (uint32_t i = 0; i < d->ahead.count && n < max; i++)
+        if (!listed(out + fixed, n - fixed, &d->ahead.ranges[i]))
+            out[n++] = d->ahead.ranges[i];
     return n;
 }

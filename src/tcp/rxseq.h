@@ -9,20 +9,27 @@
 #include <stdint.h>
 
 #include "base/iset.h"
+#include "base/pool.h"
 
 /* Most gaps in the sequence space; a segment that would open one more is dropped. */
 #define RXSEQ_GAPS_MAX 1024
 #define RXSEQ_RECENT 4
 
-struct rxseq {
-    uint64_t next;                 /* rcv_nxt: everything below has arrived */
+/* What there is beside rcv_nxt as long as something is out of order or came twice. */
+struct rx_disorder {
     struct iset ahead;             /* ranges above `next` */
     struct range duplicate;        /* DSACK to report (RFC 2883); empty when none */
     uint64_t recent[RXSEQ_RECENT]; /* a number inside each range touched last, newest first (RFC 2018 4) */
     uint8_t recent_count;
 };
 
-void rxseq_init(struct rxseq *r, const struct hawser_env *env);
+struct rxseq {
+    uint64_t next;                /* rcv_nxt: everything below has arrived */
+    struct rx_disorder *disorder; /* NULL: none */
+    struct pool *pool;            /* of struct rx_disorder; borrowed */
+};
+
+void rxseq_init(struct rxseq *r, struct pool *pool);
 void rxseq_destroy(struct rxseq *r);
 
 /* Begins the space: the next number expected is `next`. */
@@ -31,15 +38,22 @@ void rxseq_start(struct rxseq *r, uint64_t next);
 /* The first part of [from, to) not arrived yet; empty when there is none. */
 struct range rxseq_new_part(const struct rxseq *r, uint64_t from, uint64_t to);
 
-/* Records the arrival of [start, end), advancing `next` over whatever becomes contiguous. Returns 0, or -ENOBUFS when
- * it would open more gaps than the limit: then the segment counts as not arrived. */
+/* How many gaps there are. */
+static inline uint32_t rxseq_gaps(const struct rxseq *r) { return r->disorder ? r->disorder->ahead.count : 0; }
+
+/* Records the arrival of [start, end), a part that rxseq_new_part() found, advancing `next` over whatever becomes
+ * contiguous. Returns 0, or -ENOBUFS when there might be more gaps than the limit, or memory is out: then the segment
+ * counts as not arrived. rxseq_settle() follows. */
 int rxseq_add(struct rxseq *r, uint64_t start, uint64_t end);
 
 /* Takes back what rxseq_add() recorded a moment ago, [start, end), from `from` on: there was no room for those bytes.
- * All of it when the rest would be one gap too many. */
+ * rxseq_add() made sure that this can be said. */
 void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t from, uint64_t end);
 
-/* Notes that [start, end) arrived again, for a DSACK. */
+/* Lets go of what is of no use as long as nothing is out of order. */
+void rxseq_settle(struct rxseq *r);
+
+/* Notes that [start, end) arrived again, for a DSACK; without memory it is not reported. */
 void rxseq_note_duplicate(struct rxseq *r, uint64_t start, uint64_t end);
 
 /* Up to `max` blocks in the order RFC 2018 4 asks for (a DSACK first, then the block of the newest arrival, then recent
@@ -47,6 +61,6 @@ void rxseq_note_duplicate(struct rxseq *r, uint64_t start, uint64_t end);
 unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max);
 
 /* A DSACK is reported once: call when an acknowledgement with the blocks has left. */
-static inline void rxseq_blocks_sent(struct rxseq *r) { r->duplicate = (struct range){0, 0}; }
+void rxseq_blocks_sent(struct rxseq *r);
 
 #endif

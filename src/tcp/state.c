@@ -25,7 +25,7 @@ void tcp_settle_segment_size(struct tcp *tcp)
 {
     uint32_t headers = TCP_HEADER_LEN + (hawser_addr_is_v4(&tcp->config.remote) ? 20 : 40);
     uint32_t mss = HW_MIN(tcp->config.mtu - headers, tcp->peer_mss);
-    uint32_t options = tcp->config.upper_overhead + (tcp->timestamps ? TIMESTAMP_OPTION_LEN : 0);
+    uint32_t options = tcp->config.upper_overhead + (tcp->ts.used ? TIMESTAMP_OPTION_LEN : 0);
     tcp->segment_bytes = HW_MAX(mss, MSS_FLOOR) - options;
 }
 
@@ -34,7 +34,8 @@ void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns)
     enum tcp_state before = tcp->state;
     tcp->state = state;
     if (state == TCPS_ESTABLISHED && before != TCPS_ESTABLISHED) {
-        tcp->round_end = tcp->snd_nxt;
+        if (tcp->flight)
+            tcp->flight->round_end = tcp->snd_nxt;
         tcp_start_keepalive(tcp, now_ns);
         tcp->hooks->event(tcp, TCP_EVENT_ESTABLISHED, now_ns);
     }
@@ -68,19 +69,23 @@ void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms)
 {
     tcp->irs = terms->irs;
     rxseq_start(&tcp->rx, SSN_ORIGIN + 1);
-    tcp->rcv_edge = tcp->last_ack_sent = SSN_ORIGIN + 1;
+    tcp->rcv_edge = tcp->acking.last_sent = SSN_ORIGIN + 1;
     tcp->peer_mss = terms->mss;
     tcp->window_scaling = terms->window_scaling;
     tcp->snd_wscale = terms->wscale;
     if (!terms->window_scaling)
         tcp->rcv_wscale = 0; /* RFC 7323 2.2: both or neither */
     tcp->sack = terms->sack;
-    tcp->timestamps = terms->timestamps;
-    tcp->ts_recent = terms->ts_recent;
-    tcp->ts_recent_at_ns = terms->ts_recent_at_ns;
+    tcp->ts = (struct tcp_timestamps){
+        .used = terms->timestamps,
+        .recent = terms->ts_recent,
+        .recent_at_s = (uint32_t)(terms->ts_recent_at_ns / NS_PER_S),
+    };
     tcp->snd_wl1 = SSN_ORIGIN;
     tcp_settle_segment_size(tcp);
-    cc_init(&tcp->cc, tcp->config.cc, tcp->segment_bytes);
+    cc_init(&tcp->cc, tcp->cc.ops, tcp->segment_bytes);
+    if (tcp->flight)
+        cc_resume(&tcp->cc, tcp->flight->cc);
 }
 
 void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)
@@ -99,7 +104,7 @@ void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns)
         return;
     tcp->error = error;
     tcp->state = TCPS_CLOSED;
-    tcp->fin_wanted = tcp->ack_now = tcp->signal_now = false;
+    tcp->fin_wanted = tcp->acking.now = tcp->acking.signal = false;
     tcp_timers_stop(tcp);
     tcp_timers_arm(tcp);
     tcp->hooks->event(tcp, TCP_EVENT_CLOSED, now_ns);
@@ -110,6 +115,7 @@ void tcp_enter_time_wait(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->state = TCPS_TIME_WAIT;
     tcp_timers_stop(tcp);
+    tcp_fold(tcp);
     tcp_timers_arm(tcp);
     tcp->hooks->event(tcp, TCP_EVENT_TIME_WAIT, now_ns);
 }
@@ -117,7 +123,7 @@ void tcp_enter_time_wait(struct tcp *tcp, uint64_t now_ns)
 void tcp_signal_now(struct tcp *tcp)
 {
     tcp_ack_now(tcp);
-    tcp->signal_now = tcp->ack_now;
+    tcp->acking.signal = tcp->acking.now;
 }
 
 void tcp_ack_soon(struct tcp *tcp, uint64_t now_ns)
@@ -140,6 +146,6 @@ void tcp_ack_now(struct tcp *tcp)
 {
     if (tcp->state == TCPS_CLOSED || tcp->state == TCPS_SYN_SENT)
         return;
-    tcp->ack_now = true;
+    tcp->acking.now = true;
     tcp->hooks->wake(tcp);
 }

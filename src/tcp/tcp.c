@@ -19,7 +19,8 @@ static void on_deadline(struct deadline *deadline, uint64_t now_ns)
     tcp_run_timers(HW_CONTAINER(deadline, struct tcp, deadline), now_ns);
 }
 
-void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config)
+void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config,
+              const struct cc_ops *cc, uint32_t window_max)
 {
     memset(tcp, 0, sizeof *tcp);
     tcp->hooks = hooks;
@@ -27,10 +28,9 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
     tcp->config = *config;
     tcp->snd_una = tcp->snd_nxt = SSN_ORIGIN;
     tcp->peer_mss = tcp_assumed_mss(&config->remote);
-    tcp->rcv_wscale = tcp_window_scale(config->window_max);
-    tcp->quick_acks = TCP_QUICK_ACKS;
-    txq_init(&tcp->txq, &host->records, &host->env);
-    rxseq_init(&tcp->rx, &host->env);
+    tcp->rcv_wscale = tcp_window_scale(window_max);
+    tcp->acking.quick = TCP_QUICK_ACKS;
+    rxseq_init(&tcp->rx, &host->disorders);
     rxseq_start(&tcp->rx, SSN_ORIGIN);
     tcp->rcv_edge = SSN_ORIGIN;
     rtt_init(&tcp->rtt);
@@ -38,27 +38,28 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
     tcp->due_ns = TIME_NEVER;
     deadline_init(&tcp->deadline, on_deadline);
     tcp_settle_segment_size(tcp);
-    cc_init(&tcp->cc, config->cc, tcp->segment_bytes);
+    cc_init(&tcp->cc, cc, tcp->segment_bytes);
 }
 
 void tcp_destroy(struct tcp *tcp)
 {
     tcp_timers_stop(tcp);
     deadline_set(&tcp->host->timers, &tcp->deadline, TIME_NEVER);
-    txq_destroy(&tcp->txq);
+    tcp_fold(tcp);
     rxseq_destroy(&tcp->rx);
     tcp->state = TCPS_CLOSED;
 }
 
 static int queue_syn(struct tcp *tcp, uint64_t now_ns)
 {
-    struct tx_record *syn = txq_append(&tcp->txq, tcp->snd_nxt);
+    struct tcp_flight *f = tcp_unfold(tcp, now_ns);
+    struct tx_record *syn = f ? txq_append(&f->txq, tcp->snd_nxt) : NULL;
     if (!syn)
         return -ENOMEM;
     syn->syn = true;
     syn->sent_ns = now_ns;
     tcp->snd_nxt++;
-    txq_mark_lost(&tcp->txq, syn); /* "to be sent" */
+    txq_mark_lost(&f->txq, syn); /* "to be sent" */
     return 0;
 }
 
@@ -82,7 +83,6 @@ void tcp_open_passive(struct tcp *tcp, const struct tcp_opened *opened, uint64_t
     tcp->rcv_edge += opened->rcv_wnd;
     tcp->snd_una = tcp->snd_nxt = tcp->snd_wl2 = SSN_ORIGIN + 1;
     tcp->snd_wnd = tcp->snd_wnd_max = opened->snd_wnd;
-    tcp->last_data_ns = now_ns;
     if (opened->rtt_ns)
         rtt_sample(&tcp->rtt, opened->rtt_ns, now_ns);
     if (opened->synack_lost) /* RFC 5681 3.1 */

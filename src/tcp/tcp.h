@@ -101,7 +101,9 @@ struct tcp_hooks {
 struct tcp_host {
     struct hawser_env env;
     struct deadline_queue timers;
-    struct pool records; /* of struct tx_record */
+    struct pool records;   /* of struct tx_record */
+    struct pool flights;   /* of struct tcp_flight */
+    struct pool disorders; /* of struct rx_disorder */
     struct counters counters;
 };
 
@@ -114,15 +116,13 @@ struct tcp_keepalive {
 /* Fixed when the subflow opens. */
 struct tcp_config {
     struct hawser_addr local, remote;
-    uint32_t mtu;           /* of the link */
-    uint32_t gso_bytes;     /* largest payload of a super-segment the link takes; 0: none */
-    uint8_t link;           /* index of the link */
-    uint32_t window_max;    /* largest window we will ever offer, bytes: decides the window scale */
-    uint32_t iss;           /* our initial sequence number (RFC 6528) */
-    uint32_t ts_offset;     /* added to our timestamps (RFC 7323 5.4) */
-    uint8_t upper_overhead; /* option bytes the upper layer puts on data segments, padded */
-    const struct cc_ops *cc;
-    struct tcp_keepalive keepalive;
+    uint32_t iss;                          /* our initial sequence number (RFC 6528) */
+    uint32_t ts_offset;                    /* added to our timestamps (RFC 7323 5.4) */
+    uint16_t mtu;                          /* of the link */
+    uint16_t gso_bytes;                    /* largest payload of a super-segment the link takes; 0: none */
+    uint8_t link;                          /* index of the link */
+    uint8_t upper_overhead;                /* option bytes the upper layer puts on data segments, padded */
+    const struct tcp_keepalive *keepalive; /* borrowed */
 };
 
 /* Loss detection and recovery: RACK-TLP (RFC 8985) with proportional rate reduction (RFC 6937). */
@@ -137,8 +137,7 @@ struct tcp_recovery {
     uint64_t rack_end;       /* and its end */
     uint64_t rack_rtt_ns;
     uint64_t highest_delivered; /* end of the highest record acknowledged or sacked */
-    bool reordering_seen;
-    uint64_t probe_end; /* snd_nxt when a tail loss probe left; 0: none outstanding */
+    uint64_t probe_end;         /* snd_nxt when a tail loss probe left; 0: none outstanding */
     /* Was the episode spurious? The first acknowledgement after the first retransmission tells by its echo (Eifel, RFC
      * 3522), and DSACKs tell when they report every retransmission as a duplicate (RFC 3708). */
     bool undo_possible; /* the controller reduced its window for it, and did not go back yet */
@@ -150,9 +149,59 @@ struct tcp_recovery {
     bool resent;
 };
 
-/* When each timer is due; TIME_NEVER when it is not running. */
+/*
+ * What a subflow needs only while something of it is under way, and for a timeout afterwards: a record from the host's
+ * pool that comes with what is sent first and goes when the subflow has been idle. What a path has taught stays in
+ * struct tcp: the round-trip time, ssthresh and what the controller keeps (struct cc), whether it reorders.
+ */
+struct tcp_flight {
+    struct txq txq;
+    struct tcp_recovery recovery;
+    struct {
+        uint64_t retransmit, probe, reorder;
+        uint64_t fold; /* it has been idle for long enough */
+    } timers;
+    uint64_t round_end;     /* a round trip ends when this is acknowledged */
+    uint64_t limited_until; /* what was in flight when the congestion window was last full ends here */
+    uint64_t last_data_ns;
+    uint64_t stray_ack; /* of an old connection's segment that met our SYN, to be answered by a RST; 0: none */
+    uint32_t last_echo; /* newest timestamp of ours that came back with an acknowledgement of data */
+    bool alive_pending; /* it went silent or timed out, and nothing new was acknowledged since */
+    uint64_t cc[CC_PRIVATE_WORDS];
+};
+
+/* When each of the other timers is due; TIME_NEVER when it is not running. */
 struct tcp_timers {
-    uint64_t retransmit, probe, reorder, delayed_ack, persist, keepalive;
+    uint64_t delayed_ack, persist, keepalive;
+};
+
+/* RFC 7323 */
+struct tcp_timestamps {
+    uint32_t recent, recent_at_s;
+    bool used;
+};
+
+/* What we owe the peer for what it sent. */
+struct tcp_acking {
+    uint64_t last_sent;     /* rcv_nxt of our last segment (RFC 7323 4.3) */
+    uint32_t unacked_bytes; /* arrived since our last acknowledgement */
+    uint8_t quick;          /* segments still to be acknowledged at once */
+    bool now;               /* a segment with an acknowledgement must leave */
+    bool signal;            /* a bare one must */
+};
+
+/* Is the peer there? */
+struct tcp_liveness {
+    uint64_t unanswered_since_ns; /* the first timeout or window probe since the peer last answered; 0: none */
+    uint64_t heard_ns;            /* when a segment last passed every check */
+    uint8_t window_probes;        /* since the window shut, up to 255 */
+    uint32_t keepalive_probes;    /* since it was heard */
+};
+
+/* So many a second and no more. */
+struct tcp_ration {
+    uint32_t since_ms;
+    uint8_t left;
 };
 
 struct tcp {
@@ -160,58 +209,41 @@ struct tcp {
     struct tcp_host *host;
     struct tcp_config config;
     enum tcp_state state;
-    int error; /* negative errno once CLOSED for a reason */
+    int error;                 /* negative errno once CLOSED for a reason */
+    struct tcp_flight *flight; /* NULL: idle */
 
     /* sending (RFC 9293 3.3.1) */
     uint64_t snd_una, snd_nxt;
     uint64_t snd_wl1, snd_wl2;
     uint32_t snd_wnd, snd_wnd_max;
-    uint8_t snd_wscale;
-    uint16_t peer_mss;
     uint32_t segment_bytes; /* payload of a full wire segment with the usual options */
-    struct txq txq;
+    uint16_t peer_mss;
+    uint8_t snd_wscale;
     bool fin_wanted, fin_sent;
-    bool alive_pending; /* it went silent or timed out, and nothing new was acknowledged since */
+    bool reorders; /* the path does */
 
     /* receiving */
+    uint8_t rcv_wscale;
     uint32_t irs;
     struct rxseq rx;
     uint64_t fin_at;   /* sequence number of the peer's FIN; 0: not seen */
     uint64_t rcv_edge; /* right edge of the window we advertised last */
-    uint8_t rcv_wscale;
-    uint32_t unacked_bytes; /* arrived since our last acknowledgement */
-    uint32_t quick_acks;    /* segments still to be acknowledged at once */
-    bool ack_now;           /* a segment with an acknowledgement must leave */
-    bool signal_now;        /* a bare one must */
+    struct tcp_acking acking;
 
-    /* options in use */
-    bool timestamps, sack, window_scaling;
-    uint32_t ts_recent;
-    uint64_t ts_recent_at_ns;
-    uint32_t last_echo;     /* newest timestamp of ours that came back with an acknowledgement of data */
-    uint64_t last_ack_sent; /* rcv_nxt of our last segment (RFC 7323 4.3) */
-
+    struct tcp_timestamps ts;
+    bool sack, window_scaling;
+    bool probe_wanted;       /* send a probe */
+    bool reset_wanted;       /* send a RST, then be gone */
+    uint8_t handshake_tries; /* SYNs or SYN/ACKs sent */
     struct rtt rtt;
     struct cc cc;
-    uint64_t round_end;     /* a round trip ends when this is acknowledged */
-    uint64_t limited_until; /* what was in flight when the congestion window was last full ends here */
-    struct tcp_recovery recovery;
     struct tcp_timers timers;
-    uint64_t due_ns;           /* when the first of them is; TIME_NEVER: none runs */
-    struct deadline deadline;  /* in the host's queue, at due_ns */
-    uint32_t handshake_tries;  /* SYNs or SYN/ACKs sent */
-    uint32_t challenge_tokens; /* RFC 5961 7: challenge ACKs left in this second */
-    uint64_t challenge_refill_ns;
-    uint64_t last_data_ns;
-    uint64_t stray_ack; /* of an old connection's segment that met our SYN, to be answered by a RST; 0: none */
-    uint64_t unanswered_since_ns; /* the first timeout or window probe since the peer last answered; 0: none */
-    uint32_t window_probes;       /* since the window shut */
-    uint64_t heard_ns;            /* when a segment last passed every check */
-    uint32_t keepalive_probes;    /* since then */
-    bool probe_wanted;            /* send a probe */
-    bool reset_wanted;            /* send a RST, then be gone */
-
-    uint64_t sent_bytes, recv_bytes, retransmitted_bytes, timeouts;
+    uint64_t due_ns;              /* when the first timer is; TIME_NEVER: none runs */
+    struct deadline deadline;     /* in the host's queue, at due_ns */
+    struct tcp_ration challenges; /* RFC 5961 7 */
+    struct tcp_liveness liveness;
+    uint64_t recv_bytes, retransmitted_bytes;
+    uint32_t timeouts;
 };
 
 /* The packets being filled for one hawser_stack_output() call. */
@@ -223,8 +255,10 @@ static inline bool tx_batch_full(const struct tx_batch *b) { return b->count == 
 
 /* ---- life (tcp.c) ---- */
 
-/* Prepares a closed subflow. The host's deadline queue has room reserved for its node. */
-void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config);
+/* Prepares a closed subflow. The host's deadline queue has room reserved for its node. `window_max` is the largest
+ * window that will ever be offered, bytes: it decides the window scale. */
+void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config,
+              const struct cc_ops *cc, uint32_t window_max);
 /* Frees what it holds, without a word on the wire and without an event. */
 void tcp_destroy(struct tcp *tcp);
 
@@ -319,16 +353,25 @@ void tcp_probe_now(struct tcp *tcp);
 bool tcp_echoes_since(const struct tcp *tcp, const struct tcp_segment *segment, uint64_t since_ns);
 
 /* What is outstanding, record by record, for the layer above to read. */
-static inline const struct txq *tcp_txq(const struct tcp *tcp) { return &tcp->txq; }
+static inline const struct txq *tcp_txq(const struct tcp *tcp)
+{
+    static const struct txq nothing = {0};
+    return tcp->flight ? &tcp->flight->txq : &nothing;
+}
 
 /* Payload bytes sent once or more, and received once; of those that arrived the ones for which there was room. */
-static inline uint64_t tcp_sent_bytes(const struct tcp *tcp) { return tcp->sent_bytes; }
+static inline uint64_t tcp_sent_bytes(const struct tcp *tcp)
+{
+    uint64_t first = SSN_ORIGIN + 1;
+    return tcp->snd_nxt < first ? 0 : tcp->snd_nxt - first - tcp->fin_sent;
+}
 static inline uint64_t tcp_recv_bytes(const struct tcp *tcp) { return tcp->recv_bytes; }
 
 /* Bytes sent and neither acknowledged, sacked nor deemed lost. */
 static inline uint32_t tcp_in_flight(const struct tcp *tcp)
 {
-    return (uint32_t)(tcp->snd_nxt - tcp->snd_una - tcp->txq.sacked_bytes - tcp->txq.lost_bytes);
+    const struct txq *q = tcp_txq(tcp);
+    return (uint32_t)(tcp->snd_nxt - tcp->snd_una - q->sacked_bytes - q->lost_bytes);
 }
 
 /* Right edge of the peer's window, in our sequence space. */

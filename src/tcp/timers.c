@@ -8,57 +8,72 @@
 
 void tcp_timers_stop(struct tcp *tcp)
 {
-    tcp->timers = (struct tcp_timers){TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER, TIME_NEVER};
+    struct tcp_flight *f = tcp->flight;
+    tcp->timers = (struct tcp_timers){TIME_NEVER, TIME_NEVER, TIME_NEVER};
+    if (f)
+        f->timers.retransmit = f->timers.probe = f->timers.reorder = f->timers.fold = TIME_NEVER;
 }
 
 void tcp_timers_arm(struct tcp *tcp)
 {
     const struct tcp_timers *t = &tcp->timers;
-    uint64_t at = HW_MIN(t->retransmit, t->probe);
-    at = HW_MIN(at, t->reorder);
-    at = HW_MIN(at, t->delayed_ack);
-    at = HW_MIN(at, t->persist);
+    const struct tcp_flight *f = tcp->flight;
+    uint64_t at = HW_MIN(t->delayed_ack, t->persist);
+    if (f) {
+        at = HW_MIN(at, HW_MIN(f->timers.retransmit, f->timers.probe));
+        at = HW_MIN(at, HW_MIN(f->timers.reorder, f->timers.fold));
+    }
     at = HW_MIN(at, t->keepalive);
     tcp->due_ns = at;
     deadline_set(&tcp->host->timers, &tcp->deadline, tcp->due_ns);
 }
 
-/* RFC 6298 5.1-5.3: runs while anything is outstanding. */
+/* RFC 6298 5.1-5.3; a flight ends when RFC 5681 4.1 would have the next one restart. */
 void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns)
 {
-    tcp->timers.retransmit = tcp->txq.count ? now_ns + rtt_timeout(&tcp->rtt) : TIME_NEVER;
+    struct tcp_flight *f = tcp->flight;
+    uint64_t at = now_ns + rtt_timeout(&tcp->rtt);
+    f->timers.retransmit = f->txq.count ? at : TIME_NEVER;
+    f->timers.fold = f->txq.count ? TIME_NEVER : at;
 }
 
 /* RFC 8985 7.2: a tail loss probe after two round trips of silence, outside recovery, if SACK can tell what it hit. */
 void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns)
 {
-    tcp->timers.probe = TIME_NEVER;
-    if (!tcp->sack || tcp->recovery.active || tcp->txq.count == 0 || tcp->txq.sacked_bytes || tcp->rtt.srtt_ns == 0 ||
-        tcp->recovery.probe_end || tcp->state < TCPS_ESTABLISHED || tcp->rtt.backoff)
+    struct tcp_flight *f = tcp->flight;
+    f->timers.probe = TIME_NEVER;
+    if (!tcp->sack || f->recovery.active || f->txq.count == 0 || f->txq.sacked_bytes || tcp->rtt.srtt_ns == 0 ||
+        f->recovery.probe_end || tcp->state < TCPS_ESTABLISHED || tcp->rtt.backoff)
         return;
     uint64_t timeout = HW_MAX(2 * tcp->rtt.srtt_ns, PROBE_MIN_NS);
     if (tcp_in_flight(tcp) <= tcp->segment_bytes)
         timeout += PROBE_SINGLE_SEGMENT_EXTRA_NS; /* the peer may be delaying its acknowledgement */
-    if (now_ns + timeout < tcp->timers.retransmit)
-        tcp->timers.probe = now_ns + timeout;
+    if (now_ns + timeout < f->timers.retransmit)
+        f->timers.probe = now_ns + timeout;
 }
 
 /* RFC 9293 3.8.6.1: the interval between window probes grows like the retransmission timeout, but is no sign of loss
  * and leaves that one alone. */
 static uint64_t window_probe_interval(const struct tcp *tcp)
 {
-    uint64_t interval = rtt_timeout(&tcp->rtt) << HW_MIN(tcp->window_probes, 16u);
+    uint64_t interval = rtt_timeout(&tcp->rtt) << HW_MIN(tcp->liveness.window_probes, 16u);
     return HW_MIN(interval, RTO_MAX_NS);
+}
+
+bool tcp_is_held_back(struct tcp *tcp)
+{
+    bool fin_waits = tcp->fin_wanted && !tcp->fin_sent && tcp->state >= TCPS_ESTABLISHED;
+    return fin_waits || tcp->hooks->blocked_by_window(tcp);
 }
 
 void tcp_update_persist(struct tcp *tcp, uint64_t now_ns)
 {
     /* What is outstanding has the retransmission timer to keep asking. */
-    bool wanted = tcp->state >= TCPS_ESTABLISHED && tcp->state != TCPS_TIME_WAIT && tcp->txq.count == 0 &&
-                  tcp->hooks->blocked_by_window(tcp);
+    bool wanted = tcp->state >= TCPS_ESTABLISHED && tcp->state != TCPS_TIME_WAIT && tcp_txq(tcp)->count == 0 &&
+                  tcp_is_held_back(tcp);
     if (!wanted) {
         tcp->timers.persist = TIME_NEVER;
-        tcp->window_probes = 0;
+        tcp->liveness.window_probes = 0;
     } else if (tcp->timers.persist == TIME_NEVER) {
         tcp->timers.persist = now_ns + window_probe_interval(tcp);
     } else {
@@ -74,15 +89,15 @@ void tcp_arm_keepalive(struct tcp *tcp, uint64_t wait_ns, uint64_t now_ns)
 
 void tcp_start_keepalive(struct tcp *tcp, uint64_t now_ns)
 {
-    tcp->heard_ns = now_ns;
-    tcp->keepalive_probes = 0;
-    tcp_arm_keepalive(tcp, tcp->config.keepalive.idle_ns, now_ns);
+    tcp->liveness.heard_ns = now_ns;
+    tcp->liveness.keepalive_probes = 0;
+    tcp_arm_keepalive(tcp, tcp->config.keepalive->idle_ns, now_ns);
 }
 
 /* The timer need not move with every segment: when it expires it waits for what is left since the last one. */
 void tcp_heard(struct tcp *tcp, uint64_t now_ns)
 {
-    tcp->heard_ns = now_ns;
-    if (tcp->keepalive_probes)
+    tcp->liveness.heard_ns = now_ns;
+    if (tcp->liveness.keepalive_probes)
         tcp_start_keepalive(tcp, now_ns);
 }

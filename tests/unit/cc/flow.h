@@ -9,6 +9,7 @@
 
 struct flow {
     struct cc cc;
+    uint64_t memory[CC_PRIVATE_WORDS];
     uint64_t now_ns, rtt_ns;
     uint32_t ack_bytes; /* what one acknowledgement covers */
     bool app_limited;
@@ -18,6 +19,7 @@ static inline void flow_init(struct flow *f, const struct cc_ops *ops, uint32_t 
 {
     *f = (struct flow){.now_ns = 5 * NS_PER_S, .rtt_ns = rtt_ns, .ack_bytes = 2 * mss};
     cc_init(&f->cc, ops, mss);
+    cc_resume(&f->cc, f->memory);
 }
 
 static inline void flow_ack(struct flow *f, uint32_t acked, bool round_start)

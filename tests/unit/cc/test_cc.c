@@ -195,14 +195,20 @@ static void any_input_keeps_the_bounds(void **state)
     for (uint64_t run = 0; run < 400; run++) {
         struct prng rng;
         struct cc cc;
+        uint64_t memory[CC_PRIVATE_WORDS];
         prng_seed(&rng, seed + run);
         uint64_t now = prng_below(&rng, 2) ? 0 : prng_next(&rng) >> 2;
         cc_init(&cc, controllers[run % 2], sizes[prng_below(&rng, HW_ARRAY_LEN(sizes))]);
+        cc_resume(&cc, memory);
         for (int step = 0; step < 400; step++) {
             now += prng_below(&rng, 20) ? prng_below(&rng, NS_PER_S) : prng_below(&rng, 100000 * NS_PER_S);
             uint32_t flight = any_u32(&rng), before = cc.cwnd;
             struct cc_ack ack = any_ack(&rng, now);
-            switch (prng_below(&rng, 16)) {
+            switch (prng_below(&rng, 17)) {
+            case 16:
+                cc_fold(&cc);
+                cc_resume(&cc, memory);
+                break;
             case 0:
                 cc.ops->on_loss(&cc, now, flight);
                 assert_in_range(cc.cwnd, 2 * cc.mss, CWND_MAX);
@@ -270,7 +276,9 @@ static void restarts_after_silence(void **state)
     static const struct cc_ops *const all[] = {&cc_reno, &cc_cubic};
     for (size_t i = 0; i < HW_ARRAY_LEN(all); i++) {
         struct cc cc;
+        uint64_t memory[CC_PRIVATE_WORDS];
         cc_init(&cc, all[i], 1460);
+        cc_resume(&cc, memory);
         uint32_t initial = cc.cwnd;
         cc_restart(&cc, NS_PER_S);
         assert_int_equal(cc.cwnd, initial);

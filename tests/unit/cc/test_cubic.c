@@ -266,6 +266,7 @@ static void undo_restores_the_curve(void **state)
                 grow_randomly(&spared, 1);
             }
             hit = spared;
+            hit.cc.private_ = hit.memory;
             if (timeout)
                 flow_timeout(&hit);
             else
@@ -280,6 +281,33 @@ static void undo_restores_the_curve(void **state)
             }
         }
     }
+}
+
+/* RFC 9438 5.8: through idleness the maximum is remembered, and a new epoch leads there. */
+static void idleness_keeps_the_maximum(void **state)
+{
+    (void)state;
+    struct flow f;
+    flow_init(&f, &cc_cubic, MSS, 100 * NS_PER_MS);
+    flow_settle(&f, 500);
+    uint32_t after_loss = f.cc.cwnd;
+    for (int i = 0; i < 5; i++)
+        flow_round(&f);
+    cc_fold(&f.cc);
+    assert_null(f.cc.private_);
+    f.now_ns += 100 * NS_PER_S;
+    cc_resume(&f.cc, f.memory);
+    cc_restart(&f.cc, 100 * NS_PER_S);
+    assert_int_equal(f.cc.cwnd, 10 * MSS);
+    while (f.cc.cwnd < after_loss)
+        flow_round(&f);
+    unsigned rounds = 0;
+    for (; f.cc.cwnd < 499u * MSS; rounds++)
+        flow_round(&f);
+    assert_in_range(rounds, 40, 80); /* K: the cube root of 150 segments over 0.4 is 7.2 s */
+    for (unsigned i = 0; i < 10; i++)
+        flow_round(&f);
+    assert_in_range(f.cc.cwnd, 499 * MSS, 510 * MSS); /* the plateau */
 }
 
 /* The same numbers from every compiler at every level of optimisation. A change of the algorithm changes this one. */
@@ -323,6 +351,7 @@ int main(void)
         cmocka_unit_test(extreme_times),
         cmocka_unit_test(cube_does_not_wrap),
         cmocka_unit_test(undo_restores_the_curve),
+        cmocka_unit_test(idleness_keeps_the_maximum),
         cmocka_unit_test(every_build_computes_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,7 +138,8 @@ static void forget_timers(struct plant *plant)
     deadline_set(timers, &conn->timer, TIME_NEVER);
     EACH_SUBFLOW (it, conn) {
         struct tcp *tcp = &subflow_at(it)->tcp;
-        tcp->timers.retransmit = tcp->timers.probe = tcp->timers.reorder = TIME_NEVER;
+        if (tcp->flight)
+            tcp->flight->timers.retransmit = tcp->flight->timers.probe = tcp->flight->timers.reorder = TIME_NEVER;
         deadline_set(timers, &tcp->deadline, TIME_NEVER);
     }
 }

@@ -40,6 +40,7 @@ static void no_questions_unless_asked_for(void **state)
     struct peer p;
     peer_init(&p, NULL, NULL);
     peer_open_plain(&p);
+    peer_wait(&p, NS_PER_S);
     assert_int_equal(hawser_stack_deadline(p.stack), HAWSER_NEVER);
     peer_wait(&p, 100000 * NS_PER_S);
     assert_int_equal(p.seen_count, 0);
@@ -250,6 +251,7 @@ static void endless_times_are_none(void **state)
     patient.keepalive_idle_ns = UINT64_MAX;
     peer_init(&p, NULL, &patient);
     peer_open_plain(&p);
+    peer_wait(&p, NS_PER_S);
     assert_int_equal(hawser_stack_deadline(p.stack), HAWSER_NEVER);
     peer_destroy(&p);
 }

@@ -1,0 +1,34 @@
+/* What a subflow has while something of it is under way, and folds away when it has been idle. */
+#include <string.h>
+
+#include "tcp/internal.h"
+
+struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
+{
+    if (tcp->flight)
+        return tcp->flight;
+    struct tcp_flight *f = pool_get(&tcp->host->flights);
+    if (!f) {
+        count(&tcp->host->counters, COUNT_LIMIT_FLIGHTS);
+        return NULL;
+    }
+    memset(f, 0, sizeof *f);
+    txq_init(&f->txq, &tcp->host->records, &tcp->host->env);
+    f->timers.retransmit = f->timers.probe = f->timers.reorder = f->timers.fold = TIME_NEVER;
+    f->recovery.highest_delivered = tcp->snd_una;
+    f->round_end = tcp->snd_nxt;
+    f->last_echo = tcp_timestamp(tcp, now_ns) - 1;
+    cc_resume(&tcp->cc, f->cc);
+    return tcp->flight = f;
+}
+
+void tcp_fold(struct tcp *tcp)
+{
+    struct tcp_flight *f = tcp->flight;
+    if (!f)
+        return;
+    cc_fold(&tcp->cc);
+    txq_destroy(&f->txq);
+    pool_put(&tcp->host->flights, f);
+    tcp->flight = NULL;
+}
