@@ -82,6 +82,8 @@
     X(LIMIT_LAGGARD, "limit.lagging_bytes")                                                                            \
     X(LIMIT_ASSEMBLY, "limit.unfinished_mappings")                                                                     \
     X(LIMIT_FLIGHTS, "limit.subflows_in_flight")                                                                       \
+    X(LIMIT_SACKED, "limit.sacked_ranges")                                                                             \
+    X(LIMIT_REPEATS, "limit.answers_to_repeats")                                                                       \
     X(LIMIT_REPLIES, "limit.stateless_replies")
 
 enum counter {

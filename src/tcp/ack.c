@@ -18,29 +18,57 @@ static void delivered(struct tcp *tcp, const struct tx_record *record, uint64_t 
         d->rtt_ns = HW_MAX(now_ns - record->sent_ns, 1);
 }
 
-/* Marks what [start, end) covers as held by the peer, splitting records at its edges. */
-static void sack_range(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d, uint64_t now_ns)
+/* Where the whole wire segments of a record that lie in [start, end) begin and end: who says that he holds half a
+ * segment holds none of it, for records must not become smaller than what is sent. */
+static struct range whole_segments(const struct tcp *tcp, const struct tx_record *record, uint64_t start, uint64_t end)
+{
+    uint64_t size = tcp->segment_bytes, span = tx_record_span(record), from = 0, to = span;
+    if (start > record->ssn)
+        from = (start - record->ssn + size - 1) / size * size;
+    if (end < record->ssn + span)
+        to = (end - record->ssn) / size * size;
+    if ((from && from >= record->len) || (to < span && to >= record->len)) /* a FIN goes with the last segment */
+        return (struct range){0, 0};
+    return (struct range){record->ssn + from, record->ssn + to};
+}
+
+/* Marks what [start, end) covers as held by the peer, of which nothing is known to be, splitting records at its edges.
+ */
+static void sack_gap(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d, uint64_t now_ns)
 {
     struct txq *q = &tcp->flight->txq;
-    for (uint32_t i = txq_find(q, start); i < q->count; i++) {
+    for (uint32_t i = txq_find(q, start); i < q->count && txq_at(q, i)->ssn < end; i++) {
+        struct range whole = whole_segments(tcp, txq_at(q, i), start, end);
+        if (whole.start >= whole.end)
+            continue;
+        if (whole.start > txq_at(q, i)->ssn && txq_split(q, i++, whole.start) < 0)
+            return; /* memory is out: it counts as not sacked, which costs only a retransmission */
+        if (whole.end < tx_record_end(txq_at(q, i)) && txq_split(q, i, whole.end) < 0)
+            return;
         struct tx_record *record = txq_at(q, i);
-        if (record->ssn >= end)
+        if (txq_mark_sacked(q, record) < 0) {
+            count(&tcp->host->counters, COUNT_LIMIT_SACKED);
             return;
-        if (record->sacked)
-            continue;
-        if (record->ssn < start && start < record->ssn + record->len) {
-            if (txq_split(q, i, start) < 0)
-                return; /* memory is out: it counts as not sacked, which costs only a retransmission */
-            continue;
         }
-        if (tx_record_end(record) > end && end < record->ssn + record->len && txq_split(q, i, end) < 0)
-            return;
-        if (record->ssn < start || tx_record_end(record) > end)
-            continue;
         d->bytes += tx_record_span(record);
         delivered(tcp, record, tx_record_end(record), d, now_ns);
-        txq_mark_sacked(q, record);
     }
+}
+
+/* Costs what is new in it: what the peer is known to hold is skipped. */
+static void sack_range(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d, uint64_t now_ns)
+{
+    const struct iset *known = &tcp->flight->txq.sacked;
+    for (struct range gap; gap = iset_first_gap(known, start, end), gap.start < gap.end; start = gap.end)
+        sack_gap(tcp, gap.start, gap.end, d, now_ns);
+}
+
+/* RFC 2883 4: a first block below the cumulative point reports a duplicate. */
+static void take_dsack(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d)
+{
+    const struct tcp_recovery *r = &tcp->flight->recovery;
+    d->duplicate |= r->probe_end && end + tcp->fin_sent >= r->probe_end;
+    tcp_recovery_on_duplicate(tcp, start, end);
 }
 
 static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, struct delivery *d, uint64_t now_ns)
@@ -52,13 +80,10 @@ static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, str
         uint64_t start = tcp_tx_ssn(tcp, o->sack[i].start), end = tcp_tx_ssn(tcp, o->sack[i].end);
         if (start >= end || end > tcp->snd_nxt)
             continue;
-        if (end <= segment->ack) { /* RFC 2883 4: below the cumulative point, it reports a duplicate */
-            d->duplicate = true;
-            if (end > tcp->flight->recovery.undo_una)
-                d->duplicate_bytes += end - start;
-            continue;
-        }
-        sack_range(tcp, HW_MAX(start, segment->ack), end, d, now_ns);
+        if (end > segment->ack)
+            sack_range(tcp, HW_MAX(start, segment->ack), end, d, now_ns);
+        else if (i == 0)
+            take_dsack(tcp, start, end, d);
     }
 }
 
@@ -82,6 +107,7 @@ static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d
         }
         txq_trim_oldest(q, part);
     }
+    txq_acknowledged(q, ack);
     d->advanced = true;
 }
 
@@ -122,22 +148,45 @@ static void tell_controller(struct tcp *tcp, const struct delivery *d, bool limi
     tcp->cc.ops->on_ack(&tcp->cc, &ack);
 }
 
+/* How long the peer has left us without progress though its window was open (RFC 9293 3.8.3). Where it is shut that
+ * time stands still, for a peer that says so is not gone (RFC 1122 4.2.2.17), but is not forgotten: who opens and shuts
+ * his window and acknowledges nothing is no better than who says nothing. */
+static void note_window(struct tcp *tcp, bool was_open, bool is_open, uint64_t now_ns)
+{
+    struct tcp_liveness *l = &tcp->liveness;
+    if (was_open && !is_open && l->unanswered_since_ns)
+        l->stuck_ns += now_ns - l->unanswered_since_ns;
+    if (!is_open)
+        l->unanswered_since_ns = 0;
+    if (was_open || !is_open || tcp_txq(tcp)->count == 0)
+        return;
+    if (l->unanswered_since_ns == 0)
+        l->unanswered_since_ns = now_ns;
+    if (l->stuck_ns || tcp->rtt.backoff == 0)
+        return;
+    tcp->rtt.backoff = 0; /* it threw away what came meanwhile */
+    tcp_arm_retransmit(tcp, now_ns);
+}
+
 /* RFC 9293 3.10.7.4: the window of the newest segment counts. Numbers alone do not tell which that is: a retransmission
  * has an old one, but with a newer acknowledgement it left later, and the window counts from there. */
 static void update_window(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
 {
     if (segment->ack < tcp->snd_wl2 || (segment->ack == tcp->snd_wl2 && segment->ssn < tcp->snd_wl1))
         return;
-    if (tcp->snd_wnd == 0 && segment->header.window && tcp->flight &&
-        tcp->rtt.backoff) { /* it threw away what came meanwhile */
-        tcp->rtt.backoff = 0;
-        tcp_arm_retransmit(tcp, now_ns);
-    }
     uint8_t scale = segment->header.flags & TCP_SYN ? 0 : tcp->snd_wscale;
+    uint32_t before = tcp->snd_wnd;
     tcp->snd_wnd = (uint32_t)segment->header.window << scale;
     tcp->snd_wnd_max = HW_MAX(tcp->snd_wnd_max, tcp->snd_wnd);
     tcp->snd_wl1 = HW_MAX(tcp->snd_wl1, segment->ssn);
     tcp->snd_wl2 = segment->ack;
+    note_window(tcp, before > 0, tcp->snd_wnd > 0, now_ns);
+}
+
+static void note_progress(struct tcp *tcp)
+{
+    tcp->liveness.unanswered_since_ns = 0;
+    tcp->liveness.stuck_ns = 0;
 }
 
 static void note_echo(struct tcp_flight *f, const struct delivery *d)
@@ -165,9 +214,8 @@ static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment,
     note_echo(f, &d);
     if (d.advanced)
         tcp->rtt.backoff = 0;
-    /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so. */
-    if (d.bytes || tcp->snd_wnd == 0 || f->txq.count == 0)
-        tcp->liveness.unanswered_since_ns = 0;
+    if (d.bytes || f->txq.count == 0)
+        note_progress(tcp);
     tcp_recovery_on_ack(tcp, &d, now_ns);
     if (d.bytes && (!f->recovery.active || f->recovery.after_timeout))
         tell_controller(tcp, &d, limited, now_ns);
@@ -189,7 +237,7 @@ void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         process_delivery(tcp, segment, now_ns);
     } else {
         update_window(tcp, segment, now_ns);
-        tcp->liveness.unanswered_since_ns = 0;
+        note_progress(tcp);
     }
     tcp->hooks->wake(tcp);
 }

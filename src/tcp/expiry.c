@@ -14,7 +14,7 @@ static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
                tcp->handshake_tries >= TCP_SYNACK_TRIES_MAX + TCP_SYN_TRIES_MAX;
     if (tcp->liveness.unanswered_since_ns == 0)
         tcp->liveness.unanswered_since_ns = now_ns;
-    return now_ns - tcp->liveness.unanswered_since_ns >= TCP_R2_NS;
+    return now_ns - tcp->liveness.unanswered_since_ns + tcp->liveness.stuck_ns >= TCP_R2_NS;
 }
 
 static void give_up(struct tcp *tcp, uint64_t now_ns)

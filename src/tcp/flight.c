@@ -15,6 +15,7 @@ struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
     memset(f, 0, sizeof *f);
     txq_init(&f->txq, &tcp->host->records, &tcp->host->env);
     f->timers.retransmit = f->timers.probe = f->timers.reorder = f->timers.fold = TIME_NEVER;
+    iset_init(&f->recovery.again, &tcp->host->env, TCP_AGAIN_MAX);
     f->recovery.highest_delivered = tcp->snd_una;
     f->round_end = tcp->snd_nxt;
     f->last_echo = tcp_timestamp(tcp, now_ns) - 1;
@@ -29,6 +30,7 @@ void tcp_fold(struct tcp *tcp)
         return;
     cc_fold(&tcp->cc);
     txq_destroy(&f->txq);
+    iset_destroy(&f->recovery.again);
     pool_put(&tcp->host->flights, f);
     tcp->flight = NULL;
 }

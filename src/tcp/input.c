@@ -12,23 +12,34 @@ static uint32_t segment_span(const struct tcp_segment *s)
     return s->payload.len + !!(s->header.flags & TCP_SYN) + !!(s->header.flags & TCP_FIN);
 }
 
-static bool take_ration(struct tcp_ration *ration, uint8_t most, uint64_t now_ns)
+static struct tcp_rations *rations(struct tcp *tcp, uint64_t now_ns)
 {
     uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS);
-    if (now_ms - ration->since_ms >= 1000)
-        *ration = (struct tcp_ration){.since_ms = now_ms, .left = most};
-    if (ration->left == 0)
-        return false;
-    ration->left--;
-    return true;
+    if (now_ms - tcp->rations.since_ms >= 1000)
+        tcp->rations = (struct tcp_rations){now_ms, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS};
+    return &tcp->rations;
 }
 
 /* RFC 5961 7: challenge acknowledgements are rationed. */
 static void challenge(struct tcp *tcp, uint64_t now_ns)
 {
-    if (!take_ration(&tcp->challenges, TCP_CHALLENGE_ACKS, now_ns))
+    struct tcp_rations *r = rations(tcp, now_ns);
+    if (r->challenges == 0)
         return;
+    r->challenges--;
     count(&tcp->host->counters, COUNT_TCP_CHALLENGE_ACK);
+    tcp_ack_now(tcp);
+}
+
+/* RFC 9293 3.10.7.4: a peer whose numbers are not ours is told where we are; not as often as anybody likes. */
+static void answer_repeat(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_rations *r = rations(tcp, now_ns);
+    if (r->repeats == 0) {
+        count(&tcp->host->counters, COUNT_LIMIT_REPEATS);
+        return;
+    }
+    r->repeats--;
     tcp_ack_now(tcp);
 }
 
@@ -156,7 +167,7 @@ static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
             if (duplicate && tcp->sack)
                 rxseq_note_duplicate(&tcp->rx, s->ssn, s->ssn + s->payload.len);
             if (segment_span(s))
-                tcp_ack_now(tcp);
+                answer_repeat(tcp, now_ns);
             else
                 challenge(tcp, now_ns); /* rationed: two ends that disagree would answer each other for ever */
         }

@@ -13,6 +13,11 @@
 #define TCP_QUICK_ACKS 16
 /* RFC 5961 7: challenge ACKs a second. */
 #define TCP_CHALLENGE_ACKS 10
+/* RFC 9293 3.10.7.4 wants an answer to each segment outside of the window; this many a second tell an honest peer where
+ * we are, and what came twice. */
+#define TCP_REPEAT_ACKS 100
+/* Ranges of an episode that are remembered as sent again; of what is more nobody can say that it was for nothing. */
+#define TCP_AGAIN_MAX 64
 
 /* RFC 7323 2.3 */
 #define TCP_WSCALE_MAX 14
@@ -58,11 +63,10 @@ struct delivery {    /* what one acknowledgement delivered */
     uint32_t flight; /* in flight before */
     uint64_t rtt_ns; /* of the newest record never retransmitted; 0: none */
     bool advanced;   /* snd_una moved */
-    bool duplicate;  /* a DSACK came with it */
+    bool duplicate;  /* a DSACK says that the tail loss probe was one */
     bool resent;     /* something that had been sent twice is acknowledged */
     bool has_echo;   /* a timestamp came back */
     uint32_t echo;
-    uint64_t duplicate_bytes; /* reported by DSACK */
 };
 /* The peer holds `record` up to sequence number `end`. */
 void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, uint64_t now_ns);
@@ -73,6 +77,8 @@ void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint6
 void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns);
 /* `record` leaves once more. */
 void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
+/* The peer says that [start, end) came twice. */
+void tcp_recovery_on_duplicate(struct tcp *tcp, uint64_t start, uint64_t end);
 /* Bytes that may go out now, new or again. */
 uint32_t tcp_cwnd_room(const struct tcp *tcp);
 

@@ -40,7 +40,7 @@ static void watch_for_undo(struct tcp *tcp)
     r->undo_possible = true;
     r->echo_awaited = r->resent = false;
     r->unneeded_bytes = 0;
-    r->undo_una = tcp->snd_una;
+    iset_clear(&r->again);
 }
 
 void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns)
@@ -49,6 +49,7 @@ void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record,
     if (!r->undo_possible || !r->active)
         return;
     r->unneeded_bytes += tx_record_span(record);
+    (void)iset_add(&r->again, record->ssn, tx_record_end(record)); /* full: then it counts as needed */
     if (!r->resent && tcp->ts.used) {
         r->first_ts = tcp_timestamp(tcp, now_ns);
         r->echo_awaited = true;
@@ -56,12 +57,22 @@ void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record,
     r->resent = true;
 }
 
+/* Only what was sent again can have come twice by our doing, and is reported once. */
+void tcp_recovery_on_duplicate(struct tcp *tcp, uint64_t start, uint64_t end)
+{
+    struct tcp_recovery *r = &tcp->flight->recovery;
+    const struct range *range = iset_find(&r->again, start);
+    if (r->probe_end || !range || range->start > start || range->end < end)
+        return;
+    if (iset_remove(&r->again, start, end) == 0)
+        r->unneeded_bytes -= end - start;
+}
+
 static bool was_spurious(struct tcp *tcp, const struct delivery *d)
 {
     struct tcp_recovery *r = &tcp->flight->recovery;
     if (!r->undo_possible || !r->resent)
         return false;
-    r->unneeded_bytes -= HW_MIN(r->unneeded_bytes, r->probe_end ? 0 : d->duplicate_bytes);
     if (r->unneeded_bytes == 0)
         return true;
     if (!d->advanced || !r->echo_awaited)
@@ -118,13 +129,12 @@ void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns)
         if (record->sent_ns > r->rack_sent_ns ||
             (record->sent_ns == r->rack_sent_ns && tx_record_end(record) > r->rack_end))
             break;
-        uint64_t due = record->sent_ns + patience;
-        if (due <= now_ns) {
-            txq_mark_lost(&tcp->flight->txq, record);
-            lost_any = true;
-        } else {
-            wait_until = HW_MAX(wait_until, due);
+        if (record->sent_ns + patience > now_ns) {
+            wait_until = r->rack_sent_ns + patience; /* by then all that left before are late */
+            break;
         }
+        txq_mark_lost(&tcp->flight->txq, record);
+        lost_any = true;
     }
     tcp->flight->timers.reorder = wait_until ? wait_until : TIME_NEVER;
     if (lost_any && !r->active)

@@ -30,6 +30,7 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
     tcp->peer_mss = tcp_assumed_mss(&config->remote);
     tcp->rcv_wscale = tcp_window_scale(window_max);
     tcp->acking.quick = TCP_QUICK_ACKS;
+    tcp->rations = (struct tcp_rations){0, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS};
     rxseq_init(&tcp->rx, &host->disorders);
     rxseq_start(&tcp->rx, SSN_ORIGIN);
     tcp->rcv_edge = SSN_ORIGIN;

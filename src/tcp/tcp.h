@@ -142,10 +142,9 @@ struct tcp_recovery {
      * 3522), and DSACKs tell when they report every retransmission as a duplicate (RFC 3708). */
     bool undo_possible; /* the controller reduced its window for it, and did not go back yet */
     bool echo_awaited;
-    uint32_t first_ts; /* timestamp of the first retransmission */
-    uint64_t undo_una; /* snd_una when the episode began */
-    uint64_t
-        unneeded_bytes; /* sent again and not yet reported as duplicates; 0 with `resent`: all of it was for nothing */
+    uint32_t first_ts;       /* timestamp of the first retransmission */
+    struct iset again;       /* what was sent again and not yet reported as a duplicate, each number once */
+    uint64_t unneeded_bytes; /* likewise, every time; 0 with `resent`: all of it was for nothing */
     bool resent;
 };
 
@@ -193,15 +192,17 @@ struct tcp_acking {
 /* Is the peer there? */
 struct tcp_liveness {
     uint64_t unanswered_since_ns; /* the first timeout or window probe since the peer last answered; 0: none */
+    uint64_t stuck_ns;            /* what of such times passed until the window shut, since anything was acknowledged */
     uint64_t heard_ns;            /* when a segment last passed every check */
     uint8_t window_probes;        /* since the window shut, up to 255 */
     uint32_t keepalive_probes;    /* since it was heard */
 };
 
-/* So many a second and no more. */
-struct tcp_ration {
+/* Answers to what is no part of the connection, still allowed in the second that began at `since_ms`. */
+struct tcp_rations {
     uint32_t since_ms;
-    uint8_t left;
+    uint8_t challenges; /* RFC 5961 7 */
+    uint8_t repeats;    /* to segments outside of the window that take sequence space */
 };
 
 struct tcp {
@@ -238,9 +239,9 @@ struct tcp {
     struct rtt rtt;
     struct cc cc;
     struct tcp_timers timers;
-    uint64_t due_ns;              /* when the first timer is; TIME_NEVER: none runs */
-    struct deadline deadline;     /* in the host's queue, at due_ns */
-    struct tcp_ration challenges; /* RFC 5961 7 */
+    uint64_t due_ns;          /* when the first timer is; TIME_NEVER: none runs */
+    struct deadline deadline; /* in the host's queue, at due_ns */
+    struct tcp_rations rations;
     struct tcp_liveness liveness;
     uint64_t recv_bytes, retransmitted_bytes;
     uint32_t timeouts;

@@ -14,6 +14,7 @@ void txq_init(struct txq *q, struct pool *pool, const struct hawser_env *env)
     q->env = env;
     list_init(&q->sent);
     list_init(&q->lost);
+    iset_init(&q->sacked, env, TXQ_SACKED_MAX);
 }
 
 static struct tx_record **slot(const struct txq *q, uint32_t i) { return &q->ring[(q->head + i) & (q->capacity - 1)]; }
@@ -37,6 +38,7 @@ void txq_destroy(struct txq *q)
 {
     while (q->count)
         txq_pop(q);
+    iset_destroy(&q->sacked);
     if (q->ring)
         q->env->free(q->env->ctx, q->ring);
     q->ring = NULL;
@@ -134,8 +136,14 @@ int txq_split(struct txq *q, uint32_t i, uint64_t ssn)
     if (!list_empty(&r->link))
         list_insert_after(&r->link, &tail->link);
     q->count++;
-    for (uint32_t k = q->count - 1; k > i + 1; k--)
-        *slot(q, k) = *slot(q, k - 1);
+    if (i < q->count / 2) { /* the fewer records move */
+        q->head = (q->head - 1) & (q->capacity - 1);
+        for (uint32_t k = 0; k <= i; k++)
+            *slot(q, k) = *slot(q, k + 1);
+    } else {
+        for (uint32_t k = q->count - 1; k > i + 1; k--)
+            *slot(q, k) = *slot(q, k - 1);
+    }
     *slot(q, i + 1) = tail;
     return 0;
 }
@@ -166,15 +174,19 @@ void txq_trim_oldest(struct txq *q, uint32_t bytes)
     }
 }
 
-void txq_mark_sacked(struct txq *q, struct tx_record *r)
+int txq_mark_sacked(struct txq *q, struct tx_record *r)
 {
     if (r->sacked)
-        return;
+        return 0;
+    int err = iset_add(&q->sacked, r->ssn, tx_record_end(r));
+    if (err < 0)
+        return err;
     uncount(q, r, tx_record_span(r));
     r->lost = false;
     r->sacked = true;
     q->sacked_bytes += tx_record_span(r);
     list_remove(&r->link);
+    return 0;
 }
 
 void txq_mark_lost(struct txq *q, struct tx_record *r)
@@ -210,6 +222,8 @@ void txq_unmark_lost(struct txq *q)
 
 void txq_mark_all_lost(struct txq *q, bool forget_sacks)
 {
+    if (forget_sacks)
+        iset_clear(&q->sacked);
     for (uint32_t i = 0; i < q->count; i++) {
         struct tx_record *r = txq_at(q, i);
         if (r->sacked && !forget_sacks)

@@ -13,9 +13,12 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/iset.h"
 #include "base/list.h"
 #include "base/pool.h"
 
+/* Most ranges that the peer may hold beyond what it acknowledged; what would be one more counts as not held. */
+#define TXQ_SACKED_MAX 1024
 /* A record's payload lies in at most this many chunks. */
 #define TX_RECORD_PARTS 2
 
@@ -45,6 +48,7 @@ struct txq {
     struct tx_record **ring;      /* power-of-two ring of records in sequence order */
     uint32_t head, count, capacity;
     struct list sent, lost;
+    struct iset sacked;    /* sequence numbers of the records that the peer holds */
     uint64_t sacked_bytes; /* sequence space held by the peer above snd_una */
     uint64_t lost_bytes;   /* sequence space that waits to be sent again */
 };
@@ -75,14 +79,17 @@ uint32_t txq_find(const struct txq *q, uint64_t ssn);
  * the same state. Returns 0 or -ENOMEM (nothing changed). */
 int txq_split(struct txq *q, uint32_t i, uint64_t ssn);
 
-/* Takes the oldest record out and frees it. */
+/* Takes the oldest record out and frees it; a txq_acknowledged() follows. */
 void txq_pop(struct txq *q);
+
+/* All before `ssn` was acknowledged and taken out. */
+static inline void txq_acknowledged(struct txq *q, uint64_t ssn) { iset_remove_below(&q->sacked, ssn); }
 
 /* Shortens the oldest record by `bytes` of payload, fewer than it has, at the front: they were acknowledged. */
 void txq_trim_oldest(struct txq *q, uint32_t bytes);
 
-/* State changes that keep lists and sums right. */
-void txq_mark_sacked(struct txq *q, struct tx_record *r);
+/* State changes that keep lists and sums right. 0, or -ENOBUFS: one range too many, nothing changed. */
+int txq_mark_sacked(struct txq *q, struct tx_record *r);
 void txq_mark_lost(struct txq *q, struct tx_record *r);
 void txq_mark_sent(struct txq *q, struct tx_record *r, uint64_t now_ns);
 /* What was deemed lost and not sent again since was not lost after all. */

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -210,9 +211,37 @@ static void lost_goes_in_sequence_order(void **state)
     finish(&r);
 }
 
+/* What would be one range too many is not held; what joins two of them is. */
+static void sacked_ranges_are_bounded(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint32_t records = 2 * TXQ_SACKED_MAX + 2;
+    start(&r, 1, records);
+    for (uint32_t i = 0; i < records; i++)
+        assert_non_null(append(&r, 2, 0));
+    for (uint32_t i = 0; i < 2 * TXQ_SACKED_MAX; i += 2)
+        assert_int_equal(txq_mark_sacked(&r.q, txq_at(&r.q, i)), 0);
+    struct tx_record *last = txq_at(&r.q, 2 * TXQ_SACKED_MAX);
+    assert_int_equal(txq_mark_sacked(&r.q, last), -ENOBUFS);
+    assert_false(last->sacked);
+    assert_int_equal(r.q.sacked_bytes, 2 * TXQ_SACKED_MAX);
+    assert_int_equal(txq_mark_sacked(&r.q, txq_at(&r.q, 1)), 0);
+    assert_int_equal(txq_mark_sacked(&r.q, last), 0);
+    uint64_t ack = tx_record_end(txq_at(&r.q, 2));
+    for (int i = 0; i < 3; i++)
+        txq_pop(&r.q);
+    txq_acknowledged(&r.q, ack);
+    assert_int_equal(r.q.sacked.count, TXQ_SACKED_MAX - 1);
+    txq_mark_all_lost(&r.q, true);
+    assert_int_equal(r.q.sacked.count, 0);
+    finish(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sacked_ranges_are_bounded),
         cmocka_unit_test(splits_keep_the_bytes),
         cmocka_unit_test(find_by_number),
         cmocka_unit_test(anything_goes),
