@@ -261,7 +261,8 @@ static void unproved_signals(struct attack *a, uint64_t tick)
         break;
     default:
         o.mp.present |= 1u << MPTCP_ADD_ADDR;
-        o.mp.add_addr = (struct mp_add_addr){.is_v4 = true, .echo = true, .address_id = 1, .addr = a->ground.addr};
+        o.mp.add_addr = (struct mp_add_addr){
+            .is_v4 = hawser_addr_is_v4(&a->ground.addr), .echo = true, .address_id = 1, .addr = a->ground.addr};
     }
     say_unproved(a, tick, &o, 0);
 }

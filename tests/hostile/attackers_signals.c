@@ -21,11 +21,10 @@ static struct foe *called(struct attack *a, uint64_t tick)
 
 static void announce(struct attack *a, struct foe *f, bool honest, bool echo)
 {
-    struct tcp_options o = foe_dss(f, 0, 0, 0);
+    struct tcp_options o = {.mp.present = 1u << MPTCP_ADD_ADDR};
     struct mp_add_addr *add = &o.mp.add_addr;
-    o.mp.present |= 1u << MPTCP_ADD_ADDR;
-    *add =
-        (struct mp_add_addr){.is_v4 = true, .echo = echo, .address_id = (uint8_t)attack_below(a, 256), .addr = f->addr};
+    *add = (struct mp_add_addr){.is_v4 = hawser_addr_is_v4(&f->addr), .echo = echo, .addr = f->addr};
+    add->address_id = (uint8_t)attack_below(a, 256);
     add->addr.port = 0;
     add->addr.ip[13] = (uint8_t)attack_below(a, 256);
     add->addr.ip[15] = (uint8_t)attack_below(a, 256);

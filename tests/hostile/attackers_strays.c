@@ -30,6 +30,8 @@ static void martians(struct attack *a, uint64_t tick)
     static const char *const sources[] = {"127.0.0.1", "0.0.0.0",   "10.0.0.255",      "10.0.0.1", "10.0.0.0",
                                           "224.0.0.1", "240.0.0.1", "255.255.255.255", "127.9.9.9"};
     struct foe *f = stranger(a);
+    if (a->ground.options.v6)
+        return;
     (void)hawser_addr_parse(&f->addr, sources[tick % HW_ARRAY_LEN(sources)], (uint16_t)(1024 + tick));
     foe_say(f, tick / 9 % 2 ? TCP_ACK : TCP_SYN, 0, 0, NULL, 0);
 }
@@ -75,6 +77,8 @@ static void one_byte_wrong(struct attack *a, uint64_t tick)
 {
     (void)tick;
     uint8_t packet[60] = {0x45, 0, 0, 60, 0, 0, 0x40, 0, 64, 6};
+    if (a->ground.options.v6)
+        return;
     memcpy(packet + 12, a->seen.addr.ip + 12, 4);
     memcpy(packet + 16, a->ground.addr.ip + 12, 4);
     put16(packet + 20, a->seen.addr.port);

@@ -9,8 +9,8 @@
 #include "wire/ip.h"
 #include "wire/keys.h"
 
-/* The n-th foe has the n-th of so many ports of an address of 10.66/16. */
-enum { FIRST_PORT = 10000, PORTS_AN_ADDRESS = 50000 };
+/* The n-th foe has the n-th of so many ports of a host of this network. */
+enum { NETWORK = 66, FIRST_PORT = 10000, PORTS_AN_ADDRESS = 50000 };
 
 void foes_init(struct foes *foes, struct ground *ground)
 {
@@ -24,8 +24,7 @@ void foes_destroy(struct foes *foes) { free(foes->list); }
 
 static struct foe *find(struct foes *foes, const struct hawser_addr *addr)
 {
-    uint32_t host = (uint32_t)addr->ip[14] << 8 | addr->ip[15];
-    uint32_t i = (host - 1) * PORTS_AN_ADDRESS + addr->port - FIRST_PORT;
+    uint32_t i = (addr->ip[15] - 1u) * PORTS_AN_ADDRESS + addr->port - FIRST_PORT;
     return i < foes->count && hawser_addr_equal(&foes->list[i].addr, addr) ? &foes->list[i] : NULL;
 }
 
@@ -47,8 +46,8 @@ struct foe *foe_new(struct foes *foes, enum role role)
                       .data_next = 1};
     mptcp_key_derive(f->key, &token, &f->idsn);
     f->target.port = (uint16_t)(GROUND_PORT + role);
-    CHECK(hawser_addr_parse(&f->addr, "10.66.0.0", (uint16_t)(FIRST_PORT + i % PORTS_AN_ADDRESS)) == 0);
-    f->addr.ip[15] = (uint8_t)(1 + i / PORTS_AN_ADDRESS);
+    f->addr =
+        ground_addr(foes->ground, NETWORK, 1 + i / PORTS_AN_ADDRESS, (uint16_t)(FIRST_PORT + i % PORTS_AN_ADDRESS));
     return f;
 }
 
@@ -60,7 +59,7 @@ static uint32_t piece(uint32_t at, uint32_t len) { return HW_MIN(len, FOE_PAYLOA
 void foe_say_raw(struct foe *f, uint8_t flags, uint32_t seq, uint32_t ack, const uint8_t *area, size_t area_len,
                  uint32_t len)
 {
-    static uint8_t packet[IPV4_HEADER_LEN + TCP_HEADER_LEN + TCP_OPTION_SPACE + FOE_PAYLOAD_MAX];
+    static uint8_t packet[IPV6_HEADER_LEN + TCP_HEADER_LEN + TCP_OPTION_SPACE + FOE_PAYLOAD_MAX];
     CHECK(len <= FOE_PAYLOAD_MAX && area_len <= TCP_OPTION_SPACE);
     if (f->all->whim)
         f->all->whim(f, &flags, &seq, &ack, &len);

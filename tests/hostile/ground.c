@@ -1,6 +1,7 @@
 #include "ground.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,11 +202,23 @@ void ground_give_up(struct ground *g)
 
 /* ---- the stack ---- */
 
+struct hawser_addr ground_addr(const struct ground *g, unsigned net, unsigned host, uint16_t port)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    struct hawser_addr addr;
+    snprintf(text, sizeof text, g->options.v6 ? "fd00:0:0:%u::%x" : "10.0.%u.%u", net, host);
+    CHECK(hawser_addr_parse(&addr, text, port) == 0);
+    return addr;
+}
+
 struct hawser_addr ground_tx_to(const struct hawser_tx *tx)
 {
-    enum { IPV4_DESTINATION = 16, TCP_DESTINATION = 2 };
+    enum { IPV4_DESTINATION = 16, IPV6_DESTINATION = 24, TCP_DESTINATION = 2 };
     struct hawser_addr to = {.ip = {[10] = 0xff, [11] = 0xff}, .port = get16(tx->head + tx->l3_len + TCP_DESTINATION)};
-    memcpy(to.ip + 12, tx->head + IPV4_DESTINATION, 4);
+    if (tx->head[0] >> 4 == 4)
+        memcpy(to.ip + 12, tx->head + IPV4_DESTINATION, 4);
+    else
+        memcpy(to.ip, tx->head + IPV6_DESTINATION, 16);
     return to;
 }
 
@@ -338,8 +351,8 @@ void ground_init(struct ground *g, const struct ground_options *options, uint64_
     CHECK(g->stack && g->pool);
     rx_buffers_init(&g->rx, g->pool);
     CHECK(hawser_stack_add_link(g->stack, &link) == 0);
-    CHECK(hawser_addr_parse(&g->addr, "10.0.0.1", 0) == 0);
-    CHECK(hawser_stack_add_address(g->stack, 0, &g->addr, 24, g->now_ns) == 0);
+    g->addr = ground_addr(g, 0, 1, 0);
+    CHECK(hawser_stack_add_address(g->stack, 0, &g->addr, ground_prefix(g), g->now_ns) == 0);
     for (unsigned role = 0; role < ROLES; role++) {
         struct hawser_addr any = {.port = (uint16_t)(GROUND_PORT + role)};
         CHECK(hawser_listen(g->stack, &any, g->options.backlog, &listening, &g->listeners[role]) == 0);

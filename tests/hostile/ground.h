@@ -32,7 +32,7 @@ struct ground_options {
     uint32_t recv_buffer_bytes, send_buffer_bytes;
     uint32_t link_bytes_a_ms; /* that the link takes; default: all there is */
     uint32_t refusals_ppm;    /* of what is asked of the system's memory, as long as it lasts */
-    bool checksums;
+    bool checksums, v6;
 };
 
 /* An environment that counts what is held. */
@@ -84,6 +84,10 @@ struct ground {
     ground_press *press; /* may be NULL */
     void *ctx;
 };
+
+/* The address of host `host` of network `net`, of the family that is used here. */
+struct hawser_addr ground_addr(const struct ground *g, unsigned net, unsigned host, uint16_t port);
+static inline unsigned ground_prefix(const struct ground *g) { return g->options.v6 ? 64 : 24; }
 
 /* Whom a packet is for, with the port. */
 struct hawser_addr ground_tx_to(const struct hawser_tx *tx);

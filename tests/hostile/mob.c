@@ -82,6 +82,7 @@ void mob_gather(struct mob *mob, uint64_t seed)
         .send_buffer_bytes = prng_below(&draw, 2) ? 256 << 10 : 0,
         .recv_buffer_bytes = prng_below(&draw, 2) ? 64 << 10 : 0,
         .checksums = prng_below(&draw, 2),
+        .v6 = prng_below(&draw, 3) == 0,
         .refusals_ppm = prng_below(&draw, 4) ? 0 : 20000,
     };
     mob->as_one = (struct attacker){.name = "mob",

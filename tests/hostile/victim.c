@@ -27,9 +27,9 @@ void victim_init(struct victim *v, struct ground *ground, uint64_t seed)
     CHECK(v->stack);
     struct hawser_link_options link = {.size = sizeof link, .mtu = MTU};
     CHECK(hawser_stack_add_link(v->stack, &link) == 0);
-    CHECK(hawser_addr_parse(&v->addr[0], "10.0.0.9", 0) == 0);
-    CHECK(hawser_addr_parse(&v->addr[1], "10.0.1.9", 0) == 0);
-    CHECK(hawser_stack_add_address(v->stack, 0, &v->addr[0], 24, ground->now_ns) == 0);
+    v->addr[0] = ground_addr(ground, 0, 9, 0);
+    v->addr[1] = ground_addr(ground, 1, 9, 0);
+    CHECK(hawser_stack_add_address(v->stack, 0, &v->addr[0], ground_prefix(ground), ground->now_ns) == 0);
 }
 
 bool victim_destroy(struct victim *v)
@@ -221,7 +221,7 @@ static bool has_two(struct hawser_conn *conn, uint32_t *got)
 
 struct service victim_join(struct victim *v)
 {
-    CHECK(hawser_stack_add_address(v->stack, 0, &v->addr[1], 24, v->ground->now_ns) == 0);
+    CHECK(hawser_stack_add_address(v->stack, 0, &v->addr[1], ground_prefix(v->ground), v->ground->now_ns) == 0);
     return await(v, v->friend, has_two);
 }
 
