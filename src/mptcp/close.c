@@ -3,14 +3,6 @@
 
 #include "mptcp/conn.h"
 
-static unsigned alive_subflows(const struct conn *conn)
-{
-    unsigned n = 0;
-    EACH_SUBFLOW (it, conn)
-        n += subflow_at(it)->tcp.state != TCPS_CLOSED;
-    return n;
-}
-
 static void subflow_established(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
@@ -34,7 +26,7 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
     place_release(&subflow->rx_mapping.assembly);
     conn_reinject(subflow);
     data_tx_rearm(&conn->data_tx);
-    bool last = alive_subflows(conn) == 0;
+    bool last = subflows_closed(&conn->subflows);
     if (last) {
         int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
         /* RFC 9293 3.10.7.4: as in LAST-ACK, a RST for the end of the stream comes from a peer that knows it is over.
@@ -63,7 +55,7 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
         conn->data_rx.peer_fin_known = conn->data_rx.peer_fin_taken = true;
         conn->data_rx.peer_fin = reassembly_next(&conn->data_rx.reassembly);
         conn_event(conn);
-    } else if (!conn->data_rx.peer_fin_known && conn_has_successor(subflow)) {
+    } else if (!conn->data_rx.peer_fin_known && subflows_have_successor(&conn->subflows, subflow)) {
         /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
         tcp_shutdown(&subflow->tcp, now_ns);
     }

@@ -144,14 +144,6 @@ bool conn_reap(struct conn *conn, uint64_t now_ns)
     return true;
 }
 
-static uint8_t free_slot(const struct conn *conn)
-{
-    uint32_t taken = 0;
-    EACH_SUBFLOW (it, conn)
-        taken |= UINT32_C(1) << subflow_at(it)->slot;
-    return (uint8_t)__builtin_ctz(~taken);
-}
-
 int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
                      const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out)
 {
@@ -165,7 +157,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         return -ENOBUFS;
     memset(subflow, 0, sizeof *subflow);
     subflow->conn = conn;
-    subflow->slot = free_slot(conn);
+    subflow->slot = subflows_free_slot(&conn->subflows);
     list_init(&subflow->link);
     subflow->due_ns = TIME_NEVER;
     rxmap_init(&subflow->rx_mapping.maps, &host->tcp.env);
@@ -319,13 +311,7 @@ static void hook_wake(struct tcp *tcp) { conn_wake(subflow_of(tcp)->conn); }
 
 static size_t hook_siblings(struct tcp *tcp, struct cc_sibling *out, size_t max)
 {
-    size_t n = 0;
-    EACH_SUBFLOW (it, subflow_of(tcp)->conn) {
-        const struct tcp *sibling = &subflow_at(it)->tcp;
-        if (n < max && sibling->state >= TCPS_ESTABLISHED)
-            out[n++] = (struct cc_sibling){sibling->cc.cwnd, sibling->segment_bytes, sibling->rtt.srtt_ns};
-    }
-    return n;
+    return subflows_siblings(&subflow_of(tcp)->conn->subflows, out, max);
 }
 
 static void hook_event(struct tcp *tcp, enum tcp_event event, uint64_t now_ns)

@@ -19,9 +19,8 @@
 #include "mptcp/host.h"
 #include "mptcp/identity.h"
 #include "mptcp/paths.h"
-#include "mptcp/subflow.h"
+#include "mptcp/subflows.h"
 
-#define SUBFLOWS_MAX 8
 /* Joins of a connection that have not proved themselves. */
 #define HALF_OPEN_JOINS_MAX 32
 
@@ -183,8 +182,6 @@ struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);
 /* Is the program gone, and some of the stream, or its end, not acknowledged yet? */
 bool conn_unfinished(const struct conn *conn);
-/* Is there another subflow that can carry on? One that is opening may never come to be. */
-bool conn_has_successor(const struct subflow *subflow);
 /* Does what the timer of the outgoing stream says. */
 void conn_obey(struct conn *conn, enum tx_due due, uint64_t now_ns);
 /* A DATA_ACK, or in plain TCP what stands for one. */

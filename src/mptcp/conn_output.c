@@ -2,39 +2,6 @@
 #include "mptcp/conn.h"
 #include "wire/checksum.h"
 
-/* Room that is worth using: a sliver of a segment waits until more opens, unless nothing is under way (RFC 9293
- * 3.8.6.2.1). */
-static uint32_t useful_room(const struct tcp *tcp, uint32_t waiting)
-{
-    uint32_t room = tcp_send_room(tcp);
-    if (room < waiting && room < tcp->segment_bytes && tcp_in_flight(tcp) > 0)
-        return 0;
-    return room;
-}
-
-static size_t view_paths(const struct conn *conn, uint32_t waiting, struct path_view *views, struct subflow **subflows)
-{
-    size_t n = 0;
-    EACH_SUBFLOW (it, conn) {
-        struct subflow *subflow = subflow_at(it);
-        const struct tcp *tcp = &subflow->tcp;
-        views[n] = (struct path_view){
-            .usable = subflow_usable(subflow),
-            .backup = subflow->backup_local || subflow->backup_remote,
-            .stale = subflow->stale || subflow->suspect_since_ns,
-            .room = subflow_usable(subflow) ? useful_room(tcp, waiting) : 0,
-            .cwnd = tcp->cc.cwnd,
-            .in_flight = tcp_in_flight(tcp),
-            .mss = tcp->segment_bytes,
-            .srtt_ns = tcp->rtt.srtt_ns,
-            .rttvar_ns = tcp->rtt.rttvar_ns,
-            .pacing_bps = tcp->cc.pacing_bps,
-        };
-        subflows[n++] = subflow;
-    }
-    return n;
-}
-
 static uint32_t trim_to_segments(const struct tcp *tcp, uint32_t len, uint32_t waiting)
 {
     if (len < waiting && len > tcp->segment_bytes)
@@ -80,7 +47,7 @@ static bool send_again(struct conn *conn, struct tx_batch *batch, uint64_t now_n
     struct path_view views[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];
     uint32_t waiting = (uint32_t)HW_MIN(lost.end - lost.start, UINT32_MAX);
-    size_t n = view_paths(conn, waiting, views, subflows);
+    size_t n = subflows_view(&conn->subflows, waiting, views, subflows);
     for (size_t i = 0; i < n; i++)
         views[i].usable &= !views[i].stale; /* not back to where they got stuck or lost */
     struct demand demand = {.unsent_bytes = waiting, .window_bytes = waiting, .reinjection = true};
@@ -103,7 +70,7 @@ static bool send_new(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
         return false;
     struct path_view views[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];
-    size_t n = view_paths(conn, unsent, views, subflows);
+    size_t n = subflows_view(&conn->subflows, unsent, views, subflows);
     struct demand demand = {.unsent_bytes = unsent, .window_bytes = window};
     int pick = conn->host->scheduler->pick(views, n, &demand);
     if (pick == SCHEDULE_NONE)

@@ -10,83 +10,27 @@
 
 struct tx_paths conn_tx_paths(const struct conn *conn)
 {
-    struct tx_paths paths = {.committed = fallback_peer_committed(&conn->fallback)};
-    EACH_SUBFLOW (it, conn) {
-        const struct subflow *subflow = subflow_at(it);
-        const struct tcp *tcp = &subflow->tcp;
-        paths.opening |= subflow_opening(subflow);
-        paths.busy |= tcp_txq(tcp)->count && !subflow->stale && subflow_usable(subflow);
-        if (!subflow_alive(subflow))
-            continue;
-        paths.rto_ns = HW_MAX(paths.rto_ns, rtt_rto(&tcp->rtt));
-        if (!subflow_usable(subflow))
-            continue;
-        paths.timeout_ns = HW_MAX(paths.timeout_ns, rtt_timeout(&tcp->rtt));
-        paths.srtt_ns = HW_MAX(paths.srtt_ns, tcp->rtt.srtt_ns);
-    }
-    return paths;
-}
-
-static bool any_trusted(const struct conn *conn)
-{
-    EACH_SUBFLOW (it, conn)
-        if (subflow_trusted(subflow_at(it)))
-            return true;
-    return false;
-}
-
-/* Is the oldest missing byte still on its way on a subflow that answers? */
-static bool is_under_way(const struct conn *conn)
-{
-    EACH_SUBFLOW (it, conn) {
-        const struct subflow *subflow = subflow_at(it);
-        if (subflow_alive(subflow) && !subflow->suspect_since_ns && subflow_holds(subflow, conn->data_tx.sendq.una))
-            return true;
-    }
-    return false;
-}
-
-static bool may_receive(const struct tcp *tcp) { return tcp->state >= TCPS_SYN_SENT && tcp->state <= TCPS_FIN_WAIT_2; }
-
-static bool is_stranded(const struct conn *conn)
-{
-    EACH_SUBFLOW (it, conn)
-        if (may_receive(&subflow_at(it)->tcp))
-            return false;
-    return !conn->data_rx.peer_fin_taken;
+    return subflows_tx_paths(&conn->subflows, fallback_peer_committed(&conn->fallback));
 }
 
 static bool is_end_acked(const struct conn *conn)
 {
-    if (conn->fallback.mode != CONN_PLAIN)
-        return conn->data_tx.fin == DATA_FIN_ACKED;
-    EACH_SUBFLOW (it, conn) {
-        const struct tcp *tcp = &subflow_at(it)->tcp;
-        if (!tcp->fin_sent || tcp->snd_una != tcp->snd_nxt)
-            return false;
-    }
-    return true;
+    return conn->fallback.mode == CONN_PLAIN ? subflows_fin_acked(&conn->subflows)
+                                             : conn->data_tx.fin == DATA_FIN_ACKED;
 }
 
 static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&conn->data_tx) || !is_end_acked(conn); }
 
 struct ending_facts conn_ending_facts(const struct conn *conn)
 {
-    return (struct ending_facts){
-        .acked_bytes = conn->data_tx.acked_bytes, .delivering = is_delivering(conn), .stranded = is_stranded(conn)};
+    return (struct ending_facts){.acked_bytes = conn->data_tx.acked_bytes,
+                                 .delivering = is_delivering(conn),
+                                 .stranded = !conn->data_rx.peer_fin_taken && subflows_stranded(&conn->subflows)};
 }
 
 bool conn_unfinished(const struct conn *conn)
 {
     return !conn->listener && endings_unattended(&conn->endings, is_delivering(conn));
-}
-
-bool conn_has_successor(const struct subflow *subflow)
-{
-    EACH_SUBFLOW (it, subflow->conn)
-        if (subflow_at(it) != subflow && subflow_usable(subflow_at(it)))
-            return true;
-    return false;
 }
 
 /* ---- subflows that are given up ---- */
@@ -112,34 +56,6 @@ static void give_up_answering(struct conn *conn, uint64_t now_ns)
             conn_give_up_subflow(subflow_at(it), COUNT_MPTCP_USELESS, now_ns);
 }
 
-/* Whoever delivered the oldest missing byte is under suspicion; when that leaves nobody, it must be the peer's fault.
- */
-static void suspect_carriers(struct conn *conn, uint64_t now_ns)
-{
-    uint8_t first = carriers_oldest(&conn->data_tx.carriers);
-    EACH_SUBFLOW (it, conn) {
-        struct subflow *subflow = subflow_at(it);
-        if ((subflow->slot == first || subflow->carried_again) && subflow_trusted(subflow))
-            subflow->suspect_since_ns = now_ns;
-    }
-    if (any_trusted(conn))
-        return;
-    EACH_SUBFLOW (it, conn)
-        subflow_at(it)->suspect_since_ns = 0;
-}
-
-static void clear_suspicion(struct conn *conn, uint32_t merit)
-{
-    EACH_SUBFLOW (it, conn) {
-        struct subflow *subflow = subflow_at(it);
-        subflow->carried_again = false;
-        if (merit >> subflow->slot & 1) {
-            subflow->suspect_since_ns = 0;
-            subflow->bare_acks = false;
-        }
-    }
-}
-
 static void judge_subflows(struct conn *conn, uint64_t now_ns)
 {
     EACH_SUBFLOW (it, conn) {
@@ -153,7 +69,7 @@ static void judge_subflows(struct conn *conn, uint64_t now_ns)
             conn_give_up_subflow(subflow, COUNT_DROP_UNMAPPED, now_ns);
             break;
         case SUBFLOW_CONVICTED:
-            if (any_trusted(conn))
+            if (subflows_any_trusted(&conn->subflows))
                 conn_give_up_subflow(subflow, COUNT_MPTCP_USELESS, now_ns);
             break;
         case SUBFLOW_HOARDING:
@@ -171,7 +87,7 @@ void conn_take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t 
     count_n(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK, news.what & TX_IMPOSSIBLE);
     if (!(news.what & TX_ACKED))
         return;
-    clear_suspicion(conn, news.merit);
+    subflows_clear(&conn->subflows, news.merit);
     conn_event(conn);
     conn_wake(conn);
 }
@@ -195,7 +111,7 @@ void conn_obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
         ask(conn);
         break;
     case TX_AGAIN:
-        suspect_carriers(conn, now_ns);
+        subflows_suspect(&conn->subflows, carriers_oldest(&conn->data_tx.carriers), now_ns);
         conn_wake(conn);
         break;
     case TX_USELESS:
@@ -211,7 +127,10 @@ static void on_data_timer(struct conn *conn, uint64_t now_ns)
 {
     const struct tx_paths paths = conn_tx_paths(conn);
     if (conn->fallback.mode == CONN_MPTCP && !conn->endings.error)
-        conn_obey(conn, data_tx_on_timer(&conn->data_tx, &paths, is_under_way(conn), now_ns), now_ns);
+        conn_obey(
+            conn,
+            data_tx_on_timer(&conn->data_tx, &paths, subflows_carry(&conn->subflows, conn->data_tx.sendq.una), now_ns),
+            now_ns);
     else
         data_tx_disarm(&conn->data_tx);
 }
@@ -225,7 +144,7 @@ static void reset_laggards(struct conn *conn, uint64_t now_ns)
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         bool laggard = subflow_lagging_bytes(subflow, conn->data_tx.sendq.una) > data_tx_laggard_limit(&conn->data_tx);
-        if (!laggard || !conn_has_successor(subflow))
+        if (!laggard || !subflows_have_successor(&conn->subflows, subflow))
             continue;
         count(&conn->host->tcp.counters, COUNT_LIMIT_LAGGARD);
         conn_reset_subflow(subflow, MP_RST_OUTSTANDING, -ENOBUFS, now_ns);
@@ -296,10 +215,7 @@ static void offer_arrivals(struct conn *conn, uint64_t now_ns)
 static void arm(struct conn *conn)
 {
     uint64_t due_ns = HW_MIN(HW_MIN(conn->data_tx.progress.due_ns, conn->signal_due_ns), conn->endings.due_ns);
-    EACH_SUBFLOW (it, conn) {
-        const struct subflow *subflow = subflow_at(it);
-        due_ns = HW_MIN(due_ns, HW_MIN(subflow->due_ns, subflow_judge_due(subflow)));
-    }
+    due_ns = HW_MIN(due_ns, subflows_due(&conn->subflows));
     deadline_set(&conn->host->tcp.timers, &conn->timer, due_ns);
 }
 

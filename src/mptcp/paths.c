@@ -233,7 +233,7 @@ void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, u
         EACH_SUBFLOW (it, conn) {
             struct subflow *subflow = subflow_at(it);
             /* RFC 8684 3.4.2: never the last one on the word of an option alone. */
-            if (subflow->remote_id == remove->ids[i] && conn_has_successor(subflow))
+            if (subflow->remote_id == remove->ids[i] && subflows_have_successor(&conn->subflows, subflow))
                 tcp_abort(&subflow->tcp, -ENETUNREACH, now_ns);
         }
     }

@@ -1,0 +1,165 @@
+#include "mptcp/subflows.h"
+
+uint8_t subflows_free_slot(const struct list *subflows)
+{
+    uint32_t taken = 0;
+    LIST_EACH (it, subflows)
+        taken |= UINT32_C(1) << subflow_at(it)->slot;
+    return (uint8_t)__builtin_ctz(~taken);
+}
+
+unsigned subflows_alive(const struct list *subflows)
+{
+    unsigned n = 0;
+    LIST_EACH (it, subflows)
+        n += subflow_at(it)->tcp.state != TCPS_CLOSED;
+    return n;
+}
+
+static bool may_receive(const struct tcp *tcp) { return tcp->state >= TCPS_SYN_SENT && tcp->state <= TCPS_FIN_WAIT_2; }
+
+bool subflows_stranded(const struct list *subflows)
+{
+    LIST_EACH (it, subflows)
+        if (may_receive(&subflow_at(it)->tcp))
+            return false;
+    return true;
+}
+
+bool subflows_fin_acked(const struct list *subflows)
+{
+    LIST_EACH (it, subflows) {
+        const struct tcp *tcp = &subflow_at(it)->tcp;
+        if (!tcp->fin_sent || tcp->snd_una != tcp->snd_nxt)
+            return false;
+    }
+    return true;
+}
+
+bool subflows_have_successor(const struct list *subflows, const struct subflow *leaving)
+{
+    LIST_EACH (it, subflows)
+        if (subflow_at(it) != leaving && subflow_usable(subflow_at(it)))
+            return true;
+    return false;
+}
+
+uint64_t subflows_due(const struct list *subflows)
+{
+    uint64_t due_ns = TIME_NEVER;
+    LIST_EACH (it, subflows) {
+        const struct subflow *subflow = subflow_at(it);
+        due_ns = HW_MIN(due_ns, HW_MIN(subflow->due_ns, subflow_judge_due(subflow)));
+    }
+    return due_ns;
+}
+
+/* ---- as others see them ---- */
+
+struct tx_paths subflows_tx_paths(const struct list *subflows, bool committed)
+{
+    struct tx_paths paths = {.committed = committed};
+    LIST_EACH (it, subflows) {
+        const struct subflow *subflow = subflow_at(it);
+        const struct tcp *tcp = &subflow->tcp;
+        paths.opening |= subflow_opening(subflow);
+        paths.busy |= tcp_txq(tcp)->count && !subflow->stale && subflow_usable(subflow);
+        if (!subflow_alive(subflow))
+            continue;
+        paths.rto_ns = HW_MAX(paths.rto_ns, rtt_rto(&tcp->rtt));
+        if (!subflow_usable(subflow))
+            continue;
+        paths.timeout_ns = HW_MAX(paths.timeout_ns, rtt_timeout(&tcp->rtt));
+        paths.srtt_ns = HW_MAX(paths.srtt_ns, tcp->rtt.srtt_ns);
+    }
+    return paths;
+}
+
+/* Room that is worth using: a sliver of a segment waits until more opens, unless nothing is under way (RFC 9293
+ * 3.8.6.2.1). */
+static uint32_t useful_room(const struct tcp *tcp, uint32_t waiting)
+{
+    uint32_t room = tcp_send_room(tcp);
+    if (room < waiting && room < tcp->segment_bytes && tcp_in_flight(tcp) > 0)
+        return 0;
+    return room;
+}
+
+size_t subflows_view(struct list *subflows, uint32_t waiting, struct path_view *views, struct subflow **out)
+{
+    size_t n = 0;
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        const struct tcp *tcp = &subflow->tcp;
+        views[n] = (struct path_view){
+            .usable = subflow_usable(subflow),
+            .backup = subflow->backup_local || subflow->backup_remote,
+            .stale = subflow->stale || subflow->suspect_since_ns,
+            .room = subflow_usable(subflow) ? useful_room(tcp, waiting) : 0,
+            .cwnd = tcp->cc.cwnd,
+            .in_flight = tcp_in_flight(tcp),
+            .mss = tcp->segment_bytes,
+            .srtt_ns = tcp->rtt.srtt_ns,
+            .rttvar_ns = tcp->rtt.rttvar_ns,
+            .pacing_bps = tcp->cc.pacing_bps,
+        };
+        out[n++] = subflow;
+    }
+    return n;
+}
+
+size_t subflows_siblings(const struct list *subflows, struct cc_sibling *out, size_t max)
+{
+    size_t n = 0;
+    LIST_EACH (it, subflows) {
+        const struct tcp *sibling = &subflow_at(it)->tcp;
+        if (n < max && sibling->state >= TCPS_ESTABLISHED)
+            out[n++] = (struct cc_sibling){sibling->cc.cwnd, sibling->segment_bytes, sibling->rtt.srtt_ns};
+    }
+    return n;
+}
+
+/* ---- whom to trust ---- */
+
+bool subflows_carry(const struct list *subflows, dsn64 at)
+{
+    LIST_EACH (it, subflows) {
+        const struct subflow *subflow = subflow_at(it);
+        if (subflow_alive(subflow) && !subflow->suspect_since_ns && subflow_holds(subflow, at))
+            return true;
+    }
+    return false;
+}
+
+bool subflows_any_trusted(const struct list *subflows)
+{
+    LIST_EACH (it, subflows)
+        if (subflow_trusted(subflow_at(it)))
+            return true;
+    return false;
+}
+
+void subflows_suspect(struct list *subflows, uint8_t first, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if ((subflow->slot == first || subflow->carried_again) && subflow_trusted(subflow))
+            subflow->suspect_since_ns = now_ns;
+    }
+    if (subflows_any_trusted(subflows))
+        return;
+    LIST_EACH (it, subflows)
+        subflow_at(it)->suspect_since_ns = 0;
+}
+
+void subflows_clear(struct list *subflows, uint32_t merit)
+{
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        subflow->carried_again = false;
+        if (merit >> subflow->slot & 1) {
+            subflow->suspect_since_ns = 0;
+            subflow->bare_acks = false;
+        }
+    }
+}

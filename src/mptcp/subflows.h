@@ -1,0 +1,44 @@
+/*
+ * All subflows of a connection: questions that one of them cannot answer. `subflows` is a list of struct subflow, by
+ * `link`. It knows no connection.
+ */
+#ifndef HW_MPTCP_SUBFLOWS_H
+#define HW_MPTCP_SUBFLOWS_H
+
+#include "mptcp/data_tx.h"
+#include "mptcp/scheduler.h"
+#include "mptcp/subflow.h"
+
+#define SUBFLOWS_MAX 8
+
+/* A slot that none of them has. */
+uint8_t subflows_free_slot(const struct list *subflows);
+/* How many are not closed. */
+unsigned subflows_alive(const struct list *subflows);
+/* Is every one closed? */
+static inline bool subflows_closed(const struct list *subflows) { return subflows_alive(subflows) == 0; }
+/* Can none of them bring more data? */
+bool subflows_stranded(const struct list *subflows);
+/* In plain TCP: has the peer acknowledged the FIN? */
+bool subflows_fin_acked(const struct list *subflows);
+/* Is there another one that can carry on? One that is opening may never come to be. */
+bool subflows_have_successor(const struct list *subflows, const struct subflow *leaving);
+/* When the first of them is due, or to be judged. */
+uint64_t subflows_due(const struct list *subflows);
+
+/* As the timer of the outgoing stream, a scheduler and a coupled congestion controller see them. */
+struct tx_paths subflows_tx_paths(const struct list *subflows, bool committed);
+/* `waiting` bytes are to be sent. `views` and `out` have room for SUBFLOWS_MAX; returns how many there are. */
+size_t subflows_view(struct list *subflows, uint32_t waiting, struct path_view *views, struct subflow **out);
+size_t subflows_siblings(const struct list *subflows, struct cc_sibling *out, size_t max);
+
+/* Is this byte outstanding on one that answers, and that nothing speaks against? */
+bool subflows_carry(const struct list *subflows, dsn64 at);
+bool subflows_any_trusted(const struct list *subflows);
+/* Whoever delivered the oldest missing byte, `first` or one that carried it again, comes under suspicion; when that
+ * leaves nobody, it must be the peer's fault. */
+void subflows_suspect(struct list *subflows, uint8_t first, uint64_t now_ns);
+/* Those in the bit set alone had carried what the peer acknowledged. */
+void subflows_clear(struct list *subflows, uint32_t merit);
+
+#endif
