@@ -265,13 +265,16 @@ struct measured {
     double bar;
 };
 
+/* One in a thousand may be plain: a token that is taken already makes it so. */
 static void check_subflows(const struct client *c, unsigned wanted)
 {
+    uint32_t others = 0;
     for (uint32_t i = 0; i < c->opened; i++) {
         struct hawser_conn_info info;
         hawser_conn_info(c->conns[i], &info);
-        must(info.subflows == wanted && info.mptcp, "a connection is not as it should be");
+        others += info.subflows != wanted || !info.mptcp;
     }
+    must(others <= c->opened / 1000, "connections are not as they should be");
 }
 
 static struct growth drive(struct client *c, const struct measured *m, uint32_t connections)

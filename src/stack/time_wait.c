@@ -19,7 +19,6 @@ int time_waits_init(struct time_waits *t, struct tcp_host *host, struct ports *p
     *t = (struct time_waits){.host = host, .ports = ports};
     pool_init(&t->pool, &host->env, sizeof(struct time_wait), limit);
     list_init(&t->by_age);
-    list_init(&t->owing);
     deadline_init(&t->timer, on_timer);
     return hash_init(&t->tuples, &host->env, 16);
 }
@@ -68,7 +67,9 @@ void time_waits_remove(struct time_waits *t, struct time_wait *record)
 {
     hash_remove(&t->tuples, &record->tuple);
     list_remove(&record->age);
-    list_remove(&record->owing);
+    for (uint32_t i = 0; record->owing && i < t->owing_count; i++)
+        if (t->owing[i] == record)
+            t->owing[i] = t->owing[--t->owing_count];
     if (record->port_chosen)
         ports_give(t->ports, &record->local, &record->remote, record->local.port);
     pool_put(&t->pool, record);
@@ -115,7 +116,7 @@ bool time_waits_add(struct time_waits *t, const struct time_wait *record, uint64
     *kept = *record;
     kept->challenged_ms = (uint32_t)(now_ns / NS_PER_MS) - CHALLENGE_INTERVAL_MS;
     list_init(&kept->age);
-    list_init(&kept->owing);
+    kept->owing = false;
     hash_insert(&t->tuples, &kept->tuple, hash_of(t, &kept->local, &kept->remote));
     begin(t, kept, now_ns);
     count(&t->host->counters, COUNT_TCP_TIME_WAITS);
@@ -135,8 +136,14 @@ bool time_wait_yields(const struct time_wait *record, const struct tcp_segment *
 
 static void answer(struct time_waits *t, struct time_wait *record)
 {
-    if (list_empty(&record->owing))
-        list_push_back(&t->owing, &record->owing);
+    if (record->owing)
+        return;
+    if (t->owing_count == TIME_WAIT_ANSWERS_MAX) {
+        count(&t->host->counters, COUNT_LIMIT_REPLIES);
+        return;
+    }
+    record->owing = true;
+    t->owing[t->owing_count++] = record;
 }
 
 /* RFC 9293 3.10.7.4, RFC 5961: acknowledged, but not as often as it may come. */
@@ -221,11 +228,11 @@ void time_waits_input(struct time_waits *t, struct time_wait *record, const stru
 
 const struct time_wait *time_waits_next_owing(struct time_waits *t)
 {
-    struct list *node = list_first(&t->owing);
-    if (!node)
+    if (t->owing_count == 0)
         return NULL;
-    list_remove(node);
-    return LIST_ENTRY(node, struct time_wait, owing);
+    struct time_wait *record = t->owing[--t->owing_count];
+    record->owing = false;
+    return record;
 }
 
 void time_wait_write(const struct time_wait *record, uint8_t link, struct hawser_tx *tx, uint64_t now_ns)

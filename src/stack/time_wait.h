@@ -12,10 +12,12 @@
 #include "stack/ports.h"
 #include "tcp/tcp.h"
 
+/* Acknowledgements that wait for the next output; for the others the peer asks again. */
+#define TIME_WAIT_ANSWERS_MAX 64
+
 struct time_wait {
     struct hash_node tuple;
-    struct list age;   /* among all, the oldest first */
-    struct list owing; /* among those that have an acknowledgement to send */
+    struct list age; /* among all, the oldest first */
     uint64_t until_ns;
     dsn64 data_ack;
     struct hawser_addr local, remote;
@@ -25,6 +27,7 @@ struct time_wait {
     uint16_t window;        /* its field, and how far that is scaled */
     uint8_t wscale;
     bool timestamps;
+    bool owing;       /* it has an acknowledgement to send */
     bool port_chosen; /* it holds its local port in `ports` */
     bool mptcp;       /* then acknowledgements carry the DATA_ACK */
 };
@@ -34,8 +37,10 @@ struct time_waits {
     struct ports *ports;
     struct pool pool;
     struct hash_table tuples;
-    struct list by_age, owing;
+    struct list by_age;
     struct deadline timer; /* of the oldest */
+    struct time_wait *owing[TIME_WAIT_ANSWERS_MAX];
+    uint32_t owing_count;
 };
 
 /* At most `limit` records. The host's deadline queue has room reserved for one node. Returns 0 or -ENOMEM. */

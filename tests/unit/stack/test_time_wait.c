@@ -293,11 +293,38 @@ static void a_server_does_not_go_deaf(void **state)
     peer_destroy(&p);
 }
 
-/* With its place in the table: two pointers, and a third while the table grows. */
+/* With the pool's address behind it, and its place in the table. */
 static void a_record_is_small(void **state)
 {
     (void)state;
-    assert_true(sizeof(struct time_wait) + 3 * sizeof(void *) <= 160);
+    assert_true(sizeof(struct time_wait) + 2 * sizeof(void *) <= 128);
+}
+
+/* More answers than that do not wait for an output; one whose record goes meanwhile is not sent. */
+static void answers_are_bounded(void **state)
+{
+    (void)state;
+    enum { CLOSED = TIME_WAIT_ANSWERS_MAX + 10 };
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    for (unsigned i = 0; i < CLOSED; i++) {
+        p.addr.port = (uint16_t)(5000 + i);
+        peer_open_plain(&p);
+        close_plain(&p);
+    }
+    for (unsigned i = 0; i < CLOSED + 2; i++) {
+        uint8_t packet[PEER_PACKET_MAX];
+        struct hawser_rx rx = {.data = packet, .flags = HAWSER_RX_CSUM_OK};
+        bool reset = i >= CLOSED; /* the first two are gone for good */
+        p.addr.port = (uint16_t)(5000 + i % CLOSED);
+        rx.len = (uint32_t)peer_packet(&p, packet, reset ? TCP_RST : TCP_FIN | TCP_ACK, 1 + reset, 2, NULL, NULL, 0);
+        hawser_stack_input(p.stack, 0, &rx, 1, p.now_ns);
+    }
+    assert_int_equal(peer_counter(&p, "limit.stateless_replies"), CLOSED - TIME_WAIT_ANSWERS_MAX);
+    peer_drain(&p);
+    assert_int_equal(p.seen_count, TIME_WAIT_ANSWERS_MAX - 2);
+    assert_int_equal(hawser_stack_time_wait(p.stack), CLOSED - 2);
+    peer_destroy(&p);
 }
 
 /* What is not there cannot be kept: then it answers with a RST like any stranger. */
@@ -330,6 +357,7 @@ int main(void)
         cmocka_unit_test(the_oldest_makes_way),
         cmocka_unit_test(a_server_does_not_go_deaf),
         cmocka_unit_test(a_record_is_small),
+        cmocka_unit_test(answers_are_bounded),
         cmocka_unit_test(without_memory_nothing_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
