@@ -161,9 +161,10 @@ static void echo(struct end *end)
 
 static void serve(struct end *end)
 {
+    const struct hawser_conn_options trusting = {.size = sizeof trusting, .share = HAWSER_SHARE_NONE};
     for (unsigned i = 0; i < PORTS; i++) {
         struct hawser_addr any = {.port = (uint16_t)(80 + i)};
-        must(hawser_listen(end->stack, &any, AT_ONCE, NULL, &end->listeners[i]) == 0, "cannot listen");
+        must(hawser_listen(end->stack, &any, AT_ONCE, &trusting, &end->listeners[i]) == 0, "cannot listen");
     }
     while (hear(end, &end->in)) {
         if (end->in.request == MEASURE) {

@@ -18,6 +18,13 @@ enum {
     HAWSER_CLOSED = 1u << 4,    /* no subflow is left: both directions are over, or the connection failed */
 };
 
+/* By what a listener tells peers apart when connections get scarce: a peer that has more than its share of them, all
+ * divided by the peers that have any, gets no more until there are more again. */
+enum hawser_share {
+    HAWSER_SHARE_BY_ADDRESS, /* IPv6: by /64, of which one subscriber has all */
+    HAWSER_SHARE_NONE,       /* by nothing: many clients share one address, or all are trusted */
+};
+
 /* Begins with its size so that it can grow. Zero in any field means the default. */
 struct hawser_conn_options {
     size_t size;                /* sizeof(struct hawser_conn_options) */
@@ -32,6 +39,7 @@ struct hawser_conn_options {
     uint64_t keepalive_idle_ns;     /* 0: off */
     uint64_t keepalive_interval_ns; /* default 75 s */
     uint32_t keepalive_tries;       /* default 9 */
+    enum hawser_share share;        /* of listeners */
 };
 
 /*

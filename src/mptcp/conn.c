@@ -112,8 +112,7 @@ void conn_free(struct conn *conn)
     struct mp_host *host = conn->host;
     EACH_SUBFLOW (it, conn)
         drop_subflow(subflow_at(it));
-    if (conn->token_added)
-        host->ops->token_remove(host, conn);
+    host->ops->conn_gone(host, conn);
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
     data_tx_destroy(&conn->data_tx);
     reassembly_destroy(&conn->data_rx.reassembly);

@@ -36,6 +36,7 @@ struct conn {
     struct list touched_link;                 /* likewise, until conn_settle() */
     struct list accept_link;                  /* in a listener's queue; the stack's */
     void *listener;                           /* the stack's; NULL once accepted or for active opens */
+    void *share;                              /* likewise, to which it counts; NULL: to none */
     struct hash_node token_node;              /* the stack's */
     bool token_added;
     struct quota half_open; /* joins that have not proved themselves; the stack's */

@@ -46,7 +46,8 @@ struct mp_host_ops {
     /* Is this token taken by a connection of ours? */
     bool (*token_taken)(struct mp_host *host, uint32_t token);
     void (*token_add)(struct mp_host *host, struct conn *conn);
-    void (*token_remove)(struct mp_host *host, struct conn *conn);
+    /* It is about to be freed: its token, and what else it counts to. */
+    void (*conn_gone)(struct mp_host *host, struct conn *conn);
 };
 
 struct mp_host {

@@ -169,10 +169,15 @@ static void token_add(struct mp_host *host, struct conn *conn)
                 hash_bytes(&stack->tokens, &conn->identity.local_token, sizeof conn->identity.local_token));
 }
 
-static void token_remove(struct mp_host *host, struct conn *conn)
+static void conn_gone(struct mp_host *host, struct conn *conn)
 {
-    hash_remove(&stack_of(host)->tokens, &conn->token_node);
-    handshakes_drop_owner(&stack_of(host)->handshakes, &conn->half_open);
+    struct hawser_stack *stack = stack_of(host);
+    if (conn->share)
+        shares_leave(&stack->shares, conn->share);
+    if (!conn->token_added)
+        return;
+    hash_remove(&stack->tokens, &conn->token_node);
+    handshakes_drop_owner(&stack->handshakes, &conn->half_open);
     conn->token_added = false;
 }
 
@@ -184,5 +189,5 @@ const struct mp_host_ops stack_host_ops = {
     .derive = mptcp_key_derive,
     .token_taken = token_taken,
     .token_add = token_add,
-    .token_remove = token_remove,
+    .conn_gone = conn_gone,
 };

@@ -35,6 +35,15 @@ static void consider_capable(struct hawser_stack *stack, struct handshake *h, co
     h->peer_refuses_joins = mp->capable.no_more_here;
 }
 
+/* Connections that get scarce are not for who has many. */
+static bool may_open(struct hawser_stack *stack, const struct hawser_listener *listener, const struct arrival *a)
+{
+    if (shares_admit(&stack->shares, listener->options.share, &a->remote, stack->host.conns.in_use))
+        return true;
+    count(counters(stack), COUNT_LIMIT_SHARES);
+    return false;
+}
+
 void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener, const struct arrival *a,
                    uint64_t now_ns)
 {
@@ -44,6 +53,8 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
         count(counters(stack), COUNT_DROP_BACKLOG);
         return; /* the peer asks again */
     }
+    if (!may_open(stack, listener, a))
+        return;
     begin(stack, &h, a, now_ns);
     h.listener = listener;
     h.window_max = listener->options.recv_buffer_bytes;
@@ -208,6 +219,8 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
         count(counters(stack), COUNT_DROP_ACCEPT_QUEUE);
         return NULL; /* it comes again */
     }
+    if (!may_open(stack, listener, a))
+        return NULL;
     config.opened = &opened;
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn)
@@ -217,6 +230,7 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
         return NULL;
     }
     subflow->passive = true;
+    conn->share = shares_enter(&stack->shares, listener->options.share, &a->remote);
     conn->listener = listener;
     conn->endings.detached = true; /* nobody's until accepted */
     quota_enter(&listener->acceptable, &conn->accept_link);

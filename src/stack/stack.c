@@ -82,12 +82,14 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     }
     bool made = ports_init(&stack->ports, env, subflows + o->max_time_wait, o->shard, o->shard_count) == 0;
     made &= time_waits_init(&stack->time_waits, &host->tcp, &stack->ports, o->max_time_wait) == 0;
+    made &= shares_init(&stack->shares, env, connections) == 0;
     made &= handshakes_init(&stack->handshakes, &host->tcp, connections) == 0;
     if (made && deadline_queue_reserve(&host->tcp.timers, TIMERS) == 0)
         return 0;
     handshakes_destroy(&stack->handshakes);
     time_waits_destroy(&stack->time_waits);
     ports_destroy(&stack->ports);
+    shares_destroy(&stack->shares);
     hash_destroy(&stack->tuples);
     hash_destroy(&stack->tokens);
     return -ENOMEM;
@@ -194,6 +196,7 @@ void hawser_stack_free(struct hawser_stack *stack)
         env.free(env.ctx, LIST_ENTRY(it, struct hawser_listener, link));
     time_waits_destroy(&stack->time_waits);
     ports_destroy(&stack->ports);
+    shares_destroy(&stack->shares);
     packer_release(&stack->inbox);
     deadline_queue_destroy(&host->tcp.timers);
     hash_destroy(&stack->tuples);

@@ -13,6 +13,7 @@
 #include "stack/handshake.h"
 #include "stack/ports.h"
 #include "stack/replies.h"
+#include "stack/shares.h"
 #include "stack/time_wait.h"
 
 #define LINKS_MAX 16
@@ -36,6 +37,7 @@ struct hawser_stack {
     struct hash_table tuples, tokens;
     struct time_waits time_waits;
     struct ports ports;
+    struct shares shares;
     struct list listeners;
     struct link_slot links[LINKS_MAX];
     uint8_t link_count, last_address_id;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "lines.h"
+#include "stack/shares.h"
 #include "world.h"
 
 #define PORT 5001
@@ -241,6 +243,92 @@ static void data_acks_ahead_of_subflow_acks(void **state)
     peer_destroy(&p);
 }
 
+static bool opens(struct peer *p, const char *ip, uint16_t port)
+{
+    assert_int_equal(hawser_addr_parse(&p->addr, ip, port), 0);
+    peer_forget(p);
+    peer_send(p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    if (!peer_last(p, TCP_SYN | TCP_ACK))
+        return false;
+    peer_send(p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    return hawser_accept(p->listener, &p->conn) == 0;
+}
+
+/* Who sits still on all the connections that he can get leaves some to others, and gets more when there are more. */
+static void nobody_locks_the_others_out(void **state)
+{
+    (void)state;
+    enum { LIMIT = 64, SPARE = LIMIT / 8 };
+    struct peer p;
+    char bytes[8];
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    peer_init(&p, &options, NULL);
+    for (unsigned i = 0; i < LIMIT - SPARE; i++)
+        assert_true(opens(&p, "10.0.0.66", (uint16_t)(2000 + i)));
+    struct hawser_conn *one = p.conn;
+    for (unsigned i = 0; i < 20; i++)
+        assert_false(opens(&p, "10.0.0.66", (uint16_t)(3000 + i)));
+    assert_int_equal(peer_counter(&p, "limit.shares_of_connections"), 20);
+    for (unsigned i = 0; i < SPARE - 1; i++) {
+        assert_true(opens(&p, "10.0.0.2", (uint16_t)(2000 + i)));
+        peer_send(&p, TCP_ACK, 1, 1, NULL, "hello", 5);
+        assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 5);
+    }
+    assert_true(opens(&p, "10.0.0.3", 2000));
+    assert_false(opens(&p, "10.0.0.4", 2000)); /* now there is none */
+    assert_int_equal(peer_counter(&p, "limit.shares_of_connections"), 20);
+    hawser_abort(one);
+    peer_drain(&p);
+    assert_false(opens(&p, "10.0.0.66", 4000));
+    assert_true(opens(&p, "10.0.0.4", 2001));
+    peer_destroy(&p);
+}
+
+/* A listener may have it otherwise. */
+static void shares_are_the_listeners_choice(void **state)
+{
+    (void)state;
+    enum { LIMIT = 16 };
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    struct hawser_conn_options trusting = {.size = sizeof trusting, .share = HAWSER_SHARE_NONE};
+    peer_init(&p, &options, &trusting);
+    for (unsigned i = 0; i < LIMIT; i++)
+        assert_true(opens(&p, "10.0.0.66", (uint16_t)(2000 + i)));
+    assert_false(opens(&p, "10.0.0.2", 2000));
+    assert_int_equal(peer_counter(&p, "limit.shares_of_connections"), 0);
+    peer_destroy(&p);
+}
+
+/* Of IPv6, the /64 has the share. */
+static void a_subscriber_has_one_share(void **state)
+{
+    (void)state;
+    struct test_env t;
+    struct shares s;
+    struct share *held[8];
+    struct hawser_addr addr;
+    test_env_init(&t, 1);
+    assert_int_equal(shares_init(&s, &t.env, 8), 0);
+    for (unsigned i = 0; i < 7; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "2001:db8:0:1::%x", i);
+        assert_int_equal(hawser_addr_parse(&addr, text, 1), 0);
+        assert_true(shares_admit(&s, HAWSER_SHARE_BY_ADDRESS, &addr, i));
+        held[i] = shares_enter(&s, HAWSER_SHARE_BY_ADDRESS, &addr);
+        assert_ptr_equal(held[i], held[0]);
+    }
+    assert_false(shares_admit(&s, HAWSER_SHARE_BY_ADDRESS, &addr, 7));
+    assert_true(shares_admit(&s, HAWSER_SHARE_NONE, &addr, 7));
+    assert_int_equal(hawser_addr_parse(&addr, "2001:db8:0:2::1", 1), 0);
+    assert_true(shares_admit(&s, HAWSER_SHARE_BY_ADDRESS, &addr, 7));
+    for (unsigned i = 0; i < 7; i++)
+        shares_leave(&s, held[i]);
+    assert_int_equal(s.table.count, 0);
+    shares_destroy(&s);
+    test_env_check_clean(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +338,9 @@ int main(void)
         cmocka_unit_test(the_system_is_asked_again),
         cmocka_unit_test(a_link_is_not_emptied_by_a_gap),
         cmocka_unit_test(any_number_of_connections),
+        cmocka_unit_test(nobody_locks_the_others_out),
+        cmocka_unit_test(shares_are_the_listeners_choice),
+        cmocka_unit_test(a_subscriber_has_one_share),
         cmocka_unit_test(data_acks_ahead_of_subflow_acks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,63 @@
+#include "stack/shares.h"
+
+#include "base/compiler.h"
+
+/* Of an IPv6 address, what a provider gives to one subscriber. */
+#define SUBSCRIBER_BYTES 8u
+
+int shares_init(struct shares *s, const struct hawser_env *env, uint32_t connections)
+{
+    *s = (struct shares){.limit = connections};
+    pool_init(&s->pool, env, sizeof(struct share), connections);
+    return hash_init(&s->table, env, 16);
+}
+
+void shares_destroy(struct shares *s)
+{
+    hash_destroy(&s->table);
+    pool_destroy(&s->pool);
+}
+
+static uint64_t hash_of(const struct shares *s, const struct hawser_addr *peer)
+{
+    return hash_bytes(&s->table, peer->ip, hawser_addr_is_v4(peer) ? sizeof peer->ip : SUBSCRIBER_BYTES);
+}
+
+static struct share *find(const struct shares *s, uint64_t hash)
+{
+    struct hash_node *node = hash_first(&s->table, hash);
+    return node ? HW_CONTAINER(node, struct share, node) : NULL;
+}
+
+bool shares_admit(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer, uint32_t in_use)
+{
+    if (by == HAWSER_SHARE_NONE || in_use < s->limit - s->limit / SHARES_SPARE)
+        return true;
+    const struct share *share = find(s, hash_of(s, peer));
+    return !share || share->connections < s->limit / (s->table.count + 1);
+}
+
+struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
+{
+    if (by == HAWSER_SHARE_NONE)
+        return NULL;
+    uint64_t hash = hash_of(s, peer);
+    struct share *share = find(s, hash);
+    if (!share) {
+        share = pool_get(&s->pool);
+        if (!share)
+            return NULL;
+        share->connections = 0;
+        hash_insert(&s->table, &share->node, hash);
+    }
+    share->connections++;
+    return share;
+}
+
+void shares_leave(struct shares *s, struct share *share)
+{
+    if (--share->connections)
+        return;
+    hash_remove(&s->table, &share->node);
+    pool_put(&s->pool, share);
+}

@@ -1,0 +1,37 @@
+/*
+ * Who has how many of the connections that others opened to us. When they get scarce, who has more than his share of
+ * them, all divided by those who have any, gets no more: so that nobody locks out the others by sitting still.
+ */
+#ifndef HW_STACK_SHARES_H
+#define HW_STACK_SHARES_H
+
+#include <hawser/socket.h>
+
+#include "base/hash.h"
+#include "base/pool.h"
+
+/* They are scarce once all but this part of them are in use. */
+#define SHARES_SPARE 8u
+
+/* Known by the hash alone: should two peers ever have the same one, they share. */
+struct share {
+    struct hash_node node;
+    uint32_t connections;
+};
+
+struct shares {
+    struct pool pool;
+    struct hash_table table;
+    uint32_t limit; /* of connections in all */
+};
+
+int shares_init(struct shares *s, const struct hawser_env *env, uint32_t connections);
+void shares_destroy(struct shares *s);
+
+/* May `peer` have one more, of which `in_use` are taken in all? */
+bool shares_admit(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer, uint32_t in_use);
+/* It has: its share, or NULL when it counts to none, or when there is no memory to count. */
+struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer);
+void shares_leave(struct shares *s, struct share *share);
+
+#endif
