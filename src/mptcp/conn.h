@@ -149,6 +149,8 @@ uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most
 uint32_t receive_limit(const struct conn *conn);
 /* One past what arrived in order, the DATA_FIN included. */
 dsn64 receive_next(const struct conn *conn);
+/* Bytes of the window that we promised and that did not arrive. */
+uint32_t receive_promised(const struct conn *conn);
 
 /* Is its first byte the next one of the stream, for which there must be room? Of a segment that has passed no check. */
 bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment);

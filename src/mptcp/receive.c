@@ -11,6 +11,12 @@ dsn64 receive_next(const struct conn *conn)
     return dsn_add(reassembly_next(&conn->data_rx.reassembly), conn->data_rx.peer_fin_taken);
 }
 
+uint32_t receive_promised(const struct conn *conn)
+{
+    int64_t window = dsn_diff(conn->data_rx.rcv_edge, reassembly_next(&conn->data_rx.reassembly));
+    return window > 0 ? (uint32_t)window : 0;
+}
+
 /* When memory is scarce no connection is offered more than its share of it. */
 uint32_t receive_limit(const struct conn *conn)
 {
@@ -30,8 +36,7 @@ uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most
     edge = dsn_min(edge, dsn_add(next, most));
     if (dsn_diff(edge, conn->data_rx.rcv_edge) >= (int64_t)HW_MIN(conn->data_rx.recv_limit / 2, segment_bytes))
         conn->data_rx.rcv_edge = edge;
-    int64_t window = dsn_diff(conn->data_rx.rcv_edge, next);
-    return window > 0 ? (uint32_t)window : 0;
+    return receive_promised(conn);
 }
 
 /* False when there is no room for it: the segment must come again, for its bytes would be of no use without. */

@@ -121,7 +121,7 @@ static void subflow_time_wait(struct mp_host *host, struct subflow *subflow, uin
     struct hawser_stack *stack = stack_of(host);
     const struct tcp *tcp = &subflow->tcp;
     const struct tcp_config *c = &tcp->config;
-    uint64_t window = (tcp->rcv_edge - HW_MIN(tcp->rx.next, tcp->rcv_edge)) >> tcp->rcv_wscale;
+    uint32_t window = receive_promised(subflow->conn) >> tcp->rcv_wscale; /* as other subflows say it, or said */
     const struct time_wait record = {
         .local = c->local,
         .remote = c->remote,
@@ -129,11 +129,11 @@ static void subflow_time_wait(struct mp_host *host, struct subflow *subflow, uin
         .rcv_nxt = seq_at(tcp->irs + (uint32_t)tcp->rx.next),
         .ts_recent = tcp->ts.recent,
         .ts_offset = c->ts_offset,
-        .window = (uint16_t)HW_MIN(window, UINT16_MAX),
+        .window = (uint16_t)HW_MIN(window, (uint32_t)UINT16_MAX),
         .wscale = tcp->rcv_wscale,
         .timestamps = tcp->ts.used,
         .port_chosen = subflow->port_chosen,
-        .mptcp = subflow->conn->fallback.mode == CONN_MPTCP,
+        .mptcp = subflow->conn->fallback.mode == CONN_MPTCP && subflow->conn->data_rx.peer_fin_taken,
         .data_ack = receive_next(subflow->conn),
     };
     if (time_waits_add(&stack->time_waits, &record, now_ns))

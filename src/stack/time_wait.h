@@ -29,7 +29,7 @@ struct time_wait {
     bool timestamps;
     bool owing;       /* it has an acknowledgement to send */
     bool port_chosen; /* it holds its local port in `ports` */
-    bool mptcp;       /* then acknowledgements carry the DATA_ACK */
+    bool mptcp;       /* and its stream ended: acknowledgements carry the DATA_ACK */
 };
 
 struct time_waits {

@@ -219,7 +219,8 @@ static void what_mptcp_still_has_to_say(void **state)
 {
     (void)state;
     struct peer p;
-    peer_init(&p, NULL, NULL);
+    struct hawser_conn_options small = {.size = sizeof small, .recv_buffer_bytes = 20000};
+    peer_init(&p, NULL, &small);
     p.timestamps = true;
     peer_open_mptcp(&p);
     hawser_close(p.conn);
@@ -242,6 +243,7 @@ static void what_mptcp_still_has_to_say(void **state)
         const struct mp_dss *dss = &p.seen[0].options.mp.dss;
         assert_true(mptcp_has(&p.seen[0].options.mp, MPTCP_DSS) && dss->has_ack && dss->ack_is_64);
         assert_true(dss->ack == p.idsn + 2);
+        assert_int_equal(p.seen[0].window, 20000); /* RFC 8684 3.3.4: its right edge does not move back */
     }
     peer_destroy(&p);
 }
