@@ -29,7 +29,8 @@ enum hawser_share {
 struct hawser_conn_options {
     size_t size;                /* sizeof(struct hawser_conn_options) */
     uint32_t send_buffer_bytes; /* default 4 MiB */
-    uint32_t recv_buffer_bytes; /* default 6 MiB; the largest window offered */
+    uint32_t recv_buffer_bytes; /* default 6 MiB; the largest window offered: it begins with 64 KiB and grows as the
+                                   program reads */
     bool no_mptcp;              /* speak plain TCP */
     struct hawser_addr local;   /* source of the first subflow; all zero: the one with the longest prefix that covers
                                  * the destination, or else the first of its family */

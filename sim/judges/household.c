@@ -108,7 +108,7 @@ void household_end(const struct judge_host *at)
     bool settled = hawser_stack_deadline(stack) == TIME_NEVER || world->now_ns - since > AFTERLIFE_NS;
     if (since == TIME_NEVER || !settled)
         return;
-    const struct mp_host *host = &stack->host; /* but for the one buffer that small payloads share */
+    const struct mp_host *host = &stack->host;
     const struct {
         const char *what;
         uint32_t count;
@@ -120,7 +120,7 @@ void household_end(const struct judge_host *at)
         {"transmit records", host->tcp.records.in_use},
         {"flights", host->tcp.flights.in_use},
         {"receivers out of order", host->tcp.disorders.in_use},
-        {"payload buffers", buf_pool_in_use(host->chunks) + buf_pool_in_use(host->copies) - (stack->inbox.buf != NULL)},
+        {"payload buffers", store_in_use(&host->store)},
     };
     for (size_t i = 0; i < HW_ARRAY_LEN(kinds); i++)
         if (kinds[i].count)

@@ -3,13 +3,14 @@
 #include <stdbool.h>
 
 #include "base/check.h"
+#include "base/compiler.h"
 
 /* A buffer of more would have a size beyond what 32 bits can count. */
 #define CAP_MAX (UINT32_C(1) << 30)
-
 struct hawser_buf {
     struct hawser_buf_pool *pool;
     struct hawser_buf *next; /* among the idle ones */
+    struct account *account; /* who pays for it; NULL: who queues a part of it */
     uint32_t refs;
     uint32_t cap;
     uint8_t data[];
@@ -19,6 +20,7 @@ struct hawser_buf_pool {
     struct hawser_env env;
     struct hawser_buf *idle;
     uint32_t cap, limit, in_use, total;
+    uint32_t peak; /* most that were lent out at once since the pool was trimmed last */
     uint64_t returns, refusals;
     bool closed;
 };
@@ -34,20 +36,19 @@ struct hawser_buf_pool *hawser_buf_pool_new(const struct hawser_env *env, uint32
     return pool;
 }
 
-static void free_idle(struct hawser_buf_pool *pool)
+static void free_one(struct hawser_buf_pool *pool)
 {
-    while (pool->idle) {
-        struct hawser_buf *buf = pool->idle;
-        pool->idle = buf->next;
-        pool->total--;
-        pool->env.free(pool->env.ctx, buf);
-    }
+    struct hawser_buf *buf = pool->idle;
+    pool->idle = buf->next;
+    pool->total--;
+    pool->env.free(pool->env.ctx, buf);
 }
 
 void hawser_buf_pool_close(struct hawser_buf_pool *pool)
 {
     pool->closed = true;
-    free_idle(pool);
+    while (pool->idle)
+        free_one(pool);
     if (pool->in_use == 0) {
         struct hawser_env env = pool->env;
         env.free(env.ctx, pool);
@@ -72,7 +73,9 @@ struct hawser_buf *hawser_buf_new(struct hawser_buf_pool *pool)
     }
     buf->refs = 1;
     buf->next = NULL;
+    buf->account = NULL;
     pool->in_use++;
+    pool->peak = HW_MAX(pool->peak, pool->in_use);
     return buf;
 }
 
@@ -89,6 +92,8 @@ void hawser_buf_unref(struct hawser_buf *buf)
     CHECK(buf->refs > 0);
     if (--buf->refs > 0)
         return;
+    if (buf->account)
+        account_release(buf->account, buf_pool_each(pool));
     pool->in_use--;
     pool->returns++;
     buf->next = pool->idle;
@@ -101,6 +106,31 @@ uint8_t *hawser_buf_data(struct hawser_buf *buf) { return buf->data; }
 
 uint32_t hawser_buf_capacity(const struct hawser_buf *buf) { return buf->cap; }
 
+void buf_charge(struct hawser_buf *buf, struct account *account)
+{
+    CHECK(!buf->account);
+    buf->account = account;
+    account_charge(account, buf_pool_each(buf->pool));
+}
+
+uint32_t slice_cost(struct slice s) { return s.buf->account ? 0 : buf_size(s.buf); }
+
+uint32_t buf_size(const struct hawser_buf *buf) { return buf_pool_each(buf->pool); }
+
+uint32_t buf_pool_each(const struct hawser_buf_pool *pool) { return (uint32_t)sizeof(struct hawser_buf) + pool->cap; }
+
+void buf_pool_trim(struct hawser_buf_pool *pool)
+{
+    while (pool->total > pool->peak)
+        free_one(pool);
+    pool->peak = pool->in_use;
+}
+
+uint64_t buf_pool_idle_bytes(const struct hawser_buf_pool *pool)
+{
+    return (uint64_t)(pool->total - pool->in_use) * buf_pool_each(pool);
+}
+
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool) { return pool->in_use; }
 
 bool buf_is_shared(const struct hawser_buf *buf) { return buf->refs > 1; }
@@ -111,11 +141,7 @@ bool buf_pool_is_scarce(const struct hawser_buf_pool *pool) { return pool->in_us
 
 bool buf_is_scarce(const struct hawser_buf *buf) { return buf_pool_is_scarce(buf->pool); }
 
-uint64_t buf_pool_bytes(const struct hawser_buf_pool *pool) { return (uint64_t)pool->limit * pool->cap; }
-
-uint32_t buf_pool_limit(const struct hawser_buf_pool *pool) { return pool->limit; }
-
-uint32_t buf_pool_left(const struct hawser_buf_pool *pool) { return pool->limit - pool->in_use; }
+uint32_t buf_pool_capacity(const struct hawser_buf_pool *pool) { return pool->cap; }
 
 uint64_t buf_pool_returns(const struct hawser_buf_pool *pool) { return pool->returns; }
 

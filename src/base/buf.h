@@ -4,6 +4,8 @@
 
 #include <hawser/packet.h>
 
+#include "base/account.h"
+
 /* A run of bytes inside a buffer. Whoever stores a slice holds one reference of `buf`. */
 struct slice {
     struct hawser_buf *buf;
@@ -16,6 +18,22 @@ static inline struct slice slice_sub(struct slice s, uint32_t from, uint32_t len
 {
     return (struct slice){s.buf, s.data + from, len};
 }
+
+/* Charges a buffer to who took it, until its last reference goes. Once. */
+void buf_charge(struct hawser_buf *buf, struct account *account);
+
+/* What it costs to queue this slice: nothing when its buffer is charged to who took it, else all of the buffer. */
+uint32_t slice_cost(struct slice s);
+
+/* The memory of one buffer, its head included. */
+uint32_t buf_size(const struct hawser_buf *buf);
+uint32_t buf_pool_each(const struct hawser_buf_pool *pool);
+
+/* Gives back to the system what was not needed since the last call: whoever owns the pool calls it now and then. */
+void buf_pool_trim(struct hawser_buf_pool *pool);
+
+/* What buffers hold that are not lent out. */
+uint64_t buf_pool_idle_bytes(const struct hawser_buf_pool *pool);
 
 /* How many buffers of the pool are lent out. */
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
@@ -30,12 +48,8 @@ bool buf_is_of(const struct hawser_buf *buf, const struct hawser_buf_pool *pool)
 bool buf_pool_is_scarce(const struct hawser_buf_pool *pool);
 bool buf_is_scarce(const struct hawser_buf *buf);
 
-/* How many buffers it may lend out, and their bytes. */
-uint32_t buf_pool_limit(const struct hawser_buf_pool *pool);
-uint64_t buf_pool_bytes(const struct hawser_buf_pool *pool);
-
-/* How many more may be lent out, if the system has the memory. */
-uint32_t buf_pool_left(const struct hawser_buf_pool *pool);
+/* The bytes that one of its buffers has room for. */
+uint32_t buf_pool_capacity(const struct hawser_buf_pool *pool);
 
 /* How many buffers came back so far: who was refused one may try again when that grows. */
 uint64_t buf_pool_returns(const struct hawser_buf_pool *pool);

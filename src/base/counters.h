@@ -78,9 +78,14 @@
     X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \
     X(LIMIT_COOKIES, "limit.syn_cookies_waiting")                                                                      \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
+    X(LIMIT_UNMAPPED, "limit.unmapped")                                                                                \
+    X(LIMIT_UNMAPPED_DROPPED, "limit.unmapped_dropped")                                                                \
     X(LIMIT_DISORDER, "limit.out_of_order_memory")                                                                     \
     X(LIMIT_DISORDER_DROPPED, "limit.out_of_order_dropped")                                                            \
     X(LIMIT_LAGGARD, "limit.lagging_bytes")                                                                            \
+    X(LIMIT_SACKED_DROPPED, "limit.sacked_dropped")                                                                    \
+    X(LIMIT_NEW, "limit.connections_for_memory")                                                                       \
+    X(LIMIT_RESET, "limit.reset_for_memory")                                                                           \
     X(LIMIT_ASSEMBLY, "limit.unfinished_mappings")                                                                     \
     X(LIMIT_FLIGHTS, "limit.subflows_in_flight")                                                                       \
     X(LIMIT_SACKED, "limit.sacked_ranges")                                                                             \

@@ -1,23 +1,29 @@
-/* Copies bytes one behind the other into buffers of a pool, so that small pieces do not take a buffer each. */
+/* Copies bytes one behind the other into buffers of a store, so that small pieces do not take a buffer each. */
 #ifndef HW_BASE_PACKER_H
 #define HW_BASE_PACKER_H
 
 #include <stdbool.h>
 
-#include "base/buf.h"
+#include "base/store.h"
 
 struct packer {
     struct hawser_buf *buf; /* being filled: one reference; or NULL */
     uint32_t used;          /* bytes */
 };
 
-/* Moves `bytes` behind those that were copied before, into a new buffer of `pool` when the last one has no room. The
- * packer keeps the reference: whoever stores the slice takes its own. False without memory: then `bytes` is as it was.
- */
-bool packer_copy(struct packer *packer, struct hawser_buf_pool *pool, struct slice *bytes);
+/* Copies the first of `bytes` behind those that were copied before, or into a new buffer (store_take()) when there is
+ * no room at all. Returns the copy: of no length when no buffer is to be had. The packer keeps the reference: whoever
+ * stores the slice takes its own. */
+struct slice packer_copy(struct packer *packer, struct store *store, struct account *account, struct slice bytes,
+                         uint64_t wish, enum claim claim);
 
-/* Has the buffer being filled room for `len` bytes more? */
-bool packer_has_room(const struct packer *packer, uint32_t len);
+/* May `bytes` be queued where they lie? That must be a buffer of which they are a quarter at least and that is not
+ * scarce, or one that is paid for. */
+bool packer_may_keep(const struct account *account, struct slice bytes, enum claim claim);
+
+/* The first of `bytes` as they may be queued: where they lie, or as packer_copy() says. */
+struct slice packer_keep(struct packer *packer, struct store *store, struct account *account, struct slice bytes,
+                         uint64_t wish, enum claim claim);
 
 /* Nobody wanted what was copied last. */
 void packer_take_back(struct packer *packer, struct slice bytes);

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
+#include "mptcp/pressure.h"
 
 static void subflow_established(struct subflow *subflow, uint64_t now_ns)
 {
@@ -22,8 +23,8 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    subflow->suspect_since_ns = subflow->rx_mapping.unmapped_since_ns = 0;
-    place_release(&subflow->rx_mapping.assembly);
+    subflow->suspect_since_ns = 0;
+    rx_mapping_close(&subflow->rx_mapping);
     conn_reinject(subflow);
     data_tx_rearm(&conn->data_tx);
     bool last = subflows_closed(&conn->subflows);
@@ -33,13 +34,13 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
          */
         bool all_acked = data_tx_all_acked(&conn->data_tx);
         bool in_order = subflow->tcp.error == 0 || (subflow->tcp.error == -ECONNRESET && all_acked);
-        bool over = conn->data_rx.peer_fin_taken &&
+        bool over = data_rx_is_over(&conn->data_rx) &&
                     (conn->data_tx.fin == DATA_FIN_ACKED || (data_tx_fin_sent(&conn->data_tx) && in_order));
         if (!over) {
             conn->endings.aborted |= subflow->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
             conn_fail(conn, error);
         }
-        place_forget_disorder(conn);
+        pressure_forget_disorder(conn);
     }
     signal_arm(conn, now_ns);
     conn_event(conn);
@@ -48,14 +49,12 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->fallback.mode == CONN_PLAIN &&
-        conn->data_rx.reassembly.held > reassembly_readable(&conn->data_rx.reassembly)) {
+    if (conn->fallback.mode == CONN_PLAIN && data_rx_has_disorder(&conn->data_rx)) {
         conn_abort(conn, -EPROTO, now_ns); /* the end, but not all that lies before it */
     } else if (conn->fallback.mode == CONN_PLAIN) {
-        conn->data_rx.peer_fin_known = conn->data_rx.peer_fin_taken = true;
-        conn->data_rx.peer_fin = reassembly_next(&conn->data_rx.reassembly);
+        data_rx_end_here(&conn->data_rx);
         conn_event(conn);
-    } else if (!conn->data_rx.peer_fin_known && subflows_have_successor(&conn->subflows, subflow)) {
+    } else if (!data_rx_knows_end(&conn->data_rx) && subflows_have_successor(&conn->subflows, subflow)) {
         /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
         tcp_shutdown(&subflow->tcp, now_ns);
     }

@@ -7,10 +7,9 @@
 
 void conn_detach(struct conn *conn)
 {
-    bool unread = reassembly_readable(&conn->data_rx.reassembly) && conn->data_tx.fin == DATA_FIN_NONE;
+    bool unread = data_rx_readable(&conn->data_rx) && conn->data_tx.fin == DATA_FIN_NONE;
     endings_detach(&conn->endings, unread);
-    reassembly_consume(&conn->data_rx.reassembly, reassembly_readable(&conn->data_rx.reassembly));
-    conn_consumed(conn);
+    conn_consume(conn, SIZE_MAX);
     if (conn->identity.established || conn->endings.error)
         conn_shutdown(conn);
     else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
@@ -34,12 +33,6 @@ void conn_begin_asked(struct conn *conn, uint64_t now_ns)
         conn_abort(conn, error, now_ns);
 }
 
-/* How finely a peer may chop what fills the receive buffer: each piece costs a node beside its bytes. */
-#define BYTES_PER_PIECE 128u
-#define PIECES_MIN 256u
-/* Gaps lie no nearer to each other: two paths that take turns, one of them dead, leave one for each segment. */
-#define BYTES_PER_GAP 1024u
-
 /* An object and room for its timer. */
 static void *take(struct mp_host *host, struct pool *pool, enum counter limit)
 {
@@ -60,13 +53,18 @@ static void give(struct mp_host *host, struct pool *pool, void *object)
 
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
 {
+    if (account_is_full(&host->memory)) {
+        count(&host->tcp.counters, COUNT_LIMIT_NEW);
+        return NULL;
+    }
     struct conn *conn = take(host, &host->conns, COUNT_LIMIT_CONNECTIONS);
     if (!conn)
         return NULL;
     memset(conn, 0, sizeof *conn);
     conn->host = host;
     conn->identity.server = config->opened != NULL;
-    conn->data_rx.recv_limit = config->recv_limit;
+    conn->window_max = config->recv_limit;
+    account_open(&conn->account, &host->memory);
     conn->keepalive = config->keepalive;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
@@ -82,10 +80,9 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     endings_init(&conn->endings);
     conn->fallback.mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
     negotiate_key(conn, config->opened);
-    data_tx_init(&conn->data_tx, &host->tcp.env, host->chunks, conn->identity.local_idsn, config->send_limit);
-    reassembly_init(&conn->data_rx.reassembly, &host->tcp.env, &host->nodes, dsn_at(1));
-    conn->data_rx.reassembly.node_limit = HW_MAX(conn->data_rx.recv_limit / BYTES_PER_PIECE, PIECES_MIN);
-    conn->data_rx.reassembly.gap_limit = HW_MAX(conn->data_rx.recv_limit / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN);
+    data_tx_init(&conn->data_tx, &host->tcp.env, &host->store, &conn->account, conn->identity.local_idsn,
+                 config->send_limit);
+    data_rx_init(&conn->data_rx, &host->tcp.env, &host->nodes, &host->store, &conn->account, config->recv_limit);
     if (config->opened)
         negotiate_opened(conn, config->opened);
     return conn;
@@ -97,9 +94,7 @@ static void drop_subflow(struct subflow *subflow)
     struct mp_host *host = conn->host;
     if (subflow->bound)
         host->ops->subflow_unbind(host, subflow);
-    place_release(&subflow->rx_mapping.assembly);
-    holdq_destroy(&subflow->rx_mapping.held);
-    rxmap_destroy(&subflow->rx_mapping.maps);
+    rx_mapping_destroy(&subflow->rx_mapping);
     tcp_destroy(&subflow->tcp);
     carriers_forget(&conn->data_tx.carriers, subflow->slot);
     list_remove(&subflow->link);
@@ -115,8 +110,8 @@ void conn_free(struct conn *conn)
     host->ops->conn_gone(host, conn);
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
     data_tx_destroy(&conn->data_tx);
-    reassembly_destroy(&conn->data_rx.reassembly);
-    packer_release(&conn->data_rx.packed);
+    data_rx_destroy(&conn->data_rx);
+    account_close(&conn->account);
     list_remove(&conn->link);
     list_remove(&conn->ready_link);
     list_remove(&conn->touched_link);
@@ -159,8 +154,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     subflow->slot = subflows_free_slot(&conn->subflows);
     list_init(&subflow->link);
     subflow->due_ns = TIME_NEVER;
-    rxmap_init(&subflow->rx_mapping.maps, &host->tcp.env);
-    holdq_init(&subflow->rx_mapping.held, &host->holds);
+    rx_mapping_init(&subflow->rx_mapping, &host->tcp.env, &host->holds, &host->store, &conn->data_rx.account);
     struct tcp_config config = {
         .local = local->addr,
         .remote = *remote,
@@ -171,7 +165,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         .keepalive = &conn->keepalive,
     };
     config.local.port = local_port;
-    tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config, host->cc, conn->data_rx.recv_limit);
+    tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config, host->cc, conn->window_max);
     list_push_back(&conn->subflows, &subflow->link);
     if (conn->subflow_count++ == 0 && conn->paths.remote.port == 0) {
         conn->paths.local = local->addr;
@@ -224,17 +218,13 @@ size_t conn_send(struct conn *conn, const void *data, size_t len)
     return taken;
 }
 
-void conn_consumed(struct conn *conn)
+/* The application took bytes: the window may have opened. */
+static void conn_consumed(struct conn *conn)
 {
-    if (reassembly_readable(&conn->data_rx.reassembly) == 0)
-        place_idle(conn);
-    if (conn->data_rx.peer_fin_taken ||
-        (conn->data_rx.peer_fin_known && dsn_le(conn->data_rx.peer_fin, conn->data_rx.rcv_edge)))
-        return; /* all that will come has room, so no window matters, and the peer may be gone already */
-    /* Tell the peer once the window opens by a fair step (RFC 9293 3.8.6.2.2). */
-    uint32_t limit = receive_limit(conn);
-    int64_t opened = dsn_diff(dsn_add(conn->data_rx.reassembly.read_next, limit), conn->data_rx.rcv_edge);
-    if (opened < (int64_t)HW_MIN(limit / 2, 256u * 1024))
+    if (data_rx_readable(&conn->data_rx) == 0)
+        EACH_SUBFLOW (it, conn)
+            rx_mapping_idle(&subflow_at(it)->rx_mapping);
+    if (!data_rx_consumed(&conn->data_rx))
         return;
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it)->tcp.state >= TCPS_ESTABLISHED)
@@ -243,15 +233,21 @@ void conn_consumed(struct conn *conn)
 
 size_t conn_recv(struct conn *conn, void *data, size_t len)
 {
-    size_t n = reassembly_read(&conn->data_rx.reassembly, data, len);
+    size_t n = data_rx_read(&conn->data_rx, data, len);
     if (n)
         conn_consumed(conn);
     return n;
 }
 
+void conn_consume(struct conn *conn, size_t len)
+{
+    data_rx_consume(&conn->data_rx, len);
+    conn_consumed(conn);
+}
+
 bool conn_at_end(const struct conn *conn)
 {
-    return conn->data_rx.peer_fin_taken && reassembly_readable(&conn->data_rx.reassembly) == 0;
+    return data_rx_is_over(&conn->data_rx) && data_rx_readable(&conn->data_rx) == 0;
 }
 
 void conn_shutdown(struct conn *conn)
@@ -264,7 +260,7 @@ void conn_shutdown(struct conn *conn)
 
 void conn_fail(struct conn *conn, int error)
 {
-    if (conn->endings.error == 0 && !(conn->data_tx.fin == DATA_FIN_ACKED && conn->data_rx.peer_fin_taken)) {
+    if (conn->endings.error == 0 && !(conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx))) {
         count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, conn_unfinished(conn));
         conn->endings.error = error;
     }
@@ -303,8 +299,10 @@ static bool hook_blocked(struct tcp *tcp)
 
 static uint32_t hook_window(struct tcp *tcp, uint32_t most)
 {
-    return receive_window(subflow_of(tcp)->conn, tcp->segment_bytes, most);
+    return data_rx_window(&subflow_of(tcp)->conn->data_rx, tcp->segment_bytes, most);
 }
+
+static struct account *hook_payer(struct tcp *tcp) { return &subflow_of(tcp)->conn->data_tx.account; }
 
 static void hook_wake(struct tcp *tcp) { conn_wake(subflow_of(tcp)->conn); }
 
@@ -322,11 +320,12 @@ const struct tcp_hooks subflow_hooks = {
     .write_options = signal_write_options,
     .options_sent = signal_options_sent,
     .segment = receive_segment,
-    .receive = place_payload,
+    .receive = payload_place,
     .progress = receive_progress,
     .event = hook_event,
     .window = hook_window,
     .blocked_by_window = hook_blocked,
     .siblings = hook_siblings,
+    .payer = hook_payer,
     .wake = hook_wake,
 };

@@ -3,8 +3,9 @@
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
  * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN), conn_fallback.c, signal.c
- * (options out), receive.c (options in), place.c (data in), conn_output.c (scheduling and reinjection), conn_settle.c
- * (what the parts have to say to each other, and the timer), paths.c (addresses and joins), close.c.
+ * (options out), receive.c (options in), payload.c (data in), pressure.c (what goes when memory is short),
+ * conn_output.c (scheduling and reinjection), conn_settle.c (what the parts have to say to each other, and the timer),
+ * paths.c (addresses and joins), close.c.
  */
 #ifndef HW_MPTCP_CONN_H
 #define HW_MPTCP_CONN_H
@@ -47,6 +48,9 @@ struct conn {
     struct list subflows;
     uint8_t subflow_count;
     struct tcp_keepalive keepalive; /* of every subflow */
+    uint32_t window_max;            /* likewise: decides the window scale */
+    struct account account;         /* all that it makes the host hold */
+    bool renege_wanted;             /* room for what comes next must come from what was SACKed (pressure.c) */
 
     struct identity identity;
     struct fallback fallback;
@@ -90,8 +94,8 @@ void conn_event(struct conn *conn); /* readiness may have changed */
 
 size_t conn_send(struct conn *conn, const void *data, size_t len);
 size_t conn_recv(struct conn *conn, void *data, size_t len);
-void conn_consumed(struct conn *conn);     /* the application took bytes: the window may have opened */
-bool conn_at_end(const struct conn *conn); /* all was read and the peer sends no more */
+void conn_consume(struct conn *conn, size_t len); /* of the readable bytes */
+bool conn_at_end(const struct conn *conn);        /* all was read and the peer sends no more */
 void conn_shutdown(struct conn *conn);
 void conn_abort(struct conn *conn, int error, uint64_t now_ns);
 void conn_fail(struct conn *conn, int error);
@@ -143,29 +147,11 @@ void signal_on_timer(struct conn *conn, uint64_t now_ns);
 /* ---- receive.c ---- */
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
 void receive_progress(struct tcp *tcp, uint64_t now_ns);
-/* Moves the promised edge: `most` is what the segment that says so can express. Bytes. */
-uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most);
-/* Most bytes that the peer may now have sent ahead of the application. */
-uint32_t receive_limit(const struct conn *conn);
-/* One past what arrived in order, the DATA_FIN included. */
-dsn64 receive_next(const struct conn *conn);
-/* Bytes of the window that we promised and that did not arrive. */
-uint32_t receive_promised(const struct conn *conn);
 
-/* Is its first byte the next one of the stream, for which there must be room? Of a segment that has passed no check. */
-bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment);
-
-/* ---- place.c ---- */
-/* Drops out-of-order data of one of the host's connections whose peers will send it again. False: there is none. */
-bool place_shed(struct mp_host *host);
-void place_release(struct assembly *assembly);
-/* No byte that would close a gap can come any more, or memory is scarce: what lies behind gaps goes. */
-void place_forget_disorder(struct conn *conn);
-/* All was read: memory that only waits for more is given back. */
-void place_idle(struct conn *conn);
+/* ---- payload.c ---- */
 /* Returns how many bytes from the front found room; the others must come again. */
-uint32_t place_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
-void place_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
+uint32_t payload_place(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+void payload_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
 /* ---- conn_output.c ---- */
 /* One turn: what must be said, then payload until the turn is used up. True when there is more. */

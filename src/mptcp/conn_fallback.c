@@ -38,8 +38,8 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
         if (subflow_at(it) != first)
             tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
     const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->identity.remote_idsn, 1)};
-    place_mapped(first, &infinite, now_ns);                      /* what waited for its mapping */
-    conn->data_rx.peer_fin_known = conn->data_rx.peer_fin_taken; /* now its FIN counts, */
+    payload_mapped(first, &infinite, now_ns); /* what waited for its mapping */
+    data_rx_forget_end(&conn->data_rx);       /* now its FIN counts, */
     if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)
         close_subflow_event(first, TCP_EVENT_FIN, now_ns); /* and one that came before */
     if (data_tx_fin_sent(&conn->data_tx))
@@ -74,7 +74,7 @@ void conn_take_fail(struct subflow *subflow, uint64_t now_ns)
         bool is_answer = subflow->fail_stage == FAIL_ASKING;
         if (!is_answer)
             subflow->fail_stage = FAIL_ON_RESET; /* if it comes to one */
-        subflow->fail_dsn = receive_next(conn);
+        subflow->fail_dsn = data_rx_next(&conn->data_rx);
         conn_fall_back_or_reset(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
         if (!is_answer && conn->fallback.mode == CONN_PLAIN)
             conn->fallback.fail = FAIL_ANSWERED;

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
+#include "mptcp/pressure.h"
 
 /* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
 #define GOOD_BYE_TIMEOUTS 2u
@@ -25,7 +26,7 @@ struct ending_facts conn_ending_facts(const struct conn *conn)
 {
     return (struct ending_facts){.acked_bytes = conn->data_tx.acked_bytes,
                                  .delivering = is_delivering(conn),
-                                 .stranded = !conn->data_rx.peer_fin_taken && subflows_stranded(&conn->subflows)};
+                                 .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
 }
 
 bool conn_unfinished(const struct conn *conn)
@@ -60,9 +61,7 @@ static void judge_subflows(struct conn *conn, uint64_t now_ns)
 {
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
-        const struct hawser_buf *begun = subflow->rx_mapping.assembly.buf;
-        bool scarce = pool_is_scarce(&conn->host->holds) || (begun && buf_is_scarce(begun));
-        switch (subflow_judge(subflow, scarce, now_ns)) {
+        switch (subflow_judge(subflow, now_ns)) {
         case SUBFLOW_FINE:
             break;
         case SUBFLOW_UNMAPPED:
@@ -183,7 +182,7 @@ static void on_subflow_timer(struct subflow *subflow, uint64_t now_ns)
 /* Both streams are over: the subflows may close. */
 static void advance_close(struct conn *conn, uint64_t now_ns)
 {
-    if (conn->fallback.mode != CONN_MPTCP || conn->data_tx.fin != DATA_FIN_ACKED || !conn->data_rx.peer_fin_taken)
+    if (conn->fallback.mode != CONN_MPTCP || conn->data_tx.fin != DATA_FIN_ACKED || !data_rx_is_over(&conn->data_rx))
         return;
     EACH_SUBFLOW (it, conn) {
         const struct tcp *tcp = &subflow_at(it)->tcp;
@@ -197,15 +196,13 @@ static void advance_close(struct conn *conn, uint64_t now_ns)
  * under way; after that the peer must learn that it speaks to nobody (RFC 1122 4.2.2.13). */
 static void offer_arrivals(struct conn *conn, uint64_t now_ns)
 {
-    struct reassembly *rx = &conn->data_rx.reassembly;
-    if (reassembly_readable(rx) == 0)
+    if (data_rx_readable(&conn->data_rx) == 0)
         return;
     if (!conn->endings.detached || conn->listener) {
         conn_event(conn);
         return;
     }
-    reassembly_consume(rx, reassembly_readable(rx));
-    conn_consumed(conn);
+    conn_consume(conn, SIZE_MAX);
     if (data_tx_fin_sent(&conn->data_tx) && data_tx_all_acked(&conn->data_tx))
         conn_abort(conn, -ECONNRESET, now_ns);
 }
@@ -219,9 +216,20 @@ static void arm(struct conn *conn)
     deadline_set(&conn->host->tcp.timers, &conn->timer, due_ns);
 }
 
+static uint64_t slowest_round_trip(const struct conn *conn)
+{
+    uint64_t slowest = 0;
+    EACH_SUBFLOW (it, conn)
+        slowest = HW_MAX(slowest, subflow_at(it)->tcp.rtt.srtt_ns);
+    return slowest;
+}
+
 void conn_settle(struct conn *conn, uint64_t now_ns)
 {
     list_remove(&conn->touched_link);
+    pressure_settle(conn);
+    if (data_rx_tunes(&conn->data_rx))
+        data_rx_tune(&conn->data_rx, slowest_round_trip(conn), now_ns);
     offer_arrivals(conn, now_ns);
     EACH_SUBFLOW (it, conn)
         subflow_note_unmapped(subflow_at(it), now_ns);

@@ -5,13 +5,14 @@
 /* Gaps lie no nearer to each other: two paths that take turns, one of them dead, leave one for each segment. */
 #define BYTES_PER_GAP 1024u
 
-void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct hawser_buf_pool *chunks, dsn64 idsn,
-                  uint32_t limit)
+void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct store *store, struct account *parent,
+                  dsn64 idsn, uint32_t limit)
 {
     dsn64 first = dsn_add(idsn, 1);
     uint32_t ranges = HW_MAX(limit / BYTES_PER_GAP, REINJECT_RANGES_MIN);
     *tx = (struct data_tx){.idsn = idsn, .snd_nxt = first, .snd_edge = first};
-    sendq_init(&tx->sendq, env, chunks, first, limit);
+    account_open(&tx->account, parent);
+    sendq_init(&tx->sendq, env, store, &tx->account, first, limit);
     carriers_init(&tx->carriers, env, first);
     iset_init(&tx->reinject, env, ranges);
     iset_init(&tx->repeated, env, ranges);
@@ -25,6 +26,7 @@ void data_tx_destroy(struct data_tx *tx)
     carriers_destroy(&tx->carriers);
     iset_destroy(&tx->reinject);
     iset_destroy(&tx->repeated);
+    account_close(&tx->account);
 }
 
 /* ---- what the peer acknowledges ---- */

@@ -45,6 +45,7 @@ struct progress {
 };
 
 struct data_tx {
+    struct account account; /* of what is queued, or still referred to by records */
     struct sendq sendq;
     dsn64 idsn;           /* the first byte has the next number */
     dsn64 snd_nxt;        /* next byte never sent */
@@ -60,9 +61,9 @@ struct data_tx {
     uint64_t acked_at_look; /* data_tx_look_for_laggards() */
 };
 
-/* An empty stream. Chunks come from `chunks`; at most `limit` bytes are held. */
-void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct hawser_buf_pool *chunks, dsn64 idsn,
-                  uint32_t limit);
+/* An empty stream. Buffers come from `store`, charged to an account under `parent`; at most `limit` bytes are held. */
+void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct store *store, struct account *parent,
+                  dsn64 idsn, uint32_t limit);
 void data_tx_destroy(struct data_tx *tx);
 
 /* ---- what the peer acknowledges ---- */

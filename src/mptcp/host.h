@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/pool.h"
+#include "base/store.h"
 #include "cc/cc.h"
 #include "mptcp/scheduler.h"
 #include "tcp/tcp.h"
@@ -54,18 +55,18 @@ struct mp_host {
     struct tcp_host tcp;
     const struct mp_host_ops *ops;
     struct pool conns, subflows, nodes, holds;
-    struct hawser_buf_pool *chunks; /* of what applications send */
-    struct hawser_buf_pool *copies; /* of what arrived and could not stay in the link's buffers */
+    struct account memory; /* of all that connections hold */
+    struct store store;
+    uint64_t refused_since_ns; /* the next bytes of a stream were, and of none were placed since; 0: they were not */
     const struct cc_ops *cc;
     const struct scheduler *scheduler;
     bool no_mptcp, checksum_required;
-    bool pressed; /* the link's buffer that came last is of a pool of which more than half is taken */
     struct local_address addresses[HOST_ADDRESSES_MAX];
     uint8_t address_count;
     struct list connections; /* all of them */
     struct list touched;     /* connections for conn_settle() */
     struct list ready;       /* connections with something to send */
-    struct list disordered;  /* connections that hold data behind a gap in their streams */
+    struct list disordered;  /* connections that hold data behind a gap in their streams, or without a mapping */
     struct list events;      /* connections whose readiness may have changed */
     struct list acceptable;  /* connections that are established and that no program has accepted yet */
     struct list starved;     /* connections that found no memory for bytes to send */

@@ -31,8 +31,7 @@ static void learn_remote_key(struct conn *conn, uint64_t key)
     conn->identity.remote_key = key;
     conn->host->ops->derive(key, &conn->identity.remote_token, &idsn);
     conn->identity.remote_idsn = dsn_at(idsn);
-    reassembly_rebase(&conn->data_rx.reassembly, dsn_add(conn->identity.remote_idsn, 1));
-    conn->data_rx.rcv_edge = dsn_add(conn->identity.remote_idsn, 1);
+    data_rx_rebase(&conn->data_rx, dsn_add(conn->identity.remote_idsn, 1));
 }
 
 /* RFC 8684 3.1: a usable offer is version 1 or more, HMAC-SHA256 and no unknown extension. */
@@ -87,7 +86,7 @@ void negotiate_opened(struct conn *conn, const struct conn_opened *opened)
 
 bool negotiate_takes_joins(const struct conn *conn)
 {
-    bool over = conn->endings.error || (conn->data_tx.fin == DATA_FIN_ACKED && conn->data_rx.peer_fin_taken);
+    bool over = conn->endings.error || (conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx));
     return conn->fallback.mode == CONN_MPTCP && conn->identity.established && !over;
 }
 

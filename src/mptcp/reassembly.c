@@ -28,14 +28,22 @@ static uint32_t gap_count(const struct reassembly *r) { return r->run_count - ha
 
 size_t reassembly_node_size(void) { return sizeof(struct reassembly_node); }
 
-void reassembly_init(struct reassembly *r, const struct hawser_env *env, struct pool *nodes, dsn64 first)
+void reassembly_init(struct reassembly *r, const struct hawser_env *env, struct pool *nodes, struct account *account,
+                     dsn64 first)
 {
-    *r = (struct reassembly){
-        .env = env, .nodes = nodes, .read_next = first, .node_limit = UINT32_MAX, .gap_limit = REASSEMBLY_GAPS_MIN};
+    *r = (struct reassembly){.env = env,
+                             .nodes = nodes,
+                             .account = account,
+                             .read_next = first,
+                             .node_limit = UINT32_MAX,
+                             .gap_limit = REASSEMBLY_GAPS_MIN};
 }
+
+static uint64_t cost_of(const struct reassembly_node *node) { return sizeof *node + slice_cost(node->bytes); }
 
 static void drop_node(struct reassembly *r, struct reassembly_node *node)
 {
+    account_release(r->account, cost_of(node));
     hawser_buf_unref(node->bytes.buf);
     pool_put(r->nodes, node);
     r->node_count--;
@@ -59,13 +67,25 @@ void reassembly_drop_disorder(struct reassembly *r) { drop_runs(r, has_readable(
 
 bool reassembly_has_gaps(const struct reassembly *r) { return gap_count(r) > 0; }
 
-void reassembly_destroy(struct reassembly *r)
+static void free_runs(struct reassembly *r)
 {
-    drop_runs(r, 0);
+    account_release(r->account, r->run_capacity * sizeof *r->runs);
     if (r->runs)
         r->env->free(r->env->ctx, r->runs);
     r->runs = NULL;
     r->run_capacity = 0;
+}
+
+void reassembly_destroy(struct reassembly *r)
+{
+    drop_runs(r, 0);
+    free_runs(r);
+}
+
+void reassembly_idle(struct reassembly *r)
+{
+    if (!r->run_count)
+        free_runs(r);
 }
 
 void reassembly_rebase(struct reassembly *r, dsn64 first)
@@ -90,10 +110,11 @@ static uint32_t find_run(const struct reassembly *r, uint64_t from)
     return low;
 }
 
-static void fill_node(struct reassembly_node *node, struct slice bytes)
+static void fill_node(struct reassembly *r, struct reassembly_node *node, struct slice bytes)
 {
     hawser_buf_ref(bytes.buf);
     *node = (struct reassembly_node){NULL, bytes};
+    account_charge(r->account, cost_of(node));
 }
 
 static void append_node(struct reassembly_run *run, struct reassembly_node *node)
@@ -103,20 +124,31 @@ static void append_node(struct reassembly_run *run, struct reassembly_node *node
     run->end = dsn_add(run->end, node->bytes.len);
 }
 
+static uint32_t grown_capacity(const struct reassembly *r)
+{
+    return r->run_capacity ? 2 * r->run_capacity : RUNS_CAPACITY_MIN;
+}
+
+uint64_t reassembly_piece_cost(const struct reassembly *r)
+{
+    bool grows = r->run_count == r->run_capacity;
+    return sizeof(struct reassembly_node) + (grows ? grown_capacity(r) * sizeof *r->runs : 0);
+}
+
 static int make_room_for_run(struct reassembly *r)
 {
     if (r->run_count < r->run_capacity)
         return 0;
-    uint32_t capacity = r->run_capacity ? 2 * r->run_capacity : RUNS_CAPACITY_MIN;
+    uint32_t capacity = grown_capacity(r);
     struct reassembly_run *runs = r->env->alloc(r->env->ctx, capacity * sizeof *runs);
     if (!runs)
         return -ENOBUFS;
-    if (r->runs) {
+    if (r->runs)
         memcpy(runs, r->runs, r->run_count * sizeof *runs);
-        r->env->free(r->env->ctx, r->runs);
-    }
+    free_runs(r);
     r->runs = runs;
     r->run_capacity = capacity;
+    account_charge(r->account, capacity * sizeof *runs);
     return 0;
 }
 
@@ -140,7 +172,7 @@ static int64_t insert_run(struct reassembly *r, uint32_t at, dsn64 dsn, struct s
     struct reassembly_node *node = pool_get(r->nodes);
     if (!node)
         return -ENOBUFS;
-    fill_node(node, bytes);
+    fill_node(r, node, bytes);
     memmove(&r->runs[at + 1], &r->runs[at], (r->run_count - at) * sizeof *r->runs);
     r->runs[at] = (struct reassembly_run){dsn, dsn_add(dsn, bytes.len), node, node};
     r->run_count++;
@@ -210,7 +242,7 @@ static void weave(struct reassembly *r, uint32_t at, dsn64 dsn, struct slice byt
     struct reassembly_run *run = &r->runs[at];
     if (ahead(r, dsn) < ahead(r, run->start)) {
         struct reassembly_node *node = take_node(&fresh);
-        fill_node(node, slice_sub(bytes, 0, (uint32_t)dsn_diff(run->start, dsn)));
+        fill_node(r, node, slice_sub(bytes, 0, (uint32_t)dsn_diff(run->start, dsn)));
         node->next = run->first;
         run->first = node;
         run->start = dsn;
@@ -219,7 +251,7 @@ static void weave(struct reassembly *r, uint32_t at, dsn64 dsn, struct slice byt
         const struct reassembly_run *next = &r->runs[at + i];
         uint32_t from = (uint32_t)dsn_diff(run->end, dsn);
         struct reassembly_node *node = take_node(&fresh);
-        fill_node(node, slice_sub(bytes, from, (uint32_t)dsn_diff(next->start, run->end)));
+        fill_node(r, node, slice_sub(bytes, from, (uint32_t)dsn_diff(next->start, run->end)));
         append_node(run, node);
         run->last->next = next->first;
         run->last = next->last;
@@ -229,7 +261,7 @@ static void weave(struct reassembly *r, uint32_t at, dsn64 dsn, struct slice byt
     if (ahead(r, run->end) < ahead(r, end)) {
         uint32_t from = (uint32_t)dsn_diff(run->end, dsn);
         struct reassembly_node *node = take_node(&fresh);
-        fill_node(node, slice_sub(bytes, from, bytes.len - from));
+        fill_node(r, node, slice_sub(bytes, from, bytes.len - from));
         append_node(run, node);
     }
     CHECK(!fresh);
@@ -299,6 +331,8 @@ int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes)
 }
 
 dsn64 reassembly_next(const struct reassembly *r) { return has_readable(r) ? r->runs[0].end : r->read_next; }
+
+dsn64 reassembly_end(const struct reassembly *r) { return r->run_count ? r->runs[r->run_count - 1].end : r->read_next; }
 
 uint32_t reassembly_readable(const struct reassembly *r)
 {

@@ -22,6 +22,7 @@ struct reassembly_run;
 struct reassembly {
     const struct hawser_env *env;
     struct pool *nodes;          /* borrowed: pool of objects of reassembly_node_size() bytes */
+    struct account *account;     /* borrowed; what is held is charged to it, nodes and runs too; NULL: to nobody */
     struct reassembly_run *runs; /* sorted by dsn; runs[0] holds what is readable when it starts at `read_next` */
     uint32_t run_count, run_capacity;
     dsn64 read_next;                 /* the next byte the application will read */
@@ -33,8 +34,12 @@ struct reassembly {
 
 size_t reassembly_node_size(void);
 
-void reassembly_init(struct reassembly *r, const struct hawser_env *env, struct pool *nodes, dsn64 first);
+void reassembly_init(struct reassembly *r, const struct hawser_env *env, struct pool *nodes, struct account *account,
+                     dsn64 first);
 void reassembly_destroy(struct reassembly *r);
+
+/* Gives back the memory of an empty queue. */
+void reassembly_idle(struct reassembly *r);
 
 /* Renumbers an empty queue. */
 void reassembly_rebase(struct reassembly *r, dsn64 first);
@@ -47,6 +52,9 @@ void reassembly_rebase(struct reassembly *r, dsn64 first);
  */
 int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes);
 
+/* What one more piece behind a gap costs, beside its bytes. */
+uint64_t reassembly_piece_cost(const struct reassembly *r);
+
 /* Drops all that is not in order. */
 void reassembly_drop_disorder(struct reassembly *r);
 
@@ -55,6 +63,9 @@ bool reassembly_has_gaps(const struct reassembly *r);
 
 /* One past the last byte in order: what a DATA_ACK says. */
 dsn64 reassembly_next(const struct reassembly *r);
+
+/* One past the last byte held, or the next one to be read. */
+dsn64 reassembly_end(const struct reassembly *r);
 
 /* Bytes the application can read now. */
 uint32_t reassembly_readable(const struct reassembly *r);

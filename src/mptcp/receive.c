@@ -2,42 +2,7 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
-
-/* A window of less would not carry one super-segment. */
-#define SHARE_MIN UINT64_C(65536)
-
-dsn64 receive_next(const struct conn *conn)
-{
-    return dsn_add(reassembly_next(&conn->data_rx.reassembly), conn->data_rx.peer_fin_taken);
-}
-
-uint32_t receive_promised(const struct conn *conn)
-{
-    int64_t window = dsn_diff(conn->data_rx.rcv_edge, reassembly_next(&conn->data_rx.reassembly));
-    return window > 0 ? (uint32_t)window : 0;
-}
-
-/* When memory is scarce no connection is offered more than its share of it. */
-uint32_t receive_limit(const struct conn *conn)
-{
-    const struct mp_host *host = conn->host;
-    if (!host->pressed && !buf_pool_is_scarce(host->copies))
-        return conn->data_rx.recv_limit;
-    uint64_t share = buf_pool_bytes(host->copies) / 2 / host->conns.in_use;
-    return (uint32_t)HW_MIN(HW_MAX(share, SHARE_MIN), (uint64_t)conn->data_rx.recv_limit);
-}
-
-/* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back. RFC 9293 3.8.6.2.2: nor does it
- * move forward by less than a segment, or half of the buffer where that is less. */
-uint32_t receive_window(struct conn *conn, uint32_t segment_bytes, uint32_t most)
-{
-    dsn64 edge = dsn_add(conn->data_rx.reassembly.read_next, receive_limit(conn)),
-          next = reassembly_next(&conn->data_rx.reassembly);
-    edge = dsn_min(edge, dsn_add(next, most));
-    if (dsn_diff(edge, conn->data_rx.rcv_edge) >= (int64_t)HW_MIN(conn->data_rx.recv_limit / 2, segment_bytes))
-        conn->data_rx.rcv_edge = edge;
-    return receive_promised(conn);
-}
+#include "mptcp/pressure.h"
 
 /* False when there is no room for it: the segment must come again, for its bytes would be of no use without. */
 static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
@@ -49,24 +14,20 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
         conn_reset_subflow(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
         return false;
     }
-    enum rxmap_result result = rxmap_add(&subflow->rx_mapping.maps, map, !conn->identity.checksums);
+    enum rxmap_result result = rx_mapping_add(&subflow->rx_mapping, map, !conn->identity.checksums);
     if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
-    else if (result == RXMAP_ADDED && subflow->rx_mapping.held.count) /* it came later than its bytes */
-        place_mapped(subflow, map, now_ns);
+    else if (result == RXMAP_ADDED && rx_mapping_holds(&subflow->rx_mapping)) /* it came later than its bytes */
+        payload_mapped(subflow, map, now_ns);
     return result != RXMAP_FULL;
 }
 
 static void take_data_fin(struct subflow *subflow, dsn64 at, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->data_rx
-            .peer_fin_taken) /* our DATA_ACK was lost. Not at once, lest two ends answer each other without pause */
+    if (data_rx_is_over(&conn->data_rx)) /* our DATA_ACK was lost. Not at once, lest two ends answer without pause */
         tcp_ack_soon(&subflow->tcp, now_ns);
-    if (conn->data_rx.peer_fin_known)
-        return;
-    conn->data_rx.peer_fin_known = true;
-    conn->data_rx.peer_fin = at;
+    data_rx_know_end(&conn->data_rx, at);
 }
 
 /* The 64-bit relative subflow number nearest to what is expected next whose low half is `ssn`. */
@@ -89,8 +50,7 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     if (!dss->has_map)
         return true;
     conn->identity.peer_dsn_64 |= dss->dsn_is_64;
-    dsn64 dsn =
-        dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, reassembly_next(&conn->data_rx.reassembly));
+    dsn64 dsn = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, data_rx_next(&conn->data_rx));
     struct mapping map = {.dsn = dsn,
                           .ssn = expand_ssn(subflow, dss->ssn),
                           .len = dss->len,
@@ -109,23 +69,6 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         conn_take_infinite(subflow, &map, now_ns);
     }
     return map.len == 0 || take_mapping(subflow, &map, now_ns);
-}
-
-bool receive_is_next(struct subflow *subflow, const struct tcp_segment *segment)
-{
-    const struct conn *conn = subflow->conn;
-    const struct mp_dss *dss = &segment->options->mp.dss;
-    uint64_t ssn = expand_ssn(subflow, segment->header.seq.v - subflow->tcp.irs);
-    dsn64 next = reassembly_next(&conn->data_rx.reassembly), at = dsn_add(conn->identity.remote_idsn, ssn - SSN_ORIGIN);
-    if (conn->fallback.mode != CONN_MPTCP)
-        return dsn_eq(at, next);
-    const struct mapping *known = rxmap_find(&subflow->rx_mapping.maps, ssn);
-    if (known)
-        return dsn_eq(dsn_add(known->dsn, ssn - known->ssn), next);
-    if (!mptcp_has(&segment->options->mp, MPTCP_DSS) || !dss->has_map)
-        return false;
-    dsn64 first = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, next);
-    return dsn_eq(dsn_add(first, ssn - expand_ssn(subflow, dss->ssn)), next);
 }
 
 static void take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
@@ -210,12 +153,10 @@ void receive_progress(struct tcp *tcp, uint64_t now_ns)
         if (acked)
             conn_take_data_ack(conn, dsn_add(conn->identity.local_idsn, acked), tcp->snd_wnd, now_ns);
     } else {
-        rxmap_retire(&subflow->rx_mapping.maps, tcp->rx.next);
+        rx_mapping_retire(&subflow->rx_mapping, tcp->rx.next);
     }
-    if (conn->data_rx.peer_fin_known && !conn->data_rx.peer_fin_taken &&
-        dsn_eq(reassembly_next(&conn->data_rx.reassembly), conn->data_rx.peer_fin)) {
-        conn->data_rx.peer_fin_taken = true;
-        place_forget_disorder(conn); /* RFC 8684 3.3.3: no data follows it */
+    if (data_rx_take_end(&conn->data_rx)) {
+        pressure_note(conn);
         tcp_ack_now(tcp);
         conn_event(conn);
     }

@@ -10,6 +10,7 @@
 
 #include <hawser/env.h>
 
+#include "base/account.h"
 #include "base/seq.h"
 
 /* Most mappings kept for bytes that have not all arrived; and as many more for the bytes that are due next, without
@@ -27,12 +28,13 @@ struct mapping {
 
 struct rxmap {
     const struct hawser_env *env; /* borrowed */
+    struct account *account;      /* borrowed; the array is charged to it; NULL: to nobody */
     struct mapping *maps;         /* those kept begin at maps[first]: sorted by ssn, disjoint */
     uint32_t first, count, capacity;
     uint64_t next; /* everything below arrived in order */
 };
 
-void rxmap_init(struct rxmap *m, const struct hawser_env *env);
+void rxmap_init(struct rxmap *m, const struct hawser_env *env, struct account *account);
 void rxmap_destroy(struct rxmap *m);
 
 enum rxmap_result {
@@ -53,6 +55,9 @@ const struct mapping *rxmap_find(const struct rxmap *m, uint64_t ssn);
 
 /* The first mapping that starts after `ssn`, or NULL. */
 const struct mapping *rxmap_after(const struct rxmap *m, uint64_t ssn);
+
+/* Gives back the memory of an empty map. */
+void rxmap_idle(struct rxmap *m);
 
 /* Forgets the mappings that end at or below `ssn`: all their bytes arrived in order. */
 void rxmap_retire(struct rxmap *m, uint64_t ssn);

@@ -6,12 +6,12 @@
 
 #define RING_CAPACITY_MIN 8
 
-/*
- * What makes finding a byte a division: the first chunk's slice begins exactly at `una` (acknowledged bytes are trimmed
- * off), every chunk but the last is filled to its buffer's end, and all buffers of a pool are equally large.
- */
+/* The first chunk begins exactly at `una`: acknowledged bytes are trimmed off. */
 
-static struct slice *chunk_at(const struct sendq *q, uint32_t i) { return &q->ring[(q->head + i) & (q->capacity - 1)]; }
+static struct sendq_chunk *chunk_at(const struct sendq *q, uint32_t i)
+{
+    return &q->ring[(q->head + i) & (q->capacity - 1)];
+}
 
 static uint32_t held(const struct sendq *q) { return (uint32_t)dsn_diff(q->end, q->una); }
 
@@ -22,32 +22,46 @@ static uint32_t chunk_space(const struct slice *chunk)
     return hawser_buf_capacity(chunk->buf) - used;
 }
 
-void sendq_init(struct sendq *q, const struct hawser_env *env, struct hawser_buf_pool *chunks, dsn64 first,
-                uint32_t limit)
+void sendq_init(struct sendq *q, const struct hawser_env *env, struct store *store, struct account *account,
+                dsn64 first, uint32_t limit)
 {
-    *q = (struct sendq){.env = env, .chunks = chunks, .limit = limit, .una = first, .end = first};
+    *q = (struct sendq){.env = env, .store = store, .account = account, .limit = limit, .una = first, .end = first};
 }
 
+/* The buffer itself is charged for as long as anybody refers to it. */
 static void drop_first_chunk(struct sendq *q)
 {
-    hawser_buf_unref(chunk_at(q, 0)->buf);
+    struct hawser_buf *buf = chunk_at(q, 0)->bytes.buf;
+    q->charged -= buf_size(buf);
+    hawser_buf_unref(buf);
     q->head = (q->head + 1) & (q->capacity - 1);
     q->count--;
+}
+
+static void drop_ring(struct sendq *q)
+{
+    uint64_t bytes = q->capacity * sizeof *q->ring;
+    if (!q->ring)
+        return;
+    q->charged -= bytes;
+    account_release(q->account, bytes);
+    q->env->free(q->env->ctx, q->ring);
+    q->ring = NULL;
+    q->head = q->capacity = 0;
 }
 
 void sendq_destroy(struct sendq *q)
 {
     while (q->count)
         drop_first_chunk(q);
-    if (q->ring)
-        q->env->free(q->env->ctx, q->ring);
-    q->ring = NULL;
-    q->head = q->capacity = 0;
+    drop_ring(q);
     q->una = q->end;
 }
 
 void sendq_rebase(struct sendq *q, dsn64 una)
 {
+    for (uint32_t i = 0; i < q->count; i++)
+        chunk_at(q, i)->start = dsn_add(una, (uint64_t)dsn_diff(chunk_at(q, i)->start, q->una));
     q->end = dsn_add(una, held(q));
     q->una = una;
 }
@@ -57,32 +71,33 @@ static bool ring_make_room(struct sendq *q)
     if (q->count < q->capacity)
         return true;
     uint32_t capacity = q->capacity ? 2 * q->capacity : RING_CAPACITY_MIN;
-    struct slice *ring = q->env->alloc(q->env->ctx, capacity * sizeof *ring);
+    struct sendq_chunk *ring = q->env->alloc(q->env->ctx, capacity * sizeof *ring);
     if (!ring)
         return false;
     for (uint32_t i = 0; i < q->count; i++)
         ring[i] = *chunk_at(q, i);
-    if (q->ring)
-        q->env->free(q->env->ctx, q->ring);
+    drop_ring(q);
     q->ring = ring;
-    q->head = 0;
     q->capacity = capacity;
+    q->charged += capacity * sizeof *ring;
+    account_charge(q->account, capacity * sizeof *ring);
     return true;
 }
 
-/* The chunk that takes the next byte, or NULL when there is no memory for one. */
-static struct slice *chunk_to_fill(struct sendq *q)
+/* The chunk that takes the next of `len` bytes, or NULL when there is no memory for one. */
+static struct slice *chunk_to_fill(struct sendq *q, dsn64 at, size_t len)
 {
-    if (q->count && chunk_space(chunk_at(q, q->count - 1)))
-        return chunk_at(q, q->count - 1);
+    if (q->count && chunk_space(&chunk_at(q, q->count - 1)->bytes))
+        return &chunk_at(q, q->count - 1)->bytes;
     if (!ring_make_room(q))
         return NULL;
-    struct hawser_buf *buf = hawser_buf_new(q->chunks);
+    struct hawser_buf *buf = store_take(q->store, q->account, held(q) + len, CLAIM_NEED);
     if (!buf)
         return NULL;
-    struct slice *chunk = chunk_at(q, q->count++);
-    *chunk = (struct slice){buf, hawser_buf_data(buf), 0};
-    return chunk;
+    q->charged += buf_size(buf);
+    struct sendq_chunk *chunk = chunk_at(q, q->count++);
+    *chunk = (struct sendq_chunk){{buf, hawser_buf_data(buf), 0}, at};
+    return &chunk->bytes;
 }
 
 size_t sendq_write(struct sendq *q, const void *data, size_t len)
@@ -91,7 +106,7 @@ size_t sendq_write(struct sendq *q, const void *data, size_t len)
     size_t wanted = HW_MIN(len, sendq_room(q));
     size_t taken = 0;
     while (taken < wanted) {
-        struct slice *chunk = chunk_to_fill(q);
+        struct slice *chunk = chunk_to_fill(q, q->end, wanted - taken);
         if (!chunk)
             break;
         uint32_t space = chunk_space(chunk);
@@ -99,8 +114,10 @@ size_t sendq_write(struct sendq *q, const void *data, size_t len)
         memcpy(hawser_buf_data(chunk->buf) + (hawser_buf_capacity(chunk->buf) - space), from + taken, n);
         chunk->len += n;
         taken += n;
+        q->end = dsn_add(q->end, n);
     }
-    q->end = dsn_add(q->end, taken);
+    if (!q->count)
+        drop_ring(q);
     return taken;
 }
 
@@ -112,14 +129,31 @@ void sendq_ack(struct sendq *q, dsn64 upto)
     uint32_t acked = (uint32_t)dsn_diff(upto, q->una);
     q->una = upto;
     while (acked) {
-        struct slice *first = chunk_at(q, 0);
-        if (acked < first->len) {
-            *first = slice_sub(*first, acked, first->len - acked);
+        struct sendq_chunk *first = chunk_at(q, 0);
+        if (acked < first->bytes.len) {
+            first->bytes = slice_sub(first->bytes, acked, first->bytes.len - acked);
+            first->start = upto;
             return;
         }
-        acked -= first->len;
+        acked -= first->bytes.len;
         drop_first_chunk(q);
     }
+    if (!q->count)
+        drop_ring(q);
+}
+
+/* The chunk that holds byte `at`, which is queued. */
+static uint32_t find_chunk(const struct sendq *q, dsn64 at)
+{
+    uint32_t low = 0, high = q->count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (dsn_le(chunk_at(q, middle)->start, at))
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 uint32_t sendq_peek(const struct sendq *q, dsn64 from, uint32_t len, struct slice *out, unsigned max, unsigned *parts)
@@ -129,16 +163,9 @@ uint32_t sendq_peek(const struct sendq *q, dsn64 from, uint32_t len, struct slic
     len = HW_MIN(len, (uint32_t)dsn_diff(q->end, from));
     if (!len)
         return 0;
-    uint32_t index = 0, offset = (uint32_t)dsn_diff(from, q->una);
-    if (offset >= chunk_at(q, 0)->len) {
-        uint32_t chunk_size = hawser_buf_capacity(chunk_at(q, 0)->buf);
-        offset -= chunk_at(q, 0)->len;
-        index = 1 + offset / chunk_size;
-        offset %= chunk_size;
-    }
-    uint32_t covered = 0;
+    uint32_t index = find_chunk(q, from), offset = (uint32_t)dsn_diff(from, chunk_at(q, index)->start), covered = 0;
     while (covered < len && *parts < max) {
-        const struct slice *chunk = chunk_at(q, index++);
+        const struct slice *chunk = &chunk_at(q, index++)->bytes;
         uint32_t n = HW_MIN(len - covered, chunk->len - offset);
         out[(*parts)++] = slice_sub(*chunk, offset, n);
         covered += n;

@@ -9,22 +9,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/seq.h"
+#include "base/store.h"
+
+/* The part of a buffer that is in use. */
+struct sendq_chunk {
+    struct slice bytes;
+    dsn64 start; /* number of its first byte */
+};
 
 struct sendq {
-    const struct hawser_env *env;   /* borrowed */
-    struct hawser_buf_pool *chunks; /* borrowed; shared by all connections of a stack */
-    struct slice *ring;             /* filled chunks, oldest first: a growing power-of-two ring */
+    const struct hawser_env *env; /* borrowed */
+    struct store *store;          /* borrowed; of all connections of a stack */
+    struct account *account;      /* borrowed; what is queued is charged to it */
+    struct sendq_chunk *ring;     /* oldest first: a growing power-of-two ring, while anything is queued */
     uint32_t head, count, capacity;
-    uint32_t limit; /* most bytes held */
-    dsn64 una;      /* first byte held */
-    dsn64 end;      /* one past the last byte held */
+    uint32_t limit;   /* most bytes held */
+    uint64_t charged; /* for the chunks and the ring */
+    dsn64 una;        /* first byte held */
+    dsn64 end;        /* one past the last byte held */
 };
 
 /* An empty queue whose first byte will have number `first`. */
-void sendq_init(struct sendq *q, const struct hawser_env *env, struct hawser_buf_pool *chunks, dsn64 first,
-                uint32_t limit);
+void sendq_init(struct sendq *q, const struct hawser_env *env, struct store *store, struct account *account,
+                dsn64 first, uint32_t limit);
 void sendq_destroy(struct sendq *q);
 
 /* Renumbers: the first byte still held becomes `una`. For a connection whose sequence space is settled only by the
@@ -32,7 +40,7 @@ void sendq_destroy(struct sendq *q);
 void sendq_rebase(struct sendq *q, dsn64 una);
 
 /* Copies up to `len` bytes to the end, filling the last chunk before taking a new one. Returns how many were taken:
- * less at the limit, or when the pool is empty. */
+ * less at the limit, or when there is no memory. Few bytes lie in small buffers. */
 size_t sendq_write(struct sendq *q, const void *data, size_t len);
 
 /* Bytes that sendq_write() would take by the limit alone. */

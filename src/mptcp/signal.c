@@ -14,7 +14,7 @@ static void write_dss(const struct conn *conn, const struct tx_record *record, s
     *dss = (struct mp_dss){.has_ack = true,
                            .ack_is_64 = !record || conn->identity.peer_dsn_64,
                            .ack_stays_64 = conn->identity.peer_dsn_64,
-                           .ack = receive_next(conn).v};
+                           .ack = data_rx_next(&conn->data_rx).v};
     if (record && record->note.mapped) {
         dss->has_map = dss->dsn_is_64 = true;
         dss->dsn = record->note.dsn;
@@ -86,7 +86,7 @@ static void write_infinite(const struct subflow *subflow, const struct tx_record
                                          .snd_una = subflow->tcp.snd_una,
                                          .una = conn->data_tx.sendq.una,
                                          .idsn = conn->identity.local_idsn,
-                                         .rcv_next = receive_next(conn)};
+                                         .rcv_next = data_rx_next(&conn->data_rx)};
     fallback_write(&conn->fallback, &facts, mp);
 }
 

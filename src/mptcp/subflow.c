@@ -3,9 +3,6 @@
 /* When options must be deemed not to pass on a path: after so many timeouts. */
 #define TERM_TIMEOUTS 3u
 #define TERM_MAX_NS (5 * NS_PER_S)
-/* The pauses of a mapping that was begun, and all of it: a byte now and then must not keep it for ever. */
-#define ASSEMBLY_PAUSE_NS (10 * NS_PER_S)
-#define ASSEMBLY_TERM_NS (60 * NS_PER_S)
 #define SIGNALS_IN_A_ROW_MAX 2
 
 /* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
@@ -54,24 +51,19 @@ static uint64_t suspicion_due(const struct subflow *subflow)
 
 static uint64_t unmapped_due(const struct subflow *subflow)
 {
-    uint64_t since_ns = subflow->rx_mapping.unmapped_since_ns;
+    uint64_t since_ns = rx_mapping_unmapped_since(&subflow->rx_mapping);
     return since_ns ? since_ns + timeouts_of(subflow, TERM_TIMEOUTS) : TIME_NEVER;
-}
-
-static uint64_t assembly_due(const struct subflow *subflow)
-{
-    const struct assembly *a = &subflow->rx_mapping.assembly;
-    return a->len ? HW_MIN(a->touched_ns + ASSEMBLY_PAUSE_NS, a->begun_ns + ASSEMBLY_TERM_NS) : TIME_NEVER;
 }
 
 uint64_t subflow_next_judgement(const struct subflow *subflow)
 {
-    return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), assembly_due(subflow));
+    uint64_t assembly = rx_mapping_assembly_due(&subflow->rx_mapping);
+    return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), assembly);
 }
 
-enum subflow_verdict subflow_judge(struct subflow *subflow, bool memory_scarce, uint64_t now_ns)
+enum subflow_verdict subflow_judge(struct subflow *subflow, uint64_t now_ns)
 {
-    struct assembly *a = &subflow->rx_mapping.assembly;
+    struct rx_mapping *rx = &subflow->rx_mapping;
     if (unmapped_due(subflow) <= now_ns)
         return SUBFLOW_UNMAPPED;
     if (suspicion_due(subflow) <= now_ns) {
@@ -79,24 +71,15 @@ enum subflow_verdict subflow_judge(struct subflow *subflow, bool memory_scarce, 
         if (subflow->bare_acks) /* that was not the peer, or its options do not come through; one that says by a DSS */
             return SUBFLOW_CONVICTED; /* that it lacks bytes had no memory for them, or resets the subflow itself */
     }
-    if (assembly_due(subflow) <= now_ns) {
-        if (memory_scarce)
-            return SUBFLOW_HOARDING;
-        a->begun_ns = a->touched_ns = now_ns;
-    }
+    if (rx_mapping_assembly_due(rx) <= now_ns && !rx_mapping_extend_assembly(rx, now_ns))
+        return SUBFLOW_HOARDING;
     return SUBFLOW_FINE;
 }
 
 void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns)
 {
-    uint64_t ssn;
-    struct rx_mapping *rx = &subflow->rx_mapping;
-    bool unmapped = subflow->fail_stage != FAIL_ASKING && holdq_first(&rx->held, &ssn) && ssn < subflow->tcp.rx.next &&
-                    !rxmap_find(&rx->maps, ssn);
-    if (!unmapped)
-        rx->unmapped_since_ns = 0;
-    else if (rx->unmapped_since_ns == 0)
-        rx->unmapped_since_ns = now_ns;
+    uint64_t next = subflow->fail_stage == FAIL_ASKING ? 0 : subflow->tcp.rx.next;
+    rx_mapping_note_unmapped(&subflow->rx_mapping, next, now_ns);
 }
 
 /* ---- bare acknowledgements for the sake of options ---- */

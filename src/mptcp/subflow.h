@@ -108,7 +108,7 @@ enum subflow_verdict {
     SUBFLOW_HOARDING,  /* a mapping that was begun keeps scarce memory waiting for its rest */
 };
 /* What a middlebox or the peer did to it cannot be mended here (RFC 8684 3.7). */
-enum subflow_verdict subflow_judge(struct subflow *subflow, bool memory_scarce, uint64_t now_ns);
+enum subflow_verdict subflow_judge(struct subflow *subflow, uint64_t now_ns);
 /* Looks whether payload waits for its mapping. */
 void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns);
 

@@ -8,13 +8,17 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/units.h"
 #include "run/host_state.h"
 #include "run/system.h"
 
-/* Received packets share buffers of this size; this many may be held at once. */
-enum { HOST_BUFFER_BYTES = 256 * 1024, HOST_BUFFERS = 256 };
+/* Received packets lie in buffers of this size, with room for the largest packet behind some small ones: a large one
+ * has a buffer of its own, which it may stay in. So many may be held at once. */
+enum { HOST_BUFFER_BYTES = 80 * 1024, HOST_BUFFERS = 800 };
+/* Buffers that were not needed for so long go back to the system. */
+#define HOST_TRIM_NS NS_PER_S
 
 /* How much one step does before the application gets its turn. */
 enum { HOST_ROUNDS = 4, HOST_OUTPUT_BATCH = 32, HOST_OUTPUT_BATCHES = 32 };
@@ -236,6 +240,11 @@ static void host_turn(struct hawser_host *host)
         if (hawser_stack_deadline(host->stack) <= now_ns)
             hawser_stack_advance(host->stack, now_ns);
         host_output(host, now_ns);
+    }
+    uint64_t now_ns = system_now();
+    if (now_ns - host->trimmed_ns >= HOST_TRIM_NS) {
+        host->trimmed_ns = now_ns;
+        buf_pool_trim(host->pool);
     }
     host_arm_timer(host);
 }

@@ -17,6 +17,7 @@ struct host_port {
 struct hawser_host {
     struct hawser_stack *stack;
     struct hawser_buf_pool *pool; /* of received packets */
+    uint64_t trimmed_ns;          /* when what was idle of it went back to the system */
     int epoll_fd, timer_fd, signal_fd;
     uint64_t armed_ns;                            /* when the timer fires; HAWSER_NEVER: not set */
     bool signalled;                               /* signal_fd is readable */

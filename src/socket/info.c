@@ -16,9 +16,9 @@ void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info 
         .subflows = conn->subflow_count,
         .sent_bytes = conn->data_tx.sent_bytes,
         .acked_bytes = conn->data_tx.acked_bytes,
-        .recv_bytes = (uint64_t)dsn_diff(reassembly_next(&conn->data_rx.reassembly), first),
+        .recv_bytes = (uint64_t)dsn_diff(data_rx_next(&conn->data_rx), first) - data_rx_is_over(&conn->data_rx),
         .reinjected_bytes = conn->data_tx.reinjected_bytes,
-        .duplicate_bytes = conn->data_rx.reassembly.duplicate_bytes,
+        .duplicate_bytes = data_rx_duplicate_bytes(&conn->data_rx),
     };
 }
 

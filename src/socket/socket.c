@@ -179,16 +179,10 @@ ssize_t hawser_recv(struct hawser_conn *handle, void *data, size_t len)
 
 size_t hawser_peek(struct hawser_conn *handle, struct hawser_part *parts, size_t max)
 {
-    return reassembly_peek(&inner(handle)->data_rx.reassembly, parts, max);
+    return data_rx_peek(&inner(handle)->data_rx, parts, max);
 }
 
-void hawser_consume(struct hawser_conn *handle, size_t len)
-{
-    struct conn *conn = inner(handle);
-    reassembly_consume(&conn->data_rx.reassembly,
-                       (uint32_t)HW_MIN(len, reassembly_readable(&conn->data_rx.reassembly)));
-    conn_consumed(conn);
-}
+void hawser_consume(struct hawser_conn *handle, size_t len) { conn_consume(inner(handle), len); }
 
 void hawser_shutdown(struct hawser_conn *handle) { conn_shutdown(inner(handle)); }
 
@@ -209,7 +203,7 @@ unsigned hawser_conn_ready(const struct hawser_conn *handle)
         ready |= HAWSER_CONNECTED;
     if (conn->endings.error)
         ready |= HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE;
-    if (reassembly_readable(&conn->data_rx.reassembly) || conn_at_end(conn))
+    if (data_rx_readable(&conn->data_rx) || conn_at_end(conn))
         ready |= HAWSER_READABLE;
     if (conn->identity.established && conn->data_tx.fin == DATA_FIN_NONE && sendq_room(&conn->data_tx.sendq) &&
         list_empty(&conn->starved_link))

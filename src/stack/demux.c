@@ -121,7 +121,7 @@ static void subflow_time_wait(struct mp_host *host, struct subflow *subflow, uin
     struct hawser_stack *stack = stack_of(host);
     const struct tcp *tcp = &subflow->tcp;
     const struct tcp_config *c = &tcp->config;
-    uint32_t window = receive_promised(subflow->conn) >> tcp->rcv_wscale; /* as other subflows say it, or said */
+    uint32_t window = data_rx_promised(&subflow->conn->data_rx) >> tcp->rcv_wscale; /* as other subflows say it */
     const struct time_wait record = {
         .local = c->local,
         .remote = c->remote,
@@ -133,8 +133,8 @@ static void subflow_time_wait(struct mp_host *host, struct subflow *subflow, uin
         .wscale = tcp->rcv_wscale,
         .timestamps = tcp->ts.used,
         .port_chosen = subflow->port_chosen,
-        .mptcp = subflow->conn->fallback.mode == CONN_MPTCP && subflow->conn->data_rx.peer_fin_taken,
-        .data_ack = receive_next(subflow->conn),
+        .mptcp = subflow->conn->fallback.mode == CONN_MPTCP && data_rx_is_over(&subflow->conn->data_rx),
+        .data_ack = data_rx_next(&subflow->conn->data_rx),
     };
     if (time_waits_add(&stack->time_waits, &record, now_ns))
         subflow->port_chosen = false; /* it is the record's */

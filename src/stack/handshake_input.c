@@ -109,7 +109,7 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
     begin(stack, &h, a, now_ns);
     h.kind = HANDSHAKE_JOIN;
     h.conn = conn;
-    h.window_max = conn->data_rx.recv_limit;
+    h.window_max = conn->window_max;
     h.remote_id = join->address_id;
     h.remote_nonce = join->nonce;
     h.backup = join->backup;
@@ -225,6 +225,7 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn)
         return NULL;
+    data_rx_promise(&conn->data_rx, handshake_window(h));
     if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
         conn_free(conn);
         return NULL;

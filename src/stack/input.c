@@ -6,9 +6,6 @@
 #include "wire/checksum.h"
 #include "wire/ip.h"
 
-/* A payload of fewer bytes is copied rather than kept by reference. */
-#define REFERENCE_MIN 512u
-
 static struct counters *counters(struct hawser_stack *stack) { return &stack->host.tcp.counters; }
 
 static bool parse_ip(struct hawser_stack *stack, struct arrival *a)
@@ -69,30 +66,6 @@ static bool parse_tcp(struct hawser_stack *stack, struct arrival *a)
     return true;
 }
 
-/* What may be kept must lie in a buffer, and a small payload in one that it shares with its like: by reference it would
- * hold back a large buffer of the link for a few bytes. Without memory the segment still brings its acknowledgement. */
-static void secure_payload(struct hawser_stack *stack, struct subflow *subflow, struct arrival *a)
-{
-    struct slice *payload = &a->segment.payload;
-    if (payload->len == 0 || (payload->buf && payload->len >= REFERENCE_MIN) ||
-        packer_copy(&stack->inbox, stack->host.copies, payload))
-        return;
-    if (payload->buf)
-        return;
-    while (receive_is_next(subflow, &a->segment) && place_shed(&stack->host)) /* out-of-order data goes first */
-        if (packer_copy(&stack->inbox, stack->host.copies, payload))
-            return;
-    count(counters(stack), COUNT_DROP_NO_MEMORY);
-    payload->len = 0;
-    a->segment.header.flags &= (uint8_t)~TCP_FIN;
-}
-
-static void deliver(struct hawser_stack *stack, struct subflow *subflow, struct arrival *a, uint64_t now_ns)
-{
-    secure_payload(stack, subflow, a);
-    tcp_input(&subflow->tcp, &a->segment, now_ns);
-}
-
 /* A SYN: for a listener, or to join a connection. False: nobody takes it. */
 static bool input_opening(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
 {
@@ -122,7 +95,7 @@ static bool input_handshake(struct hawser_stack *stack, struct arrival *a, bool 
         return false;
     struct subflow *subflow = handshake_segment(stack, h, a, now_ns);
     if (subflow)
-        deliver(stack, subflow, a, now_ns);
+        tcp_input(&subflow->tcp, &a->segment, now_ns);
     return true;
 }
 
@@ -146,7 +119,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
     struct subflow *subflow = demux_find(stack, &a->local, &a->remote);
     struct time_wait *record = subflow ? NULL : time_waits_find(&stack->time_waits, &a->local, &a->remote);
     if (subflow) {
-        deliver(stack, subflow, a, now_ns);
+        tcp_input(&subflow->tcp, &a->segment, now_ns);
     } else if (record) {
         input_time_wait(stack, record, a, opens, now_ns);
     } else if (!input_handshake(stack, a, opens, now_ns)) {
@@ -163,8 +136,6 @@ static size_t input(struct hawser_stack *stack, int link, const struct hawser_rx
     now_ns = stack_time(stack, now_ns);
     if (link < 0 || link >= stack->link_count || n == 0)
         return 0;
-    if (packets[n - 1].buf) /* even when nothing brings data: a peer that asks must see the window open again */
-        stack->host.pressed = buf_is_scarce(packets[n - 1].buf);
     for (size_t i = 0; i < n; i++) {
         struct arrival a = {.rx = &packets[i], .link = link, .offered = declined};
         input_one(stack, &a, now_ns);

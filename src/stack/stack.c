@@ -6,22 +6,22 @@
 #include "base/check.h"
 #include "stack/bare.h"
 
-#define CHUNK_BYTES (64u * 1024 + 128)
 #define CONNECTIONS_DEFAULT 4096u
 /* Tables for more would have sizes beyond what 32 bits can count. */
 #define CONNECTIONS_MAX (UINT32_C(1) << 24)
-/* Half of the memory, and three buffers at least, are for what arrives and must be copied: what applications queue
- * must not keep out the very data that lets them go on. */
-#define COPIES_SHARE 2u
-#define COPIES_MIN 3u
 #define MEMORY_DEFAULT (256u * 1024 * 1024)
+/* Less would not hold a large buffer in each of its parts. */
+#define MEMORY_MIN (6 * STORE_LARGE_BYTES)
+/* What is kept for the next bytes of a stream: a sixteenth, and one large buffer at least. */
+#define RESERVE_SHARE 16u
+#define RESERVE_MIN (STORE_LARGE_BYTES + STORE_SMALL_BYTES)
 #define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
 #define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
 #define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
 #define KEEPALIVE_TRIES_DEFAULT 9
 #define SUBFLOWS_PER_CONNECTION 2
-/* Of the stack: for those who starve, for handshakes and for TIME-WAITs. */
-#define TIMERS 3u
+/* Of the stack: for those who starve, for idle memory, for handshakes and for TIME-WAITs. */
+#define TIMERS 4u
 #define TIME_WAIT_DEFAULT 65536u
 #define TIME_WAIT_MAX (UINT32_C(1) << 24)
 
@@ -68,9 +68,9 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     struct mp_host *host = &stack->host;
     pool_init(&host->conns, env, sizeof(struct conn), connections);
     pool_init(&host->subflows, env, sizeof(struct subflow), subflows);
-    pool_init(&host->nodes, env, reassembly_node_size(), UINT32_C(1) << 20);
-    pool_init(&host->holds, env, holdq_node_size(), UINT32_C(1) << 18);
-    pool_init(&host->tcp.records, env, sizeof(struct tx_record), UINT32_C(1) << 20);
+    pool_init(&host->nodes, env, reassembly_node_size(), UINT32_MAX); /* the account of memory bounds them */
+    pool_init(&host->holds, env, holdq_node_size(), UINT32_MAX);
+    pool_init(&host->tcp.records, env, sizeof(struct tx_record), UINT32_MAX);
     pool_init(&host->tcp.flights, env, sizeof(struct tcp_flight), subflows);
     pool_init(&host->tcp.disorders, env, sizeof(struct rx_disorder), subflows);
     deadline_queue_init(&host->tcp.timers, env);
@@ -95,27 +95,29 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     return -ENOMEM;
 }
 
-static void close_pools(struct mp_host *host)
-{
-    if (host->chunks)
-        hawser_buf_pool_close(host->chunks);
-    if (host->copies)
-        hawser_buf_pool_close(host->copies);
-}
-
-/* How many of the connections that starve are told for each chunk that may be had: one that is told may have nothing to
- * send any more, but if all were told all but one would ask in vain. */
-#define TOLD_PER_CHUNK 2u
+/* How many of the connections that starve are looked at, in turn, and told: one that is told may have nothing to send
+ * any more, but if all were told most would ask in vain. */
+#define LOOKS_MAX 64u
+#define TOLD_MAX 2u
 /* When nothing comes back and yet there may be some: the system refused, or those who were told did not want it. */
 #define HUNGER_NS (50 * NS_PER_MS)
 
 static void tell_starved(struct hawser_stack *stack)
 {
     struct mp_host *host = &stack->host;
-    uint64_t n = (uint64_t)TOLD_PER_CHUNK * buf_pool_left(host->chunks);
-    for (struct list *node; n > 0 && (node = list_first(&host->starved)); n--) {
-        list_remove(node);
-        conn_event(LIST_ENTRY(node, struct conn, starved_link));
+    unsigned looks = 0, told = 0;
+    const struct list *last = host->starved.prev;
+    LIST_EACH (it, &host->starved) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, starved_link);
+        list_remove(it);
+        if (account_admits(&conn->data_tx.account, store_smallest(&host->store), CLAIM_NEED)) {
+            conn_event(conn);
+            told++;
+        } else {
+            list_push_back(&host->starved, it);
+        }
+        if (it == last || ++looks == LOOKS_MAX || told == TOLD_MAX)
+            return;
     }
 }
 
@@ -129,16 +131,32 @@ static void on_hunger_timer(struct deadline *timer, uint64_t now_ns)
 static void feed_starved(struct hawser_stack *stack, uint64_t now_ns)
 {
     struct mp_host *host = &stack->host;
-    uint64_t returns = buf_pool_returns(host->chunks), at_ns = now_ns + HUNGER_NS;
+    uint64_t returns = store_returns(&host->store), at_ns = now_ns + HUNGER_NS;
     bool came_back = returns != stack->returns_seen;
     stack->returns_seen = returns;
-    if (list_empty(&host->starved) || !buf_pool_left(host->chunks))
+    if (list_empty(&host->starved))
         at_ns = TIME_NEVER;
     else if (came_back)
         at_ns = now_ns + 1;
     else if (stack->hunger_timer.pos)
         return;
     deadline_set(&host->tcp.timers, &stack->hunger_timer, at_ns);
+}
+
+/* Memory that was not needed for so long goes back to the system. */
+#define TRIM_NS NS_PER_S
+
+static void arm_trim(struct hawser_stack *stack, uint64_t now_ns)
+{
+    if (!stack->trim_timer.pos && store_wants_trim(&stack->host.store))
+        deadline_set(&stack->host.tcp.timers, &stack->trim_timer, now_ns + TRIM_NS);
+}
+
+static void on_trim_timer(struct deadline *timer, uint64_t now_ns)
+{
+    struct hawser_stack *stack = HW_CONTAINER(timer, struct hawser_stack, trim_timer);
+    store_trim(&stack->host.store);
+    arm_trim(stack, now_ns);
 }
 
 struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options)
@@ -169,16 +187,16 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     list_init(&host->acceptable);
     list_init(&host->starved);
     deadline_init(&stack->hunger_timer, on_hunger_timer);
+    deadline_init(&stack->trim_timer, on_trim_timer);
     list_init(&stack->listeners);
     static const uint8_t none[HAWSER_SECRET_LEN];
     memcpy(stack->secret, o.secret, sizeof stack->secret);
     if (memcmp(stack->secret, none, sizeof none) == 0)
         env->random(env->ctx, stack->secret, sizeof stack->secret);
-    uint32_t copies = HW_MAX(memory / COPIES_SHARE / CHUNK_BYTES, COPIES_MIN), all = memory / CHUNK_BYTES;
-    host->chunks = hawser_buf_pool_new(env, CHUNK_BYTES, all > copies ? all - copies : 1u);
-    host->copies = hawser_buf_pool_new(env, CHUNK_BYTES, copies);
-    if (!host->chunks || !host->copies || init_tables(stack, &host->tcp.env, &o) < 0) {
-        close_pools(host);
+    memory = HW_MAX(memory, MEMORY_MIN);
+    account_init(&host->memory, memory, HW_MAX(memory / RESERVE_SHARE, RESERVE_MIN));
+    if (store_init(&host->store, env) < 0 || init_tables(stack, &host->tcp.env, &o) < 0) {
+        store_close(&host->store);
         env->free(env->ctx, stack);
         return NULL;
     }
@@ -197,10 +215,10 @@ void hawser_stack_free(struct hawser_stack *stack)
     time_waits_destroy(&stack->time_waits);
     ports_destroy(&stack->ports);
     shares_destroy(&stack->shares);
-    packer_release(&stack->inbox);
     deadline_queue_destroy(&host->tcp.timers);
     hash_destroy(&stack->tuples);
     hash_destroy(&stack->tokens);
+    account_close(&host->memory);
     pool_destroy(&host->conns);
     pool_destroy(&host->subflows);
     pool_destroy(&host->nodes);
@@ -208,7 +226,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     pool_destroy(&host->tcp.records);
     pool_destroy(&host->tcp.flights);
     pool_destroy(&host->tcp.disorders);
-    close_pools(host);
+    store_close(&host->store);
     env.free(env.ctx, stack);
 }
 
@@ -354,6 +372,7 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
         (void)conn_reap(conn, now_ns);
     }
     feed_starved(stack, now_ns);
+    arm_trim(stack, now_ns);
     count_n(&stack->host.tcp.counters, COUNT_IP_OUT, batch.count);
     return batch.count;
 }

@@ -6,7 +6,6 @@
 #include <hawser/stack.h>
 
 #include "base/hash.h"
-#include "base/packer.h"
 #include "mptcp/conn.h"
 #include "mptcp/host.h"
 #include "stack/arrival.h"
@@ -43,9 +42,9 @@ struct hawser_stack {
     uint8_t link_count, last_address_id;
     struct handshakes handshakes;
     struct replies replies;
-    uint64_t returns_seen;             /* of chunks, when those who starve were last looked after */
+    uint64_t returns_seen;             /* of buffers, when those who starve were last looked after */
+    struct deadline trim_timer;        /* idle memory goes back to the system */
     struct deadline hunger_timer;      /* they try again when nothing else tells them to */
-    struct packer inbox;               /* where payload that must be copied goes, packet after packet */
     uint8_t secret[HAWSER_SECRET_LEN]; /* RFC 6528 */
     uint64_t latest_ns;                /* the latest time the stack was told: no substitute for being told the time */
 };

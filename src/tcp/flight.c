@@ -13,7 +13,7 @@ struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
         return NULL;
     }
     memset(f, 0, sizeof *f);
-    txq_init(&f->txq, &tcp->host->records, &tcp->host->env);
+    txq_init(&f->txq, &tcp->host->records, tcp->hooks->payer(tcp), &tcp->host->env);
     f->timers.retransmit = f->timers.probe = f->timers.reorder = f->timers.fold = TIME_NEVER;
     iset_init(&f->recovery.again, &tcp->host->env, TCP_AGAIN_MAX);
     f->recovery.highest_delivered = tcp->snd_una;

@@ -112,6 +112,8 @@ void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t from, uint64_t en
     CHECK(err == 0); /* there was room for these very ranges before, or rxseq_add() made it */
 }
 
+void rxseq_forget_ahead(struct rxseq *r) { drop(r); }
+
 void rxseq_note_duplicate(struct rxseq *r, uint64_t start, uint64_t end)
 {
     if (start < end && need(r))

@@ -50,6 +50,9 @@ int rxseq_add(struct rxseq *r, uint64_t start, uint64_t end);
  * rxseq_add() made sure that this can be said. */
 void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t from, uint64_t end);
 
+/* Forgets what lies above `next`: it was given up again (RFC 2018 8). */
+void rxseq_forget_ahead(struct rxseq *r);
+
 /* Lets go of what is of no use as long as nothing is out of order. */
 void rxseq_settle(struct rxseq *r);
 

@@ -7,10 +7,11 @@
 
 #define TXQ_INITIAL_CAPACITY 16
 
-void txq_init(struct txq *q, struct pool *pool, const struct hawser_env *env)
+void txq_init(struct txq *q, struct pool *pool, struct account *account, const struct hawser_env *env)
 {
     memset(q, 0, sizeof *q);
     q->pool = pool;
+    q->account = account;
     q->env = env;
     list_init(&q->sent);
     list_init(&q->lost);
@@ -34,14 +35,20 @@ static void uncount(struct txq *q, const struct tx_record *r, uint32_t span)
         q->lost_bytes -= span;
 }
 
+static void drop_ring(struct txq *q)
+{
+    account_release(q->account, q->capacity * sizeof(struct tx_record *));
+    if (q->ring)
+        q->env->free(q->env->ctx, q->ring);
+    q->ring = NULL;
+}
+
 void txq_destroy(struct txq *q)
 {
     while (q->count)
         txq_pop(q);
     iset_destroy(&q->sacked);
-    if (q->ring)
-        q->env->free(q->env->ctx, q->ring);
-    q->ring = NULL;
+    drop_ring(q);
     q->capacity = 0;
 }
 
@@ -55,19 +62,33 @@ static int make_room(struct txq *q)
         return -ENOMEM;
     for (uint32_t i = 0; i < q->count; i++)
         ring[i] = txq_at(q, i);
-    if (q->ring)
-        q->env->free(q->env->ctx, q->ring);
+    account_charge(q->account, capacity * sizeof(struct tx_record *));
+    drop_ring(q);
     q->ring = ring;
     q->head = 0;
     q->capacity = capacity;
     return 0;
 }
 
+static struct tx_record *new_record(struct txq *q)
+{
+    struct tx_record *r = pool_get(q->pool);
+    if (r)
+        account_charge(q->account, sizeof *r);
+    return r;
+}
+
+static void free_record(struct txq *q, struct tx_record *r)
+{
+    account_release(q->account, sizeof *r);
+    pool_put(q->pool, r);
+}
+
 struct tx_record *txq_append(struct txq *q, uint64_t ssn)
 {
     if (make_room(q) < 0)
         return NULL;
-    struct tx_record *r = pool_get(q->pool);
+    struct tx_record *r = new_record(q);
     if (!r)
         return NULL;
     memset(r, 0, sizeof *r);
@@ -122,7 +143,9 @@ int txq_split(struct txq *q, uint32_t i, uint64_t ssn)
     CHECK(ssn > r->ssn && ssn < r->ssn + r->len && !r->syn);
     if (make_room(q) < 0)
         return -ENOMEM;
-    struct tx_record *tail = pool_get(q->pool);
+    if (!account_admits(q->account, sizeof(struct tx_record), CLAIM_SURPLUS))
+        return -ENOMEM; /* whoever splits can do without */
+    struct tx_record *tail = new_record(q);
     if (!tail)
         return -ENOMEM;
     uint32_t cut = (uint32_t)(ssn - r->ssn);
@@ -155,7 +178,7 @@ void txq_pop(struct txq *q)
     uncount(q, r, tx_record_span(r));
     list_remove(&r->link);
     release_parts(r);
-    pool_put(q->pool, r);
+    free_record(q, r);
     q->head = (q->head + 1) & (q->capacity - 1);
     q->count--;
 }

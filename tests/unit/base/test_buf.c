@@ -92,6 +92,63 @@ static void lives_until_the_last_reference(void **state)
     }
 }
 
+/* What many needed once goes back to the system, when it was not needed for a while. */
+static void shrinks(void **state)
+{
+    (void)state;
+    enum { MANY = 1000 };
+    static struct hawser_buf *held[MANY];
+    struct test_env t;
+    test_env_init(&t, 1);
+    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, MANY);
+    for (int i = 0; i < MANY; i++)
+        held[i] = hawser_buf_new(pool);
+    for (int i = MANY; i-- > 10;)
+        hawser_buf_unref(held[i]);
+    assert_int_equal(buf_pool_idle_bytes(pool), (uint64_t)(MANY - 10) * buf_pool_each(pool));
+    buf_pool_trim(pool);
+    assert_int_equal(t.live, 1 + MANY); /* they were, a moment ago */
+    for (int i = 10; i < 30; i++)
+        held[i] = hawser_buf_new(pool);
+    for (int i = 10; i < 30; i++)
+        hawser_buf_unref(held[i]);
+    uint64_t before = t.allocations;
+    buf_pool_trim(pool);
+    assert_int_equal(t.live, 1 + 30);
+    buf_pool_trim(pool);
+    assert_int_equal(t.live, 1 + 10);
+    assert_int_equal(t.allocations, before);
+    for (int i = 0; i < 10; i++)
+        hawser_buf_unref(held[i]);
+    hawser_buf_pool_close(pool);
+    test_env_check_clean(&t);
+}
+
+static void is_paid_for_until_the_last_reference(void **state)
+{
+    (void)state;
+    struct test_env t;
+    struct account account;
+    test_env_init(&t, 1);
+    account_init(&account, 1000, 0);
+    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
+    struct hawser_buf *buf = hawser_buf_new(pool);
+    struct slice s = {buf, hawser_buf_data(buf), 1};
+    assert_int_equal(slice_cost(s), buf_pool_each(pool));
+    buf_charge(buf, &account);
+    assert_int_equal(slice_cost(s), 0);
+    assert_int_equal(account.held, buf_size(buf));
+    hawser_buf_ref(buf);
+    hawser_buf_unref(buf);
+    assert_int_equal(account.held, buf_size(buf));
+    hawser_buf_unref(buf);
+    assert_int_equal(account.held, 0);
+    buf = hawser_buf_new(pool); /* whoever takes it next does not pay by himself */
+    hawser_buf_unref(buf);
+    hawser_buf_pool_close(pool);
+    test_env_check_clean(&t);
+}
+
 static void refuses_at_each_failed_allocation(void **state)
 {
     (void)state;
@@ -166,6 +223,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lends_as_many_as_the_limit),
         cmocka_unit_test(lives_until_the_last_reference),
+        cmocka_unit_test(shrinks),
+        cmocka_unit_test(is_paid_for_until_the_last_reference),
         cmocka_unit_test(refuses_at_each_failed_allocation),
         cmocka_unit_test(absurd_sizes),
         cmocka_unit_test(slices_name_parts),

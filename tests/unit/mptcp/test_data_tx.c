@@ -17,7 +17,8 @@ static uint8_t bytes[20000];
 
 struct bench {
     struct test_env env;
-    struct hawser_buf_pool *chunks;
+    struct account stack, conn;
+    struct store store;
     struct data_tx tx;
     struct tx_paths paths;
     uint64_t now_ns;
@@ -26,8 +27,10 @@ struct bench {
 static void set_up(struct bench *b)
 {
     test_env_init(&b->env, 1);
-    b->chunks = hawser_buf_pool_new(&b->env.env, 4096, 16);
-    data_tx_init(&b->tx, &b->env.env, b->chunks, dsn_at(IDSN), sizeof bytes);
+    account_init(&b->stack, 10 << 20, 0);
+    account_open(&b->conn, &b->stack);
+    assert_int_equal(store_init(&b->store, &b->env.env), 0);
+    data_tx_init(&b->tx, &b->env.env, &b->store, &b->conn, dsn_at(IDSN), sizeof bytes);
     b->paths = (struct tx_paths){.rto_ns = RTO, .timeout_ns = RTO, .srtt_ns = SRTT};
     b->now_ns = NS_PER_S;
 }
@@ -35,7 +38,8 @@ static void set_up(struct bench *b)
 static void tear_down(struct bench *b)
 {
     data_tx_destroy(&b->tx);
-    hawser_buf_pool_close(b->chunks);
+    account_close(&b->conn);
+    store_close(&b->store);
     test_env_check_clean(&b->env);
 }
 

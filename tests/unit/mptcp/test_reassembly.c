@@ -24,6 +24,7 @@
 struct model {
     struct test_env t;
     struct hawser_buf_pool *buffers;
+    struct account account;
     struct pool nodes;
     struct reassembly r;
     dsn64 first;
@@ -42,13 +43,15 @@ static void model_start(struct model *m, uint64_t seed, dsn64 first, uint32_t no
     assert_non_null(m->buffers);
     pool_init(&m->nodes, &m->t.env, reassembly_node_size(), node_limit);
     m->first = first;
-    reassembly_init(&m->r, &m->t.env, &m->nodes, first);
+    account_init(&m->account, UINT64_MAX, 0);
+    reassembly_init(&m->r, &m->t.env, &m->nodes, &m->account, first);
 }
 
 static void model_end(struct model *m)
 {
     reassembly_destroy(&m->r);
     assert_int_equal(m->nodes.in_use, 0);
+    assert_int_equal(m->account.held, 0);
     assert_int_equal(buf_pool_in_use(m->buffers), 0);
     pool_destroy(&m->nodes);
     hawser_buf_pool_close(m->buffers);

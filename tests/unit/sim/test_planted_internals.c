@@ -167,7 +167,7 @@ static void suspect_a_path(struct plant *plant)
 static void hold_a_buffer(struct plant *plant)
 {
     if (!plant->held)
-        plant->held = hawser_buf_new(plant->host->stack->host.chunks);
+        plant->held = hawser_buf_new(plant->host->stack->host.store.pools[0]);
 }
 static void let_the_buffer_go(struct plant *plant) { hawser_buf_unref(plant->held); }
 

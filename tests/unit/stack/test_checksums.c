@@ -40,14 +40,14 @@ static void what_is_too_early_stays_too_early(void **state)
 {
     (void)state;
     struct peer p;
-    lines_init(&p, 1 << 20, true, NULL); /* eight buffers for copies */
-    for (uint16_t port = 4000; port < 4004; port++) {
+    lines_init(&p, 1 << 20, true, NULL); /* room for seven large buffers before it is scarce */
+    for (uint16_t port = 4000; port < 4008; port++) {
         struct line line = line_open(&p, port);
         line_send(&p, &line, 1, 1, 60000, 1, 1, 1);
     }
     struct line line = line_open(&p, 5000);
     for (int i = 0; i < 3; i++) {
-        line_send(&p, &line, 1, 1001, 5000, 1, 1, LINES_PIECE);
+        line_send(&p, &line, 1, 1001, 60000, 1, 1, LINES_PIECE);
         peer_wait(&p, NS_PER_S);
         assert_int_equal(peer_last(&p, TCP_ACK)->ack, 1);
     }
@@ -90,7 +90,7 @@ static void begun_mappings_leave_room_for_others(void **state)
     struct peer p;
     uint8_t got[10];
     ssize_t n = 0;
-    lines_init(&p, 16 << 20, true, NULL); /* 127 buffers for copies */
+    lines_init(&p, 16 << 20, true, NULL); /* a hundred and some begin before memory is scarce */
     for (uint16_t port = 4000; port < 4130; port++) {
         struct line line = line_open(&p, port);
         line_send(&p, &line, 1, 1, 60000, 1, 1, 1);

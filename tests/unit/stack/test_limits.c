@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "lines.h"
 #include "stack/shares.h"
+#include "stack/stack.h"
 #include "world.h"
 
 #define PORT 5001
@@ -70,27 +71,49 @@ static void a_byte_a_segment(void **state)
     world_destroy(&w);
 }
 
-/* Connections whose client has memory for `chunks` chunks to send, all of which the first one takes. */
-enum { HUNGRY_MAX = 12, CHUNK_BYTES = 64 * 1024 + 128 };
+/* Connections of which the first one sends `chunks` large buffers, and somebody else holds the rest of the memory. */
+enum { HUNGRY_MAX = 12, CHUNK_BYTES = STORE_LARGE_BYTES };
 static const uint8_t zeros[8 * CHUNK_BYTES];
+static uint64_t held_elsewhere;
+static struct hawser_conn *readers[HUNGRY_MAX]; /* the other ends */
 
 static struct hawser_conn *next_event(struct world *w) { return hawser_next_event(w->stack[0]); }
 
+static bool hunger_step(struct world *w)
+{
+    static uint8_t got[CHUNK_BYTES];
+    bool more = world_step(w, w->now_ns + SECOND);
+    for (unsigned i = 0; i < HUNGRY_MAX && readers[i]; i++)
+        while (hawser_recv(readers[i], got, sizeof got) > 0)
+            ;
+    return more;
+}
+
+static void end_hunger(struct world *w)
+{
+    account_release(&w->stack[0]->host.memory, held_elsewhere);
+    memset(readers, 0, sizeof readers);
+    world_destroy(w);
+}
+
 static void setup_hunger(struct world *w, uint32_t chunks, struct hawser_conn *conns[], unsigned n)
 {
-    struct hawser_stack_options small = {
-        .size = sizeof small, .max_memory_bytes = (chunks + HW_MAX(chunks, 3u)) * CHUNK_BYTES}; /* half for copies */
+    struct hawser_stack_options small = {.size = sizeof small,
+                                         .max_memory_bytes = (2 * HW_MAX(chunks, 4u) + 2) * CHUNK_BYTES};
     struct hawser_listener *listener;
-    struct hawser_conn *accepted;
     world_init(w, 52, 1, 1, false, &small, NULL);
     struct hawser_addr any = {.port = PORT};
     assert_int_equal(hawser_listen(w->stack[1], &any, n, NULL, &listener), 0);
     for (unsigned i = 0; i < n; i++)
-        conns[i] = connect_one(w, listener, &accepted);
+        conns[i] = connect_one(w, listener, &readers[i]);
     settle(w, SECOND);
     while (next_event(w))
         ;
-    assert_int_equal(hawser_send(conns[0], zeros, sizeof zeros), (int)(chunks * CHUNK_BYTES));
+    assert_int_equal(hawser_send(conns[0], zeros, chunks * CHUNK_BYTES), (int)(chunks * CHUNK_BYTES));
+    struct account *memory = &w->stack[0]->host.memory;
+    held_elsewhere = memory->limit - memory->reserve - memory->held;
+    account_charge(memory, held_elsewhere);
+    assert_int_equal(hawser_send(conns[0], zeros, 1), -ENOBUFS);
     for (unsigned i = 1; i < n; i++) {
         assert_true(hawser_conn_ready(conns[i]) & HAWSER_WRITABLE);
         assert_int_equal(hawser_send(conns[i], zeros, 1), -ENOBUFS);
@@ -109,7 +132,7 @@ static void the_starved_are_fed_in_turn(void **state)
     setup_hunger(&w, 4, conns, HUNGRY_MAX);
     hawser_close(conns[3]);
     for (unsigned next = 1, fed = 0; fed + 2 < HUNGRY_MAX;) {
-        assert_true(world_step(&w, w.now_ns + SECOND));
+        assert_true(hunger_step(&w));
         while ((told = next_event(&w))) {
             next += next == 3;
             if (next < HUNGRY_MAX && told == conns[next]) {
@@ -123,7 +146,7 @@ static void the_starved_are_fed_in_turn(void **state)
         }
     }
     settle(&w, SECOND);
-    world_destroy(&w);
+    end_hunger(&w);
 }
 
 /* What those who were told leave is offered to the others. */
@@ -134,12 +157,12 @@ static void memory_that_is_not_wanted_goes_to_the_next(void **state)
     struct hawser_conn *conns[4], *told;
     unsigned events = 0;
     setup_hunger(&w, 1, conns, 4);
-    while (events < 3 && world_step(&w, w.now_ns + SECOND))
+    while (events < 3 && hunger_step(&w))
         while ((told = next_event(&w)))
             events += told != conns[0];
     assert_int_equal(events, 3);
     assert_int_equal(hawser_send(conns[3], zeros, 1), 1);
-    world_destroy(&w);
+    end_hunger(&w);
 }
 
 /* The system refused, nothing is under way and nothing will come back: time tells. */

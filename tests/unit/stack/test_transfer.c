@@ -14,6 +14,8 @@
 #define PORT 5001
 #define SECOND UINT64_C(1000000000)
 #define CHUNK 16384
+/* What is offered to a peer at first. */
+#define FIRST_WINDOW 65000
 
 /* One direction of a transfer. */
 struct stream {
@@ -451,10 +453,10 @@ static void no_window_update_after_the_fin(void **state)
     (void)state;
     struct world w;
     struct transfer t;
-    server_closes_first(&w, &t, 4 << 20);
+    server_closes_first(&w, &t, FIRST_WINDOW);
     uint64_t before = world_counter(&w, 0, "ip.packets_out");
     pump_in(&t, 0, &t.down);
-    assert_int_equal(t.down.received, 4 << 20);
+    assert_int_equal(t.down.received, FIRST_WINDOW);
     world_step(&w, w.now_ns + SECOND);
     assert_int_equal(world_counter(&w, 0, "ip.packets_out"), before);
     world_destroy(&w);

@@ -17,6 +17,7 @@ struct rig {
     struct test_env env;
     struct pool pool;
     struct hawser_buf_pool *chunks;
+    struct account stack, conn, account; /* the last one pays for the records */
     struct hawser_buf *chunk[2];
     struct txq q;
     uint64_t next;
@@ -33,7 +34,10 @@ static void start(struct rig *r, uint64_t seed, uint32_t records)
         for (int k = 0; k < CHUNK; k++)
             hawser_buf_data(r->chunk[i])[k] = (uint8_t)(k * 7 + i * 131);
     }
-    txq_init(&r->q, &r->pool, &r->env.env);
+    account_init(&r->stack, UINT64_MAX, 0);
+    account_open(&r->conn, &r->stack);
+    account_open(&r->account, &r->conn);
+    txq_init(&r->q, &r->pool, &r->account, &r->env.env);
     r->next = 1000;
 }
 
@@ -43,6 +47,7 @@ static void finish(struct rig *r)
     pool_destroy(&r->pool); /* aborts when a record did not come back */
     for (int i = 0; i < 2; i++)
         hawser_buf_unref(r->chunk[i]);
+    assert_int_equal(r->account.held, 0);
     assert_int_equal(buf_pool_in_use(r->chunks), 0); /* no reference was lost or kept */
     hawser_buf_pool_close(r->chunks);
     test_env_check_clean(&r->env);

@@ -1,0 +1,68 @@
+/*
+ * Memory, charged to whoever makes us hold it. Accounts form a tree: the stack's, whose limit binds all; one a key that
+ * shares are dealt out by; one a connection; one a direction of it. What is charged to one counts in all above it.
+ *
+ * What is charged is what is held. A buffer of our own (base/store.h) is charged as a whole to whom it was taken for,
+ * until its last reference goes, wherever that is: the bytes that a transmit record still names belong to the
+ * connection that queued them. A buffer that a link lent is charged as a whole with every piece of it that is queued,
+ * for as long as that piece is (slice_cost()): a piece is at least a quarter of it, so that nobody is charged more than
+ * four times what is held, and nobody pays for what another one keeps. Nodes, records, mappings and the arrays that
+ * queues lie in are charged too.
+ *
+ * Who may have more, of the limit less the emergency reserve:
+ *
+ *   up to a half       whoever asks
+ *   to three quarters  who stays within his share: half of the whole, dealt out level by level
+ *   up to all          who needs it to go on, as long as that direction holds next to nothing (a quantum)
+ *   and the reserve    what begins at the next byte of a stream, one piece of any size, in a direction that holds less
+ *
+ * So neither those who came first nor those who hold most can keep others from going on, and nothing is taken from
+ * anybody for that.
+ */
+#ifndef HW_BASE_ACCOUNT_H
+#define HW_BASE_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Most and least that a direction may hold of the last quarter. */
+#define ACCOUNT_QUANTUM_MAX UINT64_C(8192)
+#define ACCOUNT_QUANTUM_MIN UINT64_C(4096)
+
+struct account {
+    struct account *parent; /* NULL: the stack's */
+    uint64_t held;          /* bytes */
+    uint64_t limit;         /* of the stack's: bytes, the reserve included */
+    uint64_t reserve;       /* likewise: of which for emergencies */
+    uint32_t parts;         /* accounts that have this one for their parent */
+};
+
+enum claim {
+    CLAIM_SURPLUS, /* may come again, or later */
+    CLAIM_NEED,    /* without it the connection does not go on */
+    CLAIM_URGENT,  /* without it others cannot be given back: what begins at the next byte of a stream */
+    CLAIM_OWED,    /* it was admitted before and only moves */
+};
+
+/* The stack's account. */
+void account_init(struct account *account, uint64_t limit, uint64_t reserve);
+void account_open(struct account *account, struct account *parent);
+/* CHECKs that nothing is charged to it any more. */
+void account_close(struct account *account);
+
+void account_charge(struct account *account, uint64_t bytes);
+void account_release(struct account *account, uint64_t bytes);
+
+/* Bytes that are its own under pressure. */
+uint64_t account_share(const struct account *account);
+/* Does it hold more than its share? */
+bool account_is_greedy(const struct account *account);
+/* Is more than half of the stack's memory held? */
+bool account_is_pressed(const struct account *account);
+/* Is there no room for more connections? Of the stack's. */
+bool account_is_full(const struct account *stack);
+/* May this direction of a connection (an account two levels below the stack's or deeper) have `bytes` more? NULL, where
+ * nobody is charged, may. */
+bool account_admits(const struct account *account, uint64_t bytes, enum claim claim);
+
+#endif

@@ -1,0 +1,209 @@
+/* Memory is charged to who makes the stack hold it: whatever others hold, a client is served, and the limit binds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "lines.h"
+#include "stack/stack.h"
+
+enum { MEMORY = 8 << 20, BUFFER = 256 * 1024, BUFFERS = 256, CROWD = 63 };
+static uint8_t got[1 << 20];
+
+static uint64_t held(const struct peer *p) { return p->stack->host.memory.held; }
+
+static uint64_t held_by(const struct line *line) { return ((const struct conn *)line->conn)->account.held; }
+
+/* A new client connects, sends 5 bytes and gets 8 back. */
+static void serve_a_victim(struct peer *p)
+{
+    peer_forget(p);
+    p->addr.port = 9000;
+    peer_open_plain(p);
+    peer_forget(p);
+    peer_send(p, TCP_ACK, 1, 1, NULL, "hello", 5);
+    assert_int_equal(hawser_recv(p->conn, got, sizeof got), 5);
+    assert_memory_equal(got, "hello", 5);
+    assert_int_equal(hawser_send(p->conn, "answered", 8), 8);
+    peer_drain(p);
+    assert_int_equal(peer_last(p, TCP_ACK)->len, 8);
+    assert_memory_equal(peer_last(p, TCP_ACK)->payload, "answered", 8);
+    assert_true(held(p) <= MEMORY);
+}
+
+/* What programs queue for peers that read nothing. */
+static void shut_windows(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, MEMORY, false, NULL);
+    for (uint16_t i = 0; i < CROWD; i++) {
+        struct line line = line_open(&p, (uint16_t)(4000 + i));
+        while (hawser_send(line.conn, lines_stream, sizeof lines_stream) > 0)
+            ;
+        peer_drain(&p);
+    }
+    assert_true(held(&p) > MEMORY / 2);
+    serve_a_victim(&p);
+    peer_destroy(&p);
+}
+
+/* What peers send to programs that read nothing, in small segments and large, and what they promise. */
+static void unread_data(void **state)
+{
+    (void)state;
+    for (unsigned len = 500; len <= 1000; len += 500) {
+        struct peer p;
+        lines_init(&p, MEMORY, false, NULL);
+        p.rx = hawser_buf_pool_new(&p.env.env, BUFFER, BUFFERS);
+        for (uint16_t i = 0; i < CROWD; i++) {
+            struct line line = line_open(&p, (uint16_t)(4000 + i));
+            for (uint32_t at = 1; at + len < 65000; at += len)
+                line_send(&p, &line, at, at, (uint16_t)len, at, at, len);
+        }
+        assert_int_equal(buf_pool_in_use(p.rx), 0); /* none is held for a few bytes of it */
+        serve_a_victim(&p);
+        hawser_buf_pool_close(p.rx);
+        peer_destroy(&p);
+    }
+}
+
+/* Few bytes, behind a gap or queued to be sent, hold little. */
+static void few_bytes_hold_little(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, MEMORY, false, NULL);
+    p.rx = hawser_buf_pool_new(&p.env.env, BUFFER, BUFFERS);
+    struct line line = line_open(&p, 4000);
+    line_take(&p, &line);
+    peer_send(&p, TCP_ACK, 1, 2, NULL, NULL, 0);
+    uint64_t before = held_by(&line);
+    line_send(&p, &line, 1001, 1001, 1, 1001, 1001, 1);
+    assert_in_range(held_by(&line) - before, 1, 4096);
+    assert_int_equal(buf_pool_in_use(p.rx), 0);
+    before = held_by(&line);
+    assert_int_equal(hawser_send(line.conn, "bytes", 5), 5);
+    assert_in_range(held_by(&line) - before, 1, 4096);
+    hawser_buf_pool_close(p.rx);
+    peer_destroy(&p);
+}
+
+/* Segments of one byte, every other one of the stream: pieces and gaps count. */
+static void bytes_and_gaps(void **state)
+{
+    (void)state;
+    enum { PIECES = 1500, CONNS = 44 };
+    struct peer p;
+    lines_init(&p, 2 << 20, false, NULL);
+    for (uint16_t i = 0; i < CONNS; i++) {
+        struct line line = line_open(&p, (uint16_t)(4000 + i));
+        uint64_t before = held_by(&line);
+        for (uint32_t k = 0; k < PIECES; k++)
+            line_send(&p, &line, 1001 + 2 * k, 1001 + 2 * k, 1, 1001 + 2 * k, 1001 + 2 * k, 1);
+        if (i == 0)
+            assert_true(held_by(&line) - before > PIECES / 2 * 48);
+        assert_true(held(&p) <= 2 << 20);
+    }
+    serve_a_victim(&p);
+    peer_destroy(&p);
+}
+
+/* Data without a mapping is limited in bytes, and charged. */
+static void unmapped_data(void **state)
+{
+    (void)state;
+    for (int checksums = 0; checksums < 2; checksums++) {
+        struct peer p;
+        lines_init(&p, MEMORY, checksums, NULL);
+        struct line line = line_open(&p, 4000);
+        uint64_t before = held_by(&line);
+        for (uint32_t at = 1001; at < 600000; at += LINES_PIECE) {
+            line_take(&p, &line);
+            struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+            peer_send(&p, TCP_ACK, at, 1, &o, lines_stream, LINES_PIECE);
+            assert_true(held_by(&line) - before < 2 * RX_UNMAPPED_MAX);
+        }
+        serve_a_victim(&p);
+        peer_destroy(&p);
+    }
+}
+
+/* Whoever holds more than his share gives up what lies behind his gaps for what others need next; nothing else. */
+static void the_greedy_give_way(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    struct line greedy = line_open(&p, 4000), modest = line_open(&p, 4001);
+    for (uint32_t at = 1001; at + LINES_PIECE < 60000; at += LINES_PIECE)
+        line_send(&p, &greedy, at, at, LINES_PIECE, at, at, LINES_PIECE);
+    line_send(&p, &modest, 5001, 5001, STORE_SMALL_BYTES, 5001, 5001, STORE_SMALL_BYTES);
+    struct account *memory = &p.stack->host.memory, others[20];
+    for (int i = 0; i < 20; i++)
+        account_open(&others[i], memory); /* shares are small, and nothing is left but for this */
+    uint64_t elsewhere = memory->limit - memory->held - 100;
+    account_charge(&others[0], elsewhere);
+    uint64_t kept = held_by(&modest);
+    line_send(&p, &modest, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
+    assert_int_equal(peer_counter(&p, "limit.sacked_dropped"), 1);
+    assert_int_equal(hawser_recv(modest.conn, got, sizeof got), LINES_PIECE);
+    assert_in_range(held_by(&modest), STORE_SMALL_BYTES, kept + 4096); /* nothing of it went */
+    assert_true(held_by(&greedy) < 20000);
+    /* What was SACKed and forgotten comes again. */
+    account_release(&others[0], elsewhere);
+    for (uint32_t at = 1; at + LINES_PIECE < 60000; at += LINES_PIECE)
+        line_send(&p, &greedy, at, at, LINES_PIECE, at, at, LINES_PIECE);
+    ssize_t n = hawser_recv(greedy.conn, got, sizeof got);
+    assert_int_equal(n, 59000);
+    assert_memory_equal(got, lines_stream + 1, n);
+    for (int i = 0; i < 20; i++)
+        account_close(&others[i]);
+    peer_destroy(&p);
+}
+
+/* No new connections when nearly all is held; when nothing else helps, the greediest goes. */
+static void the_last_resorts(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    struct line greedy = line_open(&p, 4000), modest = line_open(&p, 4001);
+    while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
+        ;
+    peer_drain(&p);
+    struct account *memory = &p.stack->host.memory, other;
+    account_open(&other, memory);
+    uint64_t elsewhere = memory->limit - memory->held;
+    account_charge(&other, elsewhere);
+    peer_forget(&p);
+    p.addr.port = 9000;
+    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_true(hawser_accept(p.listener, &p.conn) < 0);
+    assert_true(peer_counter(&p, "limit.connections_for_memory") > 0);
+    for (int i = 0; i < 13; i++) {
+        line_send(&p, &modest, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
+        assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), i >= 10);
+        peer_wait(&p, NS_PER_S);
+    }
+    assert_true(hawser_conn_error(greedy.conn) < 0);
+    assert_int_equal(hawser_conn_error(modest.conn), 0);
+    account_release(&other, elsewhere);
+    account_close(&other);
+    peer_destroy(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shut_windows),     cmocka_unit_test(unread_data),   cmocka_unit_test(few_bytes_hold_little),
+        cmocka_unit_test(bytes_and_gaps),   cmocka_unit_test(unmapped_data), cmocka_unit_test(the_greedy_give_way),
+        cmocka_unit_test(the_last_resorts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
