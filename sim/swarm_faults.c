@@ -15,6 +15,8 @@
 #define FAIR_CROWD_MAX 30u
 #define FAIR_SHARE_MAX (2 * SWARM_SHARE_BYTES)
 #define ADDRESS_TRIES 4
+/* Before there are subflows one would change nothing. */
+#define BLINK_MIN_NS (50 * NS_PER_MS)
 
 static struct swarm_fault *add_fault(struct swarm_plan *plan, struct prng *rng, enum swarm_fault_kind kind)
 {
@@ -251,7 +253,8 @@ static void add_address_fault(struct swarm_plan *plan, struct prng *rng)
     fault->addr = plan->base.links[link].addresses[end][0];
     fault->addr.ip[15] = (uint8_t)(20 + plan->fault_count);
     if (!plan->peace) /* early, when there are subflows to lose */
-        fault->from_ns = between_log(rng, 10 * NS_PER_MS, plan->heal_ns * 3 / 4);
+        fault->from_ns =
+            between_log(rng, change == ADDRESS_BLINK ? BLINK_MIN_NS : 10 * NS_PER_MS, plan->heal_ns * 3 / 4);
     fault->to_ns = HW_MAX(fault->to_ns, fault->from_ns + NS_PER_MS);
     fault->ns = between_log(rng, NS_PER_MS, (plan->heal_ns - fault->from_ns) / 16);
 }

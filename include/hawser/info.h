@@ -9,7 +9,7 @@ struct hawser_conn_info {
     bool checksums;        /* DSS checksums are in use */
     uint32_t local_token;  /* 0 on plain TCP */
     uint32_t remote_token; /* 0 on plain TCP */
-    uint32_t subflows;     /* that exist now */
+    uint32_t subflows;     /* the first one, and those whose handshake is over; not closed yet */
     uint64_t sent_bytes;   /* stream bytes handed to a subflow for the first time */
     uint64_t acked_bytes;  /* stream bytes the peer acknowledged */
     uint64_t recv_bytes;   /* stream bytes received in order */
@@ -30,7 +30,7 @@ struct hawser_subflow_info {
 
 HAWSER_API void hawser_conn_info(const struct hawser_conn *conn, struct hawser_conn_info *out);
 
-/* The i-th subflow (0, 1, ...); false past the end. */
+/* The i-th of those subflows (0, 1, ...); false past the end. */
 HAWSER_API bool hawser_subflow_info(const struct hawser_conn *conn, size_t i, struct hawser_subflow_info *out);
 
 #endif

@@ -67,6 +67,7 @@
     X(MPTCP_JOINS_DECLINED, "mptcp.joins_declined")                                                                    \
     X(MPTCP_ADD_ADDR_IN, "mptcp.addresses_learned")                                                                    \
     X(MPTCP_ADD_ADDR_OUT, "mptcp.addresses_announced")                                                                 \
+    X(MPTCP_ADD_ADDR_LOST, "mptcp.announcements_not_echoed")                                                           \
     X(MPTCP_USELESS, "mptcp.subflows_given_up")                                                                        \
     X(MPTCP_REINJECTIONS, "mptcp.reinjections")                                                                        \
     X(MPTCP_UNDELIVERED, "mptcp.failed_after_close")                                                                   \
@@ -90,6 +91,9 @@
     X(LIMIT_FLIGHTS, "limit.subflows_in_flight")                                                                       \
     X(LIMIT_SACKED, "limit.sacked_ranges")                                                                             \
     X(LIMIT_REPEATS, "limit.answers_to_repeats")                                                                       \
+    X(LIMIT_ANNOUNCEMENTS, "limit.announcements")                                                                      \
+    X(LIMIT_ECHOES, "limit.echoes")                                                                                    \
+    X(LIMIT_PAIRS, "limit.pairs")                                                                                      \
     X(LIMIT_REPLIES, "limit.stateless_replies")
 
 enum counter {

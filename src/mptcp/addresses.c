@@ -33,14 +33,6 @@ const struct known_address *addresses_by_id(const struct addresses *a, uint8_t i
     return NULL;
 }
 
-const struct known_address *addresses_by_ip(const struct addresses *a, const struct hawser_addr *addr)
-{
-    for (unsigned i = 0; i < a->count; i++)
-        if (hawser_addr_same_ip(&a->list[i].addr, addr))
-            return &a->list[i];
-    return NULL;
-}
-
 bool addresses_drop(struct addresses *a, uint8_t id)
 {
     struct known_address *known = entry_of(a, id);
@@ -50,12 +42,4 @@ bool addresses_drop(struct addresses *a, uint8_t id)
     a->count--;
     memmove(known, known + 1, (size_t)(a->list + a->count - known) * sizeof *known);
     return true;
-}
-
-uint8_t addresses_free_id(const struct addresses *a)
-{
-    for (unsigned id = 1; id <= UINT8_MAX; id++)
-        if (!addresses_by_id(a, (uint8_t)id))
-            return (uint8_t)id;
-    return 0;
 }

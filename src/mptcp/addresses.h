@@ -9,6 +9,16 @@
 
 #define ADDRESSES_MAX 16
 
+/* An address of ours. */
+struct local_address {
+    struct hawser_addr addr; /* port 0 */
+    uint8_t prefix_len;
+    uint8_t link;
+    uint8_t id;              /* its address ID, 1 or more; stays while others come and go */
+    uint32_t mtu, gso_bytes; /* of that link */
+};
+
+/* One of the peer's. */
 struct known_address {
     struct hawser_addr addr; /* port 0: the port of the first subflow */
     uint8_t id;
@@ -27,13 +37,7 @@ enum addresses_result addresses_put(struct addresses *a, uint8_t id, const struc
 /* The entry with that ID, or NULL. */
 const struct known_address *addresses_by_id(const struct addresses *a, uint8_t id);
 
-/* The entry with that IP address (the port is not compared), or NULL. */
-const struct known_address *addresses_by_ip(const struct addresses *a, const struct hawser_addr *addr);
-
 /* Forgets the ID; false when it was not there. */
 bool addresses_drop(struct addresses *a, uint8_t id);
-
-/* The least ID above 0 that is free, or 0 when none is. (ID 0 is the address of the first subflow.) */
-uint8_t addresses_free_id(const struct addresses *a);
 
 #endif

@@ -43,6 +43,7 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
         pressure_forget_disorder(conn);
     }
     signal_arm(conn, now_ns);
+    conn_paths_subflow_closed(subflow, now_ns);
     conn_event(conn);
 }
 
@@ -77,6 +78,7 @@ void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t
         subflow->stale = true;
         conn_reinject(subflow);
         data_tx_rearm(&conn->data_tx);
+        conn_paths_subflow_silent(subflow, now_ns);
         break;
     case TCP_EVENT_ALIVE:
         subflow->stale = false;

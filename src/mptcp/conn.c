@@ -63,6 +63,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     memset(conn, 0, sizeof *conn);
     conn->host = host;
     conn->identity.server = config->opened != NULL;
+    paths_init(&conn->paths, config->opened == NULL);
     conn->window_max = config->recv_limit;
     account_open(&conn->account, &host->memory);
     conn->keepalive = config->keepalive;
@@ -110,6 +111,7 @@ void conn_free(struct conn *conn)
     host->ops->conn_gone(host, conn);
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
     data_tx_destroy(&conn->data_tx);
+    paths_destroy(&conn->paths, &host->tcp.env);
     data_rx_destroy(&conn->data_rx);
     account_close(&conn->account);
     list_remove(&conn->link);
@@ -167,10 +169,8 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     config.local.port = local_port;
     tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config, host->cc, conn->window_max);
     list_push_back(&conn->subflows, &subflow->link);
-    if (conn->subflow_count++ == 0 && conn->paths.remote.port == 0) {
-        conn->paths.local = local->addr;
-        conn->paths.remote = *remote;
-    }
+    if (conn->subflow_count++ == 0 && !paths_begun(&conn->paths))
+        paths_begin(&conn->paths, local, remote);
     int err = host->ops->subflow_bind(host, subflow); /* settles the local port */
     if (err < 0) {
         drop_subflow(subflow);

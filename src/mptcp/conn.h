@@ -5,7 +5,7 @@
  * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN), conn_fallback.c, signal.c
  * (options out), receive.c (options in), payload.c (data in), pressure.c (what goes when memory is short),
  * conn_output.c (scheduling and reinjection), conn_settle.c (what the parts have to say to each other, and the timer),
- * paths.c (addresses and joins), close.c.
+ * conn_paths.c (addresses and joins), close.c.
  */
 #ifndef HW_MPTCP_CONN_H
 #define HW_MPTCP_CONN_H
@@ -58,7 +58,7 @@ struct conn {
     struct data_rx data_rx;
     struct paths paths;
     struct endings endings;
-    uint64_t signal_due_ns; /* DATA_FIN and ADD_ADDR are repeated until they are answered */
+    uint64_t signal_due_ns; /* the DATA_FIN is repeated until it is answered */
     struct deadline timer;  /* the least of what the parts and the subflows wait for */
 };
 
@@ -181,15 +181,30 @@ void conn_reset_subflow(struct subflow *subflow, uint8_t reason, int error, uint
  * its peer would wait for ever; other subflows carry them again (RFC 8684 3.7). */
 void conn_give_up_subflow(struct subflow *subflow, enum counter cause, uint64_t now_ns);
 
-/* ---- paths.c ---- */
-void paths_confirmed(struct conn *conn, uint64_t now_ns);
-void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns);
-void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns);
+/* ---- conn_paths.c ---- */
+/* The peer's first DSS came: subflows may be opened (RFC 8684 3.1). */
+void conn_paths_confirmed(struct conn *conn);
+/* Other pairs may be wanted now: conn_paths_settle() is to look. */
+void conn_paths_changed(struct conn *conn);
+/* When there is something to do for conn_paths_settle(). */
+uint64_t conn_paths_due(const struct conn *conn);
+void conn_paths_settle(struct conn *conn, uint64_t now_ns);
+void conn_paths_subflow_up(struct subflow *subflow);
+/* A timeout; or the last of a join. */
+void conn_paths_subflow_silent(struct subflow *subflow, uint64_t now_ns);
+void conn_paths_subflow_closed(struct subflow *subflow, uint64_t now_ns);
+void conn_take_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns);
+void conn_take_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns);
+/* A segment came that may show that an address is not gone. */
+void conn_paths_note_answer(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
 /* The host got an address, or is about to lose one. */
-void paths_address_added(struct conn *conn, const struct local_address *local, uint64_t now_ns);
-void paths_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns);
-struct announcement *paths_next_announcement(struct conn *conn);
-uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr);
+void conn_address_added(struct conn *conn, const struct local_address *local);
+void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns);
+/* The ID of an address of ours. */
+uint8_t conn_local_id(const struct conn *conn, const struct hawser_addr *addr);
+/* Options of addresses on a bare acknowledgement, and what of them left. */
+void conn_paths_write(struct subflow *subflow, struct tcp_options *options);
+void conn_paths_sent(struct subflow *subflow, const struct mptcp_options *sent);
 
 /* ---- close.c ---- */
 void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);

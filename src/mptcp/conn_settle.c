@@ -212,6 +212,7 @@ static void offer_arrivals(struct conn *conn, uint64_t now_ns)
 static void arm(struct conn *conn)
 {
     uint64_t due_ns = HW_MIN(HW_MIN(conn->data_tx.progress.due_ns, conn->signal_due_ns), conn->endings.due_ns);
+    due_ns = HW_MIN(due_ns, conn_paths_due(conn));
     due_ns = HW_MIN(due_ns, subflows_due(&conn->subflows));
     deadline_set(&conn->host->tcp.timers, &conn->timer, due_ns);
 }
@@ -241,6 +242,7 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     }
     reset_laggards(conn, now_ns);
     advance_close(conn, now_ns);
+    conn_paths_settle(conn, now_ns);
     if (conn->news & NEWS_SUBFLOWS) {
         const struct ending_facts facts = conn_ending_facts(conn);
         endings_note(&conn->endings, &facts, now_ns);

@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "base/store.h"
 #include "cc/cc.h"
+#include "mptcp/addresses.h"
 #include "mptcp/scheduler.h"
 #include "tcp/tcp.h"
 
@@ -17,14 +18,6 @@
 struct conn;
 struct subflow;
 struct mp_host;
-
-struct local_address {
-    struct hawser_addr addr; /* port 0 */
-    uint8_t prefix_len;
-    uint8_t link;
-    uint8_t id;              /* its address ID, 1 or more; stays while others come and go */
-    uint32_t mtu, gso_bytes; /* of that link */
-};
 
 struct initial_numbers {
     uint32_t iss;

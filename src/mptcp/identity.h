@@ -11,7 +11,6 @@ struct identity {
     bool server;
     bool established, confirmed; /* confirmed: the peer's first DSS arrived, so joins may begin (RFC 8684 3.1) */
     bool checksums;              /* DSS checksums are in use (RFC 8684 3.1, flag A) */
-    bool peer_refuses_joins;     /* flag C */
     bool peer_dsn_64;            /* the peer maps with 64-bit DSNs */
     bool key_said;               /* the last segment carried MP_CAPABLE with both keys */
     uint64_t local_key, remote_key;

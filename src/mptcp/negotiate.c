@@ -63,7 +63,8 @@ static void client_synack(struct subflow *subflow, const struct mptcp_options *m
         conn_fall_back(conn, now_ns);
         return;
     }
-    conn->identity.peer_refuses_joins = mp->capable.no_more_here;
+    if (mp->capable.no_more_here)
+        paths_close_first(&conn->paths);
     settle_checksums(conn, &mp->capable);
     learn_remote_key(conn, mp->capable.sender_key);
     conn->host->ops->token_add(conn->host, conn);
@@ -78,7 +79,8 @@ void negotiate_opened(struct conn *conn, const struct conn_opened *opened)
         return;
     }
     conn->identity.checksums = opened->checksums;
-    conn->identity.peer_refuses_joins = opened->peer_refuses_joins;
+    if (opened->peer_refuses_joins)
+        paths_close_first(&conn->paths);
     learn_remote_key(conn, opened->remote_key);
     conn->host->ops->token_add(conn->host, conn);
     connection_opened(conn);
@@ -95,6 +97,7 @@ void negotiate_joined(struct subflow *subflow)
     struct conn *conn = subflow->conn;
     subflow->join = subflow->passive = true;
     subflow->stage = SUBFLOW_JOINED;
+    conn_paths_subflow_up(subflow);
     fallback_commit(&conn->fallback, COMMITTED_BOTH);
     count(&conn->host->tcp.counters, COUNT_MPTCP_JOINS_IN);
 }
@@ -139,6 +142,7 @@ bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segmen
         tcp_ack_now(&subflow->tcp);          /* RFC 8684 3.2: the third packet again, so the fourth was lost */
     if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
         subflow->stage = SUBFLOW_JOINED;
+        conn_paths_subflow_up(subflow);
         fallback_commit(&subflow->conn->fallback, COMMITTED_BOTH);
         subflow->due_ns = TIME_NEVER;
         count(&subflow->conn->host->tcp.counters, COUNT_MPTCP_JOINS_OUT);

@@ -1,240 +1,350 @@
-/* The path manager: joins from our addresses, and what addresses the hosts tell each other (RFC 8684 3.2, 3.4). */
-#include <errno.h>
+#include "mptcp/paths.h"
+
 #include <string.h>
 
-#include "mptcp/conn.h"
-#include "wire/keys.h"
+#include "base/compiler.h"
+#include "base/scope.h"
+#include "base/units.h"
+#include "mptcp/announcements.h"
+#include "mptcp/pairs.h"
 
-/* ID 0 is the address of the first subflow (RFC 8684 3.2); the others have that of the host's list. */
-uint8_t paths_local_id(const struct conn *conn, const struct hawser_addr *addr)
+struct path_book {
+    struct addresses remotes;
+    struct pairs failed;
+    uint64_t joins_since_ns; /* when the oldest join counted here was allowed */
+    uint8_t joins;           /* to announced addresses */
+};
+
+void paths_init(struct paths *p, bool opens) { *p = (struct paths){.join_at_ns = TIME_NEVER, .opens = opens}; }
+
+void paths_destroy(struct paths *p, const struct hawser_env *env)
 {
-    if (hawser_addr_same_ip(&conn->paths.local, addr))
+    if (p->book)
+        env->free(env->ctx, p->book);
+    if (p->owed)
+        env->free(env->ctx, p->owed);
+    p->book = NULL;
+    p->owed = NULL;
+}
+
+void paths_begin(struct paths *p, const struct local_address *local, const struct hawser_addr *remote)
+{
+    p->local = local->addr;
+    p->link = local->link;
+    p->remote = *remote;
+}
+
+void paths_close_first(struct paths *p) { p->remote_closed = true; }
+
+uint8_t paths_local_id(const struct paths *p, const struct local_address *local)
+{
+    return !p->local_gone && hawser_addr_same_ip(&p->local, &local->addr) ? 0 : local->id;
+}
+
+static struct path_book *open_book(struct paths *p, const struct hawser_env *env)
+{
+    if (!p->book && (p->book = env->alloc(env->ctx, sizeof *p->book)))
+        memset(p->book, 0, sizeof *p->book);
+    return p->book;
+}
+
+static struct announcements *open_owed(struct paths *p, const struct hawser_env *env)
+{
+    if (!p->owed && (p->owed = env->alloc(env->ctx, sizeof *p->owed)))
+        announcements_init(p->owed);
+    return p->owed;
+}
+
+static void close_owed(struct paths *p, const struct hawser_env *env)
+{
+    if (!p->owed || !announcements_empty(p->owed))
+        return;
+    env->free(env->ctx, p->owed);
+    p->owed = NULL;
+}
+
+/* ---- addresses of ours ---- */
+
+/* RFC 6724 3.1: an address that means something on one link only does not go beyond it. */
+static bool meets(const struct paths *p, const struct local_address *local, const struct hawser_addr *remote)
+{
+    return scope_meets(&local->addr, remote) && (scope_of(remote) != SCOPE_LINK || local->link == p->link);
+}
+
+bool paths_local_added(struct paths *p, const struct hawser_env *env, const struct local_address *local)
+{
+    if (p->opens) { /* what was refused may be welcome from there */
+        if (p->book)
+            pairs_forgive(&p->book->failed);
+        return true;
+    }
+    uint8_t id = paths_local_id(p, local);
+    if (id == 0 || !meets(p, local, &p->remote))
+        return true;
+    return open_owed(p, env) && announcements_add(p->owed, id);
+}
+
+bool paths_local_removed(struct paths *p, const struct hawser_env *env, const struct local_address *local)
+{
+    uint8_t id = paths_local_id(p, local);
+    p->local_gone |= id == 0;
+    if (p->book)
+        pairs_forget_local(&p->book->failed, local->id);
+    return open_owed(p, env) && announcements_remove(p->owed, id);
+}
+
+/* ---- the peer's ---- */
+
+static bool is_first(const struct paths *p, const struct hawser_addr *addr)
+{
+    return hawser_addr_same_ip(&p->remote, addr) && (addr->port == 0 || addr->port == p->remote.port);
+}
+
+static bool is_valid(const struct paths *p, const struct paths_view *view, const struct mp_add_addr *add)
+{
+    if (add->is_v4 != hawser_addr_is_v4(&add->addr) || !scope_is_reachable(&add->addr) ||
+        scope_of(&add->addr) != scope_of(&p->remote))
+        return false;
+    for (unsigned i = 0; i < view->local_count; i++)
+        if (hawser_addr_same_ip(&view->locals[i].addr, &add->addr))
+            return false;
+    /* RFC 8684 3.4.1: an ID stands for one address, until that is removed. */
+    return add->address_id != 0 || p->remote_gone || is_first(p, &add->addr);
+}
+
+static bool may_join_announced(struct path_book *book, uint64_t now_ns)
+{
+    uint64_t passed = (now_ns - book->joins_since_ns) / PATH_JOIN_INTERVAL_NS;
+    book->joins -= (uint8_t)HW_MIN(passed, (uint64_t)book->joins);
+    book->joins_since_ns = book->joins ? book->joins_since_ns + passed * PATH_JOIN_INTERVAL_NS : now_ns;
+    return book->joins < PATH_JOINS_BURST;
+}
+
+enum paths_news paths_add_addr(struct paths *p, const struct hawser_env *env, const struct paths_view *view,
+                               const struct mp_add_addr *add, uint64_t now_ns)
+{
+    if (!is_valid(p, view, add))
+        return PATHS_INVALID;
+    if (!p->opens)
+        return PATHS_NO_NEWS; /* RFC 8684 3.4.1: of no use, so not kept */
+    bool first = !p->remote_gone && is_first(p, &add->addr);
+    if (first && p->book)
+        pairs_forget_remote(&p->book->failed, 0);
+    if (first && add->address_id == 0)
+        return PATHS_NO_NEWS;
+    struct path_book *book = open_book(p, env);
+    enum addresses_result result = book ? addresses_put(&book->remotes, add->address_id, &add->addr) : ADDRESSES_FULL;
+    if (result == ADDRESSES_FULL)
+        return PATHS_LIMITED;
+    pairs_forget_remote(&book->failed, add->address_id);
+    if (!may_join_announced(book, now_ns))
+        return PATHS_LIMITED;
+    return result == ADDRESSES_SAME ? PATHS_NO_NEWS : PATHS_LEARNED;
+}
+
+bool paths_owe_echo(struct paths *p, const struct hawser_env *env, const struct mp_add_addr *add)
+{
+    return open_owed(p, env) && announcements_echo(p->owed, add);
+}
+
+void paths_echoed(struct paths *p, const struct hawser_env *env, uint8_t id)
+{
+    if (p->owed)
+        announcements_echoed(p->owed, id);
+    close_owed(p, env);
+}
+
+void paths_remove_addr(struct paths *p, uint8_t remote_id)
+{
+    p->remote_gone |= remote_id == 0;
+    if (!p->book)
+        return;
+    addresses_drop(&p->book->remotes, remote_id);
+    pairs_forget_remote(&p->book->failed, remote_id);
+}
+
+/* ---- pairs ---- */
+
+/* The i-th address of the peer's that may be joined: the first subflow's, then those that it announced. */
+static bool remote_at(const struct paths *p, unsigned i, struct path_wish *out)
+{
+    if (i == 0) {
+        out->remote = p->remote;
+        out->remote_id = 0;
+        return !p->remote_gone && !p->remote_closed;
+    }
+    const struct known_address *known = &p->book->remotes.list[i - 1];
+    out->remote = known->addr;
+    out->remote_id = known->id;
+    if (known->addr.port == 0) /* RFC 8684 3.4.1, 3.9.1 */
+        out->remote.port = p->remote.port;
+    return !is_first(p, &out->remote) || (p->remote_gone && !p->remote_closed);
+}
+
+static unsigned remote_count(const struct paths *p) { return 1 + (p->book ? p->book->remotes.count : 0u); }
+
+/* The ID by which a pair with that address is remembered. */
+static bool find_remote(const struct paths *p, const struct hawser_addr *addr, uint8_t *id)
+{
+    struct path_wish at;
+    for (unsigned i = 0; i < remote_count(p); i++)
+        if (remote_at(p, i, &at) && hawser_addr_equal(&at.remote, addr)) {
+            *id = at.remote_id;
+            return true;
+        }
+    return false;
+}
+
+bool paths_ended(struct paths *p, const struct hawser_env *env, const struct local_address *local,
+                 const struct hawser_addr *remote, enum path_end why, uint64_t now_ns)
+{
+    static const enum pair_outcome outcomes[] = {
+        [PATH_END_UNANSWERED] = PAIR_UNANSWERED, [PATH_END_REFUSED] = PAIR_REFUSED, [PATH_END_LOST] = PAIR_UNANSWERED,
+        [PATH_END_CLOSED] = PAIR_CLOSED,         [PATH_END_USELESS] = PAIR_USELESS,
+    };
+    uint8_t id;
+    if (!p->opens || !find_remote(p, remote, &id))
+        return true;
+    return open_book(p, env) && pairs_note(&p->book->failed, local->id, id, outcomes[why], now_ns);
+}
+
+void paths_begin_rescue(struct paths *p)
+{
+    p->rescue = true;
+    if (p->book)
+        pairs_forgive(&p->book->failed);
+}
+
+/* What there is at one end of a pair. */
+struct end_state {
+    bool up, tried;
+};
+
+static void add_use(struct end_state *end, enum path_state state)
+{
+    end->up |= state == PATH_UP;
+    end->tried |= state == PATH_OPENING;
+}
+
+static struct end_state state_of(const struct paths_view *view, const struct hawser_addr *addr, bool ours)
+{
+    struct end_state end = {0};
+    for (unsigned i = 0; i < view->use_count; i++) {
+        const struct path_use *use = &view->uses[i];
+        if (ours ? hawser_addr_same_ip(use->local, addr) : hawser_addr_equal(use->remote, addr))
+            add_use(&end, use->state);
+    }
+    return end;
+}
+
+static bool has_subflow(const struct paths_view *view, const struct path_wish *wish)
+{
+    for (unsigned i = 0; i < view->use_count; i++)
+        if (hawser_addr_same_ip(view->uses[i].local, &wish->local->addr) &&
+            hawser_addr_equal(view->uses[i].remote, &wish->remote))
+            return true;
+    return false;
+}
+
+bool paths_is_idle(const struct paths_view *view, unsigned use)
+{
+    return view->uses[use].state == PATH_UNANSWERED && state_of(view, view->uses[use].local, true).up &&
+           state_of(view, view->uses[use].remote, false).up;
+}
+
+/* When the pair may be tried (0: at once), and how often it was. */
+static uint64_t due_at(struct paths *p, const struct path_wish *wish, uint64_t now_ns, uint8_t *tries)
+{
+    *tries = 0;
+    if (p->owed && announcements_settling(p->owed, paths_local_id(p, wish->local)))
+        return TIME_NEVER; /* paths_turn() comes first */
+    if (!p->book)
         return 0;
-    for (unsigned i = 0; i < conn->host->address_count; i++)
-        if (hawser_addr_same_ip(&conn->host->addresses[i].addr, addr))
-            return conn->host->addresses[i].id;
-    return 0;
+    const struct pair *pair = pairs_find(&p->book->failed, wish->local->id, wish->remote_id);
+    if (!p->rescue && pairs_refused(&p->book->failed, wish->remote_id))
+        return TIME_NEVER;
+    uint64_t due_ns = pair ? pair->again_ns : 0;
+    *tries = pair ? pair->tries : 0;
+    if (wish->remote_id != 0 && !may_join_announced(p->book, now_ns))
+        due_ns = HW_MAX(due_ns, p->book->joins_since_ns + PATH_JOIN_INTERVAL_NS);
+    return due_ns;
 }
 
-/* One that is closed, and only has to say so yet, uses no address any more. */
-static bool is_open(const struct subflow *subflow) { return subflow->tcp.state != TCPS_CLOSED; }
+/* The pair with the fewest tries; of those the one with the most ends that have nothing; of those the first. */
+static unsigned cost_of(struct end_state a, struct end_state b, uint8_t tries) { return 4u * tries + a.up + b.up; }
 
-static bool local_in_use(const struct conn *conn, const struct hawser_addr *addr)
+bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t now_ns, struct path_wish *wish)
 {
-    EACH_SUBFLOW (it, conn)
-        if (is_open(subflow_at(it)) && hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, addr))
-            return true;
-    return false;
-}
-
-static bool remote_in_use(const struct conn *conn, const struct hawser_addr *addr)
-{
-    EACH_SUBFLOW (it, conn)
-        if (is_open(subflow_at(it)) && hawser_addr_same_ip(&subflow_at(it)->tcp.config.remote, addr))
-            return true;
-    return false;
-}
-
-static void join(struct conn *conn, const struct local_address *local, const struct hawser_addr *remote,
-                 uint8_t remote_id, uint64_t now_ns)
-{
-    struct subflow *subflow;
-    if (conn->endings.error) /* its application knows that it is over */
-        return;
-    if (conn_add_subflow(conn, local, 0, remote, now_ns, &subflow) < 0)
-        return;
-    subflow->join = true;
-    subflow->remote_id = remote_id;
-    subflow->local_id = paths_local_id(conn, &local->addr);
-    conn->host->tcp.env.random(conn->host->tcp.env.ctx, &subflow->join_proof.local_nonce,
-                               sizeof subflow->join_proof.local_nonce);
-    (void)tcp_connect(&subflow->tcp, now_ns); /* without memory the subflow stays closed and is reaped */
-}
-
-/* The client opens a subflow from an address that has none. */
-static void join_if_idle(struct conn *conn, const struct local_address *local, uint64_t now_ns)
-{
-    if (!conn->identity.peer_refuses_joins &&
-        hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(&conn->paths.remote) && !local_in_use(conn, &local->addr))
-        join(conn, local, &conn->paths.remote, 0, now_ns);
-}
-
-static void speak_up(struct conn *conn, uint64_t now_ns)
-{
-    EACH_SUBFLOW (it, conn)
-        tcp_signal_now(&subflow_at(it)->tcp);
-    signal_arm(conn, now_ns);
-}
-
-/* The server tells of another address; the client, likely behind a NAT, opens the subflow. */
-static void announce(struct conn *conn, const struct local_address *local)
-{
-    uint8_t id = paths_local_id(conn, &local->addr);
-    if (id == 0 || conn->paths.announcement_count == ADDRESSES_MAX ||
-        hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(&conn->paths.remote))
-        return;
-    conn->paths.announcements[conn->paths.announcement_count++] = (struct announcement){.id = id, .addr = local->addr};
-    conn->paths.announce_now = true;
-}
-
-void paths_address_added(struct conn *conn, const struct local_address *local, uint64_t now_ns)
-{
-    if (conn->fallback.mode != CONN_MPTCP || !conn->identity.confirmed)
-        return;
-    if (!conn->identity.server) {
-        join_if_idle(conn, local, now_ns);
-        return;
-    }
-    announce(conn, local);
-    if (conn->paths.announce_now)
-        speak_up(conn, now_ns);
-}
-
-static void forget_announcement(struct conn *conn, uint8_t id)
-{
-    for (unsigned i = 0; i < conn->paths.announcement_count; i++)
-        if (conn->paths.announcements[i].id == id)
-            conn->paths.announcements[i--] = conn->paths.announcements[--conn->paths.announcement_count];
-}
-
-/* RFC 8684 3.4.2: the peer is told on every subflow that is left, once; nobody acknowledges that. */
-void paths_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns)
-{
-    uint8_t id = paths_local_id(conn, &local->addr), told = 0;
-    forget_announcement(conn, id);
-    EACH_SUBFLOW (it, conn) {
-        struct subflow *subflow = subflow_at(it);
-        if (hawser_addr_same_ip(&subflow->tcp.config.local, &local->addr))
-            tcp_abort(&subflow->tcp, -EADDRNOTAVAIL, now_ns);
-        else
-            told += tcp_may_send(&subflow->tcp);
-    }
-    if (conn->fallback.mode != CONN_MPTCP || !told || conn->paths.removed.count == MPTCP_REMOVE_MAX)
-        return;
-    conn->paths.removed.ids[conn->paths.removed.count++] = id;
-    conn->paths.removed_tells = told;
-    speak_up(conn, now_ns);
-}
-
-struct announcement *paths_next_announcement(struct conn *conn)
-{
-    struct announcement *least = NULL;
-    for (unsigned i = 0; i < conn->paths.announcement_count; i++) {
-        struct announcement *a = &conn->paths.announcements[i];
-        if (!a->echoed && a->tries < ANNOUNCE_TRIES_MAX && (!least || a->tries < least->tries))
-            least = a;
-    }
-    return least;
-}
-
-static void take_echo(struct conn *conn, const struct mp_add_addr *add, uint64_t now_ns)
-{
-    for (unsigned i = 0; i < conn->paths.announcement_count; i++)
-        if (conn->paths.announcements[i].id == add->address_id)
-            conn->paths.announcements[i].echoed = true;
-    const struct announcement *next = paths_next_announcement(conn);
-    if (next && next->tries == 0) {
-        conn->paths.announce_now = true;
-        EACH_SUBFLOW (it, conn)
-            tcp_signal_now(&subflow_at(it)->tcp);
-    }
-    signal_arm(conn, now_ns);
-}
-
-/* The address of ours to meet a new one of the peer's: one without a subflow, else that of the first subflow. */
-static const struct local_address *choose_local(const struct conn *conn, const struct hawser_addr *remote)
-{
-    const struct local_address *fallback = NULL;
-    for (unsigned i = 0; i < conn->host->address_count; i++) {
-        const struct local_address *local = &conn->host->addresses[i];
-        if (hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(remote))
+    struct path_wish at;
+    unsigned best = UINT32_MAX;
+    p->join_at_ns = TIME_NEVER;
+    for (unsigned r = 0; p->opens && r < remote_count(p); r++) {
+        if (!remote_at(p, r, &at))
             continue;
-        if (!local_in_use(conn, &local->addr))
-            return local;
-        if (!fallback)
-            fallback = local;
-    }
-    return fallback;
-}
-
-/* The client follows an address that the server told of. */
-static void join_announced(struct conn *conn, uint8_t id, const struct hawser_addr *addr, uint64_t now_ns)
-{
-    struct hawser_addr remote = *addr;
-    if (remote.port == 0)
-        remote.port = conn->paths.remote.port;
-    const struct local_address *local = choose_local(conn, &remote);
-    if (conn->identity.server || !local || remote_in_use(conn, &remote))
-        return;
-    if (conn->paths.announced_joins == ANNOUNCED_JOINS_MAX) {
-        count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_LIMIT);
-        return;
-    }
-    conn->paths.announced_joins++;
-    join(conn, local, &remote, id, now_ns);
-}
-
-/* Can a host have this address, seen from another one (RFC 1122 3.2.1.3, RFC 4291 2.5 to 2.7)? */
-static bool is_reachable(const struct hawser_addr *addr)
-{
-    static const uint8_t zero[15];
-    if (hawser_addr_is_v4(addr)) {
-        uint8_t first = addr->ip[12];
-        return first != 0 && first != 127 && first < 224;
-    }
-    return addr->ip[0] != 0xff && (memcmp(addr->ip, zero, sizeof zero) != 0 || addr->ip[15] > 1);
-}
-
-void paths_confirmed(struct conn *conn, uint64_t now_ns)
-{
-    for (unsigned i = 0; i < conn->host->address_count; i++)
-        paths_address_added(conn, &conn->host->addresses[i], now_ns);
-    for (unsigned i = 0; i < conn->paths.remote_addresses.count; i++) /* those that came before the first DSS */
-        join_announced(conn, conn->paths.remote_addresses.list[i].id, &conn->paths.remote_addresses.list[i].addr,
-                       now_ns);
-}
-
-void paths_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns)
-{
-    struct conn *conn = subflow->conn;
-    if (add->echo) {
-        take_echo(conn, add, now_ns);
-        return;
-    }
-    struct mp_add_addr plain = *add;
-    if (mptcp_add_addr_hmac(conn->identity.remote_key, conn->identity.local_key, &plain) != add->hmac64) {
-        count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_HMAC);
-        return;
-    }
-    conn->paths.echo = *add; /* RFC 8684 3.4.1: the same option with E set and no HMAC */
-    conn->paths.echo.echo = true;
-    conn->paths.echo_wanted = true;
-    tcp_signal_now(&subflow->tcp);
-    if (!is_reachable(&add->addr)) {
-        count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_INVALID);
-        return;
-    }
-    enum addresses_result result = addresses_put(&conn->paths.remote_addresses, add->address_id, &add->addr);
-    if (result == ADDRESSES_FULL) {
-        count(&conn->host->tcp.counters, COUNT_DROP_ADD_ADDR_LIMIT);
-        return;
-    }
-    if (result == ADDRESSES_SAME)
-        return;
-    count(&conn->host->tcp.counters, COUNT_MPTCP_ADD_ADDR_IN);
-    if (conn->identity.confirmed)
-        join_announced(conn, add->address_id, &add->addr, now_ns);
-}
-
-void paths_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns)
-{
-    for (unsigned i = 0; i < remove->count; i++) {
-        addresses_drop(&conn->paths.remote_addresses, remove->ids[i]);
-        EACH_SUBFLOW (it, conn) {
-            struct subflow *subflow = subflow_at(it);
-            /* RFC 8684 3.4.2: never the last one on the word of an option alone. */
-            if (subflow->remote_id == remove->ids[i] && subflows_have_successor(&conn->subflows, subflow))
-                tcp_abort(&subflow->tcp, -ENETUNREACH, now_ns);
+        struct end_state theirs = state_of(view, &at.remote, false);
+        for (unsigned l = 0; l < view->local_count; l++) {
+            at.local = &view->locals[l];
+            struct end_state ours = state_of(view, &at.local->addr, true);
+            bool served = (ours.up || ours.tried) && (theirs.up || theirs.tried);
+            if (served || !meets(p, at.local, &at.remote) || has_subflow(view, &at))
+                continue;
+            uint8_t tries;
+            uint64_t due_ns = due_at(p, &at, now_ns, &tries);
+            if (due_ns > now_ns) {
+                p->join_at_ns = HW_MIN(p->join_at_ns, due_ns);
+            } else if (cost_of(ours, theirs, tries) < best) {
+                best = cost_of(ours, theirs, tries);
+                *wish = at;
+            }
         }
     }
+    if (best == UINT32_MAX)
+        return false;
+    if (wish->remote_id != 0)
+        p->book->joins++;
+    return true;
+}
+
+/* ---- options owed ---- */
+
+uint64_t paths_deadline(const struct paths *p)
+{
+    return p->owed ? HW_MIN(p->owed->again_ns, p->join_at_ns) : p->join_at_ns;
+}
+
+unsigned paths_turn(struct paths *p, const struct hawser_env *env, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns)
+{
+    unsigned given_up = p->owed ? announcements_turn(p->owed, slots, repeat_ns, now_ns) : 0;
+    close_owed(p, env);
+    return given_up;
+}
+
+bool paths_owes(const struct paths *p, uint8_t slot) { return p->owed && announcements_due(p->owed, slot); }
+
+static void write_announcement(const struct paths *p, const struct paths_view *view, struct mptcp_options *mp)
+{
+    const struct announced *next = announcements_next(p->owed);
+    for (unsigned i = 0; next && i < view->local_count; i++) {
+        const struct hawser_addr *addr = &view->locals[i].addr;
+        if (paths_local_id(p, &view->locals[i]) != next->id)
+            continue;
+        mp->add_addr = (struct mp_add_addr){.is_v4 = hawser_addr_is_v4(addr), .address_id = next->id, .addr = *addr};
+        mp->present |= 1u << MPTCP_ADD_ADDR;
+    }
+}
+
+void paths_write(const struct paths *p, const struct paths_view *view, uint8_t slot, struct mptcp_options *mp)
+{
+    if (!p->owed)
+        return;
+    announcements_write_removals(p->owed, slot, mp);
+    if (!announcements_write_echo(p->owed, mp))
+        write_announcement(p, view, mp);
+}
+
+bool paths_sent(struct paths *p, const struct hawser_env *env, uint8_t slot, const struct mptcp_options *sent)
+{
+    bool first = p->owed && announcements_sent(p->owed, slot, sent);
+    close_owed(p, env);
+    return first;
 }

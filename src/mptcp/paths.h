@@ -1,33 +1,139 @@
-/* The addresses of both ends and what they were told of them (RFC 8684 3.4). */
+/*
+ * The addresses of both ends (RFC 8684 3.4): which IDs they have, what the peer must be told of ours, and which pairs
+ * are worth a subflow. It knows neither connection nor subflow: facts go in, and each time something may have changed a
+ * view of what is there; wishes, options and the next deadline come out.
+ *
+ * Policy: the host that opened the connection opens its subflows, the other one announces its addresses, for a NAT may
+ * stand before the first. Every address of either end shall have a subflow that works: pairs of two that have none come
+ * first, and whoever went unanswered makes way for pairs that were never tried.
+ *
+ * What two hosts with one address each need is in `struct paths`; the rest comes when there is something to remember.
+ */
 #ifndef HW_MPTCP_PATHS_H
 #define HW_MPTCP_PATHS_H
+
+#include <hawser/env.h>
 
 #include "mptcp/addresses.h"
 #include "wire/mptcp_options.h"
 
-#define ANNOUNCE_TRIES_MAX 5
-/* Joins that the peer's announcements may make us try in the life of a connection. */
-#define ANNOUNCED_JOINS_MAX 16
+/* Most subflows of a view. */
+#define PATH_USES_MAX 8
+/* Joins to addresses that the peer announced: so many at once, and then one each interval, for they may be anybody's.
+ */
+#define PATH_JOINS_BURST 8
+#define PATH_JOIN_INTERVAL_NS UINT64_C(4000000000)
 
-/* An address of ours to be announced until the peer echoes it. */
-struct announcement {
-    uint8_t id;
-    uint8_t tries;
-    bool echoed;
-    struct hawser_addr addr;
+enum path_state {
+    PATH_OPENING,
+    PATH_UNANSWERED, /* its SYN was sent again */
+    PATH_UP,
+    PATH_SILENT, /* it was up, and does not answer any more */
 };
+
+/* A subflow. */
+struct path_use {
+    const struct hawser_addr *local, *remote;
+    enum path_state state;
+};
+
+/* What there is now: addresses of ours, and subflows. */
+struct paths_view {
+    const struct local_address *locals;
+    unsigned local_count, use_count;
+    struct path_use uses[PATH_USES_MAX];
+};
+
+/* A pair that shall have a subflow. */
+struct path_wish {
+    const struct local_address *local;
+    struct hawser_addr remote;
+    uint8_t remote_id;
+};
+
+/* How a subflow came to its end. */
+enum path_end {
+    PATH_END_UNANSWERED, /* no answer to a join */
+    PATH_END_REFUSED,    /* the join was refused, or answered without MP_JOIN */
+    PATH_END_LOST,       /* it worked, and was reset or timed out */
+    PATH_END_CLOSED,     /* the peer closed it, or reset it and said that this is for good */
+    PATH_END_USELESS,    /* we gave it up for what is done to it on the way */
+};
+
+/* What became of an announcement of the peer's. */
+enum paths_news {
+    PATHS_NO_NEWS, /* it is announced again: what failed there may be tried again */
+    PATHS_LEARNED,
+    PATHS_INVALID, /* nobody has that address, or not where the peer is */
+    PATHS_LIMITED, /* too many addresses, or too fast */
+};
+
+struct path_book;
+struct announcements;
 
 struct paths {
-    struct hawser_addr local, remote; /* of the first subflow */
-    struct addresses remote_addresses;
-    uint8_t announced_joins;
-    struct announcement announcements[ADDRESSES_MAX];
-    uint8_t announcement_count;
-    bool announce_now;             /* the next bare segment carries one of them */
-    struct mp_remove_addr removed; /* addresses of ours that are gone: IDs the peer has not been told */
-    uint8_t removed_tells;         /* segments that still carry them */
-    struct mp_add_addr echo;
-    bool echo_wanted;
+    struct path_book *book;           /* the peer's other addresses and what failed; NULL: nothing */
+    struct announcements *owed;       /* NULL: nothing is */
+    uint64_t join_at_ns;              /* when a pair will have its turn again; TIME_NEVER: none waits */
+    struct hawser_addr local, remote; /* of the first subflow: those with ID 0 */
+    uint8_t link;                     /* where it goes out */
+    bool opens : 1;                   /* we do, and not the peer */
+    bool local_gone : 1;              /* an address that went: ID 0 never comes back */
+    bool remote_gone : 1;             /* likewise */
+    bool remote_closed : 1;           /* flag C (RFC 8684 3.1) */
+    bool rescue : 1;                  /* the last subflow is lost: a refusal speaks for its pair only */
 };
+
+void paths_init(struct paths *p, bool opens);
+void paths_destroy(struct paths *p, const struct hawser_env *env);
+/* The pair of the first subflow. */
+void paths_begin(struct paths *p, const struct local_address *local, const struct hawser_addr *remote);
+static inline bool paths_begun(const struct paths *p) { return p->remote.port != 0; }
+/* RFC 8684 3.1, flag C: no more subflows to the first address and port. */
+void paths_close_first(struct paths *p);
+
+/* The ID by which the peer knows that address of ours (RFC 8684 3.2: 0 is that of the first subflow). */
+uint8_t paths_local_id(const struct paths *p, const struct local_address *local);
+
+/* ---- facts; those that return false found no memory, or too much is remembered ---- */
+
+/* An address of ours came, or may be used from now on. */
+bool paths_local_added(struct paths *p, const struct hawser_env *env, const struct local_address *local);
+bool paths_local_removed(struct paths *p, const struct hawser_env *env, const struct local_address *local);
+/* The peer announced an address; whether it is the peer that did is for others to tell. */
+enum paths_news paths_add_addr(struct paths *p, const struct hawser_env *env, const struct paths_view *view,
+                               const struct mp_add_addr *add, uint64_t now_ns);
+bool paths_owe_echo(struct paths *p, const struct hawser_env *env, const struct mp_add_addr *add);
+void paths_echoed(struct paths *p, const struct hawser_env *env, uint8_t id);
+void paths_remove_addr(struct paths *p, uint8_t remote_id);
+/* A subflow of ours is over, and why. */
+bool paths_ended(struct paths *p, const struct hawser_env *env, const struct local_address *local,
+                 const struct hawser_addr *remote, enum path_end why, uint64_t now_ns);
+/* The last subflow is lost: every pair has its turn once more, but for those that are useless. */
+void paths_begin_rescue(struct paths *p);
+/* A subflow works (again). */
+static inline void paths_end_rescue(struct paths *p) { p->rescue = false; }
+
+/* ---- wishes ---- */
+
+/* The next pair that is to be tried now; false, with `join_at_ns` set, when there is none. */
+bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t now_ns, struct path_wish *wish);
+/* Does nobody need that subflow that still opens? Both of its addresses have others that work. */
+bool paths_is_idle(const struct paths_view *view, unsigned use);
+
+/* ---- options owed ---- */
+
+/* Another pair may be wanted now: its turn is at once. */
+static inline void paths_look_again(struct paths *p) { p->join_at_ns = 0; }
+/* When something must be said again, or a pair has its turn. */
+uint64_t paths_deadline(const struct paths *p);
+/* See announcements_turn(). */
+unsigned paths_turn(struct paths *p, const struct hawser_env *env, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns);
+/* Does the subflow in that slot owe the peer an option? */
+bool paths_owes(const struct paths *p, uint8_t slot);
+/* Adds it: REMOVE_ADDR, and an echo or ADD_ADDR (without its HMAC). */
+void paths_write(const struct paths *p, const struct paths_view *view, uint8_t slot, struct mptcp_options *mp);
+/* What of that left. True when it announced an address for the first time. */
+bool paths_sent(struct paths *p, const struct hawser_env *env, uint8_t slot, const struct mptcp_options *sent);
 
 #endif

@@ -91,9 +91,9 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
 {
     struct conn *conn = subflow->conn;
     if (mptcp_has(mp, MPTCP_ADD_ADDR))
-        paths_add_addr(subflow, &mp->add_addr, now_ns);
+        conn_take_add_addr(subflow, &mp->add_addr, now_ns);
     if (mptcp_has(mp, MPTCP_REMOVE_ADDR))
-        paths_remove_addr(conn, &mp->remove_addr, now_ns);
+        conn_take_remove_addr(conn, &mp->remove_addr, now_ns);
     if (mptcp_has(mp, MPTCP_PRIO))
         subflow->backup_remote = mp->prio.backup;
     if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->identity.local_key) {
@@ -131,6 +131,8 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = conn->identity.confirmed, taken = true;
     note_answer(subflow, segment);
+    conn_paths_note_answer(subflow, segment, now_ns);
+    subflow->closed_for_good |= segment->header.flags & TCP_RST && mptcp_has(mp, MPTCP_TCPRST) && !mp->tcprst.transient;
     subflow->bare_acks |= segment->ack > tcp->snd_una && !mp->present;
     if (mptcp_has(mp, MPTCP_DSS))
         taken = take_dss(subflow, segment, now_ns);
@@ -140,7 +142,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         conn_fall_back_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
     take_signals(subflow, mp, now_ns);
     if (!was_confirmed && conn->identity.confirmed && conn->fallback.mode == CONN_MPTCP)
-        paths_confirmed(conn, now_ns);
+        conn_paths_confirmed(conn);
     return tcp->state != TCPS_CLOSED && (taken || segment->payload.len == 0);
 }
 

@@ -55,6 +55,8 @@ struct subflow {
     uint64_t signals_snd, signals_rcv; /* how far that had come then */
     uint64_t due_ns;                   /* its proof or MP_FAIL goes out again, or it has to be closed; or TIME_NEVER */
     bool dss_seen;                     /* one came on it */
+    bool closed_for_good;              /* the peer's RST says that it shall not be opened again (RFC 8684 3.6) */
+    uint64_t doubted_ns; /* the peer says that its address is gone, and was asked on it then; 0: no doubt */
     enum fail_stage fail_stage;
     dsn64 fail_dsn;
 };

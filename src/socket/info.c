@@ -3,6 +3,20 @@
 
 #include "stack/stack.h"
 
+/* A join whose handshake is not over is none yet; nor is one any more that is closed and has only to say so. */
+static bool counts(const struct subflow *subflow)
+{
+    return subflow->tcp.state != TCPS_CLOSED && (!subflow->join || subflow->stage >= SUBFLOW_JOINED);
+}
+
+static uint32_t count_subflows(const struct conn *conn)
+{
+    uint32_t n = 0;
+    EACH_SUBFLOW (it, conn)
+        n += counts(subflow_at(it));
+    return n;
+}
+
 void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info *out)
 {
     const struct conn *conn = (const struct conn *)(const void *)handle;
@@ -13,7 +27,7 @@ void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info 
         .checksums = mptcp && conn->identity.checksums,
         .local_token = mptcp ? conn->identity.local_token : 0,
         .remote_token = mptcp ? conn->identity.remote_token : 0,
-        .subflows = conn->subflow_count,
+        .subflows = count_subflows(conn),
         .sent_bytes = conn->data_tx.sent_bytes,
         .acked_bytes = conn->data_tx.acked_bytes,
         .recv_bytes = (uint64_t)dsn_diff(data_rx_next(&conn->data_rx), first) - data_rx_is_over(&conn->data_rx),
@@ -26,9 +40,9 @@ bool hawser_subflow_info(const struct hawser_conn *handle, size_t i, struct haws
 {
     const struct conn *conn = (const struct conn *)(const void *)handle;
     EACH_SUBFLOW (it, conn) {
-        if (i-- > 0)
-            continue;
         const struct subflow *subflow = subflow_at(it);
+        if (!counts(subflow) || i-- > 0)
+            continue;
         const struct tcp *tcp = &subflow->tcp;
         *out = (struct hawser_subflow_info){
             .local = tcp->config.local,

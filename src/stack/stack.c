@@ -290,7 +290,7 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
     local.addr.port = 0;
     host->addresses[host->address_count++] = local;
     LIST_EACH (it, &host->connections)
-        paths_address_added(LIST_ENTRY(it, struct conn, link), &local, now_ns);
+        conn_address_added(LIST_ENTRY(it, struct conn, link), &local);
     conn_settle_touched(host, now_ns);
     return 0;
 }
@@ -305,10 +305,10 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
         struct local_address local = host->addresses[i];
         handshakes_drop_address(&stack->handshakes, addr);
         LIST_EACH (it, &host->connections)
-            paths_address_removed(LIST_ENTRY(it, struct conn, link), &local, now_ns);
-        conn_settle_touched(host, now_ns);
+            conn_address_removed(LIST_ENTRY(it, struct conn, link), &local, now_ns);
         host->address_count--;
         memmove(&host->addresses[i], &host->addresses[i + 1], (host->address_count - i) * sizeof local);
+        conn_settle_touched(host, now_ns);
         return 0;
     }
     return -ENOENT;

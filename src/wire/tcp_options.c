@@ -263,3 +263,11 @@ size_t tcp_options_plan(uint8_t p[40], const struct tcp_options *want_in, struct
     plan_sack(&plan);
     return plan.len;
 }
+
+bool tcp_options_fit(const struct tcp_options *want)
+{
+    uint8_t area[TCP_OPTION_SPACE];
+    struct tcp_options sent;
+    tcp_options_plan(area, want, &sent);
+    return sent.mp.present == want->mp.present;
+}

@@ -67,4 +67,7 @@ void tcp_options_parse(const uint8_t *p, size_t len, uint8_t tcp_flags, struct t
  */
 size_t tcp_options_plan(uint8_t p[40], const struct tcp_options *want, struct tcp_options *sent);
 
+/* Would all MPTCP options of `want` leave, a DATA_ACK narrowed or not? */
+bool tcp_options_fit(const struct tcp_options *want);
+
 #endif

@@ -85,7 +85,8 @@ static bool join_too_early(struct plant *plant, struct packet *packet)
     struct conn *conn = conn_of(plant->host);
     if (conn && conn->fallback.mode == CONN_MPTCP && plant->count++ == 0) {
         conn->identity.confirmed = true;
-        paths_confirmed(conn, plant->stage->world.now_ns);
+        conn_paths_confirmed(conn);
+        conn_settle(conn, plant->stage->world.now_ns);
     }
     return true;
 }
@@ -201,9 +202,9 @@ static void signal_again(struct plant *plant)
     struct conn *conn = conn_of(plant->host);
     if (!conn)
         return;
-    conn->paths.echo = (struct mp_add_addr){.echo = true, .is_v4 = true, .address_id = 9};
-    hawser_addr_parse(&conn->paths.echo.addr, "10.9.9.9", 0);
-    conn->paths.echo_wanted = true;
+    struct mp_add_addr add = {.is_v4 = true, .address_id = 9};
+    hawser_addr_parse(&add.addr, "10.9.9.9", 0);
+    (void)paths_owe_echo(&conn->paths, &conn->host->tcp.env, &add);
     EACH_SUBFLOW (it, conn)
         subflow_at(it)->signals = 0; /* which counts them, lest this happens */
     acknowledge_again(plant);

@@ -202,6 +202,9 @@ static void remove_addr_leaves_a_subflow(void **state)
     o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
     o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {1}};
     peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    hawser_conn_info(p.conn, &info);
+    assert_int_equal(info.subflows, 2);
+    peer_wait(&p, 5 * NS_PER_S); /* neither answers the keepalive */
     assert_int_equal(hawser_conn_error(p.conn), 0);
     hawser_conn_info(p.conn, &info);
     assert_int_equal(info.subflows, 1);

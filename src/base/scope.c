@@ -1,0 +1,29 @@
+#include "base/scope.h"
+
+#include <string.h>
+
+enum scope scope_of(const struct hawser_addr *addr)
+{
+    const uint8_t *ip = addr->ip;
+    if (hawser_addr_is_v4(addr)) /* RFC 6724 3.2: private addresses have global scope */
+        return ip[12] == 127 || (ip[12] == 169 && ip[13] == 254) ? SCOPE_LINK : SCOPE_GLOBAL;
+    static const uint8_t loopback[16] = {[15] = 1};
+    if (memcmp(ip, loopback, sizeof loopback) == 0 || (ip[0] == 0xfe && ip[1] >> 6 == 2))
+        return SCOPE_LINK;
+    return ip[0] == 0xfe && ip[1] >> 6 == 3 ? SCOPE_SITE : SCOPE_GLOBAL;
+}
+
+bool scope_meets(const struct hawser_addr *a, const struct hawser_addr *b)
+{
+    return hawser_addr_is_v4(a) == hawser_addr_is_v4(b) && scope_of(a) == scope_of(b);
+}
+
+bool scope_is_reachable(const struct hawser_addr *addr)
+{
+    static const uint8_t zero[15];
+    if (hawser_addr_is_v4(addr)) {
+        uint8_t first = addr->ip[12];
+        return first != 0 && first != 127 && first < 224;
+    }
+    return addr->ip[0] != 0xff && (memcmp(addr->ip, zero, sizeof zero) != 0 || addr->ip[15] > 1);
+}
