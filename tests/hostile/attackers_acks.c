@@ -160,6 +160,9 @@ static void laggard(struct attack *a, uint64_t tick)
 
 static void never_again(struct attack *a) { attack_open(a, 200, ROLE_QUEUE, FOE_MPTCP); }
 
+/* So many that what each may have at least is too much. */
+static void never_again_crowd(struct attack *a) { attack_open(a, 7000, ROLE_QUEUE, FOE_MPTCP); }
+
 /* Each takes one answer of 8 bytes, and never says that it came. */
 static void answers_unread(struct attack *a)
 {
@@ -239,6 +242,8 @@ static void tiny_mss(struct attack *a, uint64_t tick)
 
 static const struct ground_options link_little = {
     .link_bytes_a_ms = 12500, .memory_bytes = 64 << 20, .send_buffer_bytes = 256 << 10};
+static const struct ground_options crowded = {.connections = 8192, .memory_bytes = 64 << 20};
+static const struct ground_options dense = {.connections = 512, .memory_bytes = 4 << 20};
 static const struct ground_options queue_little = {.send_buffer_bytes = 256 << 10};
 
 const struct attacker attackers_acks[] = {
@@ -279,6 +284,11 @@ const struct attacker attackers_acks[] = {
      .press_ms = 5000},
     {.name = "laggard", .does = "likewise on one of two subflows", .press = laggard, .press_ms = 5000},
     {.name = "never-acks", .does = "200 connections that take much and acknowledge nothing", .begin = never_again},
+    {.name = "never-acks-crowd", .does = "7,000 of them", .begin = never_again_crowd, .options = &crowded},
+    {.name = "never-acks-dense",
+     .does = "as many as there may be, where each has 8 KiB",
+     .begin = never_again_crowd,
+     .options = &dense},
     {.name = "answers-unread",
      .does = "200 connections with one answer each that they never acknowledge",
      .begin = answers_unread},

@@ -56,6 +56,16 @@ static void fill_deaf(struct attack *a, uint64_t tick)
         foe_data(f, FILLER);
 }
 
+/* A little on each of very many. */
+static void fill_deaf_crowd(struct attack *a, uint64_t tick)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        struct foe *f = attack_line(a, (uint32_t)(tick * 8 + i) % 7000, ROLE_DEAF, i % 2 ? FOE_PLAIN : FOE_MPTCP);
+        for (unsigned n = 0; f && n < 8 && f->seq + FOE_WIRE_PAYLOAD <= f->edge; n++)
+            foe_data(f, FOE_WIRE_PAYLOAD);
+    }
+}
+
 /* Likewise by the byte. */
 static void fill_deaf_by_bytes(struct attack *a, uint64_t tick)
 {
@@ -163,8 +173,9 @@ static void overlaps(struct attack *a, uint64_t tick)
 
 static void far_out_of_window(struct attack *a, uint64_t tick)
 {
-    struct foe *f = read_line(a, (uint32_t)tick % 8);
-    if (f)
+    (void)tick;
+    struct foe *f = read_line(a, 0);
+    for (unsigned i = 0; f && i < 4; i++)
         foe_say(f, TCP_ACK, UINT32_C(0x40000000), f->next, NULL, 1);
 }
 
@@ -278,6 +289,7 @@ static void bad_checksums(struct attack *a, uint64_t tick)
     foe_say(f, TCP_ACK, f->seq, f->next, &o, FOE_WIRE_PAYLOAD);
 }
 
+static const struct ground_options crowded = {.connections = 8192, .memory_bytes = 64 << 20};
 static const struct ground_options summed = {.checksums = true};
 
 const struct attacker attackers_data[] = {
@@ -287,6 +299,10 @@ const struct attacker attackers_data[] = {
      .does = "data that the program does not read, by 100 connections",
      .press = fill_deaf,
      .press_ms = 3000},
+    {.name = "deaf-crowd",
+     .does = "11 KB for each of 7,000 programs that do not read",
+     .press = fill_deaf_crowd,
+     .options = &crowded},
     {.name = "deaf-by-bytes",
      .does = "likewise by segments of one byte",
      .press = fill_deaf_by_bytes,

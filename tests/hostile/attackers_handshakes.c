@@ -127,6 +127,15 @@ static void third_again(struct attack *a, uint64_t tick)
     foe_third(f);
 }
 
+/* One has most of them, and 40 others a few: none of these has too many. */
+static void crowd_of_many(struct attack *a, uint64_t tick)
+{
+    unsigned network = a->foes.network;
+    a->foes.network += tick % 2 ? (unsigned)(1 + tick / 2 % 40) : 0;
+    (void)foe_open(&a->foes, ROLE_SERVE, FOE_MPTCP);
+    a->foes.network = network;
+}
+
 /* ---- joining ---- */
 
 static void seven_joins(struct attack *a)
@@ -364,6 +373,7 @@ const struct attacker attackers_handshakes[] = {
      .does = "idle connections from one address, in every place that gets free",
      .begin = idle_crowd,
      .press = crowd_in},
+    {.name = "idle-networks", .does = "likewise from 41 networks", .begin = idle_crowd, .press = crowd_of_many},
     {.name = "seven-joins",
      .does = "seven joins with the friend's token, never finished",
      .begin = seven_joins,

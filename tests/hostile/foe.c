@@ -9,12 +9,12 @@
 #include "wire/ip.h"
 #include "wire/keys.h"
 
-/* The n-th foe has the n-th of so many ports of a host of this network. */
-enum { NETWORK = 66, FIRST_PORT = 10000, PORTS_AN_ADDRESS = 50000 };
+/* The n-th foe has the n-th of so many ports of a host of its network. */
+enum { FIRST_NETWORK = 16, FIRST_PORT = 10000, PORTS_AN_ADDRESS = 50000 };
 
 void foes_init(struct foes *foes, struct ground *ground)
 {
-    *foes = (struct foes){.ground = ground, .list = calloc(FOES_MAX, sizeof(struct foe))};
+    *foes = (struct foes){.ground = ground, .network = FIRST_NETWORK, .list = calloc(FOES_MAX, sizeof(struct foe))};
     CHECK(foes->list);
     for (uint32_t i = 0; i < sizeof foes->payload; i++)
         foes->payload[i] = (uint8_t)(i * 7 + i / 251);
@@ -46,8 +46,8 @@ struct foe *foe_new(struct foes *foes, enum role role)
                       .data_next = 1};
     mptcp_key_derive(f->key, &token, &f->idsn);
     f->target.port = (uint16_t)(GROUND_PORT + role);
-    f->addr =
-        ground_addr(foes->ground, NETWORK, 1 + i / PORTS_AN_ADDRESS, (uint16_t)(FIRST_PORT + i % PORTS_AN_ADDRESS));
+    f->addr = ground_addr(foes->ground, foes->network, 1 + i / PORTS_AN_ADDRESS,
+                          (uint16_t)(FIRST_PORT + i % PORTS_AN_ADDRESS));
     return f;
 }
 

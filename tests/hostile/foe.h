@@ -47,6 +47,7 @@ struct foes {
     struct ground *ground;
     struct foe *list; /* FOES_MAX of them */
     uint32_t count, next;
+    unsigned network;       /* that the next one comes from: a /24, or a /64 */
     foe_whim *whim;         /* may be NULL */
     uint64_t sent;          /* packets */
     uint64_t fresh_bytes;   /* heard for the first time */

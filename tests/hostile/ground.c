@@ -23,7 +23,7 @@ enum {
     ROUNDS_MAX = 100000, /* of output and program without a packet between: more is a loop */
     /* What is no payload: README.md. */
     FIXED_BYTES = 512 << 10,
-    BYTES_A_CONNECTION = 4096,
+    BYTES_A_CONNECTION = 8192,
 };
 
 /* ---- what the stack gets from its surroundings ---- */

@@ -16,11 +16,11 @@ enum {
     SILENCE_MAX = 2, /* ordinary packets a second and connection */
     RETRANSMITS_MAX = 3,
     TRIES = 6, /* of each kind while it goes on, at moments of their own */
-    SHRINK_SLACK = 64 << 10,
+    SHRINK_SLACK = 128 << 10,
 };
 #define BETWEEN_NS (137 * NS_PER_MS)
 #define SILENCE_NS (5 * NS_PER_S)
-#define AFTERMATH_NS (400 * NS_PER_S)
+#define AFTERMATH_NS (2000 * NS_PER_S)
 
 static const char *const bar_names[] = {
 #define HW_BAR(id, name) name,
