@@ -156,7 +156,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     subflow->slot = subflows_free_slot(&conn->subflows);
     list_init(&subflow->link);
     subflow->due_ns = TIME_NEVER;
-    rx_mapping_init(&subflow->rx_mapping, &host->tcp.env, &host->holds, &host->store, &conn->data_rx.account);
+    rx_mapping_init(&subflow->rx_mapping, &host->tcp.env, &host->holds, &host->store, data_rx_account(&conn->data_rx));
     struct tcp_config config = {
         .local = local->addr,
         .remote = *remote,

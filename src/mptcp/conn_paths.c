@@ -91,7 +91,7 @@ static uint64_t keepalive_due(const struct subflow *subflow)
 
 static bool is_over(const struct conn *conn)
 {
-    bool both_ended = conn->data_tx.fin == DATA_FIN_ACKED && conn->data_rx.peer_fin_taken;
+    bool both_ended = conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx);
     return conn->fallback.mode != CONN_MPTCP || conn->endings.error || both_ended || conn_closed(conn);
 }
 

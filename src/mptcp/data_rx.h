@@ -38,6 +38,9 @@ void data_rx_init(struct data_rx *rx, const struct hawser_env *env, struct pool 
                   struct account *parent, uint32_t limit_max);
 void data_rx_destroy(struct data_rx *rx);
 
+/* What it holds is charged to this; what waits for it elsewhere may be, too. */
+static inline struct account *data_rx_account(struct data_rx *rx) { return &rx->account; }
+
 /* The number of the first byte of the stream, before anything arrived. What was promised is kept. */
 void data_rx_rebase(struct data_rx *rx, dsn64 first);
 

@@ -103,6 +103,9 @@ bool rx_mapping_holds(const struct rx_mapping *m);
 void rx_mapping_surrender(struct rx_mapping *m);
 /* Forgets what is held at `next` or behind it; true when there was some. */
 bool rx_mapping_forget_ahead(struct rx_mapping *m, uint64_t next);
+/* Does any of these run? */
+static inline bool rx_mapping_has_term(const struct rx_mapping *m) { return m->unmapped_since_ns || m->assembly.len; }
+
 /* Gives back memory that only waits for more. */
 void rx_mapping_idle(struct rx_mapping *m);
 /* Nothing more will come. */

@@ -98,8 +98,7 @@ uint64_t subflow_next_judgement(const struct subflow *subflow);
 /* The earliest time at which subflow_judge() may have something to say, or TIME_NEVER. */
 static inline uint64_t subflow_judge_due(const struct subflow *subflow)
 {
-    const struct rx_mapping *rx = &subflow->rx_mapping;
-    bool any = subflow->suspect_since_ns || rx->unmapped_since_ns || rx->assembly.len;
+    bool any = subflow->suspect_since_ns || rx_mapping_has_term(&subflow->rx_mapping);
     return any ? subflow_next_judgement(subflow) : TIME_NEVER;
 }
 

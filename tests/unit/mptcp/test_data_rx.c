@@ -1,0 +1,194 @@
+/* The incoming stream alone: no connection, no subflow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "mptcp/data_rx.h"
+#include "support.h"
+
+enum { MEMORY = 4 << 20, RESERVE = 1 << 18, LIMIT = 1 << 20, UNIT = 128 };
+#define FIRST (UINT64_MAX - 3000) /* so that numbers wrap on the way */
+
+static uint8_t stream[LIMIT], got[LIMIT];
+
+struct bench {
+    struct test_env env;
+    struct account stack, conn, other;
+    struct store store;
+    struct pool nodes;
+    struct data_rx rx;
+};
+
+static void set_up(struct bench *b)
+{
+    test_env_init(&b->env, 1);
+    prng_fill(&b->env.rng, stream, sizeof stream);
+    account_init(&b->stack, MEMORY, RESERVE);
+    account_open(&b->conn, &b->stack);
+    account_open(&b->other, &b->stack);
+    assert_int_equal(store_init(&b->store, &b->env.env), 0);
+    pool_init(&b->nodes, &b->env.env, reassembly_node_size(), UINT32_MAX);
+    data_rx_init(&b->rx, &b->env.env, &b->nodes, &b->store, &b->conn, LIMIT);
+    data_rx_rebase(&b->rx, dsn_at(FIRST));
+}
+
+static void tear_down(struct bench *b)
+{
+    data_rx_destroy(&b->rx);
+    account_release(&b->other, b->other.held);
+    account_close(&b->other);
+    account_close(&b->conn);
+    store_close(&b->store);
+    pool_destroy(&b->nodes);
+    test_env_check_clean(&b->env);
+}
+
+static dsn64 nth(uint64_t n) { return dsn_add(dsn_at(FIRST), n); }
+
+static enum data_rx_answer place(struct bench *b, uint32_t from, uint32_t len, uint32_t *taken)
+{
+    return data_rx_place(&b->rx, nth(from), (struct slice){NULL, stream + from, len}, false, taken);
+}
+
+/* Others hold all but the reserve and `left` bytes. */
+static void press(struct bench *b, uint64_t left)
+{
+    account_charge(&b->other, MEMORY - RESERVE - left - b->stack.held);
+}
+
+static void what_closes_the_gap_makes_it_readable(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    set_up(&b);
+    assert_int_equal(place(&b, 1000, 2000, &taken), DATA_RX_PLACED);
+    assert_true(data_rx_has_disorder(&b.rx) && data_rx_is_early(&b.rx, nth(1)));
+    assert_int_equal(data_rx_readable(&b.rx), 0);
+    assert_int_equal(place(&b, 0, 1500, &taken), DATA_RX_PLACED);
+    assert_int_equal(taken, 1500);
+    assert_false(data_rx_has_disorder(&b.rx));
+    assert_true(dsn_eq(data_rx_next(&b.rx), nth(3000)));
+    assert_int_equal(data_rx_read(&b.rx, got, sizeof got), 3000);
+    assert_memory_equal(got, stream, 3000);
+    (void)data_rx_consumed(&b.rx);
+    assert_int_equal(b.conn.held, 0); /* an idle stream holds nothing */
+    tear_down(&b);
+}
+
+static void the_end(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    set_up(&b);
+    data_rx_know_end(&b.rx, nth(100));
+    data_rx_know_end(&b.rx, nth(50)); /* only the first word counts */
+    assert_int_equal(place(&b, 100, 10, &taken), DATA_RX_BEYOND_END);
+    assert_int_equal(taken, 10);
+    assert_int_equal(place(&b, 0, 99, &taken), DATA_RX_PLACED);
+    assert_false(data_rx_take_end(&b.rx));
+    assert_int_equal(place(&b, 50, 100, &taken), DATA_RX_BEYOND_END);
+    assert_true(data_rx_take_end(&b.rx));
+    assert_false(data_rx_take_end(&b.rx));
+    assert_true(data_rx_is_over(&b.rx));
+    assert_true(dsn_eq(data_rx_next(&b.rx), nth(101)));
+    assert_int_equal(data_rx_readable(&b.rx), 100);
+    tear_down(&b);
+}
+
+static void beyond_the_window(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    set_up(&b);
+    assert_int_equal(place(&b, DATA_RX_WINDOW_FIRST - 10, 11, &taken), DATA_RX_OUT_OF_WINDOW);
+    assert_int_equal(taken, 0);
+    data_rx_promise(&b.rx, DATA_RX_WINDOW_FIRST + 100);
+    assert_int_equal(place(&b, DATA_RX_WINDOW_FIRST - 10, 11, &taken), DATA_RX_PLACED);
+    tear_down(&b);
+}
+
+/* With nothing left but the reserve: what lies behind a gap waits, what comes next finds room, piece by piece, until
+ * the program reads. */
+static void the_next_bytes_find_room(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken, at = 0;
+    set_up(&b);
+    press(&b, 0);
+    assert_false(data_rx_has_room(&b.rx, (struct slice){NULL, stream, 1000}));
+    assert_int_equal(place(&b, 1000, 1000, &taken), DATA_RX_NO_ROOM);
+    for (int i = 0; i < 100; i++) {
+        enum data_rx_answer answer = place(&b, at, 20000, &taken);
+        assert_true(taken > 0);
+        assert_int_equal(answer, taken == 20000 ? DATA_RX_PLACED : DATA_RX_NO_ROOM);
+        assert_int_equal(data_rx_read(&b.rx, got, sizeof got), taken);
+        assert_memory_equal(got, stream + at, taken);
+        (void)data_rx_consumed(&b.rx);
+        at += taken % 8000;
+        b.rx.reassembly.read_next = nth(at); /* once more over the same bytes */
+    }
+    assert_true(b.stack.held <= MEMORY);
+    tear_down(&b);
+}
+
+/* The right edge never moves back, whatever the field can say. */
+static void the_edge_stays(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken, at = 0;
+    set_up(&b);
+    dsn64 edge = nth(0);
+    for (int i = 0; i < 300; i++, at += taken) {
+        uint32_t window = data_rx_window(&b.rx, 1400, UINT16_MAX * UNIT) / UNIT * UNIT;
+        dsn64 said = dsn_add(data_rx_next(&b.rx), window);
+        assert_true(dsn_diff(edge, said) < UNIT);
+        edge = dsn_max(edge, said);
+        if (i == 150)
+            press(&b, 0);
+        uint32_t len = 1 + (uint32_t)prng_below(&b.env.rng, 300);
+        (void)place(&b, at, len, &taken);
+    }
+    tear_down(&b);
+}
+
+static void a_fast_reader_is_offered_more(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    uint64_t now_ns = NS_PER_S;
+    set_up(&b);
+    for (uint32_t at = 0; at + 10000 < LIMIT; at += taken, now_ns += NS_PER_MS) {
+        assert_int_equal(place(&b, at, 10000, &taken), DATA_RX_PLACED);
+        data_rx_consume(&b.rx, SIZE_MAX);
+        if (data_rx_tunes(&b.rx))
+            data_rx_tune(&b.rx, 50 * NS_PER_MS, now_ns);
+    }
+    assert_int_equal(data_rx_limit(&b.rx), LIMIT);
+    press(&b, 0);
+    assert_int_equal(data_rx_limit(&b.rx), (MEMORY - RESERVE) / 2 / 2); /* one of two connections, of one direction */
+    tear_down(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_closes_the_gap_makes_it_readable),
+        cmocka_unit_test(the_end),
+        cmocka_unit_test(beyond_the_window),
+        cmocka_unit_test(the_next_bytes_find_room),
+        cmocka_unit_test(the_edge_stays),
+        cmocka_unit_test(a_fast_reader_is_offered_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
