@@ -37,6 +37,9 @@ struct hawser_link_options {
     size_t size;        /* sizeof(struct hawser_link_options) */
     uint32_t mtu;       /* bytes of an IP packet on the wire, 1280 to 65535; default 1500 */
     uint32_t gso_bytes; /* largest payload of a super-segment it takes; 0: it cannot segment */
+    /* Takes new connections from sources that nobody beyond a link can have: loopback, broadcast, the stack's own
+     * addresses. For a link on which programs of this machine come in. */
+    bool accept_martians;
 };
 
 /* Creates a stack. `options` may be NULL. Returns NULL when memory is out, no congestion control has that name, or

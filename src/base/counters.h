@@ -15,6 +15,7 @@
     X(DROP_IP_CHECKSUM, "drop.ip_bad_checksum")                                                                        \
     X(DROP_IP_FRAGMENT, "drop.ip_fragment")                                                                            \
     X(DROP_IP_ADDRESS, "drop.ip_bad_address")                                                                          \
+    X(DROP_MARTIAN, "drop.martian_source")                                                                             \
     X(DROP_NOT_OURS, "drop.not_our_address")                                                                           \
     X(DROP_PROTOCOL, "drop.not_tcp")                                                                                   \
     X(DROP_TCP_HEADER, "drop.tcp_bad_header")                                                                          \

@@ -120,6 +120,8 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
     struct time_wait *record = subflow ? NULL : time_waits_find(&stack->time_waits, &a->local, &a->remote);
     if (subflow) {
         tcp_input(&subflow->tcp, &a->segment, now_ns);
+    } else if (!stack->links[a->link].martians && martian_source(stack, &a->remote)) {
+        count(counters(stack), COUNT_DROP_MARTIAN);
     } else if (record) {
         input_time_wait(stack, record, a, opens, now_ns);
     } else if (!input_handshake(stack, a, opens, now_ns)) {

@@ -249,7 +249,7 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
         return -EINVAL;
     if (stack->link_count == LINKS_MAX)
         return -ENOSPC;
-    stack->links[stack->link_count] = (struct link_slot){o.mtu, o.gso_bytes};
+    stack->links[stack->link_count] = (struct link_slot){o.mtu, o.gso_bytes, o.accept_martians};
     return stack->link_count++;
 }
 

@@ -19,6 +19,7 @@
 
 struct link_slot {
     uint32_t mtu, gso_bytes;
+    bool martians; /* are taken */
 };
 
 struct hawser_listener {
@@ -75,6 +76,10 @@ bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, stru
 /* A segment of a handshake. Returns the subflow that it opened, to which it still has to be given; else NULL. */
 struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *h, const struct arrival *a,
                                   uint64_t now_ns);
+
+/* ---- martian.c ---- */
+/* Can it only be forged, unless the link is a door? */
+bool martian_source(const struct hawser_stack *stack, const struct hawser_addr *src);
 
 /* ---- stack.c ---- */
 /* The time a caller says it is; the latest one told where it went back, which is counted. */

@@ -65,6 +65,13 @@ static enum ip_result parse_v4(const uint8_t *p, size_t len, bool merged, struct
     return IP_OK;
 }
 
+/* RFC 4291 2.5.2, 2.7. */
+static bool bad_v6_source(const uint8_t *p)
+{
+    static const uint8_t zero[16];
+    return p[0] == 0xff || memcmp(p, zero, sizeof zero) == 0 || memcmp(p, v4_prefix, sizeof v4_prefix) == 0;
+}
+
 /* Walks the extension headers that a host may skip; `at` and `*next` move to the payload. */
 static enum ip_result skip_extensions(const uint8_t *p, size_t end, size_t *at, uint8_t *next)
 {
@@ -99,8 +106,7 @@ static enum ip_result parse_v6(const uint8_t *p, size_t len, bool merged, struct
     enum ip_result result = skip_extensions(p, end, &at, &next);
     if (result != IP_OK)
         return result;
-    if (p[8] == 0xff || memcmp(p + 8, v4_prefix, sizeof v4_prefix) == 0 ||
-        memcmp(p + 24, v4_prefix, sizeof v4_prefix) == 0)
+    if (bad_v6_source(p + 8) || memcmp(p + 24, v4_prefix, sizeof v4_prefix) == 0)
         return IP_BAD_ADDRESS;
     *out = (struct ip_header){.protocol = next,
                               .ecn = p[1] >> 4 & 3,

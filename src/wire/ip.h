@@ -32,7 +32,7 @@ enum ip_result {
     IP_BAD_HEADER,   /* header length or options impossible */
     IP_BAD_CHECKSUM, /* IPv4 header checksum */
     IP_FRAGMENT,     /* a fragment: not reassembled here (TCP never sends one with DF) */
-    IP_BAD_ADDRESS,  /* a source that cannot be a source: multicast, broadcast, v4-mapped inside IPv6 */
+    IP_BAD_ADDRESS,  /* a source that cannot be a source: multicast, broadcast, none, v4-mapped inside IPv6 */
 };
 
 /*

@@ -27,7 +27,7 @@ static struct foe *impostor(struct attack *a, bool sees)
 
 static void martians(struct attack *a, uint64_t tick)
 {
-    static const char *const sources[] = {"127.0.0.1", "0.0.0.0",   "10.0.0.255",      "10.0.0.1", "10.0.0.0",
+    static const char *const sources[] = {"127.0.0.1", "0.0.0.0",   "10.0.0.255",      "10.0.0.1", "0.1.2.3",
                                           "224.0.0.1", "240.0.0.1", "255.255.255.255", "127.9.9.9"};
     struct foe *f = stranger(a);
     if (a->ground.options.v6)

@@ -118,7 +118,7 @@ void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const 
     rx.buf = p->rx ? hawser_buf_new(p->rx) : NULL;
     if (rx.buf)
         rx.data = memcpy(hawser_buf_data(rx.buf), bytes, rx.len);
-    hawser_stack_input(p->stack, 0, &rx, 1, p->now_ns);
+    hawser_stack_input(p->stack, p->link, &rx, 1, p->now_ns);
     if (rx.buf)
         hawser_buf_unref(rx.buf);
     peer_drain(p);

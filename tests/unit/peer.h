@@ -34,6 +34,7 @@ struct peer {
     struct hawser_listener *listener;
     struct hawser_conn *conn;
     struct hawser_addr own, addr; /* the stack's and ours, as segments go now */
+    int link;                     /* by which they arrive */
     uint32_t iss, irs;            /* ours; the stack's, learned from its SYN */
     uint16_t window;              /* of what we send */
     struct hawser_buf_pool *rx;   /* the test's: where each segment lies in a buffer of its own; NULL: in none */

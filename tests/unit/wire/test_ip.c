@@ -97,6 +97,14 @@ static void bad_v4(void **state)
         fix_v4(p);
         assert_int_equal(ip_parse(p, len, false, &h), IP_FRAGMENT);
     }
+    static const char *const v6_sources[] = {"::", "ff02::1", "ff0e::1"};
+    for (size_t i = 0; i < HW_ARRAY_LEN(v6_sources); i++) {
+        struct hawser_addr source;
+        build(p, true, 20);
+        assert_int_equal(hawser_addr_parse(&source, v6_sources[i], 0), 0);
+        memcpy(p + 8, source.ip, 16);
+        assert_int_equal(ip_parse(p, IPV6_HEADER_LEN + 20, false, &h), IP_BAD_ADDRESS);
+    }
     static const uint8_t sources[] = {224, 239, 255};
     for (size_t i = 0; i < HW_ARRAY_LEN(sources); i++) {
         build(p, false, 20);
