@@ -22,8 +22,8 @@
 #include "mptcp/paths.h"
 #include "mptcp/subflows.h"
 
-/* Joins of a connection that have not proved themselves. */
-#define HALF_OPEN_JOINS_MAX 32
+/* Joins of a connection that have not proved themselves: as many as a flood of them brings in a second. */
+#define HALF_OPEN_JOINS_MAX 1024
 
 /* What conn_settle() has to look at. */
 enum conn_news {

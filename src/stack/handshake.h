@@ -22,6 +22,8 @@
 #define HANDSHAKE_ANSWERS_MAX 14
 /* SYN/ACKs with MP_CAPABLE that may go unanswered before one goes without. */
 #define HANDSHAKE_CAPABLE_TRIES 2
+/* Records of which each owner is sure, whatever the others hold. */
+#define HANDSHAKE_SURE 8
 /* SYN/ACKs without a record that wait for the next output. */
 #define HANDSHAKE_COOKIES_MAX 64
 
@@ -79,8 +81,9 @@ struct handshakes {
     struct deadline timer;                    /* for the first of all that wait */
 };
 
-/* Room for `limit` opens and as many joins. The host's deadline queue has room reserved for one node. 0 or -ENOMEM. */
-int handshakes_init(struct handshakes *t, struct tcp_host *host, uint32_t limit);
+/* Room for so many opens and joins of all owners, and what these are sure of. The host's deadline queue has room
+ * reserved for one node. 0 or -ENOMEM. */
+int handshakes_init(struct handshakes *t, struct tcp_host *host, uint32_t opens, uint32_t joins);
 /* Forgets them all. */
 void handshakes_destroy(struct handshakes *t);
 

@@ -51,12 +51,13 @@ static void on_timer(struct deadline *timer, uint64_t now_ns)
     arm(t);
 }
 
-int handshakes_init(struct handshakes *t, struct tcp_host *host, uint32_t limit)
+int handshakes_init(struct handshakes *t, struct tcp_host *host, uint32_t opens, uint32_t joins)
 {
     t->host = host;
-    pool_init(&t->pool, &host->env, sizeof(struct handshake), 2 * limit + HANDSHAKE_COOKIES_MAX);
-    quota_init(&t->opens, limit);
-    quota_init(&t->joins, limit);
+    pool_init(&t->pool, &host->env, sizeof(struct handshake),
+              (1 + HANDSHAKE_SURE) * opens + joins + HANDSHAKE_COOKIES_MAX);
+    quota_init(&t->opens, opens);
+    quota_init(&t->joins, joins);
     quota_init(&t->cookies, HANDSHAKE_COOKIES_MAX);
     list_init(&t->due);
     for (unsigned i = 0; i < HANDSHAKE_TRIES_MAX; i++)
@@ -142,7 +143,7 @@ enum handshake_room handshakes_make_room(struct handshakes *t, struct quota *own
     struct handshake *oldest = NULL;
     if (quota_full(owner))
         oldest = LIST_ENTRY(owner->members.next, struct handshake, owned);
-    else if (quota_full(all))
+    else if (quota_full(all) && owner->count >= HANDSHAKE_SURE)
         oldest = LIST_ENTRY(all->members.next, struct handshake, of_kind);
     if (!oldest)
         return HANDSHAKE_ROOM_FREE;

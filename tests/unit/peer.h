@@ -15,7 +15,7 @@
 #define PEER_PORT 80
 #define PEER_SEEN_MAX 256
 #define PEER_PAYLOAD_MAX 1460
-#define PEER_PACKET_MAX (20 + 20 + 40 + PEER_PAYLOAD_MAX)
+#define PEER_PACKET_MAX (40 + 20 + 40 + PEER_PAYLOAD_MAX)
 
 struct peer_segment {
     struct hawser_addr local, remote; /* of the stack and of the peer */

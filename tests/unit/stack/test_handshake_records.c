@@ -10,7 +10,7 @@
 #include "stack/handshake.h"
 #include "support.h"
 
-#define LIMIT 8
+#define LIMIT 10
 #define START_NS (100 * NS_PER_S)
 
 struct room {
@@ -29,7 +29,7 @@ static void setup(struct room *r)
     r->now_ns = START_NS;
     deadline_queue_init(&r->host.timers, &r->host.env);
     assert_int_equal(deadline_queue_reserve(&r->host.timers, 1), 0);
-    assert_int_equal(handshakes_init(&r->table, &r->host, LIMIT), 0);
+    assert_int_equal(handshakes_init(&r->table, &r->host, LIMIT, LIMIT), 0);
     quota_init(&r->owner, 4);
     quota_init(&r->other, LIMIT);
 }
@@ -163,17 +163,35 @@ static void a_stack_has_a_limit(void **state)
     (void)state;
     struct room r;
     setup(&r);
-    for (uint16_t port = 1; port <= LIMIT; port++)
+    quota_init(&r.other, UINT32_MAX);
+    for (uint16_t port = 1; port <= 2; port++)
+        assert_non_null(add(&r, &r.owner, HANDSHAKE_CAPABLE, port));
+    for (uint16_t port = 3; port <= LIMIT; port++)
         assert_non_null(add(&r, &r.other, HANDSHAKE_PLAIN, port));
-    assert_null(add(&r, &r.owner, HANDSHAKE_CAPABLE, 100));
-    assert_non_null(add(&r, &r.owner, HANDSHAKE_JOIN, 101));
+    assert_null(add(&r, &r.other, HANDSHAKE_CAPABLE, 100));
+    assert_non_null(add(&r, &r.other, HANDSHAKE_JOIN, 101));
     r.now_ns += 3 * NS_PER_S;
-    assert_non_null(add(&r, &r.owner, HANDSHAKE_PLAIN, 102));
+    assert_non_null(add(&r, &r.other, HANDSHAKE_PLAIN, 102));
     assert_false(knows(&r, 1)); /* the oldest of all */
-    assert_int_equal(r.other.count, LIMIT - 1);
+    assert_int_equal(r.owner.count, 1);
     handshakes_drop_owner(&r.table, &r.other);
     assert_int_equal(r.other.count, 0);
-    assert_true(knows(&r, 101) && knows(&r, 102));
+    assert_true(knows(&r, 2));
+    teardown(&r);
+}
+
+/* But an owner who has but a few is not refused for what others hold. */
+static void everybody_is_sure_of_some(void **state)
+{
+    (void)state;
+    struct room r;
+    setup(&r);
+    quota_init(&r.owner, UINT32_MAX);
+    for (uint16_t port = 1; port <= LIMIT; port++)
+        assert_non_null(add(&r, &r.other, HANDSHAKE_JOIN, port));
+    for (uint16_t port = 1; port <= HANDSHAKE_SURE; port++)
+        assert_non_null(add(&r, &r.owner, HANDSHAKE_JOIN, (uint16_t)(100 + port)));
+    assert_null(add(&r, &r.owner, HANDSHAKE_JOIN, 200));
     teardown(&r);
 }
 
@@ -234,10 +252,10 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(synacks_back_off),      cmocka_unit_test(asked_again),
-        cmocka_unit_test(the_oldest_makes_way),  cmocka_unit_test(a_stack_has_a_limit),
-        cmocka_unit_test(goes_with_its_address), cmocka_unit_test(answers_are_bounded),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(synacks_back_off),          cmocka_unit_test(asked_again),
+        cmocka_unit_test(the_oldest_makes_way),      cmocka_unit_test(a_stack_has_a_limit),
+        cmocka_unit_test(everybody_is_sure_of_some), cmocka_unit_test(goes_with_its_address),
+        cmocka_unit_test(answers_are_bounded),       cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
