@@ -88,7 +88,8 @@ void negotiate_opened(struct conn *conn, const struct conn_opened *opened)
 
 bool negotiate_takes_joins(const struct conn *conn)
 {
-    bool over = conn->endings.error || (conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx));
+    bool over = conn->endings.error || conn->endings.asked == ASKED_ABORT ||
+                (conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx));
     return conn->fallback.mode == CONN_MPTCP && conn->identity.established && !over;
 }
 

@@ -246,6 +246,35 @@ static void a_join_comes_too_late(void **state)
     }
 }
 
+/* What ends with the same batch, or call, with which a join came is not joined. */
+static void a_join_comes_to_a_dying_connection(void **state)
+{
+    (void)state;
+    for (int aborted = 0; aborted < 2; aborted++) {
+        struct peer p;
+        uint8_t bytes[2][PEER_PACKET_MAX];
+        struct hawser_rx rx[2];
+        uint64_t idsn;
+        struct tcp_options join = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
+        struct tcp_options close = {.mp = {.present = 1u << MPTCP_FASTCLOSE}};
+        peer_init(&p, NULL, NULL);
+        peer_open_mptcp(&p);
+        mptcp_key_derive(p.stack_key, &join.mp.join.token, &idsn);
+        close.mp.fastclose.receiver_key = p.stack_key;
+        uint32_t closing = (uint32_t)peer_packet(&p, bytes[1], TCP_ACK, 1, 1, &close, NULL, 0);
+        p.addr.port++;
+        uint32_t joining = (uint32_t)peer_packet(&p, bytes[0], TCP_SYN, 0, 0, &join, NULL, 0);
+        rx[0] = (struct hawser_rx){.data = bytes[0], .len = joining, .flags = HAWSER_RX_CSUM_OK};
+        rx[1] = (struct hawser_rx){.data = bytes[1], .len = closing, .flags = HAWSER_RX_CSUM_OK};
+        hawser_stack_input(p.stack, 0, rx, aborted ? 1 : 2, p.now_ns);
+        if (aborted)
+            hawser_abort(p.conn);
+        peer_wait(&p, 10 * NS_PER_S);
+        assert_null(peer_last(&p, TCP_SYN));
+        peer_destroy(&p);
+    }
+}
+
 /* RFC 8684 3.3.1: a checksum that was not negotiated, or is missing though it was, ends the subflow. */
 static void checksums_are_as_negotiated(void **state)
 {
@@ -297,10 +326,15 @@ static void remove_addr_beside_a_half_open_join(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_counts_before_the_proof), cmocka_unit_test(third_packets_that_fall_back),
-        cmocka_unit_test(a_refused_join_is_told_why),      cmocka_unit_test(checksums_are_as_negotiated),
-        cmocka_unit_test(bad_third_packets_of_joins),      cmocka_unit_test(incomplete_joins_keep_nobody_out),
-        cmocka_unit_test(a_join_comes_too_late),           cmocka_unit_test(remove_addr_beside_a_half_open_join),
+        cmocka_unit_test(nothing_counts_before_the_proof),
+        cmocka_unit_test(third_packets_that_fall_back),
+        cmocka_unit_test(a_refused_join_is_told_why),
+        cmocka_unit_test(checksums_are_as_negotiated),
+        cmocka_unit_test(bad_third_packets_of_joins),
+        cmocka_unit_test(incomplete_joins_keep_nobody_out),
+        cmocka_unit_test(a_join_comes_too_late),
+        cmocka_unit_test(a_join_comes_to_a_dying_connection),
+        cmocka_unit_test(remove_addr_beside_a_half_open_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
