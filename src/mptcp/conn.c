@@ -33,22 +33,16 @@ void conn_begin_asked(struct conn *conn, uint64_t now_ns)
         conn_abort(conn, error, now_ns);
 }
 
-/* An object and room for its timer. */
-static void *take(struct mp_host *host, struct pool *pool, enum counter limit)
+/* One, and room for its timer. */
+static struct conn *take_conn(struct mp_host *host)
 {
-    void *object = pool_get(pool);
-    if (object && deadline_queue_reserve(&host->tcp.timers, 1) == 0)
-        return object;
-    if (object)
-        pool_put(pool, object);
-    count(&host->tcp.counters, limit);
+    struct conn *conn = pool_get(&host->conns);
+    if (conn && deadline_queue_reserve(&host->tcp.timers, 1) == 0)
+        return conn;
+    if (conn)
+        pool_put(&host->conns, conn);
+    count(&host->tcp.counters, COUNT_LIMIT_CONNECTIONS);
     return NULL;
-}
-
-static void give(struct mp_host *host, struct pool *pool, void *object)
-{
-    deadline_queue_release(&host->tcp.timers, 1);
-    pool_put(pool, object);
 }
 
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
@@ -57,7 +51,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
         count(&host->tcp.counters, COUNT_LIMIT_NEW);
         return NULL;
     }
-    struct conn *conn = take(host, &host->conns, COUNT_LIMIT_CONNECTIONS);
+    struct conn *conn = take_conn(host);
     if (!conn)
         return NULL;
     memset(conn, 0, sizeof *conn);
@@ -100,7 +94,7 @@ static void drop_subflow(struct subflow *subflow)
     carriers_forget(&conn->data_tx.carriers, subflow->slot);
     list_remove(&subflow->link);
     conn->subflow_count--;
-    give(host, &host->subflows, subflow);
+    pool_put(&host->subflows, subflow);
 }
 
 void conn_free(struct conn *conn)
@@ -121,7 +115,8 @@ void conn_free(struct conn *conn)
     list_remove(&conn->disorder_link);
     list_remove(&conn->starved_link);
     list_remove(&conn->accept_link);
-    give(host, &host->conns, conn);
+    deadline_queue_release(&host->tcp.timers, 1);
+    pool_put(&host->conns, conn);
 }
 
 bool conn_reap(struct conn *conn, uint64_t now_ns)
@@ -148,9 +143,11 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
         return -ENOBUFS;
     }
-    struct subflow *subflow = take(host, &host->subflows, COUNT_LIMIT_SUBFLOWS);
-    if (!subflow)
+    struct subflow *subflow = pool_get(&host->subflows);
+    if (!subflow) {
+        count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
         return -ENOBUFS;
+    }
     memset(subflow, 0, sizeof *subflow);
     subflow->conn = conn;
     subflow->slot = subflows_free_slot(&conn->subflows);

@@ -260,9 +260,13 @@ void conn_settle_touched(struct mp_host *host, uint64_t now_ns)
 void conn_on_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, timer);
-    EACH_SUBFLOW (it, conn)
-        if (subflow_at(it)->due_ns <= now_ns)
-            on_subflow_timer(subflow_at(it), now_ns);
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        if (subflow->tcp.due_ns <= now_ns)
+            tcp_run_timers(&subflow->tcp, now_ns);
+        if (subflow->due_ns <= now_ns)
+            on_subflow_timer(subflow, now_ns);
+    }
     judge_subflows(conn, now_ns);
     if (conn->data_tx.progress.due_ns <= now_ns)
         on_data_timer(conn, now_ns);

@@ -49,7 +49,7 @@ uint64_t subflows_due(const struct list *subflows)
     uint64_t due_ns = TIME_NEVER;
     LIST_EACH (it, subflows) {
         const struct subflow *subflow = subflow_at(it);
-        due_ns = HW_MIN(due_ns, HW_MIN(subflow->due_ns, subflow_judge_due(subflow)));
+        due_ns = HW_MIN(due_ns, HW_MIN(subflow->tcp.due_ns, HW_MIN(subflow->due_ns, subflow_judge_due(subflow))));
     }
     return due_ns;
 }

@@ -14,11 +14,6 @@ uint8_t tcp_window_scale(uint32_t window_max)
     return scale;
 }
 
-static void on_deadline(struct deadline *deadline, uint64_t now_ns)
-{
-    tcp_run_timers(HW_CONTAINER(deadline, struct tcp, deadline), now_ns);
-}
-
 void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config,
               const struct cc_ops *cc, uint32_t window_max)
 {
@@ -37,7 +32,6 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
     rtt_init(&tcp->rtt);
     tcp_timers_stop(tcp);
     tcp->due_ns = TIME_NEVER;
-    deadline_init(&tcp->deadline, on_deadline);
     tcp_settle_segment_size(tcp);
     cc_init(&tcp->cc, cc, tcp->segment_bytes);
 }
@@ -45,7 +39,7 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
 void tcp_destroy(struct tcp *tcp)
 {
     tcp_timers_stop(tcp);
-    deadline_set(&tcp->host->timers, &tcp->deadline, TIME_NEVER);
+    tcp->due_ns = TIME_NEVER;
     tcp_fold(tcp);
     rxseq_destroy(&tcp->rx);
     tcp->state = TCPS_CLOSED;

@@ -241,8 +241,7 @@ struct tcp {
     struct rtt rtt;
     struct cc cc;
     struct tcp_timers timers;
-    uint64_t due_ns;          /* when the first timer is; TIME_NEVER: none runs */
-    struct deadline deadline; /* in the host's queue, at due_ns */
+    uint64_t due_ns; /* when the first timer is; TIME_NEVER: none runs */
     struct tcp_rations rations;
     struct tcp_liveness liveness;
     uint64_t recv_bytes, retransmitted_bytes;
@@ -258,7 +257,7 @@ static inline bool tx_batch_full(const struct tx_batch *b) { return b->count == 
 
 /* ---- life (tcp.c) ---- */
 
-/* Prepares a closed subflow. The host's deadline queue has room reserved for its node. `window_max` is the largest
+/* Prepares a closed subflow. `window_max` is the largest
  * window that will ever be offered, bytes: it decides the window scale. */
 void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config,
               const struct cc_ops *cc, uint32_t window_max);

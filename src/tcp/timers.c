@@ -25,7 +25,6 @@ void tcp_timers_arm(struct tcp *tcp)
     }
     at = HW_MIN(at, t->keepalive);
     tcp->due_ns = at;
-    deadline_set(&tcp->host->timers, &tcp->deadline, tcp->due_ns);
 }
 
 /* RFC 6298 5.1-5.3; a flight ends when RFC 5681 4.1 would have the next one restart. */

@@ -141,7 +141,7 @@ static void forget_timers(struct plant *plant)
         struct tcp *tcp = &subflow_at(it)->tcp;
         if (tcp->flight)
             tcp->flight->timers.retransmit = tcp->flight->timers.probe = tcp->flight->timers.reorder = TIME_NEVER;
-        deadline_set(timers, &tcp->deadline, TIME_NEVER);
+        tcp->due_ns = TIME_NEVER;
     }
 }
 
