@@ -10,12 +10,12 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
     if (subflow->join) {
         if (!subflow->passive) {
             subflow->stage = SUBFLOW_PROVING;
-            subflow_insist(subflow, now_ns);
+            conn_insist(subflow, now_ns);
         }
         return;
     }
     subflow->stage = SUBFLOW_JOINED;
-    conn->identity.established = true;
+    identity_reach(&conn->identity, IDENTITY_ESTABLISHED);
     conn->data_tx.snd_edge = dsn_max(conn->data_tx.snd_edge, dsn_add(conn->data_tx.sendq.una, subflow->tcp.snd_wnd));
     conn_event(conn);
 }

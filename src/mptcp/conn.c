@@ -10,7 +10,7 @@ void conn_detach(struct conn *conn)
     bool unread = data_rx_readable(&conn->data_rx) && conn->data_tx.fin == DATA_FIN_NONE;
     endings_detach(&conn->endings, unread);
     conn_consume(conn, SIZE_MAX);
-    if (conn->identity.established || conn->endings.error)
+    if (identity_established(&conn->identity) || conn->endings.error)
         conn_shutdown(conn);
     else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
         endings_ask_abort(&conn->endings);
@@ -74,12 +74,15 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->signal_due_ns = TIME_NEVER;
     endings_init(&conn->endings);
     conn->fallback.mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
-    negotiate_key(conn, config->opened);
+    if (config->opened)
+        identity_set_local_key(&conn->identity, host->ops->derive, config->opened->local_key);
+    else
+        conn_draw_key(conn);
     data_tx_init(&conn->data_tx, &host->tcp.env, &host->store, &conn->account, conn->identity.local_idsn,
                  config->send_limit);
     data_rx_init(&conn->data_rx, &host->tcp.env, &host->nodes, &host->store, &conn->account, config->recv_limit);
     if (config->opened)
-        negotiate_opened(conn, config->opened);
+        conn_take_opened(conn, config->opened);
     return conn;
 }
 
@@ -196,7 +199,7 @@ void conn_touch(struct conn *conn)
 
 void conn_event(struct conn *conn)
 {
-    bool news = conn->listener ? conn->identity.established : !conn->endings.detached;
+    bool news = conn->listener ? identity_established(&conn->identity) : !conn->endings.detached;
     if (news && list_empty(&conn->event_link))
         list_push_back(conn->listener ? &conn->host->acceptable : &conn->host->events, &conn->event_link);
 }
@@ -288,7 +291,8 @@ bool conn_closed(const struct conn *conn)
 static bool hook_blocked(struct tcp *tcp)
 {
     const struct conn *conn = subflow_of(tcp)->conn;
-    if (!conn->identity.established || !data_tx_waits(&conn->data_tx, fallback_peer_committed(&conn->fallback)))
+    if (!identity_established(&conn->identity) ||
+        !data_tx_waits(&conn->data_tx, fallback_peer_committed(&conn->fallback)))
         return false;
     const struct tx_paths paths = conn_tx_paths(conn);
     return data_tx_blocked(&conn->data_tx, &paths);

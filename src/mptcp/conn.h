@@ -2,8 +2,8 @@
  * The MPTCP connection: it owns the byte stream, its subflows and the sub-structures, and orchestrates them. A plain or
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
- * Reading order: conn.c (life and the application's side), negotiate.c (MP_CAPABLE, MP_JOIN), conn_fallback.c, signal.c
- * (options out), receive.c (options in), payload.c (data in), pressure.c (what goes when memory is short),
+ * Reading order: conn.c (life and the application's side), conn_handshake.c (MP_CAPABLE, MP_JOIN), conn_fallback.c,
+ * signal.c (options out), receive.c (options in), payload.c (data in), pressure.c (what goes when memory is short),
  * conn_output.c (scheduling and reinjection), conn_settle.c (what the parts have to say to each other, and the timer),
  * conn_paths.c (addresses and joins), close.c.
  */
@@ -110,21 +110,21 @@ void conn_touch(struct conn *conn);
 extern const struct tcp_hooks subflow_hooks;
 #define EACH_SUBFLOW(it, conn) LIST_EACH (it, &(conn)->subflows)
 
-/* ---- negotiate.c ---- */
-/* Our key: that of the handshake, or one whose token nobody has. */
-void negotiate_key(struct conn *conn, const struct conn_opened *opened);
-/* Is the connection MPTCP? That was settled by the third packet. */
-void negotiate_opened(struct conn *conn, const struct conn_opened *opened);
-/* RFC 8684 3.1: an offer that we can go along with. */
-bool negotiate_acceptable(const struct mptcp_options *mp);
+/* ---- conn_handshake.c ---- */
+/* Draws a key whose token nobody has. */
+void conn_draw_key(struct conn *conn);
+/* What the third packet settled: is the connection MPTCP? */
+void conn_take_opened(struct conn *conn, const struct conn_opened *opened);
 /* May the peer add subflows? */
-bool negotiate_takes_joins(const struct conn *conn);
+bool conn_takes_joins(const struct conn *conn);
 /* The peer's join has proved itself. */
-void negotiate_joined(struct subflow *subflow);
+void conn_take_join(struct subflow *subflow);
 /* Handshake options on a segment; false: drop it. */
-bool negotiate_segment(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
-void negotiate_write(struct subflow *subflow, const struct tx_record *record, uint8_t flags, struct mptcp_options *mp);
-void subflow_insist(struct subflow *subflow, uint64_t now_ns);
+bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
+void conn_write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
+                          struct mptcp_options *mp);
+/* Repeats a join's third packet, or an MP_FAIL. */
+void conn_insist(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- conn_fallback.c ---- */
 /* Is plain TCP possible still? */

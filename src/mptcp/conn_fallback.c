@@ -59,7 +59,7 @@ bool conn_options_vanished(const struct subflow *subflow, const struct tcp_segme
     const struct conn *conn = subflow->conn;
     const struct bare_segment bare = {.join = subflow->join,
                                       .dss_seen = subflow->dss_seen,
-                                      .confirmed = conn->identity.confirmed,
+                                      .confirmed = identity_confirmed(&conn->identity),
                                       .payload = segment->payload.len,
                                       .acks_data = segment->ack > SSN_ORIGIN + 1};
     return !segment->options->mp.present && !(segment->header.flags & TCP_RST) &&

@@ -84,7 +84,7 @@ static bool send_new(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 /* RFC 8684 3.3.3: the end of the stream, once every byte was sent. */
 static void send_end(struct conn *conn, uint64_t now_ns)
 {
-    if (!conn->identity.established || !data_tx_may_finish(&conn->data_tx))
+    if (!identity_established(&conn->identity) || !data_tx_may_finish(&conn->data_tx))
         return;
     conn->data_tx.fin = DATA_FIN_SENT;
     EACH_SUBFLOW (it, conn) {
@@ -119,7 +119,8 @@ bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
         if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
             tcp_output(&subflow_at(it)->tcp, batch, now_ns);
     for (charge_turn(conn, batch, &first); more && !tx_batch_full(batch) && conn->deficit > 0;) {
-        more = conn->identity.established && (send_again(conn, batch, now_ns) || send_new(conn, batch, now_ns));
+        more =
+            identity_established(&conn->identity) && (send_again(conn, batch, now_ns) || send_new(conn, batch, now_ns));
         charge_turn(conn, batch, &first);
     }
     send_end(conn, now_ns);

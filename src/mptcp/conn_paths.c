@@ -109,7 +109,7 @@ uint64_t conn_paths_due(const struct conn *conn)
 
 void conn_paths_changed(struct conn *conn)
 {
-    if (conn->identity.confirmed)
+    if (identity_confirmed(&conn->identity))
         paths_look_again(&conn->paths);
     conn_touch(conn);
 }
@@ -177,7 +177,7 @@ void conn_paths_settle(struct conn *conn, uint64_t now_ns)
         return;
     judge_doubted(conn, now_ns);
     speak_up(conn, now_ns);
-    if (conn->identity.confirmed)
+    if (identity_confirmed(&conn->identity))
         open_wished(conn, now_ns);
 }
 
@@ -231,7 +231,7 @@ void conn_paths_subflow_closed(struct subflow *subflow, uint64_t now_ns)
 
 void conn_address_added(struct conn *conn, const struct local_address *local)
 {
-    if (is_over(conn) || !conn->identity.confirmed)
+    if (is_over(conn) || !identity_confirmed(&conn->identity))
         return;
     count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_added(&conn->paths, env_of(conn), local));
     conn_paths_changed(conn);

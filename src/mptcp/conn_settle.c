@@ -172,7 +172,7 @@ static void on_subflow_timer(struct subflow *subflow, uint64_t now_ns)
 {
     subflow->due_ns = TIME_NEVER;
     if (subflow->stage != SUBFLOW_LEAVING)
-        subflow_insist(subflow, now_ns);
+        conn_insist(subflow, now_ns);
     else if (subflow->conn->endings.farewell && subflow->tcp.state != TCPS_TIME_WAIT)
         tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
     else if (subflow->tcp.state != TCPS_TIME_WAIT)

@@ -68,7 +68,7 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
     if (conn_may_fall_back(subflow->conn)) { /* RFC 8684 3.7: the bytes wait until the peer answers the MP_FAIL */
         count(counters_of(subflow->conn), COUNT_DROP_DATA_CHECKSUM);
         subflow->fail_stage = FAIL_ASKING;
-        subflow_insist(subflow, now_ns);
+        conn_insist(subflow, now_ns);
         return false;
     }
     subflow->fail_stage = FAIL_ON_RESET;

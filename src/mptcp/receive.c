@@ -41,7 +41,8 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
 {
     struct conn *conn = subflow->conn;
     const struct mp_dss *dss = &segment->options->mp.dss;
-    conn->identity.confirmed = subflow->dss_seen = true;
+    identity_reach(&conn->identity, IDENTITY_CONFIRMED);
+    subflow->dss_seen = true;
     if (dss->has_ack) {
         conn->fallback.options_pass |= segment->ack > SSN_ORIGIN + 1;
         dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->data_tx.sendq.una);
@@ -77,7 +78,8 @@ static void take_capable(struct subflow *subflow, const struct mp_capable *capab
     if (subflow->join || !capable->has_data_len || capable->receiver_key != conn->identity.local_key)
         return;
     /* RFC 8684 3.1: stands for the DSS of the first data. */
-    conn->identity.confirmed = conn->identity.peer_dsn_64 = true;
+    identity_reach(&conn->identity, IDENTITY_CONFIRMED);
+    conn->identity.peer_dsn_64 = true;
     const struct mapping map = {.ssn = SSN_ORIGIN + 1,
                                 .dsn = dsn_add(conn->identity.remote_idsn, 1),
                                 .len = capable->data_len,
@@ -120,7 +122,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     const struct mptcp_options *mp = &segment->options->mp;
     conn_touch(conn);
     count_n(&conn->host->tcp.counters, COUNT_TCP_OPTION_MALFORMED, segment->options->malformed);
-    if (!negotiate_segment(subflow, segment, now_ns))
+    if (!conn_take_handshake(subflow, segment, now_ns))
         return false;
     if (mptcp_has(mp, MPTCP_FAIL) && !(segment->header.flags & (TCP_SYN | TCP_RST)))
         conn_take_fail(subflow, now_ns);
@@ -129,7 +131,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         conn_give_up_subflow(subflow, COUNT_DROP_MAPPING, now_ns);
     if (conn->fallback.mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
-    bool was_confirmed = conn->identity.confirmed, taken = true;
+    bool was_confirmed = identity_confirmed(&conn->identity), taken = true;
     note_answer(subflow, segment);
     conn_paths_note_answer(subflow, segment, now_ns);
     subflow->closed_for_good |= segment->header.flags & TCP_RST && mptcp_has(mp, MPTCP_TCPRST) && !mp->tcprst.transient;
@@ -141,7 +143,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     else if (conn_options_vanished(subflow, segment))
         conn_fall_back_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
     take_signals(subflow, mp, now_ns);
-    if (!was_confirmed && conn->identity.confirmed && conn->fallback.mode == CONN_MPTCP)
+    if (!was_confirmed && identity_confirmed(&conn->identity) && conn->fallback.mode == CONN_MPTCP)
         conn_paths_confirmed(conn);
     return tcp->state != TCPS_CLOSED && (taken || segment->payload.len == 0);
 }

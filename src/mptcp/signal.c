@@ -76,7 +76,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
         write_infinite(subflow, record, flags, mp);
         return;
     }
-    negotiate_write(subflow, record, flags, mp);
+    conn_write_handshake(subflow, record, flags, mp);
     if (flags & TCP_RST) {
         write_reset(subflow, mp);
         return;
@@ -107,8 +107,8 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
     if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR))
         subflow_count_signal(subflow_of(tcp));
     conn_paths_sent(subflow_of(tcp), &sent->mp);
-    conn->identity.key_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
-    if (conn->identity.key_said && data_tx_fin_sent(&conn->data_tx)) /* it took the place of a DATA_FIN */
+    conn->identity.capable_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
+    if (conn->identity.capable_said && data_tx_fin_sent(&conn->data_tx)) /* it took the place of a DATA_FIN */
         tcp_signal_now(tcp);
 }
 
@@ -137,7 +137,7 @@ void signal_on_timer(struct conn *conn, uint64_t now_ns)
         struct tcp *tcp = &subflow_at(it)->tcp;
         if (tcp_may_send(tcp) || tcp->state > TCPS_ESTABLISHED)
             tcp_signal_now(tcp);
-        if (conn->identity.confirmed)
+        if (identity_confirmed(&conn->identity))
             tcp_probe_now(tcp); /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
     }
     signal_arm(conn, now_ns);

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "mptcp/join_proof.h"
 #include "mptcp/rx_mapping.h"
 #include "tcp/tcp.h"
 
@@ -22,12 +23,6 @@ enum fail_stage {
     FAIL_NONE,
     FAIL_ON_RESET, /* the RST says so */
     FAIL_ASKING,   /* on the only subflow, which it asks to become plain TCP, until that is answered */
-};
-
-/* What a join shows that it belongs to the connection (RFC 8684 3.2). */
-struct join_proof {
-    uint32_t local_nonce, remote_nonce;
-    uint8_t tries; /* third packets sent */
 };
 
 struct subflow {

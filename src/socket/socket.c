@@ -154,7 +154,7 @@ ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
         return conn->endings.error;
     if (conn->data_tx.fin != DATA_FIN_NONE)
         return -EPIPE;
-    if (!conn->identity.established)
+    if (!identity_established(&conn->identity))
         return -ENOTCONN;
     size_t taken = conn_send(conn, data, len);
     if (taken || len == 0)
@@ -199,16 +199,16 @@ unsigned hawser_conn_ready(const struct hawser_conn *handle)
 {
     const struct conn *conn = inner_const(handle);
     unsigned ready = 0;
-    if (conn->identity.established)
+    if (identity_established(&conn->identity))
         ready |= HAWSER_CONNECTED;
     if (conn->endings.error)
         ready |= HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE;
     if (data_rx_readable(&conn->data_rx) || conn_at_end(conn))
         ready |= HAWSER_READABLE;
-    if (conn->identity.established && conn->data_tx.fin == DATA_FIN_NONE && sendq_room(&conn->data_tx.sendq) &&
-        list_empty(&conn->starved_link))
+    if (identity_established(&conn->identity) && conn->data_tx.fin == DATA_FIN_NONE &&
+        sendq_room(&conn->data_tx.sendq) && list_empty(&conn->starved_link))
         ready |= HAWSER_WRITABLE;
-    if (conn_closed(conn) && (conn->identity.established || conn->endings.error))
+    if (conn_closed(conn) && (identity_established(&conn->identity) || conn->endings.error))
         ready |= HAWSER_CLOSED;
     return ready;
 }

@@ -27,7 +27,7 @@ static bool token_taken(struct hawser_stack *stack, uint64_t key)
 static void consider_capable(struct hawser_stack *stack, struct handshake *h, const struct mptcp_options *mp)
 {
     bool wanted = !stack->host.no_mptcp && !h->listener->options.no_mptcp;
-    if (!wanted || !negotiate_acceptable(mp) || mp->capable.has_sender_key || token_taken(stack, h->local_key))
+    if (!wanted || !identity_acceptable(mp) || mp->capable.has_sender_key || token_taken(stack, h->local_key))
         return;
     h->kind = HANDSHAKE_CAPABLE;
     h->capable_asked = true;
@@ -92,7 +92,7 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
         unknown_token(stack, a);
         return;
     }
-    if (!negotiate_takes_joins(conn)) {
+    if (!conn_takes_joins(conn)) {
         count(counters(stack), COUNT_DROP_JOIN_REFUSED);
         replies_refuse_join(&stack->replies, a, MP_RST_MPTCP, counters(stack));
         return;
@@ -197,7 +197,7 @@ static bool settle(struct hawser_stack *stack, const struct handshake *h, const 
         return !mptcp_has(mp, MPTCP_DSS);
     }
     /* What is not as agreed was compromised on the way: then MPTCP is not used. */
-    bool agreed = negotiate_acceptable(mp) && mp->capable.version == MPTCP_VERSION;
+    bool agreed = identity_acceptable(mp) && mp->capable.version == MPTCP_VERSION;
     out->mptcp = agreed && mp->capable.receiver_key == h->local_key && !token_taken(stack, h->local_key);
     out->fallen_back = !out->mptcp;
     out->remote_key = mp->capable.sender_key;
@@ -250,7 +250,7 @@ static struct subflow *open_join(struct hawser_stack *stack, const struct handsh
     mptcp_join_hmac(conn->identity.remote_key, conn->identity.local_key, h->remote_nonce, h->local_nonce, expected);
     bool proved = mptcp_has(&a->options.mp, MPTCP_JOIN) && join->shape == MP_JOIN_ACK &&
                   secret_equal(join->hmac, expected, sizeof expected);
-    if (!proved || !negotiate_takes_joins(conn)) {
+    if (!proved || !conn_takes_joins(conn)) {
         count(counters(stack), proved ? COUNT_DROP_JOIN_REFUSED : COUNT_DROP_JOIN_HMAC);
         replies_refuse_join(&stack->replies, a, MP_RST_MPTCP, counters(stack));
         return NULL;
@@ -262,7 +262,7 @@ static struct subflow *open_join(struct hawser_stack *stack, const struct handsh
     subflow->local_id = h->local_id;
     subflow->remote_id = h->remote_id;
     subflow->backup_remote = h->backup;
-    negotiate_joined(subflow);
+    conn_take_join(subflow);
     open_tcp(subflow, h, a, now_ns);
     return subflow;
 }
@@ -277,7 +277,7 @@ static void asked_again(struct hawser_stack *stack, struct handshake *h, const s
     /* Whatever its number: a peer that began anew answers what we say to the old SYN by a RST (RFC 9293 3.5.1). */
     if (header->seq.v == h->terms.irs && a->options.present & TCP_OPT_TIMESTAMPS)
         h->terms.ts_recent = a->options.ts_val;
-    h->capable_asked &= negotiate_acceptable(&a->options.mp); /* RFC 8684 3.1: nor is it answered where it is not */
+    h->capable_asked &= identity_acceptable(&a->options.mp); /* RFC 8684 3.1: nor is it answered where it is not */
     if (h->tries < HANDSHAKE_ANSWERS_MAX)
         handshakes_ask(&stack->handshakes, h);
     else

@@ -318,7 +318,7 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
  * that it is to join has ended since. */
 static void emit_synack(struct hawser_stack *stack, struct handshake *h, struct tx_batch *batch, uint64_t now_ns)
 {
-    if (demux_find(stack, &h->local, &h->remote) || (h->conn && !negotiate_takes_joins(h->conn))) {
+    if (demux_find(stack, &h->local, &h->remote) || (h->conn && !conn_takes_joins(h->conn))) {
         handshakes_drop(&stack->handshakes, h);
         return;
     }

@@ -84,7 +84,7 @@ static bool join_too_early(struct plant *plant, struct packet *packet)
     (void)packet;
     struct conn *conn = conn_of(plant->host);
     if (conn && conn->fallback.mode == CONN_MPTCP && plant->count++ == 0) {
-        conn->identity.confirmed = true;
+        identity_reach(&conn->identity, IDENTITY_CONFIRMED);
         conn_paths_confirmed(conn);
         conn_settle(conn, plant->stage->world.now_ns);
     }
@@ -215,7 +215,7 @@ static void speak_again(struct plant *plant)
     struct conn *conn = conn_of(plant->host);
     if (conn) {
         conn->fallback.mode = CONN_MPTCP;
-        conn->identity.confirmed = true; /* or it would fall back again */
+        identity_reach(&conn->identity, IDENTITY_CONFIRMED); /* or it would fall back again */
     }
 }
 

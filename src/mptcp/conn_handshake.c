@@ -1,0 +1,152 @@
+/* MP_CAPABLE and MP_JOIN, and what the connection has to do for them (RFC 8684 3.1, 3.2). */
+#include <errno.h>
+
+#include "mptcp/conn.h"
+
+/* RFC 8684 3.1: after this many SYNs with MP_CAPABLE the next goes without, lest a middlebox eats them all. */
+#define CAPABLE_SYNS 2
+
+static void connection_opened(struct conn *conn)
+{
+    dsn64 first = dsn_add(conn->identity.remote_idsn, 1);
+    data_rx_rebase(&conn->data_rx, first);
+    conn->host->ops->token_add(conn->host, conn);
+    conn->fallback.mode = CONN_MPTCP;
+    count(&conn->host->tcp.counters, conn->identity.server ? COUNT_MPTCP_PASSIVE : COUNT_MPTCP_ACTIVE);
+}
+
+void conn_draw_key(struct conn *conn)
+{
+    struct mp_host *host = conn->host;
+    uint64_t key;
+    do {
+        host->tcp.env.random(host->tcp.env.ctx, &key, sizeof key);
+        identity_set_local_key(&conn->identity, host->ops->derive, key);
+    } while (host->ops->token_taken(host, conn->identity.local_token));
+}
+
+void conn_take_opened(struct conn *conn, const struct conn_opened *opened)
+{
+    struct identity *id = &conn->identity;
+    if (!opened->mptcp) {
+        conn->fallback.mode = CONN_PLAIN;
+        count_n(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS, opened->fallen_back);
+        return;
+    }
+    if (opened->peer_refuses_joins)
+        paths_close_first(&conn->paths);
+    id->checksums = opened->checksums;
+    identity_set_remote_key(id, conn->host->ops->derive, opened->remote_key);
+    connection_opened(conn);
+}
+
+/* SYN/ACK of the first subflow. */
+static void take_synack(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (conn->fallback.mode != CONN_NEGOTIATING)
+        return;
+    if (!identity_answerable(mp)) {
+        conn_fall_back(conn, now_ns);
+        return;
+    }
+    if (mp->capable.no_more_here)
+        paths_close_first(&conn->paths);
+    identity_take_synack(&conn->identity, conn->host->ops->derive, &mp->capable, conn->host->checksum_required);
+    connection_opened(conn);
+}
+
+bool conn_takes_joins(const struct conn *conn)
+{
+    bool over = conn->endings.error || conn->endings.asked == ASKED_ABORT ||
+                (conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx));
+    return conn->fallback.mode == CONN_MPTCP && identity_established(&conn->identity) && !over;
+}
+
+/* A join works from now on, and both ends know. */
+static void joined(struct subflow *subflow, enum counter counter)
+{
+    struct conn *conn = subflow->conn;
+    subflow->stage = SUBFLOW_JOINED;
+    subflow->due_ns = TIME_NEVER;
+    conn_paths_subflow_up(subflow);
+    fallback_commit(&conn->fallback, COMMITTED_BOTH);
+    count(&conn->host->tcp.counters, counter);
+}
+
+void conn_take_join(struct subflow *subflow)
+{
+    subflow->join = subflow->passive = true;
+    joined(subflow, COUNT_MPTCP_JOINS_IN);
+}
+
+/* SYN/ACK of our join: the peer proves that it knows the keys. False: it does not. */
+static bool take_join_synack(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    enum join_verdict verdict = join_proof_take_synack(&subflow->join_proof, &conn->identity, mp);
+    if (verdict != JOIN_PROVED) {
+        count_n(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC, verdict == JOIN_FORGED);
+        conn_reset_subflow(subflow, MP_RST_MPTCP, -EACCES, now_ns);
+        return false;
+    }
+    subflow->remote_id = mp->join.address_id;
+    subflow->backup_remote = mp->join.backup;
+    fallback_commit(&conn->fallback, COMMITTED_US);
+    return true;
+}
+
+bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
+{
+    const struct mptcp_options *mp = &segment->options->mp;
+    if (segment->header.flags & TCP_RST)
+        return true;
+    if (subflow->tcp.state == TCPS_SYN_SENT) {
+        if (subflow->join)
+            return take_join_synack(subflow, mp, now_ns);
+        take_synack(subflow, mp, now_ns);
+        return true;
+    }
+    if (subflow->passive && mptcp_has(mp, MPTCP_JOIN))
+        tcp_ack_now(&subflow->tcp);        /* RFC 8684 3.2: the third packet again, so the fourth was lost */
+    if (subflow->stage == SUBFLOW_PROVING) /* whatever the peer says now acknowledges the third packet */
+        joined(subflow, COUNT_MPTCP_JOINS_OUT);
+    return true;
+}
+
+/* RFC 8684 3.2: the third packet of a join is repeated until it is acknowledged; 3.7: so is an MP_FAIL. */
+void conn_insist(struct subflow *subflow, uint64_t now_ns)
+{
+    uint64_t wait_ns = join_proof_retry(&subflow->join_proof, rtt_timeout(&subflow->tcp.rtt));
+    if (wait_ns == 0) {
+        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
+        return;
+    }
+    tcp_signal_now(&subflow->tcp);
+    subflow->due_ns = now_ns + wait_ns;
+    conn_touch(subflow->conn);
+}
+
+void conn_write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
+                          struct mptcp_options *mp)
+{
+    const struct conn *conn = subflow->conn;
+    const struct identity *id = &conn->identity;
+    const struct tx_note *note = record && record->note.mapped ? &record->note : NULL;
+    bool syn = flags & TCP_SYN;
+    if (flags & TCP_RST)
+        return;
+    if (subflow->join) {
+        if (syn)
+            join_proof_write_syn(&subflow->join_proof, id, subflow->local_id, subflow->backup_local, mp);
+        else if (subflow->stage == SUBFLOW_PROVING)
+            join_proof_write_third(&subflow->join_proof, id, mp);
+    } else if (syn) {
+        if (conn->fallback.mode == CONN_NEGOTIATING && subflow->tcp.handshake_tries <= CAPABLE_SYNS)
+            identity_write_syn(conn->host->checksum_required, mp);
+    } else if (conn->fallback.mode == CONN_MPTCP) {
+        bool first_data = note && note->ssn == SSN_ORIGIN + 1 && note->dsn == dsn_add(id->local_idsn, 1).v;
+        if (identity_owes_key(id, !record, first_data, data_tx_fin_sent(&conn->data_tx)))
+            identity_write_keys(id, note ? note->len : 0, note ? note->checksum : 0, mp);
+    }
+}
