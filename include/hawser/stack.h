@@ -17,7 +17,7 @@ struct hawser_stack;
 /* Begins with its size so that it can grow. Zero in any field means the default. */
 struct hawser_stack_options {
     size_t size;               /* sizeof(struct hawser_stack_options) */
-    uint32_t max_connections;  /* connections of any state; default 4096, at most 2^24 */
+    uint32_t max_connections;  /* connections, beside TIME-WAITs; default 4096, at most 2^24 */
     uint32_t max_memory_bytes; /* all that connections make the stack hold, buffers that links lent included; default
                                 * 256 MiB, at least 394 KiB */
     bool checksum_required;    /* ask for DSS checksums (RFC 8684 3.1, flag A) */
@@ -88,7 +88,8 @@ HAWSER_API void hawser_stack_input(struct hawser_stack *stack, int link, const s
 HAWSER_API size_t hawser_stack_offer(struct hawser_stack *stack, int link, const struct hawser_rx *packets,
                                      size_t count, uint64_t now_ns, bool *declined);
 
-/* The shard that opens connections from this port, or -1: nobody does. */
+/* The shard, of `shard_count` (at most HAWSER_SHARDS_MAX; 0 counts as 1), that opens connections from this port, or -1:
+ * nobody does. */
 HAWSER_API int hawser_shard_of_port(uint16_t port, uint32_t shard_count);
 
 /*

@@ -405,7 +405,10 @@ void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unf
     }
 }
 
-int hawser_shard_of_port(uint16_t port, uint32_t shard_count) { return ports_shard(port, shard_count); }
+int hawser_shard_of_port(uint16_t port, uint32_t shard_count)
+{
+    return shard_count <= HAWSER_SHARDS_MAX ? ports_shard(port, HW_MAX(shard_count, 1u)) : -1;
+}
 
 uint32_t hawser_stack_time_wait(const struct hawser_stack *stack) { return stack->time_waits.tuples.count; }
 

@@ -290,6 +290,12 @@ static void ports_are_in_parts(void **state)
 static void there_are_not_more_shards_than_that(void **state)
 {
     (void)state;
+    assert_int_equal(hawser_shard_of_port(40000, 0), 0);
+    assert_int_equal(hawser_shard_of_port(40000, 1), 0);
+    assert_int_equal(hawser_shard_of_port(80, 1), -1);
+    assert_int_equal(hawser_shard_of_port(60999, 256), 255);
+    assert_int_equal(hawser_shard_of_port(40000, 257), -1);
+    assert_int_equal(hawser_shard_of_port(40000, UINT32_MAX), -1);
     struct test_env env;
     static const struct {
         uint32_t shard, count;
