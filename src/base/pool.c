@@ -6,9 +6,10 @@
 #include "base/check.h"
 #include "base/compiler.h"
 
-/* Objects to a slab: enough to make the allocator's work rare, few enough not to waste on a small stack. */
+/* Of a slab: enough to make the allocator's work rare, little enough not to waste on a small stack; and the first ones
+ * of a pool are smaller yet. */
 #define SLAB_BYTES 16384u
-#define EMPTY_SLABS_KEPT 1u
+#define SLAB_BYTES_MIN 4096u
 
 /* Each object is followed by the address of its slab, so that it finds its way home. */
 struct pool_slab {
@@ -43,7 +44,8 @@ static void push(struct pool_slab *slab, void *object)
 
 static struct pool_slab *grow(struct pool *pool)
 {
-    uint32_t n = (uint32_t)HW_MAX(SLAB_BYTES / pool->stride, 1u);
+    size_t bytes = HW_MIN(HW_MAX(pool->total * pool->stride, SLAB_BYTES_MIN), SLAB_BYTES);
+    uint32_t n = (uint32_t)HW_MAX(bytes / pool->stride, 1u);
     n = HW_MIN(n, pool->limit - pool->total);
     struct pool_slab *slab = n ? pool->env->alloc(pool->env->ctx, sizeof *slab + n * pool->stride) : NULL;
     if (!slab)
@@ -59,7 +61,6 @@ static struct pool_slab *grow(struct pool *pool)
     list_init(&slab->link);
     list_push_front(&pool->open, &slab->link);
     pool->total += slab->total;
-    pool->empty++;
     return slab;
 }
 
@@ -67,7 +68,6 @@ static void give_back(struct pool *pool, struct pool_slab *slab)
 {
     list_remove(&slab->link);
     pool->total -= slab->total;
-    pool->empty--;
     pool->env->free(pool->env->ctx, slab);
 }
 
@@ -81,7 +81,9 @@ void *pool_get(struct pool *pool)
     }
     void *object = slab->free;
     memcpy(&slab->free, object, sizeof slab->free);
-    pool->empty -= slab->in_use++ == 0;
+    if (slab == pool->spare)
+        pool->spare = NULL;
+    slab->in_use++;
     pool->in_use++;
     if (slab->in_use == slab->total) {
         list_remove(&slab->link);
@@ -90,8 +92,18 @@ void *pool_get(struct pool *pool)
     return object;
 }
 
-/* What is nearly full is filled first, and what is empty last, so that slabs run empty. One such is kept, for those who
- * take and give one object again and again. */
+/* One empty slab is kept, the smaller one of two, for those who take and give one object again and again. */
+static void keep_or_give_back(struct pool *pool, struct pool_slab *slab)
+{
+    struct pool_slab *other = pool->spare;
+    list_remove(&slab->link);
+    list_push_back(&pool->open, &slab->link);
+    pool->spare = other && other->total < slab->total ? other : slab;
+    if (other)
+        give_back(pool, pool->spare == other ? slab : other);
+}
+
+/* What is nearly full is filled first, and what is empty last, so that slabs run empty. */
 void pool_put(struct pool *pool, void *object)
 {
     struct pool_slab *slab = *home_of(pool, object);
@@ -100,12 +112,8 @@ void pool_put(struct pool *pool, void *object)
     push(slab, object);
     slab->in_use--;
     pool->in_use--;
-    pool->empty += slab->in_use == 0;
-    if (slab->in_use == 0 && pool->empty > EMPTY_SLABS_KEPT) {
-        give_back(pool, slab);
-    } else if (slab->in_use == 0) {
-        list_remove(&slab->link);
-        list_push_back(&pool->open, &slab->link);
+    if (slab->in_use == 0) {
+        keep_or_give_back(pool, slab);
     } else if (was_full) {
         list_remove(&slab->link);
         list_push_front(&pool->open, &slab->link);

@@ -11,13 +11,15 @@
 
 #include "base/list.h"
 
+struct pool_slab;
+
 struct pool {
     const struct hawser_env *env; /* borrowed; must outlive the pool */
     struct list open, full;       /* slabs with idle objects, and those without */
     size_t object_size, stride;
     uint32_t limit, in_use, total;
-    uint32_t empty;    /* slabs of which no object is in use */
-    uint64_t refusals; /* pool_get() calls that found the limit or no memory */
+    struct pool_slab *spare; /* an empty slab that is kept, also among the open ones; or NULL */
+    uint64_t refusals;       /* pool_get() calls that found the limit or no memory */
 };
 
 /* `object_size` bytes each, at most `limit` objects. Allocates nothing yet. */
