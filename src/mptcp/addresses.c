@@ -2,6 +2,19 @@
 
 #include <string.h>
 
+#include "wire/bytes.h"
+
+/* The last prefix with a broadcast address (RFC 3021). */
+#define BROADCAST_PREFIX_MAX 30u
+
+bool local_address_broadcasts(const struct local_address *own, const struct hawser_addr *addr)
+{
+    if (!hawser_addr_is_v4(&own->addr) || !hawser_addr_is_v4(addr) || own->prefix_len > BROADCAST_PREFIX_MAX)
+        return false;
+    uint32_t host = UINT32_MAX >> own->prefix_len; /* all ones; all zeros, an old form, is a host's as likely as not */
+    return get32(addr->ip + 12) == (get32(own->addr.ip + 12) | host);
+}
+
 static struct known_address *entry_of(struct addresses *a, uint8_t id)
 {
     for (unsigned i = 0; i < a->count; i++)

@@ -7,6 +7,9 @@
 
 #include <hawser/addr.h>
 
+/* Addresses of a host. */
+#define HOST_ADDRESSES_MAX 16
+/* Those of the peer that a connection knows. */
 #define ADDRESSES_MAX 16
 
 /* An address of ours. */
@@ -33,6 +36,9 @@ enum addresses_result { ADDRESSES_ADDED, ADDRESSES_SAME, ADDRESSES_CHANGED, ADDR
 
 /* Records `addr` under `id`. An ID already there with another address is replaced (CHANGED). */
 enum addresses_result addresses_put(struct addresses *a, uint8_t id, const struct hawser_addr *addr);
+
+/* Does that IPv4 address mean all hosts beside this address of ours (RFC 1122 3.2.1.3, RFC 3021)? */
+bool local_address_broadcasts(const struct local_address *own, const struct hawser_addr *addr);
 
 /* The entry with that ID, or NULL. */
 const struct known_address *addresses_by_id(const struct addresses *a, uint8_t id);

@@ -108,7 +108,7 @@ void conn_free(struct conn *conn)
     host->ops->conn_gone(host, conn);
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
     data_tx_destroy(&conn->data_tx);
-    paths_destroy(&conn->paths, &host->tcp.env);
+    paths_destroy(&conn->paths, (struct paths_memory){&host->tcp.env, &conn->account});
     data_rx_destroy(&conn->data_rx);
     account_close(&conn->account);
     list_remove(&conn->link);

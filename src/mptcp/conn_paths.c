@@ -17,7 +17,10 @@
 /* RFC 8684 3.4.2: the answer to the keepalive has so many round trips. */
 #define KEEPALIVE_ROUNDS 2u
 
-static const struct hawser_env *env_of(const struct conn *conn) { return &conn->host->tcp.env; }
+static struct paths_memory memory_of(struct conn *conn)
+{
+    return (struct paths_memory){&conn->host->tcp.env, &conn->account};
+}
 
 static struct counters *counters_of(struct conn *conn) { return &conn->host->tcp.counters; }
 
@@ -120,7 +123,7 @@ static void join(struct conn *conn, const struct path_wish *wish, uint64_t now_n
 {
     struct subflow *subflow;
     if (conn_add_subflow(conn, wish->local, 0, &wish->remote, now_ns, &subflow) < 0) {
-        (void)paths_ended(&conn->paths, env_of(conn), wish->local, &wish->remote, PATH_END_UNANSWERED, now_ns);
+        (void)paths_ended(&conn->paths, memory_of(conn), wish->local, &wish->remote, PATH_END_UNANSWERED, now_ns);
         return;
     }
     subflow->join = true;
@@ -150,7 +153,7 @@ static void speak_up(struct conn *conn, uint64_t now_ns)
     EACH_SUBFLOW (it, conn)
         if (subflow_usable(subflow_at(it)) && subflow_may_signal(subflow_at(it)))
             repeat_ns = REPEAT_NS;
-    unsigned given_up = paths_turn(&conn->paths, env_of(conn), tellers(conn), repeat_ns, now_ns);
+    unsigned given_up = paths_turn(&conn->paths, memory_of(conn), tellers(conn), repeat_ns, now_ns);
     count_n(counters_of(conn), COUNT_MPTCP_ADD_ADDR_LOST, given_up);
     EACH_SUBFLOW (it, conn)
         if (subflow_usable(subflow_at(it)) && paths_owes(&conn->paths, subflow_at(it)->slot))
@@ -177,7 +180,7 @@ void conn_paths_settle(struct conn *conn, uint64_t now_ns)
         return;
     judge_doubted(conn, now_ns);
     speak_up(conn, now_ns);
-    if (identity_confirmed(&conn->identity))
+    if (conn->paths.join_at_ns <= now_ns)
         open_wished(conn, now_ns);
 }
 
@@ -185,7 +188,7 @@ void conn_paths_confirmed(struct conn *conn)
 {
     for (unsigned i = 0; i < conn->host->address_count; i++)
         count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS,
-                !paths_local_added(&conn->paths, env_of(conn), &conn->host->addresses[i]));
+                !paths_local_added(&conn->paths, memory_of(conn), &conn->host->addresses[i]));
     conn_paths_changed(conn);
 }
 
@@ -222,8 +225,9 @@ void conn_paths_subflow_closed(struct subflow *subflow, uint64_t now_ns)
     if (is_over(conn) || subflow->passive)
         return;
     if (local && !address_gone)
-        count_n(counters_of(conn), COUNT_LIMIT_PAIRS,
-                !paths_ended(&conn->paths, env_of(conn), local, &subflow->tcp.config.remote, end_of(subflow), now_ns));
+        count_n(
+            counters_of(conn), COUNT_LIMIT_PAIRS,
+            !paths_ended(&conn->paths, memory_of(conn), local, &subflow->tcp.config.remote, end_of(subflow), now_ns));
     conn_paths_changed(conn);
 }
 
@@ -233,13 +237,13 @@ void conn_address_added(struct conn *conn, const struct local_address *local)
 {
     if (is_over(conn) || !identity_confirmed(&conn->identity))
         return;
-    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_added(&conn->paths, env_of(conn), local));
+    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_added(&conn->paths, memory_of(conn), local));
     conn_paths_changed(conn);
 }
 
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns)
 {
-    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(&conn->paths, env_of(conn), local));
+    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(&conn->paths, memory_of(conn), local));
     EACH_SUBFLOW (it, conn)
         if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, &local->addr))
             tcp_abort(&subflow_at(it)->tcp, -EADDRNOTAVAIL, now_ns);
@@ -255,7 +259,7 @@ void conn_take_add_addr(struct subflow *subflow, const struct mp_add_addr *add, 
                                         [PATHS_LIMITED] = COUNT_DROP_ADD_ADDR_LIMIT};
     struct conn *conn = subflow->conn;
     if (add->echo) {
-        paths_echoed(&conn->paths, env_of(conn), add->address_id);
+        paths_echoed(&conn->paths, memory_of(conn), add->address_id);
         return;
     }
     struct mp_add_addr plain = *add;
@@ -263,11 +267,9 @@ void conn_take_add_addr(struct subflow *subflow, const struct mp_add_addr *add, 
         count(counters_of(conn), COUNT_DROP_ADD_ADDR_HMAC);
         return;
     }
-    count_n(counters_of(conn), COUNT_LIMIT_ECHOES, !paths_owe_echo(&conn->paths, env_of(conn), add));
-    struct paths_view view;
-    struct subflow *subflows[SUBFLOWS_MAX];
-    look(conn, &view, subflows, now_ns);
-    enum paths_news result = paths_add_addr(&conn->paths, env_of(conn), &view, add, now_ns);
+    count_n(counters_of(conn), COUNT_LIMIT_ECHOES, !paths_owe_echo(&conn->paths, memory_of(conn), add));
+    const struct paths_view view = {.locals = conn->host->addresses, .local_count = conn->host->address_count};
+    enum paths_news result = paths_add_addr(&conn->paths, memory_of(conn), &view, add, now_ns);
     if (result != PATHS_NO_NEWS)
         count(counters_of(conn), news[result]);
     tcp_signal_now(&subflow->tcp);
@@ -337,7 +339,7 @@ void conn_paths_sent(struct subflow *subflow, const struct mptcp_options *sent)
     struct conn *conn = subflow->conn;
     if (!mptcp_has(sent, MPTCP_ADD_ADDR) && !mptcp_has(sent, MPTCP_REMOVE_ADDR))
         return;
-    bool first = paths_sent(&conn->paths, env_of(conn), subflow->slot, sent);
+    bool first = paths_sent(&conn->paths, memory_of(conn), subflow->slot, sent);
     count_n(counters_of(conn), COUNT_MPTCP_ADD_ADDR_OUT, first);
     /* It took the place of a DATA_ACK that somebody may wait for; or there is more to tell. */
     if (!mptcp_has(sent, MPTCP_DSS) || (paths_owes(&conn->paths, subflow->slot) && subflow_may_signal(subflow)))

@@ -26,7 +26,8 @@ struct ending_facts conn_ending_facts(const struct conn *conn)
 {
     return (struct ending_facts){.acked_bytes = conn->data_tx.acked_bytes,
                                  .delivering = is_delivering(conn),
-                                 .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
+                                 .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows),
+                                 .lost = subflows_only_joins(&conn->subflows)};
 }
 
 bool conn_unfinished(const struct conn *conn)

@@ -39,16 +39,16 @@ bool endings_unattended(const struct endings *e, bool delivering)
 
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
-    if (facts->stranded && !e->detached && !e->error && e->due_ns == TIME_NEVER)
+    if ((facts->stranded || facts->lost) && !e->detached && !e->error && e->due_ns == TIME_NEVER)
         linger(e, facts, now_ns);
 }
 
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
     e->due_ns = TIME_NEVER;
-    if (!e->detached && !facts->stranded)
+    if (!e->detached && !facts->stranded && !facts->lost)
         return false;
-    bool goes_on = facts->acked_bytes != e->linger_acked || (e->detached && facts->delivering);
+    bool goes_on = facts->acked_bytes != e->linger_acked || (e->detached && facts->delivering && !facts->lost);
     if (goes_on)
         linger(e, facts, now_ns);
     return !goes_on;

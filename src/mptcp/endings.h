@@ -32,6 +32,7 @@ struct ending_facts {
     uint64_t acked_bytes; /* at the data level, in all */
     bool delivering;      /* some of the stream, or its end, is not acknowledged yet */
     bool stranded;        /* no subflow can bring more data, but the peer's end did not come */
+    bool lost;            /* no subflow is left but joins that are not answered */
 };
 
 void endings_init(struct endings *e);

@@ -13,8 +13,6 @@
 #include "mptcp/scheduler.h"
 #include "tcp/tcp.h"
 
-#define HOST_ADDRESSES_MAX 16
-
 struct conn;
 struct subflow;
 struct mp_host;

@@ -17,12 +17,27 @@ struct path_book {
 
 void paths_init(struct paths *p, bool opens) { *p = (struct paths){.join_at_ns = TIME_NEVER, .opens = opens}; }
 
-void paths_destroy(struct paths *p, const struct hawser_env *env)
+/* Memory is charged to the connection for which it is remembered; all of it is less than one segment takes. */
+static void *remember(struct paths_memory memory, size_t bytes)
+{
+    void *block = memory.env->alloc(memory.env->ctx, bytes);
+    if (block)
+        account_charge(memory.account, bytes);
+    return block;
+}
+
+static void forget(struct paths_memory memory, void *block, size_t bytes)
+{
+    account_release(memory.account, bytes);
+    memory.env->free(memory.env->ctx, block);
+}
+
+void paths_destroy(struct paths *p, struct paths_memory memory)
 {
     if (p->book)
-        env->free(env->ctx, p->book);
+        forget(memory, p->book, sizeof *p->book);
     if (p->owed)
-        env->free(env->ctx, p->owed);
+        forget(memory, p->owed, sizeof *p->owed);
     p->book = NULL;
     p->owed = NULL;
 }
@@ -41,25 +56,25 @@ uint8_t paths_local_id(const struct paths *p, const struct local_address *local)
     return !p->local_gone && hawser_addr_same_ip(&p->local, &local->addr) ? 0 : local->id;
 }
 
-static struct path_book *open_book(struct paths *p, const struct hawser_env *env)
+static struct path_book *open_book(struct paths *p, struct paths_memory memory)
 {
-    if (!p->book && (p->book = env->alloc(env->ctx, sizeof *p->book)))
+    if (!p->book && (p->book = remember(memory, sizeof *p->book)))
         memset(p->book, 0, sizeof *p->book);
     return p->book;
 }
 
-static struct announcements *open_owed(struct paths *p, const struct hawser_env *env)
+static struct announcements *open_owed(struct paths *p, struct paths_memory memory)
 {
-    if (!p->owed && (p->owed = env->alloc(env->ctx, sizeof *p->owed)))
+    if (!p->owed && (p->owed = remember(memory, sizeof *p->owed)))
         announcements_init(p->owed);
     return p->owed;
 }
 
-static void close_owed(struct paths *p, const struct hawser_env *env)
+static void close_owed(struct paths *p, struct paths_memory memory)
 {
     if (!p->owed || !announcements_empty(p->owed))
         return;
-    env->free(env->ctx, p->owed);
+    forget(memory, p->owed, sizeof *p->owed);
     p->owed = NULL;
 }
 
@@ -71,7 +86,7 @@ static bool meets(const struct paths *p, const struct local_address *local, cons
     return scope_meets(&local->addr, remote) && (scope_of(remote) != SCOPE_LINK || local->link == p->link);
 }
 
-bool paths_local_added(struct paths *p, const struct hawser_env *env, const struct local_address *local)
+bool paths_local_added(struct paths *p, struct paths_memory memory, const struct local_address *local)
 {
     if (p->opens) { /* what was refused may be welcome from there */
         if (p->book)
@@ -81,16 +96,16 @@ bool paths_local_added(struct paths *p, const struct hawser_env *env, const stru
     uint8_t id = paths_local_id(p, local);
     if (id == 0 || !meets(p, local, &p->remote))
         return true;
-    return open_owed(p, env) && announcements_add(p->owed, id);
+    return open_owed(p, memory) && announcements_add(p->owed, id);
 }
 
-bool paths_local_removed(struct paths *p, const struct hawser_env *env, const struct local_address *local)
+bool paths_local_removed(struct paths *p, struct paths_memory memory, const struct local_address *local)
 {
     uint8_t id = paths_local_id(p, local);
     p->local_gone |= id == 0;
     if (p->book)
         pairs_forget_local(&p->book->failed, local->id);
-    return open_owed(p, env) && announcements_remove(p->owed, id);
+    return open_owed(p, memory) && announcements_remove(p->owed, id);
 }
 
 /* ---- the peer's ---- */
@@ -106,7 +121,8 @@ static bool is_valid(const struct paths *p, const struct paths_view *view, const
         scope_of(&add->addr) != scope_of(&p->remote))
         return false;
     for (unsigned i = 0; i < view->local_count; i++)
-        if (hawser_addr_same_ip(&view->locals[i].addr, &add->addr))
+        if (hawser_addr_same_ip(&view->locals[i].addr, &add->addr) ||
+            local_address_broadcasts(&view->locals[i], &add->addr))
             return false;
     /* RFC 8684 3.4.1: an ID stands for one address, until that is removed. */
     return add->address_id != 0 || p->remote_gone || is_first(p, &add->addr);
@@ -120,7 +136,7 @@ static bool may_join_announced(struct path_book *book, uint64_t now_ns)
     return book->joins < PATH_JOINS_BURST;
 }
 
-enum paths_news paths_add_addr(struct paths *p, const struct hawser_env *env, const struct paths_view *view,
+enum paths_news paths_add_addr(struct paths *p, struct paths_memory memory, const struct paths_view *view,
                                const struct mp_add_addr *add, uint64_t now_ns)
 {
     if (!is_valid(p, view, add))
@@ -132,7 +148,7 @@ enum paths_news paths_add_addr(struct paths *p, const struct hawser_env *env, co
         pairs_forget_remote(&p->book->failed, 0);
     if (first && add->address_id == 0)
         return PATHS_NO_NEWS;
-    struct path_book *book = open_book(p, env);
+    struct path_book *book = open_book(p, memory);
     enum addresses_result result = book ? addresses_put(&book->remotes, add->address_id, &add->addr) : ADDRESSES_FULL;
     if (result == ADDRESSES_FULL)
         return PATHS_LIMITED;
@@ -142,16 +158,16 @@ enum paths_news paths_add_addr(struct paths *p, const struct hawser_env *env, co
     return result == ADDRESSES_SAME ? PATHS_NO_NEWS : PATHS_LEARNED;
 }
 
-bool paths_owe_echo(struct paths *p, const struct hawser_env *env, const struct mp_add_addr *add)
+bool paths_owe_echo(struct paths *p, struct paths_memory memory, const struct mp_add_addr *add)
 {
-    return open_owed(p, env) && announcements_echo(p->owed, add);
+    return open_owed(p, memory) && announcements_echo(p->owed, add);
 }
 
-void paths_echoed(struct paths *p, const struct hawser_env *env, uint8_t id)
+void paths_echoed(struct paths *p, struct paths_memory memory, uint8_t id)
 {
     if (p->owed)
         announcements_echoed(p->owed, id);
-    close_owed(p, env);
+    close_owed(p, memory);
 }
 
 void paths_remove_addr(struct paths *p, uint8_t remote_id)
@@ -195,7 +211,7 @@ static bool find_remote(const struct paths *p, const struct hawser_addr *addr, u
     return false;
 }
 
-bool paths_ended(struct paths *p, const struct hawser_env *env, const struct local_address *local,
+bool paths_ended(struct paths *p, struct paths_memory memory, const struct local_address *local,
                  const struct hawser_addr *remote, enum path_end why, uint64_t now_ns)
 {
     static const enum pair_outcome outcomes[] = {
@@ -205,7 +221,7 @@ bool paths_ended(struct paths *p, const struct hawser_env *env, const struct loc
     uint8_t id;
     if (!p->opens || !find_remote(p, remote, &id))
         return true;
-    return open_book(p, env) && pairs_note(&p->book->failed, local->id, id, outcomes[why], now_ns);
+    return open_book(p, memory) && pairs_note(&p->book->failed, local->id, id, outcomes[why], now_ns);
 }
 
 void paths_begin_rescue(struct paths *p)
@@ -215,36 +231,26 @@ void paths_begin_rescue(struct paths *p)
         pairs_forgive(&p->book->failed);
 }
 
-/* What there is at one end of a pair. */
+/* What there is at one end of a pair: sets of uses. */
 struct end_state {
-    bool up, tried;
+    unsigned all, up, tried;
 };
-
-static void add_use(struct end_state *end, enum path_state state)
-{
-    end->up |= state == PATH_UP;
-    end->tried |= state == PATH_OPENING;
-}
 
 static struct end_state state_of(const struct paths_view *view, const struct hawser_addr *addr, bool ours)
 {
     struct end_state end = {0};
     for (unsigned i = 0; i < view->use_count; i++) {
         const struct path_use *use = &view->uses[i];
-        if (ours ? hawser_addr_same_ip(use->local, addr) : hawser_addr_equal(use->remote, addr))
-            add_use(&end, use->state);
+        if (!(ours ? hawser_addr_same_ip(use->local, addr) : hawser_addr_equal(use->remote, addr)))
+            continue;
+        end.all |= 1u << i;
+        end.up |= (unsigned)(use->state == PATH_UP) << i;
+        end.tried |= (unsigned)(use->state == PATH_OPENING) << i;
     }
     return end;
 }
 
-static bool has_subflow(const struct paths_view *view, const struct path_wish *wish)
-{
-    for (unsigned i = 0; i < view->use_count; i++)
-        if (hawser_addr_same_ip(view->uses[i].local, &wish->local->addr) &&
-            hawser_addr_equal(view->uses[i].remote, &wish->remote))
-            return true;
-    return false;
-}
+static bool is_served(const struct end_state *end) { return end->up || end->tried; }
 
 bool paths_is_idle(const struct paths_view *view, unsigned use)
 {
@@ -257,7 +263,7 @@ static uint64_t due_at(struct paths *p, const struct path_wish *wish, uint64_t n
 {
     *tries = 0;
     if (p->owed && announcements_settling(p->owed, paths_local_id(p, wish->local)))
-        return TIME_NEVER; /* paths_turn() comes first */
+        return p->owed->again_ns; /* when paths_turn() may settle it */
     if (!p->book)
         return 0;
     const struct pair *pair = pairs_find(&p->book->failed, wish->local->id, wish->remote_id);
@@ -271,34 +277,48 @@ static uint64_t due_at(struct paths *p, const struct path_wish *wish, uint64_t n
 }
 
 /* The pair with the fewest tries; of those the one with the most ends that have nothing; of those the first. */
-static unsigned cost_of(struct end_state a, struct end_state b, uint8_t tries) { return 4u * tries + a.up + b.up; }
+static unsigned cost_of(const struct end_state *a, const struct end_state *b, uint8_t tries)
+{
+    return 4u * tries + !!a->up + !!b->up;
+}
 
-bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t now_ns, struct path_wish *wish)
+/* `ours` are the states of the view's addresses, in its order. True when a pair is to be tried now. */
+static bool choose(struct paths *p, const struct paths_view *view, const struct end_state *ours, uint64_t now_ns,
+                   struct path_wish *wish)
 {
     struct path_wish at;
     unsigned best = UINT32_MAX;
-    p->join_at_ns = TIME_NEVER;
-    for (unsigned r = 0; p->opens && r < remote_count(p); r++) {
+    for (unsigned r = 0; r < remote_count(p); r++) {
         if (!remote_at(p, r, &at))
             continue;
-        struct end_state theirs = state_of(view, &at.remote, false);
+        const struct end_state theirs = state_of(view, &at.remote, false);
         for (unsigned l = 0; l < view->local_count; l++) {
             at.local = &view->locals[l];
-            struct end_state ours = state_of(view, &at.local->addr, true);
-            bool served = (ours.up || ours.tried) && (theirs.up || theirs.tried);
-            if (served || !meets(p, at.local, &at.remote) || has_subflow(view, &at))
+            bool served = is_served(&ours[l]) && is_served(&theirs);
+            if (served || ours[l].all & theirs.all || !meets(p, at.local, &at.remote))
                 continue;
             uint8_t tries;
             uint64_t due_ns = due_at(p, &at, now_ns, &tries);
             if (due_ns > now_ns) {
                 p->join_at_ns = HW_MIN(p->join_at_ns, due_ns);
-            } else if (cost_of(ours, theirs, tries) < best) {
-                best = cost_of(ours, theirs, tries);
+            } else if (cost_of(&ours[l], &theirs, tries) < best) {
+                best = cost_of(&ours[l], &theirs, tries);
                 *wish = at;
             }
         }
     }
-    if (best == UINT32_MAX)
+    return best < UINT32_MAX;
+}
+
+bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t now_ns, struct path_wish *wish)
+{
+    struct end_state ours[HOST_ADDRESSES_MAX];
+    p->join_at_ns = TIME_NEVER;
+    if (!p->opens || view->use_count == PATH_USES_MAX)
+        return false;
+    for (unsigned l = 0; l < view->local_count; l++)
+        ours[l] = state_of(view, &view->locals[l].addr, true);
+    if (!choose(p, view, ours, now_ns, wish))
         return false;
     if (wish->remote_id != 0)
         p->book->joins++;
@@ -312,10 +332,10 @@ uint64_t paths_deadline(const struct paths *p)
     return p->owed ? HW_MIN(p->owed->again_ns, p->join_at_ns) : p->join_at_ns;
 }
 
-unsigned paths_turn(struct paths *p, const struct hawser_env *env, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns)
+unsigned paths_turn(struct paths *p, struct paths_memory memory, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns)
 {
     unsigned given_up = p->owed ? announcements_turn(p->owed, slots, repeat_ns, now_ns) : 0;
-    close_owed(p, env);
+    close_owed(p, memory);
     return given_up;
 }
 
@@ -342,9 +362,9 @@ void paths_write(const struct paths *p, const struct paths_view *view, uint8_t s
         write_announcement(p, view, mp);
 }
 
-bool paths_sent(struct paths *p, const struct hawser_env *env, uint8_t slot, const struct mptcp_options *sent)
+bool paths_sent(struct paths *p, struct paths_memory memory, uint8_t slot, const struct mptcp_options *sent)
 {
     bool first = p->owed && announcements_sent(p->owed, slot, sent);
-    close_owed(p, env);
+    close_owed(p, memory);
     return first;
 }

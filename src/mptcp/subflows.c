@@ -16,12 +16,30 @@ unsigned subflows_alive(const struct list *subflows)
     return n;
 }
 
-static bool may_receive(const struct tcp *tcp) { return tcp->state >= TCPS_SYN_SENT && tcp->state <= TCPS_FIN_WAIT_2; }
+/* A join that has not proved itself brings nothing. */
+static bool is_join_only(const struct subflow *subflow)
+{
+    return subflow->join && (subflow->stage == SUBFLOW_OPENING || subflow->stage == SUBFLOW_PROVING);
+}
+
+static bool may_receive(const struct subflow *subflow)
+{
+    const struct tcp *tcp = &subflow->tcp;
+    return tcp->state >= TCPS_SYN_SENT && tcp->state <= TCPS_FIN_WAIT_2 && !is_join_only(subflow);
+}
+
+bool subflows_only_joins(const struct list *subflows)
+{
+    unsigned joins = 0;
+    LIST_EACH (it, subflows)
+        joins += subflow_at(it)->tcp.state != TCPS_CLOSED && is_join_only(subflow_at(it));
+    return joins && joins == subflows_alive(subflows);
+}
 
 bool subflows_stranded(const struct list *subflows)
 {
     LIST_EACH (it, subflows)
-        if (may_receive(&subflow_at(it)->tcp))
+        if (may_receive(subflow_at(it)))
             return false;
     return true;
 }

@@ -19,6 +19,8 @@ unsigned subflows_alive(const struct list *subflows);
 static inline bool subflows_closed(const struct list *subflows) { return subflows_alive(subflows) == 0; }
 /* Can none of them bring more data? */
 bool subflows_stranded(const struct list *subflows);
+/* Is none left but joins that have not proved themselves? */
+bool subflows_only_joins(const struct list *subflows);
 /* In plain TCP: has the peer acknowledged the FIN? */
 bool subflows_fin_acked(const struct list *subflows);
 /* Is there another one that can carry on? One that is opening may never come to be. */

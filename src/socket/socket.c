@@ -4,6 +4,7 @@
 
 #include <hawser/socket.h>
 
+#include "base/scope.h"
 #include "stack/stack.h"
 
 static struct conn *inner(struct hawser_conn *handle) { return (struct conn *)(void *)handle; }
@@ -40,23 +41,26 @@ static int covered_bits(const struct local_address *local, const struct hawser_a
     return local->prefix_len;
 }
 
-/* The requested source; else, of the destination's family, the one with the longest prefix that covers it, or the
- * first. */
+/* What is more than any prefix. */
+#define SAME_SCOPE 256
+
+/* The requested source; else, of the destination's family, one that is known as far (RFC 6724 5, rule 2), of the same
+ * scope if there is; of those the one with the longest prefix that covers it, or the first. */
 static const struct local_address *choose_source(const struct hawser_stack *stack, const struct hawser_addr *wanted,
                                                  const struct hawser_addr *remote)
 {
     const struct local_address *best = NULL;
-    int best_bits = -1;
+    int best_fit = -1;
     if (!is_zero(wanted))
         return stack_local(stack, wanted);
     for (unsigned i = 0; i < stack->host.address_count; i++) {
         const struct local_address *local = &stack->host.addresses[i];
-        if (hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(remote))
+        if (hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(remote) || scope_of(&local->addr) < scope_of(remote))
             continue;
-        int bits = covered_bits(local, remote);
-        if (!best || bits > best_bits) {
+        int fit = covered_bits(local, remote) + (scope_meets(&local->addr, remote) ? SAME_SCOPE : 0);
+        if (!best || fit > best_fit) {
             best = local;
-            best_bits = bits;
+            best_fit = fit;
         }
     }
     return best;

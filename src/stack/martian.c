@@ -3,20 +3,6 @@
 #include <string.h>
 
 #include "stack/stack.h"
-#include "wire/bytes.h"
-
-/* The last prefix with a broadcast address (RFC 3021). */
-#define BROADCAST_PREFIX_MAX 30u
-
-static uint32_t v4_bits(const struct hawser_addr *addr) { return get32(addr->ip + 12); }
-
-static bool is_broadcast_of(const struct hawser_addr *src, const struct local_address *own)
-{
-    if (!hawser_addr_is_v4(&own->addr) || own->prefix_len > BROADCAST_PREFIX_MAX)
-        return false;
-    uint32_t host = UINT32_MAX >> own->prefix_len; /* all ones; all zeros, an old form, is a host's as likely as not */
-    return v4_bits(src) == (v4_bits(&own->addr) | host);
-}
 
 static bool is_loopback(const struct hawser_addr *src)
 {
@@ -31,7 +17,7 @@ bool martian_source(const struct hawser_stack *stack, const struct hawser_addr *
         return true;
     for (unsigned i = 0; i < stack->host.address_count; i++) {
         const struct local_address *own = &stack->host.addresses[i];
-        if (hawser_addr_same_ip(&own->addr, src) || (v4 && is_broadcast_of(src, own)))
+        if (hawser_addr_same_ip(&own->addr, src) || local_address_broadcasts(own, src))
             return true;
     }
     return false;

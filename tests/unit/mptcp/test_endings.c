@@ -107,12 +107,39 @@ static void a_stranded_connection_is_not_kept_for_ever(void **state)
     assert_int_equal(e.due_ns, TIME_NEVER);
 }
 
+/* Joins may go on for ever without an answer; the connection does not. */
+static void nor_is_one_with_nothing_but_joins(void **state)
+{
+    (void)state;
+    for (int detached = 0; detached <= 1; detached++) {
+        struct endings e;
+        struct ending_facts facts = {.delivering = true, .lost = true};
+        endings_init(&e);
+        if (detached)
+            endings_detach(&e, false);
+        (void)endings_begin(&e, &facts, NS_PER_S);
+        endings_note(&e, &facts, NS_PER_S);
+        assert_int_equal(e.due_ns, NS_PER_S + MINUTE);
+        facts.acked_bytes = 1; /* one worked meanwhile, and went too */
+        assert_false(endings_on_timer(&e, &facts, e.due_ns));
+        assert_int_equal(e.due_ns, NS_PER_S + 2 * MINUTE);
+        assert_true(endings_on_timer(&e, &facts, e.due_ns));
+        endings_note(&e, &facts, 3 * MINUTE);
+        facts.lost = false; /* it works */
+        assert_false(endings_on_timer(&e, &facts, 4 * MINUTE));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_ends_by_itself),         cmocka_unit_test(a_minute_after_the_program_let_go),
-        cmocka_unit_test(delivery_takes_its_time),        cmocka_unit_test(what_was_not_read_is_told_at_once),
-        cmocka_unit_test(an_abort_is_what_was_asked_for), cmocka_unit_test(a_stranded_connection_is_not_kept_for_ever),
+        cmocka_unit_test(nothing_ends_by_itself),
+        cmocka_unit_test(a_minute_after_the_program_let_go),
+        cmocka_unit_test(delivery_takes_its_time),
+        cmocka_unit_test(what_was_not_read_is_told_at_once),
+        cmocka_unit_test(an_abort_is_what_was_asked_for),
+        cmocka_unit_test(a_stranded_connection_is_not_kept_for_ever),
+        cmocka_unit_test(nor_is_one_with_nothing_but_joins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,30 @@ static void the_longest_prefix_gives_the_source(void **state)
     stop(&r);
 }
 
+/* RFC 6724 5, rule 2: who is known here only does not speak to those beyond. */
+static void scopes_come_before_prefixes(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct hawser_conn *conn;
+    test_env_init(&r.env, 1);
+    r.stack = hawser_stack_new(&r.env.env, NULL);
+    struct hawser_link_options link = {.size = sizeof link, .mtu = 1500};
+    assert_int_equal(hawser_stack_add_link(r.stack, &link), 0);
+    const struct hawser_addr near = parse("fe80::1", 0), wide = parse("2001:db8::1", 0), v4 = parse("169.254.0.1", 0);
+    const struct hawser_addr far = parse("2001:db9::7", PORT), far_v4 = parse("192.0.2.7", PORT);
+    assert_int_equal(hawser_stack_add_address(r.stack, 0, &near, 64, 0), 0);
+    assert_int_equal(hawser_stack_add_address(r.stack, 0, &v4, 16, 0), 0);
+    assert_int_equal(hawser_connect(r.stack, &far, NULL, NOW_NS, &conn), -EADDRNOTAVAIL);
+    assert_int_equal(hawser_connect(r.stack, &far_v4, NULL, NOW_NS, &conn), -EADDRNOTAVAIL);
+    assert_int_equal(hawser_stack_add_address(r.stack, 0, &wide, 64, 0), 0);
+    expect_source(&r, "2001:db9::7", "2001:db8::1");
+    expect_source(&r, "fe80::7", "fe80::1");
+    expect_source(&r, "fe81::7", "fe80::1"); /* which no prefix covers */
+    expect_source(&r, "169.254.0.2", "169.254.0.1");
+    stop(&r);
+}
+
 static void only_other_hosts_are_connected_to(void **state)
 {
     (void)state;
@@ -98,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_longest_prefix_gives_the_source),
+        cmocka_unit_test(scopes_come_before_prefixes),
         cmocka_unit_test(only_other_hosts_are_connected_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
