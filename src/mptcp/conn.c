@@ -96,7 +96,7 @@ static void drop_subflow(struct subflow *subflow)
     tcp_destroy(&subflow->tcp);
     carriers_forget(&conn->data_tx.carriers, subflow->slot);
     list_remove(&subflow->link);
-    conn->subflow_count--;
+    host->joined_subflows -= --conn->subflow_count > 0;
     pool_put(&host->subflows, subflow);
 }
 
@@ -138,11 +138,25 @@ bool conn_reap(struct conn *conn, uint64_t now_ns)
     return true;
 }
 
+/* Of the subflows beyond the first ones, what is kept for connections that have none. */
+#define JOINS_SPARE 8u
+
+/* Every connection that there may be has a first subflow for sure: others take what is left, and the last of that only
+ * those that would be a connection's second. */
+static bool may_join(const struct mp_host *host, const struct conn *conn)
+{
+    uint32_t limit = host->subflows.limit - host->conns.limit;
+    if (conn->subflow_count > 1)
+        limit -= limit / JOINS_SPARE;
+    return conn->subflow_count < SUBFLOWS_MAX && host->joined_subflows < limit;
+}
+
 int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
                      const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out)
 {
     struct mp_host *host = conn->host;
-    if (conn->subflow_count >= SUBFLOWS_MAX) {
+    bool joins = conn->subflow_count > 0;
+    if (joins && !may_join(host, conn)) {
         count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
         return -ENOBUFS;
     }
@@ -169,7 +183,9 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     config.local.port = local_port;
     tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config, host->cc, conn->window_max);
     list_push_back(&conn->subflows, &subflow->link);
-    if (conn->subflow_count++ == 0 && !paths_begun(&conn->paths))
+    conn->subflow_count++;
+    host->joined_subflows += joins;
+    if (!joins && !paths_begun(&conn->paths))
         paths_begin(&conn->paths, local, remote);
     int err = host->ops->subflow_bind(host, subflow); /* settles the local port */
     if (err < 0) {

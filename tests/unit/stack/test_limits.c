@@ -352,6 +352,32 @@ static void a_subscriber_has_one_share(void **state)
     test_env_check_clean(&t);
 }
 
+/* Joins do not take what others need: neither the first subflow of a new connection, nor the second of an old one. */
+static void joins_leave_room(void **state)
+{
+    (void)state;
+    enum { LIMIT = 16, GREEDY = 4, EACH = 8 };
+    struct peer p;
+    struct line lines[GREEDY];
+    struct hawser_subflow_info info;
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    peer_init(&p, &options, NULL);
+    struct line modest = line_open(&p, 4000);
+    for (uint16_t i = 0; i < GREEDY; i++)
+        lines[i] = line_open(&p, (uint16_t)(4001 + i));
+    for (uint16_t i = 0; i < GREEDY * EACH; i++) {
+        (void)line_join(&p, &lines[i % GREEDY], (uint16_t)(5000 + i));
+        if (peer_counter(&p, "limit.subflows"))
+            break;
+    }
+    assert_int_equal(peer_counter(&p, "limit.subflows"), 1);
+    (void)line_join(&p, &modest, 6000);
+    assert_true(hawser_subflow_info(modest.conn, 1, &info));
+    p.addr.port = 7000;
+    peer_open_plain(&p);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +391,7 @@ int main(void)
         cmocka_unit_test(shares_are_the_listeners_choice),
         cmocka_unit_test(a_subscriber_has_one_share),
         cmocka_unit_test(data_acks_ahead_of_subflow_acks),
+        cmocka_unit_test(joins_leave_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
