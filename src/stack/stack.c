@@ -337,11 +337,12 @@ static void emit_time_waits(struct hawser_stack *stack, struct tx_batch *batch, 
     }
 }
 
-/* A connection that failed before anybody accepted it leaves its listener's queue. */
+/* A connection that failed before anybody accepted it leaves its listener's queue; unless it holds bytes that were
+ * acknowledged. */
 static void leave_listener_if_dead(struct conn *conn)
 {
     struct hawser_listener *listener = conn->listener;
-    if (!listener || !conn->endings.error)
+    if (!listener || !conn->endings.error || data_rx_readable(&conn->data_rx))
         return;
     EACH_SUBFLOW (it, conn)
         if (!tcp_finished(&subflow_at(it)->tcp))

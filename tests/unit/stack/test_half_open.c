@@ -450,6 +450,30 @@ static void nobody_left_to_answer_for(void **state)
     }
 }
 
+/* What was acknowledged before anybody accepted the connection is not taken back, however it ended. */
+static void bytes_that_came_before_the_accept(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn *conn;
+    char bytes[8];
+    peer_init(&p, NULL, NULL);
+    for (uint16_t i = 0; i < 2; i++) {
+        syn_from(&p, (uint16_t)(5000 + i), NULL);
+        peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+        if (i == 0)
+            peer_send(&p, TCP_ACK, 1, 1, NULL, "bytes", 5);
+        peer_send(&p, TCP_RST | TCP_ACK, i == 0 ? 6 : 1, 1, NULL, NULL, 0);
+        peer_wait(&p, NS_PER_S);
+    }
+    assert_int_equal(hawser_accept(p.listener, &conn), 0);
+    assert_int_equal(hawser_recv(conn, bytes, sizeof bytes), 5);
+    assert_int_equal(hawser_recv(conn, bytes, sizeof bytes), -ECONNRESET);
+    hawser_close(conn);
+    assert_int_equal(hawser_accept(p.listener, &conn), -EAGAIN); /* the other one had nothing to say */
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +493,7 @@ int main(void)
         cmocka_unit_test(the_synack_is_lost),
         cmocka_unit_test(the_accept_queue_is_full),
         cmocka_unit_test(nobody_left_to_answer_for),
+        cmocka_unit_test(bytes_that_came_before_the_accept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
