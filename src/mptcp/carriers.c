@@ -5,11 +5,6 @@
 
 #define CAPACITY_MIN 8u
 
-struct carrier_run {
-    dsn64 end; /* it begins where the run before ends */
-    uint8_t slot;
-};
-
 static struct carrier_run *run_at(const struct carriers *c, uint32_t i)
 {
     return &c->ring[(c->head + i) & (c->capacity - 1)];
@@ -17,21 +12,29 @@ static struct carrier_run *run_at(const struct carriers *c, uint32_t i)
 
 void carriers_init(struct carriers *c, const struct hawser_env *env, dsn64 first)
 {
-    *c = (struct carriers){.env = env, .begin = first};
+    *c = (struct carriers){.env = env, .ring = &c->one, .capacity = 1, .begin = first};
+}
+
+static void free_ring(struct carriers *c)
+{
+    if (c->ring != &c->one)
+        c->env->free(c->env->ctx, c->ring);
+    c->ring = &c->one;
+    c->head = 0;
+    c->capacity = 1;
 }
 
 void carriers_destroy(struct carriers *c)
 {
-    if (c->ring)
-        c->env->free(c->env->ctx, c->ring);
-    *c = (struct carriers){.env = c->env, .begin = c->begin};
+    free_ring(c);
+    c->count = 0;
 }
 
 static bool make_room(struct carriers *c)
 {
     if (c->count < c->capacity)
         return true;
-    uint32_t capacity = c->capacity ? 2 * c->capacity : CAPACITY_MIN;
+    uint32_t capacity = HW_MAX(2 * c->capacity, CAPACITY_MIN);
     struct carrier_run *ring = NULL;
     if (capacity <= CARRIER_RUNS_MAX)
         ring = c->env->alloc(c->env->ctx, capacity * sizeof *ring);
@@ -39,10 +42,8 @@ static bool make_room(struct carriers *c)
         return false;
     for (uint32_t i = 0; i < c->count; i++)
         ring[i] = *run_at(c, i);
-    if (c->ring)
-        c->env->free(c->env->ctx, c->ring);
+    free_ring(c);
     c->ring = ring;
-    c->head = 0;
     c->capacity = capacity;
     return true;
 }
@@ -54,10 +55,7 @@ void carriers_push(struct carriers *c, dsn64 end, uint8_t slot)
         last->end = end;
         return;
     }
-    if (make_room(c))
-        *run_at(c, c->count++) = (struct carrier_run){end, slot};
-    else
-        c->begin = end;
+    *run_at(c, c->count++) = (struct carrier_run){end, slot};
 }
 
 uint8_t carriers_oldest(const struct carriers *c) { return c->count ? run_at(c, 0)->slot : CARRIER_NONE; }
@@ -77,6 +75,8 @@ uint32_t carriers_acked(struct carriers *c, dsn64 upto, const struct iset *repea
         c->head = (c->head + 1) & (c->capacity - 1);
         c->count--;
     }
+    if (c->count == 0)
+        free_ring(c);
     return merit;
 }
 

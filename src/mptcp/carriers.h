@@ -18,16 +18,20 @@
 /* Nobody, or a subflow that is gone. */
 #define CARRIER_NONE UINT8_MAX
 
-struct carrier_run;
+struct carrier_run {
+    dsn64 end; /* it begins where the run before ends */
+    uint8_t slot;
+};
 
 struct carriers {
     const struct hawser_env *env; /* borrowed */
-    struct carrier_run *ring;     /* power-of-two ring, oldest first */
+    struct carrier_run *ring;     /* power-of-two ring, oldest first: `one`, until there are more */
     uint32_t head, count, capacity;
     dsn64 begin; /* of the oldest run */
+    struct carrier_run one;
 };
 
-/* Data begins at `first`. */
+/* Data begins at `first`. It stays where it is. */
 void carriers_init(struct carriers *c, const struct hawser_env *env, dsn64 first);
 void carriers_destroy(struct carriers *c);
 

@@ -97,16 +97,18 @@ static void at_the_limit_new_data_counts_as_the_last_ones(void **state)
     assert_int_equal(carriers_oldest(c), CARRIER_NONE);
 }
 
-/* Without memory nobody is blamed, and nothing else changes. */
+/* Without memory the one before is blamed, and nothing else changes. */
 static void without_memory(void **state)
 {
     struct carriers *c = &((struct bench *)*state)->carriers;
+    carriers_push(c, at(10), 2); /* which takes none */
     ((struct bench *)*state)->env.fail_at = 1;
-    carriers_push(c, at(10), 2);
-    assert_int_equal(carriers_oldest(c), CARRIER_NONE);
-    carriers_push(c, at(20), 2);
+    carriers_push(c, at(20), 3);
     assert_int_equal(carriers_oldest(c), 2);
+    assert_int_equal(acked(state, 15), 1u << 2);
+    carriers_push(c, at(30), 3);
     assert_int_equal(acked(state, 20), 1u << 2);
+    assert_int_equal(acked(state, 30), 1u << 3);
 }
 
 int main(void)
