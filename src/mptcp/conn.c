@@ -234,12 +234,19 @@ size_t conn_send(struct conn *conn, const void *data, size_t len)
     return taken;
 }
 
+void conn_idle(struct conn *conn)
+{
+    if (data_rx_readable(&conn->data_rx))
+        return;
+    data_rx_idle(&conn->data_rx);
+    EACH_SUBFLOW (it, conn)
+        rx_mapping_idle(&subflow_at(it)->rx_mapping);
+}
+
 /* The application took bytes: the window may have opened. */
 static void conn_consumed(struct conn *conn)
 {
-    if (data_rx_readable(&conn->data_rx) == 0)
-        EACH_SUBFLOW (it, conn)
-            rx_mapping_idle(&subflow_at(it)->rx_mapping);
+    conn_idle(conn);
     if (!data_rx_consumed(&conn->data_rx))
         return;
     EACH_SUBFLOW (it, conn)

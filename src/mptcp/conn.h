@@ -93,6 +93,8 @@ void conn_wake(struct conn *conn);  /* there may be something to send */
 void conn_event(struct conn *conn); /* readiness may have changed */
 
 size_t conn_send(struct conn *conn, const void *data, size_t len);
+/* Gives back what it took for arrivals and holds nothing in. */
+void conn_idle(struct conn *conn);
 size_t conn_recv(struct conn *conn, void *data, size_t len);
 void conn_consume(struct conn *conn, size_t len); /* of the readable bytes */
 bool conn_at_end(const struct conn *conn);        /* all was read and the peer sends no more */

@@ -233,6 +233,7 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     if (data_rx_tunes(&conn->data_rx))
         data_rx_tune(&conn->data_rx, slowest_round_trip(conn), now_ns);
     offer_arrivals(conn, now_ns);
+    conn_idle(conn); /* what arrived may have been nothing new */
     EACH_SUBFLOW (it, conn)
         subflow_note_unmapped(subflow_at(it), now_ns);
     if (conn->fallback.mode != CONN_MPTCP) {

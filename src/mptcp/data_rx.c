@@ -53,6 +53,14 @@ bool data_rx_has_room(const struct data_rx *rx, struct slice bytes)
     return account_admits(&rx->account, bytes.len + reassembly_piece_cost(&rx->reassembly), CLAIM_SURPLUS);
 }
 
+void data_rx_idle(struct data_rx *rx)
+{
+    if (rx->reassembly.held)
+        return;
+    packer_release(&rx->packer);
+    reassembly_idle(&rx->reassembly);
+}
+
 /* 0; -ENOBUFS. */
 static int store_piece(struct data_rx *rx, dsn64 dsn, struct slice bytes, enum claim claim, uint32_t *taken)
 {
@@ -61,6 +69,8 @@ static int store_piece(struct data_rx *rx, dsn64 dsn, struct slice bytes, enum c
     int64_t fresh = piece.len ? reassembly_insert(&rx->reassembly, dsn, piece) : -1;
     if (piece.len && fresh <= 0 && piece.buf != bytes.buf)
         packer_take_back(&rx->packer, piece);
+    if (fresh <= 0)
+        data_rx_idle(rx);
     if (fresh < 0)
         return -1;
     *taken += piece.len;
@@ -82,6 +92,7 @@ enum data_rx_answer data_rx_place(struct data_rx *rx, dsn64 dsn, struct slice by
     dsn64 edge = dsn_max(rx->rcv_edge, dsn_add(rx->reassembly.read_next, rx->limit));
     if (dsn_lt(edge, dsn_add(dsn, bytes.len)))
         return DATA_RX_OUT_OF_WINDOW;
+    *taken = reassembly_skip(&rx->reassembly, dsn, bytes.len); /* known bytes need no room */
     bool early = data_rx_is_early(rx, dsn);
     enum claim claim = acknowledged ? CLAIM_OWED : early ? CLAIM_SURPLUS : CLAIM_URGENT;
     while (*taken < bytes.len) {
@@ -98,8 +109,7 @@ bool data_rx_has_disorder(const struct data_rx *rx) { return reassembly_has_gaps
 void data_rx_forget_disorder(struct data_rx *rx)
 {
     reassembly_drop_disorder(&rx->reassembly);
-    if (reassembly_readable(&rx->reassembly) == 0)
-        packer_release(&rx->packer);
+    data_rx_idle(rx);
 }
 
 void data_rx_know_end(struct data_rx *rx, dsn64 at)
@@ -200,10 +210,7 @@ bool data_rx_is_over(const struct data_rx *rx) { return rx->peer_fin_taken; }
 
 bool data_rx_consumed(struct data_rx *rx)
 {
-    if (rx->reassembly.held == 0) {
-        packer_release(&rx->packer);
-        reassembly_idle(&rx->reassembly);
-    }
+    data_rx_idle(rx);
     if (rx->peer_fin_taken || (rx->peer_fin_known && dsn_le(rx->peer_fin, rx->rcv_edge)))
         return false; /* all that will come has room, so no window matters, and the peer may be gone already */
     uint32_t limit = data_rx_limit(rx);

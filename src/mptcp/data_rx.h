@@ -60,6 +60,9 @@ bool data_rx_has_room(const struct data_rx *rx, struct slice bytes);
 enum data_rx_answer data_rx_place(struct data_rx *rx, dsn64 dsn, struct slice bytes, bool acknowledged,
                                   uint32_t *taken);
 
+/* Gives back what it took room for and holds nothing in. */
+void data_rx_idle(struct data_rx *rx);
+
 bool data_rx_has_disorder(const struct data_rx *rx);
 /* Drops what lies behind gaps. */
 void data_rx_forget_disorder(struct data_rx *rx);

@@ -49,6 +49,7 @@ struct mp_host {
     uint32_t joined_subflows; /* those beyond the first that each connection has */
     struct account memory;    /* of all that connections hold */
     struct store store;
+    uint64_t starved_since_ns; /* a connection has nothing to send for want of memory, and nobody got any since; or 0 */
     uint64_t refused_since_ns; /* the next bytes of a stream were, and of none were placed since; 0: they were not */
     const struct cc_ops *cc;
     const struct scheduler *scheduler;

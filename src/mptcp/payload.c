@@ -29,7 +29,8 @@ static enum data_rx_answer deliver(struct subflow *subflow, dsn64 dsn, struct sl
                                    uint32_t *taken, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    bool early = data_rx_is_early(&conn->data_rx, dsn);
+    dsn64 next = data_rx_next(&conn->data_rx);
+    bool early = dsn_lt(next, dsn);
     enum data_rx_answer answer = data_rx_place(&conn->data_rx, dsn, bytes, acknowledged, taken);
     while (answer == DATA_RX_NO_ROOM && !early && pressure_relieve(subflow, now_ns)) {
         uint32_t more;
@@ -37,9 +38,9 @@ static enum data_rx_answer deliver(struct subflow *subflow, dsn64 dsn, struct sl
         answer = data_rx_place(&conn->data_rx, dsn_add(dsn, *taken), rest, acknowledged, &more);
         *taken += more;
     }
-    if (answer == DATA_RX_PLACED)
+    if (dsn_lt(next, data_rx_next(&conn->data_rx)))
         conn->host->refused_since_ns = 0;
-    else
+    if (answer != DATA_RX_PLACED)
         count(counters_of(conn), answer == DATA_RX_NO_ROOM ? COUNT_DROP_NO_MEMORY : COUNT_DROP_DATA_WINDOW);
     pressure_note(conn);
     return answer;

@@ -4,7 +4,7 @@
 
 /* Connections looked at, in turn, for one segment. */
 #define LOOKS_MAX 64u
-/* When nobody at all could place the next bytes of a stream for so long, somebody must go. */
+/* When nobody at all could place the next bytes of a stream, or queue the first ones, for so long, somebody must go. */
 #define PATIENCE_NS (10 * NS_PER_S)
 
 static struct counters *counters_of(const struct conn *conn) { return &conn->host->tcp.counters; }
@@ -112,7 +112,7 @@ static void reset_somebody(struct mp_host *host, const struct conn *except, uint
     LIST_EACH (it, &host->connections) {
         struct conn *conn = LIST_ENTRY(it, struct conn, link);
         uint64_t share = account_share(&conn->account);
-        if (conn == except || conn->account.held <= share || conn->account.held - share < most)
+        if (conn == except || conn_closed(conn) || conn->account.held <= share || conn->account.held - share < most)
             continue;
         worst = conn;
         most = conn->account.held - share;
@@ -123,6 +123,16 @@ static void reset_somebody(struct mp_host *host, const struct conn *except, uint
     conn_abort(worst, -ENOBUFS, now_ns);
 }
 
+static void lose_patience(uint64_t *since_ns, const struct conn *sufferer, uint64_t now_ns)
+{
+    if (*since_ns == 0)
+        *since_ns = now_ns;
+    if (now_ns - *since_ns < PATIENCE_NS)
+        return;
+    *since_ns = 0;
+    reset_somebody(sufferer->host, sufferer, now_ns);
+}
+
 bool pressure_relieve(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
@@ -131,13 +141,13 @@ bool pressure_relieve(struct subflow *subflow, uint64_t now_ns)
         drop_of_greedy(host, renege, conn) || drop_disorder(conn))
         return true;
     conn->renege_wanted = true;
-    if (host->refused_since_ns == 0)
-        host->refused_since_ns = now_ns;
-    if (now_ns - host->refused_since_ns < PATIENCE_NS)
-        return false;
-    host->refused_since_ns = 0;
-    reset_somebody(host, conn, now_ns);
+    lose_patience(&host->refused_since_ns, conn, now_ns);
     return false;
+}
+
+void pressure_starves(struct conn *conn, uint64_t now_ns)
+{
+    lose_patience(&conn->host->starved_since_ns, conn, now_ns);
 }
 
 void pressure_settle(struct conn *conn)

@@ -22,6 +22,9 @@ void pressure_forget_disorder(struct conn *conn);
  * False: there is nothing. */
 bool pressure_relieve(struct subflow *subflow, uint64_t now_ns);
 
+/* The connection has nothing to send for want of memory, and so has everybody who asks for some. */
+void pressure_starves(struct conn *conn, uint64_t now_ns);
+
 /* What the segment that was refused could not give up while it was looked at. */
 void pressure_settle(struct conn *conn);
 

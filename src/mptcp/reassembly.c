@@ -298,6 +298,14 @@ static int join_runs(struct reassembly *r, uint32_t at, dsn64 dsn, struct slice 
     return 0;
 }
 
+uint32_t reassembly_skip(struct reassembly *r, dsn64 dsn, uint32_t len)
+{
+    int64_t before = dsn_diff(reassembly_next(r), dsn);
+    uint32_t known = before > 0 ? (uint32_t)HW_MIN((uint64_t)before, len) : 0;
+    r->duplicate_bytes += known;
+    return known;
+}
+
 int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes)
 {
     CHECK(bytes.buf);

@@ -52,6 +52,9 @@ void reassembly_rebase(struct reassembly *r, dsn64 first);
  */
 int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes);
 
+/* How many of `len` bytes from `dsn` on were read or are readable: they come once more. */
+uint32_t reassembly_skip(struct reassembly *r, dsn64 dsn, uint32_t len);
+
 /* What one more piece behind a gap costs, beside its bytes. */
 uint64_t reassembly_piece_cost(const struct reassembly *r);
 

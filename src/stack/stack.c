@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "mptcp/pressure.h"
 #include "stack/bare.h"
 
 #define CONNECTIONS_DEFAULT 4096u
@@ -102,10 +103,12 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
 /* When nothing comes back and yet there may be some: the system refused, or those who were told did not want it. */
 #define HUNGER_NS (50 * NS_PER_MS)
 
-static void tell_starved(struct hawser_stack *stack)
+static void tell_starved(struct hawser_stack *stack, uint64_t now_ns)
 {
     struct mp_host *host = &stack->host;
     unsigned looks = 0, told = 0;
+    struct conn *starving = NULL;
+    bool all = false;
     const struct list *last = host->starved.prev;
     LIST_EACH (it, &host->starved) {
         struct conn *conn = LIST_ENTRY(it, struct conn, starved_link);
@@ -115,16 +118,22 @@ static void tell_starved(struct hawser_stack *stack)
             told++;
         } else {
             list_push_back(&host->starved, it);
+            if (conn->data_tx.account.held == 0)
+                starving = conn;
         }
-        if (it == last || ++looks == LOOKS_MAX || told == TOLD_MAX)
-            return;
+        all = it == last;
+        if (all || ++looks == LOOKS_MAX || told == TOLD_MAX)
+            break;
     }
+    if (told || (all && !starving))
+        host->starved_since_ns = 0;
+    else if (starving)
+        pressure_starves(starving, now_ns);
 }
 
 static void on_hunger_timer(struct deadline *timer, uint64_t now_ns)
 {
-    (void)now_ns;
-    tell_starved(HW_CONTAINER(timer, struct hawser_stack, hunger_timer));
+    tell_starved(HW_CONTAINER(timer, struct hawser_stack, hunger_timer), now_ns);
 }
 
 /* Told by a timer, not from within an output: whoever looks at events before it would miss them. */
@@ -134,12 +143,14 @@ static void feed_starved(struct hawser_stack *stack, uint64_t now_ns)
     uint64_t returns = store_returns(&host->store), at_ns = now_ns + HUNGER_NS;
     bool came_back = returns != stack->returns_seen;
     stack->returns_seen = returns;
-    if (list_empty(&host->starved))
+    if (list_empty(&host->starved)) {
         at_ns = TIME_NEVER;
-    else if (came_back)
+        host->starved_since_ns = 0;
+    } else if (came_back) {
         at_ns = now_ns + 1;
-    else if (stack->hunger_timer.pos)
+    } else if (stack->hunger_timer.pos) {
         return;
+    }
     deadline_set(&host->tcp.timers, &stack->hunger_timer, at_ns);
 }
 

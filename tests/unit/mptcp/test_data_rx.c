@@ -180,6 +180,30 @@ static void a_fast_reader_is_offered_more(void **state)
     tear_down(&b);
 }
 
+/* What comes once more takes no room, even where there is none. */
+static void repeats_hold_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    set_up(&b);
+    assert_int_equal(place(&b, 0, 1000, &taken), DATA_RX_PLACED);
+    assert_int_equal(data_rx_read(&b.rx, got, sizeof got), 1000);
+    (void)data_rx_consumed(&b.rx);
+    press(&b, 0);
+    account_charge(&b.other, RESERVE);
+    for (uint32_t from = 0; from < 1000; from += 100) {
+        assert_int_equal(place(&b, from, 100, &taken), DATA_RX_PLACED);
+        assert_int_equal(taken, 100);
+        assert_int_equal(b.conn.held, 0);
+    }
+    assert_int_equal(data_rx_duplicate_bytes(&b.rx), 1000);
+    assert_int_equal(place(&b, 900, 200, &taken), DATA_RX_NO_ROOM);
+    assert_int_equal(taken, 100);
+    assert_int_equal(b.conn.held, 0);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +212,7 @@ int main(void)
         cmocka_unit_test(beyond_the_window),
         cmocka_unit_test(the_next_bytes_find_room),
         cmocka_unit_test(the_edge_stays),
+        cmocka_unit_test(repeats_hold_nothing),
         cmocka_unit_test(a_fast_reader_is_offered_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* Memory is charged to who makes the stack hold it: whatever others hold, a client is served, and the limit binds. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -198,12 +199,63 @@ static void the_last_resorts(void **state)
     peer_destroy(&p);
 }
 
+/* Nobody with something to send waits for ever for what others keep. */
+static void who_has_nothing_to_send_gets_room(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    struct line greedy = line_open(&p, 4000), modest = line_open(&p, 4001);
+    while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
+        ;
+    peer_drain(&p);
+    struct account *memory = &p.stack->host.memory, other;
+    account_open(&other, memory);
+    uint64_t elsewhere = memory->limit - memory->reserve - memory->held;
+    account_charge(&other, elsewhere);
+    assert_int_equal(hawser_send(modest.conn, lines_stream, LINES_PIECE), -ENOBUFS);
+    for (int i = 0; i < 13; i++) {
+        assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), i > 10);
+        peer_wait(&p, NS_PER_S);
+    }
+    assert_true(hawser_conn_error(greedy.conn) < 0);
+    hawser_close(greedy.conn);
+    peer_wait(&p, NS_PER_S);
+    assert_int_equal(hawser_send(modest.conn, lines_stream, LINES_PIECE), LINES_PIECE);
+    account_release(&other, elsewhere);
+    account_close(&other);
+    peer_destroy(&p);
+}
+
+/* Nor does what everybody has read already stay with those to whom it was said again. */
+static void repeats_leave_nothing(void **state)
+{
+    (void)state;
+    enum { REPEATS = 5 };
+    for (unsigned checksums = 0; checksums < 2; checksums++) {
+        struct peer p;
+        lines_init(&p, MEMORY, checksums, NULL);
+        struct line line = line_open(&p, 4000);
+        for (uint32_t i = 0; i < REPEATS; i++) {
+            uint32_t ssn = 1 + i * LINES_PIECE;
+            line_send(&p, &line, ssn, 1, LINES_PIECE, ssn, ssn, LINES_PIECE);
+            peer_wait(&p, NS_PER_S);
+            assert_int_equal(peer_last(&p, TCP_ACK)->ack, ssn + LINES_PIECE);
+            assert_int_equal(hawser_recv(line.conn, got, sizeof got), i ? -EAGAIN : LINES_PIECE);
+            assert_int_equal(held_by(&line), 0);
+        }
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shut_windows),     cmocka_unit_test(unread_data),   cmocka_unit_test(few_bytes_hold_little),
-        cmocka_unit_test(bytes_and_gaps),   cmocka_unit_test(unmapped_data), cmocka_unit_test(the_greedy_give_way),
-        cmocka_unit_test(the_last_resorts),
+        cmocka_unit_test(shut_windows),          cmocka_unit_test(unread_data),
+        cmocka_unit_test(few_bytes_hold_little), cmocka_unit_test(bytes_and_gaps),
+        cmocka_unit_test(unmapped_data),         cmocka_unit_test(the_greedy_give_way),
+        cmocka_unit_test(the_last_resorts),      cmocka_unit_test(who_has_nothing_to_send_gets_room),
+        cmocka_unit_test(repeats_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
