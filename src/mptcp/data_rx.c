@@ -149,9 +149,12 @@ uint32_t data_rx_limit(const struct data_rx *rx)
 
 /* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back: not by what the field cannot say
  * either, unless that has given away a whole unit of it already. RFC 9293 3.8.6.2.2: nor does it move forward by less
- * than a segment, or half of the buffer where that is less. */
+ * than a segment, or half of the buffer where that is less. After the end nothing needs it to move, and what speaks in
+ * TIME-WAIT goes on to say where it was. */
 uint32_t data_rx_window(struct data_rx *rx, uint32_t segment_bytes, uint32_t most)
 {
+    if (rx->peer_fin_taken)
+        return data_rx_promised(rx);
     uint32_t unit = most / UINT16_MAX;
     dsn64 next = reassembly_next(&rx->reassembly), end = dsn_add(rx->reassembly.read_next, data_rx_limit(rx));
     dsn64 edge = dsn_min(end, dsn_add(next, most));

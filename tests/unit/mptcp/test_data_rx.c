@@ -204,6 +204,24 @@ static void repeats_hold_nothing(void **state)
     tear_down(&b);
 }
 
+/* Nothing follows the end: what the last words said of the window stays true. */
+static void the_edge_rests_after_the_end(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    set_up(&b);
+    assert_int_equal(place(&b, 0, 30000, &taken), DATA_RX_PLACED);
+    data_rx_know_end(&b.rx, nth(30000));
+    uint32_t window = data_rx_window(&b.rx, 1400, UINT16_MAX * UNIT);
+    assert_true(data_rx_take_end(&b.rx));
+    assert_int_equal(data_rx_window(&b.rx, 1400, UINT16_MAX * UNIT), window);
+    assert_int_equal(data_rx_read(&b.rx, got, sizeof got), 30000);
+    (void)data_rx_consumed(&b.rx);
+    assert_int_equal(data_rx_window(&b.rx, 1400, UINT16_MAX * UNIT), window);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +231,7 @@ int main(void)
         cmocka_unit_test(the_next_bytes_find_room),
         cmocka_unit_test(the_edge_stays),
         cmocka_unit_test(repeats_hold_nothing),
+        cmocka_unit_test(the_edge_rests_after_the_end),
         cmocka_unit_test(a_fast_reader_is_offered_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
