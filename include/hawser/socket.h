@@ -19,7 +19,8 @@ enum {
 };
 
 /* By what a listener tells peers apart when connections get scarce: a peer that has more than its share of them, all
- * divided by the peers that have any, gets no more until there are more again. */
+ * divided by the peers that have any, gets no more, and when hardly any is left its idlest ones are reset, -ENOBUFS.
+ * When nobody has more, it is those of anybody that made no progress for ten seconds. */
 enum hawser_share {
     HAWSER_SHARE_BY_ADDRESS, /* IPv6: by /64, of which one subscriber has all */
     HAWSER_SHARE_NONE,       /* by nothing: many clients share one address, or all are trusted */

@@ -74,6 +74,7 @@
     X(MPTCP_UNDELIVERED, "mptcp.failed_after_close")                                                                   \
     X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
     X(LIMIT_SHARES, "limit.shares_of_connections")                                                                     \
+    X(LIMIT_EVICTED, "limit.reset_for_connections")                                                                    \
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
     X(LIMIT_PORTS, "limit.ports")                                                                                      \

@@ -67,6 +67,8 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->disorder_link);
     list_init(&conn->starved_link);
     list_init(&conn->accept_link);
+    list_init(&conn->idle_link);
+    list_init(&conn->share_link);
     quota_init(&conn->half_open, HALF_OPEN_JOINS_MAX);
     list_push_back(&host->connections, &conn->link);
     list_init(&conn->touched_link);

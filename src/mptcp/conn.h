@@ -37,6 +37,10 @@ struct conn {
     struct list touched_link;                 /* likewise, until conn_settle() */
     struct list accept_link;                  /* in a listener's queue; the stack's */
     void *listener;                           /* the stack's; NULL once accepted or for active opens */
+    struct list idle_link, share_link;        /* among those that others opened; likewise */
+    uint64_t progress_ns;                     /* when it made some last; likewise */
+    uint64_t progress_bytes;                  /* acknowledged by the peer and read by the program */
+    bool evicted;                             /* it had to go for others; the stack's */
     void *share;                              /* likewise, to which it counts; NULL: to none */
     struct hash_node token_node;              /* the stack's */
     bool token_added;

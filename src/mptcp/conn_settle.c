@@ -226,10 +226,20 @@ static uint64_t slowest_round_trip(const struct conn *conn)
     return slowest;
 }
 
+static void note_progress(struct conn *conn, uint64_t now_ns)
+{
+    uint64_t bytes = conn->data_tx.acked_bytes + data_rx_read_bytes(&conn->data_rx);
+    if (bytes == conn->progress_bytes)
+        return;
+    conn->progress_bytes = bytes;
+    conn->host->ops->conn_progressed(conn->host, conn, now_ns);
+}
+
 void conn_settle(struct conn *conn, uint64_t now_ns)
 {
     list_remove(&conn->touched_link);
     pressure_settle(conn);
+    note_progress(conn, now_ns);
     if (data_rx_tunes(&conn->data_rx))
         data_rx_tune(&conn->data_rx, slowest_round_trip(conn), now_ns);
     offer_arrivals(conn, now_ns);

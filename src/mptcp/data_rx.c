@@ -195,6 +195,8 @@ void data_rx_tune(struct data_rx *rx, uint64_t rtt_ns, uint64_t now_ns)
 
 uint32_t data_rx_readable(const struct data_rx *rx) { return reassembly_readable(&rx->reassembly); }
 
+uint64_t data_rx_read_bytes(const struct data_rx *rx) { return rx->reassembly.read_next.v; }
+
 size_t data_rx_read(struct data_rx *rx, void *dst, size_t len) { return reassembly_read(&rx->reassembly, dst, len); }
 
 size_t data_rx_peek(const struct data_rx *rx, struct hawser_part *parts, size_t max)

@@ -169,9 +169,15 @@ static void token_add(struct mp_host *host, struct conn *conn)
                 hash_bytes(&stack->tokens, &conn->identity.local_token, sizeof conn->identity.local_token));
 }
 
+static void conn_progressed(struct mp_host *host, struct conn *conn, uint64_t now_ns)
+{
+    evict_note_progress(stack_of(host), conn, now_ns);
+}
+
 static void conn_gone(struct mp_host *host, struct conn *conn)
 {
     struct hawser_stack *stack = stack_of(host);
+    evict_gone(stack, conn);
     if (conn->share)
         shares_leave(&stack->shares, conn->share);
     if (!conn->token_added)
@@ -189,5 +195,6 @@ const struct mp_host_ops stack_host_ops = {
     .derive = mptcp_key_derive,
     .token_taken = token_taken,
     .token_add = token_add,
+    .conn_progressed = conn_progressed,
     .conn_gone = conn_gone,
 };

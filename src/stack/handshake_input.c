@@ -36,9 +36,10 @@ static void consider_capable(struct hawser_stack *stack, struct handshake *h, co
 }
 
 /* Connections that get scarce are not for who has many. */
-static bool may_open(struct hawser_stack *stack, const struct hawser_listener *listener, const struct arrival *a)
+static bool may_open(struct hawser_stack *stack, const struct hawser_listener *listener, const struct arrival *a,
+                     uint64_t now_ns)
 {
-    if (shares_admit(&stack->shares, listener->options.share, &a->remote, stack->host.conns.in_use))
+    if (evict_admits(stack, listener->options.share, &a->remote, now_ns))
         return true;
     count(counters(stack), COUNT_LIMIT_SHARES);
     return false;
@@ -53,7 +54,7 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
         count(counters(stack), COUNT_DROP_BACKLOG);
         return; /* the peer asks again */
     }
-    if (!may_open(stack, listener, a))
+    if (!may_open(stack, listener, a, now_ns))
         return;
     begin(stack, &h, a, now_ns);
     h.listener = listener;
@@ -219,8 +220,9 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
         count(counters(stack), COUNT_DROP_ACCEPT_QUEUE);
         return NULL; /* it comes again */
     }
-    if (!may_open(stack, listener, a))
+    if (!may_open(stack, listener, a, now_ns))
         return NULL;
+    evict_for(stack, listener->options.share, &a->remote, now_ns);
     config.opened = &opened;
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn)
@@ -232,6 +234,7 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
     }
     subflow->passive = true;
     conn->share = shares_enter(&stack->shares, listener->options.share, &a->remote);
+    evict_enlist(stack, conn, now_ns);
     conn->listener = listener;
     conn->endings.detached = true; /* nobody's until accepted */
     quota_enter(&listener->acceptable, &conn->accept_link);

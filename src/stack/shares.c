@@ -8,6 +8,8 @@
 int shares_init(struct shares *s, const struct hawser_env *env, uint32_t connections)
 {
     *s = (struct shares){.limit = connections};
+    for (unsigned i = 0; i < SHARES_LEVELS; i++)
+        list_init(&s->levels[i]);
     pool_init(&s->pool, env, sizeof(struct share), connections);
     return hash_init(&s->table, env, 16);
 }
@@ -29,12 +31,24 @@ static struct share *find(const struct shares *s, uint64_t hash)
     return node ? HW_CONTAINER(node, struct share, node) : NULL;
 }
 
+struct share *shares_find(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
+{
+    return by == HAWSER_SHARE_NONE ? NULL : find(s, hash_of(s, peer));
+}
+
 bool shares_admit(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer, uint32_t in_use)
 {
     if (by == HAWSER_SHARE_NONE || in_use < s->limit - s->limit / SHARES_SPARE)
         return true;
-    const struct share *share = find(s, hash_of(s, peer));
+    const struct share *share = shares_find(s, by, peer);
     return !share || share->connections < s->limit / (s->table.count + 1);
+}
+
+/* Among those that have about as many. */
+static void enlist(struct shares *s, struct share *share)
+{
+    list_remove(&share->link);
+    list_push_back(&s->levels[hw_log2(share->connections)], &share->link);
 }
 
 struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
@@ -48,16 +62,33 @@ struct share *shares_enter(struct shares *s, enum hawser_share by, const struct 
         if (!share)
             return NULL;
         share->connections = 0;
+        list_init(&share->link);
+        list_init(&share->members);
         hash_insert(&s->table, &share->node, hash);
     }
     share->connections++;
+    enlist(s, share);
     return share;
 }
 
 void shares_leave(struct shares *s, struct share *share)
 {
-    if (--share->connections)
+    if (--share->connections) {
+        enlist(s, share);
         return;
+    }
+    list_remove(&share->link);
     hash_remove(&s->table, &share->node);
     pool_put(&s->pool, share);
+}
+
+struct share *shares_greediest(const struct shares *s)
+{
+    unsigned level = SHARES_LEVELS;
+    while (level > 0 && list_empty(&s->levels[level - 1]))
+        level--;
+    if (level == 0)
+        return NULL;
+    struct share *share = LIST_ENTRY(list_first(&s->levels[level - 1]), struct share, link);
+    return share->connections > s->limit / s->table.count ? share : NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * Who has how many of the connections that others opened to us. When they get scarce, who has more than his share of
- * them, all divided by those who have any, gets no more: so that nobody locks out the others by sitting still.
+ * them, all divided by those who have any, gets no more; and when hardly any is left, one has to go for each that comes
+ * (stack/evict.c): so that nobody locks out the others by sitting still.
  */
 #ifndef HW_STACK_SHARES_H
 #define HW_STACK_SHARES_H
@@ -8,20 +9,26 @@
 #include <hawser/socket.h>
 
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/pool.h"
 
 /* They are scarce once all but this part of them are in use. */
 #define SHARES_SPARE 8u
+/* Shares of so many connections, and up to twice as many less one, are of one level: 1, 2, 4, ... */
+#define SHARES_LEVELS 32u
 
 /* Known by the hash alone: should two peers ever have the same one, they share. */
 struct share {
     struct hash_node node;
+    struct list link;    /* among those of its level */
+    struct list members; /* connections, by share_link; who made no progress for longest comes first */
     uint32_t connections;
 };
 
 struct shares {
     struct pool pool;
     struct hash_table table;
+    struct list levels[SHARES_LEVELS];
     uint32_t limit; /* of connections in all */
 };
 
@@ -30,8 +37,12 @@ void shares_destroy(struct shares *s);
 
 /* May `peer` have one more, of which `in_use` are taken in all? */
 bool shares_admit(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer, uint32_t in_use);
-/* It has: its share, or NULL when it counts to none, or when there is no memory to count. */
+/* Its share; NULL: it has none. */
+struct share *shares_find(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer);
+/* It has one more: its share, or NULL when it counts to none, or when there is no memory to count. */
 struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer);
 void shares_leave(struct shares *s, struct share *share);
+/* One that has more than a share, and at least half as many as anybody; NULL: nobody has. */
+struct share *shares_greediest(const struct shares *s);
 
 #endif

@@ -200,6 +200,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     deadline_init(&stack->hunger_timer, on_hunger_timer);
     deadline_init(&stack->trim_timer, on_trim_timer);
     list_init(&stack->listeners);
+    list_init(&stack->idlest);
     static const uint8_t none[HAWSER_SECRET_LEN];
     memcpy(stack->secret, o.secret, sizeof stack->secret);
     if (memcmp(stack->secret, none, sizeof none) == 0)

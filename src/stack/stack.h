@@ -38,6 +38,8 @@ struct hawser_stack {
     struct time_waits time_waits;
     struct ports ports;
     struct shares shares;
+    struct list idlest; /* connections that others opened, by idle_link; who made no progress for longest comes first */
+    uint32_t evicted;   /* connections that had to go, and are not gone yet */
     struct list listeners;
     struct link_slot links[LINKS_MAX];
     uint8_t link_count, last_address_id;
@@ -76,6 +78,18 @@ bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, stru
 /* A segment of a handshake. Returns the subflow that it opened, to which it still has to be given; else NULL. */
 struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *h, const struct arrival *a,
                                   uint64_t now_ns);
+
+/* ---- evict.c ---- */
+/* Somebody opened it. */
+void evict_enlist(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns);
+void evict_note_progress(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns);
+/* It is about to be freed. */
+void evict_gone(struct hawser_stack *stack, struct conn *conn);
+/* May `peer` have one more, be it for one of its own that has long been idle? */
+bool evict_admits(const struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer,
+                  uint64_t now_ns);
+/* It is about to have one more: when hardly any is left, another one has to go. */
+void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns);
 
 /* ---- martian.c ---- */
 /* Can it only be forged, unless the link is a door? */

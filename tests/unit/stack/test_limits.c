@@ -298,12 +298,128 @@ static void nobody_locks_the_others_out(void **state)
         assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 5);
     }
     assert_true(opens(&p, "10.0.0.3", 2000));
-    assert_false(opens(&p, "10.0.0.4", 2000)); /* now there is none */
-    assert_int_equal(peer_counter(&p, "limit.shares_of_connections"), 20);
     hawser_abort(one);
     peer_drain(&p);
     assert_false(opens(&p, "10.0.0.66", 4000));
     assert_true(opens(&p, "10.0.0.4", 2001));
+    peer_destroy(&p);
+}
+
+/* A program that lets go of what failed. */
+static unsigned let_go(struct peer *p)
+{
+    unsigned n = 0;
+    for (struct hawser_conn *conn; (conn = hawser_next_event(p->stack));)
+        if (hawser_conn_error(conn) == -ENOBUFS) {
+            hawser_close(conn);
+            n++;
+        }
+    peer_drain(p);
+    return n;
+}
+
+static bool opens_from(struct peer *p, unsigned network, uint16_t port)
+{
+    char ip[32];
+    snprintf(ip, sizeof ip, "10.0.%u.2", network);
+    return opens(p, ip, port);
+}
+
+/* A connection and what its peer knows of it. */
+struct place {
+    struct hawser_conn *conn;
+    struct hawser_addr addr;
+    uint32_t irs;
+};
+
+static struct place place_of(const struct peer *p) { return (struct place){p->conn, p->addr, p->irs}; }
+
+static bool is_there(const struct place *place) { return hawser_conn_error(place->conn) == 0; }
+
+static void speak(struct peer *p, const struct place *place)
+{
+    char byte;
+    p->addr = place->addr;
+    p->irs = place->irs;
+    peer_send(p, TCP_ACK, 1, 1, NULL, "x", 1);
+    assert_int_equal(hawser_recv(place->conn, &byte, 1), 1);
+    peer_wait(p, MS);
+    peer_send(p, TCP_ACK, 2, 1, NULL, NULL, 0);
+}
+
+/* When one has most connections and many others take the rest, of the first one go, the idlest first, and nobody
+ * else's. */
+static void the_greediest_makes_room(void **state)
+{
+    (void)state;
+    enum { LIMIT = 64, SPARE = LIMIT / 8, NETWORKS = 40 };
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    peer_init(&p, &options, NULL);
+    unsigned gone = 0;
+    struct place greedy[LIMIT - SPARE], modest[NETWORKS];
+    for (unsigned i = 0; i < LIMIT - SPARE; i++) {
+        assert_true(opens(&p, "10.0.0.66", (uint16_t)(2000 + i)));
+        greedy[i] = place_of(&p);
+    }
+    speak(&p, &greedy[0]);
+    for (unsigned i = 0; i < NETWORKS; i++) {
+        assert_true(opens_from(&p, 1 + i, 2000));
+        modest[i] = place_of(&p);
+        gone += let_go(&p);
+    }
+    assert_int_equal(peer_counter(&p, "limit.reset_for_connections"), gone);
+    assert_in_range(gone, NETWORKS - SPARE, NETWORKS);
+    assert_true(is_there(&greedy[0]) && is_there(&greedy[LIMIT - SPARE - 1]));
+    for (unsigned i = 0; i < NETWORKS; i++)
+        assert_true(is_there(&modest[i]));
+    peer_destroy(&p);
+}
+
+/* Connections of as many networks, one each: nobody is greedy, and who made no progress for ten seconds goes. */
+static void the_idlest_makes_room(void **state)
+{
+    (void)state;
+    enum { LIMIT = 32 };
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    peer_init(&p, &options, NULL);
+    struct place places[LIMIT];
+    for (unsigned i = 0; i < LIMIT; i++) {
+        assert_true(opens_from(&p, 1 + i, 2000));
+        places[i] = place_of(&p);
+    }
+    assert_false(opens_from(&p, 100, 2000));
+    peer_wait(&p, 11 * SECOND);
+    assert_int_equal(peer_counter(&p, "limit.reset_for_connections"), 0);
+    speak(&p, &places[0]);
+    for (unsigned i = 1; i < LIMIT / 2; i++) {
+        bool full = i == 1;
+        assert_int_equal(opens_from(&p, 100 + i, 2000), !full); /* one has to go first */
+        assert_int_equal(let_go(&p), 1);
+        assert_true(is_there(&places[0]) && is_there(&places[LIMIT - 1]));
+    }
+    peer_destroy(&p);
+}
+
+/* Who has all that are to be had by one address may have another one for an idle one. */
+static void idle_ones_give_way_to_their_own(void **state)
+{
+    (void)state;
+    enum { LIMIT = 64, SPARE = LIMIT / 8 };
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    peer_init(&p, &options, NULL);
+    for (unsigned i = 0; i < LIMIT - SPARE; i++)
+        assert_true(opens(&p, "10.0.0.66", (uint16_t)(2000 + i)));
+    assert_true(opens(&p, "10.0.0.67", 2000));
+    assert_false(opens(&p, "10.0.0.66", 3000));
+    peer_wait(&p, 11 * SECOND);
+    for (unsigned i = 0; i < 2 * LIMIT; i++) {
+        bool idle = i < LIMIT - SPARE;
+        assert_int_equal(opens(&p, "10.0.0.66", (uint16_t)(3000 + i)), idle);
+        assert_int_equal(let_go(&p), idle);
+    }
     peer_destroy(&p);
 }
 
@@ -388,6 +504,9 @@ int main(void)
         cmocka_unit_test(a_link_is_not_emptied_by_a_gap),
         cmocka_unit_test(any_number_of_connections),
         cmocka_unit_test(nobody_locks_the_others_out),
+        cmocka_unit_test(the_greediest_makes_room),
+        cmocka_unit_test(the_idlest_makes_room),
+        cmocka_unit_test(idle_ones_give_way_to_their_own),
         cmocka_unit_test(shares_are_the_listeners_choice),
         cmocka_unit_test(a_subscriber_has_one_share),
         cmocka_unit_test(data_acks_ahead_of_subflow_acks),

@@ -1,0 +1,90 @@
+/* Who has to go when connections are used up: of the greediest, and then of all, the one that made no progress for
+ * longest. Whoever makes some and stays within his share is left alone. */
+#include <errno.h>
+
+#include "stack/stack.h"
+
+/* Of all connections, what is kept free for those who come: one that is reset is gone when its program lets go. */
+#define HEADROOM 16u
+/* For so long a connection may pause. */
+#define PAUSE_NS (10 * NS_PER_S)
+
+void evict_enlist(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns)
+{
+    conn->progress_ns = now_ns;
+    list_push_back(&stack->idlest, &conn->idle_link);
+    if (conn->share)
+        list_push_back(&((struct share *)conn->share)->members, &conn->share_link);
+}
+
+static void delist(struct conn *conn)
+{
+    list_remove(&conn->idle_link);
+    list_remove(&conn->share_link);
+}
+
+void evict_note_progress(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns)
+{
+    if (list_empty(&conn->idle_link)) /* our own, or on its way out */
+        return;
+    delist(conn);
+    evict_enlist(stack, conn, now_ns);
+}
+
+void evict_gone(struct hawser_stack *stack, struct conn *conn)
+{
+    delist(conn);
+    stack->evicted -= conn->evicted;
+}
+
+static void evict(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns)
+{
+    delist(conn);
+    conn->evicted = true;
+    stack->evicted++;
+    count(&stack->host.tcp.counters, COUNT_LIMIT_EVICTED);
+    conn_abort(conn, -ENOBUFS, now_ns);
+}
+
+static bool is_idle(const struct conn *conn, uint64_t now_ns) { return now_ns - conn->progress_ns >= PAUSE_NS; }
+
+static struct conn *idlest_member(const struct share *share)
+{
+    struct list *node = share ? list_first(&share->members) : NULL;
+    return node ? LIST_ENTRY(node, struct conn, share_link) : NULL;
+}
+
+static struct conn *idlest_of_all(const struct hawser_stack *stack, uint64_t now_ns)
+{
+    struct list *node = list_first(&stack->idlest);
+    struct conn *conn = node ? LIST_ENTRY(node, struct conn, idle_link) : NULL;
+    return conn && is_idle(conn, now_ns) ? conn : NULL;
+}
+
+static bool is_admitted(const struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer)
+{
+    return shares_admit(&stack->shares, by, peer, stack->host.conns.in_use);
+}
+
+bool evict_admits(const struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer,
+                  uint64_t now_ns)
+{
+    if (is_admitted(stack, by, peer))
+        return true;
+    const struct conn *own = idlest_member(shares_find(&stack->shares, by, peer));
+    return own && is_idle(own, now_ns);
+}
+
+void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns)
+{
+    const struct pool *conns = &stack->host.conns;
+    struct conn *conn = NULL;
+    if (!is_admitted(stack, by, peer)) {
+        conn = idlest_member(shares_find(&stack->shares, by, peer));
+    } else if (conns->in_use - stack->evicted >= conns->limit - conns->limit / HEADROOM) {
+        conn = idlest_member(shares_greediest(&stack->shares));
+        conn = conn ? conn : idlest_of_all(stack, now_ns);
+    }
+    if (conn)
+        evict(stack, conn, now_ns);
+}
