@@ -169,14 +169,19 @@ static bool plan_mptcp(struct plan *plan, const struct mptcp_options *mp, enum m
     return true;
 }
 
-/* What the options of lower rank need beside a DSS. */
-static size_t wanted_after_dss(const struct tcp_options *want)
+/* How many options of addresses leave where there is so much room beside a DSS. */
+static unsigned addresses_in(const struct tcp_options *want, size_t room)
 {
-    if (mptcp_has(&want->mp, MPTCP_ADD_ADDR))
-        return padded(mptcp_option_len(&want->mp, MPTCP_ADD_ADDR));
-    if (mptcp_has(&want->mp, MPTCP_REMOVE_ADDR))
-        return padded(mptcp_option_len(&want->mp, MPTCP_REMOVE_ADDR));
-    return 0;
+    static const enum mptcp_subtype subtypes[] = {MPTCP_ADD_ADDR, MPTCP_REMOVE_ADDR};
+    unsigned n = 0;
+    for (unsigned i = 0; i < HW_ARRAY_LEN(subtypes); i++) {
+        size_t len = mptcp_has(&want->mp, subtypes[i]) ? padded(mptcp_option_len(&want->mp, subtypes[i])) : 0;
+        if (len > room)
+            continue;
+        room -= len;
+        n += len > 0;
+    }
+    return n;
 }
 
 static unsigned blocks_in(size_t space) { return space < 12 ? 0 : (unsigned)((space - 4) / 8); }
@@ -184,13 +189,13 @@ static unsigned blocks_in(size_t space) { return space < 12 ? 0 : (unsigned)((sp
 /* Is the DATA_ACK's upper half worth less than what its room would carry? */
 static bool better_narrow(const struct plan *plan, const struct mptcp_options *mp)
 {
-    size_t wide = TCP_OPTION_SPACE - plan->len, len = mptcp_option_len(mp, MPTCP_DSS), more;
+    size_t wide = TCP_OPTION_SPACE - plan->len, len = mptcp_option_len(mp, MPTCP_DSS);
     if (padded(len) > wide)
         return true;
     wide -= padded(len);
     size_t narrow = wide + 4;
-    if ((more = wanted_after_dss(plan->want)))
-        return more > wide && more <= narrow;
+    if (mptcp_has(mp, MPTCP_ADD_ADDR) || mptcp_has(mp, MPTCP_REMOVE_ADDR))
+        return addresses_in(plan->want, narrow) > addresses_in(plan->want, wide);
     unsigned blocks = plan->want->present & TCP_OPT_SACK ? plan->want->sack_count : 0;
     return HW_MIN(blocks, blocks_in(narrow)) > HW_MIN(blocks, blocks_in(wide));
 }

@@ -8,7 +8,7 @@
 
 #include "base/compiler.h"
 #include "base/units.h"
-#include "peer.h"
+#include "lines.h"
 #include "wire/keys.h"
 
 static struct hawser_addr parse(const char *text)
@@ -18,12 +18,18 @@ static struct hawser_addr parse(const char *text)
     return addr;
 }
 
-static void announce(struct peer *p, uint8_t id, const struct hawser_addr *addr)
+static struct tcp_options announcement(const struct peer *p, uint8_t id, const struct hawser_addr *addr)
 {
     struct tcp_options o = {.mp.present = 1u << MPTCP_ADD_ADDR};
     o.mp.add_addr = (struct mp_add_addr){.is_v4 = hawser_addr_is_v4(addr), .address_id = id, .addr = *addr};
     o.mp.add_addr.hmac64 = mptcp_add_addr_hmac(p->key, p->stack_key, &o.mp.add_addr);
-    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+    return o;
+}
+
+static void announce(struct peer *p, uint32_t seq, uint8_t id, const struct hawser_addr *addr)
+{
+    const struct tcp_options o = announcement(p, id, addr);
+    peer_send(p, TCP_ACK, seq, 1, &o, NULL, 0);
 }
 
 static unsigned syns_seen(const struct peer *p)
@@ -44,7 +50,7 @@ static void what_no_peer_can_have_is_not_joined(void **state)
     peer_connect_mptcp(&p);
     for (uint8_t i = 0; i < HW_ARRAY_LEN(addresses); i++) {
         const struct hawser_addr addr = parse(addresses[i]);
-        announce(&p, (uint8_t)(1 + i), &addr);
+        announce(&p, 1, (uint8_t)(1 + i), &addr);
     }
     peer_wait(&p, 10 * NS_PER_S);
     assert_int_equal(syns_seen(&p), 0);
@@ -63,7 +69,7 @@ static void joins_alone_do_not_keep_a_connection(void **state)
     uint32_t irs = p.irs;
     for (uint8_t i = 0; i < 16; i++) {
         const struct hawser_addr addr = {.ip = {[10] = 0xff, [11] = 0xff, 10, 0, 2, (uint8_t)(1 + i)}};
-        announce(&p, (uint8_t)(1 + i), &addr);
+        announce(&p, 1, (uint8_t)(1 + i), &addr);
         p.irs = irs;
     }
     assert_true(syns_seen(&p) > 0);
@@ -78,11 +84,221 @@ static void joins_alone_do_not_keep_a_connection(void **state)
     peer_destroy(&p);
 }
 
+static const struct peer_segment *echo_of(const struct peer *p, uint8_t id)
+{
+    for (unsigned i = 0; i < p->seen_count; i++) {
+        const struct mptcp_options *mp = &p->seen[i].options.mp;
+        if (mptcp_has(mp, MPTCP_ADD_ADDR) && mp->add_addr.echo && mp->add_addr.address_id == id)
+            return &p->seen[i];
+    }
+    return NULL;
+}
+
+/* 12 bytes of timestamps, 12 of a DSS whose DATA_ACK must have 64 bits (RFC 8684 3.3.2), 20 of the echo are more than
+ * 40: it leaves without the DSS. */
+static void an_echo_leaves_beside_no_dss(void **state)
+{
+    (void)state;
+    const struct hawser_addr v6 = parse("2001:db8::7");
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    p.timestamps = true;
+    peer_connect_mptcp(&p);
+    struct tcp_options o = peer_dss(&p, 1, 1, 1, 5);
+    peer_send(&p, TCP_ACK, 1, 1, &o, "hello", 5);
+    peer_forget(&p);
+    announce(&p, 6, 9, &v6);
+    const struct peer_segment *echo = echo_of(&p, 9);
+    assert_non_null(echo);
+    assert_true(hawser_addr_equal(&echo->options.mp.add_addr.addr, &v6));
+    assert_true(echo->options.present & TCP_OPT_TIMESTAMPS);
+    assert_false(mptcp_has(&echo->options.mp, MPTCP_DSS));
+    const struct peer_segment *last = peer_last(&p, TCP_ACK); /* the DATA_ACK follows, as wide as before */
+    assert_true(mptcp_has(&last->options.mp, MPTCP_DSS) && last->options.mp.dss.ack_is_64);
+    peer_forget(&p);
+    peer_wait(&p, 10 * NS_PER_S);
+    assert_null(echo_of(&p, 9)); /* once */
+    peer_destroy(&p);
+}
+
+static void two_announcements_in_a_batch_get_two_echoes(void **state)
+{
+    (void)state;
+    uint8_t bytes[2][PEER_PACKET_MAX];
+    struct hawser_rx batch[2];
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    peer_forget(&p);
+    for (uint8_t i = 0; i < 2; i++) {
+        const struct hawser_addr addr = {.ip = {[10] = 0xff, [11] = 0xff, 10, 0, 2, (uint8_t)(1 + i)}};
+        const struct tcp_options o = announcement(&p, (uint8_t)(i + 1), &addr);
+        size_t len = peer_packet(&p, bytes[i], TCP_ACK, 1, 1, &o, NULL, 0);
+        batch[i] = (struct hawser_rx){.data = bytes[i], .len = (uint32_t)len, .flags = HAWSER_RX_CSUM_OK};
+    }
+    hawser_stack_input(p.stack, 0, batch, 2, p.now_ns);
+    peer_drain(&p);
+    assert_non_null(echo_of(&p, 1));
+    assert_non_null(echo_of(&p, 2));
+    peer_destroy(&p);
+}
+
+static uint32_t subflows_of(const struct peer *p)
+{
+    struct hawser_conn_info info;
+    hawser_conn_info(p->conn, &info);
+    return info.subflows;
+}
+
+/* Some bytes on each of two subflows, acknowledged after a while: so that it is known how long an answer takes. */
+static void measure(struct peer *p, const struct line lines[2], uint32_t ends[2])
+{
+    ends[0] = ends[1] = 1;
+    for (unsigned round = 0; round < 2; round++) {
+        peer_forget(p);
+        assert_int_equal(hawser_send(p->conn, "bytes", 5), 5);
+        peer_drain(p);
+        assert_int_equal(p->seen_count, 1);
+        const struct peer_segment sent = p->seen[0];
+        unsigned which = sent.remote.port - lines[0].port;
+        assert_int_equal(sent.len, 5);
+        peer_wait(p, 20 * NS_PER_MS);
+        line_take(p, &lines[which]);
+        ends[which] = sent.number - lines[which].irs + 5;
+        const struct tcp_options o = peer_dss(p, 6 + 5 * round, 0, 0, 0);
+        peer_send(p, TCP_ACK, 1, ends[which], &o, NULL, 0);
+    }
+    assert_true(ends[0] > 1 && ends[1] > 1);
+}
+
+/* RFC 8684 3.4.2: two subflows are said to have lost their address. Each is asked; the one that answers stays. */
+static void who_answers_the_keepalive_is_not_gone(void **state)
+{
+    (void)state;
+    for (unsigned answers = 0; answers < 2; answers++) {
+        struct peer p;
+        struct hawser_subflow_info info;
+        lines_init(&p, 0, false, NULL);
+        struct line lines[2];
+        uint32_t ends[2];
+        lines[0] = line_open(&p, 4001);
+        lines[1] = line_join(&p, &lines[0], 4002);
+        assert_int_equal(subflows_of(&p), 2);
+        measure(&p, lines, ends);
+        line_take(&p, &lines[answers]);
+        struct tcp_options o = peer_dss(&p, 11, 0, 0, 0);
+        o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
+        o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {0}};
+        peer_send(&p, TCP_ACK, 1, ends[answers], &o, NULL, 0);
+        unsigned asked = 0;
+        for (unsigned i = 0; i < p.seen_count; i++)
+            asked |= 1u << (p.seen[i].remote.port - 4001);
+        assert_int_equal(asked, 3);
+        peer_wait(&p, NS_PER_MS);
+        line_take(&p, &lines[answers]);
+        o = peer_dss(&p, 11, 0, 0, 0);
+        peer_send(&p, TCP_ACK, 1, ends[answers], &o, NULL, 0);
+        peer_wait(&p, 10 * NS_PER_S);
+        assert_int_equal(subflows_of(&p), 1);
+        assert_true(hawser_subflow_info(p.conn, 0, &info));
+        assert_int_equal(info.remote.port, lines[answers].port);
+        peer_destroy(&p);
+    }
+}
+
+/* RFC 8684 3.2: a subflow is one once its handshake is over. */
+static void a_join_without_an_answer_is_no_subflow(void **state)
+{
+    (void)state;
+    const struct hawser_addr addr = parse("10.0.2.7");
+    struct hawser_subflow_info info;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    announce(&p, 1, 3, &addr);
+    assert_int_equal(syns_seen(&p), 1);
+    assert_int_equal(subflows_of(&p), 1);
+    assert_false(hawser_subflow_info(p.conn, 1, &info));
+    peer_destroy(&p);
+}
+
+/* When joins begin, by their ports, in so many seconds. Returns how many. */
+static unsigned joins_begun(struct peer *p, unsigned seconds, uint64_t *at_ns, unsigned max)
+{
+    unsigned joins = 0;
+    uint16_t port = 0;
+    uint32_t irs = p->irs;
+    for (uint64_t until = p->now_ns + seconds * NS_PER_S; p->now_ns < until;) {
+        peer_wait(p, 100 * NS_PER_MS);
+        for (unsigned i = 0; i < p->seen_count; i++) {
+            if (!(p->seen[i].flags & TCP_SYN) || p->seen[i].local.port == port)
+                continue;
+            port = p->seen[i].local.port;
+            assert_true(joins < max);
+            at_ns[joins++] = p->now_ns;
+        }
+        peer_forget(p);
+    }
+    p->irs = irs;
+    return joins;
+}
+
+/* RFC 8684 3.9.1 and common sense: nobody there means later, and later means less and less often. */
+static void an_unanswered_join_is_tried_again_less_and_less_often(void **state)
+{
+    (void)state;
+    const struct hawser_addr addr = parse("10.0.2.7");
+    uint64_t at_ns[32];
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    announce(&p, 1, 3, &addr);
+    unsigned joins = joins_begun(&p, 600, at_ns, HW_ARRAY_LEN(at_ns));
+    assert_in_range(joins, 8, 16);
+    for (unsigned i = 3; i < joins; i++)
+        assert_true(at_ns[i] - at_ns[i - 1] + NS_PER_S >= at_ns[i - 1] - at_ns[i - 2]);
+    assert_true(at_ns[joins - 1] - at_ns[joins - 2] > 60 * NS_PER_S);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.9.3: a refusal is for good, unless the address is announced afresh (3.4.1). */
+static void a_refused_join_is_tried_again_when_it_is_announced_afresh(void **state)
+{
+    (void)state;
+    const struct hawser_addr addr = parse("10.0.2.7");
+    uint64_t at_ns[4];
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    const struct hawser_addr own = p.own, first = p.addr;
+    for (unsigned round = 0; round < 3; round++) {
+        uint32_t irs = p.irs;
+        announce(&p, 1, 3, &addr);
+        assert_int_equal(syns_seen(&p), 1);
+        p.own = peer_last(&p, TCP_SYN)->local;
+        p.addr = peer_last(&p, TCP_SYN)->remote;
+        peer_forget(&p);
+        peer_send(&p, TCP_RST | TCP_ACK, 0, 1, NULL, NULL, 0);
+        p.own = own;
+        p.addr = first;
+        p.irs = irs;
+        assert_int_equal(joins_begun(&p, 100, at_ns, HW_ARRAY_LEN(at_ns)), 0);
+    }
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_no_peer_can_have_is_not_joined),
         cmocka_unit_test(joins_alone_do_not_keep_a_connection),
+        cmocka_unit_test(an_echo_leaves_beside_no_dss),
+        cmocka_unit_test(two_announcements_in_a_batch_get_two_echoes),
+        cmocka_unit_test(who_answers_the_keepalive_is_not_gone),
+        cmocka_unit_test(a_join_without_an_answer_is_no_subflow),
+        cmocka_unit_test(an_unanswered_join_is_tried_again_less_and_less_often),
+        cmocka_unit_test(a_refused_join_is_tried_again_when_it_is_announced_afresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,114 @@ static void planner_table(void **state)
     assert_true(mptcp_has(&sent.mp, MPTCP_ADD_ADDR));
 }
 
+/* What the two hosts have to say of addresses, with the lengths of RFC 8684. */
+static const struct {
+    bool echo, v4, port;
+    size_t len; /* padded */
+} announcements[] = {
+    {true, true, false, 8},   {true, true, true, 12},  {true, false, false, 20},  {true, false, true, 24},
+    {false, true, false, 16}, {false, true, true, 20}, {false, false, false, 28},
+};
+
+/* A DSS as bare acknowledgements carry it. */
+static const struct {
+    bool wide, stays, fin, checksum;
+    size_t len;
+} signals[] = {
+    {false, false, false, false, 8}, {true, false, false, false, 12}, {true, true, false, false, 12},
+    {true, false, true, false, 28},  {true, true, true, false, 28},   {true, true, true, true, 28},
+};
+
+static size_t remove_len(unsigned count) { return count ? (3u + count + 3) / 4 * 4 : 0; }
+
+static void with_removals(struct tcp_options *o, unsigned count)
+{
+    o->mp.remove_addr.count = (uint8_t)count;
+    for (unsigned i = 0; i < count; i++)
+        o->mp.remove_addr.ids[i] = (uint8_t)i;
+    o->mp.present |= count ? 1u << MPTCP_REMOVE_ADDR : 0;
+}
+
+static void with_announcement(struct tcp_options *o, size_t i)
+{
+    o->mp.present |= 1u << MPTCP_ADD_ADDR;
+    o->mp.add_addr = (struct mp_add_addr){.echo = announcements[i].echo,
+                                          .is_v4 = announcements[i].v4,
+                                          .has_port = announcements[i].port,
+                                          .address_id = 3};
+}
+
+static void with_signal(struct tcp_options *o, size_t i)
+{
+    with_dss(o, signals[i].fin);
+    o->mp.dss.ack_is_64 = signals[i].wide;
+    o->mp.dss.ack_stays_64 = signals[i].stays;
+    o->mp.dss.data_fin = signals[i].fin;
+    o->mp.dss.has_checksum = signals[i].checksum;
+}
+
+/* All that was asked for leaves wherever it has room, a DATA_ACK narrowed if need be; and tcp_options_fit() knows. */
+static void expect_fit(const struct tcp_options *o, bool fit)
+{
+    struct tcp_options sent, read;
+    uint8_t area[TCP_OPTION_SPACE];
+    assert_int_equal(tcp_options_fit(o), fit);
+    size_t len = tcp_options_plan(area, o, &sent);
+    assert_int_equal(sent.mp.present == o->mp.present, fit);
+    tcp_options_parse(area, len, TCP_ACK, &read);
+    assert_int_equal(read.malformed, 0);
+    assert_int_equal(read.mp.present, sent.mp.present);
+}
+
+static void planner_with_all_that_is_said_of_addresses(void **state)
+{
+    (void)state;
+    for (unsigned timestamps = 0; timestamps <= 1; timestamps++) {
+        for (size_t a = 0; a <= HW_ARRAY_LEN(announcements); a++) {
+            for (unsigned removed = 0; removed <= MPTCP_REMOVE_MAX; removed++) {
+                struct tcp_options o = timestamps ? established() : (struct tcp_options){0};
+                size_t told = remove_len(removed);
+                if (a < HW_ARRAY_LEN(announcements)) {
+                    with_announcement(&o, a);
+                    told += announcements[a].len;
+                }
+                with_removals(&o, removed);
+                with_sacks(&o, 3);
+                expect_fit(&o, 12 * timestamps + told <= 40);
+                for (size_t s = 0; s < HW_ARRAY_LEN(signals); s++) {
+                    bool narrows = signals[s].wide && !signals[s].stays;
+                    size_t dss = signals[s].len - (narrows ? 4 : 0);
+                    with_signal(&o, s);
+                    expect_fit(&o, 12 * timestamps + told + dss <= 40);
+                }
+            }
+        }
+    }
+}
+
+/* Whatever must be said can be said, beside nothing else. */
+static void each_thing_to_say_fits_alone(void **state)
+{
+    (void)state;
+    for (size_t a = 0; a < HW_ARRAY_LEN(announcements); a++) {
+        struct tcp_options o = established();
+        with_announcement(&o, a);
+        expect_fit(&o, true);
+    }
+    struct tcp_options o = established();
+    with_removals(&o, MPTCP_REMOVE_MAX);
+    expect_fit(&o, true);
+    o = established(); /* with the DATA_ACK, without a DATA_FIN */
+    with_dss(&o, false);
+    o.mp.present |= 1u << MPTCP_FAIL;
+    expect_fit(&o, true);
+    o = established(); /* a RST */
+    o.mp.present = 1u << MPTCP_FASTCLOSE | 1u << MPTCP_TCPRST | 1u << MPTCP_FAIL;
+    struct tcp_options sent;
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_int_equal(sent.mp.present, o.mp.present);
+}
+
 static void planner_in_place(void **state)
 {
     (void)state;
@@ -242,6 +350,8 @@ int main(void)
         cmocka_unit_test(wrong_lengths_are_skipped),
         cmocka_unit_test(bad_lengths_end_the_parse),
         cmocka_unit_test(planner_table),
+        cmocka_unit_test(planner_with_all_that_is_said_of_addresses),
+        cmocka_unit_test(each_thing_to_say_fits_alone),
         cmocka_unit_test(planner_in_place),
         cmocka_unit_test(planner_says_what_it_writes),
     };
