@@ -14,15 +14,11 @@
  *   ends need not agree on the fallback (3.7); what an acking proxy promised to plain TCP and then cannot deliver is
  *   lost; a path on which nothing answers lets nobody connect.
  * - Unless the story began in peace: all subflows were there before. Then one on a sound route carries everything on,
- *   whatever becomes of the others. Which pairs of addresses have one is for the path manager to say.
+ *   whatever becomes of the others: every pair of addresses that can meet has one where an end of it needs one.
  */
 #include <string.h>
 
 #include "sim/swarm_draw.h"
-
-/* Does the path manager open a subflow for every pair of addresses that can meet? Else only each of the client's
- * addresses to the server's first is certain. */
-#define EVERY_PAIR_IS_JOINED false
 
 static uint32_t first_routes(const struct swarm_plan *plan)
 {
@@ -55,21 +51,11 @@ static uint32_t harmed_links(const struct swarm_plan *plan)
     return links;
 }
 
-/* The link at the server's address that the connection was opened to. */
-static uint32_t server_link(const struct swarm_plan *plan, const struct flow_plan *flow)
+/* Every pair of addresses that can meet has a subflow where its ends need one. */
+static bool has_sound_route(const struct swarm_plan *plan, uint32_t harmed)
 {
-    const struct scenario *s = &plan->base;
-    for (size_t i = 0; i < s->link_count; i++)
-        if (s->links[i].address_count[1] && hawser_addr_same_ip(&s->links[i].addresses[1][0], &flow->server_addr))
-            return UINT32_C(1) << i;
-    return 0;
-}
-
-static bool has_sound_subflow(const struct swarm_plan *plan, const struct flow_plan *flow, uint32_t harmed)
-{
-    uint32_t common = EVERY_PAIR_IS_JOINED ? ~UINT32_C(0) : server_link(plan, flow);
     for (unsigned i = 0; i < plan->route_count; i++)
-        if ((plan->routes[i] & harmed) == 0 && plan->routes[i] & common)
+        if ((plan->routes[i] & harmed) == 0)
             return true;
     return false;
 }
@@ -86,11 +72,8 @@ static bool has_crowd(const struct swarm_plan *plan)
  * or in a crowd, the peace may be too short for all joins. */
 static bool has_sound_subflows(const struct swarm_plan *plan)
 {
-    uint32_t harmed = harmed_links(plan);
-    bool sound = plan->peace && !has_crowd(plan) && all_speak_mptcp(&plan->base) && plan->topology != TOPOLOGY_CHAIN;
-    for (size_t i = 0; i < plan->base.flow_count; i++)
-        sound = sound && has_sound_subflow(plan, &plan->base.flows[i].plan, harmed);
-    return sound;
+    return plan->peace && !has_crowd(plan) && all_speak_mptcp(&plan->base) && plan->topology != TOPOLOGY_CHAIN &&
+           has_sound_route(plan, harmed_links(plan));
 }
 
 /* What it promised waits for memory at the server's. */
