@@ -6,8 +6,6 @@
 
 /* SYNs of a join: 15 seconds. Then other pairs have their turn before it. */
 #define JOIN_SYNS_MAX 4u
-/* Third packets of a join that may be lost before it counts as unanswered. */
-#define PROOFS_MAX 2u
 /* A subflow that does not answer for so long has its addresses served by others. */
 #define SILENCE_NS NS_PER_S
 /* What is not answered is told again so soon; or so late where another signal would be one too many: until then
@@ -37,7 +35,7 @@ static enum path_state state_of(const struct subflow *subflow, uint64_t now_ns)
     if (tcp->state < TCPS_ESTABLISHED)
         return tcp->timeouts ? PATH_UNANSWERED : PATH_OPENING;
     if (!subflow_usable(subflow))
-        return subflow->join_proof.tries > PROOFS_MAX ? PATH_UNANSWERED : PATH_OPENING;
+        return join_proof_is_doubtful(&subflow->join_proof) ? PATH_UNANSWERED : PATH_OPENING;
     return is_silent(tcp, now_ns) ? PATH_SILENT : PATH_UP;
 }
 
@@ -129,8 +127,7 @@ static void join(struct conn *conn, const struct path_wish *wish, uint64_t now_n
     subflow->join = true;
     subflow->remote_id = wish->remote_id;
     subflow->local_id = paths_local_id(&conn->paths, wish->local);
-    uint32_t *nonce = &subflow->join_proof.local_nonce;
-    conn->host->tcp.env.random(conn->host->tcp.env.ctx, nonce, sizeof *nonce);
+    join_proof_begin(&subflow->join_proof, &conn->host->tcp.env);
     (void)tcp_connect(&subflow->tcp, now_ns); /* without memory the subflow stays closed and is reaped */
 }
 
@@ -180,7 +177,7 @@ void conn_paths_settle(struct conn *conn, uint64_t now_ns)
         return;
     judge_doubted(conn, now_ns);
     speak_up(conn, now_ns);
-    if (conn->paths.join_at_ns <= now_ns)
+    if (paths_wish_due(&conn->paths) <= now_ns)
         open_wished(conn, now_ns);
 }
 

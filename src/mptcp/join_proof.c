@@ -7,7 +7,16 @@
 #include "wire/keys.h"
 
 #define TRIES_MAX 6
+#define DOUBTFUL_TRIES 2
 #define DOUBLINGS_MAX 8u
+
+void join_proof_begin(struct join_proof *proof, const struct hawser_env *env)
+{
+    *proof = (struct join_proof){0};
+    env->random(env->ctx, &proof->local_nonce, sizeof proof->local_nonce);
+}
+
+bool join_proof_is_doubtful(const struct join_proof *proof) { return proof->tries > DOUBTFUL_TRIES; }
 
 enum join_verdict join_proof_take_synack(struct join_proof *proof, const struct identity *id,
                                          const struct mptcp_options *mp)

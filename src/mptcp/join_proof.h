@@ -2,12 +2,19 @@
 #ifndef HW_MPTCP_JOIN_PROOF_H
 #define HW_MPTCP_JOIN_PROOF_H
 
+#include <hawser/env.h>
+
 #include "mptcp/identity.h"
 
 struct join_proof {
     uint32_t local_nonce, remote_nonce;
     uint8_t tries; /* third packets sent, or questions by MP_FAIL */
 };
+
+/* A new one, with a nonce of `env`'s. */
+void join_proof_begin(struct join_proof *proof, const struct hawser_env *env);
+/* Went so many third packets unanswered that others should have their turn? */
+bool join_proof_is_doubtful(const struct join_proof *proof);
 
 enum join_verdict {
     JOIN_PROVED,

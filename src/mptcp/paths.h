@@ -128,6 +128,9 @@ bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t
 /* Does nobody need that subflow that still opens? Both of its addresses have others that work. */
 bool paths_is_idle(const struct paths_view *view, unsigned use);
 
+/* When a pair has its turn, or TIME_NEVER. */
+static inline uint64_t paths_wish_due(const struct paths *p) { return p->join_at_ns; }
+
 /* ---- options owed ---- */
 
 /* Another pair may be wanted now: its turn is at once. */

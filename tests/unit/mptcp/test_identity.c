@@ -166,12 +166,14 @@ static void the_third_packet_is_repeated_some_times(void **state)
     struct join_proof proof = {0};
     uint64_t last = 0, wait;
     unsigned tries = 0;
+    assert_false(join_proof_is_doubtful(&proof));
     while ((wait = join_proof_retry(&proof, 1000))) {
         assert_true(wait > last);
         last = wait;
         tries++;
     }
     assert_in_range(tries, 4, 10);
+    assert_true(join_proof_is_doubtful(&proof));
 }
 
 int main(void)
