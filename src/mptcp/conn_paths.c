@@ -14,6 +14,9 @@
 #define REPEAT_QUIETLY_NS (30 * NS_PER_S)
 /* RFC 8684 3.4.2: the answer to the keepalive has so many round trips. */
 #define KEEPALIVE_ROUNDS 2u
+/* And so many keepalives go to the last subflow before it counts as lost, a timeout after the first, then two, four...
+ */
+#define LAST_KEEPALIVES 8u
 
 static struct paths_memory memory_of(struct conn *conn)
 {
@@ -87,7 +90,8 @@ uint8_t conn_local_id(const struct conn *conn, const struct hawser_addr *addr)
 static uint64_t keepalive_due(const struct subflow *subflow)
 {
     const struct rtt *rtt = &subflow->tcp.rtt;
-    return subflow->doubted_ns + KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns;
+    uint64_t later_ns = ((UINT64_C(1) << (subflow->doubts - 1)) - 1) * rtt_rto(rtt);
+    return subflow->doubted_ns + KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns + later_ns;
 }
 
 static bool is_over(const struct conn *conn)
@@ -157,17 +161,27 @@ static void speak_up(struct conn *conn, uint64_t now_ns)
             tcp_signal_now(&subflow_at(it)->tcp);
 }
 
-/* RFC 8684 3.4.2: the peer said that the address is gone, and there was no answer to the keepalive. Never the last one
- * on the word of an option alone. */
+static void ask_doubted(struct subflow *subflow)
+{
+    subflow->doubts++;
+    tcp_signal_now(&subflow->tcp); /* so that the timestamp of the answer tells that it is one */
+    tcp_probe_now(&subflow->tcp);
+}
+
+/* RFC 8684 3.4.2: the peer said that the address is gone, and there was no answer to the keepalive. The last subflow
+ * does not go for one that may have been lost. */
 static void judge_doubted(struct conn *conn, uint64_t now_ns)
 {
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         if (!subflow->doubted_ns || keepalive_due(subflow) > now_ns)
             continue;
+        if (subflow->doubts < LAST_KEEPALIVES && !subflows_have_successor(&conn->subflows, subflow)) {
+            ask_doubted(subflow);
+            continue;
+        }
         subflow->doubted_ns = 0;
-        if (subflows_have_successor(&conn->subflows, subflow))
-            tcp_abort(&subflow->tcp, -ENETUNREACH, now_ns);
+        tcp_abort(&subflow->tcp, -ENETUNREACH, now_ns);
     }
 }
 
@@ -280,9 +294,11 @@ static void doubt(struct subflow *subflow, uint64_t now_ns)
         tcp_abort(tcp, -ENETUNREACH, now_ns);
         return;
     }
+    if (subflow->doubted_ns) /* it is told more than once */
+        return;
     subflow->doubted_ns = now_ns;
-    tcp_signal_now(tcp); /* so that the timestamp of the answer tells that it is one */
-    tcp_probe_now(tcp);
+    subflow->doubts = 0;
+    ask_doubted(subflow);
     subflow->stale = true;
     conn_reinject(subflow);
     data_tx_rearm(&subflow->conn->data_tx);

@@ -52,6 +52,7 @@ struct subflow {
     bool dss_seen;                     /* one came on it */
     bool closed_for_good;              /* the peer's RST says that it shall not be opened again (RFC 8684 3.6) */
     uint64_t doubted_ns; /* the peer says that its address is gone, and was asked on it then; 0: no doubt */
+    uint8_t doubts;      /* how often it was asked since */
     enum fail_stage fail_stage;
     dsn64 fail_dsn;
 };
