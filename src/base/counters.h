@@ -81,6 +81,8 @@
     X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \
     X(LIMIT_COOKIES, "limit.syn_cookies_waiting")                                                                      \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
+    X(LIMIT_RECORDS, "limit.records")                                                                                  \
+    X(LIMIT_MAPPINGS, "limit.mappings")                                                                                \
     X(LIMIT_UNMAPPED, "limit.unmapped")                                                                                \
     X(LIMIT_UNMAPPED_DROPPED, "limit.unmapped_dropped")                                                                \
     X(LIMIT_DISORDER, "limit.out_of_order_memory")                                                                     \

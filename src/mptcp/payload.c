@@ -133,9 +133,12 @@ static enum admission hold_next(struct subflow *subflow, const struct mapping *m
     while (held != RX_HELD && begins && !early && !is_old(conn, map) && pressure_relieve(subflow, now_ns));
     if (rx_mapping_is_swallowed(m, ssn)) /* it was what made room */
         return SWALLOW;
-    if (held != RX_HELD)
-        return early || is_old(conn, map) ? turn_away(conn, true) : REFUSE;
-    return ADMIT;
+    if (held == RX_HELD)
+        return ADMIT;
+    if (early || is_old(conn, map))
+        return turn_away(conn, true);
+    count(counters_of(conn), COUNT_DROP_NO_MEMORY);
+    return REFUSE;
 }
 
 /* Holds a part of one mapping until its checksum proves it. Returns how many bytes found room. */

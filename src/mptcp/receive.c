@@ -16,7 +16,7 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
     }
     enum rxmap_result result = rx_mapping_add(&subflow->rx_mapping, map, !conn->identity.checksums);
     if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
-        count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
+        count(&conn->host->tcp.counters, result == RXMAP_FULL ? COUNT_LIMIT_MAPPINGS : COUNT_DROP_MAPPING);
     else if (result == RXMAP_ADDED && rx_mapping_holds(&subflow->rx_mapping)) /* it came later than its bytes */
         payload_mapped(subflow, map, now_ns);
     return result != RXMAP_FULL;

@@ -23,6 +23,16 @@ struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
     return tcp->flight = f;
 }
 
+struct tx_record *tcp_append(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_flight *f = tcp_unfold(tcp, now_ns);
+    if (!f)
+        return NULL;
+    struct tx_record *r = txq_append(&f->txq, tcp->snd_nxt);
+    count_n(&tcp->host->counters, COUNT_LIMIT_RECORDS, !r);
+    return r;
+}
+
 void tcp_fold(struct tcp *tcp)
 {
     struct tcp_flight *f = tcp->flight;

@@ -28,6 +28,8 @@
 /* flight.c */
 /* The record of what is under way, a new one after idleness; NULL, which is counted, when they are out. */
 struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns);
+/* A record for what is sent next, or NULL, which is counted. */
+struct tx_record *tcp_append(struct tcp *tcp, uint64_t now_ns);
 /* Idle: drops what is of no use any more. What is still outstanding is forgotten. */
 void tcp_fold(struct tcp *tcp);
 

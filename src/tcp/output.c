@@ -172,7 +172,7 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
         return -ENOMEM;
     if (f->txq.count == 0 && now_ns - f->last_data_ns > rtt_timeout(&tcp->rtt)) /* RFC 5681 4.1 */
         cc_restart(&tcp->cc, now_ns - f->last_data_ns);
-    struct tx_record *r = txq_append(&f->txq, tcp->snd_nxt);
+    struct tx_record *r = tcp_append(tcp, now_ns);
     if (!r) {
         tcp_arm_retransmit(tcp, now_ns); /* it may be idle still */
         tcp_timers_arm(tcp);
@@ -234,8 +234,7 @@ static void send_fin(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     bool open = tcp->state == TCPS_ESTABLISHED;
     if (!open && tcp->state != TCPS_CLOSE_WAIT)
         return; /* still opening */
-    struct tcp_flight *f = tcp_unfold(tcp, now_ns);
-    struct tx_record *r = f ? txq_append(&f->txq, tcp->snd_nxt) : NULL;
+    struct tx_record *r = tcp_append(tcp, now_ns);
     if (!r)
         return; /* memory is out: the persist timer sees that it is tried again */
     tcp->state = open ? TCPS_FIN_WAIT_1 : TCPS_LAST_ACK;

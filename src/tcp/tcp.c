@@ -47,14 +47,13 @@ void tcp_destroy(struct tcp *tcp)
 
 static int queue_syn(struct tcp *tcp, uint64_t now_ns)
 {
-    struct tcp_flight *f = tcp_unfold(tcp, now_ns);
-    struct tx_record *syn = f ? txq_append(&f->txq, tcp->snd_nxt) : NULL;
+    struct tx_record *syn = tcp_append(tcp, now_ns);
     if (!syn)
         return -ENOMEM;
     syn->syn = true;
     syn->sent_ns = now_ns;
     tcp->snd_nxt++;
-    txq_mark_lost(&f->txq, syn); /* "to be sent" */
+    txq_mark_lost(&tcp->flight->txq, syn); /* "to be sent" */
     return 0;
 }
 

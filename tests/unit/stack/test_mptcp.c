@@ -111,7 +111,7 @@ static void more_mappings_than_the_limit(void **state)
         send_mapped(&p, 1 + i, 1 + i, bytes, 1);
         peer_forget(&p);
     }
-    assert_true(peer_counter(&p, "drop.bad_mapping") > 0);
+    assert_true(peer_counter(&p, "limit.mappings") > 0);
     bytes[0] = 0;
     send_mapped(&p, 1, 1, bytes, 1);
     const struct peer_segment *ack = peer_last(&p, TCP_ACK);

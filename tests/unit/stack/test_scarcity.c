@@ -199,13 +199,50 @@ static void what_is_shed_gives_room(void **state)
     peer_destroy(&p);
 }
 
+/* Each refusal has a name; what was refused is not acknowledged and finds room when it comes again. */
+static void refusals_are_counted(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 0, true, NULL);
+    struct line line = line_open(&p, 4000);
+    struct mp_host *host = &p.stack->host;
+    p.env.fail_at = 1; /* the array of mappings */
+    line_send(&p, &line, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
+    assert_int_equal(peer_counter(&p, "limit.mappings"), 1);
+    assert_int_equal(peer_counter(&p, "drop.bad_mapping"), 0);
+    uint32_t holds = host->holds.limit;
+    host->holds.limit = 0;
+    line_send(&p, &line, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
+    assert_int_equal(peer_counter(&p, "drop.no_memory"), 1);
+    host->holds.limit = holds;
+    uint32_t records = host->tcp.records.limit;
+    host->tcp.records.limit = 0;
+    assert_int_equal(hawser_send(line.conn, lines_stream, 10), 10);
+    peer_drain(&p);
+    assert_int_equal(peer_counter(&p, "limit.records"), 1);
+    host->tcp.records.limit = records;
+    assert_true(acked(&p) <= 1);
+    line_send(&p, &line, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
+    peer_wait(&p, 2 * NS_PER_S);
+    assert_int_equal(acked(&p), 1 + LINES_PIECE);
+    assert_int_equal(peer_last(&p, TCP_ACK | TCP_PSH)->len, 10);
+    assert_int_equal(hawser_recv(line.conn, got, sizeof got), LINES_PIECE);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(more_gaps_than_allowed),          cmocka_unit_test(disorder_leaves_copies_to_others),
-        cmocka_unit_test(garbage_takes_no_copies),         cmocka_unit_test(one_copy_of_a_begun_mapping),
-        cmocka_unit_test(unmapped_payload_leaves_buffers), cmocka_unit_test(repeats_fill_no_copies),
-        cmocka_unit_test(begun_mappings_are_finished),     cmocka_unit_test(what_is_shed_gives_room),
+        cmocka_unit_test(refusals_are_counted),
+        cmocka_unit_test(more_gaps_than_allowed),
+        cmocka_unit_test(disorder_leaves_copies_to_others),
+        cmocka_unit_test(garbage_takes_no_copies),
+        cmocka_unit_test(one_copy_of_a_begun_mapping),
+        cmocka_unit_test(unmapped_payload_leaves_buffers),
+        cmocka_unit_test(repeats_fill_no_copies),
+        cmocka_unit_test(begun_mappings_are_finished),
+        cmocka_unit_test(what_is_shed_gives_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
