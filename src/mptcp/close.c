@@ -20,6 +20,13 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
     conn_event(conn);
 }
 
+/* The last subflow's end is not the connection's while a join of the peer's has not proved itself yet. */
+static bool is_another_under_way(const struct conn *conn)
+{
+    const struct endings *e = &conn->endings;
+    return conn->half_open.count && !e->error && !e->aborted && e->asked < ASKED_ABORT;
+}
+
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
@@ -27,6 +34,7 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
     rx_mapping_close(&subflow->rx_mapping);
     conn_reinject(subflow);
     data_tx_rearm(&conn->data_tx);
+    conn_paths_subflow_closed(subflow, now_ns);
     bool last = subflows_closed(&conn->subflows);
     if (last) {
         int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
@@ -36,14 +44,16 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
         bool in_order = subflow->tcp.error == 0 || (subflow->tcp.error == -ECONNRESET && all_acked);
         bool over = data_rx_is_over(&conn->data_rx) &&
                     (conn->data_tx.fin == DATA_FIN_ACKED || (data_tx_fin_sent(&conn->data_tx) && in_order));
-        if (!over) {
+        if (!over && is_another_under_way(conn)) {
+            endings_lose(&conn->endings, now_ns);
+        } else if (!over) {
             conn->endings.aborted |= subflow->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
             conn_fail(conn, error);
         }
-        pressure_forget_disorder(conn);
+        if (!conn->endings.in_grace)
+            pressure_forget_disorder(conn);
     }
     signal_arm(conn, now_ns);
-    conn_paths_subflow_closed(subflow, now_ns);
     conn_event(conn);
 }
 

@@ -134,7 +134,7 @@ bool conn_reap(struct conn *conn, uint64_t now_ns)
             continue;
         drop_subflow(subflow);
     }
-    if (!conn->endings.detached || conn->listener || conn->subflow_count)
+    if (!conn->endings.detached || conn->listener || conn->subflow_count || conn->endings.in_grace)
         return false;
     conn_free(conn);
     return true;

@@ -124,7 +124,7 @@ void conn_take_opened(struct conn *conn, const struct conn_opened *opened);
 /* May the peer add subflows? */
 bool conn_takes_joins(const struct conn *conn);
 /* The peer's join has proved itself. */
-void conn_take_join(struct subflow *subflow);
+void conn_take_join(struct subflow *subflow, uint64_t now_ns);
 /* Handshake options on a segment; false: drop it. */
 bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
 void conn_write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
@@ -195,7 +195,7 @@ void conn_paths_changed(struct conn *conn);
 /* When there is something to do for conn_paths_settle(). */
 uint64_t conn_paths_due(const struct conn *conn);
 void conn_paths_settle(struct conn *conn, uint64_t now_ns);
-void conn_paths_subflow_up(struct subflow *subflow);
+void conn_paths_subflow_up(struct subflow *subflow, uint64_t now_ns);
 /* A timeout; or the last of a join. */
 void conn_paths_subflow_silent(struct subflow *subflow, uint64_t now_ns);
 void conn_paths_subflow_closed(struct subflow *subflow, uint64_t now_ns);

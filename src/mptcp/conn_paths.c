@@ -97,7 +97,8 @@ static uint64_t keepalive_due(const struct subflow *subflow)
 static bool is_over(const struct conn *conn)
 {
     bool both_ended = conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx);
-    return conn->fallback.mode != CONN_MPTCP || conn->endings.error || both_ended || conn_closed(conn);
+    return conn->fallback.mode != CONN_MPTCP || conn->endings.error || both_ended ||
+           (conn_closed(conn) && !conn->endings.in_grace);
 }
 
 uint64_t conn_paths_due(const struct conn *conn)
@@ -203,10 +204,13 @@ void conn_paths_confirmed(struct conn *conn)
     conn_paths_changed(conn);
 }
 
-void conn_paths_subflow_up(struct subflow *subflow)
+void conn_paths_subflow_up(struct subflow *subflow, uint64_t now_ns)
 {
-    paths_end_rescue(&subflow->conn->paths);
-    conn_paths_changed(subflow->conn);
+    struct conn *conn = subflow->conn;
+    const struct ending_facts facts = conn_ending_facts(conn);
+    paths_end_rescue(&conn->paths);
+    endings_recover(&conn->endings, &facts, now_ns);
+    conn_paths_changed(conn);
 }
 
 void conn_paths_subflow_silent(struct subflow *subflow, uint64_t now_ns)

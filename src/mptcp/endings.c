@@ -5,10 +5,15 @@
 /* In which nothing is left to be delivered, and nothing was, and yet it does not end. */
 #define LINGER_NS (60 * NS_PER_S)
 
+/* In which another subflow may come when the last one is lost. */
+#define GRACE_NS (30 * NS_PER_S)
+
 void endings_init(struct endings *e) { *e = (struct endings){.due_ns = TIME_NEVER}; }
 
 static void linger(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
+    if (e->in_grace) /* which is sooner over */
+        return;
     e->linger_acked = facts->acked_bytes;
     e->due_ns = now_ns + LINGER_NS;
 }
@@ -43,9 +48,29 @@ void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t 
         linger(e, facts, now_ns);
 }
 
+void endings_lose(struct endings *e, uint64_t now_ns)
+{
+    e->in_grace = true;
+    e->due_ns = now_ns + GRACE_NS;
+}
+
+void endings_recover(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
+{
+    if (!e->in_grace)
+        return;
+    e->in_grace = false;
+    e->due_ns = TIME_NEVER;
+    if (e->detached)
+        linger(e, facts, now_ns);
+}
+
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
     e->due_ns = TIME_NEVER;
+    if (e->in_grace) {
+        e->in_grace = false;
+        return true;
+    }
     if (!e->detached && !facts->stranded && !facts->lost)
         return false;
     bool goes_on = facts->acked_bytes != e->linger_acked || (e->detached && facts->delivering && !facts->lost);

@@ -22,6 +22,7 @@ struct endings {
     enum asked asked;      /* by the program */
     bool detached;         /* the program gave up its handle */
     bool aborted;          /* reset by us: RSTs carry MP_FASTCLOSE */
+    bool in_grace;         /* the last subflow is lost: a new one may come (RFC 8684 3.3.3) */
     bool farewell;         /* the peer acknowledged a subflow's FIN, and so knows that all is over */
     uint64_t due_ns;       /* when endings_on_timer() is to be called, or TIME_NEVER */
     uint64_t linger_acked; /* acknowledged bytes when that was set */
@@ -50,6 +51,9 @@ bool endings_unattended(const struct endings *e, bool delivering);
 /* Subflows came or went: a connection that nobody can end in order is not kept for ever, as a new subflow may come (RFC
  * 8684 3.3.3). */
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
+/* The last subflow is lost / there is one again. */
+void endings_lose(struct endings *e, uint64_t now_ns);
+void endings_recover(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 /* The time is over. True: the connection is to be aborted with -ETIMEDOUT. */
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 
