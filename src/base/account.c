@@ -62,7 +62,26 @@ bool account_is_pressed(const struct account *account)
     return stack->held > ordinary(stack) / 2;
 }
 
-bool account_is_full(const struct account *stack) { return stack->held > ordinary(stack) / 8 * 7; }
+/* Up to where it goes for a key, or for those that have none: of the last eighth a key has what is within its share,
+ * while there is any other. */
+static uint64_t end_for(const struct account *parent)
+{
+    const struct account *stack = stack_of(parent);
+    bool all = parent == stack || stack->parts == 1 || !account_is_greedy(parent);
+    return all ? ordinary(stack) : ordinary(stack) / 8 * 7;
+}
+
+bool account_is_full(const struct account *parent)
+{
+    const struct account *stack = stack_of(parent);
+    return stack->held > (parent == stack ? ordinary(stack) / 8 * 7 : end_for(parent));
+}
+
+bool account_is_scarce(const struct account *parent, uint64_t leaving)
+{
+    const struct account *stack = stack_of(parent);
+    return stack->held > end_for(parent) - ordinary(stack) / 16 + leaving;
+}
 
 static uint64_t quantum(const struct account *account)
 {
@@ -81,5 +100,5 @@ bool account_admits(const struct account *account, uint64_t bytes, enum claim cl
         return true;
     if (claim == CLAIM_URGENT && all <= stack->limit && account->held <= quantum(account) / 2)
         return true;
-    return claim != CLAIM_SURPLUS && all <= most && account->held + bytes <= quantum(account);
+    return claim != CLAIM_SURPLUS && all <= end_for(conn->parent) && account->held + bytes <= quantum(account);
 }

@@ -14,6 +14,7 @@
  *   up to a half       whoever asks
  *   to three quarters  who stays within his share: half of the whole, dealt out level by level
  *   up to all          who needs it to go on, as long as that direction holds next to nothing (a quantum)
+ *                      and, of the last eighth, its key stays within its share
  *   and the reserve    what begins at the next byte of a stream, one piece of any size, in a direction that holds less
  *
  * So neither those who came first nor those who hold most can keep others from going on, and nothing is taken from
@@ -59,8 +60,10 @@ uint64_t account_share(const struct account *account);
 bool account_is_greedy(const struct account *account);
 /* Is more than half of the stack's memory held? */
 bool account_is_pressed(const struct account *account);
-/* Is there no room for more connections? Of the stack's. */
-bool account_is_full(const struct account *stack);
+/* Is there no room for another connection of this key, or of none, where it is the stack's? */
+bool account_is_full(const struct account *parent);
+/* Likewise: is so little left that somebody has to go for each that comes, even when `leaving` bytes come back? */
+bool account_is_scarce(const struct account *parent, uint64_t leaving);
 /* May this direction of a connection (an account two levels below the stack's or deeper) have `bytes` more? NULL, where
  * nobody is charged, may. */
 bool account_admits(const struct account *account, uint64_t bytes, enum claim claim);

@@ -47,7 +47,8 @@ static struct conn *take_conn(struct mp_host *host)
 
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
 {
-    if (account_is_full(&host->memory)) {
+    struct account *payer = config->payer ? config->payer : &host->memory;
+    if (account_is_full(payer)) {
         count(&host->tcp.counters, COUNT_LIMIT_NEW);
         return NULL;
     }
@@ -59,7 +60,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->identity.server = config->opened != NULL;
     paths_init(&conn->paths, config->opened == NULL);
     conn->window_max = config->recv_limit;
-    account_open(&conn->account, &host->memory);
+    account_open(&conn->account, payer);
     conn->keepalive = config->keepalive;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
@@ -107,12 +108,12 @@ void conn_free(struct conn *conn)
     struct mp_host *host = conn->host;
     EACH_SUBFLOW (it, conn)
         drop_subflow(subflow_at(it));
-    host->ops->conn_gone(host, conn);
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
     data_tx_destroy(&conn->data_tx);
     paths_destroy(&conn->paths, (struct paths_memory){&host->tcp.env, &conn->account});
     data_rx_destroy(&conn->data_rx);
     account_close(&conn->account);
+    host->ops->conn_gone(host, conn);
     list_remove(&conn->link);
     list_remove(&conn->ready_link);
     list_remove(&conn->touched_link);

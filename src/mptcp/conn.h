@@ -40,7 +40,8 @@ struct conn {
     struct list idle_link, share_link;        /* among those that others opened; likewise */
     uint64_t progress_ns;                     /* when it made some last; likewise */
     uint64_t progress_bytes;                  /* acknowledged by the peer and read by the program */
-    bool evicted;                             /* it had to go for others; the stack's */
+    bool evicted;                             /* it had to go for others; likewise, */
+    uint64_t evicted_bytes;                   /* and held so much */
     void *share;                              /* likewise, to which it counts; NULL: to none */
     struct hash_node token_node;              /* the stack's */
     bool token_added;
@@ -78,6 +79,7 @@ struct conn_config {
     uint32_t send_limit, recv_limit; /* bytes */
     struct tcp_keepalive keepalive;
     bool no_mptcp;
+    struct account *payer;            /* of its key; NULL: of none */
     const struct conn_opened *opened; /* NULL: it is we who open it */
 };
 

@@ -8,6 +8,10 @@
 #define HEADROOM 16u
 /* For so long a connection may pause. */
 #define PAUSE_NS (10 * NS_PER_S)
+/* Connections looked at for one that comes, */
+#define LOOKS_MAX 64u
+/* and that have to go at once for memory. */
+#define BATCH 8u
 
 void evict_enlist(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns)
 {
@@ -35,14 +39,17 @@ void evict_gone(struct hawser_stack *stack, struct conn *conn)
 {
     delist(conn);
     stack->evicted -= conn->evicted;
+    stack->evicted_bytes -= conn->evicted_bytes;
 }
 
-static void evict(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns)
+static void evict(struct hawser_stack *stack, struct conn *conn, enum counter why, uint64_t now_ns)
 {
     delist(conn);
     conn->evicted = true;
+    conn->evicted_bytes = conn->account.held;
     stack->evicted++;
-    count(&stack->host.tcp.counters, COUNT_LIMIT_EVICTED);
+    stack->evicted_bytes += conn->evicted_bytes;
+    count(&stack->host.tcp.counters, why);
     conn_abort(conn, -ENOBUFS, now_ns);
 }
 
@@ -75,16 +82,63 @@ bool evict_admits(const struct hawser_stack *stack, enum hawser_share by, const 
     return own && is_idle(own, now_ns);
 }
 
+/* Of those that made no progress for longest, and hold more than their share. */
+static struct conn *richest_member(const struct share *share)
+{
+    struct conn *richest = NULL;
+    uint32_t looks = LOOKS_MAX;
+    LIST_EACH (it, &share->members) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, share_link);
+        if (account_is_greedy(&conn->account) && (!richest || conn->account.held > richest->account.held))
+            richest = conn;
+        if (--looks == 0)
+            break;
+    }
+    return richest;
+}
+
+/* Likewise of all, whatever their share; but those who make progress are left alone. */
+static struct conn *richest_idle(const struct hawser_stack *stack, uint64_t now_ns)
+{
+    struct conn *richest = NULL;
+    uint32_t looks = LOOKS_MAX;
+    LIST_EACH (it, &stack->idlest) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, idle_link);
+        if (looks-- == 0 || !is_idle(conn, now_ns))
+            break;
+        if (conn->account.held > (richest ? richest->account.held : 0))
+            richest = conn;
+    }
+    return richest;
+}
+
+/* One of those that share their address with who comes, or of all. */
+static struct conn *one_for_memory(struct hawser_stack *stack, const struct share *own, uint64_t now_ns)
+{
+    bool is_scarce = account_is_scarce(&stack->host.memory, stack->evicted_bytes);
+    const struct share *share = is_scarce ? shares_richest(&stack->shares) : NULL;
+    struct conn *conn = share ? richest_member(share) : NULL;
+    if (conn)
+        return conn;
+    if (is_scarce)
+        return richest_idle(stack, now_ns);
+    conn = own && account_is_scarce(&own->account, stack->evicted_bytes) ? richest_member(own) : NULL;
+    return conn && is_idle(conn, now_ns) ? conn : NULL;
+}
+
 void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns)
 {
     const struct pool *conns = &stack->host.conns;
+    const struct share *own = shares_find(&stack->shares, by, peer);
     struct conn *conn = NULL;
     if (!is_admitted(stack, by, peer)) {
-        conn = idlest_member(shares_find(&stack->shares, by, peer));
+        conn = idlest_member(own);
     } else if (conns->in_use - stack->evicted >= conns->limit - conns->limit / HEADROOM) {
         conn = idlest_member(shares_greediest(&stack->shares));
         conn = conn ? conn : idlest_of_all(stack, now_ns);
     }
     if (conn)
-        evict(stack, conn, now_ns);
+        evict(stack, conn, COUNT_LIMIT_EVICTED, now_ns);
+    for (uint32_t i = 0; i < BATCH && (conn = one_for_memory(stack, own, now_ns)); i++)
+        evict(stack, conn, COUNT_LIMIT_RESET, now_ns);
 }

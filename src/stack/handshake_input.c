@@ -223,17 +223,22 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
     if (!may_open(stack, listener, a, now_ns))
         return NULL;
     evict_for(stack, listener->options.share, &a->remote, now_ns);
+    struct share *share = shares_enter(&stack->shares, listener->options.share, &a->remote);
     config.opened = &opened;
+    config.payer = share ? &share->account : NULL;
     struct conn *conn = conn_new(&stack->host, &config);
-    if (!conn)
+    if (!conn) {
+        if (share)
+            shares_leave(&stack->shares, share);
         return NULL;
+    }
+    conn->share = share;
     data_rx_promise(&conn->data_rx, handshake_window(h));
     if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
         conn_free(conn);
         return NULL;
     }
     subflow->passive = true;
-    conn->share = shares_enter(&stack->shares, listener->options.share, &a->remote);
     evict_enlist(stack, conn, now_ns);
     conn->listener = listener;
     conn->endings.detached = true; /* nobody's until accepted */

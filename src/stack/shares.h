@@ -8,6 +8,7 @@
 
 #include <hawser/socket.h>
 
+#include "base/account.h"
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/pool.h"
@@ -22,6 +23,8 @@ struct share {
     struct hash_node node;
     struct list link;    /* among those of its level */
     struct list members; /* connections, by share_link; who made no progress for longest comes first */
+    struct list turn;    /* among all */
+    struct account account;
     uint32_t connections;
 };
 
@@ -29,10 +32,12 @@ struct shares {
     struct pool pool;
     struct hash_table table;
     struct list levels[SHARES_LEVELS];
+    struct list all;
+    struct account *memory;
     uint32_t limit; /* of connections in all */
 };
 
-int shares_init(struct shares *s, const struct hawser_env *env, uint32_t connections);
+int shares_init(struct shares *s, const struct hawser_env *env, uint32_t connections, struct account *memory);
 void shares_destroy(struct shares *s);
 
 /* May `peer` have one more, of which `in_use` are taken in all? */
@@ -44,5 +49,7 @@ struct share *shares_enter(struct shares *s, enum hawser_share by, const struct 
 void shares_leave(struct shares *s, struct share *share);
 /* One that has more than a share, and at least half as many as anybody; NULL: nobody has. */
 struct share *shares_greediest(const struct shares *s);
+/* One that holds more memory than its share, and most of those that are looked at in turn; NULL: none of these does. */
+struct share *shares_richest(struct shares *s);
 
 #endif

@@ -39,7 +39,8 @@ struct hawser_stack {
     struct ports ports;
     struct shares shares;
     struct list idlest; /* connections that others opened, by idle_link; who made no progress for longest comes first */
-    uint32_t evicted;   /* connections that had to go, and are not gone yet */
+    uint32_t evicted;   /* connections that had to go, and are not gone yet; */
+    uint64_t evicted_bytes; /* which is what they held */
     struct list listeners;
     struct link_slot links[LINKS_MAX];
     uint8_t link_count, last_address_id;

@@ -94,6 +94,45 @@ static void shares_are_dealt_out_level_by_level(void **state)
     end(&b);
 }
 
+/* Connections of one key, however many and however little each asks for, leave the last eighth to other keys. */
+static void a_key_leaves_room_to_others(void **state)
+{
+    (void)state;
+    enum { CROWD = 2000 };
+    static struct account crowd[CROWD], sides[CROWD];
+    struct books b;
+    struct account many, other, conn, side;
+    begin(&b);
+    account_open(&many, &b.stack);
+    account_open(&other, &b.stack);
+    account_open(&conn, &other);
+    account_open(&side, &conn);
+    assert_false(account_is_full(&many));
+    for (int i = 0; i < CROWD; i++) {
+        account_open(&crowd[i], &many);
+        account_open(&sides[i], &crowd[i]);
+        take_all(&sides[i], 1000, CLAIM_NEED);
+    }
+    assert_in_range(b.stack.held, ORDINARY / 8 * 7 - 1000, ORDINARY / 8 * 7);
+    assert_int_equal(take_all(&side, 1000, CLAIM_NEED), ACCOUNT_QUANTUM_MAX / 1000 * 1000);
+    assert_true(account_is_full(&many) && account_is_full(&b.stack));
+    assert_false(account_is_full(&other) || account_is_scarce(&b.stack, 0));
+    account_charge(&side, ORDINARY / 16);
+    assert_true(account_is_scarce(&b.stack, 0));
+    assert_false(account_is_scarce(&b.stack, ORDINARY / 16));
+    account_release(&side, side.held);
+    for (int i = 0; i < CROWD; i++) {
+        account_release(&sides[i], sides[i].held);
+        account_close(&sides[i]);
+        account_close(&crowd[i]);
+    }
+    account_close(&side);
+    account_close(&conn);
+    account_close(&other);
+    account_close(&many);
+    end(&b);
+}
+
 /* Whoever comes first, takes most and never gives anything back: the next one goes on all the same. */
 static void nobody_is_kept_from_going_on(void **state)
 {
@@ -177,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_charged_counts_all_the_way_up),
         cmocka_unit_test(shares_are_dealt_out_level_by_level),
+        cmocka_unit_test(a_key_leaves_room_to_others),
         cmocka_unit_test(nobody_is_kept_from_going_on),
         cmocka_unit_test(surplus_has_its_share_and_no_more),
         cmocka_unit_test(the_limit_binds),

@@ -448,7 +448,9 @@ static void a_subscriber_has_one_share(void **state)
     struct share *held[8];
     struct hawser_addr addr;
     test_env_init(&t, 1);
-    assert_int_equal(shares_init(&s, &t.env, 8), 0);
+    struct account memory;
+    account_init(&memory, 2, 1);
+    assert_int_equal(shares_init(&s, &t.env, 8, &memory), 0);
     for (unsigned i = 0; i < 7; i++) {
         char text[32];
         snprintf(text, sizeof text, "2001:db8:0:1::%x", i);

@@ -144,8 +144,8 @@ static void the_greedy_give_way(void **state)
     for (uint32_t at = 1001; at + LINES_PIECE < 60000; at += LINES_PIECE)
         line_send(&p, &greedy, at, at, LINES_PIECE, at, at, LINES_PIECE);
     line_send(&p, &modest, 5001, 5001, STORE_SMALL_BYTES, 5001, 5001, STORE_SMALL_BYTES);
-    struct account *memory = &p.stack->host.memory, others[20];
-    for (int i = 0; i < 20; i++)
+    struct account *memory = &p.stack->host.memory, others[10];
+    for (int i = 0; i < 10; i++)
         account_open(&others[i], memory); /* shares are small, and nothing is left but for this */
     uint64_t elsewhere = memory->limit - memory->held - 100;
     account_charge(&others[0], elsewhere);
@@ -162,12 +162,12 @@ static void the_greedy_give_way(void **state)
     ssize_t n = hawser_recv(greedy.conn, got, sizeof got);
     assert_int_equal(n, 59000);
     assert_memory_equal(got, lines_stream + 1, n);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 10; i++)
         account_close(&others[i]);
     peer_destroy(&p);
 }
 
-/* No new connections when nearly all is held; when nothing else helps, the greediest goes. */
+/* When nothing else helps, the greediest goes. */
 static void the_last_resorts(void **state)
 {
     (void)state;
@@ -181,12 +181,6 @@ static void the_last_resorts(void **state)
     account_open(&other, memory);
     uint64_t elsewhere = memory->limit - memory->held;
     account_charge(&other, elsewhere);
-    peer_forget(&p);
-    p.addr.port = 9000;
-    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
-    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
-    assert_true(hawser_accept(p.listener, &p.conn) < 0);
-    assert_true(peer_counter(&p, "limit.connections_for_memory") > 0);
     for (int i = 0; i < 13; i++) {
         line_send(&p, &modest, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
         assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), i >= 10);
@@ -248,13 +242,133 @@ static void repeats_leave_nothing(void **state)
     }
 }
 
+/* No new connection when nearly all is held; but the greediest goes for it, so that it may come again. */
+static void the_greediest_goes_for_a_new_one(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    struct line modest = line_open(&p, 4000), greedy = line_open(&p, 4001);
+    while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
+        ;
+    peer_drain(&p);
+    struct account *memory = &p.stack->host.memory, other;
+    account_open(&other, memory);
+    uint64_t elsewhere = memory->limit - memory->reserve - memory->held;
+    account_charge(&other, elsewhere);
+    peer_forget(&p);
+    p.addr.port = 9000;
+    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_true(hawser_accept(p.listener, &p.conn) < 0);
+    assert_int_equal(peer_counter(&p, "limit.connections_for_memory"), 1);
+    assert_true(hawser_conn_error(greedy.conn) < 0);
+    hawser_close(greedy.conn);
+    peer_drain(&p);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
+    assert_int_equal(hawser_conn_error(modest.conn), 0);
+    account_release(&other, elsewhere);
+    account_close(&other);
+    peer_destroy(&p);
+}
+
+static void fill(struct peer *p, uint16_t port)
+{
+    struct line line = line_open(p, port);
+    while (hawser_send(line.conn, lines_stream, sizeof lines_stream) > 0)
+        ;
+    peer_drain(p);
+    for (struct hawser_conn *conn; (conn = hawser_next_event(p->stack));)
+        if (hawser_conn_error(conn))
+            hawser_close(conn);
+    peer_drain(p);
+}
+
+/* One of one address, and of another one as many as it takes to use up what they can get. */
+static void crowd_in(struct peer *p)
+{
+    const struct account *memory = &p->stack->host.memory;
+    uint64_t last_eighth = (memory->limit - memory->reserve) / 8 * 7;
+    struct hawser_addr crowd = p->addr;
+    p->addr.ip[15] ^= 0x40;
+    (void)line_open(p, 4000);
+    p->addr = crowd;
+    for (uint16_t i = 0; i < 300 && held(p) <= last_eighth; i++)
+        fill(p, (uint16_t)(4000 + i));
+    assert_true(held(p) > last_eighth / 8 * 7);
+}
+
+/* So many of one address that what each has at least is all there is: others are served, and nobody has to go. */
+static void a_crowd_leaves_room_to_others(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    crowd_in(&p);
+    p.addr.ip[15] ^= 0x80;
+    serve_a_victim(&p);
+    assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), 0);
+    peer_destroy(&p);
+}
+
+/* One address has all, and acknowledges nothing: after ten seconds new ones of it get what is held by the old ones. */
+static void a_crowd_gives_way_to_its_own(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    crowd_in(&p);
+    peer_wait(&p, 11 * NS_PER_S);
+    for (int i = 0; i < 3; i++) { /* what is reset now is there for who comes then */
+        p.addr.port = (uint16_t)(8000 + i);
+        peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+        peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+        for (struct hawser_conn *conn; (conn = hawser_next_event(p.stack));)
+            if (hawser_conn_error(conn))
+                hawser_close(conn);
+        peer_drain(&p);
+    }
+    while (hawser_accept(p.listener, &p.conn) == 0)
+        ;
+    serve_a_victim(&p);
+    assert_true(peer_counter(&p, "limit.reset_for_memory") > 0);
+    peer_destroy(&p);
+}
+
+/* Always another address, and each takes what it can get: the next one is served, for somebody has to go. */
+static void many_addresses_leave_room_to_others(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    for (uint16_t i = 0; i < 400; i++) {
+        p.addr.ip[14] = (uint8_t)(1 + i / 200);
+        p.addr.ip[15] = (uint8_t)(1 + i % 200);
+        fill(&p, 4000);
+    }
+    p.addr.ip[14] = 9;
+    serve_a_victim(&p);
+    assert_true(peer_counter(&p, "limit.reset_for_memory") > 0);
+    assert_int_equal(peer_counter(&p, "limit.connections_for_memory"), 0);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shut_windows),          cmocka_unit_test(unread_data),
-        cmocka_unit_test(few_bytes_hold_little), cmocka_unit_test(bytes_and_gaps),
-        cmocka_unit_test(unmapped_data),         cmocka_unit_test(the_greedy_give_way),
-        cmocka_unit_test(the_last_resorts),      cmocka_unit_test(who_has_nothing_to_send_gets_room),
+        cmocka_unit_test(shut_windows),
+        cmocka_unit_test(unread_data),
+        cmocka_unit_test(few_bytes_hold_little),
+        cmocka_unit_test(bytes_and_gaps),
+        cmocka_unit_test(unmapped_data),
+        cmocka_unit_test(the_greedy_give_way),
+        cmocka_unit_test(the_last_resorts),
+        cmocka_unit_test(the_greediest_goes_for_a_new_one),
+        cmocka_unit_test(a_crowd_leaves_room_to_others),
+        cmocka_unit_test(a_crowd_gives_way_to_its_own),
+        cmocka_unit_test(many_addresses_leave_room_to_others),
+        cmocka_unit_test(who_has_nothing_to_send_gets_room),
         cmocka_unit_test(repeats_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
