@@ -130,6 +130,28 @@ static void nor_is_one_with_nothing_but_joins(void **state)
     }
 }
 
+/* The last subflow is lost, and another one is under way. */
+static void another_subflow_has_its_time(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts facts = {.stranded = true, .lost = true};
+    endings_init(&e);
+    endings_lose(&e, NS_PER_S);
+    uint64_t due_ns = e.due_ns;
+    assert_in_range(due_ns, 2 * NS_PER_S, NS_PER_S + MINUTE);
+    endings_detach(&e, false);
+    assert_int_equal(endings_begin(&e, &facts, 2 * NS_PER_S), 0); /* which makes it no longer */
+    endings_note(&e, &facts, 2 * NS_PER_S);
+    assert_int_equal(e.due_ns, due_ns);
+    assert_true(endings_on_timer(&e, &facts, due_ns));
+    assert_false(e.in_grace);
+    endings_init(&e);
+    endings_lose(&e, NS_PER_S);
+    endings_recover(&e, &facts, 2 * NS_PER_S); /* it came */
+    assert_int_equal(e.due_ns, TIME_NEVER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +162,7 @@ int main(void)
         cmocka_unit_test(an_abort_is_what_was_asked_for),
         cmocka_unit_test(a_stranded_connection_is_not_kept_for_ever),
         cmocka_unit_test(nor_is_one_with_nothing_but_joins),
+        cmocka_unit_test(another_subflow_has_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
