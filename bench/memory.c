@@ -87,7 +87,8 @@ static struct hawser_addr address(unsigned path, unsigned host, uint16_t port)
 static void end_init(struct end *end, uint32_t connections, unsigned host, unsigned addresses)
 {
     const struct hawser_env env = {&end->rng, env_alloc, env_free, env_random};
-    const struct hawser_stack_options options = {.size = sizeof options, .max_connections = connections + AT_ONCE};
+    /* So many more that idle ones need not make room. */
+    const struct hawser_stack_options options = {.size = sizeof options, .max_connections = 2 * connections + AT_ONCE};
     const struct hawser_link_options link = {.size = sizeof link, .mtu = PACKET};
     prng_seed(&end->rng, host);
     end->stack = hawser_stack_new(&env, &options);
