@@ -27,6 +27,8 @@ void conn_ask_abort(struct conn *conn)
 
 void conn_begin_asked(struct conn *conn, uint64_t now_ns)
 {
+    if (!endings_asked(&conn->endings))
+        return;
     const struct ending_facts facts = conn_ending_facts(conn);
     int error = endings_begin(&conn->endings, &facts, now_ns);
     if (error)
@@ -70,9 +72,9 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->accept_link);
     list_init(&conn->idle_link);
     list_init(&conn->share_link);
+    list_init(&conn->touched_link);
     quota_init(&conn->half_open, HALF_OPEN_JOINS_MAX);
     list_push_back(&host->connections, &conn->link);
-    list_init(&conn->touched_link);
     deadline_init(&conn->timer, conn_on_timer);
     conn->signal_due_ns = TIME_NEVER;
     endings_init(&conn->endings);

@@ -194,9 +194,8 @@ void conn_give_up_subflow(struct subflow *subflow, enum counter cause, uint64_t 
 void conn_paths_confirmed(struct conn *conn);
 /* Other pairs may be wanted now: conn_paths_settle() is to look. */
 void conn_paths_changed(struct conn *conn);
-/* When there is something to do for conn_paths_settle(). */
-uint64_t conn_paths_due(const struct conn *conn);
-void conn_paths_settle(struct conn *conn, uint64_t now_ns);
+/* Does what is due; returns when there is something to do again. */
+uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns);
 void conn_paths_subflow_up(struct subflow *subflow, uint64_t now_ns);
 /* A timeout; or the last of a join. */
 void conn_paths_subflow_silent(struct subflow *subflow, uint64_t now_ns);

@@ -101,7 +101,7 @@ static bool is_over(const struct conn *conn)
            (conn_closed(conn) && !conn->endings.in_grace);
 }
 
-uint64_t conn_paths_due(const struct conn *conn)
+static uint64_t paths_due(const struct conn *conn)
 {
     uint64_t due_ns = TIME_NEVER;
     if (is_over(conn))
@@ -186,14 +186,16 @@ static void judge_doubted(struct conn *conn, uint64_t now_ns)
     }
 }
 
-void conn_paths_settle(struct conn *conn, uint64_t now_ns)
+uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns)
 {
-    if (conn_paths_due(conn) > now_ns)
-        return;
+    uint64_t due_ns = paths_due(conn);
+    if (due_ns > now_ns)
+        return due_ns;
     judge_doubted(conn, now_ns);
     speak_up(conn, now_ns);
     if (paths_wish_due(&conn->paths) <= now_ns)
         open_wished(conn, now_ns);
+    return paths_due(conn);
 }
 
 void conn_paths_confirmed(struct conn *conn)

@@ -210,10 +210,10 @@ static void offer_arrivals(struct conn *conn, uint64_t now_ns)
 
 /* ---- all of it ---- */
 
-static void arm(struct conn *conn)
+static void arm(struct conn *conn, uint64_t paths_due_ns)
 {
     uint64_t due_ns = HW_MIN(HW_MIN(conn->data_tx.progress.due_ns, conn->signal_due_ns), conn->endings.due_ns);
-    due_ns = HW_MIN(due_ns, conn_paths_due(conn));
+    due_ns = HW_MIN(due_ns, paths_due_ns);
     due_ns = HW_MIN(due_ns, subflows_due(&conn->subflows));
     deadline_set(&conn->host->tcp.timers, &conn->timer, due_ns);
 }
@@ -254,19 +254,26 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     }
     reset_laggards(conn, now_ns);
     advance_close(conn, now_ns);
-    conn_paths_settle(conn, now_ns);
+    uint64_t paths_due_ns = conn_paths_settle(conn, now_ns);
     if (conn->news & NEWS_SUBFLOWS) {
         const struct ending_facts facts = conn_ending_facts(conn);
         endings_note(&conn->endings, &facts, now_ns);
     }
     conn->news = 0;
-    arm(conn);
+    arm(conn, paths_due_ns);
 }
 
 void conn_settle_touched(struct mp_host *host, uint64_t now_ns)
 {
     LIST_EACH (it, &host->touched)
         conn_settle(LIST_ENTRY(it, struct conn, touched_link), now_ns);
+}
+
+static void on_ending_timer(struct conn *conn, uint64_t now_ns)
+{
+    const struct ending_facts facts = conn_ending_facts(conn);
+    if (endings_on_timer(&conn->endings, &facts, now_ns))
+        conn_abort(conn, -ETIMEDOUT, now_ns);
 }
 
 void conn_on_timer(struct deadline *timer, uint64_t now_ns)
@@ -284,8 +291,7 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
         on_data_timer(conn, now_ns);
     if (conn->signal_due_ns <= now_ns)
         signal_on_timer(conn, now_ns);
-    const struct ending_facts facts = conn_ending_facts(conn);
-    if (conn->endings.due_ns <= now_ns && endings_on_timer(&conn->endings, &facts, now_ns))
-        conn_abort(conn, -ETIMEDOUT, now_ns);
+    if (conn->endings.due_ns <= now_ns)
+        on_ending_timer(conn, now_ns);
     conn_settle(conn, now_ns);
 }

@@ -30,7 +30,7 @@ void endings_ask_abort(struct endings *e) { e->asked = ASKED_ABORT; }
 int endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
     enum asked asked = e->asked;
-    if (asked == ASKED_NOTHING || asked == ABORTED)
+    if (!endings_asked(e))
         return 0;
     e->asked = asked == ASKED_ABORT ? ABORTED : ASKED_NOTHING;
     linger(e, facts, now_ns);

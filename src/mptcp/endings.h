@@ -42,6 +42,8 @@ void endings_init(struct endings *e);
  * is waited for a minute, which begins with endings_begin(); unless bytes are `unread`. */
 void endings_detach(struct endings *e, bool unread);
 void endings_ask_abort(struct endings *e);
+/* Was something asked that is not begun? */
+static inline bool endings_asked(const struct endings *e) { return e->asked != ASKED_NOTHING && e->asked != ABORTED; }
 /* Takes what was asked. 0, or the error with which the connection is to be aborted now. */
 int endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 

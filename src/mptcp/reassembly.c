@@ -340,8 +340,6 @@ int64_t reassembly_insert(struct reassembly *r, dsn64 dsn, struct slice bytes)
 
 dsn64 reassembly_next(const struct reassembly *r) { return has_readable(r) ? r->runs[0].end : r->read_next; }
 
-dsn64 reassembly_end(const struct reassembly *r) { return r->run_count ? r->runs[r->run_count - 1].end : r->read_next; }
-
 uint32_t reassembly_readable(const struct reassembly *r)
 {
     return (uint32_t)dsn_diff(reassembly_next(r), r->read_next);

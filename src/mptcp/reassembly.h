@@ -67,9 +67,6 @@ bool reassembly_has_gaps(const struct reassembly *r);
 /* One past the last byte in order: what a DATA_ACK says. */
 dsn64 reassembly_next(const struct reassembly *r);
 
-/* One past the last byte held, or the next one to be read. */
-dsn64 reassembly_end(const struct reassembly *r);
-
 /* Bytes the application can read now. */
 uint32_t reassembly_readable(const struct reassembly *r);
 

@@ -31,8 +31,8 @@ static void set_v6(struct hawser_addr *addr, const uint8_t *p)
 /* RFC 1122 3.2.1.3: what can never be a source of TCP. */
 static bool bad_v4_source(const uint8_t *p)
 {
-    static const uint8_t zero[4], broadcast[4] = {255, 255, 255, 255};
-    return p[0] >= 224 || memcmp(p, zero, 4) == 0 || memcmp(p, broadcast, 4) == 0;
+    static const uint8_t zero[4];
+    return p[0] >= 224 || memcmp(p, zero, sizeof zero) == 0;
 }
 
 static enum ip_result parse_v4(const uint8_t *p, size_t len, bool merged, struct ip_header *out)
