@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
+#include "mptcp/dss.h"
 #include "mptcp/pressure.h"
 
 /* False when there is no room for it: the segment must come again, for its bytes would be of no use without. */
@@ -30,46 +31,34 @@ static void take_data_fin(struct subflow *subflow, dsn64 at, uint64_t now_ns)
     data_rx_know_end(&conn->data_rx, at);
 }
 
-/* The 64-bit relative subflow number nearest to what is expected next whose low half is `ssn`. */
-static uint64_t expand_ssn(const struct subflow *subflow, uint32_t ssn)
-{
-    uint64_t next = subflow->tcp.rx.next;
-    return next + (uint64_t)(int64_t)(int32_t)(ssn - (uint32_t)next);
-}
-
 static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    const struct mp_dss *dss = &segment->options->mp.dss;
+    const struct dss_news dss = dss_read(&segment->options->mp.dss, conn->data_tx.sendq.una,
+                                         data_rx_next(&conn->data_rx), subflow->tcp.rx.next);
     identity_reach(&conn->identity, IDENTITY_CONFIRMED);
     subflow->dss_seen = true;
-    if (dss->has_ack) {
+    if (dss.has_ack) {
         conn->fallback.options_pass |= segment->ack > SSN_ORIGIN + 1;
-        dsn64 ack = dss->ack_is_64 ? dsn_at(dss->ack) : dsn_expand((uint32_t)dss->ack, conn->data_tx.sendq.una);
-        conn_take_data_ack(conn, ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale, now_ns);
+        conn_take_data_ack(conn, dss.ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale, now_ns);
     }
-    if (!dss->has_map)
+    conn->identity.peer_dsn_64 |= dss.dsn_is_64;
+    switch (dss.maps) {
+    case DSS_NOTHING:
         return true;
-    conn->identity.peer_dsn_64 |= dss->dsn_is_64;
-    dsn64 dsn = dss->dsn_is_64 ? dsn_at(dss->dsn) : dsn_expand((uint32_t)dss->dsn, data_rx_next(&conn->data_rx));
-    struct mapping map = {.dsn = dsn,
-                          .ssn = expand_ssn(subflow, dss->ssn),
-                          .len = dss->len,
-                          .checksum = dss->checksum,
-                          .has_checksum = dss->has_checksum};
-    if (dss->data_fin) {
-        if (map.len == 0) {
-            count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
-            return true;
-        }
-        /* The DATA_FIN is no payload: one byte less, and a checksum that is right for that (RFC 1624). */
-        map.len--;
-        map.checksum = (uint16_t)(map.checksum + 1 + (map.checksum == UINT16_MAX));
-        take_data_fin(subflow, dsn_add(dsn, map.len), now_ns);
-    } else if (map.len == 0) {
-        conn_take_infinite(subflow, &map, now_ns);
+    case DSS_INVALID:
+        count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
+        return true;
+    case DSS_INFINITE:
+        conn_take_infinite(subflow, &dss.map, now_ns);
+        return true;
+    case DSS_END:
+        take_data_fin(subflow, dsn_add(dss.map.dsn, dss.map.len), now_ns);
+        return dss.map.len == 0 || take_mapping(subflow, &dss.map, now_ns);
+    case DSS_BYTES:
+        return take_mapping(subflow, &dss.map, now_ns);
     }
-    return map.len == 0 || take_mapping(subflow, &map, now_ns);
+    return true;
 }
 
 static void take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)

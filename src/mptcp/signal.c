@@ -1,37 +1,22 @@
 /* The options a connection puts on its segments: DSS, ADD_ADDR, MP_FASTCLOSE and the rest (RFC 8684 3.3 to 3.6). */
 #include "mptcp/conn.h"
-#include "wire/checksum.h"
-#include "wire/keys.h"
+#include "mptcp/dss.h"
 
 #define SIGNAL_REPEAT_NS NS_PER_S
 #define SIGNAL_BACKOFF_MAX 5
-/* Where there must be room for an MP_FAIL the DATA_FIN is left out. */
 static void write_dss(const struct subflow *subflow, const struct tx_record *record, struct mptcp_options *mp)
 {
     const struct conn *conn = subflow->conn;
-    struct mp_dss *dss = &mp->dss;
-    /* RFC 8684 3.3.2: what came with a 64-bit DSN is acknowledged with 64 bits. */
-    *dss = (struct mp_dss){.has_ack = true,
-                           .ack_is_64 = !record || conn->identity.peer_dsn_64,
-                           .ack_stays_64 = conn->identity.peer_dsn_64,
-                           .ack = data_rx_next(&conn->data_rx).v};
-    if (record && record->note.mapped) {
-        dss->has_map = dss->dsn_is_64 = true;
-        dss->dsn = record->note.dsn;
-        dss->ssn = ssn_wire(record->note.ssn);
-        dss->len = (uint16_t)record->note.len;
-        dss->checksum = record->note.checksum;
-    } else if (!record && data_tx_fin_waits(&conn->data_tx) && subflow->fail_stage != FAIL_ASKING) {
-        /* RFC 8684 3.3.3: a DATA_FIN alone maps nothing */
-        dss->has_map = dss->dsn_is_64 = dss->data_fin = true;
-        dss->dsn = conn->data_tx.sendq.end.v;
-        dss->ssn = 0;
-        dss->len = 1;
-        const struct csum nothing = {0, false};
-        dss->checksum = csum_dss(dss->dsn, 0, 1, &nothing);
-    }
-    dss->has_checksum = dss->has_map && conn->identity.checksums;
-    mp->present |= 1u << MPTCP_DSS;
+    /* Where there must be room for an MP_FAIL the DATA_FIN is left out. */
+    bool fin = !record && data_tx_fin_waits(&conn->data_tx) && subflow->fail_stage != FAIL_ASKING;
+    const struct dss_facts facts = {.rcv_next = data_rx_next(&conn->data_rx),
+                                    .peer_dsn_64 = conn->identity.peer_dsn_64,
+                                    .checksums = conn->identity.checksums,
+                                    .bare = !record,
+                                    .note = record && record->note.mapped ? &record->note : NULL,
+                                    .fin = fin,
+                                    .end = conn->data_tx.sendq.end};
+    dss_write(&facts, mp);
 }
 
 static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
