@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
+#include "mptcp/outflow.h"
 #include "mptcp/pressure.h"
 
 static void subflow_established(struct subflow *subflow, uint64_t now_ns)
@@ -10,7 +11,7 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
     if (subflow->join) {
         if (!subflow->passive) {
             subflow->stage = SUBFLOW_PROVING;
-            conn_insist(subflow, now_ns);
+            subflow_insist(subflow, now_ns);
         }
         return;
     }
@@ -33,7 +34,6 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
     subflow->suspect_since_ns = 0;
     rx_mapping_close(&subflow->rx_mapping);
     conn_reinject(subflow);
-    data_tx_rearm(&conn->data_tx);
     conn_paths_subflow_closed(subflow, now_ns);
     bool last = subflows_closed(&conn->subflows);
     if (last) {
@@ -53,7 +53,6 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
         if (!conn->endings.in_grace)
             pressure_forget_disorder(conn);
     }
-    signal_arm(conn, now_ns);
     conn_event(conn);
 }
 
@@ -87,12 +86,11 @@ void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t
     case TCP_EVENT_TIMEOUT:
         subflow->stale = true;
         conn_reinject(subflow);
-        data_tx_rearm(&conn->data_tx);
         conn_paths_subflow_silent(subflow, now_ns);
         break;
     case TCP_EVENT_ALIVE:
         subflow->stale = false;
-        conn_forget_reinjection(subflow);
+        outflow_forget_reinjection(&conn->data_tx, subflow);
         break;
     case TCP_EVENT_TIME_WAIT:
         conn_event(conn);

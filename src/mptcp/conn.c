@@ -76,7 +76,6 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     quota_init(&conn->half_open, HALF_OPEN_JOINS_MAX);
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->timer, conn_on_timer);
-    conn->signal_due_ns = TIME_NEVER;
     endings_init(&conn->endings);
     conn->fallback.mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
     if (config->opened)
@@ -299,19 +298,8 @@ void conn_abort(struct conn *conn, int error, uint64_t now_ns)
 {
     conn->endings.aborted = true;
     conn_fail(conn, error);
-    EACH_SUBFLOW (it, conn)
-        tcp_abort(&subflow_at(it)->tcp, error, now_ns);
+    subflows_abort(&conn->subflows, error, now_ns);
     conn_wake(conn);
-}
-
-bool conn_closed(const struct conn *conn)
-{
-    EACH_SUBFLOW (it, conn) {
-        enum tcp_state state = subflow_at(it)->tcp.state;
-        if (state != TCPS_CLOSED && state != TCPS_TIME_WAIT)
-            return false;
-    }
-    return true;
 }
 
 /* ---- hooks that are one line ---- */

@@ -63,8 +63,7 @@ struct conn {
     struct data_rx data_rx;
     struct paths paths;
     struct endings endings;
-    uint64_t signal_due_ns; /* the DATA_FIN is repeated until it is answered */
-    struct deadline timer;  /* the least of what the parts and the subflows wait for */
+    struct deadline timer; /* the least of what the parts and the subflows wait for */
 };
 
 /* What a handshake that the peer began has settled. */
@@ -111,7 +110,6 @@ void conn_fail(struct conn *conn, int error);
 void conn_detach(struct conn *conn);
 void conn_ask_abort(struct conn *conn);
 void conn_begin_asked(struct conn *conn, uint64_t now_ns);
-bool conn_closed(const struct conn *conn);
 /* Segments arrived, or something was asked of it: conn_settle() is to be called. */
 void conn_touch(struct conn *conn);
 
@@ -131,8 +129,6 @@ void conn_take_join(struct subflow *subflow, uint64_t now_ns);
 bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
 void conn_write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
                           struct mptcp_options *mp);
-/* Repeats a join's third packet, or an MP_FAIL. */
-void conn_insist(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- conn_fallback.c ---- */
 /* Is plain TCP possible still? */
@@ -149,8 +145,6 @@ void conn_take_infinite(struct subflow *subflow, const struct mapping *map, uint
 /* ---- signal.c ---- */
 void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);
 void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent);
-void signal_arm(struct conn *conn, uint64_t now_ns);
-void signal_on_timer(struct conn *conn, uint64_t now_ns);
 
 /* ---- receive.c ---- */
 bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
@@ -164,9 +158,8 @@ void payload_mapped(struct subflow *subflow, const struct mapping *map, uint64_t
 /* ---- conn_output.c ---- */
 /* One turn: what must be said, then payload until the turn is used up. True when there is more. */
 bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);
-/* The subflow's outstanding data goes to other subflows too / no longer. */
+/* The subflow's outstanding data goes to other subflows too. */
 void conn_reinject(struct subflow *subflow);
-void conn_forget_reinjection(struct subflow *subflow);
 
 /* ---- conn_settle.c ---- */
 /* Works off what the parts have to say to each other, and arms the timer: once a touched connection and batch of input,
@@ -183,11 +176,6 @@ bool conn_unfinished(const struct conn *conn);
 void conn_obey(struct conn *conn, enum tx_due due, uint64_t now_ns);
 /* A DATA_ACK, or in plain TCP what stands for one. */
 void conn_take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t now_ns);
-/* Resets a subflow and says why (RFC 8684 3.6); `error` is what its connection learns if it was the last. */
-void conn_reset_subflow(struct subflow *subflow, uint8_t reason, int error, uint64_t now_ns);
-/* The same for one that a middlebox made useless. The bytes are acknowledged on the subflow already, so it must go, or
- * its peer would wait for ever; other subflows carry them again (RFC 8684 3.7). */
-void conn_give_up_subflow(struct subflow *subflow, enum counter cause, uint64_t now_ns);
 
 /* ---- conn_paths.c ---- */
 /* The peer's first DSS came: subflows may be opened (RFC 8684 3.1). */

@@ -2,22 +2,11 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
+#include "mptcp/outflow.h"
 
-/* The first subflow, as long as it has carried all there was to send, once. */
 static struct subflow *only_carrier(const struct conn *conn)
 {
-    struct subflow *first = NULL;
-    EACH_SUBFLOW (it, conn) {
-        struct subflow *subflow = subflow_at(it);
-        if (!subflow->join)
-            first = subflow;
-        else if (tcp_sent_bytes(&subflow->tcp) || tcp_recv_bytes(&subflow->tcp))
-            return NULL;
-    }
-    const struct data_tx *tx = &conn->data_tx;
-    bool all = first && tx->reinjected_bytes == 0 && tcp_sent_bytes(&first->tcp) == tx->sent_bytes;
-    all = all && (data_tx_fin_sent(tx) || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
-    return all && fallback_open(&conn->fallback) ? first : NULL;
+    return fallback_open(&conn->fallback) ? outflow_only_carrier(&conn->data_tx, &conn->subflows) : NULL;
 }
 
 bool conn_may_fall_back(const struct conn *conn) { return only_carrier(conn) != NULL; }
@@ -31,8 +20,8 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
     if (fallback_go(&conn->fallback, first->tcp.snd_nxt))
         tcp_signal_now(&first->tcp);
     iset_clear(&conn->data_tx.reinject); /* the one subflow's own retransmission is all there is now */
-    data_tx_disarm(&conn->data_tx);
-    conn->signal_due_ns = first->due_ns = TIME_NEVER;
+    data_tx_stop(&conn->data_tx);
+    first->due_ns = TIME_NEVER;
     conn_touch(conn);
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it) != first)
@@ -51,7 +40,7 @@ void conn_fall_back_or_reset(struct subflow *subflow, enum counter cause, uint64
     if (conn_may_fall_back(subflow->conn) && !subflow->join)
         conn_fall_back(subflow->conn, now_ns);
     else
-        conn_give_up_subflow(subflow, cause, now_ns);
+        subflow_give_up(subflow, cause, now_ns);
 }
 
 bool conn_options_vanished(const struct subflow *subflow, const struct tcp_segment *segment)

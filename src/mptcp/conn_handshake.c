@@ -87,7 +87,7 @@ static bool take_join_synack(struct subflow *subflow, const struct mptcp_options
     enum join_verdict verdict = join_proof_take_synack(&subflow->join_proof, &conn->identity, mp);
     if (verdict != JOIN_PROVED) {
         count_n(&conn->host->tcp.counters, COUNT_DROP_JOIN_HMAC, verdict == JOIN_FORGED);
-        conn_reset_subflow(subflow, MP_RST_MPTCP, -EACCES, now_ns);
+        subflow_reset(subflow, MP_RST_MPTCP, -EACCES, now_ns);
         return false;
     }
     subflow->remote_id = mp->join.address_id;
@@ -114,19 +114,6 @@ bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segm
     return true;
 }
 
-/* RFC 8684 3.2: the third packet of a join is repeated until it is acknowledged; 3.7: so is an MP_FAIL. */
-void conn_insist(struct subflow *subflow, uint64_t now_ns)
-{
-    uint64_t wait_ns = join_proof_retry(&subflow->join_proof, rtt_timeout(&subflow->tcp.rtt));
-    if (wait_ns == 0) {
-        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
-        return;
-    }
-    tcp_signal_now(&subflow->tcp);
-    subflow->due_ns = now_ns + wait_ns;
-    conn_touch(subflow->conn);
-}
-
 void conn_write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
                           struct mptcp_options *mp)
 {
@@ -137,10 +124,7 @@ void conn_write_handshake(struct subflow *subflow, const struct tx_record *recor
     if (flags & TCP_RST)
         return;
     if (subflow->join) {
-        if (syn)
-            join_proof_write_syn(&subflow->join_proof, id, subflow->local_id, subflow->backup_local, mp);
-        else if (subflow->stage == SUBFLOW_PROVING)
-            join_proof_write_third(&subflow->join_proof, id, mp);
+        subflow_write_join(subflow, id, syn, mp);
     } else if (syn) {
         if (conn->fallback.mode == CONN_NEGOTIATING && subflow->tcp.handshake_tries <= CAPABLE_SYNS)
             identity_write_syn(conn->host->checksum_required, mp);

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
+#include "mptcp/outflow.h"
 #include "wire/keys.h"
 
 /* SYNs of a join: 15 seconds. Then other pairs have their turn before it. */
@@ -98,7 +99,7 @@ static bool is_over(const struct conn *conn)
 {
     bool both_ended = conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx);
     return conn->fallback.mode != CONN_MPTCP || conn->endings.error || both_ended ||
-           (conn_closed(conn) && !conn->endings.in_grace);
+           (subflows_over(&conn->subflows) && !conn->endings.in_grace);
 }
 
 static uint64_t paths_due(const struct conn *conn)
@@ -307,7 +308,6 @@ static void doubt(struct subflow *subflow, uint64_t now_ns)
     ask_doubted(subflow);
     subflow->stale = true;
     conn_reinject(subflow);
-    data_tx_rearm(&subflow->conn->data_tx);
 }
 
 void conn_take_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns)
@@ -333,7 +333,7 @@ void conn_paths_note_answer(struct subflow *subflow, const struct tcp_segment *s
     subflow->doubted_ns = 0;
     if (!tcp->flight || !tcp->flight->alive_pending) {
         subflow->stale = false;
-        conn_forget_reinjection(subflow);
+        outflow_forget_reinjection(&subflow->conn->data_tx, subflow);
     }
 }
 

@@ -2,10 +2,8 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
+#include "mptcp/outflow.h"
 #include "mptcp/pressure.h"
-
-/* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
-#define GOOD_BYE_TIMEOUTS 2u
 
 /* ---- how it stands ---- */
 
@@ -35,50 +33,6 @@ bool conn_unfinished(const struct conn *conn)
     return !conn->listener && endings_unattended(&conn->endings, is_delivering(conn));
 }
 
-/* ---- subflows that are given up ---- */
-
-void conn_reset_subflow(struct subflow *subflow, uint8_t reason, int error, uint64_t now_ns)
-{
-    subflow->reset_reason = reason;
-    subflow->reset_with_reason = true;
-    tcp_abort(&subflow->tcp, error, now_ns);
-}
-
-void conn_give_up_subflow(struct subflow *subflow, enum counter cause, uint64_t now_ns)
-{
-    count(&subflow->conn->host->tcp.counters, cause);
-    conn_reset_subflow(subflow, MP_RST_MIDDLEBOX, -EPROTO, now_ns);
-}
-
-/* Those that do not answer may be well again one day. */
-static void give_up_answering(struct conn *conn, uint64_t now_ns)
-{
-    EACH_SUBFLOW (it, conn)
-        if (subflow_alive(subflow_at(it)))
-            conn_give_up_subflow(subflow_at(it), COUNT_MPTCP_USELESS, now_ns);
-}
-
-static void judge_subflows(struct conn *conn, uint64_t now_ns)
-{
-    EACH_SUBFLOW (it, conn) {
-        struct subflow *subflow = subflow_at(it);
-        switch (subflow_judge(subflow, now_ns)) {
-        case SUBFLOW_FINE:
-            break;
-        case SUBFLOW_UNMAPPED:
-            conn_give_up_subflow(subflow, COUNT_DROP_UNMAPPED, now_ns);
-            break;
-        case SUBFLOW_CONVICTED:
-            if (subflows_any_trusted(&conn->subflows))
-                conn_give_up_subflow(subflow, COUNT_MPTCP_USELESS, now_ns);
-            break;
-        case SUBFLOW_HOARDING:
-            conn_give_up_subflow(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
-            break;
-        }
-    }
-}
-
 /* ---- what the peer acknowledges, or does not ---- */
 
 void conn_take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t now_ns)
@@ -92,30 +46,20 @@ void conn_take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t 
     conn_wake(conn);
 }
 
-/* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp
- * tells what was asked. */
-static void ask(struct conn *conn)
-{
-    EACH_SUBFLOW (it, conn) {
-        tcp_signal_now(&subflow_at(it)->tcp);
-        tcp_probe_now(&subflow_at(it)->tcp);
-    }
-}
-
 void conn_obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
 {
     switch (due) {
     case TX_WAIT:
         break;
     case TX_ASK:
-        ask(conn);
+        subflows_ask(&conn->subflows);
         break;
     case TX_AGAIN:
         subflows_suspect(&conn->subflows, carriers_oldest(&conn->data_tx.carriers), now_ns);
         conn_wake(conn);
         break;
     case TX_USELESS:
-        give_up_answering(conn, now_ns);
+        subflows_give_up_answering(&conn->subflows, now_ns);
         break;
     case TX_TIMEOUT:
         conn_abort(conn, -ETIMEDOUT, now_ns);
@@ -126,70 +70,32 @@ void conn_obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
 static void on_data_timer(struct conn *conn, uint64_t now_ns)
 {
     const struct tx_paths paths = conn_tx_paths(conn);
-    if (conn->fallback.mode == CONN_MPTCP && !conn->endings.error)
-        conn_obey(
-            conn,
-            data_tx_on_timer(&conn->data_tx, &paths, subflows_carry(&conn->subflows, conn->data_tx.sendq.una), now_ns),
-            now_ns);
-    else
-        data_tx_disarm(&conn->data_tx);
+    bool under_way = subflows_carry(&conn->subflows, conn->data_tx.sendq.una);
+    conn_obey(conn, data_tx_on_timer(&conn->data_tx, &paths, under_way, now_ns), now_ns);
 }
 
-/* What the peer has is kept as long as a slow subflow has not delivered it too (RFC 8684 3.3.2), beside the send
- * buffer: past half of that the subflow is not worth it. */
-static void reset_laggards(struct conn *conn, uint64_t now_ns)
+static void on_fin_timer(struct conn *conn, uint64_t now_ns)
 {
-    if (!data_tx_look_for_laggards(&conn->data_tx))
-        return;
-    EACH_SUBFLOW (it, conn) {
-        struct subflow *subflow = subflow_at(it);
-        bool laggard = subflow_lagging_bytes(subflow, conn->data_tx.sendq.una) > data_tx_laggard_limit(&conn->data_tx);
-        if (!laggard || !subflows_have_successor(&conn->subflows, subflow))
-            continue;
-        count(&conn->host->tcp.counters, COUNT_LIMIT_LAGGARD);
-        conn_reset_subflow(subflow, MP_RST_OUTSTANDING, -ENOBUFS, now_ns);
+    enum tx_due due = TX_WAIT; /* when there is no subflow, until there is one again */
+    if (!subflows_over(&conn->subflows)) {
+        const struct tx_paths paths = conn_tx_paths(conn);
+        due = data_tx_repeat_fin(&conn->data_tx, &paths, now_ns);
     }
+    data_tx_arm_fin(&conn->data_tx, now_ns);
+    if (due == TX_ASK) /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
+        subflows_signal(&conn->subflows, identity_confirmed(&conn->identity));
+    else
+        conn_obey(conn, due, now_ns);
 }
 
 /* ---- ends ---- */
-
-static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
-{
-    subflow->due_ns = now_ns + GOOD_BYE_TIMEOUTS * rtt_rto(&subflow->tcp.rtt);
-}
-
-/* A path that is dead by then must not keep alive what is over; unless no other has told the peer so yet. */
-static void say_good_bye(struct subflow *subflow, uint64_t now_ns)
-{
-    struct tcp *tcp = &subflow->tcp;
-    tcp_shutdown(tcp, now_ns);
-    if (subflow->stage == SUBFLOW_LEAVING || tcp->state == TCPS_CLOSED || tcp->state == TCPS_TIME_WAIT)
-        return;
-    subflow->stage = SUBFLOW_LEAVING;
-    await_good_bye(subflow, now_ns);
-}
-
-static void on_subflow_timer(struct subflow *subflow, uint64_t now_ns)
-{
-    subflow->due_ns = TIME_NEVER;
-    if (subflow->stage != SUBFLOW_LEAVING)
-        conn_insist(subflow, now_ns);
-    else if (subflow->conn->endings.farewell && subflow->tcp.state != TCPS_TIME_WAIT)
-        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
-    else if (subflow->tcp.state != TCPS_TIME_WAIT)
-        await_good_bye(subflow, now_ns);
-}
 
 /* Both streams are over: the subflows may close. */
 static void advance_close(struct conn *conn, uint64_t now_ns)
 {
     if (conn->fallback.mode != CONN_MPTCP || conn->data_tx.fin != DATA_FIN_ACKED || !data_rx_is_over(&conn->data_rx))
         return;
-    EACH_SUBFLOW (it, conn) {
-        const struct tcp *tcp = &subflow_at(it)->tcp;
-        conn->endings.farewell |= tcp->fin_sent && tcp->snd_una == tcp->snd_nxt;
-        say_good_bye(subflow_at(it), now_ns);
-    }
+    conn->endings.farewell |= subflows_say_good_bye(&conn->subflows, now_ns);
     conn_event(conn);
 }
 
@@ -212,18 +118,10 @@ static void offer_arrivals(struct conn *conn, uint64_t now_ns)
 
 static void arm(struct conn *conn, uint64_t paths_due_ns)
 {
-    uint64_t due_ns = HW_MIN(HW_MIN(conn->data_tx.progress.due_ns, conn->signal_due_ns), conn->endings.due_ns);
+    uint64_t due_ns = HW_MIN(data_tx_due(&conn->data_tx), conn->endings.due_ns);
     due_ns = HW_MIN(due_ns, paths_due_ns);
     due_ns = HW_MIN(due_ns, subflows_due(&conn->subflows));
     deadline_set(&conn->host->tcp.timers, &conn->timer, due_ns);
-}
-
-static uint64_t slowest_round_trip(const struct conn *conn)
-{
-    uint64_t slowest = 0;
-    EACH_SUBFLOW (it, conn)
-        slowest = HW_MAX(slowest, subflow_at(it)->tcp.rtt.srtt_ns);
-    return slowest;
 }
 
 static void note_progress(struct conn *conn, uint64_t now_ns)
@@ -241,18 +139,17 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     pressure_settle(conn);
     note_progress(conn, now_ns);
     if (data_rx_tunes(&conn->data_rx))
-        data_rx_tune(&conn->data_rx, slowest_round_trip(conn), now_ns);
+        data_rx_tune(&conn->data_rx, subflows_slowest_ns(&conn->subflows), now_ns);
     offer_arrivals(conn, now_ns);
     conn_idle(conn); /* what arrived may have been nothing new */
-    EACH_SUBFLOW (it, conn)
-        subflow_note_unmapped(subflow_at(it), now_ns);
-    if (conn->fallback.mode != CONN_MPTCP) {
-        data_tx_disarm(&conn->data_tx);
+    subflows_note_unmapped(&conn->subflows, now_ns);
+    if (conn->fallback.mode != CONN_MPTCP || conn->endings.error) {
+        data_tx_stop(&conn->data_tx);
     } else if (data_tx_watch(&conn->data_tx, fallback_peer_committed(&conn->fallback), now_ns)) {
         const struct tx_paths paths = conn_tx_paths(conn);
         data_tx_arm(&conn->data_tx, &paths, now_ns);
     }
-    reset_laggards(conn, now_ns);
+    outflow_reset_laggards(&conn->data_tx, &conn->subflows, now_ns);
     advance_close(conn, now_ns);
     uint64_t paths_due_ns = conn_paths_settle(conn, now_ns);
     if (conn->news & NEWS_SUBFLOWS) {
@@ -284,13 +181,13 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
         if (subflow->tcp.due_ns <= now_ns)
             tcp_run_timers(&subflow->tcp, now_ns);
         if (subflow->due_ns <= now_ns)
-            on_subflow_timer(subflow, now_ns);
+            subflow_on_timer(subflow, conn->endings.farewell, now_ns);
     }
-    judge_subflows(conn, now_ns);
+    subflows_judge(&conn->subflows, now_ns);
     if (conn->data_tx.progress.due_ns <= now_ns)
         on_data_timer(conn, now_ns);
-    if (conn->signal_due_ns <= now_ns)
-        signal_on_timer(conn, now_ns);
+    if (conn->data_tx.fin_due_ns <= now_ns)
+        on_fin_timer(conn, now_ns);
     if (conn->endings.due_ns <= now_ns)
         on_ending_timer(conn, now_ns);
     conn_settle(conn, now_ns);

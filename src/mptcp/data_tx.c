@@ -17,7 +17,7 @@ void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct store
     iset_init(&tx->reinject, env, ranges);
     iset_init(&tx->repeated, env, ranges);
     tx->progress.una = first;
-    tx->progress.due_ns = TIME_NEVER;
+    tx->progress.due_ns = tx->fin_due_ns = TIME_NEVER;
 }
 
 void data_tx_destroy(struct data_tx *tx)
@@ -101,6 +101,7 @@ struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, 
     note_window(tx, window, now_ns);
     if (data_tx_fin_waits(tx) && dsn_eq(ack, top)) {
         tx->fin = DATA_FIN_ACKED;
+        tx->fin_due_ns = TIME_NEVER;
         made_progress(tx);
         news.what |= TX_FINISHED;
     }

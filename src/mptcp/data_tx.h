@@ -6,6 +6,7 @@
 #ifndef HW_MPTCP_DATA_TX_H
 #define HW_MPTCP_DATA_TX_H
 
+#include "base/compiler.h"
 #include "base/iset.h"
 #include "base/units.h"
 #include "mptcp/carriers.h"
@@ -56,7 +57,8 @@ struct data_tx {
     struct carriers carriers;
     struct progress progress;
     enum data_fin fin;
-    uint8_t fin_tries; /* how often the DATA_FIN was repeated since data was last acknowledged */
+    uint64_t fin_due_ns; /* when the DATA_FIN is repeated (RFC 8684 3.3.3), or TIME_NEVER */
+    uint8_t fin_tries;   /* how often the DATA_FIN was repeated since data was last acknowledged */
     uint64_t sent_bytes, acked_bytes, reinjected_bytes;
     uint64_t acked_at_look; /* data_tx_look_for_laggards() */
 };
@@ -158,6 +160,16 @@ enum tx_due {
 };
 /* The timer went off. `under_way`: the oldest missing byte is outstanding on a subflow that nothing speaks against. */
 enum tx_due data_tx_on_timer(struct data_tx *tx, const struct tx_paths *paths, bool under_way, uint64_t now_ns);
+/* The DATA_FIN is to be repeated, as long as it waits for its DATA_ACK. */
+void data_tx_arm_fin(struct data_tx *tx, uint64_t now_ns);
+/* Nothing is awaited any more. */
+static inline void data_tx_stop(struct data_tx *tx)
+{
+    data_tx_disarm(tx);
+    tx->fin_due_ns = TIME_NEVER;
+}
+/* The earliest that either timer is due. */
+static inline uint64_t data_tx_due(const struct data_tx *tx) { return HW_MIN(tx->progress.due_ns, tx->fin_due_ns); }
 /* A DATA_FIN is about to be sent once more: TX_ASK, TX_USELESS or TX_TIMEOUT. */
 enum tx_due data_tx_repeat_fin(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns);
 

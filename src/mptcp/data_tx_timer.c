@@ -20,6 +20,9 @@
 /* Bytes that are sent again first; then four times as many each time. */
 #define AGAIN_BYTES UINT64_C(1000)
 #define AGAIN_DOUBLINGS_MAX 20u
+/* A DATA_FIN is repeated so late, and twice as late each time. */
+#define FIN_REPEAT_NS NS_PER_S
+#define FIN_DOUBLINGS_MAX 5u
 
 bool data_tx_blocked(const struct data_tx *tx, const struct tx_paths *paths)
 {
@@ -145,6 +148,13 @@ enum tx_due data_tx_on_timer(struct data_tx *tx, const struct tx_paths *paths, b
         tx->progress.una_since_ns = now_ns;
     }
     return due;
+}
+
+void data_tx_arm_fin(struct data_tx *tx, uint64_t now_ns)
+{
+    tx->fin_due_ns = TIME_NEVER;
+    if (data_tx_fin_waits(tx))
+        tx->fin_due_ns = now_ns + (FIN_REPEAT_NS << HW_MIN(tx->fin_tries, FIN_DOUBLINGS_MAX));
 }
 
 enum tx_due data_tx_repeat_fin(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns)

@@ -53,7 +53,7 @@ static uint32_t hold_unmapped(struct subflow *subflow, uint64_t ssn, struct slic
     uint32_t taken;
     enum rx_hold held = rx_mapping_hold_unmapped(&subflow->rx_mapping, ssn, bytes, &taken);
     if (held == RX_TOO_MUCH && !subflow->conn->identity.checksums) {
-        conn_give_up_subflow(subflow, COUNT_DROP_UNMAPPED, now_ns);
+        subflow_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
         return bytes.len;
     }
     count_n(counters_of(subflow->conn), COUNT_LIMIT_UNMAPPED, held != RX_HELD);
@@ -69,11 +69,11 @@ static bool proved(struct subflow *subflow, const struct mapping *map, uint64_t 
     if (conn_may_fall_back(subflow->conn)) { /* RFC 8684 3.7: the bytes wait until the peer answers the MP_FAIL */
         count(counters_of(subflow->conn), COUNT_DROP_DATA_CHECKSUM);
         subflow->fail_stage = FAIL_ASKING;
-        conn_insist(subflow, now_ns);
+        subflow_insist(subflow, now_ns);
         return false;
     }
     subflow->fail_stage = FAIL_ON_RESET;
-    conn_give_up_subflow(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
+    subflow_give_up(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
     return false;
 }
 
@@ -83,7 +83,7 @@ static void missed(struct subflow *subflow, uint64_t now_ns)
 {
     subflow->conn->fallback.rx_diverged = true;
     if (!pressure_may_shed(subflow->conn)) /* nobody sends it again */
-        conn_give_up_subflow(subflow, COUNT_DROP_NO_MEMORY, now_ns);
+        subflow_give_up(subflow, COUNT_DROP_NO_MEMORY, now_ns);
 }
 
 /* Everything held that `map` covers goes up; under a checksum only when all of it is there and right. */

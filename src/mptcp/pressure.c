@@ -112,7 +112,8 @@ static void reset_somebody(struct mp_host *host, const struct conn *except, uint
     LIST_EACH (it, &host->connections) {
         struct conn *conn = LIST_ENTRY(it, struct conn, link);
         uint64_t share = account_share(&conn->account);
-        if (conn == except || conn_closed(conn) || conn->account.held <= share || conn->account.held - share < most)
+        if (conn == except || subflows_over(&conn->subflows) || conn->account.held <= share ||
+            conn->account.held - share < most)
             continue;
         worst = conn;
         most = conn->account.held - share;

@@ -12,7 +12,7 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
     conn->fallback.rx_diverged |= map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN;
     if (map->has_checksum != conn->identity.checksums) { /* RFC 8684 3.3.1: it is not as negotiated */
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
-        conn_reset_subflow(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
+        subflow_reset(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
         return false;
     }
     enum rxmap_result result = rx_mapping_add(&subflow->rx_mapping, map, !conn->identity.checksums);
@@ -89,8 +89,7 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
         subflow->backup_remote = mp->prio.backup;
     if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->identity.local_key) {
         conn_fail(conn, -ECONNRESET);
-        EACH_SUBFLOW (it, conn)
-            tcp_abort(&subflow_at(it)->tcp, -ECONNRESET, now_ns);
+        subflows_abort(&conn->subflows, -ECONNRESET, now_ns);
     }
 }
 
@@ -117,7 +116,7 @@ bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_
         conn_take_fail(subflow, now_ns);
     if (segment->payload.len &&
         fallback_contradicted(&conn->fallback, mp, conn->identity.remote_idsn)) /* better no stream than a wrong one */
-        conn_give_up_subflow(subflow, COUNT_DROP_MAPPING, now_ns);
+        subflow_give_up(subflow, COUNT_DROP_MAPPING, now_ns);
     if (conn->fallback.mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = identity_confirmed(&conn->identity), taken = true;

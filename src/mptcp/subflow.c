@@ -1,9 +1,13 @@
 #include "mptcp/subflow.h"
 
+#include <errno.h>
+
 /* When options must be deemed not to pass on a path: after so many timeouts. */
 #define TERM_TIMEOUTS 3u
 #define TERM_MAX_NS (5 * NS_PER_S)
 #define SIGNALS_IN_A_ROW_MAX 2
+/* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
+#define GOOD_BYE_TIMEOUTS 2u
 
 /* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
 bool subflow_holds(const struct subflow *subflow, dsn64 at)
@@ -101,4 +105,85 @@ void subflow_count_signal(struct subflow *subflow)
     subflow->signals++;
     subflow->signals_snd = subflow->tcp.snd_nxt;
     subflow->signals_rcv = subflow->tcp.rx.next;
+}
+
+/* ---- its end ---- */
+
+void subflow_reset(struct subflow *subflow, uint8_t reason, int error, uint64_t now_ns)
+{
+    subflow->reset_reason = reason;
+    subflow->reset_with_reason = true;
+    tcp_abort(&subflow->tcp, error, now_ns);
+}
+
+void subflow_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns)
+{
+    count(&subflow->tcp.host->counters, cause);
+    subflow_reset(subflow, MP_RST_MIDDLEBOX, -EPROTO, now_ns);
+}
+
+static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
+{
+    subflow->due_ns = now_ns + GOOD_BYE_TIMEOUTS * rtt_rto(&subflow->tcp.rtt);
+}
+
+void subflow_say_good_bye(struct subflow *subflow, uint64_t now_ns)
+{
+    struct tcp *tcp = &subflow->tcp;
+    tcp_shutdown(tcp, now_ns);
+    if (subflow->stage == SUBFLOW_LEAVING || tcp->state == TCPS_CLOSED || tcp->state == TCPS_TIME_WAIT)
+        return;
+    subflow->stage = SUBFLOW_LEAVING;
+    await_good_bye(subflow, now_ns);
+}
+
+/* ---- its timer, and options ---- */
+
+void subflow_insist(struct subflow *subflow, uint64_t now_ns)
+{
+    uint64_t wait_ns = join_proof_retry(&subflow->join_proof, rtt_timeout(&subflow->tcp.rtt));
+    if (wait_ns == 0) {
+        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
+        return;
+    }
+    tcp_signal_now(&subflow->tcp);
+    subflow->due_ns = now_ns + wait_ns;
+}
+
+void subflow_on_timer(struct subflow *subflow, bool farewell, uint64_t now_ns)
+{
+    subflow->due_ns = TIME_NEVER;
+    if (subflow->stage != SUBFLOW_LEAVING)
+        subflow_insist(subflow, now_ns);
+    else if (subflow->tcp.state == TCPS_TIME_WAIT)
+        return;
+    else if (farewell)
+        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
+    else
+        await_good_bye(subflow, now_ns);
+}
+
+void subflow_write_join(const struct subflow *subflow, const struct identity *id, bool syn, struct mptcp_options *mp)
+{
+    if (syn)
+        join_proof_write_syn(&subflow->join_proof, id, subflow->local_id, subflow->backup_local, mp);
+    else if (subflow->stage == SUBFLOW_PROVING)
+        join_proof_write_third(&subflow->join_proof, id, mp);
+}
+
+void subflow_write_fail(const struct subflow *subflow, struct mptcp_options *mp)
+{
+    mp->fail.dsn = subflow->fail_dsn.v;
+    mp->present |= 1u << MPTCP_FAIL;
+}
+
+void subflow_write_reset(const struct subflow *subflow, struct mptcp_options *mp)
+{
+    if (subflow->fail_stage) /* RFC 8684 3.7 */
+        subflow_write_fail(subflow, mp);
+    if (!subflow->reset_with_reason)
+        return;
+    mp->tcprst =
+        (struct mp_tcprst){.reason = subflow->reset_reason, .transient = subflow->reset_reason == MP_RST_OUTSTANDING};
+    mp->present |= 1u << MPTCP_TCPRST;
 }

@@ -114,4 +114,28 @@ void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns);
 bool subflow_may_signal(const struct subflow *subflow);
 void subflow_count_signal(struct subflow *subflow);
 
+/* ---- its end ---- */
+
+/* Resets it and says why (RFC 8684 3.6); `error` is what its connection learns if it was the last. */
+void subflow_reset(struct subflow *subflow, uint8_t reason, int error, uint64_t now_ns);
+/* The same for one that a middlebox made useless. The bytes are acknowledged on the subflow already, so it must go, or
+ * its peer would wait for ever; other subflows carry them again (RFC 8684 3.7). */
+void subflow_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns);
+/* Both streams are over. A path that is dead by then must not keep alive what is; unless no other has told the peer so
+ * yet. */
+void subflow_say_good_bye(struct subflow *subflow, uint64_t now_ns);
+
+/* ---- its timer, and options ---- */
+
+/* Repeats a join's third packet (RFC 8684 3.2), or an MP_FAIL (3.7), until that is answered. */
+void subflow_insist(struct subflow *subflow, uint64_t now_ns);
+/* It was due. `farewell`: the peer knows that all is over. */
+void subflow_on_timer(struct subflow *subflow, bool farewell, uint64_t now_ns);
+
+/* MP_JOIN, where it is due. */
+void subflow_write_join(const struct subflow *subflow, const struct identity *id, bool syn, struct mptcp_options *mp);
+void subflow_write_fail(const struct subflow *subflow, struct mptcp_options *mp);
+/* What a RST says. */
+void subflow_write_reset(const struct subflow *subflow, struct mptcp_options *mp);
+
 #endif

@@ -1,5 +1,7 @@
 #include "mptcp/subflows.h"
 
+#include <errno.h>
+
 uint8_t subflows_free_slot(const struct list *subflows)
 {
     uint32_t taken = 0;
@@ -42,6 +44,24 @@ bool subflows_stranded(const struct list *subflows)
         if (may_receive(subflow_at(it)))
             return false;
     return true;
+}
+
+bool subflows_over(const struct list *subflows)
+{
+    LIST_EACH (it, subflows) {
+        enum tcp_state state = subflow_at(it)->tcp.state;
+        if (state != TCPS_CLOSED && state != TCPS_TIME_WAIT)
+            return false;
+    }
+    return true;
+}
+
+uint64_t subflows_slowest_ns(const struct list *subflows)
+{
+    uint64_t slowest_ns = 0;
+    LIST_EACH (it, subflows)
+        slowest_ns = HW_MAX(slowest_ns, subflow_at(it)->tcp.rtt.srtt_ns);
+    return slowest_ns;
 }
 
 bool subflows_fin_acked(const struct list *subflows)
@@ -180,4 +200,76 @@ void subflows_clear(struct list *subflows, uint32_t merit)
             subflow->bare_acks = false;
         }
     }
+}
+
+/* ---- what all of them do ---- */
+
+void subflows_note_unmapped(struct list *subflows, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows)
+        subflow_note_unmapped(subflow_at(it), now_ns);
+}
+
+void subflows_judge(struct list *subflows, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        switch (subflow_judge(subflow, now_ns)) {
+        case SUBFLOW_FINE:
+            break;
+        case SUBFLOW_UNMAPPED:
+            subflow_give_up(subflow, COUNT_DROP_UNMAPPED, now_ns);
+            break;
+        case SUBFLOW_CONVICTED:
+            if (subflows_any_trusted(subflows))
+                subflow_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
+            break;
+        case SUBFLOW_HOARDING:
+            subflow_give_up(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
+            break;
+        }
+    }
+}
+
+void subflows_give_up_answering(struct list *subflows, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows)
+        if (subflow_alive(subflow_at(it)))
+            subflow_give_up(subflow_at(it), COUNT_MPTCP_USELESS, now_ns);
+}
+
+void subflows_ask(struct list *subflows)
+{
+    LIST_EACH (it, subflows) {
+        tcp_signal_now(&subflow_at(it)->tcp);
+        tcp_probe_now(&subflow_at(it)->tcp);
+    }
+}
+
+void subflows_signal(struct list *subflows, bool probe)
+{
+    LIST_EACH (it, subflows) {
+        struct tcp *tcp = &subflow_at(it)->tcp;
+        if (tcp_may_send(tcp) || tcp->state > TCPS_ESTABLISHED)
+            tcp_signal_now(tcp);
+        if (probe)
+            tcp_probe_now(tcp);
+    }
+}
+
+bool subflows_say_good_bye(struct list *subflows, uint64_t now_ns)
+{
+    bool known = false;
+    LIST_EACH (it, subflows) {
+        const struct tcp *tcp = &subflow_at(it)->tcp;
+        known |= tcp->fin_sent && tcp->snd_una == tcp->snd_nxt;
+        subflow_say_good_bye(subflow_at(it), now_ns);
+    }
+    return known;
+}
+
+void subflows_abort(struct list *subflows, int error, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows)
+        tcp_abort(&subflow_at(it)->tcp, error, now_ns);
 }

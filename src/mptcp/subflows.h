@@ -21,6 +21,10 @@ static inline bool subflows_closed(const struct list *subflows) { return subflow
 bool subflows_stranded(const struct list *subflows);
 /* Is none left but joins that have not proved themselves? */
 bool subflows_only_joins(const struct list *subflows);
+/* Is every one closed, or in TIME-WAIT? */
+bool subflows_over(const struct list *subflows);
+/* The longest of their smoothed round trips. */
+uint64_t subflows_slowest_ns(const struct list *subflows);
 /* In plain TCP: has the peer acknowledged the FIN? */
 bool subflows_fin_acked(const struct list *subflows);
 /* Is there another one that can carry on? One that is opening may never come to be. */
@@ -42,5 +46,23 @@ bool subflows_any_trusted(const struct list *subflows);
 void subflows_suspect(struct list *subflows, uint8_t first, uint64_t now_ns);
 /* Those in the bit set alone had carried what the peer acknowledged. */
 void subflows_clear(struct list *subflows, uint32_t merit);
+
+/* ---- what all of them do ---- */
+
+/* Looks for payload that waits for its mapping. */
+void subflows_note_unmapped(struct list *subflows, uint64_t now_ns);
+/* Gives up those whose judgement is due, and that are found guilty. */
+void subflows_judge(struct list *subflows, uint64_t now_ns);
+/* Those that answer deliver nothing: they go. Those that do not may be well again one day. */
+void subflows_give_up_answering(struct list *subflows, uint64_t now_ns);
+/* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp
+ * tells what was asked. */
+void subflows_ask(struct list *subflows);
+/* A bare acknowledgement with what there is to say on each that is established; and with `probe`, of which the peer
+ * answers whatever it has seen before. */
+void subflows_signal(struct list *subflows, bool probe);
+/* Both streams are over. True when a peer's acknowledgement of a FIN tells that it knows. */
+bool subflows_say_good_bye(struct list *subflows, uint64_t now_ns);
+void subflows_abort(struct list *subflows, int error, uint64_t now_ns);
 
 #endif

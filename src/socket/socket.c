@@ -212,7 +212,8 @@ unsigned hawser_conn_ready(const struct hawser_conn *handle)
     if (identity_established(&conn->identity) && conn->data_tx.fin == DATA_FIN_NONE &&
         sendq_room(&conn->data_tx.sendq) && list_empty(&conn->starved_link))
         ready |= HAWSER_WRITABLE;
-    if (conn_closed(conn) && !conn->endings.in_grace && (identity_established(&conn->identity) || conn->endings.error))
+    if (subflows_over(&conn->subflows) && !conn->endings.in_grace &&
+        (identity_established(&conn->identity) || conn->endings.error))
         ready |= HAWSER_CLOSED;
     return ready;
 }

@@ -284,6 +284,29 @@ static void laggards_are_looked_for_now_and_then(void **state)
     tear_down(&b);
 }
 
+/* RFC 8684 3.3.3: the end is said again, ever more rarely, until it is acknowledged. */
+static void the_end_is_repeated(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    data_tx_arm_fin(&b.tx, b.now_ns);
+    assert_int_equal(b.tx.fin_due_ns, TIME_NEVER); /* there is none yet */
+    b.tx.fin = DATA_FIN_SENT;
+    data_tx_arm_fin(&b.tx, b.now_ns);
+    static const uint64_t waits_s[] = {1, 2, 4, 8, 16, 32, 32};
+    for (size_t i = 0; i < sizeof waits_s / sizeof *waits_s; i++) {
+        assert_int_equal(data_tx_due(&b.tx), b.now_ns + waits_s[i] * NS_PER_S);
+        b.now_ns = b.tx.fin_due_ns;
+        assert_int_equal(data_tx_repeat_fin(&b.tx, &b.paths, b.now_ns), TX_ASK);
+        data_tx_arm_fin(&b.tx, b.now_ns);
+    }
+    (void)ack(&b, 1, 1000);
+    assert_int_equal(b.tx.fin, DATA_FIN_ACKED);
+    assert_int_equal(b.tx.fin_due_ns, TIME_NEVER);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_shut_window_is_no_silence),
         cmocka_unit_test(a_window_that_opens_for_nothing),
         cmocka_unit_test(laggards_are_looked_for_now_and_then),
+        cmocka_unit_test(the_end_is_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

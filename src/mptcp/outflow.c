@@ -1,0 +1,150 @@
+#include "mptcp/outflow.h"
+
+#include <errno.h>
+
+#include "wire/checksum.h"
+
+static uint32_t trim_to_segments(const struct tcp *tcp, uint32_t len, uint32_t waiting)
+{
+    if (len < waiting && len > tcp->segment_bytes)
+        len -= len % tcp->segment_bytes;
+    return len;
+}
+
+static uint16_t mapping_checksum(const struct tx_note *note, const struct slice *parts, unsigned n)
+{
+    struct csum payload = {0, false};
+    for (unsigned i = 0; i < n; i++)
+        csum_add(&payload, parts[i].data, parts[i].len);
+    return csum_dss(note->dsn, ssn_wire(note->ssn), (uint16_t)note->len, &payload);
+}
+
+/* Where a piece goes, and how much may. */
+struct choice {
+    struct subflow *subflow; /* NULL: nowhere now */
+    uint32_t room;
+};
+
+static struct choice choose(const struct outflow *out, const struct demand *demand)
+{
+    struct path_view views[SUBFLOWS_MAX];
+    struct subflow *subflows[SUBFLOWS_MAX];
+    size_t n = subflows_view(out->subflows, demand->unsent_bytes, views, subflows);
+    for (size_t i = 0; i < n && demand->reinjection; i++)
+        views[i].usable &= !views[i].stale; /* not back to where they got stuck or lost */
+    int pick = out->scheduler->pick(views, n, demand);
+    return pick == SCHEDULE_NONE ? (struct choice){0} : (struct choice){subflows[pick], views[pick].room};
+}
+
+/* Sends up to `most` bytes from `from`; returns how many went, 0 when the batch or memory is full. */
+static uint32_t send_piece(const struct outflow *out, const struct choice *to, dsn64 from, uint32_t most,
+                           struct tx_batch *batch, uint64_t now_ns)
+{
+    struct tcp *tcp = &to->subflow->tcp;
+    const struct sendq *sendq = &out->tx->sendq;
+    struct slice parts[TX_RECORD_PARTS];
+    unsigned count_parts = 0;
+    uint32_t want = trim_to_segments(tcp, HW_MIN(HW_MIN(most, to->room), tcp_send_max(tcp)), most);
+    uint32_t len = sendq_peek(sendq, from, want, parts, TX_RECORD_PARTS, &count_parts);
+    if (len == 0)
+        return 0;
+    struct tx_note note = {.dsn = from.v, .ssn = tcp->snd_nxt, .len = len, .mapped = true};
+    if (out->checksums)
+        note.checksum = mapping_checksum(&note, parts, count_parts);
+    bool push = dsn_eq(dsn_add(from, len), sendq->end);
+    if (tcp_send(tcp, parts, count_parts, len, &note, push, batch, now_ns) < 0)
+        return 0;
+    return len;
+}
+
+/* One piece of what other subflows seem to have lost. */
+static bool send_again(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns)
+{
+    struct range lost = data_tx_lost(out->tx);
+    if (lost.start == lost.end || !out->committed) /* fallen back, it would take them for new ones */
+        return false;
+    uint32_t waiting = (uint32_t)HW_MIN(lost.end - lost.start, UINT32_MAX);
+    const struct demand demand = {.unsent_bytes = waiting, .window_bytes = waiting, .reinjection = true};
+    struct choice to = choose(out, &demand);
+    if (!to.subflow)
+        return false;
+    uint32_t len = send_piece(out, &to, dsn_at(lost.start), waiting, batch, now_ns);
+    if (len == 0)
+        return false;
+    to.subflow->carried_again |= data_tx_resent(out->tx, len);
+    count(&to.subflow->tcp.host->counters, COUNT_MPTCP_REINJECTIONS);
+    return true;
+}
+
+static bool send_new(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns)
+{
+    struct data_tx *tx = out->tx;
+    const struct demand demand = {.unsent_bytes = data_tx_unsent(tx), .window_bytes = data_tx_window_left(tx)};
+    uint32_t waiting = HW_MIN(demand.unsent_bytes, demand.window_bytes);
+    if (waiting == 0)
+        return false;
+    struct choice to = choose(out, &demand);
+    if (!to.subflow)
+        return false;
+    uint32_t len = send_piece(out, &to, tx->snd_nxt, waiting, batch, now_ns);
+    if (len)
+        data_tx_sent(tx, len, to.subflow->slot, now_ns);
+    return len != 0;
+}
+
+bool outflow_send(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns)
+{
+    return send_again(out, batch, now_ns) || send_new(out, batch, now_ns);
+}
+
+/* RFC 8684 3.3.2: a SACK says nothing of the data level. A peer may hand bytes up in the order of the subflow only
+ * (Linux does), and half a mapping is of no use under a checksum: behind a hole they are lost with the path. */
+void outflow_reinject(struct data_tx *tx, const struct subflow *subflow)
+{
+    dsn64 from;
+    for (uint32_t i = 0; i < tcp_txq(&subflow->tcp)->count; i++) {
+        uint32_t len = subflow_record_data(subflow, i, &from);
+        if (len)
+            data_tx_reinject(tx, from, len);
+    }
+    data_tx_rearm(tx);
+}
+
+void outflow_forget_reinjection(struct data_tx *tx, const struct subflow *subflow)
+{
+    dsn64 from;
+    for (uint32_t i = 0; i < tcp_txq(&subflow->tcp)->count; i++) {
+        uint32_t len = subflow_record_data(subflow, i, &from);
+        if (len)
+            data_tx_forget_reinjection(tx, from, len);
+    }
+}
+
+void outflow_reset_laggards(struct data_tx *tx, struct list *subflows, uint64_t now_ns)
+{
+    if (!data_tx_look_for_laggards(tx))
+        return;
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        bool laggard = subflow_lagging_bytes(subflow, tx->sendq.una) > data_tx_laggard_limit(tx);
+        if (!laggard || !subflows_have_successor(subflows, subflow))
+            continue;
+        count(&subflow->tcp.host->counters, COUNT_LIMIT_LAGGARD);
+        subflow_reset(subflow, MP_RST_OUTSTANDING, -ENOBUFS, now_ns);
+    }
+}
+
+struct subflow *outflow_only_carrier(const struct data_tx *tx, const struct list *subflows)
+{
+    struct subflow *first = NULL;
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (!subflow->join)
+            first = subflow;
+        else if (tcp_sent_bytes(&subflow->tcp) || tcp_recv_bytes(&subflow->tcp))
+            return NULL;
+    }
+    bool all = first && tx->reinjected_bytes == 0 && tcp_sent_bytes(&first->tcp) == tx->sent_bytes;
+    all = all && (data_tx_fin_sent(tx) || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
+    return all ? first : NULL;
+}

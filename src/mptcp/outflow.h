@@ -1,0 +1,33 @@
+/*
+ * The outgoing stream and the subflows that carry it: which bytes leave on which of them, who must let go of what
+ * (RFC 8684 3.3.2, 3.3.5, 3.3.6). It knows the stream, subflows and the scheduler, and no connection.
+ */
+#ifndef HW_MPTCP_OUTFLOW_H
+#define HW_MPTCP_OUTFLOW_H
+
+#include "mptcp/subflows.h"
+
+struct outflow {
+    struct data_tx *tx;
+    struct list *subflows;
+    const struct scheduler *scheduler;
+    bool checksums; /* are in use */
+    bool committed; /* the peer cannot take bytes that are sent again for new ones */
+};
+
+/* Sends one piece: of what is to go again elsewhere, or of what is new. False when none can go now. */
+bool outflow_send(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns);
+
+/* What is outstanding on the subflow goes to others too / no longer. */
+void outflow_reinject(struct data_tx *tx, const struct subflow *subflow);
+void outflow_forget_reinjection(struct data_tx *tx, const struct subflow *subflow);
+
+/* What the peer has is kept as long as a slow subflow has not delivered it too (RFC 8684 3.3.2), beside the send
+ * buffer: past half of that the subflow is reset, if another can carry on. */
+void outflow_reset_laggards(struct data_tx *tx, struct list *subflows, uint64_t now_ns);
+
+/* The first subflow, if it alone has carried all that left, once and in order: what the way back to plain TCP needs
+ * (3.7). NULL otherwise. */
+struct subflow *outflow_only_carrier(const struct data_tx *tx, const struct list *subflows);
+
+#endif
