@@ -26,8 +26,9 @@ struct hawser_stack_options {
     /* What initial sequence numbers and timestamps are derived from. All zero: drawn from the environment. Several
      * stacks that stand for one host (shards) are given the same one, drawn by a cryptographic generator. */
     uint8_t secret[HAWSER_SECRET_LEN];
-    uint32_t max_time_wait;      /* closed subflows remembered for a minute, for late segments (TIME-WAIT), beside the
-                                  * connections; at the limit the oldest is forgotten; default 65536, at most 2^24 */
+    uint32_t max_time_wait;      /* closed subflows, and those of MPTCP connections that were aborted, remembered for a
+                                  * minute, for late segments (TIME-WAIT), beside the connections; at the limit the
+                                  * oldest is forgotten; default 65536, at most 2^24 */
     uint32_t shard, shard_count; /* several stacks stand for one host, at most HAWSER_SHARDS_MAX, and this is number
                                   * `shard` of them, from 0 on: the ports it opens connections from are its own */
 };
@@ -124,7 +125,8 @@ struct hawser_unfinished {
  */
 HAWSER_API void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unfinished *out);
 
-/* Closed subflows that only remain for late segments (TIME-WAIT). They belong to no connection any more. */
+/* Closed subflows, and those of aborted connections, that only remain for late segments (TIME-WAIT). They belong to no
+ * connection any more. */
 HAWSER_API uint32_t hawser_stack_time_wait(const struct hawser_stack *stack);
 
 /* One counter of the stack: name in the manner of "tcp.bad_checksum", and its count. */

@@ -130,10 +130,9 @@ bool conn_reap(struct conn *conn, uint64_t now_ns)
 {
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
-        if (subflow->tcp.state == TCPS_TIME_WAIT)
-            conn->host->ops->subflow_time_wait(conn->host, subflow, now_ns);
-        else if (!tcp_finished(&subflow->tcp))
+        if (subflow->tcp.state != TCPS_TIME_WAIT && !tcp_finished(&subflow->tcp))
             continue;
+        conn->host->ops->subflow_remember(conn->host, subflow, now_ns);
         drop_subflow(subflow);
     }
     if (!conn->endings.detached || conn->listener || conn->subflow_count || conn->endings.in_grace)

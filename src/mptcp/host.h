@@ -28,8 +28,8 @@ struct mp_host_ops {
      * -EADDRNOTAVAIL when no port is left, -ENOBUFS. */
     int (*subflow_bind)(struct mp_host *host, struct subflow *subflow);
     void (*subflow_unbind)(struct mp_host *host, struct subflow *subflow);
-    /* It is in TIME-WAIT and about to be freed: what is to be said to late segments is the stack's business now. */
-    void (*subflow_time_wait)(struct mp_host *host, struct subflow *subflow, uint64_t now_ns);
+    /* It is over and about to be freed: what is to be said to late segments is the stack's business now. */
+    void (*subflow_remember)(struct mp_host *host, struct subflow *subflow, uint64_t now_ns);
     /* Where the numbers of this 4-tuple begin. */
     struct initial_numbers (*initial_numbers)(struct mp_host *host, const struct hawser_addr *local,
                                               const struct hawser_addr *remote, uint64_t now_ns);

@@ -38,7 +38,8 @@ struct conn *demux_token(struct hawser_stack *stack, uint32_t token)
 
 bool demux_taken(struct hawser_stack *stack, const struct hawser_addr *local, const struct hawser_addr *remote)
 {
-    return demux_find(stack, local, remote) || time_waits_find(&stack->time_waits, local, remote);
+    const struct time_wait *record = time_waits_find(&stack->time_waits, local, remote);
+    return demux_find(stack, local, remote) || (record && !record->aborted);
 }
 
 static bool is_any(const struct hawser_addr *addr)
@@ -115,14 +116,26 @@ static void subflow_unbind(struct mp_host *host, struct subflow *subflow)
     subflow->port_chosen = false;
 }
 
-/* RFC 9293 3.10.7.4, 3.6: it goes on as a small record. */
-static void subflow_time_wait(struct mp_host *host, struct subflow *subflow, uint64_t now_ns)
+/* Once there was no MPTCP there is no key by which the peer would know who aborts it. */
+static bool is_aborted(const struct subflow *subflow)
+{
+    const struct conn *conn = subflow->conn;
+    const struct tcp *tcp = &subflow->tcp;
+    return conn->endings.aborted && conn->fallback.mode == CONN_MPTCP && tcp->snd_una > SSN_ORIGIN &&
+           tcp->state != TCPS_TIME_WAIT;
+}
+
+/* RFC 9293 3.10.7.4, 3.6: it goes on as a small record. The port of one that was reset is free. */
+static void subflow_remember(struct mp_host *host, struct subflow *subflow, uint64_t now_ns)
 {
     struct hawser_stack *stack = stack_of(host);
     const struct tcp *tcp = &subflow->tcp;
     const struct tcp_config *c = &tcp->config;
     uint32_t window = data_rx_promised(&subflow->conn->data_rx) >> tcp->rcv_wscale; /* as other subflows say it */
-    const struct time_wait record = {
+    bool aborted = is_aborted(subflow);
+    if (tcp->state != TCPS_TIME_WAIT && !aborted)
+        return;
+    struct time_wait record = {
         .local = c->local,
         .remote = c->remote,
         .snd_nxt = seq_at(c->iss + (uint32_t)tcp->snd_nxt),
@@ -132,11 +145,14 @@ static void subflow_time_wait(struct mp_host *host, struct subflow *subflow, uin
         .window = (uint16_t)HW_MIN(window, (uint32_t)UINT16_MAX),
         .wscale = tcp->rcv_wscale,
         .timestamps = tcp->ts.used,
-        .port_chosen = subflow->port_chosen,
+        .port_chosen = subflow->port_chosen && !aborted,
+        .aborted = aborted,
         .mptcp = subflow->conn->fallback.mode == CONN_MPTCP && data_rx_is_over(&subflow->conn->data_rx),
         .data_ack = data_rx_next(&subflow->conn->data_rx),
     };
-    if (time_waits_add(&stack->time_waits, &record, now_ns))
+    if (aborted)
+        record.peer_key = subflow->conn->identity.remote_key;
+    if (time_waits_add(&stack->time_waits, &record, now_ns) && record.port_chosen)
         subflow->port_chosen = false; /* it is the record's */
 }
 
@@ -190,7 +206,7 @@ static void conn_gone(struct mp_host *host, struct conn *conn)
 const struct mp_host_ops stack_host_ops = {
     .subflow_bind = subflow_bind,
     .subflow_unbind = subflow_unbind,
-    .subflow_time_wait = subflow_time_wait,
+    .subflow_remember = subflow_remember,
     .initial_numbers = initial_numbers,
     .derive = mptcp_key_derive,
     .token_taken = token_taken,

@@ -99,12 +99,17 @@ static bool input_handshake(struct hawser_stack *stack, struct arrival *a, bool 
     return true;
 }
 
-/* RFC 9293 3.6.1: a new incarnation may take over from TIME-WAIT. */
+/* RFC 9293 3.6.1: a new incarnation may take over from TIME-WAIT. A peer that did not take the reset of a connection,
+ * but challenged it (RFC 5961 3.2), or was out of reach, learns now that all of it is gone. */
 static void input_time_wait(struct hawser_stack *stack, struct time_wait *record, struct arrival *a, bool opens,
                             uint64_t now_ns)
 {
     if (opens && time_wait_yields(record, &a->segment) && input_opening(stack, a, now_ns))
         time_waits_remove(&stack->time_waits, record);
+    else if (record->aborted && opens)
+        replies_refuse(&stack->replies, a, counters(stack));
+    else if (record->aborted)
+        replies_refuse_aborted(&stack->replies, a, record->peer_key, counters(stack));
     else
         time_waits_input(&stack->time_waits, record, &a->segment, now_ns);
 }

@@ -34,8 +34,17 @@ void replies_refuse_join(struct replies *r, const struct arrival *a, uint8_t rea
     struct stateless_reply *reply = refuse(r, a, counters);
     if (!reply)
         return;
-    reply->of_join = true;
+    reply->kind = REPLY_TO_JOIN;
     reply->reason = reason;
+}
+
+void replies_refuse_aborted(struct replies *r, const struct arrival *a, uint64_t peer_key, struct counters *counters)
+{
+    struct stateless_reply *reply = refuse(r, a, counters);
+    if (!reply)
+        return;
+    reply->kind = REPLY_ABORTED;
+    reply->peer_key = peer_key;
 }
 
 void replies_write(struct replies *r, struct hawser_tx *tx)
@@ -43,9 +52,12 @@ void replies_write(struct replies *r, struct hawser_tx *tx)
     const struct stateless_reply *reply = &r->list[--r->count];
     struct tcp_options options;
     tcp_options_clear(&options);
-    if (reply->of_join) {
+    if (reply->kind == REPLY_TO_JOIN) {
         options.mp.present = 1u << MPTCP_TCPRST;
         options.mp.tcprst = (struct mp_tcprst){.reason = reply->reason};
+    } else if (reply->kind == REPLY_ABORTED) {
+        options.mp.present = 1u << MPTCP_FASTCLOSE;
+        options.mp.fastclose.receiver_key = reply->peer_key;
     }
     const struct tcp_header header = {
         .seq = reply->seq, .ack = reply->ack, .flags = (uint8_t)(TCP_RST | (reply->with_ack ? TCP_ACK : 0))};

@@ -119,7 +119,7 @@ bool time_waits_add(struct time_waits *t, const struct time_wait *record, uint64
     kept->owing = false;
     hash_insert(&t->tuples, &kept->tuple, hash_of(t, &kept->local, &kept->remote));
     begin(t, kept, now_ns);
-    count(&t->host->counters, COUNT_TCP_TIME_WAITS);
+    count_n(&t->host->counters, COUNT_TCP_TIME_WAITS, !record->aborted);
     return true;
 }
 
@@ -127,6 +127,8 @@ bool time_wait_yields(const struct time_wait *record, const struct tcp_segment *
 {
     const struct tcp_options *o = syn->options;
     bool stamped = o->present & TCP_OPT_TIMESTAMPS;
+    if (record->aborted)
+        return true;
     if (stamped && !record->timestamps)
         return true;
     if (stamped && o->ts_val != record->ts_recent)

@@ -1,6 +1,7 @@
 /*
- * TIME-WAIT (RFC 9293 3.6): what is kept of a subflow that is over, for the late segments of its peer. A record is
- * small, has a limit of its own and is no part of a connection; at the limit the oldest makes way.
+ * TIME-WAIT (RFC 9293 3.6): what is kept of a subflow that is over, for the late segments of its peer; and of one whose
+ * connection was aborted, for a peer that did not hear that. A record is small, has a limit of its own and is no part
+ * of a connection; at the limit the oldest makes way.
  */
 #ifndef HW_STACK_TIME_WAIT_H
 #define HW_STACK_TIME_WAIT_H
@@ -19,7 +20,10 @@ struct time_wait {
     struct hash_node tuple;
     struct list age; /* among all, the oldest first */
     uint64_t until_ns;
-    dsn64 data_ack;
+    union {
+        dsn64 data_ack;
+        uint64_t peer_key; /* of one that was aborted */
+    };
     struct hawser_addr local, remote;
     seq32 snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
@@ -30,6 +34,7 @@ struct time_wait {
     bool owing;       /* it has an acknowledgement to send */
     bool port_chosen; /* it holds its local port in `ports` */
     bool mptcp;       /* and its stream ended: acknowledgements carry the DATA_ACK */
+    bool aborted;     /* and not closed: its late segments are refused */
 };
 
 struct time_waits {
@@ -57,7 +62,7 @@ void time_waits_remove(struct time_waits *t, struct time_wait *record);
 
 /* A SYN without ACK arrived: may a new connection take over (RFC 6191 2)? */
 bool time_wait_yields(const struct time_wait *record, const struct tcp_segment *syn);
-/* Any other segment, or a SYN that nobody takes up. The record may be gone afterwards. */
+/* Any other segment, or a SYN that nobody takes up, of one that was closed. The record may be gone afterwards. */
 void time_waits_input(struct time_waits *t, struct time_wait *record, const struct tcp_segment *segment,
                       uint64_t now_ns);
 

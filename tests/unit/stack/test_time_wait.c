@@ -329,6 +329,122 @@ static void answers_are_bounded(void **state)
     peer_destroy(&p);
 }
 
+/* ---- connections that were aborted ---- */
+
+static void abort_mptcp(struct peer *p)
+{
+    peer_open_mptcp(p);
+    hawser_abort(p->conn);
+    peer_drain(p);
+    assert_true(mptcp_has(&peer_last(p, TCP_RST)->options.mp, MPTCP_FASTCLOSE));
+    peer_forget(p);
+}
+
+static void expect_fastclose(struct peer *p, uint32_t seq)
+{
+    assert_int_equal(p->seen_count, 1);
+    assert_int_equal(p->seen[0].flags, TCP_RST);
+    assert_int_equal(p->seen[0].seq, seq);
+    assert_true(mptcp_has(&p->seen[0].options.mp, MPTCP_FASTCLOSE));
+    assert_true(p->seen[0].options.mp.fastclose.receiver_key == p->key);
+    peer_forget(p);
+}
+
+/* RFC 8684 3.5: whoever did not take the reset, as RFC 5961 3.2 may have him challenge it, learns from the answer that
+ * it was the connection's. */
+static void an_abort_is_told_again(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint8_t bytes[8] = {0};
+    peer_init(&p, NULL, NULL);
+    abort_mptcp(&p);
+    assert_int_equal(hawser_stack_time_wait(p.stack), 1);
+    assert_int_equal(peer_counter(&p, "tcp.time_waits"), 0);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    expect_fastclose(&p, 1);
+    struct tcp_options o = peer_dss(&p, 1, 1, 1, sizeof bytes);
+    peer_send(&p, TCP_ACK, 1, 1, &o, bytes, sizeof bytes);
+    expect_fastclose(&p, 1);
+    peer_send(&p, TCP_RST, 1, 0, NULL, NULL, 0); /* as ever, that is not answered */
+    assert_int_equal(p.seen_count, 0);
+    peer_wait(&p, 61 * NS_PER_S);
+    assert_int_equal(hawser_stack_time_wait(p.stack), 0);
+    assert_int_equal(hawser_stack_deadline(p.stack), HAWSER_NEVER);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_false(mptcp_has(&peer_last(&p, TCP_RST)->options.mp, MPTCP_FASTCLOSE));
+    peer_destroy(&p);
+}
+
+static void a_plain_one_leaves_nothing(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    hawser_abort(p.conn);
+    peer_drain(&p);
+    assert_int_equal(hawser_stack_time_wait(p.stack), 0);
+    peer_destroy(&p);
+}
+
+/* Unlike TIME-WAIT it is in nobody's way: neither the peer's, whatever its numbers, nor ours. */
+static void what_was_aborted_makes_way(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    abort_mptcp(&p);
+    p.iss -= 100000;
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_stack_time_wait(p.stack), 0);
+    hawser_abort(p.conn);
+    peer_drain(&p);
+    peer_forget(&p);
+    p.own.port++; /* where nobody listens */
+    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    assert_int_equal(peer_last(&p, TCP_RST)->options.mp.present, 0);
+    peer_destroy(&p);
+    for (unsigned i = 0; i < 2; i++) {
+        struct hawser_conn_options options = {.size = sizeof options, .local = {.port = 6000}};
+        if (i == 0)
+            peer_init(&p, NULL, NULL);
+        assert_int_equal(hawser_addr_parse(&options.local, "10.0.0.1", 6000), 0);
+        p.addr.port = PEER_PORT;
+        assert_int_equal(hawser_connect(p.stack, &p.addr, &options, p.now_ns, &p.conn), 0);
+        peer_drain(&p);
+        p.own = peer_last(&p, TCP_SYN)->local;
+        struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE}};
+        o.mp.capable =
+            (struct mp_capable){.version = MPTCP_VERSION, .algorithms = 1, .has_sender_key = true, .sender_key = p.key};
+        peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
+        hawser_abort(p.conn);
+        peer_drain(&p);
+        assert_int_equal(hawser_stack_time_wait(p.stack), 1);
+    }
+    peer_destroy(&p);
+}
+
+/* They share the limit. */
+static void the_oldest_abort_is_forgotten_first(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .max_time_wait = 1};
+    peer_init(&p, &options, NULL);
+    abort_mptcp(&p);
+    p.addr.port = 4001;
+    abort_mptcp(&p);
+    assert_int_equal(hawser_stack_time_wait(p.stack), 1);
+    assert_int_equal(peer_counter(&p, "limit.time_waits"), 1);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    expect_fastclose(&p, 1);
+    p.addr.port = 4000;
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_int_equal(peer_last(&p, TCP_RST)->options.mp.present, 0);
+    peer_destroy(&p);
+}
+
 /* What is not there cannot be kept: then it answers with a RST like any stranger. */
 static void without_memory_nothing_is_kept(void **state)
 {
@@ -360,6 +476,10 @@ int main(void)
         cmocka_unit_test(a_server_does_not_go_deaf),
         cmocka_unit_test(a_record_is_small),
         cmocka_unit_test(answers_are_bounded),
+        cmocka_unit_test(an_abort_is_told_again),
+        cmocka_unit_test(a_plain_one_leaves_nothing),
+        cmocka_unit_test(what_was_aborted_makes_way),
+        cmocka_unit_test(the_oldest_abort_is_forgotten_first),
         cmocka_unit_test(without_memory_nothing_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
