@@ -3,19 +3,19 @@
 #include "base/check.h"
 #include "base/compiler.h"
 
-static const struct account *stack_of(const struct account *account)
+static const struct account_root *root_of(const struct account *account)
 {
     while (account->parent)
         account = account->parent;
-    return account;
+    return (const void *)account;
 }
 
-static uint64_t ordinary(const struct account *stack) { return stack->limit - stack->reserve; }
+static uint64_t ordinary(const struct account_root *root) { return root->limit - root->reserve; }
 
-void account_init(struct account *account, uint64_t limit, uint64_t reserve)
+void account_init(struct account_root *root, const struct hawser_env *env, uint64_t limit, uint64_t reserve)
 {
     CHECK(reserve < limit);
-    *account = (struct account){.limit = limit, .reserve = reserve};
+    *root = (struct account_root){.env = env, .limit = limit, .reserve = reserve};
 }
 
 void account_open(struct account *account, struct account *parent)
@@ -46,41 +46,59 @@ void account_release(struct account *account, uint64_t bytes)
     }
 }
 
+void *account_alloc(struct account *account, size_t bytes, enum claim claim)
+{
+    const struct hawser_env *env = root_of(account)->env;
+    void *block = account_admits(account, bytes, claim) ? env->alloc(env->ctx, bytes) : NULL;
+    if (block)
+        account_charge(account, bytes);
+    return block;
+}
+
+void account_free(struct account *account, void *block, size_t bytes)
+{
+    const struct hawser_env *env = root_of(account)->env;
+    if (!block)
+        return;
+    account_release(account, bytes);
+    env->free(env->ctx, block);
+}
+
 uint64_t account_share(const struct account *account)
 {
-    uint64_t parts = 1;
+    uint64_t parts = 1, most = ordinary(root_of(account));
     for (; account->parent; account = account->parent)
         parts *= account->parent->parts;
-    return ordinary(account) / 2 / parts;
+    return most / 2 / parts;
 }
 
 bool account_is_greedy(const struct account *account) { return account->held > account_share(account); }
 
 bool account_is_pressed(const struct account *account)
 {
-    const struct account *stack = stack_of(account);
-    return stack->held > ordinary(stack) / 2;
+    const struct account_root *root = root_of(account);
+    return root->account.held > ordinary(root) / 2;
 }
 
 /* Up to where it goes for a key, or for those that have none: of the last eighth a key has what is within its share,
  * while there is any other. */
 static uint64_t end_for(const struct account *parent)
 {
-    const struct account *stack = stack_of(parent);
-    bool all = parent == stack || stack->parts == 1 || !account_is_greedy(parent);
-    return all ? ordinary(stack) : ordinary(stack) / 8 * 7;
+    const struct account_root *root = root_of(parent);
+    bool all = !parent->parent || root->account.parts == 1 || !account_is_greedy(parent);
+    return all ? ordinary(root) : ordinary(root) / 8 * 7;
 }
 
 bool account_is_full(const struct account *parent)
 {
-    const struct account *stack = stack_of(parent);
-    return stack->held > (parent == stack ? ordinary(stack) / 8 * 7 : end_for(parent));
+    const struct account_root *root = root_of(parent);
+    return root->account.held > (parent->parent ? end_for(parent) : ordinary(root) / 8 * 7);
 }
 
 bool account_is_scarce(const struct account *parent, uint64_t leaving)
 {
-    const struct account *stack = stack_of(parent);
-    return stack->held > end_for(parent) - ordinary(stack) / 16 + leaving;
+    const struct account_root *root = root_of(parent);
+    return root->account.held > end_for(parent) - ordinary(root) / 16 + leaving;
 }
 
 static uint64_t quantum(const struct account *account)
@@ -90,15 +108,16 @@ static uint64_t quantum(const struct account *account)
 
 bool account_admits(const struct account *account, uint64_t bytes, enum claim claim)
 {
-    if (!account)
+    if (!account || claim == CLAIM_OWED)
         return true;
-    const struct account *stack = stack_of(account), *conn = account->parent;
-    uint64_t all = stack->held + bytes, most = ordinary(stack);
-    if (all <= most / 2 || claim == CLAIM_OWED)
+    const struct account_root *root = root_of(account);
+    const struct account *conn = account->parent;
+    uint64_t all = root->account.held + bytes, most = ordinary(root);
+    if (all <= most / 2)
         return true;
     if (all <= most / 4 * 3 && conn->held + bytes <= account_share(conn))
         return true;
-    if (claim == CLAIM_URGENT && all <= stack->limit && account->held <= quantum(account) / 2)
+    if (claim == CLAIM_URGENT && all <= root->limit && account->held <= quantum(account) / 2)
         return true;
     return claim != CLAIM_SURPLUS && all <= end_for(conn->parent) && account->held + bytes <= quantum(account);
 }

@@ -7,7 +7,7 @@
  * connection that queued them. A buffer that a link lent is charged as a whole with every piece of it that is queued,
  * for as long as that piece is (slice_cost()): a piece is at least a quarter of it, so that nobody is charged more than
  * four times what is held, and nobody pays for what another one keeps. Nodes, records, mappings and the arrays that
- * queues lie in are charged too.
+ * queues and sets lie in (account_alloc()) are charged too.
  *
  * Who may have more, of the limit less the emergency reserve:
  *
@@ -24,18 +24,26 @@
 #define HW_BASE_ACCOUNT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include <hawser/env.h>
 
 /* Most and least that a direction may hold of the last quarter. */
 #define ACCOUNT_QUANTUM_MAX UINT64_C(8192)
 #define ACCOUNT_QUANTUM_MIN UINT64_C(4096)
 
 struct account {
-    struct account *parent; /* NULL: the stack's */
+    struct account *parent; /* NULL: the stack's, which is in a struct account_root */
     uint64_t held;          /* bytes */
-    uint64_t limit;         /* of the stack's: bytes, the reserve included */
-    uint64_t reserve;       /* likewise: of which for emergencies */
     uint32_t parts;         /* accounts that have this one for their parent */
+};
+
+struct account_root {
+    struct account account;       /* comes first: what has no parent is one of these */
+    uint64_t limit;               /* bytes, the reserve included */
+    uint64_t reserve;             /* of which for emergencies */
+    const struct hawser_env *env; /* borrowed; where account_alloc() finds memory */
 };
 
 enum claim {
@@ -46,13 +54,20 @@ enum claim {
 };
 
 /* The stack's account. */
-void account_init(struct account *account, uint64_t limit, uint64_t reserve);
+void account_init(struct account_root *root, const struct hawser_env *env, uint64_t limit, uint64_t reserve);
 void account_open(struct account *account, struct account *parent);
 /* CHECKs that nothing is charged to it any more. */
 void account_close(struct account *account);
 
 void account_charge(struct account *account, uint64_t bytes);
 void account_release(struct account *account, uint64_t bytes);
+
+/* Memory that is charged while it is held; NULL when it is not admitted, or the system has none. */
+void *account_alloc(struct account *account, size_t bytes, enum claim claim);
+/* The same for an array that grows: at first whoever asks gets it, more only while there is enough. */
+static inline enum claim claim_to_grow(const void *array) { return array ? CLAIM_SURPLUS : CLAIM_OWED; }
+/* Gives back `bytes` from account_alloc(); nothing when `block` is NULL. */
+void account_free(struct account *account, void *block, size_t bytes);
 
 /* Bytes that are its own under pressure. */
 uint64_t account_share(const struct account *account);

@@ -7,19 +7,26 @@
 
 #define INITIAL_CAPACITY 8u
 
-void iset_init(struct iset *s, const struct hawser_env *env, uint32_t limit)
+void iset_init(struct iset *s, struct account *account, uint32_t limit)
 {
-    *s = (struct iset){.env = env, .limit = limit};
+    *s = (struct iset){.account = account, .limit = limit};
 }
+
+static void free_ranges(struct iset *s) { account_free(s->account, s->ranges, s->capacity * sizeof *s->ranges); }
 
 void iset_destroy(struct iset *s)
 {
-    if (s->ranges)
-        s->env->free(s->env->ctx, s->ranges);
-    iset_init(s, s->env, s->limit);
+    free_ranges(s);
+    iset_init(s, s->account, s->limit);
 }
 
 void iset_clear(struct iset *s) { s->count = 0; }
+
+void iset_idle(struct iset *s)
+{
+    if (!s->count)
+        iset_destroy(s);
+}
 
 /* Index of the first range whose end is at or above `at` (`strictly`: above). */
 static uint32_t first_ending(const struct iset *s, uint64_t at, bool strictly)
@@ -44,13 +51,12 @@ int iset_reserve(struct iset *s, uint32_t count)
         return 0;
     uint32_t capacity = HW_MIN(s->capacity ? 2 * s->capacity : INITIAL_CAPACITY, s->limit);
     capacity = HW_MAX(capacity, count);
-    struct range *ranges = s->env->alloc(s->env->ctx, capacity * sizeof *ranges);
+    struct range *ranges = account_alloc(s->account, capacity * sizeof *ranges, claim_to_grow(s->ranges));
     if (!ranges)
         return -ENOBUFS;
-    if (s->ranges) {
+    if (s->ranges)
         memcpy(ranges, s->ranges, s->count * sizeof *ranges);
-        s->env->free(s->env->ctx, s->ranges);
-    }
+    free_ranges(s);
     s->ranges = ranges;
     s->capacity = capacity;
     return 0;

@@ -10,22 +10,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hawser/env.h>
+#include "base/account.h"
 
 struct range {
     uint64_t start, end; /* [start, end) */
 };
 
 struct iset {
-    const struct hawser_env *env; /* borrowed */
-    struct range *ranges;         /* sorted by start */
+    struct account *account; /* borrowed; pays for the ranges */
+    struct range *ranges;    /* sorted by start */
     uint32_t count, capacity, limit;
 };
 
-/* At most `limit` ranges. Allocates nothing yet. */
-void iset_init(struct iset *s, const struct hawser_env *env, uint32_t limit);
+/* At most `limit` ranges, charged to `account`. Allocates nothing yet. */
+void iset_init(struct iset *s, struct account *account, uint32_t limit);
 void iset_destroy(struct iset *s);
 void iset_clear(struct iset *s);
+/* Gives back the memory of an empty set. */
+void iset_idle(struct iset *s);
 
 /* Makes room for `count` ranges in all. Returns 0, or -ENOBUFS at the limit or without memory. */
 int iset_reserve(struct iset *s, uint32_t count);

@@ -10,15 +10,15 @@ static struct carrier_run *run_at(const struct carriers *c, uint32_t i)
     return &c->ring[(c->head + i) & (c->capacity - 1)];
 }
 
-void carriers_init(struct carriers *c, const struct hawser_env *env, dsn64 first)
+void carriers_init(struct carriers *c, struct account *account, dsn64 first)
 {
-    *c = (struct carriers){.env = env, .ring = &c->one, .capacity = 1, .begin = first};
+    *c = (struct carriers){.account = account, .ring = &c->one, .capacity = 1, .begin = first};
 }
 
 static void free_ring(struct carriers *c)
 {
     if (c->ring != &c->one)
-        c->env->free(c->env->ctx, c->ring);
+        account_free(c->account, c->ring, c->capacity * sizeof *c->ring);
     c->ring = &c->one;
     c->head = 0;
     c->capacity = 1;
@@ -37,7 +37,7 @@ static bool make_room(struct carriers *c)
     uint32_t capacity = HW_MAX(2 * c->capacity, CAPACITY_MIN);
     struct carrier_run *ring = NULL;
     if (capacity <= CARRIER_RUNS_MAX)
-        ring = c->env->alloc(c->env->ctx, capacity * sizeof *ring);
+        ring = account_alloc(c->account, capacity * sizeof *ring, claim_to_grow(c->ring == &c->one ? NULL : c->ring));
     if (!ring)
         return false;
     for (uint32_t i = 0; i < c->count; i++)

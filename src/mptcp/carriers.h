@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hawser/env.h>
-
 #include "base/iset.h"
 #include "base/seq.h"
 
@@ -24,15 +22,15 @@ struct carrier_run {
 };
 
 struct carriers {
-    const struct hawser_env *env; /* borrowed */
-    struct carrier_run *ring;     /* power-of-two ring, oldest first: `one`, until there are more */
+    struct account *account;  /* borrowed; pays for the ring */
+    struct carrier_run *ring; /* power-of-two ring, oldest first: `one`, until there are more */
     uint32_t head, count, capacity;
     dsn64 begin; /* of the oldest run */
     struct carrier_run one;
 };
 
 /* Data begins at `first`. It stays where it is. */
-void carriers_init(struct carriers *c, const struct hawser_env *env, dsn64 first);
+void carriers_init(struct carriers *c, struct account *account, dsn64 first);
 void carriers_destroy(struct carriers *c);
 
 /* New data up to `end` left on subflow `slot` (below 32), right behind that of the call before. */

@@ -49,7 +49,7 @@ static struct conn *take_conn(struct mp_host *host)
 
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
 {
-    struct account *payer = config->payer ? config->payer : &host->memory;
+    struct account *payer = config->payer ? config->payer : &host->memory.account;
     if (account_is_full(payer)) {
         count(&host->tcp.counters, COUNT_LIMIT_NEW);
         return NULL;
@@ -82,9 +82,8 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
         identity_set_local_key(&conn->identity, host->ops->derive, config->opened->local_key);
     else
         conn_draw_key(conn);
-    data_tx_init(&conn->data_tx, &host->tcp.env, &host->store, &conn->account, conn->identity.local_idsn,
-                 config->send_limit);
-    data_rx_init(&conn->data_rx, &host->tcp.env, &host->nodes, &host->store, &conn->account, config->recv_limit);
+    data_tx_init(&conn->data_tx, &host->store, &conn->account, conn->identity.local_idsn, config->send_limit);
+    data_rx_init(&conn->data_rx, &host->nodes, &host->store, &conn->account, config->recv_limit);
     if (config->opened)
         conn_take_opened(conn, config->opened);
     return conn;
@@ -111,7 +110,7 @@ void conn_free(struct conn *conn)
         drop_subflow(subflow_at(it));
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
     data_tx_destroy(&conn->data_tx);
-    paths_destroy(&conn->paths, (struct paths_memory){&host->tcp.env, &conn->account});
+    paths_destroy(&conn->paths, &conn->account);
     data_rx_destroy(&conn->data_rx);
     account_close(&conn->account);
     host->ops->conn_gone(host, conn);
@@ -173,7 +172,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     subflow->slot = subflows_free_slot(&conn->subflows);
     list_init(&subflow->link);
     subflow->due_ns = TIME_NEVER;
-    rx_mapping_init(&subflow->rx_mapping, &host->tcp.env, &host->holds, &host->store, data_rx_account(&conn->data_rx));
+    rx_mapping_init(&subflow->rx_mapping, &host->holds, &host->store, data_rx_account(&conn->data_rx));
     struct tcp_config config = {
         .local = local->addr,
         .remote = *remote,
@@ -318,7 +317,11 @@ static uint32_t hook_window(struct tcp *tcp, uint32_t most)
     return data_rx_window(&subflow_of(tcp)->conn->data_rx, tcp->segment_bytes, most);
 }
 
-static struct account *hook_payer(struct tcp *tcp) { return &subflow_of(tcp)->conn->data_tx.account; }
+static struct account *hook_payer(struct tcp *tcp, bool sending)
+{
+    struct conn *conn = subflow_of(tcp)->conn;
+    return sending ? &conn->data_tx.account : data_rx_account(&conn->data_rx);
+}
 
 static void hook_wake(struct tcp *tcp) { conn_wake(subflow_of(tcp)->conn); }
 

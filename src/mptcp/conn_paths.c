@@ -19,11 +19,6 @@
  */
 #define LAST_KEEPALIVES 8u
 
-static struct paths_memory memory_of(struct conn *conn)
-{
-    return (struct paths_memory){&conn->host->tcp.env, &conn->account};
-}
-
 static struct counters *counters_of(struct conn *conn) { return &conn->host->tcp.counters; }
 
 /* ---- the view ---- */
@@ -127,7 +122,7 @@ static void join(struct conn *conn, const struct path_wish *wish, uint64_t now_n
 {
     struct subflow *subflow;
     if (conn_add_subflow(conn, wish->local, 0, &wish->remote, now_ns, &subflow) < 0) {
-        (void)paths_ended(&conn->paths, memory_of(conn), wish->local, &wish->remote, PATH_END_UNANSWERED, now_ns);
+        (void)paths_ended(&conn->paths, &conn->account, wish->local, &wish->remote, PATH_END_UNANSWERED, now_ns);
         return;
     }
     subflow->join = true;
@@ -156,7 +151,7 @@ static void speak_up(struct conn *conn, uint64_t now_ns)
     EACH_SUBFLOW (it, conn)
         if (subflow_usable(subflow_at(it)) && subflow_may_signal(subflow_at(it)))
             repeat_ns = REPEAT_NS;
-    unsigned given_up = paths_turn(&conn->paths, memory_of(conn), tellers(conn), repeat_ns, now_ns);
+    unsigned given_up = paths_turn(&conn->paths, &conn->account, tellers(conn), repeat_ns, now_ns);
     count_n(counters_of(conn), COUNT_MPTCP_ADD_ADDR_LOST, given_up);
     EACH_SUBFLOW (it, conn)
         if (subflow_usable(subflow_at(it)) && paths_owes(&conn->paths, subflow_at(it)->slot))
@@ -203,7 +198,7 @@ void conn_paths_confirmed(struct conn *conn)
 {
     for (unsigned i = 0; i < conn->host->address_count; i++)
         count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS,
-                !paths_local_added(&conn->paths, memory_of(conn), &conn->host->addresses[i]));
+                !paths_local_added(&conn->paths, &conn->account, &conn->host->addresses[i]));
     conn_paths_changed(conn);
 }
 
@@ -245,7 +240,7 @@ void conn_paths_subflow_closed(struct subflow *subflow, uint64_t now_ns)
     if (local && !address_gone)
         count_n(
             counters_of(conn), COUNT_LIMIT_PAIRS,
-            !paths_ended(&conn->paths, memory_of(conn), local, &subflow->tcp.config.remote, end_of(subflow), now_ns));
+            !paths_ended(&conn->paths, &conn->account, local, &subflow->tcp.config.remote, end_of(subflow), now_ns));
     conn_paths_changed(conn);
 }
 
@@ -255,13 +250,13 @@ void conn_address_added(struct conn *conn, const struct local_address *local)
 {
     if (is_over(conn) || !identity_confirmed(&conn->identity))
         return;
-    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_added(&conn->paths, memory_of(conn), local));
+    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_added(&conn->paths, &conn->account, local));
     conn_paths_changed(conn);
 }
 
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns)
 {
-    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(&conn->paths, memory_of(conn), local));
+    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(&conn->paths, &conn->account, local));
     EACH_SUBFLOW (it, conn)
         if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, &local->addr))
             tcp_abort(&subflow_at(it)->tcp, -EADDRNOTAVAIL, now_ns);
@@ -277,7 +272,7 @@ void conn_take_add_addr(struct subflow *subflow, const struct mp_add_addr *add, 
                                         [PATHS_LIMITED] = COUNT_DROP_ADD_ADDR_LIMIT};
     struct conn *conn = subflow->conn;
     if (add->echo) {
-        paths_echoed(&conn->paths, memory_of(conn), add->address_id);
+        paths_echoed(&conn->paths, &conn->account, add->address_id);
         return;
     }
     struct mp_add_addr plain = *add;
@@ -285,9 +280,9 @@ void conn_take_add_addr(struct subflow *subflow, const struct mp_add_addr *add, 
         count(counters_of(conn), COUNT_DROP_ADD_ADDR_HMAC);
         return;
     }
-    count_n(counters_of(conn), COUNT_LIMIT_ECHOES, !paths_owe_echo(&conn->paths, memory_of(conn), add));
+    count_n(counters_of(conn), COUNT_LIMIT_ECHOES, !paths_owe_echo(&conn->paths, &conn->account, add));
     const struct paths_view view = {.locals = conn->host->addresses, .local_count = conn->host->address_count};
-    enum paths_news result = paths_add_addr(&conn->paths, memory_of(conn), &view, add, now_ns);
+    enum paths_news result = paths_add_addr(&conn->paths, &conn->account, &view, add, now_ns);
     if (result != PATHS_NO_NEWS)
         count(counters_of(conn), news[result]);
     tcp_signal_now(&subflow->tcp);
@@ -358,7 +353,7 @@ void conn_paths_sent(struct subflow *subflow, const struct mptcp_options *sent)
     struct conn *conn = subflow->conn;
     if (!mptcp_has(sent, MPTCP_ADD_ADDR) && !mptcp_has(sent, MPTCP_REMOVE_ADDR))
         return;
-    bool first = paths_sent(&conn->paths, memory_of(conn), subflow->slot, sent);
+    bool first = paths_sent(&conn->paths, &conn->account, subflow->slot, sent);
     count_n(counters_of(conn), COUNT_MPTCP_ADD_ADDR_OUT, first);
     /* It took the place of a DATA_ACK that somebody may wait for; or there is more to tell. */
     if (!mptcp_has(sent, MPTCP_DSS) || (paths_owes(&conn->paths, subflow->slot) && subflow_may_signal(subflow)))

@@ -16,12 +16,12 @@
 /* A window that opened by so much is worth telling (RFC 9293 3.8.6.2.2). */
 #define STEP_MAX (UINT32_C(256) << 10)
 
-void data_rx_init(struct data_rx *rx, const struct hawser_env *env, struct pool *nodes, struct store *store,
-                  struct account *parent, uint32_t limit_max)
+void data_rx_init(struct data_rx *rx, struct pool *nodes, struct store *store, struct account *parent,
+                  uint32_t limit_max)
 {
     *rx = (struct data_rx){.store = store, .limit_max = limit_max};
     account_open(&rx->account, parent);
-    reassembly_init(&rx->reassembly, env, nodes, &rx->account, dsn_at(1));
+    reassembly_init(&rx->reassembly, nodes, &rx->account, dsn_at(1));
     rx->reassembly.node_limit = HW_MAX(limit_max / BYTES_PER_PIECE, PIECES_MIN);
     rx->reassembly.gap_limit = HW_MAX(limit_max / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN);
     uint64_t first = HW_MIN(account_share(&rx->account), DATA_RX_WINDOW_FIRST);

@@ -34,8 +34,8 @@ enum data_rx_answer {
     DATA_RX_BEYOND_END,    /* some of it, which nobody wants (RFC 8684 3.3.3); the rest was placed */
 };
 
-void data_rx_init(struct data_rx *rx, const struct hawser_env *env, struct pool *nodes, struct store *store,
-                  struct account *parent, uint32_t limit_max);
+void data_rx_init(struct data_rx *rx, struct pool *nodes, struct store *store, struct account *parent,
+                  uint32_t limit_max);
 void data_rx_destroy(struct data_rx *rx);
 
 /* What it holds is charged to this; what waits for it elsewhere may be, too. */

@@ -5,17 +5,16 @@
 /* Gaps lie no nearer to each other: two paths that take turns, one of them dead, leave one for each segment. */
 #define BYTES_PER_GAP 1024u
 
-void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct store *store, struct account *parent,
-                  dsn64 idsn, uint32_t limit)
+void data_tx_init(struct data_tx *tx, struct store *store, struct account *parent, dsn64 idsn, uint32_t limit)
 {
     dsn64 first = dsn_add(idsn, 1);
     uint32_t ranges = HW_MAX(limit / BYTES_PER_GAP, REINJECT_RANGES_MIN);
     *tx = (struct data_tx){.idsn = idsn, .snd_nxt = first, .snd_edge = first};
     account_open(&tx->account, parent);
-    sendq_init(&tx->sendq, env, store, &tx->account, first, limit);
-    carriers_init(&tx->carriers, env, first);
-    iset_init(&tx->reinject, env, ranges);
-    iset_init(&tx->repeated, env, ranges);
+    sendq_init(&tx->sendq, store, &tx->account, first, limit);
+    carriers_init(&tx->carriers, &tx->account, first);
+    iset_init(&tx->reinject, &tx->account, ranges);
+    iset_init(&tx->repeated, &tx->account, ranges);
     tx->progress.una = first;
     tx->progress.due_ns = tx->fin_due_ns = TIME_NEVER;
 }
@@ -70,6 +69,10 @@ static uint32_t take_data(struct data_tx *tx, dsn64 upto)
     iset_remove_below(&tx->reinject, offset);
     uint32_t merit = carriers_acked(&tx->carriers, upto, &tx->repeated, tx->idsn);
     iset_remove_below(&tx->repeated, offset);
+    if (data_tx_all_acked(tx)) {
+        iset_idle(&tx->reinject);
+        iset_idle(&tx->repeated);
+    }
     made_progress(tx);
     go_on_again(tx);
     return merit;

@@ -64,8 +64,7 @@ struct data_tx {
 };
 
 /* An empty stream. Buffers come from `store`, charged to an account under `parent`; at most `limit` bytes are held. */
-void data_tx_init(struct data_tx *tx, const struct hawser_env *env, struct store *store, struct account *parent,
-                  dsn64 idsn, uint32_t limit);
+void data_tx_init(struct data_tx *tx, struct store *store, struct account *parent, dsn64 idsn, uint32_t limit);
 void data_tx_destroy(struct data_tx *tx);
 
 /* ---- what the peer acknowledges ---- */

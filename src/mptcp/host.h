@@ -48,8 +48,8 @@ struct mp_host {
     struct tcp_host tcp;
     const struct mp_host_ops *ops;
     struct pool conns, subflows, nodes, holds;
-    uint32_t joined_subflows; /* those beyond the first that each connection has */
-    struct account memory;    /* of all that connections hold */
+    uint32_t joined_subflows;   /* those beyond the first that each connection has */
+    struct account_root memory; /* of all that connections hold */
     struct store store;
     uint64_t starved_since_ns; /* a connection has nothing to send for want of memory, and nobody got any since; or 0 */
     uint64_t refused_since_ns; /* the next bytes of a stream were, and of none were placed since; 0: they were not */

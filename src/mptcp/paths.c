@@ -17,27 +17,10 @@ struct path_book {
 
 void paths_init(struct paths *p, bool opens) { *p = (struct paths){.join_at_ns = TIME_NEVER, .opens = opens}; }
 
-/* Memory is charged to the connection for which it is remembered; all of it is less than one segment takes. */
-static void *remember(struct paths_memory memory, size_t bytes)
+void paths_destroy(struct paths *p, struct account *payer)
 {
-    void *block = memory.env->alloc(memory.env->ctx, bytes);
-    if (block)
-        account_charge(memory.account, bytes);
-    return block;
-}
-
-static void forget(struct paths_memory memory, void *block, size_t bytes)
-{
-    account_release(memory.account, bytes);
-    memory.env->free(memory.env->ctx, block);
-}
-
-void paths_destroy(struct paths *p, struct paths_memory memory)
-{
-    if (p->book)
-        forget(memory, p->book, sizeof *p->book);
-    if (p->owed)
-        forget(memory, p->owed, sizeof *p->owed);
+    account_free(payer, p->book, sizeof *p->book);
+    account_free(payer, p->owed, sizeof *p->owed);
     p->book = NULL;
     p->owed = NULL;
 }
@@ -56,25 +39,25 @@ uint8_t paths_local_id(const struct paths *p, const struct local_address *local)
     return !p->local_gone && hawser_addr_same_ip(&p->local, &local->addr) ? 0 : local->id;
 }
 
-static struct path_book *open_book(struct paths *p, struct paths_memory memory)
+static struct path_book *open_book(struct paths *p, struct account *payer)
 {
-    if (!p->book && (p->book = remember(memory, sizeof *p->book)))
+    if (!p->book && (p->book = account_alloc(payer, sizeof *p->book, CLAIM_OWED)))
         memset(p->book, 0, sizeof *p->book);
     return p->book;
 }
 
-static struct announcements *open_owed(struct paths *p, struct paths_memory memory)
+static struct announcements *open_owed(struct paths *p, struct account *payer)
 {
-    if (!p->owed && (p->owed = remember(memory, sizeof *p->owed)))
+    if (!p->owed && (p->owed = account_alloc(payer, sizeof *p->owed, CLAIM_OWED)))
         announcements_init(p->owed);
     return p->owed;
 }
 
-static void close_owed(struct paths *p, struct paths_memory memory)
+static void close_owed(struct paths *p, struct account *payer)
 {
     if (!p->owed || !announcements_empty(p->owed))
         return;
-    forget(memory, p->owed, sizeof *p->owed);
+    account_free(payer, p->owed, sizeof *p->owed);
     p->owed = NULL;
 }
 
@@ -86,7 +69,7 @@ static bool meets(const struct paths *p, const struct local_address *local, cons
     return scope_meets(&local->addr, remote) && (scope_of(remote) != SCOPE_LINK || local->link == p->link);
 }
 
-bool paths_local_added(struct paths *p, struct paths_memory memory, const struct local_address *local)
+bool paths_local_added(struct paths *p, struct account *payer, const struct local_address *local)
 {
     if (p->opens) { /* what was refused may be welcome from there */
         if (p->book)
@@ -96,16 +79,16 @@ bool paths_local_added(struct paths *p, struct paths_memory memory, const struct
     uint8_t id = paths_local_id(p, local);
     if (id == 0 || !meets(p, local, &p->remote))
         return true;
-    return open_owed(p, memory) && announcements_add(p->owed, id);
+    return open_owed(p, payer) && announcements_add(p->owed, id);
 }
 
-bool paths_local_removed(struct paths *p, struct paths_memory memory, const struct local_address *local)
+bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local)
 {
     uint8_t id = paths_local_id(p, local);
     p->local_gone |= id == 0;
     if (p->book)
         pairs_forget_local(&p->book->failed, local->id);
-    return open_owed(p, memory) && announcements_remove(p->owed, id);
+    return open_owed(p, payer) && announcements_remove(p->owed, id);
 }
 
 /* ---- the peer's ---- */
@@ -136,7 +119,7 @@ static bool may_join_announced(struct path_book *book, uint64_t now_ns)
     return book->joins < PATH_JOINS_BURST;
 }
 
-enum paths_news paths_add_addr(struct paths *p, struct paths_memory memory, const struct paths_view *view,
+enum paths_news paths_add_addr(struct paths *p, struct account *payer, const struct paths_view *view,
                                const struct mp_add_addr *add, uint64_t now_ns)
 {
     if (!is_valid(p, view, add))
@@ -148,7 +131,7 @@ enum paths_news paths_add_addr(struct paths *p, struct paths_memory memory, cons
         pairs_forget_remote(&p->book->failed, 0);
     if (first && add->address_id == 0)
         return PATHS_NO_NEWS;
-    struct path_book *book = open_book(p, memory);
+    struct path_book *book = open_book(p, payer);
     enum addresses_result result = book ? addresses_put(&book->remotes, add->address_id, &add->addr) : ADDRESSES_FULL;
     if (result == ADDRESSES_FULL)
         return PATHS_LIMITED;
@@ -158,16 +141,16 @@ enum paths_news paths_add_addr(struct paths *p, struct paths_memory memory, cons
     return result == ADDRESSES_SAME ? PATHS_NO_NEWS : PATHS_LEARNED;
 }
 
-bool paths_owe_echo(struct paths *p, struct paths_memory memory, const struct mp_add_addr *add)
+bool paths_owe_echo(struct paths *p, struct account *payer, const struct mp_add_addr *add)
 {
-    return open_owed(p, memory) && announcements_echo(p->owed, add);
+    return open_owed(p, payer) && announcements_echo(p->owed, add);
 }
 
-void paths_echoed(struct paths *p, struct paths_memory memory, uint8_t id)
+void paths_echoed(struct paths *p, struct account *payer, uint8_t id)
 {
     if (p->owed)
         announcements_echoed(p->owed, id);
-    close_owed(p, memory);
+    close_owed(p, payer);
 }
 
 void paths_remove_addr(struct paths *p, uint8_t remote_id)
@@ -211,7 +194,7 @@ static bool find_remote(const struct paths *p, const struct hawser_addr *addr, u
     return false;
 }
 
-bool paths_ended(struct paths *p, struct paths_memory memory, const struct local_address *local,
+bool paths_ended(struct paths *p, struct account *payer, const struct local_address *local,
                  const struct hawser_addr *remote, enum path_end why, uint64_t now_ns)
 {
     static const enum pair_outcome outcomes[] = {
@@ -221,7 +204,7 @@ bool paths_ended(struct paths *p, struct paths_memory memory, const struct local
     uint8_t id;
     if (!p->opens || !find_remote(p, remote, &id))
         return true;
-    return open_book(p, memory) && pairs_note(&p->book->failed, local->id, id, outcomes[why], now_ns);
+    return open_book(p, payer) && pairs_note(&p->book->failed, local->id, id, outcomes[why], now_ns);
 }
 
 void paths_begin_rescue(struct paths *p)
@@ -332,10 +315,10 @@ uint64_t paths_deadline(const struct paths *p)
     return p->owed ? HW_MIN(p->owed->again_ns, p->join_at_ns) : p->join_at_ns;
 }
 
-unsigned paths_turn(struct paths *p, struct paths_memory memory, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns)
+unsigned paths_turn(struct paths *p, struct account *payer, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns)
 {
     unsigned given_up = p->owed ? announcements_turn(p->owed, slots, repeat_ns, now_ns) : 0;
-    close_owed(p, memory);
+    close_owed(p, payer);
     return given_up;
 }
 
@@ -362,9 +345,9 @@ void paths_write(const struct paths *p, const struct paths_view *view, uint8_t s
         write_announcement(p, view, mp);
 }
 
-bool paths_sent(struct paths *p, struct paths_memory memory, uint8_t slot, const struct mptcp_options *sent)
+bool paths_sent(struct paths *p, struct account *payer, uint8_t slot, const struct mptcp_options *sent)
 {
     bool first = p->owed && announcements_sent(p->owed, slot, sent);
-    close_owed(p, memory);
+    close_owed(p, payer);
     return first;
 }

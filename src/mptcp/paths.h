@@ -12,8 +12,6 @@
 #ifndef HW_MPTCP_PATHS_H
 #define HW_MPTCP_PATHS_H
 
-#include <hawser/env.h>
-
 #include "base/account.h"
 #include "mptcp/addresses.h"
 #include "wire/mptcp_options.h"
@@ -69,12 +67,6 @@ enum paths_news {
     PATHS_LIMITED, /* too many addresses, or too fast */
 };
 
-/* Where what is remembered lies, and who pays for it. */
-struct paths_memory {
-    const struct hawser_env *env;
-    struct account *account; /* NULL: nobody is charged */
-};
-
 struct path_book;
 struct announcements;
 
@@ -92,7 +84,8 @@ struct paths {
 };
 
 void paths_init(struct paths *p, bool opens);
-void paths_destroy(struct paths *p, struct paths_memory memory);
+/* `payer` is charged for what is remembered, which is less than one segment takes: the same in every call. */
+void paths_destroy(struct paths *p, struct account *payer);
 /* The pair of the first subflow. */
 void paths_begin(struct paths *p, const struct local_address *local, const struct hawser_addr *remote);
 static inline bool paths_begun(const struct paths *p) { return p->remote.port != 0; }
@@ -105,16 +98,16 @@ uint8_t paths_local_id(const struct paths *p, const struct local_address *local)
 /* ---- facts; those that return false found no memory, or too much is remembered ---- */
 
 /* An address of ours came, or may be used from now on. */
-bool paths_local_added(struct paths *p, struct paths_memory memory, const struct local_address *local);
-bool paths_local_removed(struct paths *p, struct paths_memory memory, const struct local_address *local);
+bool paths_local_added(struct paths *p, struct account *payer, const struct local_address *local);
+bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local);
 /* The peer announced an address; whether it is the peer that did is for others to tell. */
-enum paths_news paths_add_addr(struct paths *p, struct paths_memory memory, const struct paths_view *view,
+enum paths_news paths_add_addr(struct paths *p, struct account *payer, const struct paths_view *view,
                                const struct mp_add_addr *add, uint64_t now_ns);
-bool paths_owe_echo(struct paths *p, struct paths_memory memory, const struct mp_add_addr *add);
-void paths_echoed(struct paths *p, struct paths_memory memory, uint8_t id);
+bool paths_owe_echo(struct paths *p, struct account *payer, const struct mp_add_addr *add);
+void paths_echoed(struct paths *p, struct account *payer, uint8_t id);
 void paths_remove_addr(struct paths *p, uint8_t remote_id);
 /* A subflow of ours is over, and why. */
-bool paths_ended(struct paths *p, struct paths_memory memory, const struct local_address *local,
+bool paths_ended(struct paths *p, struct account *payer, const struct local_address *local,
                  const struct hawser_addr *remote, enum path_end why, uint64_t now_ns);
 /* The last subflow is lost: every pair has its turn once more, but for those that are useless. */
 void paths_begin_rescue(struct paths *p);
@@ -138,12 +131,12 @@ static inline void paths_look_again(struct paths *p) { p->join_at_ns = 0; }
 /* When something must be said again, or a pair has its turn. */
 uint64_t paths_deadline(const struct paths *p);
 /* See announcements_turn(). */
-unsigned paths_turn(struct paths *p, struct paths_memory memory, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns);
+unsigned paths_turn(struct paths *p, struct account *payer, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns);
 /* Does the subflow in that slot owe the peer an option? */
 bool paths_owes(const struct paths *p, uint8_t slot);
 /* Adds it: REMOVE_ADDR, and an echo or ADD_ADDR (without its HMAC). */
 void paths_write(const struct paths *p, const struct paths_view *view, uint8_t slot, struct mptcp_options *mp);
 /* What of that left. True when it announced an address for the first time. */
-bool paths_sent(struct paths *p, struct paths_memory memory, uint8_t slot, const struct mptcp_options *sent);
+bool paths_sent(struct paths *p, struct account *payer, uint8_t slot, const struct mptcp_options *sent);
 
 #endif

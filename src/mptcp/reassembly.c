@@ -28,11 +28,9 @@ static uint32_t gap_count(const struct reassembly *r) { return r->run_count - ha
 
 size_t reassembly_node_size(void) { return sizeof(struct reassembly_node); }
 
-void reassembly_init(struct reassembly *r, const struct hawser_env *env, struct pool *nodes, struct account *account,
-                     dsn64 first)
+void reassembly_init(struct reassembly *r, struct pool *nodes, struct account *account, dsn64 first)
 {
-    *r = (struct reassembly){.env = env,
-                             .nodes = nodes,
+    *r = (struct reassembly){.nodes = nodes,
                              .account = account,
                              .read_next = first,
                              .node_limit = UINT32_MAX,
@@ -69,9 +67,7 @@ bool reassembly_has_gaps(const struct reassembly *r) { return gap_count(r) > 0; 
 
 static void free_runs(struct reassembly *r)
 {
-    account_release(r->account, r->run_capacity * sizeof *r->runs);
-    if (r->runs)
-        r->env->free(r->env->ctx, r->runs);
+    account_free(r->account, r->runs, r->run_capacity * sizeof *r->runs);
     r->runs = NULL;
     r->run_capacity = 0;
 }
@@ -140,7 +136,7 @@ static int make_room_for_run(struct reassembly *r)
     if (r->run_count < r->run_capacity)
         return 0;
     uint32_t capacity = grown_capacity(r);
-    struct reassembly_run *runs = r->env->alloc(r->env->ctx, capacity * sizeof *runs);
+    struct reassembly_run *runs = account_alloc(r->account, capacity * sizeof *runs, CLAIM_OWED);
     if (!runs)
         return -ENOBUFS;
     if (r->runs)
@@ -148,7 +144,6 @@ static int make_room_for_run(struct reassembly *r)
     free_runs(r);
     r->runs = runs;
     r->run_capacity = capacity;
-    account_charge(r->account, capacity * sizeof *runs);
     return 0;
 }
 

@@ -20,9 +20,8 @@
 struct reassembly_run;
 
 struct reassembly {
-    const struct hawser_env *env;
     struct pool *nodes;          /* borrowed: pool of objects of reassembly_node_size() bytes */
-    struct account *account;     /* borrowed; what is held is charged to it, nodes and runs too; NULL: to nobody */
+    struct account *account;     /* borrowed; what is held is charged to it, nodes and runs too */
     struct reassembly_run *runs; /* sorted by dsn; runs[0] holds what is readable when it starts at `read_next` */
     uint32_t run_count, run_capacity;
     dsn64 read_next;                 /* the next byte the application will read */
@@ -34,8 +33,7 @@ struct reassembly {
 
 size_t reassembly_node_size(void);
 
-void reassembly_init(struct reassembly *r, const struct hawser_env *env, struct pool *nodes, struct account *account,
-                     dsn64 first);
+void reassembly_init(struct reassembly *r, struct pool *nodes, struct account *account, dsn64 first);
 void reassembly_destroy(struct reassembly *r);
 
 /* Gives back the memory of an empty queue. */

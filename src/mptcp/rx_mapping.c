@@ -10,11 +10,10 @@
 #define ASSEMBLY_PAUSE_NS (10 * NS_PER_S)
 #define ASSEMBLY_TERM_NS (60 * NS_PER_S)
 
-void rx_mapping_init(struct rx_mapping *m, const struct hawser_env *env, struct pool *pieces, struct store *store,
-                     struct account *account)
+void rx_mapping_init(struct rx_mapping *m, struct pool *pieces, struct store *store, struct account *account)
 {
     *m = (struct rx_mapping){.store = store, .account = account};
-    rxmap_init(&m->maps, env, account);
+    rxmap_init(&m->maps, account);
     holdq_init(&m->held, pieces, account);
 }
 

@@ -36,8 +36,7 @@ struct rx_mapping {
     uint64_t unmapped_since_ns; /* payload that came in order waits for its mapping; 0: none does */
 };
 
-void rx_mapping_init(struct rx_mapping *m, const struct hawser_env *env, struct pool *pieces, struct store *store,
-                     struct account *account);
+void rx_mapping_init(struct rx_mapping *m, struct pool *pieces, struct store *store, struct account *account);
 void rx_mapping_destroy(struct rx_mapping *m);
 
 /* As rxmap_add() and rxmap_retire(). */

@@ -16,22 +16,14 @@ static uint64_t end_of(const struct mapping *map) { return is_infinite(map) ? UI
 /* Whether both give every byte the same data sequence number. */
 static bool agree(const struct mapping *a, const struct mapping *b) { return a->dsn.v - a->ssn == b->dsn.v - b->ssn; }
 
-void rxmap_init(struct rxmap *m, const struct hawser_env *env, struct account *account)
-{
-    *m = (struct rxmap){.env = env, .account = account};
-}
+void rxmap_init(struct rxmap *m, struct account *account) { *m = (struct rxmap){.account = account}; }
 
-static void free_maps(struct rxmap *m)
-{
-    account_release(m->account, m->capacity * sizeof *m->maps);
-    if (m->maps)
-        m->env->free(m->env->ctx, m->maps);
-}
+static void free_maps(struct rxmap *m) { account_free(m->account, m->maps, m->capacity * sizeof *m->maps); }
 
 void rxmap_destroy(struct rxmap *m)
 {
     free_maps(m);
-    rxmap_init(m, m->env, m->account);
+    rxmap_init(m, m->account);
 }
 
 void rxmap_idle(struct rxmap *m)
@@ -75,15 +67,12 @@ static bool make_room(struct rxmap *m, uint64_t ssn, uint32_t more)
     while (capacity / 2 < needed)
         capacity *= 2;
     enum claim claim = ssn <= m->next ? CLAIM_OWED : CLAIM_SURPLUS; /* it lets those go that keep the array full */
-    if (!account_admits(m->account, capacity * sizeof *m->maps, claim))
-        return false;
-    struct mapping *maps = m->env->alloc(m->env->ctx, capacity * sizeof *maps);
+    struct mapping *maps = account_alloc(m->account, capacity * sizeof *maps, claim);
     if (!maps)
         return false;
     if (m->maps)
         memcpy(maps, map_at(m, 0), m->count * sizeof *maps);
     free_maps(m);
-    account_charge(m->account, capacity * sizeof *maps);
     m->maps = maps;
     m->first = 0;
     m->capacity = capacity;

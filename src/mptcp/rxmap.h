@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hawser/env.h>
-
 #include "base/account.h"
 #include "base/seq.h"
 
@@ -27,14 +25,13 @@ struct mapping {
 };
 
 struct rxmap {
-    const struct hawser_env *env; /* borrowed */
-    struct account *account;      /* borrowed; the array is charged to it; NULL: to nobody */
-    struct mapping *maps;         /* those kept begin at maps[first]: sorted by ssn, disjoint */
+    struct account *account; /* borrowed; the array is charged to it */
+    struct mapping *maps;    /* those kept begin at maps[first]: sorted by ssn, disjoint */
     uint32_t first, count, capacity;
     uint64_t next; /* everything below arrived in order */
 };
 
-void rxmap_init(struct rxmap *m, const struct hawser_env *env, struct account *account);
+void rxmap_init(struct rxmap *m, struct account *account);
 void rxmap_destroy(struct rxmap *m);
 
 enum rxmap_result {

@@ -22,10 +22,9 @@ static uint32_t chunk_space(const struct slice *chunk)
     return hawser_buf_capacity(chunk->buf) - used;
 }
 
-void sendq_init(struct sendq *q, const struct hawser_env *env, struct store *store, struct account *account,
-                dsn64 first, uint32_t limit)
+void sendq_init(struct sendq *q, struct store *store, struct account *account, dsn64 first, uint32_t limit)
 {
-    *q = (struct sendq){.env = env, .store = store, .account = account, .limit = limit, .una = first, .end = first};
+    *q = (struct sendq){.store = store, .account = account, .limit = limit, .una = first, .end = first};
 }
 
 /* The buffer itself is charged for as long as anybody refers to it. */
@@ -41,11 +40,8 @@ static void drop_first_chunk(struct sendq *q)
 static void drop_ring(struct sendq *q)
 {
     uint64_t bytes = q->capacity * sizeof *q->ring;
-    if (!q->ring)
-        return;
     q->charged -= bytes;
-    account_release(q->account, bytes);
-    q->env->free(q->env->ctx, q->ring);
+    account_free(q->account, q->ring, bytes);
     q->ring = NULL;
     q->head = q->capacity = 0;
 }
@@ -71,7 +67,7 @@ static bool ring_make_room(struct sendq *q)
     if (q->count < q->capacity)
         return true;
     uint32_t capacity = q->capacity ? 2 * q->capacity : RING_CAPACITY_MIN;
-    struct sendq_chunk *ring = q->env->alloc(q->env->ctx, capacity * sizeof *ring);
+    struct sendq_chunk *ring = account_alloc(q->account, capacity * sizeof *ring, CLAIM_OWED);
     if (!ring)
         return false;
     for (uint32_t i = 0; i < q->count; i++)
@@ -80,7 +76,6 @@ static bool ring_make_room(struct sendq *q)
     q->ring = ring;
     q->capacity = capacity;
     q->charged += capacity * sizeof *ring;
-    account_charge(q->account, capacity * sizeof *ring);
     return true;
 }
 

@@ -19,10 +19,9 @@ struct sendq_chunk {
 };
 
 struct sendq {
-    const struct hawser_env *env; /* borrowed */
-    struct store *store;          /* borrowed; of all connections of a stack */
-    struct account *account;      /* borrowed; what is queued is charged to it */
-    struct sendq_chunk *ring;     /* oldest first: a growing power-of-two ring, while anything is queued */
+    struct store *store;      /* borrowed; of all connections of a stack */
+    struct account *account;  /* borrowed; what is queued is charged to it */
+    struct sendq_chunk *ring; /* oldest first: a growing power-of-two ring, while anything is queued */
     uint32_t head, count, capacity;
     uint32_t limit;   /* most bytes held */
     uint64_t charged; /* for the chunks and the ring */
@@ -31,8 +30,7 @@ struct sendq {
 };
 
 /* An empty queue whose first byte will have number `first`. */
-void sendq_init(struct sendq *q, const struct hawser_env *env, struct store *store, struct account *account,
-                dsn64 first, uint32_t limit);
+void sendq_init(struct sendq *q, struct store *store, struct account *account, dsn64 first, uint32_t limit);
 void sendq_destroy(struct sendq *q);
 
 /* Renumbers: the first byte still held becomes `una`. For a connection whose sequence space is settled only by the

@@ -115,7 +115,7 @@ static struct conn *richest_idle(const struct hawser_stack *stack, uint64_t now_
 /* One of those that share their address with who comes, or of all. */
 static struct conn *one_for_memory(struct hawser_stack *stack, const struct share *own, uint64_t now_ns)
 {
-    bool is_scarce = account_is_scarce(&stack->host.memory, stack->evicted_bytes);
+    bool is_scarce = account_is_scarce(&stack->host.memory.account, stack->evicted_bytes);
     const struct share *share = is_scarce ? shares_richest(&stack->shares) : NULL;
     struct conn *conn = share ? richest_member(share) : NULL;
     if (conn)

@@ -83,7 +83,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     }
     bool made = ports_init(&stack->ports, env, subflows + o->max_time_wait, o->shard, o->shard_count) == 0;
     made &= time_waits_init(&stack->time_waits, &host->tcp, &stack->ports, o->max_time_wait) == 0;
-    made &= shares_init(&stack->shares, env, connections, &host->memory) == 0;
+    made &= shares_init(&stack->shares, env, connections, &host->memory.account) == 0;
     made &= handshakes_init(&stack->handshakes, &host->tcp, connections, HW_MAX(connections, HALF_OPEN_JOINS_MAX)) == 0;
     if (made && deadline_queue_reserve(&host->tcp.timers, TIMERS) == 0)
         return 0;
@@ -206,7 +206,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     if (memcmp(stack->secret, none, sizeof none) == 0)
         env->random(env->ctx, stack->secret, sizeof stack->secret);
     memory = HW_MAX(memory, MEMORY_MIN);
-    account_init(&host->memory, memory, HW_MAX(memory / RESERVE_SHARE, RESERVE_MIN));
+    account_init(&host->memory, &host->tcp.env, memory, HW_MAX(memory / RESERVE_SHARE, RESERVE_MIN));
     if (store_init(&host->store, env) < 0 || init_tables(stack, &host->tcp.env, &o) < 0) {
         store_close(&host->store);
         env->free(env->ctx, stack);
@@ -230,7 +230,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     deadline_queue_destroy(&host->tcp.timers);
     hash_destroy(&stack->tuples);
     hash_destroy(&stack->tokens);
-    account_close(&host->memory);
+    account_close(&host->memory.account);
     pool_destroy(&host->conns);
     pool_destroy(&host->subflows);
     pool_destroy(&host->nodes);

@@ -13,9 +13,10 @@ struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
         return NULL;
     }
     memset(f, 0, sizeof *f);
-    txq_init(&f->txq, &tcp->host->records, tcp->hooks->payer(tcp), &tcp->host->env);
+    struct account *payer = tcp->hooks->payer(tcp, true);
+    txq_init(&f->txq, &tcp->host->records, payer);
     f->timers.retransmit = f->timers.probe = f->timers.reorder = f->timers.fold = TIME_NEVER;
-    iset_init(&f->recovery.again, &tcp->host->env, TCP_AGAIN_MAX);
+    iset_init(&f->recovery.again, payer, TCP_AGAIN_MAX);
     f->recovery.highest_delivered = tcp->snd_una;
     f->round_end = tcp->snd_nxt;
     f->last_echo = tcp_timestamp(tcp, now_ns) - 1;

@@ -165,7 +165,7 @@ static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
         count(&tcp->host->counters, duplicate ? COUNT_TCP_DUPLICATES : COUNT_DROP_OUT_OF_WINDOW);
         if (!(flags & TCP_RST)) {
             if (duplicate && tcp->sack)
-                rxseq_note_duplicate(&tcp->rx, s->ssn, s->ssn + s->payload.len);
+                rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), s->ssn, s->ssn + s->payload.len);
             if (segment_span(s))
                 answer_repeat(tcp, now_ns);
             else
@@ -215,7 +215,7 @@ static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_o
 static bool take_part(struct tcp *tcp, const struct tcp_segment *s, struct range part, uint64_t now_ns)
 {
     struct slice bytes = slice_sub(s->payload, (uint32_t)(part.start - s->ssn), (uint32_t)(part.end - part.start));
-    if (rxseq_add(&tcp->rx, part.start, part.end) < 0) {
+    if (rxseq_add(&tcp->rx, tcp->hooks->payer(tcp, false), part.start, part.end) < 0) {
         count(&tcp->host->counters, COUNT_DROP_GAPS);
         return false;
     }
@@ -241,7 +241,7 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
             break;
     }
     if (taken && at == s->ssn && tcp->sack)
-        rxseq_note_duplicate(&tcp->rx, s->ssn, end);
+        rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), s->ssn, end);
     rxseq_settle(&tcp->rx);
     bool in_order = s->ssn == before && !had_gaps && rxseq_gaps(&tcp->rx) == 0;
     schedule_ack(tcp, s, in_order, now_ns);

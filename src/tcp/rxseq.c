@@ -11,7 +11,9 @@ static void drop(struct rxseq *r)
 {
     if (!r->disorder)
         return;
+    struct account *payer = r->disorder->ahead.account;
     iset_destroy(&r->disorder->ahead);
+    account_release(payer, sizeof *r->disorder);
     pool_put(r->pool, r->disorder);
     r->disorder = NULL;
 }
@@ -20,7 +22,7 @@ void rxseq_destroy(struct rxseq *r) { drop(r); }
 
 void rxseq_start(struct rxseq *r, uint64_t next) { r->next = next; }
 
-static struct rx_disorder *need(struct rxseq *r)
+static struct rx_disorder *need(struct rxseq *r, struct account *payer)
 {
     if (r->disorder)
         return r->disorder;
@@ -28,7 +30,8 @@ static struct rx_disorder *need(struct rxseq *r)
     if (!d)
         return NULL;
     memset(d, 0, sizeof *d);
-    iset_init(&d->ahead, r->pool->env, RXSEQ_GAPS_MAX);
+    account_charge(payer, sizeof *d);
+    iset_init(&d->ahead, payer, RXSEQ_GAPS_MAX);
     return r->disorder = d;
 }
 
@@ -58,9 +61,9 @@ static void remember(struct rx_disorder *d, uint64_t at)
 
 /* Beyond `next`. What continues a range needs no other, however much of it is taken back; anything else may need one.
  */
-static int add_ahead(struct rxseq *r, uint64_t start, uint64_t end)
+static int add_ahead(struct rxseq *r, struct account *payer, uint64_t start, uint64_t end)
 {
-    struct rx_disorder *d = need(r);
+    struct rx_disorder *d = need(r, payer);
     if (!d)
         return -ENOBUFS;
     bool continues = start > 0 && iset_contains(&d->ahead, start - 1);
@@ -72,10 +75,10 @@ static int add_ahead(struct rxseq *r, uint64_t start, uint64_t end)
     return 0;
 }
 
-int rxseq_add(struct rxseq *r, uint64_t start, uint64_t end)
+int rxseq_add(struct rxseq *r, struct account *payer, uint64_t start, uint64_t end)
 {
     if (start > r->next)
-        return add_ahead(r, start, end);
+        return add_ahead(r, payer, start, end);
     struct rx_disorder *d = r->disorder;
     if (end > r->next)
         r->next = end;
@@ -114,9 +117,9 @@ void rxseq_take_back(struct rxseq *r, uint64_t start, uint64_t from, uint64_t en
 
 void rxseq_forget_ahead(struct rxseq *r) { drop(r); }
 
-void rxseq_note_duplicate(struct rxseq *r, uint64_t start, uint64_t end)
+void rxseq_note_duplicate(struct rxseq *r, struct account *payer, uint64_t start, uint64_t end)
 {
-    if (start < end && need(r))
+    if (start < end && need(r, payer))
         r->disorder->duplicate = (struct range){start, end};
 }
 

@@ -41,10 +41,10 @@ struct range rxseq_new_part(const struct rxseq *r, uint64_t from, uint64_t to);
 /* How many gaps there are. */
 static inline uint32_t rxseq_gaps(const struct rxseq *r) { return r->disorder ? r->disorder->ahead.count : 0; }
 
-/* Records the arrival of [start, end), a part that rxseq_new_part() found, advancing `next` over whatever becomes
- * contiguous. Returns 0, or -ENOBUFS when there might be more gaps than the limit, or memory is out: then the segment
- * counts as not arrived. rxseq_settle() follows. */
-int rxseq_add(struct rxseq *r, uint64_t start, uint64_t end);
+/* Records the arrival of [start, end), a part that rxseq_new_part() found, charging `payer` with what lies beyond a
+ * gap, and advancing `next` over whatever becomes contiguous. Returns 0, or -ENOBUFS when there might be more gaps than
+ * the limit, or memory is out: then the segment counts as not arrived. rxseq_settle() follows. */
+int rxseq_add(struct rxseq *r, struct account *payer, uint64_t start, uint64_t end);
 
 /* Takes back what rxseq_add() recorded a moment ago, [start, end), from `from` on: there was no room for those bytes.
  * rxseq_add() made sure that this can be said. */
@@ -57,7 +57,7 @@ void rxseq_forget_ahead(struct rxseq *r);
 void rxseq_settle(struct rxseq *r);
 
 /* Notes that [start, end) arrived again, for a DSACK; without memory it is not reported. */
-void rxseq_note_duplicate(struct rxseq *r, uint64_t start, uint64_t end);
+void rxseq_note_duplicate(struct rxseq *r, struct account *payer, uint64_t start, uint64_t end);
 
 /* Up to `max` blocks in the order RFC 2018 4 asks for (a DSACK first, then the block of the newest arrival, then recent
  * ones). Returns how many. Does not change anything. */

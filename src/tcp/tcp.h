@@ -93,8 +93,8 @@ struct tcp_hooks {
     bool (*blocked_by_window)(struct tcp *tcp);
     /* Fills `out` with the subflows of the same connection for a coupled controller; returns how many. */
     size_t (*siblings)(struct tcp *tcp, struct cc_sibling *out, size_t max);
-    /* Who pays for the records of what is outstanding. */
-    struct account *(*payer)(struct tcp *tcp);
+    /* Who pays for the records of what is outstanding, or of what arrived out of order. */
+    struct account *(*payer)(struct tcp *tcp, bool sending);
     /* Output is waiting: see that tcp_output() is called. */
     void (*wake)(struct tcp *tcp);
 };

@@ -7,15 +7,14 @@
 
 #define TXQ_INITIAL_CAPACITY 16
 
-void txq_init(struct txq *q, struct pool *pool, struct account *account, const struct hawser_env *env)
+void txq_init(struct txq *q, struct pool *pool, struct account *account)
 {
     memset(q, 0, sizeof *q);
     q->pool = pool;
     q->account = account;
-    q->env = env;
     list_init(&q->sent);
     list_init(&q->lost);
-    iset_init(&q->sacked, env, TXQ_SACKED_MAX);
+    iset_init(&q->sacked, account, TXQ_SACKED_MAX);
 }
 
 static struct tx_record **slot(const struct txq *q, uint32_t i) { return &q->ring[(q->head + i) & (q->capacity - 1)]; }
@@ -37,9 +36,7 @@ static void uncount(struct txq *q, const struct tx_record *r, uint32_t span)
 
 static void drop_ring(struct txq *q)
 {
-    account_release(q->account, q->capacity * sizeof(struct tx_record *));
-    if (q->ring)
-        q->env->free(q->env->ctx, q->ring);
+    account_free(q->account, q->ring, q->capacity * sizeof *q->ring);
     q->ring = NULL;
 }
 
@@ -57,12 +54,11 @@ static int make_room(struct txq *q)
     if (q->count < q->capacity)
         return 0;
     uint32_t capacity = q->capacity ? 2 * q->capacity : TXQ_INITIAL_CAPACITY;
-    struct tx_record **ring = q->env->alloc(q->env->ctx, capacity * sizeof *ring);
+    struct tx_record **ring = account_alloc(q->account, capacity * sizeof *ring, CLAIM_OWED);
     if (!ring)
         return -ENOMEM;
     for (uint32_t i = 0; i < q->count; i++)
         ring[i] = txq_at(q, i);
-    account_charge(q->account, capacity * sizeof(struct tx_record *));
     drop_ring(q);
     q->ring = ring;
     q->head = 0;

@@ -43,10 +43,9 @@ struct tx_record {
 };
 
 struct txq {
-    struct pool *pool;            /* of struct tx_record; borrowed */
-    struct account *account;      /* pays for the records and the ring; borrowed, or NULL: nobody */
-    const struct hawser_env *env; /* borrowed */
-    struct tx_record **ring;      /* power-of-two ring of records in sequence order */
+    struct pool *pool;       /* of struct tx_record; borrowed */
+    struct account *account; /* pays for the records and the ring; borrowed */
+    struct tx_record **ring; /* power-of-two ring of records in sequence order */
     uint32_t head, count, capacity;
     struct list sent, lost;
     struct iset sacked;    /* sequence numbers of the records that the peer holds */
@@ -58,7 +57,7 @@ struct txq {
 static inline uint32_t tx_record_span(const struct tx_record *r) { return r->len + r->syn + r->fin; }
 static inline uint64_t tx_record_end(const struct tx_record *r) { return r->ssn + tx_record_span(r); }
 
-void txq_init(struct txq *q, struct pool *pool, struct account *account, const struct hawser_env *env);
+void txq_init(struct txq *q, struct pool *pool, struct account *account);
 /* Drops every record and its references. */
 void txq_destroy(struct txq *q);
 

@@ -17,7 +17,8 @@ struct side {
 };
 
 struct books {
-    struct account stack;
+    struct account_root stack;
+    struct test_env env;
     struct side of[CONNS];
     unsigned open;
 };
@@ -25,7 +26,7 @@ struct books {
 static struct account *open_one(struct books *b)
 {
     struct side *s = &b->of[b->open++];
-    account_open(&s->conn, &b->stack);
+    account_open(&s->conn, &b->stack.account);
     account_open(&s->side, &s->conn);
     return &s->side;
 }
@@ -33,7 +34,8 @@ static struct account *open_one(struct books *b)
 static void begin(struct books *b)
 {
     *b = (struct books){0};
-    account_init(&b->stack, LIMIT, RESERVE);
+    test_env_init(&b->env, 1);
+    account_init(&b->stack, &b->env.env, LIMIT, RESERVE);
 }
 
 static void end(struct books *b)
@@ -43,8 +45,9 @@ static void end(struct books *b)
         account_close(&b->of[i].side);
         account_close(&b->of[i].conn);
     }
-    assert_int_equal(b->stack.parts, 0);
-    account_close(&b->stack);
+    assert_int_equal(b->stack.account.parts, 0);
+    account_close(&b->stack.account);
+    test_env_check_clean(&b->env);
 }
 
 /* Takes pieces of `each` bytes as long as they are admitted. */
@@ -67,7 +70,7 @@ static void what_is_charged_counts_all_the_way_up(void **state)
     account_release(first, 300);
     assert_int_equal(first->held, 700);
     assert_int_equal(first->parent->held, 700);
-    assert_int_equal(b.stack.held, 1200);
+    assert_int_equal(b.stack.account.held, 1200);
     end(&b);
 }
 
@@ -78,7 +81,7 @@ static void shares_are_dealt_out_level_by_level(void **state)
     struct account many, conns[10];
     begin(&b);
     struct account *alone = open_one(&b);
-    account_open(&many, &b.stack); /* ten of one key */
+    account_open(&many, &b.stack.account); /* ten of one key */
     for (int i = 0; i < 10; i++)
         account_open(&conns[i], &many);
     assert_int_equal(account_share(alone->parent), ORDINARY / 4);
@@ -103,8 +106,8 @@ static void a_key_leaves_room_to_others(void **state)
     struct books b;
     struct account many, other, conn, side;
     begin(&b);
-    account_open(&many, &b.stack);
-    account_open(&other, &b.stack);
+    account_open(&many, &b.stack.account);
+    account_open(&other, &b.stack.account);
     account_open(&conn, &other);
     account_open(&side, &conn);
     assert_false(account_is_full(&many));
@@ -113,13 +116,13 @@ static void a_key_leaves_room_to_others(void **state)
         account_open(&sides[i], &crowd[i]);
         take_all(&sides[i], 1000, CLAIM_NEED);
     }
-    assert_in_range(b.stack.held, ORDINARY / 8 * 7 - 1000, ORDINARY / 8 * 7);
+    assert_in_range(b.stack.account.held, ORDINARY / 8 * 7 - 1000, ORDINARY / 8 * 7);
     assert_int_equal(take_all(&side, 1000, CLAIM_NEED), ACCOUNT_QUANTUM_MAX / 1000 * 1000);
-    assert_true(account_is_full(&many) && account_is_full(&b.stack));
-    assert_false(account_is_full(&other) || account_is_scarce(&b.stack, 0));
+    assert_true(account_is_full(&many) && account_is_full(&b.stack.account));
+    assert_false(account_is_full(&other) || account_is_scarce(&b.stack.account, 0));
     account_charge(&side, ORDINARY / 16);
-    assert_true(account_is_scarce(&b.stack, 0));
-    assert_false(account_is_scarce(&b.stack, ORDINARY / 16));
+    assert_true(account_is_scarce(&b.stack.account, 0));
+    assert_false(account_is_scarce(&b.stack.account, ORDINARY / 16));
     account_release(&side, side.held);
     for (int i = 0; i < CROWD; i++) {
         account_release(&sides[i], sides[i].held);
@@ -148,7 +151,7 @@ static void nobody_is_kept_from_going_on(void **state)
             assert_true(account_admits(modest, ACCOUNT_QUANTUM_MIN, CLAIM_NEED));
             assert_true(account_admits(modest, 65000, CLAIM_URGENT));
         }
-        assert_true(b.stack.held <= ORDINARY);
+        assert_true(b.stack.account.held <= ORDINARY);
         assert_true(account_is_pressed(&b.of[0].side));
         end(&b);
     }
@@ -190,7 +193,7 @@ static void the_limit_binds(void **state)
                 account_charge(a, bytes);
             else
                 continue;
-            assert_true(b.stack.held <= LIMIT);
+            assert_true(b.stack.account.held <= LIMIT);
         }
         end(&b);
     }

@@ -128,9 +128,11 @@ static void is_paid_for_until_the_last_reference(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root root;
     struct account account;
     test_env_init(&t, 1);
-    account_init(&account, 1000, 0);
+    account_init(&root, &t.env, 1000, 0);
+    account_open(&account, &root.account);
     struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
     struct hawser_buf *buf = hawser_buf_new(pool);
     struct slice s = {buf, hawser_buf_data(buf), 1};

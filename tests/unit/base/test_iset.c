@@ -134,10 +134,12 @@ static void behaves_like_a_bitmap(void **state)
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         for (size_t b = 0; b < sizeof bases / sizeof bases[0]; b++) {
             struct test_env t;
+            struct account_root memory;
             struct iset s;
             struct model m = {{0}};
             test_env_init(&t, seed + i * 16 + b);
-            iset_init(&s, &t.env, limits[i]);
+            account_init(&memory, &t.env, UINT64_MAX, 0);
+            iset_init(&s, &memory.account, limits[i]);
             for (int step = 0; step < 1500; step++)
                 one_step(&s, &m, &t, bases[b]);
             iset_destroy(&s);
@@ -150,9 +152,11 @@ static void empty_ranges_change_nothing(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct iset s;
     test_env_init(&t, 1);
-    iset_init(&s, &t.env, 0); /* not even one */
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    iset_init(&s, &memory.account, 0); /* not even one */
     assert_int_equal(iset_add(&s, 5, 5), 0);
     assert_int_equal(iset_add(&s, 6, 5), 0);
     assert_int_equal(iset_remove(&s, 0, UINT64_MAX), 0);
@@ -175,9 +179,11 @@ static void limit_refuses_what_needs_another_range(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct iset s;
     test_env_init(&t, 1);
-    iset_init(&s, &t.env, 10);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    iset_init(&s, &memory.account, 10);
     for (uint64_t i = 0; i < 10; i++)
         assert_int_equal(iset_add(&s, 10 * i, 10 * i + 5), 0);
     struct range before[10];
@@ -217,9 +223,11 @@ static void survives_each_failed_allocation(void **state)
     for (uint64_t n = 1; n <= 6; n++) {
         for (int split = 0; split <= 1; split++) {
             struct test_env t;
+            struct account_root memory;
             struct iset s;
             test_env_init(&t, 1);
-            iset_init(&s, &t.env, 1000);
+            account_init(&memory, &t.env, UINT64_MAX, 0);
+            iset_init(&s, &memory.account, 1000);
             if (split)
                 assert_int_equal(iset_add(&s, 0, 300), 0);
             t.fail_at = n;

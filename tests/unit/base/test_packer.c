@@ -13,7 +13,8 @@ enum { CAP = STORE_SMALL_BYTES, LIMIT = 1 << 20, RESERVE = 1 << 18 };
 
 struct fixture {
     struct test_env t;
-    struct account stack, conn, side;
+    struct account_root stack;
+    struct account conn, side;
     struct store store;
     struct packer packer;
 };
@@ -22,8 +23,8 @@ static void begin(struct fixture *f)
 {
     *f = (struct fixture){0};
     test_env_init(&f->t, 1);
-    account_init(&f->stack, LIMIT, RESERVE);
-    account_open(&f->conn, &f->stack);
+    account_init(&f->stack, &f->t.env, LIMIT, RESERVE);
+    account_open(&f->conn, &f->stack.account);
     account_open(&f->side, &f->conn);
     assert_int_equal(store_init(&f->store, &f->t.env), 0);
 }

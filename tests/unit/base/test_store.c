@@ -12,15 +12,16 @@ enum { LIMIT = 4 << 20, RESERVE = 1 << 20 };
 
 struct fixture {
     struct test_env t;
-    struct account stack, conn, side;
+    struct account_root stack;
+    struct account conn, side;
     struct store store;
 };
 
 static void begin(struct fixture *f)
 {
     test_env_init(&f->t, 1);
-    account_init(&f->stack, LIMIT, RESERVE);
-    account_open(&f->conn, &f->stack);
+    account_init(&f->stack, &f->t.env, LIMIT, RESERVE);
+    account_open(&f->conn, &f->stack.account);
     account_open(&f->side, &f->conn);
     assert_int_equal(store_init(&f->store, &f->t.env), 0);
 }

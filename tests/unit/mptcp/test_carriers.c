@@ -14,6 +14,7 @@ static dsn64 at(uint64_t offset) { return dsn_at(FIRST + offset); }
 
 struct bench {
     struct test_env env;
+    struct account_root memory;
     struct carriers carriers;
     struct iset repeated;
 };
@@ -29,8 +30,9 @@ static int begin(void **state)
 {
     struct bench *bench = test_calloc(1, sizeof *bench);
     test_env_init(&bench->env, 1);
-    iset_init(&bench->repeated, &bench->env.env, 8);
-    carriers_init(&bench->carriers, &bench->env.env, at(0));
+    account_init(&bench->memory, &bench->env.env, UINT64_MAX, 0);
+    iset_init(&bench->repeated, &bench->memory.account, 8);
+    carriers_init(&bench->carriers, &bench->memory.account, at(0));
     *state = bench;
     return 0;
 }

@@ -18,7 +18,8 @@ static uint8_t stream[LIMIT], got[LIMIT];
 
 struct bench {
     struct test_env env;
-    struct account stack, conn, other;
+    struct account_root stack;
+    struct account conn, other;
     struct store store;
     struct pool nodes;
     struct data_rx rx;
@@ -28,12 +29,12 @@ static void set_up(struct bench *b)
 {
     test_env_init(&b->env, 1);
     prng_fill(&b->env.rng, stream, sizeof stream);
-    account_init(&b->stack, MEMORY, RESERVE);
-    account_open(&b->conn, &b->stack);
-    account_open(&b->other, &b->stack);
+    account_init(&b->stack, &b->env.env, MEMORY, RESERVE);
+    account_open(&b->conn, &b->stack.account);
+    account_open(&b->other, &b->stack.account);
     assert_int_equal(store_init(&b->store, &b->env.env), 0);
     pool_init(&b->nodes, &b->env.env, reassembly_node_size(), UINT32_MAX);
-    data_rx_init(&b->rx, &b->env.env, &b->nodes, &b->store, &b->conn, LIMIT);
+    data_rx_init(&b->rx, &b->nodes, &b->store, &b->conn, LIMIT);
     data_rx_rebase(&b->rx, dsn_at(FIRST));
 }
 
@@ -58,7 +59,7 @@ static enum data_rx_answer place(struct bench *b, uint32_t from, uint32_t len, u
 /* Others hold all but the reserve and `left` bytes. */
 static void press(struct bench *b, uint64_t left)
 {
-    account_charge(&b->other, MEMORY - RESERVE - left - b->stack.held);
+    account_charge(&b->other, MEMORY - RESERVE - left - b->stack.account.held);
 }
 
 static void what_closes_the_gap_makes_it_readable(void **state)
@@ -136,7 +137,7 @@ static void the_next_bytes_find_room(void **state)
         at += taken % 8000;
         b.rx.reassembly.read_next = nth(at); /* once more over the same bytes */
     }
-    assert_true(b.stack.held <= MEMORY);
+    assert_true(b.stack.account.held <= MEMORY);
     tear_down(&b);
 }
 

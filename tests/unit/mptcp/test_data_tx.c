@@ -17,7 +17,8 @@ static uint8_t bytes[20000];
 
 struct bench {
     struct test_env env;
-    struct account stack, conn;
+    struct account_root stack;
+    struct account conn;
     struct store store;
     struct data_tx tx;
     struct tx_paths paths;
@@ -27,10 +28,10 @@ struct bench {
 static void set_up(struct bench *b)
 {
     test_env_init(&b->env, 1);
-    account_init(&b->stack, 10 << 20, 0);
-    account_open(&b->conn, &b->stack);
+    account_init(&b->stack, &b->env.env, 10 << 20, 0);
+    account_open(&b->conn, &b->stack.account);
     assert_int_equal(store_init(&b->store, &b->env.env), 0);
-    data_tx_init(&b->tx, &b->env.env, &b->store, &b->conn, dsn_at(IDSN), sizeof bytes);
+    data_tx_init(&b->tx, &b->store, &b->conn, dsn_at(IDSN), sizeof bytes);
     b->paths = (struct tx_paths){.rto_ns = RTO, .timeout_ns = RTO, .srtt_ns = SRTT};
     b->now_ns = NS_PER_S;
 }
@@ -307,6 +308,53 @@ static void the_end_is_repeated(void **state)
     tear_down(&b);
 }
 
+/* So are notes of who carried what and of what is to be sent again; and none are kept for later. */
+static void notes_are_charged(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    for (unsigned i = 0; i < 50; i++)
+        send(&b, 100, i % 2);
+    uint64_t carried = b.tx.account.held - b.tx.sendq.charged;
+    assert_true(carried >= 50 * sizeof(struct carrier_run));
+    for (unsigned i = 0; i < 50; i++)
+        data_tx_reinject(&b.tx, nth(100 * i), 50);
+    assert_true(b.tx.account.held - b.tx.sendq.charged - carried >= 50 * sizeof(struct range));
+    while (b.tx.reinject.count)
+        (void)data_tx_resent(&b.tx, 50);
+    assert_int_equal(ack(&b, 5000, 0).merit, 3);
+    assert_int_equal(b.tx.account.held, 0);
+    tear_down(&b);
+}
+
+/* What others hold makes notes coarse, and stops nothing. */
+static void a_few_notes_are_always_taken(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    for (unsigned i = 0; i < 50; i++)
+        send(&b, 100, i % 2);
+    uint64_t elsewhere = b.stack.limit - b.stack.account.held - 1000;
+    account_charge(&b.stack.account, elsewhere);
+    uint64_t held = b.tx.account.held;
+    for (unsigned at = 0; at < 5000; at += 100) {
+        data_tx_reinject(&b.tx, nth(at), 50);
+        data_tx_reinject(&b.tx, nth(at + 100), 50); /* may find no room: it will be asked for again */
+    }
+    assert_in_range(b.tx.reinject.count, 1, 10);
+    assert_in_range(b.tx.account.held - held, 1, 500);
+    for (unsigned at = 0; at < 5000; at += 100) {
+        data_tx_reinject(&b.tx, nth(at), 50);
+        assert_int_equal(data_tx_lost(&b.tx).start, nth(at).v);
+        (void)data_tx_resent(&b.tx, 50);
+        (void)ack(&b, at + 100, 0);
+    }
+    account_release(&b.stack.account, elsewhere);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +371,8 @@ int main(void)
         cmocka_unit_test(a_window_that_opens_for_nothing),
         cmocka_unit_test(laggards_are_looked_for_now_and_then),
         cmocka_unit_test(the_end_is_repeated),
+        cmocka_unit_test(notes_are_charged),
+        cmocka_unit_test(a_few_notes_are_always_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

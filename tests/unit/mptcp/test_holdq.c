@@ -18,6 +18,7 @@ struct rig {
     struct pool nodes;
     struct hawser_buf_pool *bufs;
     struct hawser_buf *buf; /* the byte at offset i of the space is at its place i */
+    struct account_root root;
     struct account account;
     struct holdq q;
 };
@@ -29,7 +30,8 @@ static void start(struct rig *r, uint64_t seed, uint32_t nodes)
     r->bufs = hawser_buf_pool_new(&r->env.env, SPACE, 1);
     r->buf = hawser_buf_new(r->bufs);
     prng_fill(&r->env.rng, hawser_buf_data(r->buf), SPACE);
-    account_init(&r->account, UINT64_MAX, 0);
+    account_init(&r->root, &r->env.env, UINT64_MAX, 0);
+    account_open(&r->account, &r->root.account);
     holdq_init(&r->q, &r->nodes, &r->account);
 }
 

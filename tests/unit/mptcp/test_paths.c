@@ -13,8 +13,8 @@
 
 struct bench {
     struct test_env env;
-    struct account account;
-    struct paths_memory memory;
+    struct account_root memory;
+    struct account payer;
     struct paths paths;
     struct local_address locals[4];
     struct hawser_addr remotes[PATH_USES_MAX];
@@ -37,8 +37,8 @@ static void begin(struct bench *b, bool opens, uint8_t nets)
 {
     memset(b, 0, sizeof *b);
     test_env_init(&b->env, 1);
-    account_init(&b->account, 1 << 20, 0);
-    b->memory = (struct paths_memory){&b->env.env, &b->account};
+    account_init(&b->memory, &b->env.env, 1 << 20, 0);
+    account_open(&b->payer, &b->memory.account);
     b->view.locals = b->locals;
     for (uint8_t net = 1; net <= nets; net++)
         add_local(b, net, net);
@@ -49,8 +49,8 @@ static void begin(struct bench *b, bool opens, uint8_t nets)
 
 static void finish(struct bench *b)
 {
-    paths_destroy(&b->paths, b->memory);
-    assert_int_equal(b->account.held, 0);
+    paths_destroy(&b->paths, &b->payer);
+    assert_int_equal(b->payer.held, 0);
     test_env_check_clean(&b->env);
 }
 
@@ -66,13 +66,13 @@ static void use(struct bench *b, unsigned i, uint8_t local, uint8_t net, enum pa
 static enum paths_news hear(struct bench *b, uint8_t id, struct hawser_addr addr)
 {
     struct mp_add_addr add = {.is_v4 = hawser_addr_is_v4(&addr), .address_id = id, .addr = addr};
-    return paths_add_addr(&b->paths, b->memory, &b->view, &add, b->now_ns);
+    return paths_add_addr(&b->paths, &b->payer, &b->view, &add, b->now_ns);
 }
 
 static void ended(struct bench *b, uint8_t local, uint8_t net, enum path_end why)
 {
     struct hawser_addr remote = address(net, 2, 80);
-    assert_true(paths_ended(&b->paths, b->memory, &b->locals[local], &remote, why, b->now_ns));
+    assert_true(paths_ended(&b->paths, &b->payer, &b->locals[local], &remote, why, b->now_ns));
 }
 
 static void expect_wish(struct bench *b, uint8_t local, uint8_t net)
@@ -209,7 +209,7 @@ static void a_new_address_of_ours_tries_what_was_refused(void **state)
     ended(&b, 1, 1, PATH_END_REFUSED);
     expect_no_wish(&b);
     add_local(&b, 3, 3);
-    assert_true(paths_local_added(&b.paths, b.memory, &b.locals[2]));
+    assert_true(paths_local_added(&b.paths, &b.payer, &b.locals[2]));
     expect_wish(&b, 1, 1);
     finish(&b);
 }
@@ -283,7 +283,7 @@ static void what_no_peer_can_have_is_refused(void **state)
         assert_int_equal(hear(&b, 9, addr), PATHS_INVALID);
     }
     struct mp_add_addr mapped = {.address_id = 9, .addr = address(2, 2, 0)}; /* said to be IPv6 */
-    assert_int_equal(paths_add_addr(&b.paths, b.memory, &b.view, &mapped, 0), PATHS_INVALID);
+    assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view, &mapped, 0), PATHS_INVALID);
     assert_int_equal(hear(&b, 0, address(2, 2, 0)), PATHS_INVALID); /* RFC 8684 3.4.1: 0 is taken */
     assert_int_equal(b.env.live, 0);
     finish(&b);
@@ -311,8 +311,8 @@ static void link_local_addresses_stay_among_themselves(void **state)
             b.view.uses[0] = (struct path_use){&b.locals[near].addr, &remote, PATH_UP};
             expect_no_wish(&b);
             for (unsigned i = 0; i < 3; i++)
-                assert_true(paths_local_added(&b.paths, b.memory, &b.locals[i]));
-            assert_int_equal(paths_turn(&b.paths, b.memory, 1, NS_PER_S, 0), 0);
+                assert_true(paths_local_added(&b.paths, &b.payer, &b.locals[i]));
+            assert_int_equal(paths_turn(&b.paths, &b.payer, 1, NS_PER_S, 0), 0);
             assert_false(paths_owes(&b.paths, 0));
             finish(&b);
         }
@@ -368,11 +368,11 @@ static void a_first_address_that_is_back_has_another_id(void **state)
         begin(&b, opens, 2);
         use(&b, 0, 1, 1, PATH_UP);
         assert_int_equal(paths_local_id(&b.paths, &b.locals[0]), 0);
-        assert_true(paths_local_removed(&b.paths, b.memory, &b.locals[0]));
+        assert_true(paths_local_removed(&b.paths, &b.payer, &b.locals[0]));
         b.locals[0].id = 77;
         assert_int_equal(paths_local_id(&b.paths, &b.locals[0]), 77);
-        assert_true(paths_local_added(&b.paths, b.memory, &b.locals[0]));
-        paths_turn(&b.paths, b.memory, 1, NS_PER_S, 0);
+        assert_true(paths_local_added(&b.paths, &b.payer, &b.locals[0]));
+        paths_turn(&b.paths, &b.payer, 1, NS_PER_S, 0);
         paths_write(&b.paths, &b.view, 0, &mp);
         assert_true(mptcp_has(&mp, MPTCP_REMOVE_ADDR));
         assert_int_equal(mp.remove_addr.ids[0], 0);
@@ -409,13 +409,13 @@ static void an_id_in_doubt_opens_nothing(void **state)
     struct bench b;
     begin(&b, true, 2);
     use(&b, 0, 0, 1, PATH_UP);
-    assert_true(paths_local_removed(&b.paths, b.memory, &b.locals[1]));
+    assert_true(paths_local_removed(&b.paths, &b.payer, &b.locals[1]));
     expect_no_wish(&b); /* another address has got its ID at once */
     for (uint64_t round = 0; round <= 3; round++) {
         struct mptcp_options mp = {0};
-        paths_turn(&b.paths, b.memory, 1, NS_PER_S, round * NS_PER_S);
+        paths_turn(&b.paths, &b.payer, 1, NS_PER_S, round * NS_PER_S);
         paths_write(&b.paths, &b.view, 0, &mp);
-        paths_sent(&b.paths, b.memory, 0, &mp);
+        paths_sent(&b.paths, &b.payer, 0, &mp);
     }
     assert_int_equal(b.env.live, 0); /* all is said */
     expect_wish(&b, 1, 1);
@@ -451,12 +451,12 @@ static void without_memory_nothing_breaks(void **state)
         struct mp_add_addr add = {.is_v4 = true, .address_id = 5, .addr = address(2, 2, 0)};
         struct hawser_addr remote = address(1, 2, 80);
         b.env.fail_at = fails;
-        bool echoed = paths_owe_echo(&b.paths, b.memory, &add);
-        bool learned = paths_add_addr(&b.paths, b.memory, &b.view, &add, 0) == PATHS_LEARNED;
-        bool noted = paths_ended(&b.paths, b.memory, &b.locals[1], &remote, PATH_END_REFUSED, 0);
-        bool told = paths_local_removed(&b.paths, b.memory, &b.locals[1]);
+        bool echoed = paths_owe_echo(&b.paths, &b.payer, &add);
+        bool learned = paths_add_addr(&b.paths, &b.payer, &b.view, &add, 0) == PATHS_LEARNED;
+        bool noted = paths_ended(&b.paths, &b.payer, &b.locals[1], &remote, PATH_END_REFUSED, 0);
+        bool told = paths_local_removed(&b.paths, &b.payer, &b.locals[1]);
         assert_int_equal(echoed + learned + noted + told, fails <= 2 ? 3 : 4);
-        paths_turn(&b.paths, b.memory, 1, NS_PER_S, 0);
+        paths_turn(&b.paths, &b.payer, 1, NS_PER_S, 0);
         finish(&b);
     }
 }

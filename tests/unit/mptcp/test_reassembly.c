@@ -24,6 +24,7 @@
 struct model {
     struct test_env t;
     struct hawser_buf_pool *buffers;
+    struct account_root root;
     struct account account;
     struct pool nodes;
     struct reassembly r;
@@ -43,8 +44,9 @@ static void model_start(struct model *m, uint64_t seed, dsn64 first, uint32_t no
     assert_non_null(m->buffers);
     pool_init(&m->nodes, &m->t.env, reassembly_node_size(), node_limit);
     m->first = first;
-    account_init(&m->account, UINT64_MAX, 0);
-    reassembly_init(&m->r, &m->t.env, &m->nodes, &m->account, first);
+    account_init(&m->root, &m->t.env, UINT64_MAX, 0);
+    account_open(&m->account, &m->root.account);
+    reassembly_init(&m->r, &m->nodes, &m->account, first);
 }
 
 static void model_end(struct model *m)

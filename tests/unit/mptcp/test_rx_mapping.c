@@ -17,7 +17,8 @@ static uint8_t stream[200000];
 
 struct bench {
     struct test_env env;
-    struct account stack, conn, side, other;
+    struct account_root stack;
+    struct account conn, side, other;
     struct store store;
     struct pool pieces;
     struct rx_mapping m;
@@ -26,13 +27,13 @@ struct bench {
 static void set_up(struct bench *b)
 {
     test_env_init(&b->env, 1);
-    account_init(&b->stack, MEMORY, RESERVE);
-    account_open(&b->conn, &b->stack);
+    account_init(&b->stack, &b->env.env, MEMORY, RESERVE);
+    account_open(&b->conn, &b->stack.account);
     account_open(&b->side, &b->conn);
-    account_open(&b->other, &b->stack);
+    account_open(&b->other, &b->stack.account);
     assert_int_equal(store_init(&b->store, &b->env.env), 0);
     pool_init(&b->pieces, &b->env.env, holdq_node_size(), UINT32_MAX);
-    rx_mapping_init(&b->m, &b->env.env, &b->pieces, &b->store, &b->side);
+    rx_mapping_init(&b->m, &b->pieces, &b->store, &b->side);
 }
 
 static void tear_down(struct bench *b)
@@ -113,12 +114,12 @@ static void what_is_begun_can_be_finished(void **state)
     const struct mapping map = map_of(0, 60001), next = map_of(60001, 60000);
     set_up(&b);
     assert_int_equal(rx_mapping_hold_next(&b.m, &map, 0, part(0, 1), CLAIM_SURPLUS, 1), RX_HELD);
-    account_charge(&b.other, MEMORY - b.stack.held);
+    account_charge(&b.other, MEMORY - b.stack.account.held);
     for (uint32_t at = 1; at < 60001; at += 7500)
         assert_int_equal(rx_mapping_hold_next(&b.m, &map, at, part(at, 7500), CLAIM_URGENT, 1), RX_HELD);
     assert_true(rx_mapping_is_proved(&b.m, &map));
     assert_int_equal(take_all(&b, &map), 60001);
-    account_charge(&b.other, MEMORY - b.stack.held);
+    account_charge(&b.other, MEMORY - b.stack.account.held);
     assert_int_equal(rx_mapping_hold_next(&b.m, &next, 60001, part(60001, 1), CLAIM_URGENT, 1), RX_NO_ROOM);
     tear_down(&b);
 }

@@ -18,6 +18,7 @@
 /* The model: which mapping every single byte belongs to. An infinite mapping covers the rest of the span. */
 struct model {
     struct test_env t;
+    struct account_root memory;
     struct rxmap m;
     uint32_t owner[SPAN]; /* index into `entries`; NONE */
     struct mapping entries[ENTRIES];
@@ -29,7 +30,8 @@ static void model_start(struct model *m, uint64_t seed)
     memset(m, 0, sizeof *m);
     m->entry_count = 1; /* the first is NONE */
     test_env_init(&m->t, seed);
-    rxmap_init(&m->m, &m->t.env, NULL);
+    account_init(&m->memory, &m->t.env, UINT64_MAX, 0);
+    rxmap_init(&m->m, &m->memory.account);
 }
 
 static void model_end(struct model *m)
@@ -203,9 +205,11 @@ static void finds_nothing_when_empty(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct rxmap m;
     test_env_init(&t, 1);
-    rxmap_init(&m, &t.env, NULL);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    rxmap_init(&m, &memory.account);
     assert_null(rxmap_find(&m, 0));
     assert_null(rxmap_after(&m, 0));
     rxmap_retire(&m, UINT64_MAX);
@@ -218,9 +222,11 @@ static void keeps_the_checksum_of_a_whole_mapping_only(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct rxmap m;
     test_env_init(&t, 1);
-    rxmap_init(&m, &t.env, NULL);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    rxmap_init(&m, &memory.account);
     struct mapping map = {.ssn = 100, .dsn = dsn_at(5100), .len = 50, .checksum = 0xbeef, .has_checksum = true};
     assert_int_equal(rxmap_add(&m, &map, false), RXMAP_ADDED);
     assert_int_equal(rxmap_add(&m, &map, false), RXMAP_KNOWN);
@@ -248,9 +254,11 @@ static void maps_to_infinity(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct rxmap m;
     test_env_init(&t, 1);
-    rxmap_init(&m, &t.env, NULL);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    rxmap_init(&m, &memory.account);
     uint64_t base = UINT64_MAX - 500; /* the data sequence numbers wrap */
     assert_int_equal(add(&m, 100, base + 100, 10, false), RXMAP_ADDED);
     assert_int_equal(add(&m, 200, base + 200, 0, false), RXMAP_ADDED);
@@ -281,10 +289,12 @@ static void refuses_more_than_the_limit(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct rxmap m;
     const uint64_t b = 10;
     test_env_init(&t, 1);
-    rxmap_init(&m, &t.env, NULL);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    rxmap_init(&m, &memory.account);
     for (uint64_t i = 0; i < RXMAP_MAX - 1; i++)
         assert_int_equal(add(&m, b + 2 * i, 2 * i, 1, false), RXMAP_ADDED);
     /* This one has two new parts where there is room for one. */
@@ -318,9 +328,11 @@ static void reuses_what_was_retired(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct rxmap m;
     test_env_init(&t, 1);
-    rxmap_init(&m, &t.env, NULL);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    rxmap_init(&m, &memory.account);
     for (uint64_t i = 0; i < 100000; i++) {
         assert_int_equal(add(&m, 10 * i, 10 * i, 10, false), RXMAP_ADDED);
         if (i >= 8)
@@ -340,9 +352,11 @@ static void is_full_when_memory_is_out(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct rxmap m;
     test_env_init(&t, 1);
-    rxmap_init(&m, &t.env, NULL);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    rxmap_init(&m, &memory.account);
     unsigned failures = 0;
     for (uint64_t i = 0; i < 1000; i++) {
         t.fail_at = 1;
@@ -366,9 +380,11 @@ static void bears_numbers_from_anywhere(void **state)
 {
     (void)state;
     struct test_env t;
+    struct account_root memory;
     struct rxmap m;
     test_env_init(&t, test_seed());
-    rxmap_init(&m, &t.env, NULL);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    rxmap_init(&m, &memory.account);
     assert_int_equal(add(&m, UINT64_MAX, 0, 0, true), RXMAP_CONFLICT);
     assert_int_equal(add(&m, UINT64_MAX, 0, 1, true), RXMAP_CONFLICT);
     assert_int_equal(add(&m, UINT64_MAX - 5, 0, 6, true), RXMAP_CONFLICT);

@@ -17,7 +17,8 @@
 /* The model: the whole stream as one array. */
 struct model {
     struct test_env t;
-    struct account stack, conn, side;
+    struct account_root stack;
+    struct account conn, side;
     struct store store;
     struct sendq q;
     uint8_t *stream;
@@ -29,14 +30,14 @@ static void model_start(struct model *m, uint64_t seed, dsn64 first, uint64_t me
 {
     memset(m, 0, sizeof *m);
     test_env_init(&m->t, seed);
-    account_init(&m->stack, memory, 0);
-    account_open(&m->conn, &m->stack);
+    account_init(&m->stack, &m->t.env, memory, 0);
+    account_open(&m->conn, &m->stack.account);
     account_open(&m->side, &m->conn);
     assert_int_equal(store_init(&m->store, &m->t.env), 0);
     m->stream = test_malloc(STREAM_MAX);
     prng_fill(&m->t.rng, m->stream, STREAM_MAX);
     m->first = first;
-    sendq_init(&m->q, &m->t.env, &m->store, &m->side, first, limit);
+    sendq_init(&m->q, &m->store, &m->side, first, limit);
 }
 
 static void model_end(struct model *m)

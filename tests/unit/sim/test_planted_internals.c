@@ -204,8 +204,7 @@ static void signal_again(struct plant *plant)
         return;
     struct mp_add_addr add = {.is_v4 = true, .address_id = 9};
     hawser_addr_parse(&add.addr, "10.9.9.9", 0);
-    const struct paths_memory memory = {&conn->host->tcp.env, &conn->account};
-    (void)paths_owe_echo(&conn->paths, memory, &add);
+    (void)paths_owe_echo(&conn->paths, &conn->account, &add);
     EACH_SUBFLOW (it, conn)
         subflow_at(it)->signals = 0; /* which counts them, lest this happens */
     acknowledge_again(plant);

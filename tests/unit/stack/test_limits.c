@@ -91,7 +91,7 @@ static bool hunger_step(struct world *w)
 
 static void end_hunger(struct world *w)
 {
-    account_release(&w->stack[0]->host.memory, held_elsewhere);
+    account_release(&w->stack[0]->host.memory.account, held_elsewhere);
     memset(readers, 0, sizeof readers);
     world_destroy(w);
 }
@@ -110,9 +110,9 @@ static void setup_hunger(struct world *w, uint32_t chunks, struct hawser_conn *c
     while (next_event(w))
         ;
     assert_int_equal(hawser_send(conns[0], zeros, chunks * CHUNK_BYTES), (int)(chunks * CHUNK_BYTES));
-    struct account *memory = &w->stack[0]->host.memory;
-    held_elsewhere = memory->limit - memory->reserve - memory->held;
-    account_charge(memory, held_elsewhere);
+    struct account_root *memory = &w->stack[0]->host.memory;
+    held_elsewhere = memory->limit - memory->reserve - memory->account.held;
+    account_charge(&memory->account, held_elsewhere);
     assert_int_equal(hawser_send(conns[0], zeros, 1), -ENOBUFS);
     for (unsigned i = 1; i < n; i++) {
         assert_true(hawser_conn_ready(conns[i]) & HAWSER_WRITABLE);
@@ -448,9 +448,9 @@ static void a_subscriber_has_one_share(void **state)
     struct share *held[8];
     struct hawser_addr addr;
     test_env_init(&t, 1);
-    struct account memory;
-    account_init(&memory, 2, 1);
-    assert_int_equal(shares_init(&s, &t.env, 8, &memory), 0);
+    struct account_root memory;
+    account_init(&memory, &t.env, 2, 1);
+    assert_int_equal(shares_init(&s, &t.env, 8, &memory.account), 0);
     for (unsigned i = 0; i < 7; i++) {
         char text[32];
         snprintf(text, sizeof text, "2001:db8:0:1::%x", i);

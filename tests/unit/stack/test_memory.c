@@ -15,7 +15,7 @@
 enum { MEMORY = 8 << 20, BUFFER = 256 * 1024, BUFFERS = 256, CROWD = 63 };
 static uint8_t got[1 << 20];
 
-static uint64_t held(const struct peer *p) { return p->stack->host.memory.held; }
+static uint64_t held(const struct peer *p) { return p->stack->host.memory.account.held; }
 
 static uint64_t held_by(const struct line *line) { return ((const struct conn *)line->conn)->account.held; }
 
@@ -144,10 +144,11 @@ static void the_greedy_give_way(void **state)
     for (uint32_t at = 1001; at + LINES_PIECE < 60000; at += LINES_PIECE)
         line_send(&p, &greedy, at, at, LINES_PIECE, at, at, LINES_PIECE);
     line_send(&p, &modest, 5001, 5001, STORE_SMALL_BYTES, 5001, 5001, STORE_SMALL_BYTES);
-    struct account *memory = &p.stack->host.memory, others[10];
+    struct account_root *memory = &p.stack->host.memory;
+    struct account others[10];
     for (int i = 0; i < 10; i++)
-        account_open(&others[i], memory); /* shares are small, and nothing is left but for this */
-    uint64_t elsewhere = memory->limit - memory->held - 100;
+        account_open(&others[i], &memory->account); /* shares are small, and nothing is left but for this */
+    uint64_t elsewhere = memory->limit - memory->account.held - 100;
     account_charge(&others[0], elsewhere);
     uint64_t kept = held_by(&modest);
     line_send(&p, &modest, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
@@ -177,9 +178,10 @@ static void the_last_resorts(void **state)
     while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
         ;
     peer_drain(&p);
-    struct account *memory = &p.stack->host.memory, other;
-    account_open(&other, memory);
-    uint64_t elsewhere = memory->limit - memory->held;
+    struct account_root *memory = &p.stack->host.memory;
+    struct account other;
+    account_open(&other, &memory->account);
+    uint64_t elsewhere = memory->limit - memory->account.held;
     account_charge(&other, elsewhere);
     for (int i = 0; i < 13; i++) {
         line_send(&p, &modest, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
@@ -203,9 +205,10 @@ static void who_has_nothing_to_send_gets_room(void **state)
     while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
         ;
     peer_drain(&p);
-    struct account *memory = &p.stack->host.memory, other;
-    account_open(&other, memory);
-    uint64_t elsewhere = memory->limit - memory->reserve - memory->held;
+    struct account_root *memory = &p.stack->host.memory;
+    struct account other;
+    account_open(&other, &memory->account);
+    uint64_t elsewhere = memory->limit - memory->reserve - memory->account.held;
     account_charge(&other, elsewhere);
     assert_int_equal(hawser_send(modest.conn, lines_stream, LINES_PIECE), -ENOBUFS);
     for (int i = 0; i < 13; i++) {
@@ -252,9 +255,10 @@ static void the_greediest_goes_for_a_new_one(void **state)
     while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
         ;
     peer_drain(&p);
-    struct account *memory = &p.stack->host.memory, other;
-    account_open(&other, memory);
-    uint64_t elsewhere = memory->limit - memory->reserve - memory->held;
+    struct account_root *memory = &p.stack->host.memory;
+    struct account other;
+    account_open(&other, &memory->account);
+    uint64_t elsewhere = memory->limit - memory->reserve - memory->account.held;
     account_charge(&other, elsewhere);
     peer_forget(&p);
     p.addr.port = 9000;
@@ -288,7 +292,7 @@ static void fill(struct peer *p, uint16_t port)
 /* One of one address, and of another one as many as it takes to use up what they can get. */
 static void crowd_in(struct peer *p)
 {
-    const struct account *memory = &p->stack->host.memory;
+    const struct account_root *memory = &p->stack->host.memory;
     uint64_t last_eighth = (memory->limit - memory->reserve) / 8 * 7;
     struct hawser_addr crowd = p->addr;
     p->addr.ip[15] ^= 0x40;

@@ -178,7 +178,7 @@ static void begun_mappings_are_finished(void **state)
         peer_forget(&p);
         peer_wait(&p, 9 * NS_PER_S);
     }
-    assert_false(account_is_pressed(&p.stack->host.memory));
+    assert_false(account_is_pressed(&p.stack->host.memory.account));
     peer_destroy(&p);
 }
 

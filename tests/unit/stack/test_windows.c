@@ -52,12 +52,12 @@ static void begin(struct pressure *t)
 static void hoard(struct pressure *t)
 {
     t->hoarded = 2000000;
-    account_charge(&t->p.stack->host.memory, t->hoarded);
+    account_charge(&t->p.stack->host.memory.account, t->hoarded);
 }
 
 static void relieve(struct pressure *t)
 {
-    account_release(&t->p.stack->host.memory, t->hoarded);
+    account_release(&t->p.stack->host.memory.account, t->hoarded);
     t->hoarded = 0;
 }
 

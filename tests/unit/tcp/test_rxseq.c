@@ -13,11 +13,13 @@
 
 enum { SPACE = 400, FIRST = 1000 };
 static struct pool pool;
+static struct account_root memory;
 
 static void start(struct rxseq *r, struct test_env *env, uint64_t seed)
 {
     test_env_init(env, seed);
     pool_init(&pool, &env->env, sizeof(struct rx_disorder), 1);
+    account_init(&memory, &env->env, UINT64_MAX, 0);
     rxseq_init(r, &pool);
     rxseq_start(r, FIRST);
 }
@@ -25,6 +27,7 @@ static void start(struct rxseq *r, struct test_env *env, uint64_t seed)
 static void finish(struct rxseq *r, struct test_env *env)
 {
     rxseq_destroy(r);
+    assert_int_equal(memory.account.held, 0);
     pool_destroy(&pool);
     test_env_check_clean(env);
 }
@@ -38,13 +41,13 @@ static void a_part_is_no_gap_too_many(void **state)
     struct rxseq r;
     start(&r, &env, 1);
     for (uint64_t i = 0; i < RXSEQ_GAPS_MAX; i++)
-        assert_int_equal(rxseq_add(&r, FIRST + 10 + 20 * i, FIRST + 20 + 20 * i), 0);
-    assert_int_equal(rxseq_add(&r, FIRST + 5, FIRST + 10), -ENOBUFS);
-    assert_int_equal(rxseq_add(&r, FIRST + 20, FIRST + 30), 0);
+        assert_int_equal(rxseq_add(&r, &memory.account, FIRST + 10 + 20 * i, FIRST + 20 + 20 * i), 0);
+    assert_int_equal(rxseq_add(&r, &memory.account, FIRST + 5, FIRST + 10), -ENOBUFS);
+    assert_int_equal(rxseq_add(&r, &memory.account, FIRST + 20, FIRST + 30), 0);
     rxseq_take_back(&r, FIRST + 20, FIRST + 27, FIRST + 30);
     assert_int_equal(rxseq_gaps(&r), RXSEQ_GAPS_MAX);
     assert_int_equal(r.disorder->ahead.ranges[0].end, FIRST + 27);
-    assert_int_equal(rxseq_add(&r, FIRST, FIRST + 10), 0);
+    assert_int_equal(rxseq_add(&r, &memory.account, FIRST, FIRST + 10), 0);
     rxseq_take_back(&r, FIRST, FIRST + 3, FIRST + 10);
     assert_int_equal(r.next, FIRST + 3);
     assert_int_equal(rxseq_gaps(&r), RXSEQ_GAPS_MAX);
@@ -72,7 +75,7 @@ static void arrivals_match_a_bitmap(void **state)
                 have[i] = true;
             }
             for (struct range part; part = rxseq_new_part(&r, FIRST + from, FIRST + to), part.start < part.end;) {
-                assert_int_equal(rxseq_add(&r, part.start, part.end), 0);
+                assert_int_equal(rxseq_add(&r, &memory.account, part.start, part.end), 0);
                 uint64_t taken = FIRST + room < part.start ? part.start : HW_MIN(part.end, FIRST + room);
                 counted += taken - part.start;
                 if (taken == part.end)
@@ -99,17 +102,17 @@ static void newest_block_first(void **state)
     struct rxseq r;
     struct range out[4];
     start(&r, &env, 1);
-    rxseq_add(&r, 1100, 1110);
-    rxseq_add(&r, 1200, 1210);
-    rxseq_add(&r, 1300, 1310);
-    rxseq_add(&r, 1110, 1120);
+    rxseq_add(&r, &memory.account, 1100, 1110);
+    rxseq_add(&r, &memory.account, 1200, 1210);
+    rxseq_add(&r, &memory.account, 1300, 1310);
+    rxseq_add(&r, &memory.account, 1110, 1120);
     assert_int_equal(rxseq_sack_blocks(&r, out, 4), 3);
     assert_int_equal(out[0].start, 1100);
     assert_int_equal(out[0].end, 1120);
     assert_int_equal(out[1].start, 1300);
     assert_int_equal(out[2].start, 1200);
     assert_int_equal(rxseq_sack_blocks(&r, out, 2), 2);
-    rxseq_add(&r, FIRST, 1100); /* the hole closes: its block goes */
+    rxseq_add(&r, &memory.account, FIRST, 1100); /* the hole closes: its block goes */
     assert_int_equal(r.next, 1120);
     assert_int_equal(rxseq_sack_blocks(&r, out, 4), 2);
     finish(&r, &env);
@@ -123,9 +126,9 @@ static void duplicates_are_reported_once(void **state)
     struct rxseq r;
     struct range out[4];
     start(&r, &env, 1);
-    rxseq_add(&r, FIRST, 1050);
-    rxseq_add(&r, 1100, 1110);
-    rxseq_note_duplicate(&r, 1010, 1020);
+    rxseq_add(&r, &memory.account, FIRST, 1050);
+    rxseq_add(&r, &memory.account, 1100, 1110);
+    rxseq_note_duplicate(&r, &memory.account, 1010, 1020);
     assert_int_equal(rxseq_sack_blocks(&r, out, 4), 2);
     assert_int_equal(out[0].start, 1010);
     assert_int_equal(out[1].start, 1100);
@@ -141,11 +144,31 @@ static void gaps_are_bounded(void **state)
     struct rxseq r;
     start(&r, &env, 1);
     for (uint64_t i = 0; i < RXSEQ_GAPS_MAX; i++)
-        assert_int_equal(rxseq_add(&r, 2000 + 10 * i, 2001 + 10 * i), 0);
-    assert_int_equal(rxseq_add(&r, 1500, 1501), -ENOBUFS);
-    assert_int_equal(rxseq_add(&r, 2001, 2005), 0); /* what opens no gap is welcome */
-    assert_int_equal(rxseq_add(&r, FIRST, 1001), 0);
+        assert_int_equal(rxseq_add(&r, &memory.account, 2000 + 10 * i, 2001 + 10 * i), 0);
+    assert_int_equal(rxseq_add(&r, &memory.account, 1500, 1501), -ENOBUFS);
+    assert_int_equal(rxseq_add(&r, &memory.account, 2001, 2005), 0); /* what opens no gap is welcome */
+    assert_int_equal(rxseq_add(&r, &memory.account, FIRST, 1001), 0);
     assert_int_equal(r.next, 1001);
+    assert_true(memory.account.held >= RXSEQ_GAPS_MAX * sizeof(struct range));
+    finish(&r, &env);
+}
+
+/* Where others hold all, a subflow has a few, and goes on. */
+static void gaps_want_memory(void **state)
+{
+    (void)state;
+    struct test_env env;
+    struct rxseq r;
+    start(&r, &env, 1);
+    memory.limit = 1;
+    uint64_t gaps = 0;
+    while (rxseq_add(&r, &memory.account, 2000 + 10 * gaps, 2001 + 10 * gaps) == 0)
+        gaps++;
+    assert_in_range(gaps, 4, 16);
+    assert_int_equal(rxseq_add(&r, &memory.account, FIRST, 1999), 0);
+    assert_int_equal(rxseq_add(&r, &memory.account, 1999, 2000), 0);
+    assert_int_equal(r.next, 2001);
+    assert_int_equal(rxseq_add(&r, &memory.account, 3000, 3001), 0);
     finish(&r, &env);
 }
 
@@ -154,7 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrivals_match_a_bitmap), cmocka_unit_test(a_part_is_no_gap_too_many),
         cmocka_unit_test(newest_block_first),      cmocka_unit_test(duplicates_are_reported_once),
-        cmocka_unit_test(gaps_are_bounded),
+        cmocka_unit_test(gaps_are_bounded),        cmocka_unit_test(gaps_want_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

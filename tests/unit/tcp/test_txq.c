@@ -17,7 +17,8 @@ struct rig {
     struct test_env env;
     struct pool pool;
     struct hawser_buf_pool *chunks;
-    struct account stack, conn, account; /* the last one pays for the records */
+    struct account_root stack;
+    struct account conn, account; /* the last one pays for the records */
     struct hawser_buf *chunk[2];
     struct txq q;
     uint64_t next;
@@ -34,10 +35,10 @@ static void start(struct rig *r, uint64_t seed, uint32_t records)
         for (int k = 0; k < CHUNK; k++)
             hawser_buf_data(r->chunk[i])[k] = (uint8_t)(k * 7 + i * 131);
     }
-    account_init(&r->stack, UINT64_MAX, 0);
-    account_open(&r->conn, &r->stack);
+    account_init(&r->stack, &r->env.env, UINT64_MAX, 0);
+    account_open(&r->conn, &r->stack.account);
     account_open(&r->account, &r->conn);
-    txq_init(&r->q, &r->pool, &r->account, &r->env.env);
+    txq_init(&r->q, &r->pool, &r->account);
     r->next = 1000;
 }
 
