@@ -6,6 +6,8 @@
 
 /* RFC 8684 3: signalling must not look like congestion to a middlebox. */
 #define SIGNAL_ACKS_MAX 2u
+/* And what would look like it ends with a silence that no loss outlasts. */
+#define SIGNAL_ROW_NS (30 * NS_PER_S)
 /* Acknowledgements without data that a packet worth an answer may cause on a subflow, and those that come by themselves
  * (probes, openings of the window). */
 #define ACKS_PER_CAUSE 2u
@@ -36,9 +38,10 @@ static void check_fallback(const struct judge_subflow *s, const struct seen *see
         judge_says(s, "fallback-final", "MPTCP options on a connection that is plain TCP");
 }
 
-static void check_signals(struct judge_subflow *s, const struct seen *seen)
+static void check_signals(struct judge_subflow *s, const struct seen *seen, uint64_t now_ns)
 {
-    bool repeats = s->last_sent_ack == seen->ack && s->last_sent_seq == seen->seq && s->last_window == seen->window;
+    bool repeats = s->last_sent_ack == seen->ack && s->last_sent_seq == seen->seq && s->last_window == seen->window &&
+                   now_ns - s->last_sent_ns < SIGNAL_ROW_NS;
     bool signals = is_bare(seen) && seen->mptcp & SIGNAL_OPTIONS && seen->sack_count == 0;
     s->signals = signals && repeats ? s->signals + 1 : 0;
     if (s->signals > SIGNAL_ACKS_MAX)
@@ -46,6 +49,7 @@ static void check_signals(struct judge_subflow *s, const struct seen *seen)
     s->last_sent_ack = seen->ack;
     s->last_sent_seq = seen->seq;
     s->last_window = seen->window;
+    s->last_sent_ns = now_ns;
 }
 
 /* A bucket that what was delivered fills, and time. Counted in thousandths of an acknowledgement. */
@@ -86,6 +90,6 @@ void manners_sent(struct judge_subflow *s, const struct seen *seen, uint64_t now
     if (s->reset)
         judge_says(s, "reset-final", "a segment after the RST");
     check_timestamps(s, seen);
-    check_signals(s, seen);
+    check_signals(s, seen, now_ns);
     check_storm(s, seen, now_ns);
 }

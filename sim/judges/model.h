@@ -117,7 +117,7 @@ struct judge_subflow {
     bool timestamps_sent, ts_known;
     uint32_t ts_val;
     unsigned signals; /* acknowledgements for signalling only, in a row */
-    uint64_t last_sent_ack, last_sent_seq;
+    uint64_t last_sent_ack, last_sent_seq, last_sent_ns;
     uint16_t last_window;
     uint64_t ack_credit, credit_ns, causes_seen;
 };

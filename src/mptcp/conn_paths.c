@@ -9,10 +9,8 @@
 #define JOIN_SYNS_MAX 4u
 /* A subflow that does not answer for so long has its addresses served by others. */
 #define SILENCE_NS NS_PER_S
-/* What is not answered is told again so soon; or so late where another signal would be one too many: until then
- * something else may have come between. */
+/* What is not answered is told again so soon; where another signal would be one too many, once its row has ended. */
 #define REPEAT_NS NS_PER_S
-#define REPEAT_QUIETLY_NS (30 * NS_PER_S)
 /* RFC 8684 3.4.2: the answer to the keepalive has so many round trips. */
 #define KEEPALIVE_ROUNDS 2u
 /* And so many keepalives go to the last subflow before it counts as lost, a timeout after the first, then two, four...
@@ -147,10 +145,12 @@ static void open_wished(struct conn *conn, uint64_t now_ns)
 
 static void speak_up(struct conn *conn, uint64_t now_ns)
 {
-    uint64_t repeat_ns = REPEAT_QUIETLY_NS;
-    EACH_SUBFLOW (it, conn)
+    uint64_t repeat_ns = SIGNAL_ROW_NS;
+    EACH_SUBFLOW (it, conn) {
+        subflow_end_row(subflow_at(it), now_ns);
         if (subflow_usable(subflow_at(it)) && subflow_may_signal(subflow_at(it)))
             repeat_ns = REPEAT_NS;
+    }
     unsigned given_up = paths_turn(&conn->paths, &conn->account, tellers(conn), repeat_ns, now_ns);
     count_n(counters_of(conn), COUNT_MPTCP_ADD_ADDR_LOST, given_up);
     EACH_SUBFLOW (it, conn)

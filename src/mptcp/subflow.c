@@ -103,8 +103,20 @@ void subflow_count_signal(struct subflow *subflow)
     if (came_between(subflow))
         subflow->signals = 0;
     subflow->signals++;
+    subflow->row_full = false;
     subflow->signals_snd = subflow->tcp.snd_nxt;
     subflow->signals_rcv = subflow->tcp.rx.next;
+}
+
+void subflow_end_row(struct subflow *subflow, uint64_t now_ns)
+{
+    const uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS);
+    bool full = !subflow_may_signal(subflow);
+    if (full && !subflow->row_full)
+        subflow->row_full_ms = now_ms;
+    subflow->row_full = full && (!subflow->row_full || now_ms - subflow->row_full_ms < SIGNAL_ROW_NS / NS_PER_MS);
+    if (full && !subflow->row_full)
+        subflow->signals = 0;
 }
 
 /* ---- its end ---- */

@@ -47,6 +47,8 @@ struct subflow {
     uint8_t reset_reason;
     bool reset_with_reason;
     uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
+    bool row_full;   /* another one would be one too many, since row_full_ms at least */
+    uint32_t row_full_ms;
     uint64_t signals_snd, signals_rcv; /* how far that had come then */
     uint64_t due_ns;                   /* its proof or MP_FAIL goes out again, or it has to be closed; or TIME_NEVER */
     bool dss_seen;                     /* one came on it */
@@ -113,6 +115,10 @@ void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns);
  * a middlebox takes them for duplicates that tell of a loss. */
 bool subflow_may_signal(const struct subflow *subflow);
 void subflow_count_signal(struct subflow *subflow);
+/* A row that is full ends after so long as well: what was lost before it was sent again long since. Without that an
+ * idle connection would never tell of a third change. */
+#define SIGNAL_ROW_NS (30 * NS_PER_S)
+void subflow_end_row(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- its end ---- */
 

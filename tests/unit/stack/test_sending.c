@@ -100,6 +100,37 @@ static void signals_do_not_come_three_in_a_row(void **state)
     peer_destroy(&p);
 }
 
+static bool has_told(const struct peer *p, enum mptcp_subtype what)
+{
+    for (unsigned i = 0; i < p->seen_count; i++)
+        if (mptcp_has(&p->seen[i].options.mp, what))
+            return true;
+    return false;
+}
+
+/* Nor is what happens to an idle connection kept from the peer for ever. */
+static void signals_go_on_after_a_silence(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_addr other;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_addr_parse(&other, "10.0.1.1", 0), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        peer_forget(&p);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
+        peer_wait(&p, 70 * NS_PER_S);
+        assert_true(has_told(&p, MPTCP_ADD_ADDR));
+        peer_forget(&p);
+        assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
+        peer_wait(&p, 70 * NS_PER_S);
+        assert_true(has_told(&p, MPTCP_REMOVE_ADDR));
+    }
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_destroy(&p);
+}
+
 /* Without SACK an acknowledgement says all there is to say of a hole; nothing else asks for another one. */
 static void a_hole_is_acknowledged_once_without_sack(void **state)
 {
@@ -166,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_retransmission_brings_its_window),
         cmocka_unit_test(mp_capable_maps_the_first_bytes_only),
         cmocka_unit_test(signals_do_not_come_three_in_a_row),
+        cmocka_unit_test(signals_go_on_after_a_silence),
         cmocka_unit_test(a_hole_is_acknowledged_once_without_sack),
         cmocka_unit_test(small_connections_do_not_wait_for_a_large_one),
     };
