@@ -114,7 +114,7 @@ void data_rx_forget_disorder(struct data_rx *rx)
 
 void data_rx_know_end(struct data_rx *rx, dsn64 at)
 {
-    if (rx->peer_fin_known)
+    if (rx->peer_fin_known || dsn_lt(at, reassembly_next(&rx->reassembly)))
         return;
     rx->peer_fin_known = true;
     rx->peer_fin = at;

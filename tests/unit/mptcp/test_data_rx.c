@@ -103,6 +103,22 @@ static void the_end(void **state)
     tear_down(&b);
 }
 
+static void an_end_that_cannot_be(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    set_up(&b);
+    assert_int_equal(place(&b, 0, 100, &taken), DATA_RX_PLACED);
+    data_rx_know_end(&b.rx, nth(99));
+    assert_false(data_rx_knows_end(&b.rx));
+    assert_int_equal(place(&b, 100, 100, &taken), DATA_RX_PLACED);
+    data_rx_know_end(&b.rx, nth(200));
+    assert_true(data_rx_take_end(&b.rx));
+    assert_int_equal(data_rx_readable(&b.rx), 200);
+    tear_down(&b);
+}
+
 static void beyond_the_window(void **state)
 {
     (void)state;
@@ -228,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_closes_the_gap_makes_it_readable),
         cmocka_unit_test(the_end),
+        cmocka_unit_test(an_end_that_cannot_be),
         cmocka_unit_test(beyond_the_window),
         cmocka_unit_test(the_next_bytes_find_room),
         cmocka_unit_test(the_edge_stays),
