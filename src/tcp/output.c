@@ -252,7 +252,7 @@ static void send_reset(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     count(&tcp->host->counters, COUNT_TCP_RESETS_OUT);
     emit(tcp, NULL, tcp->snd_nxt, TCP_RST | TCP_ACK, batch, now_ns);
     /* RFC 5961 3.2: only the exact next number resets, and what is under way may be lost. */
-    if (tcp->snd_una < tcp->snd_nxt && !tx_batch_full(batch))
+    if (tcp->snd_una > SSN_ORIGIN && tcp->snd_una < tcp->snd_nxt && !tx_batch_full(batch))
         emit(tcp, NULL, tcp->snd_una, TCP_RST | TCP_ACK, batch, now_ns);
     tcp->hooks->wake(tcp); /* finished now */
 }

@@ -100,7 +100,8 @@ void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns)
 {
     if (tcp->state == TCPS_CLOSED)
         return;
-    /* RFC 9293 3.10.5: nothing to reset where the peer has no connection yet or any more. */
-    tcp->reset_wanted = tcp->state != TCPS_SYN_SENT && tcp->state != TCPS_TIME_WAIT;
+    /* RFC 9293 3.10.5: nothing to reset where the peer has no connection yet or any more; but it has one if its SYN/ACK
+     * is what we abort for (RFC 8684 3.2). */
+    tcp->reset_wanted = tcp->rx.next > SSN_ORIGIN && tcp->state != TCPS_TIME_WAIT;
     tcp_close_now(tcp, error, now_ns);
 }

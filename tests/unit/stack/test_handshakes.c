@@ -176,6 +176,52 @@ static void bad_third_packets_of_joins(void **state)
     }
 }
 
+/* An address that the stack, which opened the connection, is to join. */
+static void announce(struct peer *p)
+{
+    struct tcp_options o = {.mp.present = 1u << MPTCP_ADD_ADDR};
+    struct mp_add_addr *add = &o.mp.add_addr;
+    *add = (struct mp_add_addr){.is_v4 = true, .address_id = 3, .addr = p->addr};
+    add->addr.ip[15]++;
+    add->addr.port = 0;
+    add->hmac64 = mptcp_add_addr_hmac(p->key, p->stack_key, add);
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+}
+
+/* RFC 8684 3.2: RST where the answer to our join lacks MP_JOIN, or does not prove that whoever answers has the keys;
+ * what worked before goes on. */
+static void bad_answers_to_our_joins(void **state)
+{
+    (void)state;
+    static const uint16_t options[] = {0, 1u << MPTCP_CAPABLE, 1u << MPTCP_JOIN};
+    static const uint8_t flags[] = {TCP_SYN | TCP_ACK, TCP_SYN}; /* the latter opens at the same time */
+    for (size_t i = 0; i < HW_ARRAY_LEN(options) * HW_ARRAY_LEN(flags); i++) {
+        struct peer p;
+        struct tcp_options o = {.mp = {.present = options[i / 2], .capable = {.version = 1, .algorithms = 1}}};
+        o.mp.join = (struct mp_join){.shape = i % 2 ? MP_JOIN_SYN : MP_JOIN_SYNACK, .address_id = 3};
+        o.mp.capable.has_sender_key = i % 2 == 0;
+        peer_init(&p, NULL, NULL);
+        peer_connect_mptcp(&p);
+        announce(&p);
+        const struct peer_segment *syn = peer_last(&p, TCP_SYN);
+        assert_non_null(syn);
+        p.own = syn->local;
+        p.addr = syn->remote;
+        peer_forget(&p);
+        peer_send(&p, flags[i % 2], 0, 1, &o, NULL, 0);
+        expect_refusal(&p, MP_RST_MPTCP);
+        assert_int_equal(p.seen_count, 1);
+        assert_int_equal(p.seen[0].seq, 1);
+        assert_int_equal(p.seen[0].ack, 1);
+        assert_int_equal(subflows(&p), 1);
+        assert_int_equal(hawser_conn_error(p.conn), 0);
+        peer_forget(&p);
+        peer_wait(&p, 100 * NS_PER_S);
+        assert_null(peer_last(&p, TCP_SYN)); /* 3.9.3: nor is it tried again */
+        peer_destroy(&p);
+    }
+}
+
 /* Who has seen a token cannot keep those out who have the keys, not even for a round trip. */
 static void incomplete_joins_keep_nobody_out(void **state)
 {
@@ -326,15 +372,11 @@ static void remove_addr_beside_a_half_open_join(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_counts_before_the_proof),
-        cmocka_unit_test(third_packets_that_fall_back),
-        cmocka_unit_test(a_refused_join_is_told_why),
-        cmocka_unit_test(checksums_are_as_negotiated),
-        cmocka_unit_test(bad_third_packets_of_joins),
-        cmocka_unit_test(incomplete_joins_keep_nobody_out),
-        cmocka_unit_test(a_join_comes_too_late),
-        cmocka_unit_test(a_join_comes_to_a_dying_connection),
-        cmocka_unit_test(remove_addr_beside_a_half_open_join),
+        cmocka_unit_test(nothing_counts_before_the_proof),    cmocka_unit_test(third_packets_that_fall_back),
+        cmocka_unit_test(a_refused_join_is_told_why),         cmocka_unit_test(checksums_are_as_negotiated),
+        cmocka_unit_test(bad_third_packets_of_joins),         cmocka_unit_test(bad_answers_to_our_joins),
+        cmocka_unit_test(incomplete_joins_keep_nobody_out),   cmocka_unit_test(a_join_comes_too_late),
+        cmocka_unit_test(a_join_comes_to_a_dying_connection), cmocka_unit_test(remove_addr_beside_a_half_open_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
