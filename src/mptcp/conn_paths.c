@@ -173,7 +173,7 @@ static void judge_doubted(struct conn *conn, uint64_t now_ns)
         struct subflow *subflow = subflow_at(it);
         if (!subflow->doubted_ns || keepalive_due(subflow) > now_ns)
             continue;
-        if (subflow->doubts < LAST_KEEPALIVES && !subflows_have_successor(&conn->subflows, subflow)) {
+        if (subflow->doubts < LAST_KEEPALIVES && !subflows_have_other(&conn->subflows, subflow)) {
             ask_doubted(subflow);
             continue;
         }
@@ -225,7 +225,7 @@ static enum path_end end_of(const struct subflow *subflow)
     bool opening = subflow->stage == SUBFLOW_OPENING || subflow->stage == SUBFLOW_PROVING;
     if (subflow->join && opening)
         return subflow->tcp.error == -ETIMEDOUT ? PATH_END_UNANSWERED : PATH_END_REFUSED;
-    if (subflow->reset_with_reason)
+    if (subflow->reset_with_reason && subflow->reset_reason != MP_RST_OUTSTANDING) /* that one is opened again */
         return PATH_END_USELESS;
     return subflow->tcp.error == 0 || subflow->closed_for_good ? PATH_END_CLOSED : PATH_END_LOST;
 }

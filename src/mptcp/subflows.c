@@ -74,10 +74,18 @@ bool subflows_fin_acked(const struct list *subflows)
     return true;
 }
 
-bool subflows_have_successor(const struct list *subflows, const struct subflow *leaving)
+bool subflows_have_other(const struct list *subflows, const struct subflow *leaving)
 {
     LIST_EACH (it, subflows)
         if (subflow_at(it) != leaving && subflow_usable(subflow_at(it)))
+            return true;
+    return false;
+}
+
+bool subflows_have_successor(const struct list *subflows, const struct subflow *leaving)
+{
+    LIST_EACH (it, subflows)
+        if (subflow_at(it) != leaving && subflow_trusted(subflow_at(it)))
             return true;
     return false;
 }

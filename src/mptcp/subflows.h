@@ -27,7 +27,9 @@ bool subflows_over(const struct list *subflows);
 uint64_t subflows_slowest_ns(const struct list *subflows);
 /* In plain TCP: has the peer acknowledged the FIN? */
 bool subflows_fin_acked(const struct list *subflows);
-/* Is there another one that can carry on? One that is opening may never come to be. */
+/* Is there another one that may carry data? One that is opening may never come to be. */
+bool subflows_have_other(const struct list *subflows, const struct subflow *leaving);
+/* And does nothing speak against it, so that it can carry on? */
 bool subflows_have_successor(const struct list *subflows, const struct subflow *leaving);
 /* When the first of them is due, or to be judged. */
 uint64_t subflows_due(const struct list *subflows);
