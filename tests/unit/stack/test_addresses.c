@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "lines.h"
 #include "wire/keys.h"
+#include "world.h"
 
 static struct hawser_addr parse(const char *text)
 {
@@ -288,6 +289,90 @@ static void a_refused_join_is_tried_again_when_it_is_announced_afresh(void **sta
     peer_destroy(&p);
 }
 
+/* A segment that says that its own subflow is to go, and ends it, brings what else it carries first. */
+static void what_removes_its_own_subflow(void **state)
+{
+    (void)state;
+    char text[8];
+    for (int others = 0; others < 2; others++) {
+        struct peer p;
+        struct hawser_conn_info info;
+        peer_init(&p, NULL, NULL);
+        struct line first = line_open(&p, 4000), second = first;
+        if (others)
+            second = line_join(&p, &first, 4001);
+        line_take(&p, &first);
+        struct tcp_options o = peer_dss(&p, 1, 1, 1, 5);
+        o.mp.dss.dsn_is_64 = o.mp.dss.ack_is_64 = false;
+        o.mp.present |= 1u << MPTCP_REMOVE_ADDR | 1u << MPTCP_PRIO;
+        o.mp.remove_addr = (struct mp_remove_addr){.count = 3, .ids = {0, 0, 9}};
+        peer_send(&p, TCP_ACK | TCP_FIN, 1, 1, &o, "hello", 5);
+        assert_int_equal(hawser_recv(p.conn, text, sizeof text), 5);
+        peer_wait(&p, 5 * NS_PER_S);
+        assert_int_equal(hawser_conn_error(p.conn), 0);
+        hawser_conn_info(p.conn, &info);
+        assert_int_equal(info.subflows, 1); /* the last one is not given up for an option */
+        line_take(&p, &second);
+        assert_int_equal(hawser_send(p.conn, "answer", 6), 6);
+        peer_drain(&p);
+        assert_int_equal(peer_last(&p, TCP_PSH)->len, 6);
+        assert_int_equal(peer_last(&p, TCP_PSH)->remote.port, second.port);
+        peer_destroy(&p);
+    }
+}
+
+static void live(struct world *w, uint64_t for_ns)
+{
+    uint64_t until = w->now_ns + for_ns;
+    while (world_step(w, until))
+        ;
+    w->now_ns = until;
+}
+
+static void connect_world(struct world *w, struct hawser_conn *conn[2])
+{
+    struct hawser_listener *listener;
+    struct hawser_addr server = world_server_addr(w, 0, 5001), any = {.port = 5001};
+    assert_int_equal(hawser_listen(w->stack[1], &any, 4, NULL, &listener), 0);
+    assert_int_equal(hawser_connect(w->stack[0], &server, NULL, w->now_ns, &conn[0]), 0);
+    while (hawser_accept(listener, &conn[1]) < 0)
+        assert_true(world_step(w, w->now_ns + NS_PER_S));
+    for (int end = 0; end < 2; end++)
+        assert_int_equal(hawser_send(conn[end], "hello", 5), 5);
+    live(w, 5 * NS_PER_S);
+}
+
+static void expect_subflows(const struct hawser_conn *conn, uint32_t n)
+{
+    struct hawser_conn_info info;
+    hawser_conn_info(conn, &info);
+    assert_int_equal(info.subflows, n);
+}
+
+/* More often than there are IDs, on a connection of which nothing else is heard. */
+static void an_address_comes_and_goes_for_ever(void **state)
+{
+    (void)state;
+    for (int end = 0; end < 2; end++) {
+        struct world w;
+        struct hawser_conn *conn[2];
+        world_init(&w, 6, 2, 2, false, NULL, NULL);
+        connect_world(&w, conn);
+        expect_subflows(conn[0], 3);
+        const struct hawser_addr addr = end ? world_server_addr(&w, 1, 0) : world_client_addr(&w, 1);
+        for (unsigned i = 0; i < 300; i++) {
+            assert_int_equal(hawser_stack_remove_address(w.stack[end], &addr, w.now_ns), 0);
+            live(&w, 2 * NS_PER_S);
+            assert_int_equal(hawser_stack_add_address(w.stack[end], 0, &addr, 24, w.now_ns), 0);
+            live(&w, 3 * NS_PER_S);
+        }
+        live(&w, 100 * NS_PER_S);
+        expect_subflows(conn[0], 3);
+        expect_subflows(conn[1], 3);
+        world_destroy(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +384,8 @@ int main(void)
         cmocka_unit_test(a_join_without_an_answer_is_no_subflow),
         cmocka_unit_test(an_unanswered_join_is_tried_again_less_and_less_often),
         cmocka_unit_test(a_refused_join_is_tried_again_when_it_is_announced_afresh),
+        cmocka_unit_test(what_removes_its_own_subflow),
+        cmocka_unit_test(an_address_comes_and_goes_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
