@@ -15,7 +15,7 @@ enum {
     HAWSER_WRITABLE = 1u << 1,  /* send() takes at least one byte if there is memory, or returns an error */
     HAWSER_CONNECTED = 1u << 2, /* the handshake is over */
     HAWSER_ERROR = 1u << 3,     /* the connection failed: hawser_conn_error() says why */
-    HAWSER_CLOSED = 1u << 4,    /* no subflow is left: both directions are over, or the connection failed */
+    HAWSER_CLOSED = 1u << 4,    /* no subflow is left, nor may one come: both directions are over, or it failed */
 };
 
 /* By what a listener tells peers apart when connections get scarce: a peer that has more than its share of them, all
@@ -37,7 +37,8 @@ struct hawser_conn_options {
                                  * the destination, or else the first of its family */
     /* Keepalive (RFC 9293 3.8.4), off by default: a subflow that has heard nothing for so long, and has nothing
      * outstanding by which it would find out, asks its peer for a sign of life, and again after each interval. When
-     * `keepalive_tries` in a row had no answer it is gone with -ETIMEDOUT, and with its last subflow the connection. */
+     * `keepalive_tries` in a row had no answer it is gone with -ETIMEDOUT, and with its last subflow the connection: of
+     * MPTCP after half a minute, unless another one comes. */
     uint64_t keepalive_idle_ns;     /* 0: off */
     uint64_t keepalive_interval_ns; /* default 75 s */
     uint32_t keepalive_tries;       /* default 9 */

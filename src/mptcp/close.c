@@ -21,11 +21,42 @@ static void subflow_established(struct subflow *subflow, uint64_t now_ns)
     conn_event(conn);
 }
 
-/* The last subflow's end is not the connection's while a join of the peer's has not proved itself yet. */
-static bool is_another_under_way(const struct conn *conn)
+/* As far as this end can tell. */
+static bool are_both_over(const struct conn *conn, const struct subflow *last)
 {
+    /* RFC 9293 3.10.7.4: as in LAST-ACK, a RST for the end of the stream comes from a peer that knows it is over. */
+    bool all_acked = data_tx_all_acked(&conn->data_tx);
+    bool in_order = last->tcp.error == 0 || (last->tcp.error == -ECONNRESET && all_acked);
+    return data_rx_is_over(&conn->data_rx) &&
+           (conn->data_tx.fin == DATA_FIN_ACKED || (data_tx_fin_sent(&conn->data_tx) && in_order));
+}
+
+/* Is there anybody whom another subflow would serve, and may one come? */
+static bool may_be_rescued(const struct subflow *last)
+{
+    const struct conn *conn = last->conn;
     const struct endings *e = &conn->endings;
-    return conn->half_open.count && !e->error && !e->aborted && e->asked < ASKED_ABORT;
+    bool possible = conn->fallback.mode == CONN_MPTCP && (identity_confirmed(&conn->identity) || conn->half_open.count);
+    bool missed = conn->listener || !e->detached || conn_unfinished(conn);
+    return possible && missed && !e->error && !e->aborted && e->asked < ASKED_ABORT &&
+           (!last->reset_with_reason || conn_paths_has_others(last));
+}
+
+/* No subflow is left but joins that may come to nothing. */
+static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
+{
+    struct conn *conn = last->conn;
+    int error = last->tcp.error ? last->tcp.error : -ECONNRESET;
+    if (endings_awaits_rescue(&conn->endings) || are_both_over(conn, last)) {
+        conn_paths_subflow_closed(last, now_ns);
+    } else if (may_be_rescued(last)) {
+        conn_paths_rescue(last, error, now_ns);
+    } else if (!conn->endings.error) {
+        conn->endings.aborted |= last->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
+        conn_fail(conn, error);
+    }
+    if (!endings_awaits_rescue(&conn->endings))
+        pressure_forget_disorder(conn);
 }
 
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
@@ -34,25 +65,10 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
     subflow->suspect_since_ns = 0;
     rx_mapping_close(&subflow->rx_mapping);
     conn_reinject(subflow);
-    conn_paths_subflow_closed(subflow, now_ns);
-    bool last = subflows_closed(&conn->subflows);
-    if (last) {
-        int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
-        /* RFC 9293 3.10.7.4: as in LAST-ACK, a RST for the end of the stream comes from a peer that knows it is over.
-         */
-        bool all_acked = data_tx_all_acked(&conn->data_tx);
-        bool in_order = subflow->tcp.error == 0 || (subflow->tcp.error == -ECONNRESET && all_acked);
-        bool over = data_rx_is_over(&conn->data_rx) &&
-                    (conn->data_tx.fin == DATA_FIN_ACKED || (data_tx_fin_sent(&conn->data_tx) && in_order));
-        if (!over && is_another_under_way(conn)) {
-            endings_lose(&conn->endings, now_ns);
-        } else if (!over) {
-            conn->endings.aborted |= subflow->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
-            conn_fail(conn, error);
-        }
-        if (!conn->endings.in_grace)
-            pressure_forget_disorder(conn);
-    }
+    if (subflows_lost(&conn->subflows))
+        last_subflow_closed(subflow, now_ns);
+    else
+        conn_paths_subflow_closed(subflow, now_ns);
     conn_event(conn);
 }
 

@@ -134,7 +134,7 @@ bool conn_reap(struct conn *conn, uint64_t now_ns)
         conn->host->ops->subflow_remember(conn->host, subflow, now_ns);
         drop_subflow(subflow);
     }
-    if (!conn->endings.detached || conn->listener || conn->subflow_count || conn->endings.in_grace)
+    if (!conn->endings.detached || conn->listener || conn->subflow_count || endings_awaits_rescue(&conn->endings))
         return false;
     conn_free(conn);
     return true;

@@ -124,7 +124,7 @@ void conn_take_opened(struct conn *conn, const struct conn_opened *opened);
 /* May the peer add subflows? */
 bool conn_takes_joins(const struct conn *conn);
 /* The peer's join has proved itself. */
-void conn_take_join(struct subflow *subflow, uint64_t now_ns);
+void conn_take_join(struct subflow *subflow);
 /* Handshake options on a segment; false: drop it. */
 bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
 void conn_write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
@@ -184,7 +184,11 @@ void conn_paths_confirmed(struct conn *conn);
 void conn_paths_changed(struct conn *conn);
 /* Does what is due; returns when there is something to do again. */
 uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns);
-void conn_paths_subflow_up(struct subflow *subflow, uint64_t now_ns);
+void conn_paths_subflow_up(struct subflow *subflow);
+/* The last subflow is closed. Is there another pair that one may come by? */
+bool conn_paths_has_others(const struct subflow *last);
+/* Every pair has its turn; `error` is what the connection learns when all refuse. */
+void conn_paths_rescue(struct subflow *last, int error, uint64_t now_ns);
 /* A timeout; or the last of a join. */
 void conn_paths_subflow_silent(struct subflow *subflow, uint64_t now_ns);
 void conn_paths_subflow_closed(struct subflow *subflow, uint64_t now_ns);

@@ -64,20 +64,20 @@ bool conn_takes_joins(const struct conn *conn)
 }
 
 /* A join works from now on, and both ends know. */
-static void joined(struct subflow *subflow, enum counter counter, uint64_t now_ns)
+static void joined(struct subflow *subflow, enum counter counter)
 {
     struct conn *conn = subflow->conn;
     subflow->stage = SUBFLOW_JOINED;
     subflow->due_ns = TIME_NEVER;
-    conn_paths_subflow_up(subflow, now_ns);
+    conn_paths_subflow_up(subflow);
     fallback_commit(&conn->fallback, COMMITTED_BOTH);
     count(&conn->host->tcp.counters, counter);
 }
 
-void conn_take_join(struct subflow *subflow, uint64_t now_ns)
+void conn_take_join(struct subflow *subflow)
 {
     subflow->join = subflow->passive = true;
-    joined(subflow, COUNT_MPTCP_JOINS_IN, now_ns);
+    joined(subflow, COUNT_MPTCP_JOINS_IN);
 }
 
 /* SYN/ACK of our join: the peer proves that it knows the keys. False: it does not. */
@@ -110,7 +110,7 @@ bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segm
     if (subflow->passive && mptcp_has(mp, MPTCP_JOIN))
         tcp_ack_now(&subflow->tcp);        /* RFC 8684 3.2: the third packet again, so the fourth was lost */
     if (subflow->stage == SUBFLOW_PROVING) /* whatever the peer says now acknowledges the third packet */
-        joined(subflow, COUNT_MPTCP_JOINS_OUT, now_ns);
+        joined(subflow, COUNT_MPTCP_JOINS_OUT);
     return true;
 }
 

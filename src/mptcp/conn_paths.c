@@ -92,7 +92,7 @@ static bool is_over(const struct conn *conn)
 {
     bool both_ended = conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx);
     return conn->fallback.mode != CONN_MPTCP || conn->endings.error || both_ended ||
-           (subflows_over(&conn->subflows) && !conn->endings.in_grace);
+           (subflows_over(&conn->subflows) && !endings_awaits_rescue(&conn->endings));
 }
 
 static uint64_t paths_due(const struct conn *conn)
@@ -141,6 +141,11 @@ static void open_wished(struct conn *conn, uint64_t now_ns)
     for (unsigned i = 0; i < view.use_count; i++)
         if (paths_is_idle(&view, i))
             tcp_abort(&subflows[i]->tcp, -ETIMEDOUT, now_ns);
+    if (endings_awaits_rescue(&conn->endings) && subflows_closed(&conn->subflows) &&
+        paths_exhausted(&conn->paths, &view)) {
+        conn_fail(conn, conn->endings.lost_error);
+        conn_wake(conn);
+    }
 }
 
 static void speak_up(struct conn *conn, uint64_t now_ns)
@@ -202,12 +207,30 @@ void conn_paths_confirmed(struct conn *conn)
     conn_paths_changed(conn);
 }
 
-void conn_paths_subflow_up(struct subflow *subflow, uint64_t now_ns)
+bool conn_paths_has_others(const struct subflow *last)
+{
+    const struct conn *conn = last->conn;
+    const struct tcp_config *c = &last->tcp.config;
+    const struct paths_view view = {.locals = conn->host->addresses, .local_count = conn->host->address_count};
+    return paths_has_others(&conn->paths, &view, &c->local, &c->remote);
+}
+
+void conn_paths_rescue(struct subflow *last, int error, uint64_t now_ns)
+{
+    struct conn *conn = last->conn;
+    const struct ending_facts facts = conn_ending_facts(conn);
+    bool anew = endings_lose(&conn->endings, &facts, error, now_ns);
+    conn_paths_subflow_closed(last, now_ns);
+    paths_begin_rescue(&conn->paths, anew);
+}
+
+void conn_paths_subflow_up(struct subflow *subflow)
 {
     struct conn *conn = subflow->conn;
-    const struct ending_facts facts = conn_ending_facts(conn);
     paths_end_rescue(&conn->paths);
-    endings_recover(&conn->endings, &facts, now_ns);
+    endings_recover(&conn->endings);
+    if (data_tx_fin_waits(&conn->data_tx)) /* nobody was there to repeat it */
+        tcp_signal_now(&subflow->tcp);
     conn_paths_changed(conn);
 }
 
@@ -225,9 +248,10 @@ static enum path_end end_of(const struct subflow *subflow)
     bool opening = subflow->stage == SUBFLOW_OPENING || subflow->stage == SUBFLOW_PROVING;
     if (subflow->join && opening)
         return subflow->tcp.error == -ETIMEDOUT ? PATH_END_UNANSWERED : PATH_END_REFUSED;
-    if (subflow->reset_with_reason && subflow->reset_reason != MP_RST_OUTSTANDING) /* that one is opened again */
+    bool given_up = subflow->reset_with_reason && subflow->reset_reason != MP_RST_OUTSTANDING;
+    if (given_up || subflow->closed_for_good) /* RFC 8684 3.6: for this connection, on this path, it is permanent */
         return PATH_END_USELESS;
-    return subflow->tcp.error == 0 || subflow->closed_for_good ? PATH_END_CLOSED : PATH_END_LOST;
+    return subflow->tcp.error == 0 ? PATH_END_CLOSED : PATH_END_LOST;
 }
 
 void conn_paths_subflow_closed(struct subflow *subflow, uint64_t now_ns)

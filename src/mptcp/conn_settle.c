@@ -23,9 +23,9 @@ static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&
 struct ending_facts conn_ending_facts(const struct conn *conn)
 {
     return (struct ending_facts){.acked_bytes = conn->data_tx.acked_bytes,
+                                 .moved = conn->data_tx.acked_bytes + data_rx_next(&conn->data_rx).v,
                                  .delivering = is_delivering(conn),
-                                 .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows),
-                                 .lost = subflows_only_joins(&conn->subflows)};
+                                 .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
 }
 
 bool conn_unfinished(const struct conn *conn)
@@ -118,7 +118,7 @@ static void offer_arrivals(struct conn *conn, uint64_t now_ns)
 
 static void arm(struct conn *conn, uint64_t paths_due_ns)
 {
-    uint64_t due_ns = HW_MIN(data_tx_due(&conn->data_tx), conn->endings.due_ns);
+    uint64_t due_ns = HW_MIN(data_tx_due(&conn->data_tx), endings_due(&conn->endings));
     due_ns = HW_MIN(due_ns, paths_due_ns);
     due_ns = HW_MIN(due_ns, subflows_due(&conn->subflows));
     deadline_set(&conn->host->tcp.timers, &conn->timer, due_ns);
@@ -188,7 +188,7 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
         on_data_timer(conn, now_ns);
     if (conn->data_tx.fin_due_ns <= now_ns)
         on_fin_timer(conn, now_ns);
-    if (conn->endings.due_ns <= now_ns)
+    if (endings_due(&conn->endings) <= now_ns)
         on_ending_timer(conn, now_ns);
     conn_settle(conn, now_ns);
 }

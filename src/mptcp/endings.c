@@ -5,17 +5,18 @@
 /* In which nothing is left to be delivered, and nothing was, and yet it does not end. */
 #define LINGER_NS (60 * NS_PER_S)
 
-/* In which another subflow may come when the last one is lost. */
+/* In which another subflow may come when the last one is lost; and it has to bring a stream on, or to last so long. */
 #define GRACE_NS (30 * NS_PER_S)
 
-void endings_init(struct endings *e) { *e = (struct endings){.due_ns = TIME_NEVER}; }
+void endings_init(struct endings *e)
+{
+    *e = (struct endings){.linger_until_ns = TIME_NEVER, .rescue_until_ns = TIME_NEVER};
+}
 
 static void linger(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
-    if (e->in_grace) /* which is sooner over */
-        return;
     e->linger_acked = facts->acked_bytes;
-    e->due_ns = now_ns + LINGER_NS;
+    e->linger_until_ns = now_ns + LINGER_NS;
 }
 
 void endings_detach(struct endings *e, bool unread)
@@ -44,37 +45,50 @@ bool endings_unattended(const struct endings *e, bool delivering)
 
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
-    if ((facts->stranded || facts->lost) && !e->detached && !e->error && e->due_ns == TIME_NEVER)
+    if (facts->stranded && !e->detached && !e->error && e->linger_until_ns == TIME_NEVER)
         linger(e, facts, now_ns);
 }
 
-void endings_lose(struct endings *e, uint64_t now_ns)
+bool endings_lose(struct endings *e, const struct ending_facts *facts, int error, uint64_t now_ns)
 {
-    e->in_grace = true;
-    e->due_ns = now_ns + GRACE_NS;
+    bool anew = e->rescue == RESCUE_NONE || facts->moved != e->rescue_moved;
+    e->rescue = RESCUE_AWAITED;
+    e->lost_error = error;
+    if (anew) {
+        e->rescue_until_ns = now_ns + GRACE_NS;
+        e->rescue_moved = facts->moved;
+    }
+    return anew;
 }
 
-void endings_recover(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
+void endings_recover(struct endings *e)
 {
-    if (!e->in_grace)
-        return;
-    e->in_grace = false;
-    e->due_ns = TIME_NEVER;
-    if (e->detached)
+    if (e->rescue == RESCUE_AWAITED)
+        e->rescue = RESCUE_ON_TRIAL;
+}
+
+static bool rescue_failed(struct endings *e)
+{
+    bool failed = endings_awaits_rescue(e);
+    e->rescue = RESCUE_NONE;
+    e->rescue_until_ns = TIME_NEVER;
+    return failed;
+}
+
+static bool lingers_in_vain(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
+{
+    e->linger_until_ns = TIME_NEVER;
+    if (!e->detached && !facts->stranded)
+        return false;
+    bool goes_on = facts->acked_bytes != e->linger_acked || (e->detached && facts->delivering);
+    if (goes_on)
         linger(e, facts, now_ns);
+    return !goes_on;
 }
 
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
-    e->due_ns = TIME_NEVER;
-    if (e->in_grace) {
-        e->in_grace = false;
+    if (e->rescue_until_ns <= now_ns && rescue_failed(e))
         return true;
-    }
-    if (!e->detached && !facts->stranded && !facts->lost)
-        return false;
-    bool goes_on = facts->acked_bytes != e->linger_acked || (e->detached && facts->delivering && !facts->lost);
-    if (goes_on)
-        linger(e, facts, now_ns);
-    return !goes_on;
+    return e->linger_until_ns <= now_ns && lingers_in_vain(e, facts, now_ns);
 }

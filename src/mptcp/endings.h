@@ -17,23 +17,33 @@ enum asked {
     ABORTED, /* it was begun */
 };
 
+/* The last subflow's end is not the connection's: another one may come (RFC 8684 3.3.3). */
+enum rescue {
+    RESCUE_NONE,
+    RESCUE_AWAITED,  /* none is left but joins that have not proved themselves */
+    RESCUE_ON_TRIAL, /* one came, but brought no stream on yet: should it go, too, its time is part of the same */
+};
+
 struct endings {
-    int error;             /* negative errno once it failed */
-    enum asked asked;      /* by the program */
-    bool detached;         /* the program gave up its handle */
-    bool aborted;          /* reset by us: RSTs carry MP_FASTCLOSE */
-    bool in_grace;         /* the last subflow is lost: a new one may come (RFC 8684 3.3.3) */
-    bool farewell;         /* the peer acknowledged a subflow's FIN, and so knows that all is over */
-    uint64_t due_ns;       /* when endings_on_timer() is to be called, or TIME_NEVER */
-    uint64_t linger_acked; /* acknowledged bytes when that was set */
+    int error;        /* negative errno once it failed */
+    int lost_error;   /* of the last subflow: what it fails with when no other one can come */
+    enum asked asked; /* by the program */
+    enum rescue rescue;
+    bool detached;            /* the program gave up its handle */
+    bool aborted;             /* reset by us: RSTs carry MP_FASTCLOSE */
+    bool farewell;            /* the peer acknowledged a subflow's FIN, and so knows that all is over */
+    uint64_t linger_until_ns; /* or TIME_NEVER */
+    uint64_t linger_acked;    /* acknowledged bytes when that was set */
+    uint64_t rescue_until_ns; /* or TIME_NEVER */
+    uint64_t rescue_moved;    /* how far the streams had come then */
 };
 
 /* How the connection stands. */
 struct ending_facts {
     uint64_t acked_bytes; /* at the data level, in all */
+    uint64_t moved;       /* grows with the bytes acknowledged and received in order */
     bool delivering;      /* some of the stream, or its end, is not acknowledged yet */
     bool stranded;        /* no subflow can bring more data, but the peer's end did not come */
-    bool lost;            /* no subflow is left but joins that are not answered */
 };
 
 void endings_init(struct endings *e);
@@ -53,10 +63,21 @@ bool endings_unattended(const struct endings *e, bool delivering);
 /* Subflows came or went: a connection that nobody can end in order is not kept for ever, as a new subflow may come (RFC
  * 8684 3.3.3). */
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
-/* The last subflow is lost / there is one again. */
-void endings_lose(struct endings *e, uint64_t now_ns);
-void endings_recover(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
-/* The time is over. True: the connection is to be aborted with -ETIMEDOUT. */
+
+/* The last subflow is lost, by `error`, and another one may come: it has half a minute. False: that goes on since one
+ * was lost that brought nothing, so that who resets each as it comes does not make it last for ever. */
+bool endings_lose(struct endings *e, const struct ending_facts *facts, int error, uint64_t now_ns);
+/* There is one again. */
+void endings_recover(struct endings *e);
+/* Does the connection go on without one? */
+static inline bool endings_awaits_rescue(const struct endings *e) { return e->rescue == RESCUE_AWAITED && !e->error; }
+
+/* When endings_on_timer() is to be called, or TIME_NEVER. */
+static inline uint64_t endings_due(const struct endings *e)
+{
+    return e->linger_until_ns < e->rescue_until_ns ? e->linger_until_ns : e->rescue_until_ns;
+}
+/* A time is over. True: the connection is to be aborted with -ETIMEDOUT. */
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 
 #endif

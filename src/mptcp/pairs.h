@@ -17,8 +17,8 @@
 enum pair_outcome {
     PAIR_UNANSWERED, /* nobody answered, or what worked went silent or was reset: again after a time */
     PAIR_REFUSED,    /* the peer does not want it: not again before it announces the address afresh */
-    PAIR_CLOSED,     /* the peer closed it for good */
-    PAIR_USELESS,    /* a middlebox spoils what goes there */
+    PAIR_CLOSED,     /* the peer closed it */
+    PAIR_USELESS,    /* one end gave it up for good */
 };
 
 struct pair {

@@ -207,11 +207,47 @@ bool paths_ended(struct paths *p, struct account *payer, const struct local_addr
     return open_book(p, payer) && pairs_note(&p->book->failed, local->id, id, outcomes[why], now_ns);
 }
 
-void paths_begin_rescue(struct paths *p)
+void paths_begin_rescue(struct paths *p, bool anew)
 {
     p->rescue = true;
-    if (p->book)
+    if (p->book && anew)
         pairs_forgive(&p->book->failed);
+}
+
+static bool is_useless(const struct paths *p, const struct path_wish *at)
+{
+    const struct pair *pair = p->book ? pairs_find(&p->book->failed, at->local->id, at->remote_id) : NULL;
+    return pair && pair->outcome == PAIR_USELESS;
+}
+
+bool paths_has_others(const struct paths *p, const struct paths_view *view, const struct hawser_addr *local,
+                      const struct hawser_addr *remote)
+{
+    struct path_wish at;
+    if (!p->opens)
+        return view->local_count > 1;
+    for (unsigned r = 0; r < remote_count(p); r++)
+        for (unsigned l = 0; remote_at(p, r, &at) && l < view->local_count; l++) {
+            at.local = &view->locals[l];
+            bool same = hawser_addr_same_ip(&at.local->addr, local) && hawser_addr_equal(&at.remote, remote);
+            if (!same && meets(p, at.local, &at.remote) && !is_useless(p, &at))
+                return true;
+        }
+    return false;
+}
+
+bool paths_exhausted(const struct paths *p, const struct paths_view *view)
+{
+    struct path_wish at;
+    bool reachable = false, known = false;
+    for (unsigned r = 0; r < remote_count(p); r++) {
+        if (!remote_at(p, r, &at))
+            continue;
+        known = true;
+        for (unsigned l = 0; l < view->local_count; l++)
+            reachable |= meets(p, &view->locals[l], &at.remote);
+    }
+    return p->opens && p->join_at_ns == TIME_NEVER && (reachable || !known);
 }
 
 /* What there is at one end of a pair: sets of uses. */

@@ -55,8 +55,8 @@ enum path_end {
     PATH_END_UNANSWERED, /* no answer to a join */
     PATH_END_REFUSED,    /* the join was refused, or answered without MP_JOIN */
     PATH_END_LOST,       /* it worked, and was reset or timed out */
-    PATH_END_CLOSED,     /* the peer closed it, or reset it and said that this is for good */
-    PATH_END_USELESS,    /* we gave it up for what is done to it on the way */
+    PATH_END_CLOSED,     /* the peer closed it */
+    PATH_END_USELESS,    /* one end gave it up for good: a middlebox spoils it, say */
 };
 
 /* What became of an announcement of the peer's. */
@@ -109,15 +109,20 @@ void paths_remove_addr(struct paths *p, uint8_t remote_id);
 /* A subflow of ours is over, and why. */
 bool paths_ended(struct paths *p, struct account *payer, const struct local_address *local,
                  const struct hawser_addr *remote, enum path_end why, uint64_t now_ns);
-/* The last subflow is lost: every pair has its turn once more, but for those that are useless. */
-void paths_begin_rescue(struct paths *p);
-/* A subflow works (again). */
+/* The last subflow is lost. `anew`: every pair has its turn at once, but for those that are useless. */
+void paths_begin_rescue(struct paths *p, bool anew);
+/* A subflow works again. */
 static inline void paths_end_rescue(struct paths *p) { p->rescue = false; }
 
 /* ---- wishes ---- */
 
 /* The next pair that is to be tried now; false, with `join_at_ns` set, when there is none. */
 bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t now_ns, struct path_wish *wish);
+/* Is there a pair but for that one, and not useless either, or may there be one that only the peer knows of? */
+bool paths_has_others(const struct paths *p, const struct paths_view *view, const struct hawser_addr *local,
+                      const struct hawser_addr *remote);
+/* None was to be tried, now or later: does that mean that all refused, and not that an address of ours is missing? */
+bool paths_exhausted(const struct paths *p, const struct paths_view *view);
 /* Does nobody need that subflow that still opens? Both of its addresses have others that work. */
 bool paths_is_idle(const struct paths_view *view, unsigned use);
 

@@ -30,12 +30,12 @@ static bool may_receive(const struct subflow *subflow)
     return tcp->state >= TCPS_SYN_SENT && tcp->state <= TCPS_FIN_WAIT_2 && !is_join_only(subflow);
 }
 
-bool subflows_only_joins(const struct list *subflows)
+bool subflows_lost(const struct list *subflows)
 {
-    unsigned joins = 0;
     LIST_EACH (it, subflows)
-        joins += subflow_at(it)->tcp.state != TCPS_CLOSED && is_join_only(subflow_at(it));
-    return joins && joins == subflows_alive(subflows);
+        if (subflow_at(it)->tcp.state != TCPS_CLOSED && !is_join_only(subflow_at(it)))
+            return false;
+    return true;
 }
 
 bool subflows_stranded(const struct list *subflows)

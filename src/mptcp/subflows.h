@@ -19,8 +19,8 @@ unsigned subflows_alive(const struct list *subflows);
 static inline bool subflows_closed(const struct list *subflows) { return subflows_alive(subflows) == 0; }
 /* Can none of them bring more data? */
 bool subflows_stranded(const struct list *subflows);
-/* Is none left but joins that have not proved themselves? */
-bool subflows_only_joins(const struct list *subflows);
+/* Is none left but joins that have not proved themselves, if any? */
+bool subflows_lost(const struct list *subflows);
 /* Is every one closed, or in TIME-WAIT? */
 bool subflows_over(const struct list *subflows);
 /* The longest of their smoothed round trips. */

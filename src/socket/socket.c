@@ -212,7 +212,7 @@ unsigned hawser_conn_ready(const struct hawser_conn *handle)
     if (identity_established(&conn->identity) && conn->data_tx.fin == DATA_FIN_NONE &&
         sendq_room(&conn->data_tx.sendq) && list_empty(&conn->starved_link))
         ready |= HAWSER_WRITABLE;
-    if (subflows_over(&conn->subflows) && !conn->endings.in_grace &&
+    if (subflows_over(&conn->subflows) && !endings_awaits_rescue(&conn->endings) &&
         (identity_established(&conn->identity) || conn->endings.error))
         ready |= HAWSER_CLOSED;
     return ready;

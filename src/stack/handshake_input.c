@@ -270,7 +270,7 @@ static struct subflow *open_join(struct hawser_stack *stack, const struct handsh
     subflow->local_id = h->local_id;
     subflow->remote_id = h->remote_id;
     subflow->backup_remote = h->backup;
-    conn_take_join(subflow, now_ns);
+    conn_take_join(subflow);
     open_tcp(subflow, h, a, now_ns);
     return subflow;
 }

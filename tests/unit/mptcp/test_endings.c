@@ -19,7 +19,7 @@ static void nothing_ends_by_itself(void **state)
     endings_init(&e);
     assert_int_equal(endings_begin(&e, &open, 1), 0);
     endings_note(&e, &open, 1);
-    assert_int_equal(e.due_ns, TIME_NEVER);
+    assert_int_equal(endings_due(&e), TIME_NEVER);
     assert_false(endings_unattended(&e, true));
 }
 
@@ -31,10 +31,10 @@ static void a_minute_after_the_program_let_go(void **state)
     const struct ending_facts facts = {0};
     endings_init(&e);
     endings_detach(&e, false);
-    assert_int_equal(e.due_ns, TIME_NEVER); /* no time is known yet */
+    assert_int_equal(endings_due(&e), TIME_NEVER); /* no time is known yet */
     assert_int_equal(endings_begin(&e, &facts, NS_PER_S), 0);
-    assert_int_equal(e.due_ns, NS_PER_S + MINUTE);
-    assert_true(endings_on_timer(&e, &facts, e.due_ns));
+    assert_int_equal(endings_due(&e), NS_PER_S + MINUTE);
+    assert_true(endings_on_timer(&e, &facts, endings_due(&e)));
 }
 
 /* As long as something is to be delivered, it is: others know when nobody is there. */
@@ -49,12 +49,12 @@ static void delivery_takes_its_time(void **state)
     assert_true(endings_unattended(&e, facts.delivering));
     for (uint64_t now_ns = NS_PER_S + MINUTE; now_ns < 100 * MINUTE; now_ns += MINUTE) {
         assert_false(endings_on_timer(&e, &facts, now_ns));
-        assert_int_equal(e.due_ns, now_ns + MINUTE);
+        assert_int_equal(endings_due(&e), now_ns + MINUTE);
     }
     facts.delivering = false;
     facts.acked_bytes = 1; /* and its last bytes went just now */
     assert_false(endings_on_timer(&e, &facts, 200 * MINUTE));
-    assert_int_equal(e.due_ns, 201 * MINUTE);
+    assert_int_equal(endings_due(&e), 201 * MINUTE);
     assert_true(endings_on_timer(&e, &facts, 201 * MINUTE));
     assert_false(endings_unattended(&e, facts.delivering));
 }
@@ -92,64 +92,96 @@ static void a_stranded_connection_is_not_kept_for_ever(void **state)
     struct ending_facts facts = {.stranded = true};
     endings_init(&e);
     endings_note(&e, &facts, NS_PER_S);
-    assert_int_equal(e.due_ns, NS_PER_S + MINUTE);
+    assert_int_equal(endings_due(&e), NS_PER_S + MINUTE);
     endings_note(&e, &facts, 2 * NS_PER_S); /* once */
-    assert_int_equal(e.due_ns, NS_PER_S + MINUTE);
-    assert_true(endings_on_timer(&e, &facts, e.due_ns));
+    assert_int_equal(endings_due(&e), NS_PER_S + MINUTE);
+    assert_true(endings_on_timer(&e, &facts, endings_due(&e)));
     endings_init(&e);
     endings_note(&e, &facts, NS_PER_S);
     facts.stranded = false; /* one came */
-    assert_false(endings_on_timer(&e, &facts, e.due_ns));
-    assert_int_equal(e.due_ns, TIME_NEVER);
+    assert_false(endings_on_timer(&e, &facts, endings_due(&e)));
+    assert_int_equal(endings_due(&e), TIME_NEVER);
     facts.stranded = true;
     e.error = -ECONNRESET; /* the program knows that it is over */
     endings_note(&e, &facts, NS_PER_S);
-    assert_int_equal(e.due_ns, TIME_NEVER);
+    assert_int_equal(endings_due(&e), TIME_NEVER);
 }
 
-/* Joins may go on for ever without an answer; the connection does not. */
-static void nor_is_one_with_nothing_but_joins(void **state)
-{
-    (void)state;
-    for (int detached = 0; detached <= 1; detached++) {
-        struct endings e;
-        struct ending_facts facts = {.delivering = true, .lost = true};
-        endings_init(&e);
-        if (detached)
-            endings_detach(&e, false);
-        (void)endings_begin(&e, &facts, NS_PER_S);
-        endings_note(&e, &facts, NS_PER_S);
-        assert_int_equal(e.due_ns, NS_PER_S + MINUTE);
-        facts.acked_bytes = 1; /* one worked meanwhile, and went too */
-        assert_false(endings_on_timer(&e, &facts, e.due_ns));
-        assert_int_equal(e.due_ns, NS_PER_S + 2 * MINUTE);
-        assert_true(endings_on_timer(&e, &facts, e.due_ns));
-        endings_note(&e, &facts, 3 * MINUTE);
-        facts.lost = false; /* it works */
-        assert_false(endings_on_timer(&e, &facts, 4 * MINUTE));
-    }
-}
-
-/* The last subflow is lost, and another one is under way. */
+/* The last subflow is lost, and another one may come. */
 static void another_subflow_has_its_time(void **state)
 {
     (void)state;
     struct endings e;
-    const struct ending_facts facts = {.stranded = true, .lost = true};
+    const struct ending_facts facts = {.stranded = true};
     endings_init(&e);
-    endings_lose(&e, NS_PER_S);
-    uint64_t due_ns = e.due_ns;
-    assert_in_range(due_ns, 2 * NS_PER_S, NS_PER_S + MINUTE);
+    assert_true(endings_lose(&e, &facts, -ECONNRESET, NS_PER_S));
+    assert_true(endings_awaits_rescue(&e));
+    assert_int_equal(e.lost_error, -ECONNRESET);
+    uint64_t due_ns = endings_due(&e);
+    assert_int_equal(due_ns, NS_PER_S + MINUTE / 2);
     endings_detach(&e, false);
     assert_int_equal(endings_begin(&e, &facts, 2 * NS_PER_S), 0); /* which makes it no longer */
     endings_note(&e, &facts, 2 * NS_PER_S);
-    assert_int_equal(e.due_ns, due_ns);
+    assert_int_equal(endings_due(&e), due_ns);
     assert_true(endings_on_timer(&e, &facts, due_ns));
-    assert_false(e.in_grace);
+    assert_false(endings_awaits_rescue(&e));
+}
+
+/* One that came need not have moved a byte to last: half a minute does. */
+static void a_rescue_is_over_when_its_subflow_lasts(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts facts = {.moved = 7};
     endings_init(&e);
-    endings_lose(&e, NS_PER_S);
-    endings_recover(&e, &facts, 2 * NS_PER_S); /* it came */
-    assert_int_equal(e.due_ns, TIME_NEVER);
+    assert_true(endings_lose(&e, &facts, -ECONNRESET, NS_PER_S));
+    endings_recover(&e);
+    assert_false(endings_awaits_rescue(&e));
+    uint64_t due_ns = endings_due(&e);
+    assert_false(endings_on_timer(&e, &facts, due_ns));
+    assert_int_equal(endings_due(&e), TIME_NEVER);
+    assert_true(endings_lose(&e, &facts, -ECONNRESET, due_ns + NS_PER_S));
+    assert_int_equal(endings_due(&e), due_ns + NS_PER_S + MINUTE / 2);
+}
+
+/* Who lets each come, and resets it, does not keep the connection for ever. */
+static void a_subflow_that_brings_nothing_buys_no_time(void **state)
+{
+    (void)state;
+    struct endings e;
+    struct ending_facts facts = {.moved = 7};
+    endings_init(&e);
+    assert_true(endings_lose(&e, &facts, -ECONNRESET, NS_PER_S));
+    uint64_t due_ns = endings_due(&e);
+    endings_recover(&e);
+    assert_false(endings_lose(&e, &facts, -ENETUNREACH, 20 * NS_PER_S));
+    assert_int_equal(endings_due(&e), due_ns);
+    endings_recover(&e);
+    facts.moved++;
+    assert_true(endings_lose(&e, &facts, -ENETUNREACH, 25 * NS_PER_S));
+    assert_int_equal(endings_due(&e), 25 * NS_PER_S + MINUTE / 2);
+    e.error = -ECONNABORTED; /* it is over */
+    assert_false(endings_awaits_rescue(&e));
+    assert_false(endings_on_timer(&e, &facts, endings_due(&e)));
+}
+
+/* Meanwhile the time that a program which let go has given runs on. */
+static void a_rescue_does_not_put_off_the_linger(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts facts = {0};
+    endings_init(&e);
+    endings_detach(&e, false);
+    (void)endings_begin(&e, &facts, NS_PER_S);
+    for (uint64_t now_ns = 2 * NS_PER_S; now_ns < MINUTE; now_ns += MINUTE / 2) {
+        (void)endings_lose(&e, &facts, -ECONNRESET, now_ns);
+        endings_recover(&e);
+        if (endings_due(&e) < NS_PER_S + MINUTE)
+            assert_false(endings_on_timer(&e, &facts, endings_due(&e)));
+    }
+    assert_int_equal(endings_due(&e), NS_PER_S + MINUTE);
+    assert_true(endings_on_timer(&e, &facts, NS_PER_S + MINUTE));
 }
 
 int main(void)
@@ -161,8 +193,10 @@ int main(void)
         cmocka_unit_test(what_was_not_read_is_told_at_once),
         cmocka_unit_test(an_abort_is_what_was_asked_for),
         cmocka_unit_test(a_stranded_connection_is_not_kept_for_ever),
-        cmocka_unit_test(nor_is_one_with_nothing_but_joins),
         cmocka_unit_test(another_subflow_has_its_time),
+        cmocka_unit_test(a_rescue_is_over_when_its_subflow_lasts),
+        cmocka_unit_test(a_subflow_that_brings_nothing_buys_no_time),
+        cmocka_unit_test(a_rescue_does_not_put_off_the_linger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,6 +238,8 @@ static void an_mptcp_connection_asks(void **state)
     peer_send(&p, TCP_ACK, 1, 1, &answer, NULL, 0);
     expect_question_after(&p, IDLE, 1);
     peer_wait(&p, TRIES * INTERVAL);
+    assert_int_equal(hawser_conn_error(p.conn), 0); /* now it is the peer's to join by another path */
+    peer_wait(&p, 30 * NS_PER_S);
     assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
     peer_destroy(&p);
 }
