@@ -3,7 +3,6 @@
 
 #include "mptcp/conn.h"
 #include "mptcp/outflow.h"
-#include "mptcp/pressure.h"
 
 static void subflow_established(struct subflow *subflow, uint64_t now_ns)
 {
@@ -56,7 +55,7 @@ static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
         conn_fail(conn, error);
     }
     if (!endings_awaits_rescue(&conn->endings))
-        pressure_forget_disorder(conn);
+        conn_forget_disorder(conn);
 }
 
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)

@@ -236,15 +236,6 @@ size_t conn_send(struct conn *conn, const void *data, size_t len)
     return taken;
 }
 
-void conn_idle(struct conn *conn)
-{
-    if (data_rx_readable(&conn->data_rx))
-        return;
-    data_rx_idle(&conn->data_rx);
-    EACH_SUBFLOW (it, conn)
-        rx_mapping_idle(&subflow_at(it)->rx_mapping);
-}
-
 /* The application took bytes: the window may have opened. */
 static void conn_consumed(struct conn *conn)
 {
@@ -338,9 +329,9 @@ static void hook_event(struct tcp *tcp, enum tcp_event event, uint64_t now_ns)
 const struct tcp_hooks subflow_hooks = {
     .write_options = signal_write_options,
     .options_sent = signal_options_sent,
-    .segment = receive_segment,
-    .receive = payload_place,
-    .progress = receive_progress,
+    .segment = conn_receive_segment,
+    .receive = conn_receive_payload,
+    .progress = conn_receive_progress,
     .event = hook_event,
     .window = hook_window,
     .blocked_by_window = hook_blocked,

@@ -3,9 +3,9 @@
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
  * Reading order: conn.c (life and the application's side), conn_handshake.c (MP_CAPABLE, MP_JOIN), conn_fallback.c,
- * signal.c (options out), receive.c (options in), payload.c (data in), pressure.c (what goes when memory is short),
- * conn_output.c (scheduling and reinjection), conn_settle.c (what the parts have to say to each other, and the timer),
- * conn_paths.c (addresses and joins), close.c.
+ * signal.c (options out), conn_receive.c (options and data in), conn_memory.c (what goes when memory is short),
+ * conn_output.c (turns), conn_settle.c (what the parts have to say to each other, and the timer), conn_paths.c
+ * (addresses and joins), close.c.
  */
 #ifndef HW_MPTCP_CONN_H
 #define HW_MPTCP_CONN_H
@@ -55,7 +55,7 @@ struct conn {
     struct tcp_keepalive keepalive; /* of every subflow */
     uint32_t window_max;            /* likewise: decides the window scale */
     struct account account;         /* all that it makes the host hold */
-    bool renege_wanted;             /* room for what comes next must come from what was SACKed (pressure.c) */
+    bool renege_wanted;             /* room for what comes next must come from what was SACKed (conn_settle()) */
 
     struct identity identity;
     struct fallback fallback;
@@ -98,8 +98,6 @@ void conn_wake(struct conn *conn);  /* there may be something to send */
 void conn_event(struct conn *conn); /* readiness may have changed */
 
 size_t conn_send(struct conn *conn, const void *data, size_t len);
-/* Gives back what it took for arrivals and holds nothing in. */
-void conn_idle(struct conn *conn);
 size_t conn_recv(struct conn *conn, void *data, size_t len);
 void conn_consume(struct conn *conn, size_t len); /* of the readable bytes */
 bool conn_at_end(const struct conn *conn);        /* all was read and the peer sends no more */
@@ -146,14 +144,28 @@ void conn_take_infinite(struct subflow *subflow, const struct mapping *map, uint
 void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);
 void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent);
 
-/* ---- receive.c ---- */
-bool receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
-void receive_progress(struct tcp *tcp, uint64_t now_ns);
+/* ---- conn_receive.c ---- */
+/* Hooks (struct tcp_hooks). */
+bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
+uint32_t conn_receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+void conn_receive_progress(struct tcp *tcp, uint64_t now_ns);
+/* What is held of this mapping goes up. */
+void conn_hand_up(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
-/* ---- payload.c ---- */
-/* Returns how many bytes from the front found room; the others must come again. */
-uint32_t payload_place(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
-void payload_mapped(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
+/* ---- conn_memory.c ---- */
+/* Will the peer's data level send again for sure what its subflow acknowledged? */
+bool conn_sheds(const struct conn *conn);
+/* What it holds has changed: it may have come to hold what can be given up, or hold none any more. */
+void conn_note_disorder(struct conn *conn);
+/* No byte that would close a gap can come any more: what lies behind gaps goes. */
+void conn_forget_disorder(struct conn *conn);
+/* What may go, in this order: data without a mapping, data behind a gap of the stream that its subflow acknowledged,
+ * data that was SACKed and not acknowledged. Never bytes in order. */
+enum shed { SHED_UNMAPPED, SHED_DISORDER, SHED_SACKED };
+/* True when there was some, and it may be given up. */
+bool conn_shed(struct conn *conn, enum shed what);
+/* Gives back what it took for arrivals and holds nothing in. */
+void conn_idle(struct conn *conn);
 
 /* ---- conn_output.c ---- */
 /* One turn: what must be said, then payload until the turn is used up. True when there is more. */

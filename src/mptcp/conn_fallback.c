@@ -27,8 +27,8 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
         if (subflow_at(it) != first)
             tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
     const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->identity.remote_idsn, 1)};
-    payload_mapped(first, &infinite, now_ns); /* what waited for its mapping */
-    data_rx_forget_end(&conn->data_rx);       /* now its FIN counts, */
+    conn_hand_up(first, &infinite, now_ns); /* what waited for its mapping */
+    data_rx_forget_end(&conn->data_rx);     /* now its FIN counts, */
     if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)
         close_subflow_event(first, TCP_EVENT_FIN, now_ns); /* and one that came before */
     if (data_tx_fin_sent(&conn->data_tx))

@@ -3,7 +3,6 @@
 
 #include "mptcp/conn.h"
 #include "mptcp/outflow.h"
-#include "mptcp/pressure.h"
 
 /* ---- how it stands ---- */
 
@@ -136,7 +135,9 @@ static void note_progress(struct conn *conn, uint64_t now_ns)
 void conn_settle(struct conn *conn, uint64_t now_ns)
 {
     list_remove(&conn->touched_link);
-    pressure_settle(conn);
+    if (conn->renege_wanted) /* not while the segment was looked at that wanted it */
+        (void)conn_shed(conn, SHED_SACKED);
+    conn->renege_wanted = false;
     note_progress(conn, now_ns);
     if (data_rx_tunes(&conn->data_rx))
         data_rx_tune(&conn->data_rx, subflows_slowest_ns(&conn->subflows), now_ns);

@@ -38,6 +38,8 @@ struct mp_host_ops {
     /* Is this token taken by a connection of ours? */
     bool (*token_taken)(struct mp_host *host, uint32_t token);
     void (*token_add)(struct mp_host *host, struct conn *conn);
+    /* What comes next in its stream found no memory: something is given up for it. False: there is nothing. */
+    bool (*make_room)(struct mp_host *host, struct conn *conn, uint64_t now_ns);
     /* Its peer acknowledged, or its program read, bytes that are new. */
     void (*conn_progressed)(struct mp_host *host, struct conn *conn, uint64_t now_ns);
     /* It is about to be freed: its token, and what else it counts to. */

@@ -133,6 +133,11 @@ bool rx_mapping_take(struct rx_mapping *m, const struct mapping *map, uint64_t *
     return holdq_take(&m->held, map->ssn, mapping_end(map), ssn, bytes);
 }
 
+bool rx_mapping_put_back(struct rx_mapping *m, const struct mapping *map, uint64_t ssn, struct slice bytes)
+{
+    return holdq_add(&m->held, ssn, bytes, map->ssn, mapping_end(map)) == 0;
+}
+
 void rx_mapping_finish(struct rx_mapping *m, const struct mapping *map)
 {
     struct assembly *a = &m->assembly;

@@ -77,6 +77,9 @@ bool rx_mapping_is_begun(const struct rx_mapping *m, const struct mapping *map);
  * caller's now. */
 bool rx_mapping_take(struct rx_mapping *m, const struct mapping *map, uint64_t *ssn, struct slice *bytes);
 
+/* What was taken off, or the rest of it, is held again; false: a limit, and it is not. */
+bool rx_mapping_put_back(struct rx_mapping *m, const struct mapping *map, uint64_t ssn, struct slice bytes);
+
 /* The mapping is done with: nothing of it is to come, or was worth waiting for. */
 void rx_mapping_finish(struct rx_mapping *m, const struct mapping *map);
 /* Payload of a mapping that nobody waits for: its last bytes will not be missed by those that were held. */

@@ -211,6 +211,7 @@ const struct mp_host_ops stack_host_ops = {
     .derive = mptcp_key_derive,
     .token_taken = token_taken,
     .token_add = token_add,
+    .make_room = pressure_make_room,
     .conn_progressed = conn_progressed,
     .conn_gone = conn_gone,
 };

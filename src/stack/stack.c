@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "mptcp/pressure.h"
 #include "stack/bare.h"
 
 #define CONNECTIONS_DEFAULT 4096u

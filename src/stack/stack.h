@@ -92,6 +92,12 @@ bool evict_admits(const struct hawser_stack *stack, enum hawser_share by, const 
 /* It is about to have one more: when hardly any is left, another one has to go. */
 void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns);
 
+/* ---- pressure.c ---- */
+/* See struct mp_host_ops. */
+bool pressure_make_room(struct mp_host *host, struct conn *conn, uint64_t now_ns);
+/* The connection has nothing to send for want of memory, and so has everybody who asks for some. */
+void pressure_starves(struct conn *conn, uint64_t now_ns);
+
 /* ---- martian.c ---- */
 /* Can it only be forged, unless the link is a door? */
 bool martian_source(const struct hawser_stack *stack, const struct hawser_addr *src);
