@@ -95,6 +95,12 @@ static uint64_t steady_since(const struct explorer *e, const struct path *path, 
     return since;
 }
 
+/* Does the address go by which it began? Plain TCP goes with it. */
+static bool first_goes(const struct explorer *e, uint64_t now_ns)
+{
+    return e->progress.first && steady_since(e, e->progress.first, now_ns) != WORLD_START_NS;
+}
+
 /* After two delays a join may come so late that nothing else is left meanwhile, or that an end falls back before; and
  * options that vanish for good before there is data, whereupon ends fall back, may do so when it is too late for that.
  */
@@ -147,6 +153,8 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     e->records[path->number].stripped |= for_good;
     e->delays += !costs;
     e->costs += costs;
+    bool plain = loses_options(what) ? !p->joined : seen->flags & SEEN_SYN && !p->established && e->delays > 1;
+    needed |= plain && path == p->first && first_goes(e, now_ns);
     bool too_late = is_stripped(e) && e->delays + e->costs > 2; /* for the fall back: the subflow is reset instead */
     e->stage->meddled |= too_late || (costs && what != DEVIATE_BLACK_HOLE);
     if (needed || (e->costs && !has_good_path(e, now_ns)))
