@@ -248,8 +248,7 @@ static enum path_end end_of(const struct subflow *subflow)
     bool opening = subflow->stage == SUBFLOW_OPENING || subflow->stage == SUBFLOW_PROVING;
     if (subflow->join && opening)
         return subflow->tcp.error == -ETIMEDOUT ? PATH_END_UNANSWERED : PATH_END_REFUSED;
-    bool given_up = subflow->reset_with_reason && subflow->reset_reason != MP_RST_OUTSTANDING;
-    if (given_up || subflow->closed_for_good) /* RFC 8684 3.6: for this connection, on this path, it is permanent */
+    if (subflow_is_useless(subflow) || subflow->closed_for_good) /* RFC 8684 3.6: on this path it is permanent */
         return PATH_END_USELESS;
     return subflow->tcp.error == 0 ? PATH_END_CLOSED : PATH_END_LOST;
 }

@@ -134,6 +134,12 @@ void subflow_give_up(struct subflow *subflow, enum counter cause, uint64_t now_n
     subflow_reset(subflow, MP_RST_MIDDLEBOX, -EPROTO, now_ns);
 }
 
+bool subflow_is_useless(const struct subflow *subflow)
+{
+    bool for_now = subflow->reset_reason == MP_RST_OUTSTANDING || subflow->reset_reason == MP_RST_RESOURCES;
+    return subflow->reset_with_reason && !for_now;
+}
+
 static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
 {
     subflow->due_ns = now_ns + GOOD_BYE_TIMEOUTS * rtt_rto(&subflow->tcp.rtt);
@@ -195,7 +201,6 @@ void subflow_write_reset(const struct subflow *subflow, struct mptcp_options *mp
         subflow_write_fail(subflow, mp);
     if (!subflow->reset_with_reason)
         return;
-    mp->tcprst =
-        (struct mp_tcprst){.reason = subflow->reset_reason, .transient = subflow->reset_reason == MP_RST_OUTSTANDING};
+    mp->tcprst = (struct mp_tcprst){.reason = subflow->reset_reason, .transient = !subflow_is_useless(subflow)};
     mp->present |= 1u << MPTCP_TCPRST;
 }

@@ -127,6 +127,8 @@ void subflow_reset(struct subflow *subflow, uint8_t reason, int error, uint64_t 
 /* The same for one that a middlebox made useless. The bytes are acknowledged on the subflow already, so it must go, or
  * its peer would wait for ever; other subflows carry them again (RFC 8684 3.7). */
 void subflow_give_up(struct subflow *subflow, enum counter cause, uint64_t now_ns);
+/* Was it reset by us for good (RFC 8684 3.6), and not only for want of room here? */
+bool subflow_is_useless(const struct subflow *subflow);
 /* Both streams are over. A path that is dead by then must not keep alive what is; unless no other has told the peer so
  * yet. */
 void subflow_say_good_bye(struct subflow *subflow, uint64_t now_ns);

@@ -233,7 +233,8 @@ void subflows_judge(struct list *subflows, uint64_t now_ns)
                 subflow_give_up(subflow, COUNT_MPTCP_USELESS, now_ns);
             break;
         case SUBFLOW_HOARDING:
-            subflow_give_up(subflow, COUNT_LIMIT_ASSEMBLY, now_ns);
+            count(&subflow->tcp.host->counters, COUNT_LIMIT_ASSEMBLY);
+            subflow_reset(subflow, MP_RST_RESOURCES, -ENOBUFS, now_ns);
             break;
         }
     }

@@ -54,7 +54,7 @@ void replies_write(struct replies *r, struct hawser_tx *tx)
     tcp_options_clear(&options);
     if (reply->kind == REPLY_TO_JOIN) {
         options.mp.present = 1u << MPTCP_TCPRST;
-        options.mp.tcprst = (struct mp_tcprst){.reason = reply->reason};
+        options.mp.tcprst = (struct mp_tcprst){.transient = reply->reason == MP_RST_RESOURCES, .reason = reply->reason};
     } else if (reply->kind == REPLY_ABORTED) {
         options.mp.present = 1u << MPTCP_FASTCLOSE;
         options.mp.fastclose.receiver_key = reply->peer_key;

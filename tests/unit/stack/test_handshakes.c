@@ -106,6 +106,7 @@ static void expect_refusal(const struct peer *p, uint8_t reason)
     assert_non_null(rst);
     assert_true(mptcp_has(&rst->options.mp, MPTCP_TCPRST));
     assert_int_equal(rst->options.mp.tcprst.reason, reason);
+    assert_int_equal(rst->options.mp.tcprst.transient, reason == MP_RST_RESOURCES); /* there may be room again */
 }
 
 /* RFC 8684 3.2, 3.6. */

@@ -176,7 +176,13 @@ static void begun_mappings_are_finished(void **state)
                 line_send(&p, &line[i], 1, 1, 60000, 1, 1 + round, 1);
         peer_forget(&p);
         peer_wait(&p, 9 * NS_PER_S);
+        for (unsigned i = 0; i < p.seen_count; i++)
+            if (p.seen[i].flags & TCP_RST) { /* RFC 8684 3.6: nobody spoilt it, and it need not be for ever */
+                assert_int_equal(p.seen[i].options.mp.tcprst.reason, MP_RST_RESOURCES);
+                assert_true(p.seen[i].options.mp.tcprst.transient);
+            }
     }
+    assert_true(peer_counter(&p, "limit.unfinished_mappings") > 0);
     assert_false(account_is_pressed(&p.stack->host.memory.account));
     peer_destroy(&p);
 }
