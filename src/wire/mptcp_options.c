@@ -136,7 +136,7 @@ static enum mptcp_parse_result parse_add_addr(const uint8_t *p, size_t len, stru
 
 static enum mptcp_parse_result parse_remove_addr(const uint8_t *p, size_t len, struct mptcp_options *o)
 {
-    if (len < 4 || len - 3 > MPTCP_REMOVE_MAX)
+    if (len < 4 || len - 3 > MPTCP_REMOVE_READ_MAX)
         return MPTCP_MALFORMED;
     o->remove_addr.count = (uint8_t)(len - 3);
     memcpy(o->remove_addr.ids, p + 3, len - 3);

@@ -8,7 +8,10 @@
 
 #include <hawser/addr.h>
 
-enum { MPTCP_OPTION_KIND = 30, MPTCP_VERSION = 1, MPTCP_REMOVE_MAX = 16, MPTCP_HMAC_LEN = 20 };
+enum { MPTCP_OPTION_KIND = 30, MPTCP_VERSION = 1, MPTCP_HMAC_LEN = 20 };
+
+/* IDs of a REMOVE_ADDR: as many as we name at once, and as many as 40 bytes have room for. */
+enum { MPTCP_REMOVE_MAX = 16, MPTCP_REMOVE_READ_MAX = 37 };
 
 /* RFC 8684 3.1, flag H: the algorithm that there is. */
 enum { MPTCP_HMAC_SHA256 = 1 };
@@ -79,7 +82,7 @@ struct mp_add_addr {
 /* RFC 8684 3.4.2. */
 struct mp_remove_addr {
     uint8_t count;
-    uint8_t ids[MPTCP_REMOVE_MAX];
+    uint8_t ids[MPTCP_REMOVE_READ_MAX];
 };
 
 /* RFC 8684 3.3.8; a 3-byte option names the subflow it arrives on. (4 bytes was version 0.) */

@@ -314,7 +314,7 @@ static void wrong_flags(void **state)
 static void remove_addr(void **state)
 {
     (void)state;
-    for (uint8_t n = 1; n <= MPTCP_REMOVE_MAX; n++) {
+    for (uint8_t n = 1; n <= MPTCP_REMOVE_READ_MAX; n++) {
         struct mptcp_options value = {.remove_addr = {.count = n}}, parsed = {0};
         uint8_t bytes[64];
         for (uint8_t i = 0; i < n; i++)
