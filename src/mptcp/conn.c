@@ -61,7 +61,6 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->host = host;
     conn->identity.server = config->opened != NULL;
     paths_init(&conn->paths, config->opened == NULL);
-    conn->window_max = config->recv_limit;
     account_open(&conn->account, payer);
     conn->keepalive = config->keepalive;
     list_init(&conn->subflows);
@@ -183,7 +182,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
         .keepalive = &conn->keepalive,
     };
     config.local.port = local_port;
-    tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config, host->cc, conn->window_max);
+    tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config, host->cc, data_rx_limit_max(&conn->data_rx));
     list_push_back(&conn->subflows, &subflow->link);
     conn->subflow_count++;
     host->joined_subflows += joins;

@@ -40,22 +40,21 @@ struct conn {
     struct list idle_link, share_link;        /* among those that others opened; likewise */
     uint64_t progress_ns;                     /* when it made some last; likewise */
     uint64_t progress_bytes;                  /* acknowledged by the peer and read by the program */
-    bool evicted;                             /* it had to go for others; likewise, */
-    uint64_t evicted_bytes;                   /* and held so much */
+    uint64_t evicted_bytes;                   /* held when it had to go for others; likewise */
     void *share;                              /* likewise, to which it counts; NULL: to none */
     struct hash_node token_node;              /* the stack's */
-    bool token_added;
-    struct quota half_open; /* joins that have not proved themselves; the stack's */
+    struct quota half_open;                   /* joins that have not proved themselves; the stack's */
     void *user;
-    uint8_t news;    /* set of enum conn_news */
     int32_t deficit; /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
+    uint8_t news;    /* set of enum conn_news */
+    uint8_t subflow_count;
+    bool evicted : 1; /* it had to go for others; the stack's */
+    bool token_added : 1;
+    bool renege_wanted : 1; /* room for what comes next must come from what was SACKed (conn_settle()) */
 
     struct list subflows;
-    uint8_t subflow_count;
     struct tcp_keepalive keepalive; /* of every subflow */
-    uint32_t window_max;            /* likewise: decides the window scale */
     struct account account;         /* all that it makes the host hold */
-    bool renege_wanted;             /* room for what comes next must come from what was SACKed (conn_settle()) */
 
     struct identity identity;
     struct fallback fallback;

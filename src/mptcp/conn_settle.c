@@ -21,8 +21,8 @@ static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&
 
 struct ending_facts conn_ending_facts(const struct conn *conn)
 {
-    return (struct ending_facts){.acked_bytes = conn->data_tx.acked_bytes,
-                                 .moved = conn->data_tx.acked_bytes + data_rx_next(&conn->data_rx).v,
+    return (struct ending_facts){.acked_bytes = data_tx_acked_bytes(&conn->data_tx),
+                                 .moved = data_tx_acked_bytes(&conn->data_tx) + data_rx_next(&conn->data_rx).v,
                                  .delivering = is_delivering(conn),
                                  .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
 }
@@ -125,7 +125,7 @@ static void arm(struct conn *conn, uint64_t paths_due_ns)
 
 static void note_progress(struct conn *conn, uint64_t now_ns)
 {
-    uint64_t bytes = conn->data_tx.acked_bytes + data_rx_read_bytes(&conn->data_rx);
+    uint64_t bytes = data_tx_acked_bytes(&conn->data_tx) + data_rx_read_bytes(&conn->data_rx);
     if (bytes == conn->progress_bytes)
         return;
     conn->progress_bytes = bytes;

@@ -79,6 +79,8 @@ void data_rx_forget_end(struct data_rx *rx);
 /* Takes the DATA_FIN if all before it has arrived; true when that is news. */
 bool data_rx_take_end(struct data_rx *rx);
 
+/* The most that is ever offered: it decides the window scale. */
+static inline uint32_t data_rx_limit_max(const struct data_rx *rx) { return rx->limit_max; }
 /* Bytes that the peer may now have sent ahead of the program. */
 uint32_t data_rx_limit(const struct data_rx *rx);
 /* Moves the promised edge and returns the window: `most` is what the segment that says so can express. */

@@ -64,7 +64,6 @@ static uint32_t take_data(struct data_tx *tx, dsn64 upto)
 {
     uint64_t offset = data_tx_offset(tx, upto);
     tx->fin_tries = 0;
-    tx->acked_bytes += (uint64_t)dsn_diff(upto, tx->sendq.una);
     sendq_ack(&tx->sendq, upto);
     iset_remove_below(&tx->reinject, offset);
     uint32_t merit = carriers_acked(&tx->carriers, upto, &tx->repeated, tx->idsn);
@@ -118,9 +117,10 @@ struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, 
 
 bool data_tx_look_for_laggards(struct data_tx *tx)
 {
-    bool due = tx->acked_bytes - tx->acked_at_look >= tx->sendq.limit / 8;
+    uint64_t acked = data_tx_acked_bytes(tx);
+    bool due = acked - tx->acked_at_look >= tx->sendq.limit / 8;
     if (due)
-        tx->acked_at_look = tx->acked_bytes;
+        tx->acked_at_look = acked;
     return due;
 }
 
@@ -137,7 +137,6 @@ void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_n
     if (!data_tx_outstanding(tx))
         tx->progress.una_since_ns = now_ns;
     tx->snd_nxt = dsn_add(tx->snd_nxt, len);
-    tx->sent_bytes += len;
     carriers_push(&tx->carriers, tx->snd_nxt, slot);
 }
 

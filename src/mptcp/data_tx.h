@@ -31,16 +31,16 @@ enum awaited {
 
 /* How it gets on: questions to the peer, and bytes sent again, while no DATA_ACK comes. */
 struct progress {
-    uint64_t due_ns;    /* when data_tx_on_timer() is to be called; TIME_NEVER: nothing is awaited */
-    enum awaited armed; /* for that `due_ns` is early enough */
-    dsn64 una;          /* the oldest missing byte, and since when: as last looked */
+    uint64_t due_ns; /* when data_tx_on_timer() is to be called; TIME_NEVER: nothing is awaited */
+    dsn64 una;       /* the oldest missing byte, and since when: as last looked */
     uint64_t una_since_ns;
     uint64_t asked_since_ns; /* the first question, or repetition, that the peer did not answer by progress; 0: none */
-    bool asked_open;         /* its window was open then */
     uint64_t spent_ns;       /* on such questions before, which it answered by a shut window only */
     uint32_t questions;      /* since then */
-    uint8_t answers;         /* bare acknowledgements that tell that the peer heard it, up to 255 */
+    enum awaited armed;      /* for that `due_ns` is early enough */
+    bool asked_open;         /* its window was open when it was asked */
     bool answers_with_options;
+    uint8_t answers; /* bare acknowledgements that tell that the peer heard it, up to 255 */
     uint32_t again;  /* bytes that were sent again last; 0: it is not recovering */
     dsn64 again_end; /* where they end */
 };
@@ -51,15 +51,15 @@ struct data_tx {
     dsn64 idsn;           /* the first byte has the next number */
     dsn64 snd_nxt;        /* next byte never sent */
     dsn64 snd_edge;       /* right edge of the peer's window */
-    bool window_shut;     /* as its last DATA_ACK says */
     struct iset reinject; /* offsets from idsn of bytes to be sent again elsewhere */
     struct iset repeated; /* likewise, of those that were */
     struct carriers carriers;
     struct progress progress;
-    enum data_fin fin;
     uint64_t fin_due_ns; /* when the DATA_FIN is repeated (RFC 8684 3.3.3), or TIME_NEVER */
-    uint8_t fin_tries;   /* how often the DATA_FIN was repeated since data was last acknowledged */
-    uint64_t sent_bytes, acked_bytes, reinjected_bytes;
+    enum data_fin fin;
+    uint8_t fin_tries; /* how often the DATA_FIN was repeated since data was last acknowledged */
+    bool window_shut;  /* as the peer's last DATA_ACK says */
+    uint64_t reinjected_bytes;
     uint64_t acked_at_look; /* data_tx_look_for_laggards() */
 };
 
@@ -93,6 +93,9 @@ static inline bool data_tx_fin_waits(const struct data_tx *tx) { return tx->fin 
 static inline bool data_tx_outstanding(const struct data_tx *tx) { return dsn_lt(tx->sendq.una, tx->snd_nxt); }
 static inline bool data_tx_all_acked(const struct data_tx *tx) { return dsn_eq(tx->sendq.una, tx->sendq.end); }
 static inline uint64_t data_tx_offset(const struct data_tx *tx, dsn64 at) { return at.v - tx->idsn.v; }
+/* Bytes that were sent once or more, and that were acknowledged, in all. */
+static inline uint64_t data_tx_sent_bytes(const struct data_tx *tx) { return data_tx_offset(tx, tx->snd_nxt) - 1; }
+static inline uint64_t data_tx_acked_bytes(const struct data_tx *tx) { return data_tx_offset(tx, tx->sendq.una) - 1; }
 
 /* ---- what is to be sent ---- */
 

@@ -144,7 +144,7 @@ struct subflow *outflow_only_carrier(const struct data_tx *tx, const struct list
         else if (tcp_sent_bytes(&subflow->tcp) || tcp_recv_bytes(&subflow->tcp))
             return NULL;
     }
-    bool all = first && tx->reinjected_bytes == 0 && tcp_sent_bytes(&first->tcp) == tx->sent_bytes;
+    bool all = first && tx->reinjected_bytes == 0 && tcp_sent_bytes(&first->tcp) == data_tx_sent_bytes(tx);
     all = all && (data_tx_fin_sent(tx) || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
     return all ? first : NULL;
 }

@@ -30,18 +30,14 @@ void sendq_init(struct sendq *q, struct store *store, struct account *account, d
 /* The buffer itself is charged for as long as anybody refers to it. */
 static void drop_first_chunk(struct sendq *q)
 {
-    struct hawser_buf *buf = chunk_at(q, 0)->bytes.buf;
-    q->charged -= buf_size(buf);
-    hawser_buf_unref(buf);
+    hawser_buf_unref(chunk_at(q, 0)->bytes.buf);
     q->head = (q->head + 1) & (q->capacity - 1);
     q->count--;
 }
 
 static void drop_ring(struct sendq *q)
 {
-    uint64_t bytes = q->capacity * sizeof *q->ring;
-    q->charged -= bytes;
-    account_free(q->account, q->ring, bytes);
+    account_free(q->account, q->ring, q->capacity * sizeof *q->ring);
     q->ring = NULL;
     q->head = q->capacity = 0;
 }
@@ -52,14 +48,6 @@ void sendq_destroy(struct sendq *q)
         drop_first_chunk(q);
     drop_ring(q);
     q->una = q->end;
-}
-
-void sendq_rebase(struct sendq *q, dsn64 una)
-{
-    for (uint32_t i = 0; i < q->count; i++)
-        chunk_at(q, i)->start = dsn_add(una, (uint64_t)dsn_diff(chunk_at(q, i)->start, q->una));
-    q->end = dsn_add(una, held(q));
-    q->una = una;
 }
 
 static bool ring_make_room(struct sendq *q)
@@ -75,7 +63,6 @@ static bool ring_make_room(struct sendq *q)
     drop_ring(q);
     q->ring = ring;
     q->capacity = capacity;
-    q->charged += capacity * sizeof *ring;
     return true;
 }
 
@@ -89,7 +76,6 @@ static struct slice *chunk_to_fill(struct sendq *q, dsn64 at, size_t len)
     struct hawser_buf *buf = store_take(q->store, q->account, held(q) + len, CLAIM_NEED);
     if (!buf)
         return NULL;
-    q->charged += buf_size(buf);
     struct sendq_chunk *chunk = chunk_at(q, q->count++);
     *chunk = (struct sendq_chunk){{buf, hawser_buf_data(buf), 0}, at};
     return &chunk->bytes;

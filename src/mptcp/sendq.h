@@ -23,19 +23,14 @@ struct sendq {
     struct account *account;  /* borrowed; what is queued is charged to it */
     struct sendq_chunk *ring; /* oldest first: a growing power-of-two ring, while anything is queued */
     uint32_t head, count, capacity;
-    uint32_t limit;   /* most bytes held */
-    uint64_t charged; /* for the chunks and the ring */
-    dsn64 una;        /* first byte held */
-    dsn64 end;        /* one past the last byte held */
+    uint32_t limit; /* most bytes held */
+    dsn64 una;      /* first byte held */
+    dsn64 end;      /* one past the last byte held */
 };
 
 /* An empty queue whose first byte will have number `first`. */
 void sendq_init(struct sendq *q, struct store *store, struct account *account, dsn64 first, uint32_t limit);
 void sendq_destroy(struct sendq *q);
-
-/* Renumbers: the first byte still held becomes `una`. For a connection whose sequence space is settled only by the
- * handshake, before anything was sent. */
-void sendq_rebase(struct sendq *q, dsn64 una);
 
 /* Copies up to `len` bytes to the end, filling the last chunk before taking a new one. Returns how many were taken:
  * less at the limit, or when there is no memory. Few bytes lie in small buffers. */

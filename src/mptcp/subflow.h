@@ -30,32 +30,32 @@ struct subflow {
     struct conn *conn;
     struct list link;       /* in conn->subflows */
     struct hash_node tuple; /* in the stack's demultiplexer */
+    enum subflow_stage stage;
+    enum fail_stage fail_stage;
     bool bound;
     bool port_chosen; /* by the stack, which takes it back */
     uint8_t slot;     /* its number among the connection's subflows, below SUBFLOWS_MAX */
-    enum subflow_stage stage;
-    bool join;    /* came by MP_JOIN */
-    bool passive; /* the peer opened it */
+    bool join;        /* came by MP_JOIN */
+    bool passive;     /* the peer opened it */
     bool backup_local, backup_remote;
-    bool stale;                /* silent for two round trips, or timed out, and nothing acknowledged since */
-    bool carried_again;        /* it was given the oldest missing byte, which others had carried */
-    uint64_t suspect_since_ns; /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
-    bool bare_acks;            /* it acknowledged data without an option of MPTCP */
-    uint8_t local_id, remote_id;
-    struct join_proof join_proof;
-    struct rx_mapping rx_mapping;
-    uint8_t reset_reason;
+    bool stale;           /* silent for two round trips, or timed out, and nothing acknowledged since */
+    bool carried_again;   /* it was given the oldest missing byte, which others had carried */
+    bool bare_acks;       /* it acknowledged data without an option of MPTCP */
+    bool dss_seen;        /* one came on it */
+    bool closed_for_good; /* the peer's RST says that it shall not be opened again (RFC 8684 3.6) */
     bool reset_with_reason;
+    uint8_t reset_reason;
+    uint8_t local_id, remote_id;
     uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
     bool row_full;   /* another one would be one too many, since row_full_ms at least */
+    uint8_t doubts;  /* how often it was asked since `doubted_ns` */
     uint32_t row_full_ms;
-    uint64_t signals_snd, signals_rcv; /* how far that had come then */
+    struct join_proof join_proof;
+    struct rx_mapping rx_mapping;
+    uint64_t suspect_since_ns; /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
+    uint64_t signals_snd, signals_rcv; /* how far it had come when `signals` were counted from */
     uint64_t due_ns;                   /* its proof or MP_FAIL goes out again, or it has to be closed; or TIME_NEVER */
-    bool dss_seen;                     /* one came on it */
-    bool closed_for_good;              /* the peer's RST says that it shall not be opened again (RFC 8684 3.6) */
     uint64_t doubted_ns; /* the peer says that its address is gone, and was asked on it then; 0: no doubt */
-    uint8_t doubts;      /* how often it was asked since */
-    enum fail_stage fail_stage;
     dsn64 fail_dsn;
 };
 

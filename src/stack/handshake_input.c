@@ -110,7 +110,7 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
     begin(stack, &h, a, now_ns);
     h.kind = HANDSHAKE_JOIN;
     h.conn = conn;
-    h.window_max = conn->window_max;
+    h.window_max = data_rx_limit_max(&conn->data_rx);
     h.remote_id = join->address_id;
     h.remote_nonce = join->nonce;
     h.backup = join->backup;

@@ -223,7 +223,8 @@ struct tcp {
     uint16_t peer_mss;
     uint8_t snd_wscale;
     bool fin_wanted, fin_sent;
-    bool reorders; /* the path does */
+    bool reorders;           /* the path does */
+    uint8_t handshake_tries; /* SYNs or SYN/ACKs sent */
 
     /* receiving */
     uint8_t rcv_wscale;
@@ -235,9 +236,9 @@ struct tcp {
 
     struct tcp_timestamps ts;
     bool sack, window_scaling;
-    bool probe_wanted;       /* send a probe */
-    bool reset_wanted;       /* send a RST, then be gone */
-    uint8_t handshake_tries; /* SYNs or SYN/ACKs sent */
+    bool probe_wanted; /* send a probe */
+    bool reset_wanted; /* send a RST, then be gone */
+    uint32_t timeouts;
     struct rtt rtt;
     struct cc cc;
     struct tcp_timers timers;
@@ -245,7 +246,6 @@ struct tcp {
     struct tcp_rations rations;
     struct tcp_liveness liveness;
     uint64_t recv_bytes, retransmitted_bytes;
-    uint32_t timeouts;
 };
 
 /* The packets being filled for one hawser_stack_output() call. */
