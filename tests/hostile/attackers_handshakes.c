@@ -196,6 +196,31 @@ static void joins_fill(struct attack *a)
             (void)foe_join(a->lines[i % a->line_count]);
 }
 
+/* ---- last subflows that are reset: the target waits for another one ---- */
+
+static void reset_last(struct foe *f) { foe_say(f, TCP_RST, f->acked, 0, NULL, 0); }
+
+static void reset_and_gone(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    for (unsigned i = 0; i < 4; i++) {
+        struct foe *f = foe_open(&a->foes, ROLE_SERVE, FOE_MPTCP);
+        if (f)
+            reset_last(f);
+    }
+}
+
+static void join_and_reset(struct attack *a, uint64_t tick)
+{
+    struct foe *first = attack_line(a, (uint32_t)tick % 100, ROLE_SERVE, FOE_MPTCP);
+    if (!first)
+        return;
+    reset_last(first);
+    struct foe *f = foe_join(first);
+    if (f)
+        reset_last(f);
+}
+
 /* ---- joins that prove nothing, and speak ---- */
 
 static struct foe *half_join(struct attack *a)
@@ -390,6 +415,16 @@ const struct attacker attackers_handshakes[] = {
      .steady = true},
     {.name = "own-joins", .does = "rightful joins without end", .press = own_joins, .steady = true},
     {.name = "joins-fill", .does = "100 connections of nine subflows each", .begin = joins_fill, .steady = true},
+    {.name = "reset-and-gone",
+     .does = "connections that lose their last subflow, 4,000 a second",
+     .press = reset_and_gone,
+     .press_ms = 2000,
+     .steady = true},
+    {.name = "join-and-reset",
+     .does = "likewise, and each join that follows",
+     .press = join_and_reset,
+     .press_ms = 2000,
+     .steady = true},
     {.name = "unproved-rst",
      .does = "RSTs on joins that have not proved themselves",
      .press = unproved_rst,

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "peer.h"
 #include "stack/time_wait.h"
+#include "wire/keys.h"
 
 enum { MAX_DEFAULT = 4096 };
 
@@ -376,6 +377,27 @@ static void an_abort_is_told_again(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.2: nor is there anything to join. */
+static void what_was_aborted_is_not_joined(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint64_t idsn;
+    peer_init(&p, NULL, NULL);
+    abort_mptcp(&p);
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
+    mptcp_key_derive(p.stack_key, &o.mp.join.token, &idsn);
+    for (unsigned i = 0; i < 2; i++) { /* from the same port, too */
+        peer_forget(&p);
+        peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+        assert_int_equal(p.seen_count, 1);
+        assert_int_equal(p.seen[0].flags, TCP_RST | TCP_ACK);
+        assert_true(mptcp_has(&p.seen[0].options.mp, MPTCP_TCPRST));
+        p.addr.port++;
+    }
+    peer_destroy(&p);
+}
+
 static void a_plain_one_leaves_nothing(void **state)
 {
     (void)state;
@@ -477,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_record_is_small),
         cmocka_unit_test(answers_are_bounded),
         cmocka_unit_test(an_abort_is_told_again),
+        cmocka_unit_test(what_was_aborted_is_not_joined),
         cmocka_unit_test(a_plain_one_leaves_nothing),
         cmocka_unit_test(what_was_aborted_makes_way),
         cmocka_unit_test(the_oldest_abort_is_forgotten_first),
