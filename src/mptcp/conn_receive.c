@@ -70,16 +70,24 @@ void conn_hand_up(struct subflow *subflow, const struct mapping *map, uint64_t n
 
 /* ---- options ---- */
 
+/* RFC 8684 3.3: has it a checksum, or none, as was negotiated? False: the subflow is gone for it. */
+static bool is_as_negotiated(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
+{
+    const struct conn *conn = subflow->conn;
+    if (map->has_checksum == conn->identity.checksums)
+        return true;
+    count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
+    subflow_reset(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
+    return false;
+}
+
 /* False when there is no room for it: the segment must come again, for its bytes would be of no use without. */
 static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     conn->fallback.rx_diverged |= map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN;
-    if (map->has_checksum != conn->identity.checksums) { /* RFC 8684 3.3.1: it is not as negotiated */
-        count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
-        subflow_reset(subflow, MP_RST_MPTCP, -EPROTO, now_ns);
+    if (!is_as_negotiated(subflow, map, now_ns))
         return false;
-    }
     enum rxmap_result result = rx_mapping_add(&subflow->rx_mapping, map, !conn->identity.checksums);
     if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
         count(&conn->host->tcp.counters, result == RXMAP_FULL ? COUNT_LIMIT_MAPPINGS : COUNT_DROP_MAPPING);
@@ -118,6 +126,8 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         conn_take_infinite(subflow, &dss.map, now_ns);
         return true;
     case DSS_END:
+        if (!is_as_negotiated(subflow, &dss.map, now_ns))
+            return false;
         take_data_fin(subflow, dsn_add(dss.map.dsn, dss.map.len), now_ns);
         return dss.map.len == 0 || take_mapping(subflow, &dss.map, now_ns);
     case DSS_BYTES:

@@ -322,20 +322,25 @@ static void a_join_comes_to_a_dying_connection(void **state)
     }
 }
 
-/* RFC 8684 3.3.1: a checksum that was not negotiated, or is missing though it was, ends the subflow. */
+/* RFC 8684 3.3: a checksum that was not negotiated, or is missing though it was, ends the subflow, and nothing is taken
+ * from it: neither bytes nor the end of the stream, together or alone. */
 static void checksums_are_as_negotiated(void **state)
 {
     (void)state;
-    for (int negotiated = 0; negotiated < 2; negotiated++) {
+    for (int i = 0; i < 6; i++) {
         struct peer p;
+        const bool negotiated = i % 2, end = i >= 2;
+        const uint16_t len = i < 4 ? 5 : 0;
         struct hawser_stack_options options = {.size = sizeof options, .checksum_required = negotiated};
         peer_init(&p, &options, NULL);
         peer_open_mptcp(&p);
-        struct tcp_options o = peer_dss(&p, 1, 1, 1, 5);
+        struct tcp_options o = peer_dss(&p, 1, 1, len ? 1 : 0, (uint16_t)(len + end));
         o.mp.dss.has_checksum = !negotiated;
+        o.mp.dss.data_fin = end;
         peer_forget(&p);
-        peer_send(&p, TCP_ACK, 1, 1, &o, "bytes", 5);
+        peer_send(&p, TCP_ACK, 1, 1, &o, "bytes", len);
         expect_refusal(&p, MP_RST_MPTCP);
+        assert_int_not_equal(hawser_recv(p.conn, &(uint8_t){0}, 1), 0);
         peer_destroy(&p);
     }
 }
