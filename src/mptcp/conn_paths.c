@@ -279,7 +279,9 @@ void conn_address_added(struct conn *conn, const struct local_address *local)
 
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns)
 {
-    count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(&conn->paths, &conn->account, local));
+    if (!is_over(conn))
+        count_n(counters_of(conn), COUNT_LIMIT_ANNOUNCEMENTS,
+                !paths_local_removed(&conn->paths, &conn->account, local));
     EACH_SUBFLOW (it, conn)
         if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, &local->addr))
             tcp_abort(&subflow_at(it)->tcp, -EADDRNOTAVAIL, now_ns);

@@ -37,7 +37,7 @@ bool conn_unfinished(const struct conn *conn)
 void conn_take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t now_ns)
 {
     struct tx_news news = data_tx_take_ack(&conn->data_tx, ack, window, now_ns);
-    count_n(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK, news.what & TX_IMPOSSIBLE);
+    count_n(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK, !!(news.what & TX_IMPOSSIBLE));
     if (!(news.what & TX_ACKED))
         return;
     subflows_clear(&conn->subflows, news.merit);

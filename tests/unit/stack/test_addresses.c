@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "base/units.h"
 #include "lines.h"
+#include "stack/stack.h"
 #include "wire/keys.h"
 #include "world.h"
 
@@ -373,6 +374,38 @@ static void an_address_comes_and_goes_for_ever(void **state)
     }
 }
 
+/* RFC 8684 3.4.1: what does not prove itself is ignored in silence. */
+static void a_forged_announcement_is_not_heard(void **state)
+{
+    (void)state;
+    const struct hawser_addr addr = parse("10.0.2.7");
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    struct tcp_options o = announcement(&p, 3, &addr);
+    o.mp.add_addr.hmac64 ^= 1;
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    peer_wait(&p, 10 * NS_PER_S);
+    assert_int_equal(p.seen_count, 0);
+    assert_int_equal(peer_counter(&p, "drop.add_addr_bad_hmac"), 1);
+    peer_destroy(&p);
+}
+
+/* Plain TCP has nobody to tell of an address that goes, and so nothing to remember. */
+static void plain_tcp_remembers_no_address(void **state)
+{
+    (void)state;
+    const struct hawser_addr other = parse("10.0.0.3");
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
+    peer_open_plain(&p);
+    uint64_t held = p.stack->host.memory.account.held;
+    assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
+    assert_int_equal(p.stack->host.memory.account.held, held);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +413,8 @@ int main(void)
         cmocka_unit_test(joins_alone_do_not_keep_a_connection),
         cmocka_unit_test(an_echo_leaves_beside_no_dss),
         cmocka_unit_test(two_announcements_in_a_batch_get_two_echoes),
+        cmocka_unit_test(a_forged_announcement_is_not_heard),
+        cmocka_unit_test(plain_tcp_remembers_no_address),
         cmocka_unit_test(who_answers_the_keepalive_is_not_gone),
         cmocka_unit_test(a_join_without_an_answer_is_no_subflow),
         cmocka_unit_test(an_unanswered_join_is_tried_again_less_and_less_often),

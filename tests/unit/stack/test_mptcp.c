@@ -522,6 +522,24 @@ static void a_64_bit_dsn_is_acknowledged_with_64_bits(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.3.2: nothing was sent that this acknowledges. */
+static void an_impossible_data_ack_is_dropped(void **state)
+{
+    (void)state;
+    struct hawser_conn_info info;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_send(p.conn, "first", 5), 5);
+    peer_drain(&p);
+    struct tcp_options o = peer_dss(&p, 7, 0, 0, 0);
+    peer_send(&p, TCP_ACK, 1, 6, &o, NULL, 0);
+    hawser_conn_info(p.conn, &info);
+    assert_int_equal(info.acked_bytes, 0);
+    assert_int_equal(peer_counter(&p, "drop.bad_data_ack"), 1);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +560,7 @@ int main(void)
         cmocka_unit_test(no_end_without_every_byte),
         cmocka_unit_test(a_64_bit_dsn_is_acknowledged_with_64_bits),
         cmocka_unit_test(nothing_is_reinjected_to_a_peer_that_may_have_fallen_back),
+        cmocka_unit_test(an_impossible_data_ack_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
