@@ -287,6 +287,7 @@ void conn_abort(struct conn *conn, int error, uint64_t now_ns)
     conn->endings.aborted = true;
     conn_fail(conn, error);
     subflows_abort(&conn->subflows, error, now_ns);
+    conn_forget_disorder(conn);
     conn_wake(conn);
 }
 

@@ -144,6 +144,7 @@ static void open_wished(struct conn *conn, uint64_t now_ns)
     if (endings_awaits_rescue(&conn->endings) && subflows_closed(&conn->subflows) &&
         paths_exhausted(&conn->paths, &view)) {
         conn_fail(conn, conn->endings.lost_error);
+        conn_forget_disorder(conn);
         conn_wake(conn);
     }
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "base/units.h"
 #include "peer.h"
@@ -48,20 +49,36 @@ static bool is_open(const struct peer *p)
     return hawser_conn_error(p->conn) == 0 && !(hawser_conn_ready(p->conn) & (HAWSER_CLOSED | HAWSER_ERROR));
 }
 
+static struct tcp_options join_options(void)
+{
+    return (struct tcp_options){.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = NONCE}}};
+}
+
 /* The peer's join, from another port. */
-static void join(struct peer *p)
+static void begin_join(struct peer *p)
 {
     uint64_t idsn;
-    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = NONCE}}};
+    struct tcp_options o = join_options();
     mptcp_key_derive(p->stack_key, &o.mp.join.token, &idsn);
     p->addr.port++;
     peer_forget(p);
     peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+}
+
+static void finish_join(struct peer *p)
+{
+    struct tcp_options o = join_options();
     const struct peer_segment *synack = peer_last(p, TCP_SYN | TCP_ACK);
     assert_non_null(synack);
     o.mp.join.shape = MP_JOIN_ACK;
     mptcp_join_hmac(p->key, p->stack_key, NONCE, synack->options.mp.join.nonce, o.mp.join.hmac);
     peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+}
+
+static void join(struct peer *p)
+{
+    begin_join(p);
+    finish_join(p);
 }
 
 /* The stack's join, which must be the last segment seen, gets its answer. */
@@ -257,6 +274,50 @@ static void nobody_flaps_for_ever(void **state)
     end(&p);
 }
 
+/* Nobody knows of another pair, so that the connection goes with what we give up ourselves, and says so. */
+static void what_is_given_up_takes_the_connection_with_it(void **state)
+{
+    (void)state;
+    for (int opens = 0; opens < 2; opens++) {
+        struct peer p;
+        begin(&p, opens);
+        struct tcp_options o = peer_dss(&p, 1, 1, 1, sizeof hello);
+        o.mp.dss.has_checksum = true; /* which was not agreed */
+        peer_send(&p, TCP_ACK, 1, 1, &o, hello, sizeof hello);
+        assert_true(mptcp_has(&peer_last(&p, TCP_RST)->options.mp, MPTCP_FASTCLOSE));
+        assert_int_equal(hawser_conn_error(p.conn), -EPROTO);
+        hawser_close(p.conn);
+        peer_drain(&p);
+        peer_destroy(&p);
+    }
+}
+
+/* Unless the peer's join has begun. */
+static void but_not_one_that_is_being_joined(void **state)
+{
+    (void)state;
+    struct peer p;
+    begin(&p, false);
+    uint32_t irs = p.irs;
+    begin_join(&p);
+    uint32_t join_irs = p.irs;
+    p.irs = irs;
+    p.addr.port--;
+    struct tcp_options o = peer_dss(&p, 1, 1, 1, sizeof hello);
+    o.mp.dss.has_checksum = true;
+    peer_send(&p, TCP_ACK, 1, 1, &o, hello, sizeof hello);
+    assert_false(mptcp_has(&peer_last(&p, TCP_RST)->options.mp, MPTCP_FASTCLOSE));
+    assert_true(is_open(&p));
+    p.irs = join_irs;
+    p.addr.port++;
+    finish_join(&p);
+    talk(&p);
+    assert_true(is_open(&p));
+    hawser_abort(p.conn);
+    peer_drain(&p);
+    peer_destroy(&p);
+}
+
 /* ---- the end that joins ---- */
 
 static void each_pair_is_tried_at_once(void **state)
@@ -419,6 +480,32 @@ static void nor_does_one_that_the_peer_aborted(void **state)
     }
 }
 
+/* As long as there is hope what came out of order is kept, and no longer, though the program may take its time. */
+static void disorder_goes_with_the_last_hope(void **state)
+{
+    (void)state;
+    for (int opens = 0; opens < 2; opens++) {
+        struct peer p;
+        begin(&p, opens);
+        p.rx = hawser_buf_pool_new(&p.env.env, 2048, 8);
+        static const uint8_t bytes[1000];
+        struct tcp_options o = peer_dss(&p, 1, 5000, 1, sizeof bytes);
+        peer_send(&p, TCP_ACK, 1, 1, &o, bytes, sizeof bytes);
+        peer_forget(&p);
+        peer_send(&p, TCP_RST, 1 + sizeof bytes, 0, NULL, NULL, 0);
+        assert_true(is_open(&p));
+        assert_int_equal(buf_pool_in_use(p.rx), 1);
+        if (opens)
+            refuse_join(&p);
+        else
+            peer_wait(&p, GRACE);
+        assert_int_equal(hawser_conn_error(p.conn), opens ? -ECONNRESET : -ETIMEDOUT);
+        assert_int_equal(buf_pool_in_use(p.rx), 0);
+        hawser_buf_pool_close(p.rx);
+        end(&p);
+    }
+}
+
 static void nor_plain_tcp(void **state)
 {
     (void)state;
@@ -517,6 +604,8 @@ int main(void)
         cmocka_unit_test(the_end_of_the_stream_is_told_again),
         cmocka_unit_test(one_that_is_not_accepted_yet),
         cmocka_unit_test(nobody_flaps_for_ever),
+        cmocka_unit_test(what_is_given_up_takes_the_connection_with_it),
+        cmocka_unit_test(but_not_one_that_is_being_joined),
         cmocka_unit_test(each_pair_is_tried_at_once),
         cmocka_unit_test(refused_by_all_it_ends_at_once),
         cmocka_unit_test(likewise_answered_without_mp_join),
@@ -527,6 +616,7 @@ int main(void)
         cmocka_unit_test(an_abort_waits_for_nobody),
         cmocka_unit_test(nor_does_one_that_the_peer_aborted),
         cmocka_unit_test(nor_plain_tcp),
+        cmocka_unit_test(disorder_goes_with_the_last_hope),
         cmocka_unit_test(all_paths_are_reset_and_the_join_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
