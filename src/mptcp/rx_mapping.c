@@ -17,11 +17,18 @@ void rx_mapping_init(struct rx_mapping *m, struct pool *pieces, struct store *st
     holdq_init(&m->held, pieces, account);
 }
 
+static void end_assembly(struct rx_mapping *m)
+{
+    if (!m->assembly)
+        return;
+    hawser_buf_unref(m->assembly->buf);
+    account_free(m->account, m->assembly, sizeof *m->assembly);
+    m->assembly = NULL;
+}
+
 static void release(struct rx_mapping *m)
 {
-    if (m->assembly.buf)
-        hawser_buf_unref(m->assembly.buf);
-    m->assembly = (struct assembly){0};
+    end_assembly(m);
     packer_release(&m->packer);
 }
 
@@ -81,21 +88,30 @@ enum rx_hold rx_mapping_hold_ahead(struct rx_mapping *m, const struct mapping *m
 
 bool rx_mapping_is_begun(const struct rx_mapping *m, const struct mapping *map)
 {
-    const struct assembly *a = &m->assembly;
-    return a->len && a->ssn == map->ssn && a->len == map->len;
+    const struct assembly *a = m->assembly;
+    return a && a->len && a->ssn == map->ssn && a->len == map->len;
+}
+
+static struct assembly *new_assembly(struct rx_mapping *m, uint32_t len, enum claim claim)
+{
+    struct hawser_buf *buf = store_take_room(m->store, m->account, len, claim);
+    struct assembly *a = buf ? account_alloc(m->account, sizeof *a, CLAIM_OWED) : NULL;
+    if (a)
+        *a = (struct assembly){.buf = buf};
+    else if (buf)
+        hawser_buf_unref(buf);
+    return a;
 }
 
 /* Room for all of the mapping. */
 static bool begin(struct rx_mapping *m, const struct mapping *map, enum claim claim, uint64_t now_ns)
 {
-    struct assembly *a = &m->assembly;
-    if (a->buf && hawser_buf_capacity(a->buf) - a->used < map->len) {
-        hawser_buf_unref(a->buf);
-        *a = (struct assembly){0};
-    }
-    if (!a->buf)
-        *a = (struct assembly){.buf = store_take_room(m->store, m->account, map->len, claim)};
-    if (!a->buf)
+    if (m->assembly && hawser_buf_capacity(m->assembly->buf) - m->assembly->used < map->len)
+        end_assembly(m);
+    if (!m->assembly)
+        m->assembly = new_assembly(m, map->len, claim);
+    struct assembly *a = m->assembly;
+    if (!a)
         return false;
     a->ssn = map->ssn;
     a->len = map->len;
@@ -122,8 +138,8 @@ enum rx_hold rx_mapping_hold_next(struct rx_mapping *m, const struct mapping *ma
     if (!whole || !packer_may_keep(m->account, part, claim)) {
         if (!rx_mapping_is_begun(m, map) && !begin(m, map, claim, now_ns))
             return RX_NO_ROOM;
-        gather(&m->assembly, ssn, &part);
-        m->assembly.touched_ns = now_ns;
+        gather(m->assembly, ssn, &part);
+        m->assembly->touched_ns = now_ns;
     }
     return holdq_add(&m->held, ssn, part, map->ssn, mapping_end(map)) < 0 ? RX_NO_ROOM : RX_HELD;
 }
@@ -140,13 +156,13 @@ bool rx_mapping_put_back(struct rx_mapping *m, const struct mapping *map, uint64
 
 void rx_mapping_finish(struct rx_mapping *m, const struct mapping *map)
 {
-    struct assembly *a = &m->assembly;
-    if (a->ssn == map->ssn)
+    struct assembly *a = m->assembly;
+    if (a && a->ssn == map->ssn)
         a->len = 0;
     if (m->held.count)
         return;
     packer_release(&m->packer);
-    if (a->buf && !a->len && !buf_is_shared(a->buf))
+    if (a && !a->len && !buf_is_shared(a->buf))
         release(m);
 }
 
@@ -166,7 +182,7 @@ void rx_mapping_swallow(struct rx_mapping *m, const struct mapping *map)
     m->swallowed_to = HW_MAX(m->swallowed_to, mapping_end(map));
     holdq_drop(&m->held, map->ssn, mapping_end(map));
     if (rx_mapping_is_begun(m, map))
-        m->assembly.len = 0;
+        m->assembly->len = 0;
 }
 
 bool rx_mapping_is_proved(struct rx_mapping *m, const struct mapping *map)
@@ -193,13 +209,13 @@ uint64_t rx_mapping_unmapped_since(const struct rx_mapping *m) { return m->unmap
 
 uint64_t rx_mapping_assembly_due(const struct rx_mapping *m)
 {
-    const struct assembly *a = &m->assembly;
-    return a->len ? HW_MIN(a->touched_ns + ASSEMBLY_PAUSE_NS, a->begun_ns + ASSEMBLY_TERM_NS) : TIME_NEVER;
+    const struct assembly *a = m->assembly;
+    return a && a->len ? HW_MIN(a->touched_ns + ASSEMBLY_PAUSE_NS, a->begun_ns + ASSEMBLY_TERM_NS) : TIME_NEVER;
 }
 
 bool rx_mapping_extend_assembly(struct rx_mapping *m, uint64_t now_ns)
 {
-    m->assembly.begun_ns = m->assembly.touched_ns = now_ns;
+    m->assembly->begun_ns = m->assembly->touched_ns = now_ns;
     return !account_is_pressed(m->account);
 }
 

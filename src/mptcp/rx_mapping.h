@@ -17,19 +17,19 @@
 /* Room for the whole of a mapping of which the first bytes have come: a checksum lets none of it up before the last.
  * The next one goes behind it, as long as somebody holds the buffer anyway. */
 struct assembly {
-    struct hawser_buf *buf; /* NULL: none */
-    uint64_t ssn;           /* the mapping in progress, */
-    uint32_t len;           /* 0: none is; */
-    uint32_t at, used;      /* where it begins in the buffer, and how far that is taken */
-    uint64_t begun_ns;      /* or later, when there was memory enough to let it go on */
-    uint64_t touched_ns;    /* some of it came */
+    struct hawser_buf *buf;
+    uint64_t ssn;        /* the mapping in progress, */
+    uint32_t len;        /* 0: none is; */
+    uint32_t at, used;   /* where it begins in the buffer, and how far that is taken */
+    uint64_t begun_ns;   /* or later, when there was memory enough to let it go on */
+    uint64_t touched_ns; /* some of it came */
 };
 
 struct rx_mapping {
     struct store *store;     /* borrowed */
     struct account *account; /* borrowed */
     struct rxmap maps;
-    struct assembly assembly;
+    struct assembly *assembly; /* NULL: none */
     uint64_t swallowed_to; /* payload before was forgotten, for want of memory: a mapping is held whole or not at all */
     struct holdq held;     /* payload without its mapping, or waiting for a checksum */
     struct packer packer;  /* where what is held is copied to, if it is and no assembly takes it */
@@ -106,7 +106,10 @@ void rx_mapping_surrender(struct rx_mapping *m);
 /* Forgets what is held at `next` or behind it; true when there was some. */
 bool rx_mapping_forget_ahead(struct rx_mapping *m, uint64_t next);
 /* Does any of these run? */
-static inline bool rx_mapping_has_term(const struct rx_mapping *m) { return m->unmapped_since_ns || m->assembly.len; }
+static inline bool rx_mapping_has_term(const struct rx_mapping *m)
+{
+    return m->unmapped_since_ns || (m->assembly && m->assembly->len);
+}
 
 /* Gives back memory that only waits for more. */
 void rx_mapping_idle(struct rx_mapping *m);
