@@ -7,7 +7,8 @@
  * connection that queued them. A buffer that a link lent is charged as a whole with every piece of it that is queued,
  * for as long as that piece is (slice_cost()): a piece is at least a quarter of it, so that nobody is charged more than
  * four times what is held, and nobody pays for what another one keeps. Nodes, records, mappings and the arrays that
- * queues and sets lie in (account_alloc()) are charged too.
+ * queues and sets lie in (account_alloc()) are charged too; half-open records, for which nobody answers yet, to the
+ * stack alone.
  *
  * Who may have more, of the limit less the emergency reserve:
  *

@@ -9,6 +9,7 @@
 #ifndef HW_STACK_HANDSHAKE_H
 #define HW_STACK_HANDSHAKE_H
 
+#include "base/account.h"
 #include "base/compiler.h"
 #include "base/hash.h"
 #include "base/pool.h"
@@ -72,6 +73,7 @@ static inline uint16_t handshake_window(const struct handshake *h)
 
 struct handshakes {
     struct tcp_host *host;
+    struct account *memory; /* borrowed; the stack's: of what everybody's records hold */
     struct pool pool;
     struct hash_table tuples;
     struct list due;                          /* their SYN/ACK leaves with the next output */
@@ -81,9 +83,10 @@ struct handshakes {
     struct deadline timer;                    /* for the first of all that wait */
 };
 
-/* Room for so many opens and joins of all owners, and what these are sure of. The host's deadline queue has room
- * reserved for one node. 0 or -ENOMEM. */
-int handshakes_init(struct handshakes *t, struct tcp_host *host, uint32_t opens, uint32_t joins);
+/* Room for so many opens and joins of all owners, and what these are sure of, charged to `memory`. The host's deadline
+ * queue has room reserved for one node. 0 or -ENOMEM. */
+int handshakes_init(struct handshakes *t, struct tcp_host *host, struct account *memory, uint32_t opens,
+                    uint32_t joins);
 /* Forgets them all. */
 void handshakes_destroy(struct handshakes *t);
 
@@ -97,7 +100,7 @@ enum handshake_room {
 };
 
 /* Sees that there is room for one more of the kind at this owner: at the limit the oldest one makes way, if it had time
- * to answer (RFC 4987 3.3). */
+ * to answer (RFC 4987 3.3). Where memory is used up there is none for opens, which get on without. */
 enum handshake_room handshakes_make_room(struct handshakes *t, struct quota *owner, enum handshake_kind kind,
                                          uint64_t now_ns);
 /* Keeps a copy of `h` for the owner, who has room, and answers with a SYN/ACK. NULL without memory. */

@@ -51,9 +51,10 @@ static void on_timer(struct deadline *timer, uint64_t now_ns)
     arm(t);
 }
 
-int handshakes_init(struct handshakes *t, struct tcp_host *host, uint32_t opens, uint32_t joins)
+int handshakes_init(struct handshakes *t, struct tcp_host *host, struct account *memory, uint32_t opens, uint32_t joins)
 {
     t->host = host;
+    t->memory = memory;
     pool_init(&t->pool, &host->env, sizeof(struct handshake),
               (1 + HANDSHAKE_SURE) * opens + joins + HANDSHAKE_COOKIES_MAX);
     quota_init(&t->opens, opens);
@@ -82,6 +83,7 @@ void handshakes_drop(struct handshakes *t, struct handshake *h)
     } else {
         quota_leave(&t->cookies, &h->of_kind);
     }
+    account_release(t->memory, sizeof *h);
     pool_put(&t->pool, h);
 }
 
@@ -141,6 +143,8 @@ enum handshake_room handshakes_make_room(struct handshakes *t, struct quota *own
 {
     struct quota *all = kind_of(t, kind);
     struct handshake *oldest = NULL;
+    if (kind != HANDSHAKE_JOIN && account_is_full(t->memory))
+        return HANDSHAKE_ROOM_NONE;
     if (quota_full(owner))
         oldest = LIST_ENTRY(owner->members.next, struct handshake, owned);
     else if (quota_full(all) && owner->count >= HANDSHAKE_SURE)
@@ -156,6 +160,7 @@ static struct handshake *copy(struct handshakes *t, const struct handshake *h)
     if (!kept)
         return NULL;
     *kept = *h;
+    account_charge(t->memory, sizeof *kept);
     list_push_back(&t->due, &kept->turn);
     return kept;
 }

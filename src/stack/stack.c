@@ -83,7 +83,8 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     bool made = ports_init(&stack->ports, env, subflows + o->max_time_wait, o->shard, o->shard_count) == 0;
     made &= time_waits_init(&stack->time_waits, &host->tcp, &stack->ports, o->max_time_wait) == 0;
     made &= shares_init(&stack->shares, env, connections, &host->memory.account) == 0;
-    made &= handshakes_init(&stack->handshakes, &host->tcp, connections, HW_MAX(connections, HALF_OPEN_JOINS_MAX)) == 0;
+    made &= handshakes_init(&stack->handshakes, &host->tcp, &host->memory.account, connections,
+                            HW_MAX(connections, HALF_OPEN_JOINS_MAX)) == 0;
     if (made && deadline_queue_reserve(&host->tcp.timers, TIMERS) == 0)
         return 0;
     handshakes_destroy(&stack->handshakes);

@@ -16,6 +16,7 @@
 struct room {
     struct test_env env;
     struct tcp_host host;
+    struct account_root memory;
     struct handshakes table;
     struct quota owner, other;
     uint64_t now_ns;
@@ -27,9 +28,10 @@ static void setup(struct room *r)
     test_env_init(&r->env, 3);
     r->host.env = r->env.env;
     r->now_ns = START_NS;
+    account_init(&r->memory, &r->host.env, 1 << 20, 0);
     deadline_queue_init(&r->host.timers, &r->host.env);
     assert_int_equal(deadline_queue_reserve(&r->host.timers, 1), 0);
-    assert_int_equal(handshakes_init(&r->table, &r->host, LIMIT, LIMIT), 0);
+    assert_int_equal(handshakes_init(&r->table, &r->host, &r->memory.account, LIMIT, LIMIT), 0);
     quota_init(&r->owner, 4);
     quota_init(&r->other, LIMIT);
 }
@@ -38,6 +40,7 @@ static void teardown(struct room *r)
 {
     handshakes_destroy(&r->table);
     assert_int_equal(r->owner.count + r->other.count, 0);
+    assert_int_equal(r->memory.account.held, 0);
     assert_true(deadline_next(&r->host.timers) == TIME_NEVER);
     deadline_queue_destroy(&r->host.timers);
     test_env_check_clean(&r->env);
@@ -249,6 +252,26 @@ static void without_memory(void **state)
     teardown(&r);
 }
 
+/* What records hold counts; where memory is used up, opens go on without one. Joins are few, and a connection's own. */
+static void records_are_charged(void **state)
+{
+    (void)state;
+    struct room r;
+    setup(&r);
+    assert_non_null(add(&r, &r.other, HANDSHAKE_PLAIN, 1000));
+    assert_non_null(add(&r, &r.other, HANDSHAKE_JOIN, 1001));
+    assert_int_equal(r.memory.account.held, 2 * sizeof(struct handshake));
+    uint64_t elsewhere = r.memory.limit / 8 * 7;
+    account_charge(&r.memory.account, elsewhere);
+    assert_null(add(&r, &r.other, HANDSHAKE_CAPABLE, 1002));
+    const struct handshake h = from(&r, HANDSHAKE_CAPABLE, 1002);
+    assert_true(handshakes_answer(&r.table, &h));
+    assert_non_null(add(&r, &r.other, HANDSHAKE_JOIN, 1003));
+    account_release(&r.memory.account, elsewhere);
+    assert_non_null(add(&r, &r.other, HANDSHAKE_CAPABLE, 1002));
+    teardown(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +279,7 @@ int main(void)
         cmocka_unit_test(the_oldest_makes_way),      cmocka_unit_test(a_stack_has_a_limit),
         cmocka_unit_test(everybody_is_sure_of_some), cmocka_unit_test(goes_with_its_address),
         cmocka_unit_test(answers_are_bounded),       cmocka_unit_test(without_memory),
+        cmocka_unit_test(records_are_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
