@@ -38,7 +38,7 @@ static bool may_be_rescued(const struct subflow *last)
     bool possible = conn->fallback.mode == CONN_MPTCP && (identity_confirmed(&conn->identity) || conn->half_open.count);
     bool missed = conn->listener || !e->detached || conn_unfinished(conn);
     return possible && missed && !e->error && !e->aborted && e->asked < ASKED_ABORT &&
-           (!last->reset_with_reason || conn->half_open.count || conn_paths_has_others(last));
+           (!subflow_is_useless(last) || conn->half_open.count || conn_paths_has_others(last));
 }
 
 /* No subflow is left but joins that may come to nothing. */

@@ -180,6 +180,7 @@ static void begun_mappings_are_finished(void **state)
             if (p.seen[i].flags & TCP_RST) { /* RFC 8684 3.6: nobody spoilt it, and it need not be for ever */
                 assert_int_equal(p.seen[i].options.mp.tcprst.reason, MP_RST_RESOURCES);
                 assert_true(p.seen[i].options.mp.tcprst.transient);
+                assert_false(mptcp_has(&p.seen[i].options.mp, MPTCP_FASTCLOSE)); /* another subflow may come */
             }
     }
     assert_true(peer_counter(&p, "limit.unfinished_mappings") > 0);
