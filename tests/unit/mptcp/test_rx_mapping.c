@@ -124,6 +124,27 @@ static void what_is_begun_can_be_finished(void **state)
     tear_down(&b);
 }
 
+/* Whichever allocation fails, nothing is begun by halves, and the same part finds room when it comes again. */
+static void no_memory_for_a_mapping(void **state)
+{
+    (void)state;
+    unsigned refused = 0;
+    for (unsigned nth = 1; nth <= 4; nth++) {
+        struct bench b;
+        const struct mapping map = map_of(0, 60000);
+        set_up(&b);
+        b.env.fail_at = nth;
+        refused += rx_mapping_hold_next(&b.m, &map, 0, part(0, 1), CLAIM_URGENT, 1) == RX_NO_ROOM;
+        b.env.fail_at = 0;
+        if (!rx_mapping_holds(&b.m))
+            assert_int_equal(rx_mapping_hold_next(&b.m, &map, 0, part(0, 1), CLAIM_URGENT, 1), RX_HELD);
+        assert_int_equal(rx_mapping_hold_next(&b.m, &map, 1, part(1, 59999), CLAIM_URGENT, 1), RX_HELD);
+        assert_int_equal(take_all(&b, &map), 60000);
+        tear_down(&b);
+    }
+    assert_int_equal(refused, 3); /* the buffer, what is known of the assembly, the piece */
+}
+
 /* Under pressure an unfinished mapping has its term; else it gets another. */
 static void a_begun_mapping_has_its_time(void **state)
 {
@@ -195,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_mapping_in_any_number_of_pieces), cmocka_unit_test(wrong_bytes_are_told),
         cmocka_unit_test(what_is_begun_can_be_finished),     cmocka_unit_test(a_begun_mapping_has_its_time),
         cmocka_unit_test(unmapped_bytes_are_limited),        cmocka_unit_test(surrendered_mappings_are_swallowed),
+        cmocka_unit_test(no_memory_for_a_mapping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
