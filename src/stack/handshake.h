@@ -49,6 +49,7 @@ struct handshake {
     struct tcp_terms terms;
     uint32_t iss, ts_offset;
     uint32_t window_max; /* the largest window we shall ever offer */
+    uint16_t window;     /* that our SYN/ACK promises: it is not scaled (RFC 7323 2.2) */
     uint64_t begun_ns, sent_ns, due_ns;
     uint8_t tries; /* SYN/ACKs sent */
 
@@ -62,12 +63,6 @@ struct handshake {
     uint32_t local_nonce, remote_nonce;
     uint64_t hmac64; /* our proof */
 };
-
-/* What our SYN/ACK promises: its window field is not scaled (RFC 7323 2.2). */
-static inline uint16_t handshake_window(const struct handshake *h)
-{
-    return (uint16_t)HW_MIN(h->window_max, UINT16_MAX);
-}
 
 /* ---- handshake_records.c ---- */
 

@@ -35,6 +35,14 @@ static void consider_capable(struct hawser_stack *stack, struct handshake *h, co
     h->peer_refuses_joins = mp->capable.no_more_here;
 }
 
+/* As much as a SYN/ACK can say, or as little as a connection is offered when memory is scarce. */
+static void offer_window(const struct hawser_stack *stack, struct handshake *h, uint32_t window_max)
+{
+    uint32_t most = account_is_pressed(&stack->host.memory.account) ? DATA_RX_WINDOW_MIN : UINT16_MAX;
+    h->window_max = window_max;
+    h->window = (uint16_t)HW_MIN(window_max, most);
+}
+
 /* Connections that get scarce are not for who has many. */
 static bool may_open(struct hawser_stack *stack, const struct hawser_listener *listener, const struct arrival *a,
                      uint64_t now_ns)
@@ -58,7 +66,7 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
         return;
     begin(stack, &h, a, now_ns);
     h.listener = listener;
-    h.window_max = listener->options.recv_buffer_bytes;
+    offer_window(stack, &h, listener->options.recv_buffer_bytes);
     enum handshake_room room = handshakes_make_room(t, &listener->half_open, HANDSHAKE_PLAIN, now_ns);
     if (room != HANDSHAKE_ROOM_FREE)
         listener->pressed_until_ns = now_ns + COOKIE_LIFE_NS;
@@ -110,7 +118,7 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
     begin(stack, &h, a, now_ns);
     h.kind = HANDSHAKE_JOIN;
     h.conn = conn;
-    h.window_max = data_rx_limit_max(&conn->data_rx);
+    offer_window(stack, &h, data_rx_limit_max(&conn->data_rx));
     h.remote_id = join->address_id;
     h.remote_nonce = join->nonce;
     h.backup = join->backup;
@@ -132,6 +140,7 @@ bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, stru
     begin(stack, h, a, now_ns);
     h->listener = listener;
     h->window_max = listener->options.recv_buffer_bytes;
+    h->window = (uint16_t)HW_MIN(h->window_max, UINT16_MAX); /* at most, and what was promised counts */
     h->iss = header->ack.v - 1;
     h->terms.irs = header->seq.v - 1;
     if (!cookie_read(stack->secret, h, now_ns))
@@ -157,7 +166,7 @@ static bool is_third(struct hawser_stack *stack, const struct handshake *h, cons
         count(counters(stack), COUNT_DROP_PAWS);
         return false;
     }
-    if (ahead < 0 || ahead > handshake_window(h)) {
+    if (ahead < 0 || ahead > h->window) {
         count(counters(stack), COUNT_DROP_OUT_OF_WINDOW);
         return false;
     }
@@ -178,7 +187,7 @@ static void open_tcp(struct subflow *subflow, const struct handshake *h, const s
         .terms = h->terms,
         .iss = h->iss,
         .ts_offset = h->ts_offset,
-        .rcv_wnd = handshake_window(h),
+        .rcv_wnd = h->window,
         .snd_wnd = (uint32_t)a->segment.header.window << h->terms.wscale,
         .rtt_ns = h->tries == 1 ? HW_MAX(now_ns - h->sent_ns, 1) : 0,
         .synack_lost = h->tries > 1,
@@ -233,7 +242,7 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
         return NULL;
     }
     conn->share = share;
-    data_rx_promise(&conn->data_rx, handshake_window(h));
+    data_rx_promise(&conn->data_rx, h->window);
     if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
         conn_free(conn);
         return NULL;

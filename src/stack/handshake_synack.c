@@ -47,9 +47,7 @@ void handshake_write(const struct handshake *h, const struct local_address *loca
     tcp_options_clear(&options);
     write_tcp(h, local, now_ns, &options);
     write_mptcp(h, &options.mp);
-    const struct tcp_header header = {.seq = seq_at(h->iss),
-                                      .ack = seq_at(h->terms.irs + 1),
-                                      .flags = TCP_SYN | TCP_ACK,
-                                      .window = handshake_window(h)};
+    const struct tcp_header header = {
+        .seq = seq_at(h->iss), .ack = seq_at(h->terms.irs + 1), .flags = TCP_SYN | TCP_ACK, .window = h->window};
     bare_write(tx, local->link, &h->local, &h->remote, header, &options);
 }

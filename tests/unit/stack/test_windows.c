@@ -190,12 +190,31 @@ static void goes_on_when_the_window_opens(void **state)
     peer_destroy(&p);
 }
 
+/* Whoever comes when others hold most of it is promised little, and may use all of that. */
+static void a_synack_promises_what_there_is(void **state)
+{
+    (void)state;
+    struct pressure t;
+    begin(&t);
+    open_scaled(&t, 5000);
+    assert_int_equal(peer_last(&t.p, TCP_SYN)->window, UINT16_MAX);
+    hoard(&t);
+    open_scaled(&t, 5001);
+    uint32_t promised = peer_last(&t.p, TCP_SYN)->window, at = 1;
+    assert_int_equal(promised, DATA_RX_WINDOW_MIN);
+    for (; at + LEN <= promised + 1; at += LEN)
+        peer_send(&t.p, TCP_ACK, at, 1, NULL, bytes, LEN);
+    peer_wait(&t.p, NS_PER_S);
+    assert_int_equal(hawser_recv(t.p.conn, bytes, sizeof bytes), at - 1);
+    end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_window_follows_the_program),       cmocka_unit_test(no_window_grows_under_pressure),
         cmocka_unit_test(the_window_opens_when_memory_is_back), cmocka_unit_test(acknowledges_behind_a_probe),
-        cmocka_unit_test(goes_on_when_the_window_opens),
+        cmocka_unit_test(goes_on_when_the_window_opens),        cmocka_unit_test(a_synack_promises_what_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
