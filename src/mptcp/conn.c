@@ -1,39 +1,7 @@
+/* The life of a connection. */
 #include "mptcp/conn.h"
 
-#include <errno.h>
 #include <string.h>
-
-#include "base/check.h"
-
-void conn_detach(struct conn *conn)
-{
-    bool unread = data_rx_readable(&conn->data_rx) && conn->data_tx.fin == DATA_FIN_NONE;
-    endings_detach(&conn->endings, unread);
-    conn_consume(conn, SIZE_MAX);
-    if (identity_established(&conn->identity) || conn->endings.error)
-        conn_shutdown(conn);
-    else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
-        endings_ask_abort(&conn->endings);
-    list_remove(&conn->event_link);
-    list_remove(&conn->starved_link);
-    conn_wake(conn);
-}
-
-void conn_ask_abort(struct conn *conn)
-{
-    endings_ask_abort(&conn->endings);
-    conn_wake(conn);
-}
-
-void conn_begin_asked(struct conn *conn, uint64_t now_ns)
-{
-    if (!endings_asked(&conn->endings))
-        return;
-    const struct ending_facts facts = conn_ending_facts(conn);
-    int error = endings_begin(&conn->endings, &facts, now_ns);
-    if (error)
-        conn_abort(conn, error, now_ns);
-}
 
 /* One, and room for its timer. */
 static struct conn *take_conn(struct mp_host *host)
@@ -88,25 +56,11 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     return conn;
 }
 
-static void drop_subflow(struct subflow *subflow)
-{
-    struct conn *conn = subflow->conn;
-    struct mp_host *host = conn->host;
-    if (subflow->bound)
-        host->ops->subflow_unbind(host, subflow);
-    rx_mapping_destroy(&subflow->rx_mapping);
-    tcp_destroy(&subflow->tcp);
-    carriers_forget(&conn->data_tx.carriers, subflow->slot);
-    list_remove(&subflow->link);
-    host->joined_subflows -= --conn->subflow_count > 0;
-    pool_put(&host->subflows, subflow);
-}
-
 void conn_free(struct conn *conn)
 {
     struct mp_host *host = conn->host;
     EACH_SUBFLOW (it, conn)
-        drop_subflow(subflow_at(it));
+        conn_drop_subflow(subflow_at(it));
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
     data_tx_destroy(&conn->data_tx);
     paths_destroy(&conn->paths, &conn->account);
@@ -131,7 +85,7 @@ bool conn_reap(struct conn *conn, uint64_t now_ns)
         if (subflow->tcp.state != TCPS_TIME_WAIT && !tcp_finished(&subflow->tcp))
             continue;
         conn->host->ops->subflow_remember(conn->host, subflow, now_ns);
-        drop_subflow(subflow);
+        conn_drop_subflow(subflow);
     }
     if (!conn->endings.detached || conn->listener || conn->subflow_count || endings_awaits_rescue(&conn->endings))
         return false;
@@ -139,159 +93,7 @@ bool conn_reap(struct conn *conn, uint64_t now_ns)
     return true;
 }
 
-/* Of the subflows beyond the first ones, what is kept for connections that have none. */
-#define JOINS_SPARE 8u
-
-/* Every connection that there may be has a first subflow for sure: others take what is left, and the last of that only
- * those that would be a connection's second. */
-static bool may_join(const struct mp_host *host, const struct conn *conn)
-{
-    uint32_t limit = host->subflows.limit - host->conns.limit;
-    if (conn->subflow_count > 1)
-        limit -= limit / JOINS_SPARE;
-    return conn->subflow_count < SUBFLOWS_MAX && host->joined_subflows < limit;
-}
-
-int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
-                     const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out)
-{
-    struct mp_host *host = conn->host;
-    bool joins = conn->subflow_count > 0;
-    if (joins && !may_join(host, conn)) {
-        count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
-        return -ENOBUFS;
-    }
-    struct subflow *subflow = pool_get(&host->subflows);
-    if (!subflow) {
-        count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS);
-        return -ENOBUFS;
-    }
-    memset(subflow, 0, sizeof *subflow);
-    subflow->conn = conn;
-    subflow->slot = subflows_free_slot(&conn->subflows);
-    list_init(&subflow->link);
-    subflow->due_ns = TIME_NEVER;
-    rx_mapping_init(&subflow->rx_mapping, &host->holds, &host->store, data_rx_account(&conn->data_rx));
-    struct tcp_config config = {
-        .local = local->addr,
-        .remote = *remote,
-        .mtu = (uint16_t)HW_MIN(local->mtu, UINT16_MAX),
-        .gso_bytes = (uint16_t)HW_MIN(local->gso_bytes, UINT16_MAX),
-        .link = local->link,
-        .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
-        .keepalive = &conn->keepalive,
-    };
-    config.local.port = local_port;
-    tcp_init(&subflow->tcp, &subflow_hooks, &host->tcp, &config, host->cc, data_rx_limit_max(&conn->data_rx));
-    list_push_back(&conn->subflows, &subflow->link);
-    conn->subflow_count++;
-    host->joined_subflows += joins;
-    if (!joins && !paths_begun(&conn->paths))
-        paths_begin(&conn->paths, local, remote);
-    int err = host->ops->subflow_bind(host, subflow); /* settles the local port */
-    if (err < 0) {
-        drop_subflow(subflow);
-        return err;
-    }
-    subflow->bound = true;
-    struct tcp_config *c = &subflow->tcp.config;
-    const struct initial_numbers numbers = host->ops->initial_numbers(host, &c->local, &c->remote, now_ns);
-    c->iss = numbers.iss;
-    c->ts_offset = numbers.ts_offset;
-    *out = subflow;
-    return 0;
-}
-
-void conn_wake(struct conn *conn)
-{
-    if (list_empty(&conn->ready_link))
-        list_push_back(&conn->host->ready, &conn->ready_link);
-}
-
-void conn_touch(struct conn *conn)
-{
-    if (list_empty(&conn->touched_link))
-        list_push_back(&conn->host->touched, &conn->touched_link);
-}
-
-void conn_event(struct conn *conn)
-{
-    bool news = conn->listener ? identity_established(&conn->identity) : !conn->endings.detached;
-    if (news && list_empty(&conn->event_link))
-        list_push_back(conn->listener ? &conn->host->acceptable : &conn->host->events, &conn->event_link);
-}
-
-size_t conn_send(struct conn *conn, const void *data, size_t len)
-{
-    size_t taken = sendq_write(&conn->data_tx.sendq, data, len);
-    bool starved = taken < len && sendq_room(&conn->data_tx.sendq);
-    if (taken)
-        conn_wake(conn);
-    count_n(&conn->host->tcp.counters, COUNT_LIMIT_MEMORY, starved);
-    if (!starved)
-        list_remove(&conn->starved_link);
-    else if (list_empty(&conn->starved_link))
-        list_push_back(&conn->host->starved, &conn->starved_link);
-    return taken;
-}
-
-/* The application took bytes: the window may have opened. */
-static void conn_consumed(struct conn *conn)
-{
-    conn_idle(conn);
-    if (!data_rx_consumed(&conn->data_rx))
-        return;
-    EACH_SUBFLOW (it, conn)
-        if (subflow_at(it)->tcp.state >= TCPS_ESTABLISHED)
-            tcp_ack_now(&subflow_at(it)->tcp);
-}
-
-size_t conn_recv(struct conn *conn, void *data, size_t len)
-{
-    size_t n = data_rx_read(&conn->data_rx, data, len);
-    if (n)
-        conn_consumed(conn);
-    return n;
-}
-
-void conn_consume(struct conn *conn, size_t len)
-{
-    data_rx_consume(&conn->data_rx, len);
-    conn_consumed(conn);
-}
-
-bool conn_at_end(const struct conn *conn)
-{
-    return data_rx_is_over(&conn->data_rx) && data_rx_readable(&conn->data_rx) == 0;
-}
-
-void conn_shutdown(struct conn *conn)
-{
-    if (conn->data_tx.fin != DATA_FIN_NONE)
-        return;
-    conn->data_tx.fin = DATA_FIN_WANTED;
-    conn_wake(conn);
-}
-
-void conn_fail(struct conn *conn, int error)
-{
-    if (conn->endings.error == 0 && !(conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx))) {
-        count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, conn_unfinished(conn));
-        conn->endings.error = error;
-    }
-    conn_event(conn);
-}
-
-void conn_abort(struct conn *conn, int error, uint64_t now_ns)
-{
-    conn->endings.aborted = true;
-    conn_fail(conn, error);
-    subflows_abort(&conn->subflows, error, now_ns);
-    conn_forget_disorder(conn);
-    conn_wake(conn);
-}
-
-/* ---- hooks that are one line ---- */
+/* ---- what a subflow tells and asks ---- */
 
 static bool hook_blocked(struct tcp *tcp)
 {
@@ -323,12 +125,17 @@ static size_t hook_siblings(struct tcp *tcp, struct cc_sibling *out, size_t max)
 
 static void hook_event(struct tcp *tcp, enum tcp_event event, uint64_t now_ns)
 {
-    close_subflow_event(subflow_of(tcp), event, now_ns);
+    struct subflow *subflow = subflow_of(tcp);
+    if (event == TCP_EVENT_ESTABLISHED)
+        conn_established(subflow, now_ns);
+    subflow_note(subflow, event);
+    conn_touch(subflow->conn);
+    conn_wake(subflow->conn);
 }
 
-const struct tcp_hooks subflow_hooks = {
-    .write_options = signal_write_options,
-    .options_sent = signal_options_sent,
+const struct tcp_hooks conn_hooks = {
+    .write_options = conn_write_options,
+    .options_sent = conn_options_sent,
     .segment = conn_receive_segment,
     .receive = conn_receive_payload,
     .progress = conn_receive_progress,

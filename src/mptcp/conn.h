@@ -2,10 +2,10 @@
  * The MPTCP connection: it owns the byte stream, its subflows and the sub-structures, and orchestrates them. A plain or
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
- * Reading order: conn.c (life and the application's side), conn_handshake.c (MP_CAPABLE, MP_JOIN), conn_fallback.c,
- * signal.c (options out), conn_receive.c (options and data in), conn_memory.c (what goes when memory is short),
- * conn_output.c (turns), conn_settle.c (what the parts have to say to each other, and the timer), conn_paths.c
- * (addresses and joins), close.c.
+ * Reading order, each calling only what stands behind it: conn.c (life), conn_output.c (a turn), conn_settle.c (what
+ * the parts have to say to each other, and the timer), conn_receive.c (options in), conn_options.c (options out),
+ * conn_ends.c (ends of subflows), conn_handshake.c, conn_fallback.c, conn_payload.c (data in), conn_paths.c,
+ * conn_subflows.c, conn_stream.c (the program's side), conn_state.c, conn_memory.c (what goes when memory is short).
  */
 #ifndef HW_MPTCP_CONN_H
 #define HW_MPTCP_CONN_H
@@ -19,16 +19,11 @@
 #include "mptcp/fallback.h"
 #include "mptcp/host.h"
 #include "mptcp/identity.h"
-#include "mptcp/paths.h"
+#include "mptcp/path_manager.h"
 #include "mptcp/subflows.h"
 
 /* Joins of a connection that have not proved themselves: as many as a flood of them brings in a second. */
 #define HALF_OPEN_JOINS_MAX 1024
-
-/* What conn_settle() has to look at. */
-enum conn_news {
-    NEWS_SUBFLOWS = 1 << 0, /* they came, went, or ended a direction */
-};
 
 struct conn {
     struct mp_host *host;
@@ -46,7 +41,6 @@ struct conn {
     struct quota half_open;                   /* joins that have not proved themselves; the stack's */
     void *user;
     int32_t deficit; /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
-    uint8_t news;    /* set of enum conn_news */
     uint8_t subflow_count;
     bool evicted : 1; /* it had to go for others; the stack's */
     bool token_added : 1;
@@ -81,6 +75,8 @@ struct conn_config {
     const struct conn_opened *opened; /* NULL: it is we who open it */
 };
 
+#define EACH_SUBFLOW(it, conn) LIST_EACH (it, &(conn)->subflows)
+
 /* ---- conn.c ---- */
 /* A connection with one reference: its creator's. NULL at a limit of the host. */
 struct conn *conn_new(struct mp_host *host, const struct conn_config *config);
@@ -88,30 +84,45 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config);
 void conn_free(struct conn *conn);
 /* Frees it when nobody needs it any more: detached and without unfinished subflows. True when it is gone. */
 bool conn_reap(struct conn *conn, uint64_t now_ns);
+/* What every subflow takes part by. */
+extern const struct tcp_hooks conn_hooks;
 
-/* A subflow bound to its 4-tuple, not opened yet. 0 or -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL. */
-int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
-                     const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out);
-
+/* ---- conn_state.c ---- */
 void conn_wake(struct conn *conn);  /* there may be something to send */
 void conn_event(struct conn *conn); /* readiness may have changed */
+/* Segments arrived, or something was asked of it: conn_settle() is to be called. */
+void conn_touch(struct conn *conn);
 
+/* How it stands, for the parts that do not see subflows, and with what others work. */
+struct tx_paths conn_tx_paths(const struct conn *conn);
+struct ending_facts conn_ending_facts(const struct conn *conn);
+struct path_manager conn_path_manager(struct conn *conn);
+bool conn_streams_over(const struct conn *conn);
+struct subflow *conn_way_back(const struct conn *conn);
+/* Is the program gone, and some of the stream, or its end, not acknowledged yet? */
+bool conn_unfinished(const struct conn *conn);
+
+/* The subflow's outstanding data goes to other subflows too. */
+void conn_reinject(struct subflow *subflow);
+void conn_abort(struct conn *conn, int error, uint64_t now_ns);
+void conn_fail(struct conn *conn, int error);
+
+/* ---- conn_stream.c ---- */
 size_t conn_send(struct conn *conn, const void *data, size_t len);
 size_t conn_recv(struct conn *conn, void *data, size_t len);
 void conn_consume(struct conn *conn, size_t len); /* of the readable bytes */
 bool conn_at_end(const struct conn *conn);        /* all was read and the peer sends no more */
 void conn_shutdown(struct conn *conn);
-void conn_abort(struct conn *conn, int error, uint64_t now_ns);
-void conn_fail(struct conn *conn, int error);
 /* The application gave up its handle (endings.h); aborted with -ECONNABORTED. Both begin at the next output. */
 void conn_detach(struct conn *conn);
 void conn_ask_abort(struct conn *conn);
 void conn_begin_asked(struct conn *conn, uint64_t now_ns);
-/* Segments arrived, or something was asked of it: conn_settle() is to be called. */
-void conn_touch(struct conn *conn);
 
-extern const struct tcp_hooks subflow_hooks;
-#define EACH_SUBFLOW(it, conn) LIST_EACH (it, &(conn)->subflows)
+/* ---- conn_subflows.c ---- */
+/* A subflow bound to its 4-tuple, not opened yet. 0 or -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL. */
+int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
+                     const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out);
+void conn_drop_subflow(struct subflow *subflow);
 
 /* ---- conn_handshake.c ---- */
 /* Draws a key whose token nobody has. */
@@ -124,12 +135,10 @@ bool conn_takes_joins(const struct conn *conn);
 void conn_take_join(struct subflow *subflow);
 /* Handshake options on a segment; false: drop it. */
 bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
-void conn_write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
-                          struct mptcp_options *mp);
+/* The handshake of its TCP is over. */
+void conn_established(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- conn_fallback.c ---- */
-/* Is plain TCP possible still? */
-bool conn_may_fall_back(const struct conn *conn);
 /* To plain TCP, if that is possible. */
 void conn_fall_back(struct conn *conn, uint64_t now_ns);
 /* The same, but a subflow for which that is too late is reset. */
@@ -139,17 +148,16 @@ bool conn_options_vanished(const struct subflow *subflow, const struct tcp_segme
 void conn_take_fail(struct subflow *subflow, uint64_t now_ns);
 void conn_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
-/* ---- signal.c ---- */
-void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);
-void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent);
-
-/* ---- conn_receive.c ---- */
-/* Hooks (struct tcp_hooks). */
-bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
-uint32_t conn_receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
-void conn_receive_progress(struct tcp *tcp, uint64_t now_ns);
+/* ---- conn_payload.c ---- */
 /* What is held of this mapping goes up. */
 void conn_hand_up(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
+
+/* ---- hooks (struct tcp_hooks): conn_receive.c, conn_payload.c, conn_options.c ---- */
+bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
+void conn_receive_progress(struct tcp *tcp, uint64_t now_ns);
+uint32_t conn_receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);
+void conn_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options);
+void conn_options_sent(struct tcp *tcp, const struct tcp_options *sent);
 
 /* ---- conn_memory.c ---- */
 /* Will the peer's data level send again for sure what its subflow acknowledged? */
@@ -169,8 +177,6 @@ void conn_idle(struct conn *conn);
 /* ---- conn_output.c ---- */
 /* One turn: what must be said, then payload until the turn is used up. True when there is more. */
 bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns);
-/* The subflow's outstanding data goes to other subflows too. */
-void conn_reinject(struct subflow *subflow);
 
 /* ---- conn_settle.c ---- */
 /* Works off what the parts have to say to each other, and arms the timer: once a touched connection and batch of input,
@@ -178,45 +184,26 @@ void conn_reinject(struct subflow *subflow);
 void conn_settle(struct conn *conn, uint64_t now_ns);
 void conn_settle_touched(struct mp_host *host, uint64_t now_ns);
 void conn_on_timer(struct deadline *timer, uint64_t now_ns);
-/* How it stands, for the parts that do not see subflows. */
-struct tx_paths conn_tx_paths(const struct conn *conn);
-struct ending_facts conn_ending_facts(const struct conn *conn);
-/* Is the program gone, and some of the stream, or its end, not acknowledged yet? */
-bool conn_unfinished(const struct conn *conn);
-/* Does what the timer of the outgoing stream says. */
-void conn_obey(struct conn *conn, enum tx_due due, uint64_t now_ns);
-/* A DATA_ACK, or in plain TCP what stands for one. */
-void conn_take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t now_ns);
+
+/* ---- conn_ends.c ---- */
+/* Works off what the subflow has to say. */
+void conn_take_subflow_news(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- conn_paths.c ---- */
+/* Is there any use in subflows? */
+bool conn_wants_paths(const struct conn *conn);
 /* The peer's first DSS came: subflows may be opened (RFC 8684 3.1). */
 void conn_paths_confirmed(struct conn *conn);
 /* Other pairs may be wanted now: conn_paths_settle() is to look. */
 void conn_paths_changed(struct conn *conn);
 /* Does what is due; returns when there is something to do again. */
 uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns);
-void conn_paths_subflow_up(struct subflow *subflow);
-/* The last subflow is closed. Is there another pair that one may come by? */
-bool conn_paths_has_others(const struct subflow *last);
-/* Every pair has its turn; `error` is what the connection learns when all refuse. */
-void conn_paths_rescue(struct subflow *last, int error, uint64_t now_ns);
-/* A timeout; or the last of a join. */
-void conn_paths_subflow_silent(struct subflow *subflow, uint64_t now_ns);
-void conn_paths_subflow_closed(struct subflow *subflow, uint64_t now_ns);
-void conn_take_add_addr(struct subflow *subflow, const struct mp_add_addr *add, uint64_t now_ns);
-void conn_take_remove_addr(struct conn *conn, const struct mp_remove_addr *remove, uint64_t now_ns);
-/* A segment came that may show that an address is not gone. */
-void conn_paths_note_answer(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
+/* A join works from now on, and both ends know. */
+void conn_subflow_up(struct subflow *subflow);
 /* The host got an address, or is about to lose one. */
 void conn_address_added(struct conn *conn, const struct local_address *local);
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns);
 /* The ID of an address of ours. */
-uint8_t conn_local_id(const struct conn *conn, const struct hawser_addr *addr);
-/* Options of addresses on a bare acknowledgement, and what of them left. */
-void conn_paths_write(struct subflow *subflow, struct tcp_options *options);
-void conn_paths_sent(struct subflow *subflow, const struct mptcp_options *sent);
-
-/* ---- close.c ---- */
-void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns);
+uint8_t conn_local_id(struct conn *conn, const struct hawser_addr *addr);
 
 #endif

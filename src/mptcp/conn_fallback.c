@@ -2,18 +2,10 @@
 #include <errno.h>
 
 #include "mptcp/conn.h"
-#include "mptcp/outflow.h"
-
-static struct subflow *only_carrier(const struct conn *conn)
-{
-    return fallback_open(&conn->fallback) ? outflow_only_carrier(&conn->data_tx, &conn->subflows) : NULL;
-}
-
-bool conn_may_fall_back(const struct conn *conn) { return only_carrier(conn) != NULL; }
 
 void conn_fall_back(struct conn *conn, uint64_t now_ns)
 {
-    struct subflow *first = only_carrier(conn);
+    struct subflow *first = conn_way_back(conn);
     if (conn->fallback.mode == CONN_PLAIN || !first)
         return;
     count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
@@ -30,14 +22,14 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
     conn_hand_up(first, &infinite, now_ns); /* what waited for its mapping */
     data_rx_forget_end(&conn->data_rx);     /* now its FIN counts, */
     if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)
-        close_subflow_event(first, TCP_EVENT_FIN, now_ns); /* and one that came before */
+        subflow_note(first, TCP_EVENT_FIN); /* and one that came before */
     if (data_tx_fin_sent(&conn->data_tx))
         tcp_shutdown(&first->tcp, now_ns);
 }
 
 void conn_fall_back_or_reset(struct subflow *subflow, enum counter cause, uint64_t now_ns)
 {
-    if (conn_may_fall_back(subflow->conn) && !subflow->join)
+    if (conn_way_back(subflow->conn) && !subflow->join)
         conn_fall_back(subflow->conn, now_ns);
     else
         subflow_give_up(subflow, cause, now_ns);

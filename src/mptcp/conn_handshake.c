@@ -3,9 +3,6 @@
 
 #include "mptcp/conn.h"
 
-/* RFC 8684 3.1: after this many SYNs with MP_CAPABLE the next goes without, lest a middlebox eats them all. */
-#define CAPABLE_SYNS 2
-
 static void connection_opened(struct conn *conn)
 {
     dsn64 first = dsn_add(conn->identity.remote_idsn, 1);
@@ -13,6 +10,22 @@ static void connection_opened(struct conn *conn)
     conn->host->ops->token_add(conn->host, conn);
     conn->fallback.mode = CONN_MPTCP;
     count(&conn->host->tcp.counters, conn->identity.server ? COUNT_MPTCP_PASSIVE : COUNT_MPTCP_ACTIVE);
+}
+
+void conn_established(struct subflow *subflow, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (subflow->join) {
+        if (!subflow->passive) {
+            subflow->stage = SUBFLOW_PROVING;
+            subflow_insist(subflow, now_ns);
+        }
+        return;
+    }
+    subflow->stage = SUBFLOW_JOINED;
+    identity_reach(&conn->identity, IDENTITY_ESTABLISHED);
+    data_tx_widen(&conn->data_tx, dsn_add(conn->data_tx.sendq.una, subflow->tcp.snd_wnd));
+    conn_event(conn);
 }
 
 void conn_draw_key(struct conn *conn)
@@ -58,26 +71,15 @@ static void take_synack(struct subflow *subflow, const struct mptcp_options *mp,
 
 bool conn_takes_joins(const struct conn *conn)
 {
-    bool over = conn->endings.error || conn->endings.asked == ASKED_ABORT ||
-                (conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx));
+    bool over = conn->endings.error || conn->endings.asked == ASKED_ABORT || conn_streams_over(conn);
     return conn->fallback.mode == CONN_MPTCP && identity_established(&conn->identity) && !over;
-}
-
-/* A join works from now on, and both ends know. */
-static void joined(struct subflow *subflow, enum counter counter)
-{
-    struct conn *conn = subflow->conn;
-    subflow->stage = SUBFLOW_JOINED;
-    subflow->due_ns = TIME_NEVER;
-    conn_paths_subflow_up(subflow);
-    fallback_commit(&conn->fallback, COMMITTED_BOTH);
-    count(&conn->host->tcp.counters, counter);
 }
 
 void conn_take_join(struct subflow *subflow)
 {
     subflow->join = subflow->passive = true;
-    joined(subflow, COUNT_MPTCP_JOINS_IN);
+    conn_subflow_up(subflow);
+    count(&subflow->tcp.host->counters, COUNT_MPTCP_JOINS_IN);
 }
 
 /* SYN/ACK of our join: the peer proves that it knows the keys. False: it does not. */
@@ -108,29 +110,10 @@ bool conn_take_handshake(struct subflow *subflow, const struct tcp_segment *segm
         return true;
     }
     if (subflow->passive && mptcp_has(mp, MPTCP_JOIN))
-        tcp_ack_now(&subflow->tcp);        /* RFC 8684 3.2: the third packet again, so the fourth was lost */
-    if (subflow->stage == SUBFLOW_PROVING) /* whatever the peer says now acknowledges the third packet */
-        joined(subflow, COUNT_MPTCP_JOINS_OUT);
-    return true;
-}
-
-void conn_write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
-                          struct mptcp_options *mp)
-{
-    const struct conn *conn = subflow->conn;
-    const struct identity *id = &conn->identity;
-    const struct tx_note *note = record && record->note.mapped ? &record->note : NULL;
-    bool syn = flags & TCP_SYN;
-    if (flags & TCP_RST)
-        return;
-    if (subflow->join) {
-        subflow_write_join(subflow, id, syn, mp);
-    } else if (syn) {
-        if (conn->fallback.mode == CONN_NEGOTIATING && subflow->tcp.handshake_tries <= CAPABLE_SYNS)
-            identity_write_syn(conn->host->checksum_required, mp);
-    } else if (conn->fallback.mode == CONN_MPTCP) {
-        bool first_data = note && note->ssn == SSN_ORIGIN + 1 && note->dsn == dsn_add(id->local_idsn, 1).v;
-        if (identity_owes_key(id, !record, first_data, data_tx_fin_sent(&conn->data_tx)))
-            identity_write_keys(id, note ? note->len : 0, note ? note->checksum : 0, mp);
+        tcp_ack_now(&subflow->tcp);          /* RFC 8684 3.2: the third packet again, so the fourth was lost */
+    if (subflow->stage == SUBFLOW_PROVING) { /* whatever the peer says now acknowledges the third packet */
+        conn_subflow_up(subflow);
+        count(&subflow->tcp.host->counters, COUNT_MPTCP_JOINS_OUT);
     }
+    return true;
 }

@@ -60,12 +60,3 @@ bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
         conn->deficit = 0;
     return more;
 }
-
-void conn_reinject(struct subflow *subflow)
-{
-    struct conn *conn = subflow->conn;
-    if (conn->fallback.mode != CONN_MPTCP)
-        return;
-    outflow_reinject(&conn->data_tx, subflow);
-    conn_wake(conn);
-}

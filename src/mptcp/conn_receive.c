@@ -1,74 +1,8 @@
-/* What arrives: DSS and the other options of an accepted segment, then its payload (RFC 8684 3.3). */
+/* What arrives: DSS and the other options of an accepted segment (RFC 8684 3.3 to 3.7). */
 #include <errno.h>
 
 #include "mptcp/conn.h"
 #include "mptcp/dss.h"
-#include "mptcp/inflow.h"
-
-/* ---- payload ---- */
-
-static struct inflow inflow_of(struct conn *conn)
-{
-    return (struct inflow){.rx = &conn->data_rx,
-                           .plain = conn->fallback.mode == CONN_PLAIN,
-                           .checksums = conn->identity.checksums,
-                           .sheds = conn_sheds(conn),
-                           .idsn = conn->identity.remote_idsn,
-                           .began = data_rx_next(&conn->data_rx)};
-}
-
-/* A checksum is wrong (RFC 8684 3.7). On the only subflow the bytes wait until the peer answers the MP_FAIL. */
-static void refuse_forged(struct subflow *subflow, uint64_t now_ns)
-{
-    if (conn_may_fall_back(subflow->conn)) {
-        count(&subflow->tcp.host->counters, COUNT_DROP_DATA_CHECKSUM);
-        subflow->fail_stage = FAIL_ASKING;
-        subflow_insist(subflow, now_ns);
-    } else {
-        subflow->fail_stage = FAIL_ON_RESET;
-        subflow_give_up(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
-    }
-}
-
-/* Does what the verdict asks for; true when there is something to try again. */
-static bool help(struct inflow *in, enum inflow_verdict verdict, struct subflow *subflow, uint64_t now_ns)
-{
-    struct conn *conn = subflow->conn;
-    conn->fallback.rx_diverged |= in->missed; /* plain TCP, where nobody sends it again, is out of the question */
-    conn_note_disorder(conn);
-    if (dsn_lt(in->began, data_rx_next(&conn->data_rx)))
-        conn->host->refused_since_ns = 0;
-    if (verdict == INFLOW_NO_ROOM)
-        in->hopeless = !conn->host->ops->make_room(conn->host, conn, now_ns);
-    else if (verdict == INFLOW_FORGED)
-        refuse_forged(subflow, now_ns);
-    return verdict != INFLOW_TAKEN;
-}
-
-uint32_t conn_receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns)
-{
-    struct subflow *subflow = subflow_of(tcp);
-    struct inflow in = inflow_of(subflow->conn);
-    enum inflow_verdict verdict;
-    uint32_t done = 0, taken;
-    do {
-        struct slice rest = slice_sub(bytes, done, bytes.len - done);
-        verdict = inflow_place(&in, subflow, ssn + done, rest, &taken, now_ns);
-        done += taken;
-    } while (help(&in, verdict, subflow, now_ns));
-    return done;
-}
-
-void conn_hand_up(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
-{
-    struct inflow in = inflow_of(subflow->conn);
-    enum inflow_verdict verdict;
-    do
-        verdict = inflow_mapped(&in, subflow, map, now_ns);
-    while (help(&in, verdict, subflow, now_ns));
-}
-
-/* ---- options ---- */
 
 /* RFC 8684 3.3: has it a checksum, or none, as was negotiated? False: the subflow is gone for it. */
 static bool is_as_negotiated(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
@@ -96,6 +30,17 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
     return result != RXMAP_FULL;
 }
 
+static void take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t now_ns)
+{
+    struct tx_news news = data_tx_take_ack(&conn->data_tx, ack, window, now_ns);
+    count_n(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK, !!(news.what & TX_IMPOSSIBLE));
+    if (!(news.what & TX_ACKED))
+        return;
+    subflows_clear(&conn->subflows, news.merit);
+    conn_event(conn);
+    conn_wake(conn);
+}
+
 static void take_data_fin(struct subflow *subflow, dsn64 at, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
@@ -113,7 +58,7 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     subflow->dss_seen = true;
     if (dss.has_ack) {
         conn->fallback.options_pass |= segment->ack > SSN_ORIGIN + 1;
-        conn_take_data_ack(conn, dss.ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale, now_ns);
+        take_data_ack(conn, dss.ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale, now_ns);
     }
     conn->identity.peer_dsn_64 |= dss.dsn_is_64;
     switch (dss.maps) {
@@ -156,10 +101,16 @@ static void take_capable(struct subflow *subflow, const struct mp_capable *capab
 static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
+    const struct path_manager pm = conn_path_manager(conn);
+    bool changed = false;
     if (mptcp_has(mp, MPTCP_ADD_ADDR))
-        conn_take_add_addr(subflow, &mp->add_addr, now_ns);
-    if (mptcp_has(mp, MPTCP_REMOVE_ADDR))
-        conn_take_remove_addr(conn, &mp->remove_addr, now_ns);
+        changed = path_manager_take_add_addr(&pm, subflow, &mp->add_addr, now_ns);
+    if (mptcp_has(mp, MPTCP_REMOVE_ADDR)) {
+        path_manager_take_remove_addr(&pm, &mp->remove_addr, now_ns);
+        changed = true;
+    }
+    if (changed)
+        conn_paths_changed(conn);
     if (mptcp_has(mp, MPTCP_PRIO))
         subflow->backup_remote = mp->prio.backup;
     if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->identity.local_key) {
@@ -196,7 +147,7 @@ bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, ui
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = identity_confirmed(&conn->identity), taken = true;
     note_answer(subflow, segment);
-    conn_paths_note_answer(subflow, segment, now_ns);
+    path_manager_note_answer(subflow, segment, now_ns);
     subflow->closed_for_good |= segment->header.flags & TCP_RST && mptcp_has(mp, MPTCP_TCPRST) && !mp->tcprst.transient;
     subflow->bare_acks |= segment->ack > tcp->snd_una && !mp->present;
     if (mptcp_has(mp, MPTCP_DSS))
@@ -218,7 +169,7 @@ void conn_receive_progress(struct tcp *tcp, uint64_t now_ns)
     if (conn->fallback.mode == CONN_PLAIN) { /* the subflow's acknowledgement is the connection's */
         uint64_t acked = HW_MIN(tcp->snd_una, tcp->snd_nxt - tcp->fin_sent) - SSN_ORIGIN;
         if (acked)
-            conn_take_data_ack(conn, dsn_add(conn->identity.local_idsn, acked), tcp->snd_wnd, now_ns);
+            take_data_ack(conn, dsn_add(conn->identity.local_idsn, acked), tcp->snd_wnd, now_ns);
     } else {
         rx_mapping_retire(&subflow->rx_mapping, tcp->rx.next);
     }

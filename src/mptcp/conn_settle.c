@@ -4,48 +4,9 @@
 #include "mptcp/conn.h"
 #include "mptcp/outflow.h"
 
-/* ---- how it stands ---- */
-
-struct tx_paths conn_tx_paths(const struct conn *conn)
-{
-    return subflows_tx_paths(&conn->subflows, fallback_peer_committed(&conn->fallback));
-}
-
-static bool is_end_acked(const struct conn *conn)
-{
-    return conn->fallback.mode == CONN_PLAIN ? subflows_fin_acked(&conn->subflows)
-                                             : conn->data_tx.fin == DATA_FIN_ACKED;
-}
-
-static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&conn->data_tx) || !is_end_acked(conn); }
-
-struct ending_facts conn_ending_facts(const struct conn *conn)
-{
-    return (struct ending_facts){.acked_bytes = data_tx_acked_bytes(&conn->data_tx),
-                                 .moved = data_tx_acked_bytes(&conn->data_tx) + data_rx_next(&conn->data_rx).v,
-                                 .delivering = is_delivering(conn),
-                                 .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
-}
-
-bool conn_unfinished(const struct conn *conn)
-{
-    return !conn->listener && endings_unattended(&conn->endings, is_delivering(conn));
-}
-
 /* ---- what the peer acknowledges, or does not ---- */
 
-void conn_take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_t now_ns)
-{
-    struct tx_news news = data_tx_take_ack(&conn->data_tx, ack, window, now_ns);
-    count_n(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK, !!(news.what & TX_IMPOSSIBLE));
-    if (!(news.what & TX_ACKED))
-        return;
-    subflows_clear(&conn->subflows, news.merit);
-    conn_event(conn);
-    conn_wake(conn);
-}
-
-void conn_obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
+static void obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
 {
     switch (due) {
     case TX_WAIT:
@@ -70,7 +31,7 @@ static void on_data_timer(struct conn *conn, uint64_t now_ns)
 {
     const struct tx_paths paths = conn_tx_paths(conn);
     bool under_way = subflows_carry(&conn->subflows, conn->data_tx.sendq.una);
-    conn_obey(conn, data_tx_on_timer(&conn->data_tx, &paths, under_way, now_ns), now_ns);
+    obey(conn, data_tx_on_timer(&conn->data_tx, &paths, under_way, now_ns), now_ns);
 }
 
 static void on_fin_timer(struct conn *conn, uint64_t now_ns)
@@ -84,7 +45,7 @@ static void on_fin_timer(struct conn *conn, uint64_t now_ns)
     if (due == TX_ASK) /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
         subflows_signal(&conn->subflows, identity_confirmed(&conn->identity));
     else
-        conn_obey(conn, due, now_ns);
+        obey(conn, due, now_ns);
 }
 
 /* ---- ends ---- */
@@ -92,7 +53,7 @@ static void on_fin_timer(struct conn *conn, uint64_t now_ns)
 /* Both streams are over: the subflows may close. */
 static void advance_close(struct conn *conn, uint64_t now_ns)
 {
-    if (conn->fallback.mode != CONN_MPTCP || conn->data_tx.fin != DATA_FIN_ACKED || !data_rx_is_over(&conn->data_rx))
+    if (conn->fallback.mode != CONN_MPTCP || !conn_streams_over(conn))
         return;
     conn->endings.farewell |= subflows_say_good_bye(&conn->subflows, now_ns);
     conn_event(conn);
@@ -132,9 +93,9 @@ static void note_progress(struct conn *conn, uint64_t now_ns)
     conn->host->ops->conn_progressed(conn->host, conn, now_ns);
 }
 
-void conn_settle(struct conn *conn, uint64_t now_ns)
+/* What arrived, and what it made us hold. */
+static void settle_arrivals(struct conn *conn, uint64_t now_ns)
 {
-    list_remove(&conn->touched_link);
     if (conn->renege_wanted) /* not while the segment was looked at that wanted it */
         (void)conn_shed(conn, SHED_SACKED);
     conn->renege_wanted = false;
@@ -142,8 +103,12 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     if (data_rx_tunes(&conn->data_rx))
         data_rx_tune(&conn->data_rx, subflows_slowest_ns(&conn->subflows), now_ns);
     offer_arrivals(conn, now_ns);
-    conn_idle(conn); /* what arrived may have been nothing new */
+    conn_idle(conn); /* it may have been nothing new */
     subflows_note_unmapped(&conn->subflows, now_ns);
+}
+
+static void settle_data(struct conn *conn, uint64_t now_ns)
+{
     if (conn->fallback.mode != CONN_MPTCP || conn->endings.error) {
         data_tx_stop(&conn->data_tx);
     } else if (data_tx_watch(&conn->data_tx, fallback_peer_committed(&conn->fallback), now_ns)) {
@@ -152,12 +117,45 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     }
     outflow_reset_laggards(&conn->data_tx, &conn->subflows, now_ns);
     advance_close(conn, now_ns);
-    uint64_t paths_due_ns = conn_paths_settle(conn, now_ns);
-    if (conn->news & NEWS_SUBFLOWS) {
-        const struct ending_facts facts = conn_ending_facts(conn);
-        endings_note(&conn->endings, &facts, now_ns);
-    }
-    conn->news = 0;
+}
+
+/* What subflows have to say, before anybody asks what there is. */
+static void settle_subflows(struct conn *conn, uint64_t now_ns)
+{
+    if (!subflows_have_news(&conn->subflows))
+        return;
+    do
+        EACH_SUBFLOW (it, conn)
+            if (subflow_at(it)->news)
+                conn_take_subflow_news(subflow_at(it), now_ns);
+    while (subflows_have_news(&conn->subflows));
+    const struct ending_facts facts = conn_ending_facts(conn);
+    endings_note(&conn->endings, &facts, now_ns);
+}
+
+/*
+ * Who brings news to whom, beside segments, timers and calls:
+ *
+ *   arrivals  close all subflows, when nobody reads what arrived
+ *   subflows  close all others, when the stream is broken; have pairs looked for
+ *   data      closes laggards, and those that have said good-bye
+ *   paths     close those that do not answer, or that nobody needs
+ *
+ * All of it is a subflow's end, and each has one: so there are no more rounds than subflows, and the last.
+ */
+void conn_settle(struct conn *conn, uint64_t now_ns)
+{
+    uint64_t paths_due_ns;
+    unsigned rounds = 0;
+    list_remove(&conn->touched_link);
+    settle_arrivals(conn, now_ns);
+    do {
+        settle_subflows(conn, now_ns);
+        settle_data(conn, now_ns);
+        paths_due_ns = conn_paths_settle(conn, now_ns);
+        rounds++;
+    } while (subflows_have_news(&conn->subflows));
+    conn->host->settle_rounds_most = (uint8_t)HW_MAX(conn->host->settle_rounds_most, rounds);
     arm(conn, paths_due_ns);
 }
 

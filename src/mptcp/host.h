@@ -49,6 +49,7 @@ struct mp_host_ops {
 struct mp_host {
     struct tcp_host tcp;
     const struct mp_host_ops *ops;
+    const struct tcp_hooks *hooks; /* of every subflow */
     struct pool conns, subflows, nodes, holds;
     uint32_t joined_subflows;   /* those beyond the first that each connection has */
     struct account_root memory; /* of all that connections hold */
@@ -58,6 +59,7 @@ struct mp_host {
     const struct cc_ops *cc;
     const struct scheduler *scheduler;
     bool no_mptcp, checksum_required;
+    uint8_t settle_rounds_most; /* that a connection took: for tests to see that it comes to rest */
     struct local_address addresses[HOST_ADDRESSES_MAX];
     uint8_t address_count;
     struct list connections; /* all of them */

@@ -40,6 +40,41 @@ uint64_t subflow_lagging_bytes(const struct subflow *subflow, dsn64 una)
     return bytes;
 }
 
+/* ---- news ---- */
+
+void subflow_set_stale(struct subflow *subflow, bool stale)
+{
+    subflow->stale = stale;
+    subflow->news &= (uint8_t) ~(SUBFLOW_WENT_STALE | SUBFLOW_CAME_BACK);
+    subflow->news |= stale ? SUBFLOW_WENT_STALE : SUBFLOW_CAME_BACK;
+}
+
+void subflow_note(struct subflow *subflow, enum tcp_event event)
+{
+    switch (event) {
+    case TCP_EVENT_ESTABLISHED:
+        break;
+    case TCP_EVENT_FIN:
+        subflow->news |= SUBFLOW_ENDED;
+        break;
+    case TCP_EVENT_SILENT:
+    case TCP_EVENT_TIMEOUT:
+        subflow_set_stale(subflow, true);
+        break;
+    case TCP_EVENT_ALIVE:
+        subflow_set_stale(subflow, false);
+        break;
+    case TCP_EVENT_TIME_WAIT:
+        subflow->news |= SUBFLOW_PARTED;
+        break;
+    case TCP_EVENT_CLOSED:
+        subflow->suspect_since_ns = 0;
+        rx_mapping_close(&subflow->rx_mapping);
+        subflow->news |= SUBFLOW_CLOSED;
+        break;
+    }
+}
+
 /* ---- paths that deliver nothing ---- */
 
 static uint64_t timeouts_of(const struct subflow *subflow, unsigned count)

@@ -25,6 +25,15 @@ enum fail_stage {
     FAIL_ASKING,   /* on the only subflow, which it asks to become plain TCP, until that is answered */
 };
 
+/* What a subflow has to say to its connection, which works it off when it settles. */
+enum subflow_news {
+    SUBFLOW_ENDED = 1 << 0,      /* the peer's FIN arrived, in order */
+    SUBFLOW_WENT_STALE = 1 << 1, /* it is stale, */
+    SUBFLOW_CAME_BACK = 1 << 2,  /* or is no more: the later of the two */
+    SUBFLOW_PARTED = 1 << 3,     /* both directions are closed */
+    SUBFLOW_CLOSED = 1 << 4,     /* it is over */
+};
+
 struct subflow {
     struct tcp tcp;
     struct conn *conn;
@@ -35,6 +44,7 @@ struct subflow {
     bool bound;
     bool port_chosen; /* by the stack, which takes it back */
     uint8_t slot;     /* its number among the connection's subflows, below SUBFLOWS_MAX */
+    uint8_t news;     /* set of enum subflow_news */
     bool join;        /* came by MP_JOIN */
     bool passive;     /* the peer opened it */
     bool backup_local, backup_remote;
@@ -82,6 +92,17 @@ static inline bool subflow_opening(const struct subflow *subflow)
 {
     return subflow->tcp.state == TCPS_SYN_SENT || subflow->tcp.state == TCPS_SYN_RECEIVED;
 }
+
+/* Something happened to its TCP. */
+void subflow_note(struct subflow *subflow, enum tcp_event event);
+static inline unsigned subflow_take_news(struct subflow *subflow)
+{
+    unsigned news = subflow->news;
+    subflow->news = 0;
+    return news;
+}
+/* It does not answer, or answers again. */
+void subflow_set_stale(struct subflow *subflow, bool stale);
 
 /* Is this byte of the stream outstanding on it, or the rest of its mapping? */
 bool subflow_holds(const struct subflow *subflow, dsn64 at);

@@ -18,6 +18,14 @@ unsigned subflows_alive(const struct list *subflows)
     return n;
 }
 
+bool subflows_have_news(const struct list *subflows)
+{
+    LIST_EACH (it, subflows)
+        if (subflow_at(it)->news)
+            return true;
+    return false;
+}
+
 /* A join that has not proved itself brings nothing. */
 static bool is_join_only(const struct subflow *subflow)
 {
@@ -281,4 +289,11 @@ void subflows_abort(struct list *subflows, int error, uint64_t now_ns)
 {
     LIST_EACH (it, subflows)
         tcp_abort(&subflow_at(it)->tcp, error, now_ns);
+}
+
+void subflows_abort_from(struct list *subflows, const struct hawser_addr *local, int error, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows)
+        if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, local))
+            tcp_abort(&subflow_at(it)->tcp, error, now_ns);
 }

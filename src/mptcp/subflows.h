@@ -15,6 +15,8 @@
 uint8_t subflows_free_slot(const struct list *subflows);
 /* How many are not closed. */
 unsigned subflows_alive(const struct list *subflows);
+/* Has any of them something to say? */
+bool subflows_have_news(const struct list *subflows);
 /* Is every one closed? */
 static inline bool subflows_closed(const struct list *subflows) { return subflows_alive(subflows) == 0; }
 /* Can none of them bring more data? */
@@ -66,5 +68,7 @@ void subflows_signal(struct list *subflows, bool probe);
 /* Both streams are over. True when a peer's acknowledgement of a FIN tells that it knows. */
 bool subflows_say_good_bye(struct list *subflows, uint64_t now_ns);
 void subflows_abort(struct list *subflows, int error, uint64_t now_ns);
+/* Those from that address of ours. */
+void subflows_abort_from(struct list *subflows, const struct hawser_addr *local, int error, uint64_t now_ns);
 
 #endif

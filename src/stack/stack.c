@@ -186,6 +186,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     struct mp_host *host = &stack->host;
     host->tcp.env = *env;
     host->ops = &stack_host_ops;
+    host->hooks = &conn_hooks;
     host->cc = cc;
     host->scheduler = &scheduler_lowest_rtt;
     host->no_mptcp = o.no_mptcp;

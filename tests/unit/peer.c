@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/seq.h"
+#include "stack/stack.h"
 #include "wire/ip.h"
 #include "wire/keys.h"
 
@@ -34,6 +35,7 @@ void peer_init(struct peer *p, const struct hawser_stack_options *options, const
 
 void peer_destroy(struct peer *p)
 {
+    assert_in_range(p->stack->host.settle_rounds_most, 0, SUBFLOWS_MAX + 1); /* every connection came to rest */
     hawser_stack_free(p->stack);
     test_env_check_clean(&p->env);
 }

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "stack/stack.h"
+
 #define BATCH 32
 
 static struct hawser_addr address(const struct world *w, unsigned path, unsigned host, uint16_t port)
@@ -57,6 +59,8 @@ void world_init(struct world *w, uint64_t seed, unsigned paths, unsigned server_
 void world_destroy(struct world *w)
 {
     for (int end = 0; end < 2; end++) {
+        /* Every connection came to rest. */
+        assert_in_range(w->stack[end]->host.settle_rounds_most, 0, SUBFLOWS_MAX + 1);
         hawser_stack_free(w->stack[end]);
         test_env_check_clean(&w->env[end]);
     }

@@ -4,22 +4,6 @@
 #include "mptcp/conn.h"
 #include "mptcp/outflow.h"
 
-static void subflow_established(struct subflow *subflow, uint64_t now_ns)
-{
-    struct conn *conn = subflow->conn;
-    if (subflow->join) {
-        if (!subflow->passive) {
-            subflow->stage = SUBFLOW_PROVING;
-            subflow_insist(subflow, now_ns);
-        }
-        return;
-    }
-    subflow->stage = SUBFLOW_JOINED;
-    identity_reach(&conn->identity, IDENTITY_ESTABLISHED);
-    conn->data_tx.snd_edge = dsn_max(conn->data_tx.snd_edge, dsn_add(conn->data_tx.sendq.una, subflow->tcp.snd_wnd));
-    conn_event(conn);
-}
-
 /* As far as this end can tell. */
 static bool are_both_over(const struct conn *conn, const struct subflow *last)
 {
@@ -30,6 +14,29 @@ static bool are_both_over(const struct conn *conn, const struct subflow *last)
            (conn->data_tx.fin == DATA_FIN_ACKED || (data_tx_fin_sent(&conn->data_tx) && in_order));
 }
 
+static void note_closed(struct subflow *subflow, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    const struct path_manager pm = conn_path_manager(conn);
+    if (conn_wants_paths(conn) && path_manager_closed(&pm, subflow, now_ns))
+        conn_paths_changed(conn);
+}
+
+static void begin_rescue(struct subflow *last, int error, uint64_t now_ns)
+{
+    struct conn *conn = last->conn;
+    const struct ending_facts facts = conn_ending_facts(conn);
+    bool anew = endings_lose(&conn->endings, &facts, error, now_ns);
+    note_closed(last, now_ns);
+    paths_begin_rescue(&conn->paths, anew);
+}
+
+static bool has_others(const struct subflow *last)
+{
+    const struct path_manager pm = conn_path_manager(last->conn);
+    return path_manager_has_others(&pm, last);
+}
+
 /* Is there anybody whom another subflow would serve, and may one come? */
 static bool may_be_rescued(const struct subflow *last)
 {
@@ -38,7 +45,7 @@ static bool may_be_rescued(const struct subflow *last)
     bool possible = conn->fallback.mode == CONN_MPTCP && (identity_confirmed(&conn->identity) || conn->half_open.count);
     bool missed = conn->listener || !e->detached || conn_unfinished(conn);
     return possible && missed && !e->error && !e->aborted && e->asked < ASKED_ABORT &&
-           (!subflow_is_useless(last) || conn->half_open.count || conn_paths_has_others(last));
+           (!subflow_is_useless(last) || conn->half_open.count || has_others(last));
 }
 
 /* No subflow is left but joins that may come to nothing. */
@@ -47,9 +54,9 @@ static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
     struct conn *conn = last->conn;
     int error = last->tcp.error ? last->tcp.error : -ECONNRESET;
     if (endings_awaits_rescue(&conn->endings) || are_both_over(conn, last)) {
-        conn_paths_subflow_closed(last, now_ns);
+        note_closed(last, now_ns);
     } else if (may_be_rescued(last)) {
-        conn_paths_rescue(last, error, now_ns);
+        begin_rescue(last, error, now_ns);
     } else if (!conn->endings.error) {
         conn->endings.aborted |= last->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
         conn_fail(conn, error);
@@ -61,13 +68,11 @@ static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    subflow->suspect_since_ns = 0;
-    rx_mapping_close(&subflow->rx_mapping);
     conn_reinject(subflow);
     if (subflows_lost(&conn->subflows))
         last_subflow_closed(subflow, now_ns);
     else
-        conn_paths_subflow_closed(subflow, now_ns);
+        note_closed(subflow, now_ns);
     conn_event(conn);
 }
 
@@ -85,34 +90,21 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
     }
 }
 
-void close_subflow_event(struct subflow *subflow, enum tcp_event event, uint64_t now_ns)
+void conn_take_subflow_news(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    conn->news |= NEWS_SUBFLOWS;
-    conn_touch(conn);
-    switch (event) {
-    case TCP_EVENT_ESTABLISHED:
-        subflow_established(subflow, now_ns);
-        break;
-    case TCP_EVENT_FIN:
+    unsigned news = subflow_take_news(subflow);
+    if (news & SUBFLOW_ENDED)
         subflow_fin(subflow, now_ns);
-        break;
-    case TCP_EVENT_SILENT: /* with another path at hand there is no reason to wait for the timeout */
-    case TCP_EVENT_TIMEOUT:
-        subflow->stale = true;
+    if (news & SUBFLOW_WENT_STALE) { /* with another path at hand there is no reason to wait for the timeout */
         conn_reinject(subflow);
-        conn_paths_subflow_silent(subflow, now_ns);
-        break;
-    case TCP_EVENT_ALIVE:
-        subflow->stale = false;
-        outflow_forget_reinjection(&conn->data_tx, subflow);
-        break;
-    case TCP_EVENT_TIME_WAIT:
-        conn_event(conn);
-        break;
-    case TCP_EVENT_CLOSED:
-        subflow_closed(subflow, now_ns);
-        break;
+        if (path_manager_silent(subflow, now_ns))
+            conn_paths_changed(conn);
     }
-    conn_wake(conn);
+    if (news & SUBFLOW_CAME_BACK)
+        outflow_forget_reinjection(&conn->data_tx, subflow);
+    if (news & SUBFLOW_PARTED)
+        conn_event(conn);
+    if (news & SUBFLOW_CLOSED)
+        subflow_closed(subflow, now_ns);
 }

@@ -1,6 +1,30 @@
-/* The options a connection puts on its segments: DSS, ADD_ADDR, MP_FASTCLOSE and the rest (RFC 8684 3.3 to 3.6). */
+/* The options that a connection puts on its segments (RFC 8684 3). */
 #include "mptcp/conn.h"
 #include "mptcp/dss.h"
+
+/* RFC 8684 3.1: after this many SYNs with MP_CAPABLE the next goes without, lest a middlebox eats them all. */
+#define CAPABLE_SYNS 2
+
+static void write_handshake(struct subflow *subflow, const struct tx_record *record, uint8_t flags,
+                            struct mptcp_options *mp)
+{
+    const struct conn *conn = subflow->conn;
+    const struct identity *id = &conn->identity;
+    const struct tx_note *note = record && record->note.mapped ? &record->note : NULL;
+    bool syn = flags & TCP_SYN;
+    if (flags & TCP_RST)
+        return;
+    if (subflow->join) {
+        subflow_write_join(subflow, id, syn, mp);
+    } else if (syn) {
+        if (conn->fallback.mode == CONN_NEGOTIATING && subflow->tcp.handshake_tries <= CAPABLE_SYNS)
+            identity_write_syn(conn->host->checksum_required, mp);
+    } else if (conn->fallback.mode == CONN_MPTCP) {
+        bool first_data = note && note->ssn == SSN_ORIGIN + 1 && note->dsn == dsn_add(id->local_idsn, 1).v;
+        if (identity_owes_key(id, !record, first_data, data_tx_fin_sent(&conn->data_tx)))
+            identity_write_keys(id, note ? note->len : 0, note ? note->checksum : 0, mp);
+    }
+}
 
 static void write_dss(const struct subflow *subflow, const struct tx_record *record, struct mptcp_options *mp)
 {
@@ -42,7 +66,7 @@ static void write_infinite(const struct subflow *subflow, const struct tx_record
     fallback_write(&conn->fallback, &facts, mp);
 }
 
-void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options)
+void conn_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options)
 {
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
@@ -51,16 +75,17 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
         write_infinite(subflow, record, flags, mp);
         return;
     }
-    conn_write_handshake(subflow, record, flags, mp);
+    write_handshake(subflow, record, flags, mp);
     if (flags & TCP_RST) {
         write_reset(subflow, mp);
         return;
     }
     if (mp->present || flags & TCP_SYN || conn->fallback.mode != CONN_MPTCP)
         return;
+    const struct path_manager pm = conn_path_manager(conn);
     bool bare = !record;
     if (bare && subflow->fail_stage != FAIL_ASKING)
-        conn_paths_write(subflow, options);
+        path_manager_write(&pm, subflow, options);
     const uint16_t signals = mp->present;
     write_dss(subflow, record, mp);
     if (bare && subflow->fail_stage == FAIL_ASKING) /* until it is answered */
@@ -69,7 +94,7 @@ void signal_write_options(struct tcp *tcp, const struct tx_record *record, uint8
         mp->present = signals;
 }
 
-void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
+void conn_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 {
     struct conn *conn = subflow_of(tcp)->conn;
     if (conn->fallback.mode == CONN_PLAIN) {
@@ -77,9 +102,8 @@ void signal_options_sent(struct tcp *tcp, const struct tcp_options *sent)
             tcp_signal_now(tcp);
         return;
     }
-    if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR))
-        subflow_count_signal(subflow_of(tcp));
-    conn_paths_sent(subflow_of(tcp), &sent->mp);
+    const struct path_manager pm = conn_path_manager(conn);
+    path_manager_sent(&pm, subflow_of(tcp), &sent->mp);
     conn->identity.capable_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
     if (conn->identity.capable_said && data_tx_fin_sent(&conn->data_tx)) /* it took the place of a DATA_FIN */
         tcp_signal_now(tcp);

@@ -1,0 +1,101 @@
+/* How a connection stands, for whoever works for it; and the marks by which it is found again. */
+#include "mptcp/conn.h"
+#include "mptcp/outflow.h"
+
+void conn_wake(struct conn *conn)
+{
+    if (list_empty(&conn->ready_link))
+        list_push_back(&conn->host->ready, &conn->ready_link);
+}
+
+void conn_touch(struct conn *conn)
+{
+    if (list_empty(&conn->touched_link))
+        list_push_back(&conn->host->touched, &conn->touched_link);
+}
+
+void conn_event(struct conn *conn)
+{
+    bool news = conn->listener ? identity_established(&conn->identity) : !conn->endings.detached;
+    if (news && list_empty(&conn->event_link))
+        list_push_back(conn->listener ? &conn->host->acceptable : &conn->host->events, &conn->event_link);
+}
+
+struct tx_paths conn_tx_paths(const struct conn *conn)
+{
+    return subflows_tx_paths(&conn->subflows, fallback_peer_committed(&conn->fallback));
+}
+
+static bool is_end_acked(const struct conn *conn)
+{
+    return conn->fallback.mode == CONN_PLAIN ? subflows_fin_acked(&conn->subflows)
+                                             : conn->data_tx.fin == DATA_FIN_ACKED;
+}
+
+static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&conn->data_tx) || !is_end_acked(conn); }
+
+struct ending_facts conn_ending_facts(const struct conn *conn)
+{
+    return (struct ending_facts){.acked_bytes = data_tx_acked_bytes(&conn->data_tx),
+                                 .moved = data_tx_acked_bytes(&conn->data_tx) + data_rx_next(&conn->data_rx).v,
+                                 .delivering = is_delivering(conn),
+                                 .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
+}
+
+bool conn_unfinished(const struct conn *conn)
+{
+    return !conn->listener && endings_unattended(&conn->endings, is_delivering(conn));
+}
+
+struct path_manager conn_path_manager(struct conn *conn)
+{
+    struct mp_host *host = conn->host;
+    return (struct path_manager){.paths = &conn->paths,
+                                 .subflows = &conn->subflows,
+                                 .locals = host->addresses,
+                                 .local_count = host->address_count,
+                                 .payer = &conn->account,
+                                 .id = &conn->identity,
+                                 .counters = &host->tcp.counters};
+}
+
+/* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */
+bool conn_streams_over(const struct conn *conn)
+{
+    return conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx);
+}
+
+/* The first subflow, if plain TCP is possible still. */
+struct subflow *conn_way_back(const struct conn *conn)
+{
+    return fallback_open(&conn->fallback) ? outflow_only_carrier(&conn->data_tx, &conn->subflows) : NULL;
+}
+
+void conn_reinject(struct subflow *subflow)
+{
+    struct conn *conn = subflow->conn;
+    if (conn->fallback.mode != CONN_MPTCP)
+        return;
+    outflow_reinject(&conn->data_tx, subflow);
+    conn_wake(conn);
+}
+
+/* ---- the end ---- */
+
+void conn_fail(struct conn *conn, int error)
+{
+    if (conn->endings.error == 0 && !(conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx))) {
+        count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, conn_unfinished(conn));
+        conn->endings.error = error;
+    }
+    conn_event(conn);
+}
+
+void conn_abort(struct conn *conn, int error, uint64_t now_ns)
+{
+    conn->endings.aborted = true;
+    conn_fail(conn, error);
+    subflows_abort(&conn->subflows, error, now_ns);
+    conn_forget_disorder(conn);
+    conn_wake(conn);
+}

@@ -1,0 +1,84 @@
+/* The program's side of a connection: its two streams, and its wish to end them. */
+#include "mptcp/conn.h"
+
+size_t conn_send(struct conn *conn, const void *data, size_t len)
+{
+    size_t taken = sendq_write(&conn->data_tx.sendq, data, len);
+    bool starved = taken < len && sendq_room(&conn->data_tx.sendq);
+    if (taken)
+        conn_wake(conn);
+    count_n(&conn->host->tcp.counters, COUNT_LIMIT_MEMORY, starved);
+    if (!starved)
+        list_remove(&conn->starved_link);
+    else if (list_empty(&conn->starved_link))
+        list_push_back(&conn->host->starved, &conn->starved_link);
+    return taken;
+}
+
+/* The application took bytes: the window may have opened. */
+static void conn_consumed(struct conn *conn)
+{
+    conn_idle(conn);
+    if (!data_rx_consumed(&conn->data_rx))
+        return;
+    EACH_SUBFLOW (it, conn)
+        if (subflow_at(it)->tcp.state >= TCPS_ESTABLISHED)
+            tcp_ack_now(&subflow_at(it)->tcp);
+}
+
+size_t conn_recv(struct conn *conn, void *data, size_t len)
+{
+    size_t n = data_rx_read(&conn->data_rx, data, len);
+    if (n)
+        conn_consumed(conn);
+    return n;
+}
+
+void conn_consume(struct conn *conn, size_t len)
+{
+    data_rx_consume(&conn->data_rx, len);
+    conn_consumed(conn);
+}
+
+bool conn_at_end(const struct conn *conn)
+{
+    return data_rx_is_over(&conn->data_rx) && data_rx_readable(&conn->data_rx) == 0;
+}
+
+void conn_shutdown(struct conn *conn)
+{
+    if (conn->data_tx.fin != DATA_FIN_NONE)
+        return;
+    conn->data_tx.fin = DATA_FIN_WANTED;
+    conn_wake(conn);
+}
+
+void conn_detach(struct conn *conn)
+{
+    bool unread = data_rx_readable(&conn->data_rx) && conn->data_tx.fin == DATA_FIN_NONE;
+    endings_detach(&conn->endings, unread);
+    conn_consume(conn, SIZE_MAX);
+    if (identity_established(&conn->identity) || conn->endings.error)
+        conn_shutdown(conn);
+    else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
+        endings_ask_abort(&conn->endings);
+    list_remove(&conn->event_link);
+    list_remove(&conn->starved_link);
+    conn_wake(conn);
+}
+
+void conn_ask_abort(struct conn *conn)
+{
+    endings_ask_abort(&conn->endings);
+    conn_wake(conn);
+}
+
+void conn_begin_asked(struct conn *conn, uint64_t now_ns)
+{
+    if (!endings_asked(&conn->endings))
+        return;
+    const struct ending_facts facts = conn_ending_facts(conn);
+    int error = endings_begin(&conn->endings, &facts, now_ns);
+    if (error)
+        conn_abort(conn, error, now_ns);
+}

@@ -1,0 +1,309 @@
+#include "mptcp/path_manager.h"
+
+#include <errno.h>
+
+#include "wire/keys.h"
+
+/* SYNs of a join: 15 seconds. Then other pairs have their turn before it. */
+#define JOIN_SYNS_MAX 4u
+/* A subflow that does not answer for so long has its addresses served by others. */
+#define SILENCE_NS NS_PER_S
+/* What is not answered is told again so soon; where another signal would be one too many, once its row has ended. */
+#define REPEAT_NS NS_PER_S
+/* RFC 8684 3.4.2: the answer to the keepalive has so many round trips. */
+#define KEEPALIVE_ROUNDS 2u
+/* And so many keepalives go to the last subflow before it counts as lost, a timeout after the first, then two, four...
+ */
+#define LAST_KEEPALIVES 8u
+
+/* ---- the view ---- */
+
+static bool is_silent(const struct tcp *tcp, uint64_t now_ns)
+{
+    return tcp->liveness.unanswered_since_ns && now_ns - tcp->liveness.unanswered_since_ns >= SILENCE_NS;
+}
+
+static enum path_state state_of(const struct subflow *subflow, uint64_t now_ns)
+{
+    const struct tcp *tcp = &subflow->tcp;
+    if (tcp->state < TCPS_ESTABLISHED)
+        return tcp->timeouts ? PATH_UNANSWERED : PATH_OPENING;
+    if (!subflow_usable(subflow))
+        return join_proof_is_doubtful(&subflow->join_proof) ? PATH_UNANSWERED : PATH_OPENING;
+    return is_silent(tcp, now_ns) ? PATH_SILENT : PATH_UP;
+}
+
+/* One that is closing serves no address any more. */
+static bool is_in_use(const struct tcp *tcp)
+{
+    return tcp->state != TCPS_CLOSED && (tcp->state < TCPS_ESTABLISHED || tcp_may_send(tcp));
+}
+
+static struct paths_view hosts(const struct path_manager *pm)
+{
+    return (struct paths_view){.locals = pm->locals, .local_count = pm->local_count};
+}
+
+static void look(const struct path_manager *pm, struct paths_view *view, struct subflow **subflows, uint64_t now_ns)
+{
+    *view = hosts(pm);
+    LIST_EACH (it, pm->subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (!is_in_use(&subflow->tcp))
+            continue;
+        const struct tcp_config *c = &subflow->tcp.config;
+        subflows[view->use_count] = subflow;
+        view->uses[view->use_count++] = (struct path_use){&c->local, &c->remote, state_of(subflow, now_ns)};
+    }
+}
+
+static const struct local_address *local_of(const struct path_manager *pm, const struct hawser_addr *addr)
+{
+    for (unsigned i = 0; i < pm->local_count; i++)
+        if (hawser_addr_same_ip(&pm->locals[i].addr, addr))
+            return &pm->locals[i];
+    return NULL;
+}
+
+uint8_t path_manager_local_id(const struct path_manager *pm, const struct hawser_addr *addr)
+{
+    const struct local_address *local = local_of(pm, addr);
+    return local ? paths_local_id(pm->paths, local) : 0;
+}
+
+/* ---- addresses of which the peer says that they are gone (RFC 8684 3.4.2) ---- */
+
+static uint64_t keepalive_due(const struct subflow *subflow)
+{
+    const struct rtt *rtt = &subflow->tcp.rtt;
+    uint64_t later_ns = ((UINT64_C(1) << (subflow->doubts - 1)) - 1) * rtt_rto(rtt);
+    return subflow->doubted_ns + KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns + later_ns;
+}
+
+static void ask_doubted(struct subflow *subflow)
+{
+    subflow->doubts++;
+    tcp_signal_now(&subflow->tcp); /* so that the timestamp of the answer tells that it is one */
+    tcp_probe_now(&subflow->tcp);
+}
+
+static void doubt(struct subflow *subflow, uint64_t now_ns)
+{
+    struct tcp *tcp = &subflow->tcp;
+    if (tcp->state < TCPS_ESTABLISHED) {
+        tcp_abort(tcp, -ENETUNREACH, now_ns);
+        return;
+    }
+    if (subflow->doubted_ns) /* it is told more than once */
+        return;
+    subflow->doubted_ns = now_ns;
+    subflow->doubts = 0;
+    ask_doubted(subflow);
+    subflow_set_stale(subflow, true);
+}
+
+/* There was no answer to the keepalive. The last subflow does not go for one that may have been lost. */
+static void judge_doubted(const struct path_manager *pm, uint64_t now_ns)
+{
+    LIST_EACH (it, pm->subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (!subflow->doubted_ns || keepalive_due(subflow) > now_ns)
+            continue;
+        if (subflow->doubts < LAST_KEEPALIVES && !subflows_have_other(pm->subflows, subflow)) {
+            ask_doubted(subflow);
+            continue;
+        }
+        subflow->doubted_ns = 0;
+        tcp_abort(&subflow->tcp, -ENETUNREACH, now_ns);
+    }
+}
+
+void path_manager_take_remove_addr(const struct path_manager *pm, const struct mp_remove_addr *remove, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < remove->count; i++) {
+        paths_remove_addr(pm->paths, remove->ids[i]);
+        LIST_EACH (it, pm->subflows)
+            if (subflow_at(it)->remote_id == remove->ids[i] && is_in_use(&subflow_at(it)->tcp))
+                doubt(subflow_at(it), now_ns);
+    }
+}
+
+void path_manager_note_answer(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
+{
+    const struct tcp *tcp = &subflow->tcp;
+    if (!subflow->doubted_ns)
+        return;
+    bool answered = tcp->ts.used ? tcp_echoes_since(tcp, segment, subflow->doubted_ns)
+                                 : now_ns - subflow->doubted_ns >= tcp->rtt.min_ns;
+    if (!answered)
+        return;
+    subflow->doubted_ns = 0;
+    if (!tcp->flight || !tcp->flight->alive_pending)
+        subflow_set_stale(subflow, false);
+}
+
+/* ---- what is due ---- */
+
+uint64_t path_manager_due(const struct path_manager *pm)
+{
+    uint64_t due_ns = paths_deadline(pm->paths);
+    LIST_EACH (it, pm->subflows)
+        if (subflow_at(it)->doubted_ns)
+            due_ns = HW_MIN(due_ns, keepalive_due(subflow_at(it)));
+    return due_ns;
+}
+
+static void speak_up(const struct path_manager *pm, uint64_t now_ns)
+{
+    uint64_t repeat_ns = SIGNAL_ROW_NS;
+    uint8_t tellers = 0; /* slots of the subflows that can tell the peer something */
+    LIST_EACH (it, pm->subflows) {
+        struct subflow *subflow = subflow_at(it);
+        subflow_end_row(subflow, now_ns);
+        if (!subflow_usable(subflow))
+            continue;
+        tellers |= (uint8_t)(1u << subflow->slot);
+        if (subflow_may_signal(subflow))
+            repeat_ns = REPEAT_NS;
+    }
+    unsigned given_up = paths_turn(pm->paths, pm->payer, tellers, repeat_ns, now_ns);
+    count_n(pm->counters, COUNT_MPTCP_ADD_ADDR_LOST, given_up);
+    LIST_EACH (it, pm->subflows)
+        if (subflow_usable(subflow_at(it)) && paths_owes(pm->paths, subflow_at(it)->slot))
+            tcp_signal_now(&subflow_at(it)->tcp);
+}
+
+void path_manager_run(const struct path_manager *pm, uint64_t now_ns)
+{
+    judge_doubted(pm, now_ns);
+    speak_up(pm, now_ns);
+}
+
+/* ---- pairs ---- */
+
+enum wish path_manager_wish(const struct path_manager *pm, struct path_wish *wish, uint64_t now_ns)
+{
+    struct paths_view view;
+    struct subflow *subflows[SUBFLOWS_MAX];
+    look(pm, &view, subflows, now_ns);
+    if (paths_next_untried(pm->paths, &view, now_ns, wish))
+        return WISH_PAIR;
+    for (unsigned i = 0; i < view.use_count; i++)
+        if (paths_is_idle(&view, i))
+            tcp_abort(&subflows[i]->tcp, -ETIMEDOUT, now_ns);
+    return subflows_closed(pm->subflows) && paths_exhausted(pm->paths, &view) ? WISH_IN_VAIN : WISH_NONE;
+}
+
+void path_manager_opened(const struct path_manager *pm, const struct path_wish *wish, struct subflow *subflow,
+                         const struct hawser_env *env)
+{
+    subflow->join = true;
+    subflow->remote_id = wish->remote_id;
+    subflow->local_id = paths_local_id(pm->paths, wish->local);
+    join_proof_begin(&subflow->join_proof, env);
+}
+
+void path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns)
+{
+    (void)paths_ended(pm->paths, pm->payer, wish->local, &wish->remote, PATH_END_UNANSWERED, now_ns);
+}
+
+bool path_manager_silent(struct subflow *subflow, uint64_t now_ns)
+{
+    struct tcp *tcp = &subflow->tcp;
+    if (subflow->join && tcp->state == TCPS_SYN_SENT && tcp->handshake_tries >= JOIN_SYNS_MAX)
+        tcp_abort(tcp, -ETIMEDOUT, now_ns);
+    return tcp->state < TCPS_ESTABLISHED || is_silent(tcp, now_ns);
+}
+
+static enum path_end end_of(const struct subflow *subflow)
+{
+    bool opening = subflow->stage == SUBFLOW_OPENING || subflow->stage == SUBFLOW_PROVING;
+    if (subflow->join && opening)
+        return subflow->tcp.error == -ETIMEDOUT ? PATH_END_UNANSWERED : PATH_END_REFUSED;
+    if (subflow_is_useless(subflow) || subflow->closed_for_good) /* RFC 8684 3.6: on this path it is permanent */
+        return PATH_END_USELESS;
+    return subflow->tcp.error == 0 ? PATH_END_CLOSED : PATH_END_LOST;
+}
+
+bool path_manager_closed(const struct path_manager *pm, const struct subflow *subflow, uint64_t now_ns)
+{
+    const struct tcp_config *c = &subflow->tcp.config;
+    const struct local_address *local = local_of(pm, &c->local);
+    bool address_gone = subflow->tcp.error == -EADDRNOTAVAIL || subflow->tcp.error == -ENETUNREACH;
+    if (subflow->passive)
+        return false;
+    if (local && !address_gone)
+        count_n(pm->counters, COUNT_LIMIT_PAIRS,
+                !paths_ended(pm->paths, pm->payer, local, &c->remote, end_of(subflow), now_ns));
+    return true;
+}
+
+bool path_manager_has_others(const struct path_manager *pm, const struct subflow *last)
+{
+    const struct paths_view view = hosts(pm);
+    return paths_has_others(pm->paths, &view, &last->tcp.config.local, &last->tcp.config.remote);
+}
+
+/* ---- addresses ---- */
+
+void path_manager_local_added(const struct path_manager *pm, const struct local_address *local)
+{
+    count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_added(pm->paths, pm->payer, local));
+}
+
+void path_manager_local_removed(const struct path_manager *pm, const struct local_address *local)
+{
+    count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(pm->paths, pm->payer, local));
+}
+
+bool path_manager_take_add_addr(const struct path_manager *pm, struct subflow *subflow, const struct mp_add_addr *add,
+                                uint64_t now_ns)
+{
+    static const enum counter news[] = {[PATHS_LEARNED] = COUNT_MPTCP_ADD_ADDR_IN,
+                                        [PATHS_INVALID] = COUNT_DROP_ADD_ADDR_INVALID,
+                                        [PATHS_LIMITED] = COUNT_DROP_ADD_ADDR_LIMIT};
+    if (add->echo) {
+        paths_echoed(pm->paths, pm->payer, add->address_id);
+        return false;
+    }
+    struct mp_add_addr plain = *add;
+    if (mptcp_add_addr_hmac(pm->id->remote_key, pm->id->local_key, &plain) != add->hmac64) {
+        count(pm->counters, COUNT_DROP_ADD_ADDR_HMAC);
+        return false;
+    }
+    count_n(pm->counters, COUNT_LIMIT_ECHOES, !paths_owe_echo(pm->paths, pm->payer, add));
+    const struct paths_view view = hosts(pm);
+    enum paths_news result = paths_add_addr(pm->paths, pm->payer, &view, add, now_ns);
+    if (result != PATHS_NO_NEWS)
+        count(pm->counters, news[result]);
+    tcp_signal_now(&subflow->tcp);
+    return true;
+}
+
+/* ---- options ---- */
+
+void path_manager_write(const struct path_manager *pm, const struct subflow *subflow, struct tcp_options *options)
+{
+    struct mptcp_options *mp = &options->mp;
+    if (!paths_owes(pm->paths, subflow->slot) || !subflow_may_signal(subflow))
+        return;
+    const struct paths_view view = hosts(pm);
+    paths_write(pm->paths, &view, subflow->slot, mp);
+    if (mptcp_has(mp, MPTCP_ADD_ADDR) && !mp->add_addr.echo)
+        mp->add_addr.hmac64 = mptcp_add_addr_hmac(pm->id->local_key, pm->id->remote_key, &mp->add_addr);
+    if (!tcp_options_fit(options)) /* beside a REMOVE_ADDR */
+        mp->present &= (uint16_t) ~(1u << MPTCP_ADD_ADDR);
+}
+
+void path_manager_sent(const struct path_manager *pm, struct subflow *subflow, const struct mptcp_options *sent)
+{
+    if (!mptcp_has(sent, MPTCP_ADD_ADDR) && !mptcp_has(sent, MPTCP_REMOVE_ADDR))
+        return;
+    subflow_count_signal(subflow);
+    bool first = paths_sent(pm->paths, pm->payer, subflow->slot, sent);
+    count_n(pm->counters, COUNT_MPTCP_ADD_ADDR_OUT, first);
+    /* It took the place of a DATA_ACK that somebody may wait for; or there is more to tell. */
+    if (!mptcp_has(sent, MPTCP_DSS) || (paths_owes(pm->paths, subflow->slot) && subflow_may_signal(subflow)))
+        tcp_signal_now(&subflow->tcp);
+}

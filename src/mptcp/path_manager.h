@@ -1,0 +1,64 @@
+/*
+ * What the paths and the subflows have to do with each other (RFC 8684 3.4): which pairs of addresses are to have a
+ * subflow, what the peer is told and tells of addresses, and whether one of which it says that it is gone answers. It
+ * knows paths and subflows, and no connection.
+ */
+#ifndef HW_MPTCP_PATH_MANAGER_H
+#define HW_MPTCP_PATH_MANAGER_H
+
+#include "mptcp/paths.h"
+#include "mptcp/subflows.h"
+#include "wire/tcp_options.h"
+
+/* All that it works with; borrowed. */
+struct path_manager {
+    struct paths *paths;
+    struct list *subflows;
+    const struct local_address *locals; /* of the host */
+    unsigned local_count;
+    struct account *payer; /* of what is remembered */
+    const struct identity *id;
+    struct counters *counters;
+};
+
+/* When path_manager_run() has something to do. */
+uint64_t path_manager_due(const struct path_manager *pm);
+/* Judges those that are in doubt, and says what is due. */
+void path_manager_run(const struct path_manager *pm, uint64_t now_ns);
+
+enum wish { WISH_NONE, WISH_PAIR, WISH_IN_VAIN /* none, now or later: all refused */ };
+/* The next pair that is to be opened now. When there is none, subflows that nobody needs any more go. */
+enum wish path_manager_wish(const struct path_manager *pm, struct path_wish *wish, uint64_t now_ns);
+/* What it opened for it is this, or could not be opened. */
+void path_manager_opened(const struct path_manager *pm, const struct path_wish *wish, struct subflow *subflow,
+                         const struct hawser_env *env);
+void path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns);
+
+/* ---- facts; those that return true may have changed what is wished ---- */
+
+/* The subflow went silent; a join that went unanswered often enough is over. */
+bool path_manager_silent(struct subflow *subflow, uint64_t now_ns);
+/* The subflow is over. */
+bool path_manager_closed(const struct path_manager *pm, const struct subflow *subflow, uint64_t now_ns);
+/* Is there a pair but for that subflow's, or may there be one? */
+bool path_manager_has_others(const struct path_manager *pm, const struct subflow *last);
+
+/* The host has an address that the connection may use, or is about to lose one. */
+void path_manager_local_added(const struct path_manager *pm, const struct local_address *local);
+void path_manager_local_removed(const struct path_manager *pm, const struct local_address *local);
+/* The ID of an address of ours. */
+uint8_t path_manager_local_id(const struct path_manager *pm, const struct hawser_addr *addr);
+
+/* ---- options ---- */
+
+bool path_manager_take_add_addr(const struct path_manager *pm, struct subflow *subflow, const struct mp_add_addr *add,
+                                uint64_t now_ns);
+void path_manager_take_remove_addr(const struct path_manager *pm, const struct mp_remove_addr *remove, uint64_t now_ns);
+/* A segment came that may show that an address is not gone. */
+void path_manager_note_answer(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
+
+/* Options of addresses on a bare acknowledgement, and what of them left. */
+void path_manager_write(const struct path_manager *pm, const struct subflow *subflow, struct tcp_options *options);
+void path_manager_sent(const struct path_manager *pm, struct subflow *subflow, const struct mptcp_options *sent);
+
+#endif
