@@ -22,8 +22,7 @@ struct holdq {
     struct account *account; /* borrowed; what is held is charged to it, nodes too; NULL: to nobody */
     struct list pieces;
     struct list *near; /* where the last search ended: one of `pieces`, or its head */
-    uint32_t count;
-    uint64_t bytes;
+    uint32_t count, bytes;
 };
 
 size_t holdq_node_size(void);
