@@ -215,6 +215,29 @@ static void a_window_that_stays_shut(void **state)
     peer_destroy(&p);
 }
 
+/* But for the records of what is outstanding. */
+static uint64_t notes_cost(struct peer *p)
+{
+    const struct txq *q = tcp_txq(tcp_of(p));
+    return q->account->held - q->count * sizeof(struct tx_record) - q->capacity * sizeof *q->ring;
+}
+
+/* However a peer scatters what it says that it holds, who sends it pays for the notes. */
+static void what_the_peer_holds_is_charged(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    uint32_t una = fill(&p, 80 * FULL);
+    uint64_t before = notes_cost(&p);
+    for (uint32_t at = una + FULL; at < una + 72 * FULL; at += 8 * FULL)
+        sack(&p, una, at, FULL, 2 * FULL, 4);
+    uint32_t ranges = tcp_txq(tcp_of(&p))->sacked.count;
+    assert_in_range(ranges, 20, 40);
+    assert_true(notes_cost(&p) - before >= ranges * sizeof(struct range));
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +247,7 @@ int main(void)
         cmocka_unit_test(segments_outside_of_the_window),
         cmocka_unit_test(a_window_that_opens_and_shuts),
         cmocka_unit_test(a_window_that_stays_shut),
+        cmocka_unit_test(what_the_peer_holds_is_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
