@@ -44,7 +44,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->timer, conn_on_timer);
     endings_init(&conn->endings);
-    conn->fallback.mode = config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING;
+    fallback_settle(&conn->fallback, config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING);
     if (config->opened)
         identity_set_local_key(&conn->identity, host->ops->derive, config->opened->local_key);
     else
@@ -87,7 +87,8 @@ bool conn_reap(struct conn *conn, uint64_t now_ns)
         conn->host->ops->subflow_remember(conn->host, subflow, now_ns);
         conn_drop_subflow(subflow);
     }
-    if (!conn->endings.detached || conn->listener || conn->subflow_count || endings_awaits_rescue(&conn->endings))
+    if (!endings_detached(&conn->endings) || conn->listener || conn->subflow_count ||
+        endings_awaits_rescue(&conn->endings))
         return false;
     conn_free(conn);
     return true;
@@ -113,7 +114,7 @@ static uint32_t hook_window(struct tcp *tcp, uint32_t most)
 static struct account *hook_payer(struct tcp *tcp, bool sending)
 {
     struct conn *conn = subflow_of(tcp)->conn;
-    return sending ? &conn->data_tx.account : data_rx_account(&conn->data_rx);
+    return sending ? data_tx_account(&conn->data_tx) : data_rx_account(&conn->data_rx);
 }
 
 static void hook_wake(struct tcp *tcp) { conn_wake(subflow_of(tcp)->conn); }

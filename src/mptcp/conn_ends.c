@@ -11,7 +11,7 @@ static bool are_both_over(const struct conn *conn, const struct subflow *last)
     bool all_acked = data_tx_all_acked(&conn->data_tx);
     bool in_order = last->tcp.error == 0 || (last->tcp.error == -ECONNRESET && all_acked);
     return data_rx_is_over(&conn->data_rx) &&
-           (conn->data_tx.fin == DATA_FIN_ACKED || (data_tx_fin_sent(&conn->data_tx) && in_order));
+           (data_tx_end_acked(&conn->data_tx) || (data_tx_fin_sent(&conn->data_tx) && in_order));
 }
 
 static void note_closed(struct subflow *subflow, uint64_t now_ns)
@@ -42,9 +42,10 @@ static bool may_be_rescued(const struct subflow *last)
 {
     const struct conn *conn = last->conn;
     const struct endings *e = &conn->endings;
-    bool possible = conn->fallback.mode == CONN_MPTCP && (identity_confirmed(&conn->identity) || conn->half_open.count);
-    bool missed = conn->listener || !e->detached || conn_unfinished(conn);
-    return possible && missed && !e->error && !e->aborted && e->asked < ASKED_ABORT &&
+    bool possible =
+        fallback_is_mptcp(&conn->fallback) && (identity_confirmed(&conn->identity) || conn->half_open.count);
+    bool missed = conn->listener || !endings_detached(e) || conn_unfinished(conn);
+    return possible && missed && endings_goes_on(e) &&
            (!subflow_is_useless(last) || conn->half_open.count || has_others(last));
 }
 
@@ -57,8 +58,9 @@ static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
         note_closed(last, now_ns);
     } else if (may_be_rescued(last)) {
         begin_rescue(last, error, now_ns);
-    } else if (!conn->endings.error) {
-        conn->endings.aborted |= last->tcp.reset_wanted; /* no use in the peer's waiting for another subflow */
+    } else if (!endings_error(&conn->endings)) {
+        if (last->tcp.reset_wanted) /* no use in the peer's waiting for another subflow */
+            endings_abort(&conn->endings);
         conn_fail(conn, error);
     }
     if (!endings_awaits_rescue(&conn->endings))
@@ -79,9 +81,9 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->fallback.mode == CONN_PLAIN && data_rx_has_disorder(&conn->data_rx)) {
+    if (fallback_is_plain(&conn->fallback) && data_rx_has_disorder(&conn->data_rx)) {
         conn_abort(conn, -EPROTO, now_ns); /* the end, but not all that lies before it */
-    } else if (conn->fallback.mode == CONN_PLAIN) {
+    } else if (fallback_is_plain(&conn->fallback)) {
         data_rx_end_here(&conn->data_rx);
         conn_event(conn);
     } else if (!data_rx_knows_end(&conn->data_rx) && subflows_have_successor(&conn->subflows, subflow)) {

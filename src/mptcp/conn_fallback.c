@@ -6,12 +6,12 @@
 void conn_fall_back(struct conn *conn, uint64_t now_ns)
 {
     struct subflow *first = conn_way_back(conn);
-    if (conn->fallback.mode == CONN_PLAIN || !first)
+    if (fallback_is_plain(&conn->fallback) || !first)
         return;
     count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
     if (fallback_go(&conn->fallback, first->tcp.snd_nxt))
         tcp_signal_now(&first->tcp);
-    iset_clear(&conn->data_tx.reinject); /* the one subflow's own retransmission is all there is now */
+    data_tx_forget_lost(&conn->data_tx); /* the one subflow's own retransmission is all there is now */
     data_tx_stop(&conn->data_tx);
     first->due_ns = TIME_NEVER;
     conn_touch(conn);
@@ -51,19 +51,17 @@ bool conn_options_vanished(const struct subflow *subflow, const struct tcp_segme
 void conn_take_fail(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->fallback.mode == CONN_MPTCP && conn->identity.checksums) {
+    if (fallback_is_mptcp(&conn->fallback) && conn->identity.checksums) {
         bool is_answer = subflow->fail_stage == FAIL_ASKING;
         if (!is_answer)
             subflow->fail_stage = FAIL_ON_RESET; /* if it comes to one */
         subflow->fail_dsn = data_rx_next(&conn->data_rx);
         conn_fall_back_or_reset(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
-        if (!is_answer && conn->fallback.mode == CONN_PLAIN)
-            conn->fallback.fail = FAIL_ANSWERED;
+        if (!is_answer && fallback_is_plain(&conn->fallback))
+            fallback_made_by_fail(&conn->fallback);
     }
-    if (conn->fallback.fail == FAIL_UNHEARD)
-        return;
-    conn->fallback.fail = FAIL_ANSWER_DUE;
-    tcp_signal_now(&subflow->tcp);
+    if (fallback_owe_answer(&conn->fallback))
+        tcp_signal_now(&subflow->tcp);
 }
 
 /* RFC 8684 3.3: a mapping of length 0 is infinite: the peer has fallen back. */

@@ -8,7 +8,7 @@ static void connection_opened(struct conn *conn)
     dsn64 first = dsn_add(conn->identity.remote_idsn, 1);
     data_rx_rebase(&conn->data_rx, first);
     conn->host->ops->token_add(conn->host, conn);
-    conn->fallback.mode = CONN_MPTCP;
+    fallback_settle(&conn->fallback, CONN_MPTCP);
     count(&conn->host->tcp.counters, conn->identity.server ? COUNT_MPTCP_PASSIVE : COUNT_MPTCP_ACTIVE);
 }
 
@@ -24,7 +24,7 @@ void conn_established(struct subflow *subflow, uint64_t now_ns)
     }
     subflow->stage = SUBFLOW_JOINED;
     identity_reach(&conn->identity, IDENTITY_ESTABLISHED);
-    data_tx_widen(&conn->data_tx, dsn_add(conn->data_tx.sendq.una, subflow->tcp.snd_wnd));
+    data_tx_widen(&conn->data_tx, dsn_add(data_tx_una(&conn->data_tx), subflow->tcp.snd_wnd));
     conn_event(conn);
 }
 
@@ -42,7 +42,7 @@ void conn_take_opened(struct conn *conn, const struct conn_opened *opened)
 {
     struct identity *id = &conn->identity;
     if (!opened->mptcp) {
-        conn->fallback.mode = CONN_PLAIN;
+        fallback_settle(&conn->fallback, CONN_PLAIN);
         count_n(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS, opened->fallen_back);
         return;
     }
@@ -57,7 +57,7 @@ void conn_take_opened(struct conn *conn, const struct conn_opened *opened)
 static void take_synack(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (conn->fallback.mode != CONN_NEGOTIATING)
+    if (!fallback_is_negotiating(&conn->fallback))
         return;
     if (!identity_answerable(mp)) {
         conn_fall_back(conn, now_ns);
@@ -71,8 +71,8 @@ static void take_synack(struct subflow *subflow, const struct mptcp_options *mp,
 
 bool conn_takes_joins(const struct conn *conn)
 {
-    bool over = conn->endings.error || conn->endings.asked == ASKED_ABORT || conn_streams_over(conn);
-    return conn->fallback.mode == CONN_MPTCP && identity_established(&conn->identity) && !over;
+    bool over = endings_error(&conn->endings) || endings_abort_asked(&conn->endings) || conn_streams_over(conn);
+    return fallback_is_mptcp(&conn->fallback) && identity_established(&conn->identity) && !over;
 }
 
 void conn_take_join(struct subflow *subflow)

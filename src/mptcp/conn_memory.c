@@ -7,7 +7,7 @@
  * send again. */
 bool conn_sheds(const struct conn *conn)
 {
-    return conn->fallback.mode == CONN_MPTCP && fallback_peer_committed(&conn->fallback);
+    return fallback_is_mptcp(&conn->fallback) && fallback_peer_committed(&conn->fallback);
 }
 
 /* RFC 2018 8: whoever sent what was SACKed keeps it until it is acknowledged. What lies behind a gap of the stream is
@@ -15,7 +15,7 @@ bool conn_sheds(const struct conn *conn)
 static bool may_renege(const struct conn *conn)
 {
     return !conn_sheds(conn) && conn->subflow_count == 1 &&
-           (conn->fallback.mode == CONN_PLAIN || !conn->fallback.rx_diverged);
+           (fallback_is_plain(&conn->fallback) || !fallback_rx_diverged(&conn->fallback));
 }
 
 void conn_note_disorder(struct conn *conn)

@@ -17,9 +17,9 @@ static void write_handshake(struct subflow *subflow, const struct tx_record *rec
     if (subflow->join) {
         subflow_write_join(subflow, id, syn, mp);
     } else if (syn) {
-        if (conn->fallback.mode == CONN_NEGOTIATING && subflow->tcp.handshake_tries <= CAPABLE_SYNS)
+        if (fallback_is_negotiating(&conn->fallback) && subflow->tcp.handshake_tries <= CAPABLE_SYNS)
             identity_write_syn(conn->host->checksum_required, mp);
-    } else if (conn->fallback.mode == CONN_MPTCP) {
+    } else if (fallback_is_mptcp(&conn->fallback)) {
         bool first_data = note && note->ssn == SSN_ORIGIN + 1 && note->dsn == dsn_add(id->local_idsn, 1).v;
         if (identity_owes_key(id, !record, first_data, data_tx_fin_sent(&conn->data_tx)))
             identity_write_keys(id, note ? note->len : 0, note ? note->checksum : 0, mp);
@@ -37,7 +37,7 @@ static void write_dss(const struct subflow *subflow, const struct tx_record *rec
                                     .bare = !record,
                                     .note = record && record->note.mapped ? &record->note : NULL,
                                     .fin = fin,
-                                    .end = conn->data_tx.sendq.end};
+                                    .end = data_tx_stream_end(&conn->data_tx)};
     dss_write(&facts, mp);
 }
 
@@ -45,7 +45,7 @@ static void write_reset(const struct subflow *subflow, struct mptcp_options *mp)
 {
     const struct conn *conn = subflow->conn;
     subflow_write_reset(subflow, mp);
-    if (conn->endings.aborted && conn->identity.remote_key) { /* RFC 8684 3.5, option R */
+    if (endings_aborted(&conn->endings) && conn->identity.remote_key) { /* RFC 8684 3.5, option R */
         mp->fastclose.receiver_key = conn->identity.remote_key;
         mp->present |= 1u << MPTCP_FASTCLOSE;
     }
@@ -60,7 +60,7 @@ static void write_infinite(const struct subflow *subflow, const struct tx_record
     const struct infinite_facts facts = {.bare = !record,
                                          .checksums = conn->identity.checksums,
                                          .snd_una = subflow->tcp.snd_una,
-                                         .una = conn->data_tx.sendq.una,
+                                         .una = data_tx_una(&conn->data_tx),
                                          .idsn = conn->identity.local_idsn,
                                          .rcv_next = data_rx_next(&conn->data_rx)};
     fallback_write(&conn->fallback, &facts, mp);
@@ -71,7 +71,7 @@ void conn_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
     struct mptcp_options *mp = &options->mp;
-    if (conn->fallback.mode == CONN_PLAIN) {
+    if (fallback_is_plain(&conn->fallback)) {
         write_infinite(subflow, record, flags, mp);
         return;
     }
@@ -80,7 +80,7 @@ void conn_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t
         write_reset(subflow, mp);
         return;
     }
-    if (mp->present || flags & TCP_SYN || conn->fallback.mode != CONN_MPTCP)
+    if (mp->present || flags & TCP_SYN || !fallback_is_mptcp(&conn->fallback))
         return;
     const struct path_manager pm = conn_path_manager(conn);
     bool bare = !record;
@@ -97,7 +97,7 @@ void conn_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t
 void conn_options_sent(struct tcp *tcp, const struct tcp_options *sent)
 {
     struct conn *conn = subflow_of(tcp)->conn;
-    if (conn->fallback.mode == CONN_PLAIN) {
+    if (fallback_is_plain(&conn->fallback)) {
         if (fallback_sent(&conn->fallback, &sent->mp))
             tcp_signal_now(tcp);
         return;

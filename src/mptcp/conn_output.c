@@ -7,9 +7,9 @@ static void send_end(struct conn *conn, uint64_t now_ns)
 {
     if (!identity_established(&conn->identity) || !data_tx_may_finish(&conn->data_tx))
         return;
-    conn->data_tx.fin = DATA_FIN_SENT;
+    data_tx_end_leaves(&conn->data_tx);
     EACH_SUBFLOW (it, conn) {
-        if (conn->fallback.mode == CONN_PLAIN)
+        if (fallback_is_plain(&conn->fallback))
             tcp_shutdown(&subflow_at(it)->tcp, now_ns);
         else if (subflow_usable(subflow_at(it)))
             tcp_signal_now(&subflow_at(it)->tcp);

@@ -6,7 +6,7 @@
 bool conn_wants_paths(const struct conn *conn)
 {
     bool none = subflows_over(&conn->subflows) && !endings_awaits_rescue(&conn->endings);
-    return conn->fallback.mode == CONN_MPTCP && !conn->endings.error && !conn_streams_over(conn) && !none;
+    return fallback_is_mptcp(&conn->fallback) && !endings_error(&conn->endings) && !conn_streams_over(conn) && !none;
 }
 
 void conn_paths_changed(struct conn *conn)
@@ -30,7 +30,7 @@ static void open_wished(struct conn *conn, const struct path_manager *pm, uint64
         (void)tcp_connect(&subflow->tcp, now_ns); /* without memory the subflow stays closed and is reaped */
     }
     if (wish == WISH_IN_VAIN && endings_awaits_rescue(&conn->endings)) {
-        conn_fail(conn, conn->endings.lost_error);
+        conn_fail(conn, endings_lost_error(&conn->endings));
         conn_forget_disorder(conn);
         conn_wake(conn);
     }

@@ -5,7 +5,7 @@
 static struct inflow inflow_of(struct conn *conn)
 {
     return (struct inflow){.rx = &conn->data_rx,
-                           .plain = conn->fallback.mode == CONN_PLAIN,
+                           .plain = fallback_is_plain(&conn->fallback),
                            .checksums = conn->identity.checksums,
                            .sheds = conn_sheds(conn),
                            .idsn = conn->identity.remote_idsn,
@@ -29,7 +29,8 @@ static void refuse_forged(struct subflow *subflow, uint64_t now_ns)
 static bool help(struct inflow *in, enum inflow_verdict verdict, struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    conn->fallback.rx_diverged |= in->missed; /* plain TCP, where nobody sends it again, is out of the question */
+    fallback_note_divergence(&conn->fallback,
+                             in->missed); /* plain TCP, where nobody sends it again, is out of the question */
     conn_note_disorder(conn);
     if (dsn_lt(in->began, data_rx_next(&conn->data_rx)))
         conn->host->refused_since_ns = 0;

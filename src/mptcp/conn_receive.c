@@ -19,7 +19,7 @@ static bool is_as_negotiated(struct subflow *subflow, const struct mapping *map,
 static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    conn->fallback.rx_diverged |= map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN;
+    fallback_note_divergence(&conn->fallback, map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN);
     if (!is_as_negotiated(subflow, map, now_ns))
         return false;
     enum rxmap_result result = rx_mapping_add(&subflow->rx_mapping, map, !conn->identity.checksums);
@@ -52,12 +52,12 @@ static void take_data_fin(struct subflow *subflow, dsn64 at, uint64_t now_ns)
 static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    const struct dss_news dss = dss_read(&segment->options->mp.dss, conn->data_tx.sendq.una,
+    const struct dss_news dss = dss_read(&segment->options->mp.dss, data_tx_una(&conn->data_tx),
                                          data_rx_next(&conn->data_rx), subflow->tcp.rx.next);
     identity_reach(&conn->identity, IDENTITY_CONFIRMED);
     subflow->dss_seen = true;
     if (dss.has_ack) {
-        conn->fallback.options_pass |= segment->ack > SSN_ORIGIN + 1;
+        fallback_note_options(&conn->fallback, segment->ack > SSN_ORIGIN + 1);
         take_data_ack(conn, dss.ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale, now_ns);
     }
     conn->identity.peer_dsn_64 |= dss.dsn_is_64;
@@ -123,7 +123,7 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
 static void note_answer(struct subflow *subflow, const struct tcp_segment *segment)
 {
     struct data_tx *tx = &subflow->conn->data_tx;
-    uint64_t asked_ns = tx->progress.asked_since_ns;
+    uint64_t asked_ns = data_tx_asked_since(tx);
     bool bare = segment->payload.len == 0 && !(segment->header.flags & (TCP_SYN | TCP_FIN | TCP_RST));
     if (asked_ns && bare && tcp_echoes_since(&subflow->tcp, segment, asked_ns))
         data_tx_note_answer(tx, segment->options->mp.present);
@@ -143,7 +143,7 @@ bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, ui
     if (segment->payload.len &&
         fallback_contradicted(&conn->fallback, mp, conn->identity.remote_idsn)) /* better no stream than a wrong one */
         subflow_give_up(subflow, COUNT_DROP_MAPPING, now_ns);
-    if (conn->fallback.mode != CONN_MPTCP || segment->header.flags & TCP_SYN)
+    if (!fallback_is_mptcp(&conn->fallback) || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = identity_confirmed(&conn->identity), taken = true;
     note_answer(subflow, segment);
@@ -157,7 +157,7 @@ bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, ui
     else if (conn_options_vanished(subflow, segment))
         conn_fall_back_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
     take_signals(subflow, mp, now_ns);
-    if (!was_confirmed && identity_confirmed(&conn->identity) && conn->fallback.mode == CONN_MPTCP)
+    if (!was_confirmed && identity_confirmed(&conn->identity) && fallback_is_mptcp(&conn->fallback))
         conn_paths_confirmed(conn);
     return tcp->state != TCPS_CLOSED && (taken || segment->payload.len == 0);
 }
@@ -166,7 +166,7 @@ void conn_receive_progress(struct tcp *tcp, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
-    if (conn->fallback.mode == CONN_PLAIN) { /* the subflow's acknowledgement is the connection's */
+    if (fallback_is_plain(&conn->fallback)) { /* the subflow's acknowledgement is the connection's */
         uint64_t acked = HW_MIN(tcp->snd_una, tcp->snd_nxt - tcp->fin_sent) - SSN_ORIGIN;
         if (acked)
             take_data_ack(conn, dsn_add(conn->identity.local_idsn, acked), tcp->snd_wnd, now_ns);

@@ -15,7 +15,7 @@ static void obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
         subflows_ask(&conn->subflows);
         break;
     case TX_AGAIN:
-        subflows_suspect(&conn->subflows, carriers_oldest(&conn->data_tx.carriers), now_ns);
+        subflows_suspect(&conn->subflows, data_tx_oldest_carrier(&conn->data_tx), now_ns);
         conn_wake(conn);
         break;
     case TX_USELESS:
@@ -30,7 +30,7 @@ static void obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
 static void on_data_timer(struct conn *conn, uint64_t now_ns)
 {
     const struct tx_paths paths = conn_tx_paths(conn);
-    bool under_way = subflows_carry(&conn->subflows, conn->data_tx.sendq.una);
+    bool under_way = subflows_carry(&conn->subflows, data_tx_una(&conn->data_tx));
     obey(conn, data_tx_on_timer(&conn->data_tx, &paths, under_way, now_ns), now_ns);
 }
 
@@ -53,9 +53,9 @@ static void on_fin_timer(struct conn *conn, uint64_t now_ns)
 /* Both streams are over: the subflows may close. */
 static void advance_close(struct conn *conn, uint64_t now_ns)
 {
-    if (conn->fallback.mode != CONN_MPTCP || !conn_streams_over(conn))
+    if (!fallback_is_mptcp(&conn->fallback) || !conn_streams_over(conn))
         return;
-    conn->endings.farewell |= subflows_say_good_bye(&conn->subflows, now_ns);
+    endings_note_farewell(&conn->endings, subflows_say_good_bye(&conn->subflows, now_ns));
     conn_event(conn);
 }
 
@@ -65,7 +65,7 @@ static void offer_arrivals(struct conn *conn, uint64_t now_ns)
 {
     if (data_rx_readable(&conn->data_rx) == 0)
         return;
-    if (!conn->endings.detached || conn->listener) {
+    if (!endings_detached(&conn->endings) || conn->listener) {
         conn_event(conn);
         return;
     }
@@ -109,7 +109,7 @@ static void settle_arrivals(struct conn *conn, uint64_t now_ns)
 
 static void settle_data(struct conn *conn, uint64_t now_ns)
 {
-    if (conn->fallback.mode != CONN_MPTCP || conn->endings.error) {
+    if (!fallback_is_mptcp(&conn->fallback) || endings_error(&conn->endings)) {
         data_tx_stop(&conn->data_tx);
     } else if (data_tx_watch(&conn->data_tx, fallback_peer_committed(&conn->fallback), now_ns)) {
         const struct tx_paths paths = conn_tx_paths(conn);
@@ -180,12 +180,12 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
         if (subflow->tcp.due_ns <= now_ns)
             tcp_run_timers(&subflow->tcp, now_ns);
         if (subflow->due_ns <= now_ns)
-            subflow_on_timer(subflow, conn->endings.farewell, now_ns);
+            subflow_on_timer(subflow, endings_farewell(&conn->endings), now_ns);
     }
     subflows_judge(&conn->subflows, now_ns);
-    if (conn->data_tx.progress.due_ns <= now_ns)
+    if (data_tx_question_due(&conn->data_tx) <= now_ns)
         on_data_timer(conn, now_ns);
-    if (conn->data_tx.fin_due_ns <= now_ns)
+    if (data_tx_fin_due(&conn->data_tx) <= now_ns)
         on_fin_timer(conn, now_ns);
     if (endings_due(&conn->endings) <= now_ns)
         on_ending_timer(conn, now_ns);

@@ -16,7 +16,7 @@ void conn_touch(struct conn *conn)
 
 void conn_event(struct conn *conn)
 {
-    bool news = conn->listener ? identity_established(&conn->identity) : !conn->endings.detached;
+    bool news = conn->listener ? identity_established(&conn->identity) : !endings_detached(&conn->endings);
     if (news && list_empty(&conn->event_link))
         list_push_back(conn->listener ? &conn->host->acceptable : &conn->host->events, &conn->event_link);
 }
@@ -28,8 +28,7 @@ struct tx_paths conn_tx_paths(const struct conn *conn)
 
 static bool is_end_acked(const struct conn *conn)
 {
-    return conn->fallback.mode == CONN_PLAIN ? subflows_fin_acked(&conn->subflows)
-                                             : conn->data_tx.fin == DATA_FIN_ACKED;
+    return fallback_is_plain(&conn->fallback) ? subflows_fin_acked(&conn->subflows) : data_tx_end_acked(&conn->data_tx);
 }
 
 static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&conn->data_tx) || !is_end_acked(conn); }
@@ -62,7 +61,7 @@ struct path_manager conn_path_manager(struct conn *conn)
 /* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */
 bool conn_streams_over(const struct conn *conn)
 {
-    return conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx);
+    return data_tx_end_acked(&conn->data_tx) && data_rx_is_over(&conn->data_rx);
 }
 
 /* The first subflow, if plain TCP is possible still. */
@@ -74,7 +73,7 @@ struct subflow *conn_way_back(const struct conn *conn)
 void conn_reinject(struct subflow *subflow)
 {
     struct conn *conn = subflow->conn;
-    if (conn->fallback.mode != CONN_MPTCP)
+    if (!fallback_is_mptcp(&conn->fallback))
         return;
     outflow_reinject(&conn->data_tx, subflow);
     conn_wake(conn);
@@ -84,16 +83,16 @@ void conn_reinject(struct subflow *subflow)
 
 void conn_fail(struct conn *conn, int error)
 {
-    if (conn->endings.error == 0 && !(conn->data_tx.fin == DATA_FIN_ACKED && data_rx_is_over(&conn->data_rx))) {
+    if (!endings_error(&conn->endings) && !(data_tx_end_acked(&conn->data_tx) && data_rx_is_over(&conn->data_rx))) {
         count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, conn_unfinished(conn));
-        conn->endings.error = error;
+        endings_fail(&conn->endings, error);
     }
     conn_event(conn);
 }
 
 void conn_abort(struct conn *conn, int error, uint64_t now_ns)
 {
-    conn->endings.aborted = true;
+    endings_abort(&conn->endings);
     conn_fail(conn, error);
     subflows_abort(&conn->subflows, error, now_ns);
     conn_forget_disorder(conn);

@@ -3,8 +3,8 @@
 
 size_t conn_send(struct conn *conn, const void *data, size_t len)
 {
-    size_t taken = sendq_write(&conn->data_tx.sendq, data, len);
-    bool starved = taken < len && sendq_room(&conn->data_tx.sendq);
+    size_t taken = data_tx_write(&conn->data_tx, data, len);
+    bool starved = taken < len && data_tx_room(&conn->data_tx);
     if (taken)
         conn_wake(conn);
     count_n(&conn->host->tcp.counters, COUNT_LIMIT_MEMORY, starved);
@@ -47,18 +47,18 @@ bool conn_at_end(const struct conn *conn)
 
 void conn_shutdown(struct conn *conn)
 {
-    if (conn->data_tx.fin != DATA_FIN_NONE)
+    if (data_tx_ends(&conn->data_tx))
         return;
-    conn->data_tx.fin = DATA_FIN_WANTED;
+    data_tx_end(&conn->data_tx);
     conn_wake(conn);
 }
 
 void conn_detach(struct conn *conn)
 {
-    bool unread = data_rx_readable(&conn->data_rx) && conn->data_tx.fin == DATA_FIN_NONE;
+    bool unread = data_rx_readable(&conn->data_rx) && !data_tx_ends(&conn->data_tx);
     endings_detach(&conn->endings, unread);
     conn_consume(conn, SIZE_MAX);
-    if (identity_established(&conn->identity) || conn->endings.error)
+    if (identity_established(&conn->identity) || endings_error(&conn->endings))
         conn_shutdown(conn);
     else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
         endings_ask_abort(&conn->endings);

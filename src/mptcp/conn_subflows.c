@@ -12,7 +12,7 @@ void conn_drop_subflow(struct subflow *subflow)
         host->ops->subflow_unbind(host, subflow);
     rx_mapping_destroy(&subflow->rx_mapping);
     tcp_destroy(&subflow->tcp);
-    carriers_forget(&conn->data_tx.carriers, subflow->slot);
+    data_tx_forget_carrier(&conn->data_tx, subflow->slot);
     list_remove(&subflow->link);
     host->joined_subflows -= --conn->subflow_count > 0;
     pool_put(&host->subflows, subflow);

@@ -67,6 +67,21 @@ struct data_tx {
 void data_tx_init(struct data_tx *tx, struct store *store, struct account *parent, dsn64 idsn, uint32_t limit);
 void data_tx_destroy(struct data_tx *tx);
 
+/* What it holds is charged to this. */
+static inline struct account *data_tx_account(struct data_tx *tx) { return &tx->account; }
+
+/* ---- the program's side ---- */
+
+/* As sendq_write() and sendq_room(). */
+static inline size_t data_tx_write(struct data_tx *tx, const void *data, size_t len)
+{
+    return sendq_write(&tx->sendq, data, len);
+}
+static inline uint32_t data_tx_room(const struct data_tx *tx) { return sendq_room(&tx->sendq); }
+/* The program has no more. */
+static inline void data_tx_end(struct data_tx *tx) { tx->fin = DATA_FIN_WANTED; }
+static inline bool data_tx_ends(const struct data_tx *tx) { return tx->fin != DATA_FIN_NONE; }
+
 /* ---- what the peer acknowledges ---- */
 
 struct tx_news {
@@ -86,6 +101,12 @@ static inline void data_tx_widen(struct data_tx *tx, dsn64 edge) { tx->snd_edge 
 bool data_tx_look_for_laggards(struct data_tx *tx);
 static inline uint64_t data_tx_laggard_limit(const struct data_tx *tx) { return tx->sendq.limit / 2; }
 
+/* The oldest byte that is not acknowledged; the next that was never sent; and one past the last that is queued. */
+static inline dsn64 data_tx_una(const struct data_tx *tx) { return tx->sendq.una; }
+static inline dsn64 data_tx_next(const struct data_tx *tx) { return tx->snd_nxt; }
+static inline dsn64 data_tx_stream_end(const struct data_tx *tx) { return tx->sendq.end; }
+
+static inline bool data_tx_end_acked(const struct data_tx *tx) { return tx->fin == DATA_FIN_ACKED; }
 static inline bool data_tx_fin_sent(const struct data_tx *tx) { return tx->fin >= DATA_FIN_SENT; }
 /* Is a DATA_FIN on its way? */
 static inline bool data_tx_fin_waits(const struct data_tx *tx) { return tx->fin == DATA_FIN_SENT; }
@@ -99,6 +120,12 @@ static inline uint64_t data_tx_acked_bytes(const struct data_tx *tx) { return da
 
 /* ---- what is to be sent ---- */
 
+/* As sendq_peek(). */
+static inline uint32_t data_tx_peek(const struct data_tx *tx, dsn64 from, uint32_t want, struct slice *parts,
+                                    unsigned max, unsigned *count)
+{
+    return sendq_peek(&tx->sendq, from, want, parts, max, count);
+}
 /* Bytes that were never sent, and how many of them the peer's window admits. */
 static inline uint32_t data_tx_unsent(const struct data_tx *tx)
 {
@@ -110,6 +137,9 @@ void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_n
 /* Everything is sent and the program has no more. */
 bool data_tx_may_finish(const struct data_tx *tx);
 
+/* The end leaves. */
+static inline void data_tx_end_leaves(struct data_tx *tx) { tx->fin = DATA_FIN_SENT; }
+
 /* The first run of bytes to be sent again elsewhere, as numbers; empty when there is none. */
 struct range data_tx_lost(const struct data_tx *tx);
 /* The first `len` of it left. True when the oldest missing byte is among them. */
@@ -117,6 +147,12 @@ bool data_tx_resent(struct data_tx *tx, uint32_t len);
 /* Bytes [from, from + len) are to be sent again elsewhere, as far as they are missing / are not, after all. */
 void data_tx_reinject(struct data_tx *tx, dsn64 from, uint32_t len);
 void data_tx_forget_reinjection(struct data_tx *tx, dsn64 from, uint32_t len);
+/* Nothing is, any more: one subflow is all there is. */
+static inline void data_tx_forget_lost(struct data_tx *tx) { iset_clear(&tx->reinject); }
+static inline uint64_t data_tx_reinjected_bytes(const struct data_tx *tx) { return tx->reinjected_bytes; }
+/* The subflow in that slot is gone / who carried the oldest missing byte first. */
+static inline void data_tx_forget_carrier(struct data_tx *tx, uint8_t slot) { carriers_forget(&tx->carriers, slot); }
+static inline uint8_t data_tx_oldest_carrier(const struct data_tx *tx) { return carriers_oldest(&tx->carriers); }
 /* The oldest missing bytes are, up to `bytes`; and twice as many when the answer asks for just the next ones. */
 void data_tx_send_again(struct data_tx *tx, uint64_t bytes);
 
@@ -150,6 +186,8 @@ void data_tx_arm(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_
 static inline void data_tx_rearm(struct data_tx *tx) { tx->progress.armed = AWAITS_NOTHING; }
 void data_tx_disarm(struct data_tx *tx);
 
+/* Since when the peer is asked; 0: it is not. */
+static inline uint64_t data_tx_asked_since(const struct data_tx *tx) { return tx->progress.asked_since_ns; }
 /* A bare acknowledgement came, with an option of MPTCP or without, whose sender has heard the first question. */
 void data_tx_note_answer(struct data_tx *tx, bool with_options);
 
@@ -170,7 +208,9 @@ static inline void data_tx_stop(struct data_tx *tx)
     data_tx_disarm(tx);
     tx->fin_due_ns = TIME_NEVER;
 }
-/* The earliest that either timer is due. */
+/* When data_tx_on_timer() is to be called, and data_tx_repeat_fin(), or TIME_NEVER; and the earlier of these. */
+static inline uint64_t data_tx_question_due(const struct data_tx *tx) { return tx->progress.due_ns; }
+static inline uint64_t data_tx_fin_due(const struct data_tx *tx) { return tx->fin_due_ns; }
 static inline uint64_t data_tx_due(const struct data_tx *tx) { return HW_MIN(tx->progress.due_ns, tx->fin_due_ns); }
 /* A DATA_FIN is about to be sent once more: TX_ASK, TX_USELESS or TX_TIMEOUT. */
 enum tx_due data_tx_repeat_fin(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns);

@@ -48,6 +48,28 @@ struct ending_facts {
 
 void endings_init(struct endings *e);
 
+/* 0, or what it failed with. */
+static inline int endings_error(const struct endings *e) { return e->error; }
+static inline void endings_fail(struct endings *e, int error) { e->error = error; }
+/* Its RSTs are to say so (RFC 8684 3.5). */
+static inline void endings_abort(struct endings *e) { e->aborted = true; }
+static inline bool endings_aborted(const struct endings *e) { return e->aborted; }
+static inline bool endings_abort_asked(const struct endings *e) { return e->asked == ASKED_ABORT; }
+/* Did nobody end it? */
+static inline bool endings_goes_on(const struct endings *e)
+{
+    return !e->error && !e->aborted && e->asked < ASKED_ABORT;
+}
+/* It is nobody's yet, or a program's. */
+static inline void endings_let_go(struct endings *e) { e->detached = true; }
+static inline void endings_take_hold(struct endings *e) { e->detached = false; }
+static inline bool endings_detached(const struct endings *e) { return e->detached; }
+/* Does the peer know that all is over? */
+static inline void endings_note_farewell(struct endings *e, bool known) { e->farewell |= known; }
+static inline bool endings_farewell(const struct endings *e) { return e->farewell; }
+/* Of the last subflow. */
+static inline int endings_lost_error(const struct endings *e) { return e->lost_error; }
+
 /* The program gave up its handle. What is queued is still delivered, and a peer that has all of it and does not finish
  * is waited for a minute, which begins with endings_begin(); unless bytes are `unread`. */
 void endings_detach(struct endings *e, bool unread);

@@ -45,6 +45,27 @@ struct fallback {
     uint64_t infinite_from; /* subflow sequence number where it was in force first; 0: never */
 };
 
+static inline bool fallback_is_mptcp(const struct fallback *f) { return f->mode == CONN_MPTCP; }
+static inline bool fallback_is_plain(const struct fallback *f) { return f->mode == CONN_PLAIN; }
+static inline bool fallback_is_negotiating(const struct fallback *f) { return f->mode == CONN_NEGOTIATING; }
+/* What the handshake settled, or what it is to. */
+static inline void fallback_settle(struct fallback *f, enum conn_mode mode) { f->mode = mode; }
+
+/* A DATA_ACK came, `of_data` when with the acknowledgement of some. */
+static inline void fallback_note_options(struct fallback *f, bool of_data) { f->options_pass |= of_data; }
+/* Bytes came that are not the next of the stream, or were lost. */
+static inline void fallback_note_divergence(struct fallback *f, bool diverges) { f->rx_diverged |= diverges; }
+static inline bool fallback_rx_diverged(const struct fallback *f) { return f->rx_diverged; }
+
+/* It was an MP_FAIL of the peer's that made us fall back. */
+static inline void fallback_made_by_fail(struct fallback *f) { f->fail = FAIL_ANSWERED; }
+/* The peer's MP_FAIL came, perhaps once more. True when it is to be answered. */
+static inline bool fallback_owe_answer(struct fallback *f)
+{
+    f->fail = f->fail == FAIL_UNHEARD ? FAIL_UNHEARD : FAIL_ANSWER_DUE;
+    return f->fail == FAIL_ANSWER_DUE;
+}
+
 static inline void fallback_commit(struct fallback *f, enum commitment who)
 {
     f->commitment = who > f->commitment ? who : f->commitment;

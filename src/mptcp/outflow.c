@@ -41,17 +41,16 @@ static uint32_t send_piece(const struct outflow *out, const struct choice *to, d
                            struct tx_batch *batch, uint64_t now_ns)
 {
     struct tcp *tcp = &to->subflow->tcp;
-    const struct sendq *sendq = &out->tx->sendq;
     struct slice parts[TX_RECORD_PARTS];
     unsigned count_parts = 0;
     uint32_t want = trim_to_segments(tcp, HW_MIN(HW_MIN(most, to->room), tcp_send_max(tcp)), most);
-    uint32_t len = sendq_peek(sendq, from, want, parts, TX_RECORD_PARTS, &count_parts);
+    uint32_t len = data_tx_peek(out->tx, from, want, parts, TX_RECORD_PARTS, &count_parts);
     if (len == 0)
         return 0;
     struct tx_note note = {.dsn = from.v, .ssn = tcp->snd_nxt, .len = len, .mapped = true};
     if (out->checksums)
         note.checksum = mapping_checksum(&note, parts, count_parts);
-    bool push = dsn_eq(dsn_add(from, len), sendq->end);
+    bool push = dsn_eq(dsn_add(from, len), data_tx_stream_end(out->tx));
     if (tcp_send(tcp, parts, count_parts, len, &note, push, batch, now_ns) < 0)
         return 0;
     return len;
@@ -86,7 +85,7 @@ static bool send_new(const struct outflow *out, struct tx_batch *batch, uint64_t
     struct choice to = choose(out, &demand);
     if (!to.subflow)
         return false;
-    uint32_t len = send_piece(out, &to, tx->snd_nxt, waiting, batch, now_ns);
+    uint32_t len = send_piece(out, &to, data_tx_next(tx), waiting, batch, now_ns);
     if (len)
         data_tx_sent(tx, len, to.subflow->slot, now_ns);
     return len != 0;
@@ -126,7 +125,7 @@ void outflow_reset_laggards(struct data_tx *tx, struct list *subflows, uint64_t 
         return;
     LIST_EACH (it, subflows) {
         struct subflow *subflow = subflow_at(it);
-        bool laggard = subflow_lagging_bytes(subflow, tx->sendq.una) > data_tx_laggard_limit(tx);
+        bool laggard = subflow_lagging_bytes(subflow, data_tx_una(tx)) > data_tx_laggard_limit(tx);
         if (!laggard || !subflows_have_successor(subflows, subflow))
             continue;
         count(&subflow->tcp.host->counters, COUNT_LIMIT_LAGGARD);
@@ -144,7 +143,7 @@ struct subflow *outflow_only_carrier(const struct data_tx *tx, const struct list
         else if (tcp_sent_bytes(&subflow->tcp) || tcp_recv_bytes(&subflow->tcp))
             return NULL;
     }
-    bool all = first && tx->reinjected_bytes == 0 && tcp_sent_bytes(&first->tcp) == data_tx_sent_bytes(tx);
+    bool all = first && data_tx_reinjected_bytes(tx) == 0 && tcp_sent_bytes(&first->tcp) == data_tx_sent_bytes(tx);
     all = all && (data_tx_fin_sent(tx) || !first->tcp.fin_wanted); /* its FIN would end a stream that has not ended */
     return all ? first : NULL;
 }

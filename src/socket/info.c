@@ -20,7 +20,7 @@ static uint32_t count_subflows(const struct conn *conn)
 void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info *out)
 {
     const struct conn *conn = (const struct conn *)(const void *)handle;
-    bool mptcp = conn->fallback.mode == CONN_MPTCP;
+    bool mptcp = fallback_is_mptcp(&conn->fallback);
     dsn64 first = dsn_add(conn->identity.remote_idsn, 1);
     *out = (struct hawser_conn_info){
         .mptcp = mptcp,
@@ -31,7 +31,7 @@ void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info 
         .sent_bytes = data_tx_sent_bytes(&conn->data_tx),
         .acked_bytes = data_tx_acked_bytes(&conn->data_tx),
         .recv_bytes = (uint64_t)dsn_diff(data_rx_next(&conn->data_rx), first) - data_rx_is_over(&conn->data_rx),
-        .reinjected_bytes = conn->data_tx.reinjected_bytes,
+        .reinjected_bytes = data_tx_reinjected_bytes(&conn->data_tx),
         .duplicate_bytes = data_rx_duplicate_bytes(&conn->data_rx),
     };
 }

@@ -145,7 +145,7 @@ int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
         return -EAGAIN;
     struct conn *conn = LIST_ENTRY(oldest, struct conn, accept_link);
     leave_listener(listener, conn);
-    conn->endings.detached = false;
+    endings_take_hold(&conn->endings);
     conn_event(conn);
     *out = outer(conn);
     return 0;
@@ -154,9 +154,9 @@ int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
 ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
 {
     struct conn *conn = inner(handle);
-    if (conn->endings.error)
-        return conn->endings.error;
-    if (conn->data_tx.fin != DATA_FIN_NONE)
+    if (endings_error(&conn->endings))
+        return endings_error(&conn->endings);
+    if (data_tx_ends(&conn->data_tx))
         return -EPIPE;
     if (!identity_established(&conn->identity))
         return -ENOTCONN;
@@ -171,7 +171,7 @@ static ssize_t nothing_to_read(const struct conn *conn)
 {
     if (conn_at_end(conn))
         return 0;
-    return conn->endings.error ? conn->endings.error : -EAGAIN;
+    return endings_error(&conn->endings) ? endings_error(&conn->endings) : -EAGAIN;
 }
 
 ssize_t hawser_recv(struct hawser_conn *handle, void *data, size_t len)
@@ -205,20 +205,20 @@ unsigned hawser_conn_ready(const struct hawser_conn *handle)
     unsigned ready = 0;
     if (identity_established(&conn->identity))
         ready |= HAWSER_CONNECTED;
-    if (conn->endings.error)
+    if (endings_error(&conn->endings))
         ready |= HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE;
     if (data_rx_readable(&conn->data_rx) || conn_at_end(conn))
         ready |= HAWSER_READABLE;
-    if (identity_established(&conn->identity) && conn->data_tx.fin == DATA_FIN_NONE &&
-        sendq_room(&conn->data_tx.sendq) && list_empty(&conn->starved_link))
+    if (identity_established(&conn->identity) && !data_tx_ends(&conn->data_tx) && data_tx_room(&conn->data_tx) &&
+        list_empty(&conn->starved_link))
         ready |= HAWSER_WRITABLE;
     if (subflows_over(&conn->subflows) && !endings_awaits_rescue(&conn->endings) &&
-        (identity_established(&conn->identity) || conn->endings.error))
+        (identity_established(&conn->identity) || endings_error(&conn->endings)))
         ready |= HAWSER_CLOSED;
     return ready;
 }
 
-int hawser_conn_error(const struct hawser_conn *handle) { return inner_const(handle)->endings.error; }
+int hawser_conn_error(const struct hawser_conn *handle) { return endings_error(&inner_const(handle)->endings); }
 
 void hawser_conn_set_user(struct hawser_conn *handle, void *user) { inner(handle)->user = user; }
 

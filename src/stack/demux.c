@@ -121,7 +121,7 @@ static bool is_aborted(const struct subflow *subflow)
 {
     const struct conn *conn = subflow->conn;
     const struct tcp *tcp = &subflow->tcp;
-    return conn->endings.aborted && conn->fallback.mode == CONN_MPTCP && tcp->snd_una > SSN_ORIGIN &&
+    return endings_aborted(&conn->endings) && fallback_is_mptcp(&conn->fallback) && tcp->snd_una > SSN_ORIGIN &&
            tcp->state != TCPS_TIME_WAIT;
 }
 
@@ -147,7 +147,7 @@ static void subflow_remember(struct mp_host *host, struct subflow *subflow, uint
         .timestamps = tcp->ts.used,
         .port_chosen = subflow->port_chosen && !aborted,
         .aborted = aborted,
-        .mptcp = subflow->conn->fallback.mode == CONN_MPTCP && data_rx_is_over(&subflow->conn->data_rx),
+        .mptcp = fallback_is_mptcp(&subflow->conn->fallback) && data_rx_is_over(&subflow->conn->data_rx),
         .data_ack = data_rx_next(&subflow->conn->data_rx),
     };
     if (aborted)

@@ -250,7 +250,7 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
     subflow->passive = true;
     evict_enlist(stack, conn, now_ns);
     conn->listener = listener;
-    conn->endings.detached = true; /* nobody's until accepted */
+    endings_let_go(&conn->endings); /* nobody's until accepted */
     quota_enter(&listener->acceptable, &conn->accept_link);
     open_tcp(subflow, h, a, now_ns);
     return subflow;

@@ -113,12 +113,12 @@ static void tell_starved(struct hawser_stack *stack, uint64_t now_ns)
     LIST_EACH (it, &host->starved) {
         struct conn *conn = LIST_ENTRY(it, struct conn, starved_link);
         list_remove(it);
-        if (account_admits(&conn->data_tx.account, store_smallest(&host->store), CLAIM_NEED)) {
+        if (account_admits(data_tx_account(&conn->data_tx), store_smallest(&host->store), CLAIM_NEED)) {
             conn_event(conn);
             told++;
         } else {
             list_push_back(&host->starved, it);
-            if (conn->data_tx.account.held == 0)
+            if (data_tx_account(&conn->data_tx)->held == 0)
                 starving = conn;
         }
         all = it == last;
@@ -355,7 +355,7 @@ static void emit_time_waits(struct hawser_stack *stack, struct tx_batch *batch, 
 static void leave_listener_if_dead(struct conn *conn)
 {
     struct hawser_listener *listener = conn->listener;
-    if (!listener || !conn->endings.error || data_rx_readable(&conn->data_rx))
+    if (!listener || !endings_error(&conn->endings) || data_rx_readable(&conn->data_rx))
         return;
     EACH_SUBFLOW (it, conn)
         if (!tcp_finished(&subflow_at(it)->tcp))
@@ -415,7 +415,7 @@ void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unf
         if (!conn_unfinished(conn))
             continue;
         out->connections++;
-        out->bytes += (uint64_t)dsn_diff(conn->data_tx.sendq.end, conn->data_tx.sendq.una);
+        out->bytes += (uint64_t)dsn_diff(data_tx_stream_end(&conn->data_tx), data_tx_una(&conn->data_tx));
     }
 }
 
