@@ -4,6 +4,8 @@
 
 /* Gaps lie no nearer to each other: two paths that take turns, one of them dead, leave one for each segment. */
 #define BYTES_PER_GAP 1024u
+/* The coarsest unit of the window field (RFC 7323 2.3). */
+#define WINDOW_UNIT_MAX (1 << 14)
 
 void data_tx_init(struct data_tx *tx, struct store *store, struct account *parent, dsn64 idsn, uint32_t limit)
 {
@@ -78,12 +80,15 @@ static uint32_t take_data(struct data_tx *tx, dsn64 upto)
 }
 
 /* RFC 1122 4.2.2.17: a peer that shuts its window is not gone as long as it says so; but the time in which it was open
- * and nothing was acknowledged counts. */
-static void note_window(struct data_tx *tx, uint32_t window, uint64_t now_ns)
+ * and nothing was acknowledged counts. RFC 8684 3.3.5: it is open up to the furthest edge that was promised, whatever a
+ * DATA_ACK says that was overtaken; of the last bytes before it the field may be unable to say so. */
+static void note_window(struct data_tx *tx, dsn64 ack, uint32_t window, uint64_t now_ns)
 {
     struct progress *p = &tx->progress;
     bool end_only = data_tx_fin_sent(tx) && !data_tx_outstanding(tx); /* needs no room */
-    tx->window_shut = window == 0 && !end_only;
+    bool says_shut = window == 0 && dsn_le(tx->sendq.una, ack);
+    int64_t left = dsn_diff(tx->snd_edge, tx->sendq.una);
+    tx->window_shut = !end_only && (left <= 0 || (says_shut && left < WINDOW_UNIT_MAX));
     if (!tx->window_shut)
         return;
     if (p->asked_since_ns && p->asked_open)
@@ -100,7 +105,6 @@ struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, 
         return news;
     }
     data_tx_widen(tx, dsn_add(ack, window));
-    note_window(tx, window, now_ns);
     if (data_tx_fin_waits(tx) && dsn_eq(ack, top)) {
         tx->fin = DATA_FIN_ACKED;
         tx->fin_due_ns = TIME_NEVER;
@@ -112,6 +116,7 @@ struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, 
         news.merit = take_data(tx, data);
         news.what |= TX_ACKED;
     }
+    note_window(tx, ack, window, now_ns);
     return news;
 }
 

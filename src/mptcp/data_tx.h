@@ -58,7 +58,7 @@ struct data_tx {
     uint64_t fin_due_ns; /* when the DATA_FIN is repeated (RFC 8684 3.3.3), or TIME_NEVER */
     enum data_fin fin;
     uint8_t fin_tries; /* how often the DATA_FIN was repeated since data was last acknowledged */
-    bool window_shut;  /* as the peer's last DATA_ACK says */
+    bool window_shut;  /* behind what the peer acknowledged there is no room */
     uint64_t reinjected_bytes;
     uint64_t acked_at_look; /* data_tx_look_for_laggards() */
 };

@@ -251,6 +251,44 @@ static void a_shut_window_is_no_silence(void **state)
     tear_down(&b);
 }
 
+/* RFC 8684 3.3.5: the edge that was promised stays, and what says otherwise is old. */
+static void an_old_acknowledgement_shuts_no_window(void **state)
+{
+    (void)state;
+    static const uint64_t olds[] = {0, 1000};
+    for (size_t i = 0; i < sizeof olds / sizeof *olds; i++) {
+        struct bench b;
+        set_up(&b);
+        (void)ack(&b, 0, 20000);
+        send(&b, 3000, 0);
+        (void)ack(&b, 1000, 19000);
+        enum tx_due due = TX_ASK;
+        for (int n = 0; n < 1000 && due == TX_ASK; n++) {
+            due = next_due(&b, false);
+            (void)ack(&b, olds[i], 0);
+        }
+        assert_int_equal(due, TX_TIMEOUT);
+        tear_down(&b);
+    }
+}
+
+/* RFC 7323 2.4: a window that is rounded down seems to shrink. */
+static void a_sliver_of_a_window_may_be_said_to_be_none(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    (void)ack(&b, 0, 1024);
+    send(&b, 1000, 0);
+    assert_int_equal(sendq_write(&b.tx.sendq, bytes, 1000), 1000);
+    for (int i = 0; i < 100; i++) {
+        (void)ack(&b, 1000, 0);
+        assert_int_equal(next_due(&b, false), TX_ASK);
+    }
+    assert_true(b.now_ns > 200 * NS_PER_S);
+    tear_down(&b);
+}
+
 /* But a peer that opens it each time, and acknowledges nothing, is not there for ever. */
 static void a_window_that_opens_for_nothing(void **state)
 {
@@ -376,6 +414,8 @@ int main(void)
         cmocka_unit_test(never_again_to_an_uncommitted_peer),
         cmocka_unit_test(options_that_do_not_pass),
         cmocka_unit_test(a_shut_window_is_no_silence),
+        cmocka_unit_test(an_old_acknowledgement_shuts_no_window),
+        cmocka_unit_test(a_sliver_of_a_window_may_be_said_to_be_none),
         cmocka_unit_test(a_window_that_opens_for_nothing),
         cmocka_unit_test(laggards_are_looked_for_now_and_then),
         cmocka_unit_test(the_end_is_repeated),
