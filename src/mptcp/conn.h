@@ -149,6 +149,8 @@ void conn_take_fail(struct subflow *subflow, uint64_t now_ns);
 void conn_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
 /* ---- conn_payload.c ---- */
+/* A checksum is wrong: the subflow's `fail_dsn` says where. */
+void conn_refuse_forged(struct subflow *subflow, uint64_t now_ns);
 /* What is held of this mapping goes up. */
 void conn_hand_up(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 

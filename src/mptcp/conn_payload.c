@@ -12,8 +12,8 @@ static struct inflow inflow_of(struct conn *conn)
                            .began = data_rx_next(&conn->data_rx)};
 }
 
-/* A checksum is wrong (RFC 8684 3.7). On the only subflow the bytes wait until the peer answers the MP_FAIL. */
-static void refuse_forged(struct subflow *subflow, uint64_t now_ns)
+/* RFC 8684 3.7: on the only subflow the bytes wait until the peer answers the MP_FAIL. */
+void conn_refuse_forged(struct subflow *subflow, uint64_t now_ns)
 {
     if (conn_way_back(subflow->conn)) {
         count(&subflow->tcp.host->counters, COUNT_DROP_DATA_CHECKSUM);
@@ -37,7 +37,7 @@ static bool help(struct inflow *in, enum inflow_verdict verdict, struct subflow 
     if (verdict == INFLOW_NO_ROOM)
         in->hopeless = !conn->host->ops->make_room(conn->host, conn, now_ns);
     else if (verdict == INFLOW_FORGED)
-        refuse_forged(subflow, now_ns);
+        conn_refuse_forged(subflow, now_ns);
     return verdict != INFLOW_TAKEN;
 }
 

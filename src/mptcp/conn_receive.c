@@ -41,12 +41,18 @@ static void take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_
     conn_wake(conn);
 }
 
-static void take_data_fin(struct subflow *subflow, dsn64 at, uint64_t now_ns)
+static void take_data_fin(struct subflow *subflow, const struct mapping *end, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     if (data_rx_is_over(&conn->data_rx)) /* our DATA_ACK was lost. Not at once, lest two ends answer without pause */
         tcp_ack_soon(&subflow->tcp, now_ns);
-    data_rx_know_end(&conn->data_rx, at);
+    else if (!conn->identity.checksums || (!end->len && dss_end_is_proved(end)))
+        count_n(&conn->host->tcp.counters, COUNT_DROP_MAPPING,
+                !data_rx_know_end(&conn->data_rx, dsn_add(end->dsn, end->len)));
+    else if (!end->len && subflow->fail_stage != FAIL_ASKING) { /* behind bytes it is proved with them */
+        subflow->fail_dsn = end->dsn;
+        conn_refuse_forged(subflow, now_ns);
+    }
 }
 
 static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
@@ -73,7 +79,7 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     case DSS_END:
         if (!is_as_negotiated(subflow, &dss.map, now_ns))
             return false;
-        take_data_fin(subflow, dsn_add(dss.map.dsn, dss.map.len), now_ns);
+        take_data_fin(subflow, &dss.map, now_ns);
         return dss.map.len == 0 || take_mapping(subflow, &dss.map, now_ns);
     case DSS_BYTES:
         return take_mapping(subflow, &dss.map, now_ns);

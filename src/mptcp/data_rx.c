@@ -112,12 +112,15 @@ void data_rx_forget_disorder(struct data_rx *rx)
     data_rx_idle(rx);
 }
 
-void data_rx_know_end(struct data_rx *rx, dsn64 at)
+bool data_rx_know_end(struct data_rx *rx, dsn64 at)
 {
-    if (rx->peer_fin_known || dsn_lt(at, reassembly_next(&rx->reassembly)))
-        return;
+    if (rx->peer_fin_known)
+        return dsn_eq(rx->peer_fin, at);
+    if (dsn_lt(at, reassembly_next(&rx->reassembly)))
+        return false;
     rx->peer_fin_known = true;
     rx->peer_fin = at;
+    return true;
 }
 
 bool data_rx_knows_end(const struct data_rx *rx) { return rx->peer_fin_known; }

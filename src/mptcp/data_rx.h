@@ -69,8 +69,8 @@ bool data_rx_has_disorder(const struct data_rx *rx);
 /* Drops what lies behind gaps. */
 void data_rx_forget_disorder(struct data_rx *rx);
 
-/* The peer's DATA_FIN has this number; only the first word counts, and only where nothing else is. */
-void data_rx_know_end(struct data_rx *rx, dsn64 at);
+/* The peer's DATA_FIN has this number. Only the first word counts, and only where nothing else is: else false. */
+bool data_rx_know_end(struct data_rx *rx, dsn64 at);
 bool data_rx_knows_end(const struct data_rx *rx);
 /* The stream ends after what arrived in order: a subflow's FIN where plain TCP is spoken. */
 void data_rx_end_here(struct data_rx *rx);

@@ -62,10 +62,18 @@ struct dss_news dss_read(const struct mp_dss *dss, dsn64 una, dsn64 rcv_next, ui
         return news;
     }
     news.maps = map->len ? DSS_END : DSS_INVALID;
+    map->ends = map->len;
     if (map->len == 0)
         return news;
     /* One byte less, and a checksum that is right for that (RFC 1624). */
     map->len--;
     map->checksum = (uint16_t)(map->checksum + 1 + (map->checksum == UINT16_MAX));
     return news;
+}
+
+/* RFC 8684 3.3.3: it is that of the pseudo-header alone. */
+bool dss_end_is_proved(const struct mapping *end)
+{
+    const struct csum nothing = {0, false};
+    return csum_same(csum_dss(end->dsn.v, (uint32_t)end->ssn, (uint16_t)end->len, &nothing), end->checksum);
 }

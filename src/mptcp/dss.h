@@ -39,5 +39,7 @@ struct dss_news {
 /* What a DSS of the peer's says. Short numbers stand for those next to `una`, the oldest byte that it did not
  * acknowledge, `rcv_next` and `ssn_next`, the next that it is to send, of the stream and on this subflow. */
 struct dss_news dss_read(const struct mp_dss *dss, dsn64 una, dsn64 rcv_next, uint64_t ssn_next);
+/* Is the checksum right of a DATA_FIN with no bytes before it? */
+bool dss_end_is_proved(const struct mapping *end);
 
 #endif

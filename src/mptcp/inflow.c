@@ -105,6 +105,9 @@ enum inflow_verdict inflow_mapped(struct inflow *in, struct subflow *subflow, co
             subflow->fail_dsn = map->dsn;
             return INFLOW_FORGED;
         }
+        if (map->ends)
+            count_n(&subflow->tcp.host->counters, COUNT_DROP_MAPPING,
+                    !data_rx_know_end(in->rx, dsn_add(map->dsn, map->len)));
     }
     return hand_up(in, subflow, map, now_ns);
 }

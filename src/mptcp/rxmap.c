@@ -158,11 +158,12 @@ static enum rxmap_result insert(struct rxmap *m, uint32_t at, const struct mappi
 }
 
 /* RFC 8684 3.3.1: every packet that a super-segment was cut into repeats its mapping, checksum and all. */
-static enum rxmap_result compare(const struct mapping *known, const struct mapping *map)
+static enum rxmap_result compare(struct mapping *known, const struct mapping *map)
 {
     bool same_bytes = known->ssn == map->ssn && known->len == map->len;
     if (same_bytes && known->has_checksum && map->has_checksum && known->checksum != map->checksum)
         return RXMAP_CONFLICT;
+    known->ends |= same_bytes && map->ends; /* which may be known later than the bytes */
     return RXMAP_KNOWN;
 }
 

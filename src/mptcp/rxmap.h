@@ -22,6 +22,7 @@ struct mapping {
     uint32_t len; /* bytes; 0: infinite (fallback, RFC 8684 3.7) */
     uint16_t checksum;
     bool has_checksum;
+    bool ends; /* the stream does, behind its last byte (RFC 8684 3.3.3) */
 };
 
 struct rxmap {

@@ -88,8 +88,9 @@ static void the_end(void **state)
     struct bench b;
     uint32_t taken;
     set_up(&b);
-    data_rx_know_end(&b.rx, nth(100));
-    data_rx_know_end(&b.rx, nth(50)); /* only the first word counts */
+    assert_true(data_rx_know_end(&b.rx, nth(100)));
+    assert_false(data_rx_know_end(&b.rx, nth(50))); /* only the first word counts */
+    assert_true(data_rx_know_end(&b.rx, nth(100)));
     assert_int_equal(place(&b, 100, 10, &taken), DATA_RX_BEYOND_END);
     assert_int_equal(taken, 10);
     assert_int_equal(place(&b, 0, 99, &taken), DATA_RX_PLACED);
@@ -110,10 +111,10 @@ static void an_end_that_cannot_be(void **state)
     uint32_t taken;
     set_up(&b);
     assert_int_equal(place(&b, 0, 100, &taken), DATA_RX_PLACED);
-    data_rx_know_end(&b.rx, nth(99));
+    assert_false(data_rx_know_end(&b.rx, nth(99)));
     assert_false(data_rx_knows_end(&b.rx));
     assert_int_equal(place(&b, 100, 100, &taken), DATA_RX_PLACED);
-    data_rx_know_end(&b.rx, nth(200));
+    assert_true(data_rx_know_end(&b.rx, nth(200)));
     assert_true(data_rx_take_end(&b.rx));
     assert_int_equal(data_rx_readable(&b.rx), 200);
     tear_down(&b);

@@ -64,6 +64,8 @@ static void a_data_fin_is_taken_off_its_mapping(void **state)
     }
     assert_int_equal(read_map((struct mp_dss){.data_fin = true, .len = 1}).maps, DSS_END);
     assert_int_equal(read_map((struct mp_dss){.data_fin = true, .len = 1}).map.len, 0);
+    assert_true(read_map((struct mp_dss){.data_fin = true, .len = 1}).map.ends);
+    assert_false(read_map((struct mp_dss){.len = 1}).map.ends);
     assert_int_equal(read_map((struct mp_dss){.data_fin = true}).maps, DSS_INVALID);
     assert_int_equal(read_map((struct mp_dss){.len = 0}).maps, DSS_INFINITE);
 }
@@ -98,6 +100,10 @@ static void what_is_written(void **state)
     assert_int_equal(dss.dsn, UNA);
     const struct csum nothing = {0, false};
     assert_true(csum_same(csum_dss(UNA, 0, 1, &nothing), dss.checksum));
+    struct dss_news read = dss_read(&dss, dsn_at(UNA), dsn_at(UNA), 77);
+    assert_true(dss_end_is_proved(&read.map));
+    read.map.checksum++;
+    assert_false(dss_end_is_proved(&read.map));
 }
 
 int main(void)

@@ -69,6 +69,28 @@ static void nothing_follows_a_data_fin(void **state)
     peer_destroy(&p);
 }
 
+/* A DATA_FIN below what arrived, or that contradicts the first, is none, and counted. */
+static void an_impossible_data_fin_is_dropped(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint8_t bytes[32] = {0};
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    send_mapped(&p, 1, 1, bytes, 20);
+    send_data_fin(&p, 11, 21);
+    assert_int_equal(peer_counter(&p, "drop.bad_mapping"), 1);
+    send_data_fin(&p, 31, 21);
+    send_data_fin(&p, 31, 21);
+    assert_int_equal(peer_counter(&p, "drop.bad_mapping"), 1);
+    send_data_fin(&p, 41, 21);
+    assert_int_equal(peer_counter(&p, "drop.bad_mapping"), 2);
+    send_mapped(&p, 21, 21, bytes, 10);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 30);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 0);
+    peer_destroy(&p);
+}
+
 /* RFC 1624 3: one's complement has two zeros. The sum of a mapping that ends with a DATA_FIN is taken without it, which
  * may turn one into the other. */
 static void checksum_of_a_data_fin_at_the_other_zero(void **state)
@@ -545,6 +567,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(window_opens_after_an_early_data_fin),
         cmocka_unit_test(nothing_follows_a_data_fin),
+        cmocka_unit_test(an_impossible_data_fin_is_dropped),
         cmocka_unit_test(checksum_of_a_data_fin_at_the_other_zero),
         cmocka_unit_test(more_mappings_than_the_limit),
         cmocka_unit_test(subflows_end_without_a_data_fin),
