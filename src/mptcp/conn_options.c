@@ -82,10 +82,11 @@ void conn_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t
     }
     if (mp->present || flags & TCP_SYN || !fallback_is_mptcp(&conn->fallback))
         return;
-    const struct path_manager pm = conn_path_manager(conn);
     bool bare = !record;
-    if (bare && subflow->fail_stage != FAIL_ASKING)
+    if (bare && subflow->fail_stage != FAIL_ASKING && paths_owes(&conn->paths, subflow->slot)) {
+        const struct path_manager pm = conn_path_manager(conn);
         path_manager_write(&pm, subflow, options);
+    }
     const uint16_t signals = mp->present;
     write_dss(subflow, record, mp);
     if (bare && subflow->fail_stage == FAIL_ASKING) /* until it is answered */
@@ -102,8 +103,10 @@ void conn_options_sent(struct tcp *tcp, const struct tcp_options *sent)
             tcp_signal_now(tcp);
         return;
     }
-    const struct path_manager pm = conn_path_manager(conn);
-    path_manager_sent(&pm, subflow_of(tcp), &sent->mp);
+    if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR)) {
+        const struct path_manager pm = conn_path_manager(conn);
+        path_manager_sent(&pm, subflow_of(tcp), &sent->mp);
+    }
     conn->identity.capable_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
     if (conn->identity.capable_said && data_tx_fin_sent(&conn->data_tx)) /* it took the place of a DATA_FIN */
         tcp_signal_now(tcp);

@@ -104,19 +104,23 @@ static void take_capable(struct subflow *subflow, const struct mp_capable *capab
         (void)take_mapping(subflow, &map, now_ns); /* the first one finds room */
 }
 
-static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+static void take_addresses(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     const struct path_manager pm = conn_path_manager(conn);
-    bool changed = false;
-    if (mptcp_has(mp, MPTCP_ADD_ADDR))
-        changed = path_manager_take_add_addr(&pm, subflow, &mp->add_addr, now_ns);
-    if (mptcp_has(mp, MPTCP_REMOVE_ADDR)) {
+    bool removes = mptcp_has(mp, MPTCP_REMOVE_ADDR);
+    bool news = mptcp_has(mp, MPTCP_ADD_ADDR) && path_manager_take_add_addr(&pm, subflow, &mp->add_addr, now_ns);
+    if (removes)
         path_manager_take_remove_addr(&pm, &mp->remove_addr, now_ns);
-        changed = true;
-    }
-    if (changed)
+    if (news || removes)
         conn_paths_changed(conn);
+}
+
+static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
+{
+    struct conn *conn = subflow->conn;
+    if (mptcp_has(mp, MPTCP_ADD_ADDR) || mptcp_has(mp, MPTCP_REMOVE_ADDR))
+        take_addresses(subflow, mp, now_ns);
     if (mptcp_has(mp, MPTCP_PRIO))
         subflow->backup_remote = mp->prio.backup;
     if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->identity.local_key) {

@@ -76,12 +76,10 @@ static void offer_arrivals(struct conn *conn, uint64_t now_ns)
 
 /* ---- all of it ---- */
 
-static void arm(struct conn *conn, uint64_t paths_due_ns)
+static void arm(struct conn *conn, uint64_t others_ns)
 {
     uint64_t due_ns = HW_MIN(data_tx_due(&conn->data_tx), endings_due(&conn->endings));
-    due_ns = HW_MIN(due_ns, paths_due_ns);
-    due_ns = HW_MIN(due_ns, subflows_due(&conn->subflows));
-    deadline_set(&conn->host->tcp.timers, &conn->timer, due_ns);
+    deadline_set(&conn->host->tcp.timers, &conn->timer, HW_MIN(due_ns, others_ns));
 }
 
 static void note_progress(struct conn *conn, uint64_t now_ns)
@@ -145,18 +143,19 @@ static void settle_subflows(struct conn *conn, uint64_t now_ns)
  */
 void conn_settle(struct conn *conn, uint64_t now_ns)
 {
-    uint64_t paths_due_ns;
+    uint64_t paths_ns, subflows_ns;
     unsigned rounds = 0;
     list_remove(&conn->touched_link);
     settle_arrivals(conn, now_ns);
     do {
         settle_subflows(conn, now_ns);
         settle_data(conn, now_ns);
-        paths_due_ns = conn_paths_settle(conn, now_ns);
+        paths_ns = conn_paths_settle(conn, now_ns);
+        subflows_ns = subflows_due(&conn->subflows);
         rounds++;
-    } while (subflows_have_news(&conn->subflows));
+    } while (subflows_ns == SUBFLOWS_HAVE_NEWS);
     conn->host->settle_rounds_most = (uint8_t)HW_MAX(conn->host->settle_rounds_most, rounds);
-    arm(conn, paths_due_ns);
+    arm(conn, HW_MIN(paths_ns, subflows_ns));
 }
 
 void conn_settle_touched(struct mp_host *host, uint64_t now_ns)
@@ -175,6 +174,7 @@ static void on_ending_timer(struct conn *conn, uint64_t now_ns)
 void conn_on_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, timer);
+    const struct path_manager pm = conn_path_manager(conn);
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         if (subflow->tcp.due_ns <= now_ns)
@@ -183,6 +183,7 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
             subflow_on_timer(subflow, endings_farewell(&conn->endings), now_ns);
     }
     subflows_judge(&conn->subflows, now_ns);
+    path_manager_judge(&pm, now_ns);
     if (data_tx_question_due(&conn->data_tx) <= now_ns)
         on_data_timer(conn, now_ns);
     if (data_tx_fin_due(&conn->data_tx) <= now_ns)

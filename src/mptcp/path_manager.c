@@ -10,8 +10,6 @@
 #define SILENCE_NS NS_PER_S
 /* What is not answered is told again so soon; where another signal would be one too many, once its row has ended. */
 #define REPEAT_NS NS_PER_S
-/* RFC 8684 3.4.2: the answer to the keepalive has so many round trips. */
-#define KEEPALIVE_ROUNDS 2u
 /* And so many keepalives go to the last subflow before it counts as lost, a timeout after the first, then two, four...
  */
 #define LAST_KEEPALIVES 8u
@@ -73,13 +71,6 @@ uint8_t path_manager_local_id(const struct path_manager *pm, const struct hawser
 
 /* ---- addresses of which the peer says that they are gone (RFC 8684 3.4.2) ---- */
 
-static uint64_t keepalive_due(const struct subflow *subflow)
-{
-    const struct rtt *rtt = &subflow->tcp.rtt;
-    uint64_t later_ns = ((UINT64_C(1) << (subflow->doubts - 1)) - 1) * rtt_rto(rtt);
-    return subflow->doubted_ns + KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns + later_ns;
-}
-
 static void ask_doubted(struct subflow *subflow)
 {
     subflow->doubts++;
@@ -103,11 +94,11 @@ static void doubt(struct subflow *subflow, uint64_t now_ns)
 }
 
 /* There was no answer to the keepalive. The last subflow does not go for one that may have been lost. */
-static void judge_doubted(const struct path_manager *pm, uint64_t now_ns)
+void path_manager_judge(const struct path_manager *pm, uint64_t now_ns)
 {
     LIST_EACH (it, pm->subflows) {
         struct subflow *subflow = subflow_at(it);
-        if (!subflow->doubted_ns || keepalive_due(subflow) > now_ns)
+        if (!subflow->doubted_ns || subflow_doubt_due(subflow) > now_ns)
             continue;
         if (subflow->doubts < LAST_KEEPALIVES && !subflows_have_other(pm->subflows, subflow)) {
             ask_doubted(subflow);
@@ -144,16 +135,7 @@ void path_manager_note_answer(struct subflow *subflow, const struct tcp_segment 
 
 /* ---- what is due ---- */
 
-uint64_t path_manager_due(const struct path_manager *pm)
-{
-    uint64_t due_ns = paths_deadline(pm->paths);
-    LIST_EACH (it, pm->subflows)
-        if (subflow_at(it)->doubted_ns)
-            due_ns = HW_MIN(due_ns, keepalive_due(subflow_at(it)));
-    return due_ns;
-}
-
-static void speak_up(const struct path_manager *pm, uint64_t now_ns)
+void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns)
 {
     uint64_t repeat_ns = SIGNAL_ROW_NS;
     uint8_t tellers = 0; /* slots of the subflows that can tell the peer something */
@@ -171,12 +153,6 @@ static void speak_up(const struct path_manager *pm, uint64_t now_ns)
     LIST_EACH (it, pm->subflows)
         if (subflow_usable(subflow_at(it)) && paths_owes(pm->paths, subflow_at(it)->slot))
             tcp_signal_now(&subflow_at(it)->tcp);
-}
-
-void path_manager_run(const struct path_manager *pm, uint64_t now_ns)
-{
-    judge_doubted(pm, now_ns);
-    speak_up(pm, now_ns);
 }
 
 /* ---- pairs ---- */
@@ -286,7 +262,7 @@ bool path_manager_take_add_addr(const struct path_manager *pm, struct subflow *s
 void path_manager_write(const struct path_manager *pm, const struct subflow *subflow, struct tcp_options *options)
 {
     struct mptcp_options *mp = &options->mp;
-    if (!paths_owes(pm->paths, subflow->slot) || !subflow_may_signal(subflow))
+    if (!subflow_may_signal(subflow))
         return;
     const struct paths_view view = hosts(pm);
     paths_write(pm->paths, &view, subflow->slot, mp);
@@ -298,8 +274,6 @@ void path_manager_write(const struct path_manager *pm, const struct subflow *sub
 
 void path_manager_sent(const struct path_manager *pm, struct subflow *subflow, const struct mptcp_options *sent)
 {
-    if (!mptcp_has(sent, MPTCP_ADD_ADDR) && !mptcp_has(sent, MPTCP_REMOVE_ADDR))
-        return;
     subflow_count_signal(subflow);
     bool first = paths_sent(pm->paths, pm->payer, subflow->slot, sent);
     count_n(pm->counters, COUNT_MPTCP_ADD_ADDR_OUT, first);

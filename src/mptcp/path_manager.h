@@ -21,10 +21,10 @@ struct path_manager {
     struct counters *counters;
 };
 
-/* When path_manager_run() has something to do. */
-uint64_t path_manager_due(const struct path_manager *pm);
-/* Judges those that are in doubt, and says what is due. */
-void path_manager_run(const struct path_manager *pm, uint64_t now_ns);
+/* Those whose addresses are in doubt, and that did not answer when it was due, are asked again, or go. */
+void path_manager_judge(const struct path_manager *pm, uint64_t now_ns);
+/* Says what is due of addresses. */
+void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns);
 
 enum wish { WISH_NONE, WISH_PAIR, WISH_IN_VAIN /* none, now or later: all refused */ };
 /* The next pair that is to be opened now. When there is none, subflows that nobody needs any more go. */
@@ -57,7 +57,7 @@ void path_manager_take_remove_addr(const struct path_manager *pm, const struct m
 /* A segment came that may show that an address is not gone. */
 void path_manager_note_answer(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns);
 
-/* Options of addresses on a bare acknowledgement, and what of them left. */
+/* The options that are owed, on a bare acknowledgement; and what of them left, when some did. */
 void path_manager_write(const struct path_manager *pm, const struct subflow *subflow, struct tcp_options *options);
 void path_manager_sent(const struct path_manager *pm, struct subflow *subflow, const struct mptcp_options *sent);
 

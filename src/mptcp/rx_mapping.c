@@ -46,7 +46,7 @@ enum rxmap_result rx_mapping_add(struct rx_mapping *m, const struct mapping *map
 
 void rx_mapping_retire(struct rx_mapping *m, uint64_t ssn) { rxmap_retire(&m->maps, ssn); }
 
-void rx_mapping_idle(struct rx_mapping *m)
+void rx_mapping_give_back(struct rx_mapping *m)
 {
     if (m->held.count == 0)
         release(m);

@@ -89,6 +89,8 @@ bool rx_mapping_is_swallowed(const struct rx_mapping *m, uint64_t ssn);
 /* Do the bytes held, which are all of the mapping, match its checksum? */
 bool rx_mapping_is_proved(struct rx_mapping *m, const struct mapping *map);
 
+/* Does payload wait, or did it? */
+static inline bool rx_mapping_may_wait(const struct rx_mapping *m) { return m->held.count || m->unmapped_since_ns; }
 /* Notes whether payload that came in order, before `next`, waits for its mapping. */
 void rx_mapping_note_unmapped(struct rx_mapping *m, uint64_t next, uint64_t now_ns);
 /* Since when it does; 0: it does not. */
@@ -111,8 +113,14 @@ static inline bool rx_mapping_has_term(const struct rx_mapping *m)
     return m->unmapped_since_ns || (m->assembly && m->assembly->len);
 }
 
+void rx_mapping_give_back(struct rx_mapping *m);
 /* Gives back memory that only waits for more. */
-void rx_mapping_idle(struct rx_mapping *m);
+static inline void rx_mapping_idle(struct rx_mapping *m)
+{
+    bool waits = m->held.count == 0 && (m->assembly || m->packer.buf);
+    if (waits || (m->maps.count == 0 && m->maps.maps))
+        rx_mapping_give_back(m);
+}
 /* Nothing more will come. */
 void rx_mapping_close(struct rx_mapping *m);
 

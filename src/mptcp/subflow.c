@@ -6,6 +6,8 @@
 #define TERM_TIMEOUTS 3u
 #define TERM_MAX_NS (5 * NS_PER_S)
 #define SIGNALS_IN_A_ROW_MAX 2
+/* RFC 8684 3.4.2: the answer to the keepalive has so many round trips. */
+#define KEEPALIVE_ROUNDS 2u
 /* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
 #define GOOD_BYE_TIMEOUTS 2u
 
@@ -94,10 +96,18 @@ static uint64_t unmapped_due(const struct subflow *subflow)
     return since_ns ? since_ns + timeouts_of(subflow, TERM_TIMEOUTS) : TIME_NEVER;
 }
 
+uint64_t subflow_doubt_due(const struct subflow *subflow)
+{
+    const struct rtt *rtt = &subflow->tcp.rtt;
+    uint64_t later_ns = ((UINT64_C(1) << (subflow->doubts - 1)) - 1) * rtt_rto(rtt);
+    return subflow->doubted_ns + KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns + later_ns;
+}
+
 uint64_t subflow_next_judgement(const struct subflow *subflow)
 {
     uint64_t assembly = rx_mapping_assembly_due(&subflow->rx_mapping);
-    return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), assembly);
+    uint64_t doubt = subflow->doubted_ns ? subflow_doubt_due(subflow) : TIME_NEVER;
+    return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), HW_MIN(assembly, doubt));
 }
 
 enum subflow_verdict subflow_judge(struct subflow *subflow, uint64_t now_ns)

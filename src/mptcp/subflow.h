@@ -113,11 +113,13 @@ uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *f
  * far as they are the oldest it holds. */
 uint64_t subflow_lagging_bytes(const struct subflow *subflow, dsn64 una);
 
+/* When the last keepalive should have been answered, of one whose address is in doubt. */
+uint64_t subflow_doubt_due(const struct subflow *subflow);
 uint64_t subflow_next_judgement(const struct subflow *subflow);
-/* The earliest time at which subflow_judge() may have something to say, or TIME_NEVER. */
+/* The earliest time at which subflow_judge(), or whoever doubts it, may have something to say, or TIME_NEVER. */
 static inline uint64_t subflow_judge_due(const struct subflow *subflow)
 {
-    bool any = subflow->suspect_since_ns || rx_mapping_has_term(&subflow->rx_mapping);
+    bool any = subflow->suspect_since_ns || subflow->doubted_ns || rx_mapping_has_term(&subflow->rx_mapping);
     return any ? subflow_next_judgement(subflow) : TIME_NEVER;
 }
 

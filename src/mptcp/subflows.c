@@ -103,6 +103,8 @@ uint64_t subflows_due(const struct list *subflows)
     uint64_t due_ns = TIME_NEVER;
     LIST_EACH (it, subflows) {
         const struct subflow *subflow = subflow_at(it);
+        if (subflow->news)
+            return SUBFLOWS_HAVE_NEWS;
         due_ns = HW_MIN(due_ns, HW_MIN(subflow->tcp.due_ns, HW_MIN(subflow->due_ns, subflow_judge_due(subflow))));
     }
     return due_ns;
@@ -223,7 +225,8 @@ void subflows_clear(struct list *subflows, uint32_t merit)
 void subflows_note_unmapped(struct list *subflows, uint64_t now_ns)
 {
     LIST_EACH (it, subflows)
-        subflow_note_unmapped(subflow_at(it), now_ns);
+        if (rx_mapping_may_wait(&subflow_at(it)->rx_mapping))
+            subflow_note_unmapped(subflow_at(it), now_ns);
 }
 
 void subflows_judge(struct list *subflows, uint64_t now_ns)
