@@ -12,23 +12,29 @@ bool conn_wants_paths(const struct conn *conn)
 void conn_paths_changed(struct conn *conn)
 {
     if (identity_confirmed(&conn->identity))
-        paths_look_again(&conn->paths);
+        paths_look_at(&conn->paths, 0);
     conn_touch(conn);
+}
+
+static bool open_pair(struct conn *conn, const struct path_manager *pm, const struct path_wish *pair, uint64_t now_ns)
+{
+    struct subflow *subflow;
+    if (conn_add_subflow(conn, pair->local, 0, &pair->remote, now_ns, &subflow) < 0)
+        return false;
+    path_manager_opened(pm, pair, subflow, &conn->host->tcp.env);
+    if (tcp_connect(&subflow->tcp, now_ns) == 0)
+        return true;
+    conn_drop_subflow(subflow);
+    return false;
 }
 
 static void open_wished(struct conn *conn, const struct path_manager *pm, uint64_t now_ns)
 {
     struct path_wish pair;
-    struct subflow *subflow;
     enum wish wish;
-    while (wish = path_manager_wish(pm, &pair, now_ns), wish == WISH_PAIR) {
-        if (conn_add_subflow(conn, pair.local, 0, &pair.remote, now_ns, &subflow) < 0) {
-            path_manager_failed(pm, &pair, now_ns);
-            continue;
-        }
-        path_manager_opened(pm, &pair, subflow, &conn->host->tcp.env);
-        (void)tcp_connect(&subflow->tcp, now_ns); /* without memory the subflow stays closed and is reaped */
-    }
+    bool goes_on = true; /* what failed, and nobody remembers, would be wished for again at once */
+    while (goes_on && (wish = path_manager_wish(pm, &pair, now_ns)) == WISH_PAIR)
+        goes_on = open_pair(conn, pm, &pair, now_ns) || path_manager_failed(pm, &pair, now_ns);
     if (wish == WISH_IN_VAIN && endings_awaits_rescue(&conn->endings)) {
         conn_fail(conn, endings_lost_error(&conn->endings));
         conn_forget_disorder(conn);

@@ -179,9 +179,12 @@ void path_manager_opened(const struct path_manager *pm, const struct path_wish *
     join_proof_begin(&subflow->join_proof, env);
 }
 
-void path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns)
+bool path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns)
 {
-    (void)paths_ended(pm->paths, pm->payer, wish->local, &wish->remote, PATH_END_UNANSWERED, now_ns);
+    bool noted = paths_ended(pm->paths, pm->payer, wish->local, &wish->remote, PATH_END_UNANSWERED, now_ns);
+    if (!noted)
+        paths_look_at(pm->paths, now_ns + REPEAT_NS);
+    return noted;
 }
 
 bool path_manager_silent(struct subflow *subflow, uint64_t now_ns)

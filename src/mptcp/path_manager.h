@@ -29,10 +29,11 @@ void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns);
 enum wish { WISH_NONE, WISH_PAIR, WISH_IN_VAIN /* none, now or later: all refused */ };
 /* The next pair that is to be opened now. When there is none, subflows that nobody needs any more go. */
 enum wish path_manager_wish(const struct path_manager *pm, struct path_wish *wish, uint64_t now_ns);
-/* What it opened for it is this, or could not be opened. */
+/* What it opened for it is this, or could not be opened. False: there is no memory for that, and another wish has to
+ * wait. */
 void path_manager_opened(const struct path_manager *pm, const struct path_wish *wish, struct subflow *subflow,
                          const struct hawser_env *env);
-void path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns);
+bool path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns);
 
 /* ---- facts; those that return true may have changed what is wished ---- */
 

@@ -182,18 +182,6 @@ static bool remote_at(const struct paths *p, unsigned i, struct path_wish *out)
 
 static unsigned remote_count(const struct paths *p) { return 1 + (p->book ? p->book->remotes.count : 0u); }
 
-/* The ID by which a pair with that address is remembered. */
-static bool find_remote(const struct paths *p, const struct hawser_addr *addr, uint8_t *id)
-{
-    struct path_wish at;
-    for (unsigned i = 0; i < remote_count(p); i++)
-        if (remote_at(p, i, &at) && hawser_addr_equal(&at.remote, addr)) {
-            *id = at.remote_id;
-            return true;
-        }
-    return false;
-}
-
 bool paths_ended(struct paths *p, struct account *payer, const struct local_address *local,
                  const struct hawser_addr *remote, enum path_end why, uint64_t now_ns)
 {
@@ -201,10 +189,13 @@ bool paths_ended(struct paths *p, struct account *payer, const struct local_addr
         [PATH_END_UNANSWERED] = PAIR_UNANSWERED, [PATH_END_REFUSED] = PAIR_REFUSED, [PATH_END_LOST] = PAIR_UNANSWERED,
         [PATH_END_CLOSED] = PAIR_CLOSED,         [PATH_END_USELESS] = PAIR_USELESS,
     };
-    uint8_t id;
-    if (!p->opens || !find_remote(p, remote, &id))
-        return true;
-    return open_book(p, payer) && pairs_note(&p->book->failed, local->id, id, outcomes[why], now_ns);
+    struct path_wish at;
+    bool noted = true;
+    for (unsigned i = 0; p->opens && i < remote_count(p); i++) /* the peer may give one address several IDs */
+        if (remote_at(p, i, &at) && hawser_addr_equal(&at.remote, remote))
+            noted &=
+                open_book(p, payer) && pairs_note(&p->book->failed, local->id, at.remote_id, outcomes[why], now_ns);
+    return noted;
 }
 
 void paths_begin_rescue(struct paths *p, bool anew)

@@ -13,6 +13,7 @@
 #define HW_MPTCP_PATHS_H
 
 #include "base/account.h"
+#include "base/compiler.h"
 #include "mptcp/addresses.h"
 #include "wire/mptcp_options.h"
 
@@ -131,8 +132,8 @@ static inline uint64_t paths_wish_due(const struct paths *p) { return p->join_at
 
 /* ---- options owed ---- */
 
-/* Another pair may be wanted now: its turn is at once. */
-static inline void paths_look_again(struct paths *p) { p->join_at_ns = 0; }
+/* Another pair may be wanted then: its turn is at that time, if none is before. */
+static inline void paths_look_at(struct paths *p, uint64_t at_ns) { p->join_at_ns = HW_MIN(p->join_at_ns, at_ns); }
 /* When something must be said again, or a pair has its turn. */
 uint64_t paths_deadline(const struct paths *p);
 /* See announcements_turn(). */

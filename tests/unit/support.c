@@ -16,7 +16,7 @@
 static void *counted_alloc(void *ctx, size_t size)
 {
     struct test_env *t = ctx;
-    if (t->fail_at && --t->fail_at == 0)
+    if (t->refuses || (t->fail_at && --t->fail_at == 0))
         return NULL;
     void *p = malloc(size);
     assert_non_null(p);

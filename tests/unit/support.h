@@ -15,6 +15,7 @@ struct test_env {
     uint64_t live;        /* allocations not freed yet */
     uint64_t allocations; /* in all */
     uint64_t fail_at;     /* 0: never; n: the n-th allocation from now fails, once */
+    bool refuses;         /* all fail, as long as it lasts */
 };
 
 void test_env_init(struct test_env *t, uint64_t seed);

@@ -200,6 +200,23 @@ static void a_refused_address_is_left_alone_until_announced_afresh(void **state)
     finish(&b);
 }
 
+/* Lest somebody is asked again and again because a peer calls him by many IDs. */
+static void a_refusal_counts_for_every_id_of_the_address(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, true, 1);
+    use(&b, 0, 0, 1, PATH_UP);
+    assert_int_equal(hear(&b, 5, address(2, 2, 80)), PATHS_LEARNED);
+    assert_int_equal(hear(&b, 6, address(2, 2, 80)), PATHS_LEARNED);
+    expect_wish(&b, 0, 2);
+    ended(&b, 0, 2, PATH_END_REFUSED);
+    expect_no_wish(&b);
+    b.now_ns += 3600 * NS_PER_S;
+    expect_no_wish(&b);
+    finish(&b);
+}
+
 static void a_new_address_of_ours_tries_what_was_refused(void **state)
 {
     (void)state;
@@ -545,6 +562,7 @@ int main(void)
         cmocka_unit_test(an_unanswered_join_does_not_count),
         cmocka_unit_test(unanswered_pairs_back_off_each_by_itself),
         cmocka_unit_test(a_refused_address_is_left_alone_until_announced_afresh),
+        cmocka_unit_test(a_refusal_counts_for_every_id_of_the_address),
         cmocka_unit_test(a_new_address_of_ours_tries_what_was_refused),
         cmocka_unit_test(what_worked_and_was_lost_is_opened_again),
         cmocka_unit_test(a_silent_subflow_does_not_serve_its_addresses),

@@ -190,6 +190,33 @@ static void the_system_is_asked_again(void **state)
     world_destroy(&w);
 }
 
+/* Neither a subflow finds memory, nor the note that it found none: the pair is not asked for again and again within one
+ * call, but a second later. */
+static void a_subflow_without_memory_has_to_wait(void **state)
+{
+    (void)state;
+    const struct hawser_stack_options options = {.size = sizeof options, .max_connections = 1};
+    struct hawser_addr others[2];
+    struct peer p;
+    peer_init(&p, &options, NULL);
+    peer_connect_mptcp(&p);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(hawser_addr_parse(&others[i], i ? "10.0.2.1" : "10.0.1.1", 0), 0);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &others[i], 24, p.now_ns), 0);
+        peer_drain(&p);
+        assert_true(hawser_addr_same_ip(&peer_last(&p, TCP_SYN)->local, &others[0])); /* more than that never fit */
+        p.env.refuses = true;
+    }
+    peer_wait(&p, NS_PER_S / 2);
+    p.env.refuses = false;
+    assert_int_equal(hawser_stack_remove_address(p.stack, &others[0], p.now_ns), 0);
+    peer_drain(&p);
+    peer_wait(&p, 2 * NS_PER_S);
+    assert_true(hawser_addr_same_ip(&peer_last(&p, TCP_SYN)->local, &others[1]));
+    hawser_abort(p.conn);
+    peer_destroy(&p);
+}
+
 /* A large buffer of the link that is held for a kilobyte of it, segment after segment behind a gap: they are neither
  * refused, nor do they take more than half of the link's buffers. */
 static void a_link_is_not_emptied_by_a_gap(void **state)
@@ -503,6 +530,7 @@ int main(void)
         cmocka_unit_test(the_starved_are_fed_in_turn),
         cmocka_unit_test(memory_that_is_not_wanted_goes_to_the_next),
         cmocka_unit_test(the_system_is_asked_again),
+        cmocka_unit_test(a_subflow_without_memory_has_to_wait),
         cmocka_unit_test(a_link_is_not_emptied_by_a_gap),
         cmocka_unit_test(any_number_of_connections),
         cmocka_unit_test(nobody_locks_the_others_out),
