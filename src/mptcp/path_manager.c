@@ -246,8 +246,8 @@ bool path_manager_take_add_addr(const struct path_manager *pm, struct subflow *s
         paths_echoed(pm->paths, pm->payer, add->address_id);
         return false;
     }
-    struct mp_add_addr plain = *add;
-    if (mptcp_add_addr_hmac(pm->id->remote_key, pm->id->local_key, &plain) != add->hmac64) {
+    uint64_t expected = mptcp_add_addr_hmac(pm->id->remote_key, pm->id->local_key, add);
+    if (!secret_equal(&expected, &add->hmac64, sizeof expected)) {
         count(pm->counters, COUNT_DROP_ADD_ADDR_HMAC);
         return false;
     }
