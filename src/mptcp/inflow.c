@@ -159,7 +159,7 @@ static enum inflow_verdict place_checked(struct inflow *in, struct subflow *subf
         verdict = hold_next(in, subflow, map, ssn, part, taken, now_ns);
     else if (rx_mapping_hold_ahead(m, map, ssn, part, taken) != RX_HELD)
         count(&subflow->tcp.host->counters, COUNT_LIMIT_DISORDER);
-    if (verdict != INFLOW_TAKEN || *taken < part.len || rx_mapping_is_swallowed(m, ssn))
+    if (verdict != INFLOW_TAKEN || *taken < part.len)
         return verdict;
     return inflow_mapped(in, subflow, map, now_ns);
 }

@@ -1,0 +1,90 @@
+/* Paths and subflows, without a connection: what the path manager works with. */
+#ifndef HW_TESTS_MPTCP_PATH_BENCH_H
+#define HW_TESTS_MPTCP_PATH_BENCH_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "bundle.h"
+#include "mptcp/path_manager.h"
+#include "wire/keys.h"
+
+#define RTT (40 * NS_PER_MS)
+
+enum { LOCAL_KEY = 11, REMOTE_KEY = 22 };
+
+struct bench {
+    struct bundle bundle;
+    struct local_address locals[HOST_ADDRESSES_MAX];
+    struct identity id;
+    struct paths paths;
+    struct path_manager pm;
+    struct subflow *first;
+    struct path_wish wish;
+};
+
+/* We have `locals` addresses, and the first subflow. */
+static inline void set_up(struct bench *b, bool opens, unsigned locals)
+{
+    bundle_init(&b->bundle);
+    for (unsigned n = 1; n <= locals; n++) {
+        struct hawser_addr addr = bundle_local(n);
+        addr.port = 0;
+        b->locals[n - 1] = (struct local_address){.addr = addr, .prefix_len = 24, .id = (uint8_t)n};
+    }
+    b->id = (struct identity){.local_key = LOCAL_KEY, .remote_key = REMOTE_KEY};
+    const struct hawser_addr remote = bundle_remote(1);
+    paths_init(&b->paths, opens);
+    paths_begin(&b->paths, &b->locals[0], &remote);
+    b->pm = (struct path_manager){.paths = &b->paths,
+                                  .subflows = &b->bundle.subflows,
+                                  .locals = b->locals,
+                                  .local_count = locals,
+                                  .payer = data_rx_account(&b->bundle.rx),
+                                  .id = &b->id,
+                                  .counters = &b->bundle.host.counters};
+    b->first = bundle_open(&b->bundle, RTT);
+    if (opens)
+        paths_look_again(&b->paths);
+}
+
+static inline void tear_down(struct bench *b)
+{
+    paths_destroy(&b->paths, b->pm.payer);
+    bundle_destroy(&b->bundle);
+}
+
+static inline uint64_t counted(const struct bench *b, enum counter which) { return bundle_counted(&b->bundle, which); }
+static inline unsigned say(struct bench *b, struct subflow *s) { return bundle_say(&b->bundle, s); }
+
+static inline enum wish wish(struct bench *b) { return path_manager_wish(&b->pm, &b->wish, b->bundle.now_ns); }
+
+/* From our n-th address to the peer's m-th. */
+static inline void expect_wish(struct bench *b, unsigned n, unsigned m)
+{
+    const struct hawser_addr remote = bundle_remote(m);
+    assert_int_equal(wish(b), WISH_PAIR);
+    assert_ptr_equal(b->wish.local, &b->locals[n - 1]);
+    assert_true(hawser_addr_equal(&b->wish.remote, &remote));
+    assert_int_equal(b->wish.remote_id, m == 1 ? 0 : m);
+}
+
+/* The peer's n-th address, announced by it. */
+static inline struct mp_add_addr announcement(unsigned m)
+{
+    struct mp_add_addr add = {.is_v4 = true, .address_id = (uint8_t)m, .addr = bundle_remote(m)};
+    add.addr.port = 0;
+    add.hmac64 = mptcp_add_addr_hmac(REMOTE_KEY, LOCAL_KEY, &add);
+    return add;
+}
+
+static inline bool hear(struct bench *b, const struct mp_add_addr *add)
+{
+    return path_manager_take_add_addr(&b->pm, b->first, add, b->bundle.now_ns);
+}
+
+#endif

@@ -1,0 +1,297 @@
+/* What is told and heard of addresses, without a connection (RFC 8684 3.4). */
+#include "mptcp/announcements.h"
+#include "path_bench.h"
+
+/* ---- addresses that the peer announces ---- */
+
+static void what_is_announced_is_learned_and_echoed(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tcp_options options = {0};
+    set_up(&b, true, 1);
+    struct mp_add_addr add = announcement(2);
+    assert_true(hear(&b, &add));
+    assert_int_equal(counted(&b, COUNT_MPTCP_ADD_ADDR_IN), 1);
+    assert_int_equal(say(&b, b.first), 1);
+    path_manager_write(&b.pm, b.first, &options);
+    assert_int_equal(options.mp.present, 1u << MPTCP_ADD_ADDR);
+    assert_true(options.mp.add_addr.echo);
+    assert_true(options.mp.add_addr.hmac64 == 0);
+    assert_int_equal(options.mp.add_addr.address_id, 2);
+    assert_true(hawser_addr_equal(&options.mp.add_addr.addr, &add.addr));
+    expect_wish(&b, 1, 2);
+    assert_true(hear(&b, &add)); /* it is no news, and echoed once more */
+    assert_int_equal(counted(&b, COUNT_MPTCP_ADD_ADDR_IN), 1);
+    tear_down(&b);
+}
+
+static void anybody_can_write_an_address(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, true, 1);
+    struct mp_add_addr add = announcement(2);
+    add.hmac64 ^= UINT64_C(1) << 63;
+    assert_false(hear(&b, &add));
+    add = announcement(2);
+    add.addr.ip[15]++;
+    assert_false(hear(&b, &add));
+    add = announcement(2);
+    add.hmac64 = mptcp_add_addr_hmac(LOCAL_KEY, REMOTE_KEY, &add); /* our own, sent back */
+    assert_false(hear(&b, &add));
+    assert_int_equal(counted(&b, COUNT_DROP_ADD_ADDR_HMAC), 3);
+    assert_int_equal(counted(&b, COUNT_MPTCP_ADD_ADDR_IN), 0);
+    assert_int_equal(say(&b, b.first), 0);
+    assert_false(paths_owes(&b.paths, b.first->slot));
+    assert_int_equal(wish(&b), WISH_NONE);
+    tear_down(&b);
+}
+
+static void what_cannot_be_joined_is_counted(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, true, 1);
+    struct mp_add_addr add = announcement(2);
+    add.addr.ip[12] = 127;
+    add.hmac64 = mptcp_add_addr_hmac(REMOTE_KEY, LOCAL_KEY, &add);
+    assert_true(hear(&b, &add));
+    assert_int_equal(counted(&b, COUNT_DROP_ADD_ADDR_INVALID), 1);
+    for (unsigned m = 2; m < 2 + ADDRESSES_MAX; m++) {
+        add = announcement(m);
+        assert_true(hear(&b, &add));
+    }
+    assert_int_equal(counted(&b, COUNT_MPTCP_ADD_ADDR_IN), ADDRESSES_MAX);
+    assert_int_equal(counted(&b, COUNT_DROP_ADD_ADDR_LIMIT), 0);
+    add = announcement(2 + ADDRESSES_MAX);
+    assert_true(hear(&b, &add));
+    assert_int_equal(counted(&b, COUNT_DROP_ADD_ADDR_LIMIT), 1);
+    assert_int_equal(counted(&b, COUNT_LIMIT_ECHOES), ADDRESSES_MAX + 2 - ECHOES_MAX);
+    tear_down(&b);
+}
+
+/* ---- addresses that we announce ---- */
+
+/* What the subflow writes on a bare acknowledgement, and of which all leaves but for what is in `but`. */
+static uint16_t write_and_send(struct bench *b, struct subflow *s, uint16_t but)
+{
+    struct tcp_options options = {0};
+    path_manager_write(&b->pm, s, &options);
+    uint16_t written = options.mp.present;
+    options.mp.present |= 1u << MPTCP_DSS;
+    options.mp.present &= (uint16_t)~but;
+    path_manager_sent(&b->pm, s, &options.mp);
+    return written;
+}
+
+static void an_address_is_announced_until_it_is_echoed(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tcp_options options = {0};
+    set_up(&b, false, 2);
+    path_manager_local_added(&b.pm, &b.locals[0]); /* the peer knows that one */
+    assert_false(paths_owes(&b.paths, 0));
+    path_manager_local_added(&b.pm, &b.locals[1]);
+    path_manager_run(&b.pm, b.bundle.now_ns);
+    assert_int_equal(say(&b, b.first), 1);
+    path_manager_write(&b.pm, b.first, &options);
+    const struct mp_add_addr *add = &options.mp.add_addr;
+    assert_int_equal(options.mp.present, 1u << MPTCP_ADD_ADDR);
+    assert_true(!add->echo && add->is_v4);
+    assert_int_equal(add->address_id, 2);
+    assert_true(hawser_addr_equal(&add->addr, &b.locals[1].addr));
+    assert_true(add->hmac64 == mptcp_add_addr_hmac(LOCAL_KEY, REMOTE_KEY, add));
+    const struct mp_add_addr echo = {.echo = true, .is_v4 = true, .address_id = 2, .addr = b.locals[1].addr};
+    assert_false(hear(&b, &echo));
+    assert_false(paths_owes(&b.paths, 0));
+    tear_down(&b);
+}
+
+/* Five times, a second apart; no signal is one too many for that (the peer sends something in between). */
+static void what_is_not_echoed_is_given_up(void **state)
+{
+    (void)state;
+    struct bench b;
+    unsigned told = 0;
+    set_up(&b, false, 2);
+    path_manager_local_added(&b.pm, &b.locals[1]);
+    do {
+        path_manager_run(&b.pm, b.bundle.now_ns);
+        told += write_and_send(&b, b.first, 0) == 1u << MPTCP_ADD_ADDR;
+        b.first->tcp.rx.next++;
+        uint64_t due_ns = path_manager_due(&b.pm);
+        assert_true(due_ns == TIME_NEVER || due_ns == b.bundle.now_ns + NS_PER_S);
+        b.bundle.now_ns = due_ns;
+    } while (b.bundle.now_ns < TIME_NEVER);
+    assert_int_equal(told, ANNOUNCE_TRIES_MAX);
+    assert_int_equal(counted(&b, COUNT_MPTCP_ADD_ADDR_OUT), 1);
+    assert_int_equal(counted(&b, COUNT_MPTCP_ADD_ADDR_LOST), 1);
+    tear_down(&b);
+}
+
+/* The third signal in a row waits for something to come between, or half a minute. */
+static void no_third_signal_in_a_row(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, false, 2);
+    path_manager_local_added(&b.pm, &b.locals[1]);
+    for (int i = 0; i < 2; i++) {
+        path_manager_run(&b.pm, b.bundle.now_ns);
+        assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
+        b.bundle.now_ns = path_manager_due(&b.pm);
+    }
+    path_manager_run(&b.pm, b.bundle.now_ns);
+    assert_true(paths_owes(&b.paths, 0));
+    assert_int_equal(write_and_send(&b, b.first, 0), 0);
+    uint64_t due_ns = path_manager_due(&b.pm);
+    assert_int_equal(due_ns, b.bundle.now_ns + SIGNAL_ROW_NS);
+    path_manager_run(&b.pm, due_ns);
+    assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
+    tear_down(&b);
+}
+
+static void who_can_tell_is_told_to(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, false, 3);
+    struct subflow *s = bundle_open(&b.bundle, RTT), *proving = bundle_open(&b.bundle, RTT);
+    proving->stage = SUBFLOW_PROVING;
+    path_manager_local_removed(&b.pm, &b.locals[2]);
+    path_manager_run(&b.pm, b.bundle.now_ns);
+    assert_int_equal(say(&b, b.first), 1);
+    assert_int_equal(say(&b, s), 1);
+    assert_int_equal(say(&b, proving), 0);
+    assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_REMOVE_ADDR);
+    assert_int_equal(write_and_send(&b, b.first, 0), 0);
+    assert_int_equal(write_and_send(&b, s, 0), 1u << MPTCP_REMOVE_ADDR);
+    assert_int_equal(write_and_send(&b, proving, 0), 0);
+    tear_down(&b);
+}
+
+/* What left without a DATA_ACK, which somebody may wait for, or leaves something unsaid, is followed by another one. */
+static void what_is_unsaid_follows(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, false, 3);
+    path_manager_local_added(&b.pm, &b.locals[1]);
+    path_manager_local_added(&b.pm, &b.locals[2]);
+    assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
+    assert_int_equal(say(&b, b.first), 1); /* of the third address */
+    assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
+    assert_int_equal(say(&b, b.first), 0);
+    b.first->tcp.rx.next++;
+    path_manager_local_added(&b.pm, &b.locals[1]);
+    assert_int_equal(write_and_send(&b, b.first, 1u << MPTCP_DSS), 1u << MPTCP_ADD_ADDR);
+    assert_int_equal(say(&b, b.first), 1);
+    path_manager_local_added(&b.pm, &b.locals[1]);
+    path_manager_local_added(&b.pm, &b.locals[2]);
+    assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
+    assert_true(paths_owes(&b.paths, 0));
+    assert_int_equal(say(&b, b.first), 0); /* the row is full */
+    tear_down(&b);
+}
+
+/* What did not leave is no signal, and stays owed. */
+static void what_found_no_room_is_still_owed(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, false, 2);
+    path_manager_local_added(&b.pm, &b.locals[1]);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(write_and_send(&b, b.first, 1u << MPTCP_ADD_ADDR), 1u << MPTCP_ADD_ADDR);
+    assert_int_equal(counted(&b, COUNT_MPTCP_ADD_ADDR_OUT), 0);
+    assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
+    assert_int_equal(counted(&b, COUNT_MPTCP_ADD_ADDR_OUT), 1);
+    tear_down(&b);
+}
+
+/* Which combinations fit beside each other in 40 bytes; what does not goes later. */
+static void what_is_written_beside_what(void **state)
+{
+    (void)state;
+    static const struct {
+        bool v6, timestamps, beside;
+    } table[] = {{false, false, true}, {false, true, true}, {true, false, true}, {true, true, false}};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(table); i++) {
+        struct bench b;
+        set_up(&b, false, 3);
+        struct hawser_addr remote = bundle_remote(1);
+        for (unsigned n = 0; n < 3; n++)
+            if (table[i].v6)
+                b.locals[n].addr.ip[0] = 0x20;
+        remote.ip[0] = b.locals[0].addr.ip[0];
+        paths_begin(&b.paths, &b.locals[0], &remote);
+        path_manager_local_added(&b.pm, &b.locals[1]);
+        path_manager_local_removed(&b.pm, &b.locals[2]);
+        path_manager_run(&b.pm, b.bundle.now_ns);
+        struct tcp_options options = {.present = table[i].timestamps ? TCP_OPT_TIMESTAMPS : 0};
+        path_manager_write(&b.pm, b.first, &options);
+        uint16_t both = 1u << MPTCP_REMOVE_ADDR | 1u << MPTCP_ADD_ADDR;
+        assert_int_equal(options.mp.present, table[i].beside ? both : 1u << MPTCP_REMOVE_ADDR);
+        path_manager_sent(&b.pm, b.first, &options.mp);
+        options.mp.present = 0;
+        path_manager_write(&b.pm, b.first, &options);
+        assert_int_equal(options.mp.present, table[i].beside ? 0 : 1u << MPTCP_ADD_ADDR);
+        tear_down(&b);
+    }
+}
+
+/* More than can be told at once. */
+static void too_many_to_tell(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, false, 2);
+    struct local_address one = b.locals[1];
+    for (unsigned i = 0; i <= ANNOUNCEMENTS_MAX; i++, one.id++) {
+        assert_int_equal(counted(&b, COUNT_LIMIT_ANNOUNCEMENTS), 0);
+        path_manager_local_added(&b.pm, &one);
+    }
+    assert_int_equal(counted(&b, COUNT_LIMIT_ANNOUNCEMENTS), 1);
+    for (unsigned i = 0; i <= MPTCP_REMOVE_MAX; i++, one.id++) {
+        assert_int_equal(counted(&b, COUNT_LIMIT_ANNOUNCEMENTS), 1);
+        path_manager_local_removed(&b.pm, &one);
+    }
+    assert_int_equal(counted(&b, COUNT_LIMIT_ANNOUNCEMENTS), 2);
+    tear_down(&b);
+}
+
+/* RFC 8684 3.2: that of the first subflow is 0, until it goes. */
+static void the_id_of_an_address(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, false, 2);
+    const struct hawser_addr first = bundle_local(1), second = bundle_local(2), none = bundle_local(3);
+    assert_int_equal(path_manager_local_id(&b.pm, &first), 0);
+    assert_int_equal(path_manager_local_id(&b.pm, &second), 2);
+    assert_int_equal(path_manager_local_id(&b.pm, &none), 0);
+    path_manager_local_removed(&b.pm, &b.locals[0]);
+    assert_int_equal(path_manager_local_id(&b.pm, &first), 1);
+    tear_down(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_announced_is_learned_and_echoed),
+        cmocka_unit_test(anybody_can_write_an_address),
+        cmocka_unit_test(what_cannot_be_joined_is_counted),
+        cmocka_unit_test(an_address_is_announced_until_it_is_echoed),
+        cmocka_unit_test(what_is_not_echoed_is_given_up),
+        cmocka_unit_test(no_third_signal_in_a_row),
+        cmocka_unit_test(who_can_tell_is_told_to),
+        cmocka_unit_test(what_is_unsaid_follows),
+        cmocka_unit_test(what_found_no_room_is_still_owed),
+        cmocka_unit_test(what_is_written_beside_what),
+        cmocka_unit_test(too_many_to_tell),
+        cmocka_unit_test(the_id_of_an_address),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
