@@ -9,7 +9,7 @@
 
 #include "mptcp/holdq.h"
 
-enum { ISS = 1000, IRS = 5000, WINDOW = 200000, RECORDS = 1000 };
+enum { ISS = 1000, IRS = 5000, RECORDS = 1000 };
 
 static struct bundle *bundle_of(struct tcp *tcp) { return HW_CONTAINER(tcp->host, struct bundle, host); }
 
@@ -45,7 +45,7 @@ static void note_event(struct tcp *tcp, enum tcp_event event, uint64_t now_ns)
 static uint32_t offer_window(struct tcp *tcp, uint32_t most)
 {
     (void)tcp;
-    return HW_MIN((uint32_t)WINDOW, most);
+    return HW_MIN((uint32_t)BUNDLE_WINDOW, most);
 }
 
 static bool is_not_blocked(struct tcp *tcp) { return (void)tcp, false; }
@@ -58,7 +58,7 @@ static size_t know_siblings(struct tcp *tcp, struct cc_sibling *out, size_t max)
 static struct account *let_pay(struct tcp *tcp, bool sending)
 {
     struct bundle *b = bundle_of(tcp);
-    return sending ? &b->tx.account : data_rx_account(&b->rx);
+    return sending ? data_tx_account(&b->tx) : data_rx_account(&b->rx);
 }
 
 static void need_not_wake(struct tcp *tcp) { (void)tcp; }
@@ -97,7 +97,7 @@ void bundle_init(struct bundle *b)
     data_rx_init(&b->rx, &b->nodes, &b->store, &b->conn, BUNDLE_LIMIT);
     data_rx_rebase(&b->rx, nth_byte(0));
     data_tx_init(&b->tx, &b->store, &b->conn, dsn_at(BUNDLE_IDSN), BUNDLE_LIMIT);
-    data_tx_widen(&b->tx, nth_byte(BUNDLE_LIMIT));
+    data_tx_widen(&b->tx, nth_byte(BUNDLE_WINDOW));
     list_init(&b->subflows);
     b->now_ns = NS_PER_S;
 }
@@ -151,7 +151,7 @@ struct subflow *bundle_add(struct bundle *b)
         .gso_bytes = 64000,
         .keepalive = &never,
     };
-    tcp_init(&subflow->tcp, &hooks, &b->host, &config, &cc_reno, WINDOW);
+    tcp_init(&subflow->tcp, &hooks, &b->host, &config, &cc_reno, BUNDLE_WINDOW);
     list_push_back(&b->subflows, &subflow->link);
     return subflow;
 }
@@ -162,8 +162,8 @@ struct subflow *bundle_open(struct bundle *b, uint64_t rtt_ns)
     const struct tcp_opened opened = {
         .terms = {.irs = IRS, .mss = BUNDLE_MSS, .window_scaling = true, .sack = true},
         .iss = ISS,
-        .rcv_wnd = WINDOW,
-        .snd_wnd = WINDOW,
+        .rcv_wnd = BUNDLE_WINDOW,
+        .snd_wnd = BUNDLE_WINDOW,
         .rtt_ns = rtt_ns,
     };
     tcp_open_passive(&subflow->tcp, &opened, b->now_ns);
@@ -186,14 +186,15 @@ void bundle_carry(struct bundle *b, struct subflow *subflow, uint64_t n, uint32_
     struct slice parts[TX_RECORD_PARTS];
     unsigned count = 0;
     struct tx_batch batch = {b->packets, 0, BUNDLE_PACKETS};
-    uint64_t written = data_tx_offset(&b->tx, b->tx.sendq.end) - 1;
+    uint64_t written = data_tx_offset(&b->tx, data_tx_stream_end(&b->tx)) - 1;
     if (n + len > written)
-        assert_int_equal(sendq_write(&b->tx.sendq, b->bytes + written, n + len - written), n + len - written);
-    assert_int_equal(sendq_peek(&b->tx.sendq, nth_byte(n), len, parts, TX_RECORD_PARTS, &count), len);
+        assert_int_equal(data_tx_write(&b->tx, b->bytes + written, n + len - written), n + len - written);
+    assert_int_equal(data_tx_peek(&b->tx, nth_byte(n), len, parts, TX_RECORD_PARTS, &count), len);
     const struct tx_note note = {.dsn = nth_byte(n).v, .ssn = subflow->tcp.snd_nxt, .len = len, .mapped = true};
     assert_int_equal(tcp_send(&subflow->tcp, parts, count, len, &note, false, &batch, b->now_ns), 0);
-    if (dsn_lt(b->tx.snd_nxt, nth_byte(n + len)))
-        data_tx_sent(&b->tx, (uint32_t)dsn_diff(nth_byte(n + len), b->tx.snd_nxt), subflow->slot, b->now_ns);
+    int64_t fresh = dsn_diff(nth_byte(n + len), data_tx_next(&b->tx));
+    if (fresh > 0)
+        data_tx_sent(&b->tx, (uint32_t)fresh, subflow->slot, b->now_ns);
 }
 
 static void hear(struct bundle *b, struct subflow *subflow, uint8_t flags, uint64_t ack, struct tcp_options *options)

@@ -11,6 +11,7 @@
 enum {
     BUNDLE_MSS = 1000,
     BUNDLE_LIMIT = 1 << 18, /* of either stream */
+    BUNDLE_WINDOW = 200000, /* that either end offers */
     BUNDLE_MEMORY = 4 << 20,
     BUNDLE_RESERVE = 1 << 18,
     BUNDLE_PACKETS = 8,

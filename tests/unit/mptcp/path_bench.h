@@ -49,7 +49,7 @@ static inline void set_up(struct bench *b, bool opens, unsigned locals)
                                   .counters = &b->bundle.host.counters};
     b->first = bundle_open(&b->bundle, RTT);
     if (opens)
-        paths_look_again(&b->paths);
+        paths_look_at(&b->paths, 0);
 }
 
 static inline void tear_down(struct bench *b)
@@ -60,6 +60,21 @@ static inline void tear_down(struct bench *b)
 
 static inline uint64_t counted(const struct bench *b, enum counter which) { return bundle_counted(&b->bundle, which); }
 static inline unsigned say(struct bench *b, struct subflow *s) { return bundle_say(&b->bundle, s); }
+
+/* When something is due, but for what TCP itself has to do. */
+static inline uint64_t due(const struct bench *b)
+{
+    uint64_t due_ns = paths_deadline(&b->paths);
+    LIST_EACH (it, &b->bundle.subflows)
+        due_ns = HW_MIN(due_ns, subflow_judge_due(subflow_at(it)));
+    return due_ns;
+}
+
+static inline void run(struct bench *b, uint64_t now_ns)
+{
+    path_manager_judge(&b->pm, now_ns);
+    path_manager_speak_up(&b->pm, now_ns);
+}
 
 static inline enum wish wish(struct bench *b) { return path_manager_wish(&b->pm, &b->wish, b->bundle.now_ns); }
 

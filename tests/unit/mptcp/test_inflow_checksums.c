@@ -48,6 +48,33 @@ static void a_wrong_checksum(void **state)
     tear_down(&b);
 }
 
+/* RFC 8684 3.3.3: the end is part of what the checksum proves; and there is one end. */
+static void the_end_is_proved_too(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    b.in.checksums = true;
+    struct mapping map = mapping_of(&b, 0, 0, FEW);
+    map.ends = true;
+    map.checksum ^= 1;
+    assert_int_equal(arrive(&b, b.s, 0, 0, FEW), INFLOW_TAKEN);
+    assert_int_equal(inflow_mapped(&b.in, b.s, &map, b.bundle.now_ns), INFLOW_FORGED);
+    assert_false(data_rx_knows_end(&b.bundle.rx));
+    map.checksum ^= 1;
+    assert_int_equal(inflow_mapped(&b.in, b.s, &map, b.bundle.now_ns), INFLOW_TAKEN);
+    assert_true(data_rx_take_end(&b.bundle.rx));
+    expect_read(&b, FEW);
+    assert_int_equal(counted(&b, COUNT_DROP_MAPPING), 0);
+    map = mapping_of(&b, FEW, FEW, FEW);
+    map.ends = true;
+    assert_int_equal(arrive(&b, b.s, FEW, FEW, FEW), INFLOW_TAKEN);
+    assert_int_equal(inflow_mapped(&b.in, b.s, &map, b.bundle.now_ns), INFLOW_TAKEN);
+    assert_int_equal(counted(&b, COUNT_DROP_MAPPING), 1);
+    expect_read(&b, 0);
+    tear_down(&b);
+}
+
 /* The mapping came last: it is told once, whatever is done about it. */
 static void a_wrong_checksum_is_told_once(void **state)
 {
@@ -280,6 +307,7 @@ int main(void)
         cmocka_unit_test(what_is_proved_is_put_back),
         cmocka_unit_test(nothing_goes_up_before_it_is_proved),
         cmocka_unit_test(a_wrong_checksum),
+        cmocka_unit_test(the_end_is_proved_too),
         cmocka_unit_test(a_wrong_checksum_is_told_once),
         cmocka_unit_test(nothing_of_a_closed_subflow_goes_up),
         cmocka_unit_test(room_for_a_whole_mapping),

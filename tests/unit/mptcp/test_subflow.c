@@ -192,6 +192,23 @@ static void a_suspicion_ends(void **state)
     bundle_destroy(&b);
 }
 
+/* So is an address in doubt: each question has a timeout more than the one before. */
+static void a_doubt_has_its_time(void **state)
+{
+    (void)state;
+    struct bundle b;
+    bundle_init(&b);
+    struct subflow *s = bundle_open(&b, RTT);
+    s->doubted_ns = b.now_ns;
+    s->doubts = 1;
+    assert_int_equal(subflow_judge_due(s), b.now_ns + 2 * RTT + 4 * s->tcp.rtt.rttvar_ns);
+    assert_int_equal(subflow_doubt_due(s), subflow_judge_due(s));
+    s->doubts = 3;
+    assert_int_equal(subflow_judge_due(s), b.now_ns + 2 * RTT + 4 * s->tcp.rtt.rttvar_ns + 3 * rtt_rto(&s->tcp.rtt));
+    assert_int_equal(subflow_judge(s, TIME_NEVER - 1), SUBFLOW_FINE); /* that is for others to judge */
+    bundle_destroy(&b);
+}
+
 /* A mapping that was begun has its time when memory is scarce, and else another. */
 static void a_mapping_that_was_begun_hoards(void **state)
 {
@@ -427,6 +444,7 @@ int main(void)
         cmocka_unit_test(what_is_closed_is_not_judged),
         cmocka_unit_test(payload_waits_in_vain_for_its_mapping),
         cmocka_unit_test(a_suspicion_ends),
+        cmocka_unit_test(a_doubt_has_its_time),
         cmocka_unit_test(a_mapping_that_was_begun_hoards),
         cmocka_unit_test(two_signals_in_a_row),
         cmocka_unit_test(a_full_row_ends),

@@ -145,6 +145,8 @@ static void the_first_of_them_is_due(void **state)
     assert_int_equal(subflows_due(&b.subflows), s[1]->tcp.due_ns);
     s[2]->due_ns = b.now_ns + 1;
     assert_int_equal(subflows_due(&b.subflows), b.now_ns + 1);
+    subflow_note(s[1], TCP_EVENT_FIN);
+    assert_int_equal(subflows_due(&b.subflows), SUBFLOWS_HAVE_NEWS);
     bundle_destroy(&b);
 }
 
