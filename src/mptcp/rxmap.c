@@ -87,18 +87,23 @@ static enum rxmap_result append(struct rxmap *m, const struct mapping *map)
     return RXMAP_ADDED;
 }
 
-/* How a declared mapping lies to those in force: which ones it overlaps, and the parts none of them covers. */
+/* How a declared mapping lies to those in force: which ones it overlaps, and the parts none of them covers; as far as
+ * it takes to see that it cannot be added. */
 struct overlap {
     uint32_t at, known; /* the mappings [at, at + known) */
     uint32_t gaps;
     bool contradicts;
 };
 
+static bool has_too_many(const struct overlap *o) { return o->known + o->gaps > RXMAP_PARTS_MAX; }
+
 static struct overlap find_overlap(const struct rxmap *m, const struct mapping *map)
 {
     struct overlap o = {.at = first_ending_after(m, map->ssn)};
     uint64_t covered_to = map->ssn, end = end_of(map);
     for (; o.at + o.known < m->count && map_at(m, o.at + o.known)->ssn < end; o.known++) {
+        if (o.contradicts || has_too_many(&o))
+            return o;
         const struct mapping *known = map_at(m, o.at + o.known);
         if (!agree(known, map))
             o.contradicts = true;
@@ -176,6 +181,8 @@ enum rxmap_result rxmap_add(struct rxmap *m, const struct mapping *map, bool all
     struct overlap o = find_overlap(m, map);
     if (o.contradicts)
         return RXMAP_CONFLICT;
+    if (has_too_many(&o))
+        return RXMAP_FULL;
     if (!o.known)
         return insert(m, o.at, map);
     if (!o.gaps)

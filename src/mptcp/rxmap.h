@@ -15,6 +15,9 @@
  * which the others would never be needed. */
 #define RXMAP_MAX 4096
 #define RXMAP_RESERVE 4
+/* Most of them that the bytes of a single one may be spread over, with the parts of it that are new: 64 KiB are no more
+ * segments of the smallest usual size. */
+#define RXMAP_PARTS_MAX 128
 
 struct mapping {
     uint64_t ssn; /* relative subflow sequence number of the first byte; the SYN is 0 */
@@ -39,7 +42,7 @@ enum rxmap_result {
     RXMAP_ADDED,
     RXMAP_KNOWN,    /* the very same mapping, or one that says the same about bytes already covered */
     RXMAP_CONFLICT, /* it contradicts a mapping in force: ignored (a mapping never changes, RFC 8684 3.3.1) */
-    RXMAP_FULL,     /* the limit or memory: ignored */
+    RXMAP_FULL,     /* a limit or memory: ignored */
 };
 
 /*

@@ -256,6 +256,19 @@ static void mappings_only(struct attack *a, uint64_t tick)
     }
 }
 
+/* Wide ones, over thousands of those. */
+static void mappings_wide(struct attack *a, uint64_t tick)
+{
+    struct foe *f = attack_line(a, (uint32_t)tick % 2, ROLE_DEAF, FOE_MPTCP);
+    for (unsigned i = 0; f && i < 40; i++) {
+        bool wide = tick >= 300;
+        uint32_t at = wide ? 2 : 2 + 2 * f->seen_to++;
+        struct tcp_options o =
+            foe_dss(f, f->data_seq + at - tick % 4 / 2 * wide, f->seq + at, wide ? FOE_PAYLOAD_MAX : 1);
+        foe_say(f, TCP_ACK, f->seq, f->next, &o, 0);
+    }
+}
+
 static void mappings_conflict(struct attack *a, uint64_t tick)
 {
     struct foe *f = attack_line(a, (uint32_t)tick % 4, ROLE_READ, FOE_MPTCP);
@@ -334,6 +347,7 @@ const struct attacker attackers_data[] = {
      .press_ms = 3000},
     {.name = "unmapped-in-order", .does = "likewise in order", .press = unmapped_in_order},
     {.name = "mappings-only", .does = "mappings of one byte each, without the byte", .press = mappings_only},
+    {.name = "mappings-wide", .does = "wide mappings over thousands of such", .press = mappings_wide, .steady = true},
     {.name = "mappings-conflict", .does = "mappings that contradict each other", .press = mappings_conflict},
     {.name = "drip",
      .does = "200 mappings that go on by a byte a second",

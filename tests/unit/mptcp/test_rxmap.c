@@ -324,6 +324,28 @@ static void refuses_more_than_the_limit(void **state)
 }
 
 /* A long transfer with a few mappings outstanding must not grow the array. */
+static void refuses_what_is_spread_over_too_many(void **state)
+{
+    (void)state;
+    struct test_env t;
+    struct account_root memory;
+    struct rxmap m;
+    const uint64_t b = 10;
+    test_env_init(&t, 1);
+    account_init(&memory, &t.env, UINT64_MAX, 0);
+    rxmap_init(&m, &memory.account);
+    for (uint64_t i = 0; i < RXMAP_PARTS_MAX; i++)
+        assert_int_equal(add(&m, b + 2 * i, 2 * i, 1, true), RXMAP_ADDED);
+    assert_int_equal(add(&m, b, 0, RXMAP_PARTS_MAX + 1, true), RXMAP_FULL);
+    assert_int_equal(add(&m, b, 1, UINT16_MAX, true), RXMAP_CONFLICT);
+    assert_int_equal(add(&m, b, 0, RXMAP_PARTS_MAX, true), RXMAP_ADDED);
+    assert_int_equal(add(&m, b, 0, RXMAP_PARTS_MAX, true), RXMAP_KNOWN);
+    rxmap_retire(&m, b + RXMAP_PARTS_MAX); /* with the next bytes there are fewer */
+    assert_int_equal(add(&m, b, 0, 2 * RXMAP_PARTS_MAX - 1, true), RXMAP_ADDED);
+    rxmap_destroy(&m);
+    test_env_check_clean(&t);
+}
+
 static void reuses_what_was_retired(void **state)
 {
     (void)state;
@@ -416,6 +438,7 @@ int main(void)
         cmocka_unit_test(keeps_the_checksum_of_a_whole_mapping_only),
         cmocka_unit_test(maps_to_infinity),
         cmocka_unit_test(refuses_more_than_the_limit),
+        cmocka_unit_test(refuses_what_is_spread_over_too_many),
         cmocka_unit_test(reuses_what_was_retired),
         cmocka_unit_test(is_full_when_memory_is_out),
         cmocka_unit_test(bears_numbers_from_anywhere),
