@@ -128,23 +128,33 @@ unsigned announcements_turn(struct announcements *a, uint8_t slots, uint64_t rep
 
 /* ---- on the wire ---- */
 
+static bool is_due(const struct announcements *a, const struct announced *added)
+{
+    return added->due && !announcements_settling(a, added->id);
+}
+
 const struct announced *announcements_next(const struct announcements *a)
 {
     const struct announced *next = NULL;
     for (unsigned i = 0; i < a->added_count; i++)
-        if (a->added[i].due && !announcements_settling(a, a->added[i].id) && (!next || a->added[i].tries < next->tries))
+        if (is_due(a, &a->added[i]) && (!next || a->added[i].tries < next->tries))
             next = &a->added[i];
     return next;
 }
 
-bool announcements_due(const struct announcements *a, uint8_t slot)
+bool announcements_due_on(const struct announcements *a, uint8_t slot) { return a->tell_on >> slot & 1; }
+
+unsigned announcements_due_anywhere(const struct announcements *a)
 {
-    return a->echo_count || a->tell_on >> slot & 1 || announcements_next(a);
+    unsigned n = a->echo_count;
+    for (unsigned i = 0; i < a->added_count; i++)
+        n += is_due(a, &a->added[i]);
+    return n;
 }
 
 void announcements_write_removals(const struct announcements *a, uint8_t slot, struct mptcp_options *mp)
 {
-    if (!(a->tell_on >> slot & 1))
+    if (!announcements_due_on(a, slot))
         return;
     mp->remove_addr.count = a->removed_count;
     for (unsigned i = 0; i < a->removed_count; i++)

@@ -61,8 +61,10 @@ bool announcements_echo(struct announcements *a, const struct mp_add_addr *add);
  * tell, and after `repeat_ns` it is time again. Returns how many announcements were given up.
  */
 unsigned announcements_turn(struct announcements *a, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns);
-/* Is something due that the subflow in `slot` can tell? */
-bool announcements_due(const struct announcements *a, uint8_t slot);
+/* Are removals due that the subflow in `slot` must tell? */
+bool announcements_due_on(const struct announcements *a, uint8_t slot);
+/* What is due that any of them can tell: so many bare acknowledgements. */
+unsigned announcements_due_anywhere(const struct announcements *a);
 
 /* Adds the removals that are due on that subflow. */
 void announcements_write_removals(const struct announcements *a, uint8_t slot, struct mptcp_options *mp);

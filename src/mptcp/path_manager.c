@@ -135,6 +135,29 @@ void path_manager_note_answer(struct subflow *subflow, const struct tcp_segment 
 
 /* ---- what is due ---- */
 
+static bool may_speak(const struct subflow *subflow) { return subflow_usable(subflow) && subflow_may_signal(subflow); }
+
+/* No more of them than have something to say: one that acknowledges anyway before one that would do so for this. */
+static void call_speakers(const struct path_manager *pm)
+{
+    unsigned anywhere = paths_owes_anywhere(pm->paths);
+    LIST_EACH (it, pm->subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (!may_speak(subflow))
+            continue;
+        if (paths_owes_on(pm->paths, subflow->slot))
+            tcp_signal_now(&subflow->tcp);
+        anywhere -= anywhere && subflow->tcp.acking.signal;
+    }
+    LIST_EACH (it, pm->subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (!anywhere || !may_speak(subflow) || subflow->tcp.acking.signal)
+            continue;
+        tcp_signal_now(&subflow->tcp);
+        anywhere--;
+    }
+}
+
 void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns)
 {
     uint64_t repeat_ns = SIGNAL_ROW_NS;
@@ -150,9 +173,7 @@ void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns)
     }
     unsigned given_up = paths_turn(pm->paths, pm->payer, tellers, repeat_ns, now_ns);
     count_n(pm->counters, COUNT_MPTCP_ADD_ADDR_LOST, given_up);
-    LIST_EACH (it, pm->subflows)
-        if (subflow_usable(subflow_at(it)) && paths_owes(pm->paths, subflow_at(it)->slot))
-            tcp_signal_now(&subflow_at(it)->tcp);
+    call_speakers(pm);
 }
 
 /* ---- pairs ---- */

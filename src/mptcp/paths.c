@@ -349,7 +349,11 @@ unsigned paths_turn(struct paths *p, struct account *payer, uint8_t slots, uint6
     return given_up;
 }
 
-bool paths_owes(const struct paths *p, uint8_t slot) { return p->owed && announcements_due(p->owed, slot); }
+bool paths_owes_on(const struct paths *p, uint8_t slot) { return p->owed && announcements_due_on(p->owed, slot); }
+
+unsigned paths_owes_anywhere(const struct paths *p) { return p->owed ? announcements_due_anywhere(p->owed) : 0; }
+
+bool paths_owes(const struct paths *p, uint8_t slot) { return paths_owes_on(p, slot) || paths_owes_anywhere(p); }
 
 static void write_announcement(const struct paths *p, const struct paths_view *view, struct mptcp_options *mp)
 {

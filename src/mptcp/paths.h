@@ -138,8 +138,11 @@ static inline void paths_look_at(struct paths *p, uint64_t at_ns) { p->join_at_n
 uint64_t paths_deadline(const struct paths *p);
 /* See announcements_turn(). */
 unsigned paths_turn(struct paths *p, struct account *payer, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns);
-/* Does the subflow in that slot owe the peer an option? */
+/* Does the subflow in that slot owe the peer an option, as others may do in its stead? And which no other can? */
 bool paths_owes(const struct paths *p, uint8_t slot);
+bool paths_owes_on(const struct paths *p, uint8_t slot);
+/* What any one of them can say: so many acknowledgements. */
+unsigned paths_owes_anywhere(const struct paths *p);
 /* Adds it: REMOVE_ADDR, and an echo or ADD_ADDR (without its HMAC). */
 void paths_write(const struct paths *p, const struct paths_view *view, uint8_t slot, struct mptcp_options *mp);
 /* What of that left. True when it announced an address for the first time. */

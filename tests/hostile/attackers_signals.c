@@ -39,6 +39,31 @@ static void add_addr(struct attack *a, uint64_t tick)
         announce(a, f, true, false);
 }
 
+/* On one of eight subflows, with a byte on another, after which that one may tell something again. */
+static void add_addr_joined(struct attack *a, uint64_t tick)
+{
+    struct foe *f = attack_line(a, 0, ROLE_READ, FOE_MPTCP), *one = NULL;
+    for (uint32_t i = 1; f && i < 8; i++) {
+        struct foe **join = &a->lines[i];
+        if (!*join || (*join)->reset || (*join)->first != f)
+            *join = foe_join(f);
+        one = tick % 8 == i ? *join : one;
+    }
+    if (!f)
+        return;
+    announce(a, f, true, false);
+    foe_data(one ? one : f, 1);
+}
+
+/* Each is answered on one subflow, and not on all of them. */
+static bool few_acknowledgements(struct attack *a)
+{
+    uint64_t heard = 0;
+    for (uint32_t i = 0; i < a->foes.count; i++)
+        heard += a->foes.list[i].segments;
+    return heard <= 2 * a->foes.sent;
+}
+
 static void add_addr_called(struct attack *a, uint64_t tick)
 {
     struct foe *f = called(a, tick);
@@ -214,6 +239,10 @@ static const struct ground_options queue_little = {.send_buffer_bytes = 256 << 1
 
 const struct attacker attackers_signals[] = {
     {.name = "add-addr", .does = "addresses announced without end", .press = add_addr},
+    {.name = "add-addr-joined",
+     .does = "likewise on one of eight subflows",
+     .press = add_addr_joined,
+     .proof = few_acknowledgements},
     {.name = "add-addr-called",
      .does = "likewise by a server that the program called",
      .press = add_addr_called,

@@ -71,7 +71,7 @@ static void a_removal_is_told_on_every_subflow_in_rounds(void **state)
     assert_true(announcements_remove(&a, 3));
     assert_true(announcements_settling(&a, 3));
     announcements_turn(&a, 0, NS_PER_S, now_ns);
-    assert_false(announcements_due(&a, 0)); /* there is no subflow to tell it on */
+    assert_false(announcements_due_on(&a, 0)); /* there is no subflow to tell it on */
     for (unsigned round = 0; round < REMOVE_ROUNDS_MAX; round++, now_ns += NS_PER_S) {
         announcements_turn(&a, 5, NS_PER_S, now_ns);
         for (uint8_t slot = 0; slot < 3; slot++) {
@@ -83,7 +83,7 @@ static void a_removal_is_told_on_every_subflow_in_rounds(void **state)
             assert_int_equal(mp.remove_addr.count, 1);
             assert_int_equal(mp.remove_addr.ids[0], 3);
             announcements_sent(&a, slot, &mp);
-            assert_false(announcements_due(&a, slot));
+            assert_false(announcements_due_on(&a, slot));
         }
         assert_true(announcements_settling(&a, 3));
     }
