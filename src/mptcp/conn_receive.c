@@ -87,11 +87,12 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     return true;
 }
 
-static void take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
+/* As take_mapping(). */
+static bool take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     if (subflow->join || !capable->has_data_len || capable->receiver_key != conn->identity.local_key)
-        return;
+        return true;
     /* RFC 8684 3.1: stands for the DSS of the first data. */
     identity_reach(&conn->identity, IDENTITY_CONFIRMED);
     conn->identity.peer_dsn_64 = true;
@@ -100,8 +101,7 @@ static void take_capable(struct subflow *subflow, const struct mp_capable *capab
                                 .len = capable->data_len,
                                 .checksum = capable->checksum,
                                 .has_checksum = capable->has_checksum};
-    if (map.len)
-        (void)take_mapping(subflow, &map, now_ns); /* the first one finds room */
+    return map.len == 0 || take_mapping(subflow, &map, now_ns);
 }
 
 static void take_addresses(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
@@ -163,7 +163,7 @@ bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, ui
     if (mptcp_has(mp, MPTCP_DSS))
         taken = take_dss(subflow, segment, now_ns);
     else if (mptcp_has(mp, MPTCP_CAPABLE))
-        take_capable(subflow, &mp->capable, now_ns);
+        taken = take_capable(subflow, &mp->capable, now_ns);
     else if (conn_options_vanished(subflow, segment))
         conn_fall_back_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
     take_signals(subflow, mp, now_ns);

@@ -1,5 +1,7 @@
 #include "mptcp/inflow.h"
 
+#include <errno.h>
+
 /* There is no room for what lies behind a gap. What the subflow itself waits for next must go, or what closes the gap
  * could not get past it: it is acknowledged there and forgotten. True: it is; else it counts as not arrived. */
 static bool swallow_early(const struct inflow *in, const struct subflow *subflow, bool in_order)
@@ -51,8 +53,10 @@ static uint32_t hold_unmapped(const struct inflow *in, struct subflow *subflow, 
 static void miss(struct inflow *in, struct subflow *subflow, uint64_t now_ns)
 {
     in->missed = true;
-    if (!in->sheds)
-        subflow_give_up(subflow, COUNT_DROP_NO_MEMORY, now_ns);
+    if (in->sheds)
+        return;
+    count(&subflow->tcp.host->counters, COUNT_DROP_NO_MEMORY);
+    subflow_reset(subflow, MP_RST_RESOURCES, -ENOBUFS, now_ns);
 }
 
 /* Everything held that `map` covers goes up. */

@@ -205,6 +205,49 @@ static void what_is_shed_gives_room(void **state)
     peer_destroy(&p);
 }
 
+/* Bytes that their subflow acknowledged find no place once they are proved, and nobody would send them again: the
+ * subflow goes, for the time being (RFC 8684 3.6), and not the connection. */
+static void what_was_acknowledged_and_lost_its_place(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 0, true, NULL);
+    struct line line = line_open(&p, 4000);
+    line_send(&p, &line, 1, 1, 2 * LINES_PIECE, 1, 1, LINES_PIECE);
+    assert_int_equal(acked(&p), 1 + LINES_PIECE);
+    p.stack->host.nodes.limit = 0;
+    line_send(&p, &line, 1, 1, 2 * LINES_PIECE, 1, 1 + LINES_PIECE, LINES_PIECE);
+    const struct peer_segment *rst = peer_last(&p, TCP_RST);
+    assert_non_null(rst);
+    assert_int_equal(rst->options.mp.tcprst.reason, MP_RST_RESOURCES);
+    assert_true(rst->options.mp.tcprst.transient);
+    assert_int_equal(hawser_conn_error(line.conn), 0);
+    assert_true(peer_counter(&p, "drop.no_memory") > 0);
+    peer_destroy(&p);
+}
+
+/* The first mapping may come with MP_CAPABLE (RFC 8684 3.1). */
+static void the_first_mapping_comes_again_when_it_finds_no_room(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 0, false, NULL);
+    struct line line = line_open(&p, 4000);
+    struct tcp_options o = {.mp.present = 1u << MPTCP_CAPABLE};
+    o.mp.capable = (struct mp_capable){.version = 1, .algorithms = 1, .has_sender_key = true, .has_receiver_key = true};
+    o.mp.capable.sender_key = p.key;
+    o.mp.capable.receiver_key = p.stack_key;
+    o.mp.capable.has_data_len = true;
+    o.mp.capable.data_len = 10;
+    p.env.fail_at = 1; /* the array of mappings */
+    peer_send(&p, TCP_ACK, 1, 1, &o, lines_stream + 1, 10);
+    assert_int_equal(peer_counter(&p, "limit.mappings"), 1);
+    peer_send(&p, TCP_ACK, 1, 1, &o, lines_stream + 1, 10);
+    assert_int_equal(acked(&p), 11);
+    assert_int_equal(hawser_recv(line.conn, got, sizeof got), 10);
+    peer_destroy(&p);
+}
+
 /* Each refusal has a name; what was refused is not acknowledged and finds room when it comes again. */
 static void refusals_are_counted(void **state)
 {
@@ -249,6 +292,8 @@ int main(void)
         cmocka_unit_test(repeats_fill_no_copies),
         cmocka_unit_test(begun_mappings_are_finished),
         cmocka_unit_test(what_is_shed_gives_room),
+        cmocka_unit_test(the_first_mapping_comes_again_when_it_finds_no_room),
+        cmocka_unit_test(what_was_acknowledged_and_lost_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
