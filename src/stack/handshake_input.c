@@ -207,7 +207,8 @@ static bool settle(struct hawser_stack *stack, const struct handshake *h, const 
         return !mptcp_has(mp, MPTCP_DSS);
     }
     /* What is not as agreed was compromised on the way: then MPTCP is not used. */
-    bool agreed = identity_acceptable(mp) && mp->capable.version == MPTCP_VERSION;
+    bool agreed = identity_acceptable(mp) && mp->capable.version == MPTCP_VERSION &&
+                  mp->capable.checksum_required == h->checksums;
     out->mptcp = agreed && mp->capable.receiver_key == h->local_key && !token_taken(stack, h->local_key);
     out->fallen_back = !out->mptcp;
     out->remote_key = mp->capable.sender_key;

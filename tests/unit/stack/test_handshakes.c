@@ -45,7 +45,8 @@ static void nothing_counts_before_the_proof(void **state)
     }
 }
 
-/* RFC 8684 3.1: the MP_CAPABLE of the third packet is held against the same rules as that of the SYN. */
+/* RFC 8684 3.1: the MP_CAPABLE of the third packet is held against the same rules as that of the SYN, and confirms what
+ * was agreed of checksums. */
 static void third_packets_that_fall_back(void **state)
 {
     (void)state;
@@ -55,12 +56,16 @@ static void third_packets_that_fall_back(void **state)
         {.version = 1, .algorithms = 1, .extended = true},
         {.version = 1, .algorithms = 0},
         {.version = 1, .algorithms = 2},
+        {.version = 1, .algorithms = 1, .checksum_required = true},
+        {.version = 1, .algorithms = 1}, /* and here they are */
     };
     for (size_t i = 0; i < HW_ARRAY_LEN(wrong); i++) {
         struct peer p;
         uint8_t bytes[5];
+        const struct hawser_stack_options options = {.size = sizeof options,
+                                                     .checksum_required = i == HW_ARRAY_LEN(wrong) - 1};
         struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE, .capable = {.version = 1, .algorithms = 1}}};
-        peer_init(&p, NULL, NULL);
+        peer_init(&p, &options, NULL);
         peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
         const struct peer_segment *synack = peer_last(&p, TCP_SYN | TCP_ACK);
         assert_non_null(synack);
