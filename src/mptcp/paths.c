@@ -101,7 +101,7 @@ static bool is_first(const struct paths *p, const struct hawser_addr *addr)
 static bool is_valid(const struct paths *p, const struct paths_view *view, const struct mp_add_addr *add)
 {
     if (add->is_v4 != hawser_addr_is_v4(&add->addr) || !scope_is_reachable(&add->addr) ||
-        scope_of(&add->addr) != scope_of(&p->remote))
+        scope_of(&add->addr) != scope_of(&p->remote) || (add->has_port && add->addr.port == 0))
         return false;
     for (unsigned i = 0; i < view->local_count; i++)
         if (hawser_addr_same_ip(&view->locals[i].addr, &add->addr) ||

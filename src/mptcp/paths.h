@@ -64,7 +64,7 @@ enum path_end {
 enum paths_news {
     PATHS_NO_NEWS, /* it is announced again: what failed there may be tried again */
     PATHS_LEARNED,
-    PATHS_INVALID, /* nobody has that address, or not where the peer is */
+    PATHS_INVALID, /* nobody has that address, or not where the peer is; or no port is that one */
     PATHS_LIMITED, /* too many addresses, or too fast */
 };
 

@@ -301,6 +301,8 @@ static void what_no_peer_can_have_is_refused(void **state)
     }
     struct mp_add_addr mapped = {.address_id = 9, .addr = address(2, 2, 0)}; /* said to be IPv6 */
     assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view, &mapped, 0), PATHS_INVALID);
+    struct mp_add_addr no_port = {.is_v4 = true, .has_port = true, .address_id = 9, .addr = address(2, 2, 0)};
+    assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view, &no_port, 0), PATHS_INVALID);
     assert_int_equal(hear(&b, 0, address(2, 2, 0)), PATHS_INVALID); /* RFC 8684 3.4.1: 0 is taken */
     assert_int_equal(b.env.live, 0);
     finish(&b);
