@@ -204,11 +204,19 @@ void subflow_say_good_bye(struct subflow *subflow, uint64_t now_ns)
 
 void subflow_insist(struct subflow *subflow, uint64_t now_ns)
 {
+    bool asks = subflow->fail_stage == FAIL_ASKING;
+    subflow_end_row(subflow, now_ns);
+    if (asks && !subflow_may_signal(subflow)) {
+        subflow->due_ns = now_ns + SIGNAL_ROW_NS;
+        return;
+    }
     uint64_t wait_ns = join_proof_retry(&subflow->join_proof, rtt_timeout(&subflow->tcp.rtt));
     if (wait_ns == 0) {
         tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
         return;
     }
+    if (asks)
+        subflow_count_signal(subflow);
     tcp_signal_now(&subflow->tcp);
     subflow->due_ns = now_ns + wait_ns;
 }
