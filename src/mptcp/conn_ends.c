@@ -86,9 +86,6 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
     } else if (fallback_is_plain(&conn->fallback)) {
         data_rx_end_here(&conn->data_rx);
         conn_event(conn);
-    } else if (!data_rx_knows_end(&conn->data_rx) && subflows_have_successor(&conn->subflows, subflow)) {
-        /* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection; answer it and keep the others. */
-        tcp_shutdown(&subflow->tcp, now_ns);
     }
 }
 

@@ -71,8 +71,7 @@ void conn_paths_confirmed(struct conn *conn)
 void conn_subflow_up(struct subflow *subflow)
 {
     struct conn *conn = subflow->conn;
-    subflow->stage = SUBFLOW_JOINED;
-    subflow->due_ns = TIME_NEVER;
+    subflow_joined(subflow);
     paths_end_rescue(&conn->paths);
     endings_recover(&conn->endings);
     if (data_tx_fin_waits(&conn->data_tx)) /* nobody was there to repeat it */

@@ -87,7 +87,6 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     return true;
 }
 
-/* As take_mapping(). */
 static bool take_capable(struct subflow *subflow, const struct mp_capable *capable, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;

@@ -127,8 +127,12 @@ static void settle_subflows(struct conn *conn, uint64_t now_ns)
             if (subflow_at(it)->news)
                 conn_take_subflow_news(subflow_at(it), now_ns);
     while (subflows_have_news(&conn->subflows));
+    if (!data_rx_knows_end(&conn->data_rx))
+        subflows_answer_fins(&conn->subflows, now_ns);
     const struct ending_facts facts = conn_ending_facts(conn);
     endings_note(&conn->endings, &facts, now_ns);
+    if (facts.stranded)
+        conn_paths_changed(conn);
 }
 
 /*

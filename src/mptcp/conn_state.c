@@ -54,6 +54,7 @@ struct path_manager conn_path_manager(struct conn *conn)
                                  .locals = host->addresses,
                                  .local_count = host->address_count,
                                  .payer = &conn->account,
+                                 .end_missing = !data_rx_is_over(&conn->data_rx),
                                  .id = &conn->identity,
                                  .counters = &host->tcp.counters};
 }

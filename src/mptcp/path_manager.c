@@ -37,6 +37,13 @@ static bool is_in_use(const struct tcp *tcp)
     return tcp->state != TCPS_CLOSED && (tcp->state < TCPS_ESTABLISHED || tcp_may_send(tcp));
 }
 
+/* Nor does one on which the peer sends no more, where none brings the rest of the stream (RFC 8684 3.3.3). */
+static bool serves(const struct path_manager *pm, const struct tcp *tcp)
+{
+    bool ended = tcp->state == TCPS_CLOSE_WAIT && pm->end_missing && subflows_stranded(pm->subflows);
+    return is_in_use(tcp) && !ended;
+}
+
 static struct paths_view hosts(const struct path_manager *pm)
 {
     return (struct paths_view){.locals = pm->locals, .local_count = pm->local_count};
@@ -47,7 +54,7 @@ static void look(const struct path_manager *pm, struct paths_view *view, struct 
     *view = hosts(pm);
     LIST_EACH (it, pm->subflows) {
         struct subflow *subflow = subflow_at(it);
-        if (!is_in_use(&subflow->tcp))
+        if (!serves(pm, &subflow->tcp))
             continue;
         const struct tcp_config *c = &subflow->tcp.config;
         subflows[view->use_count] = subflow;

@@ -17,6 +17,7 @@ struct path_manager {
     const struct local_address *locals; /* of the host */
     unsigned local_count;
     struct account *payer; /* of what is remembered */
+    bool end_missing;      /* more of the peer's stream is to come, or its end */
     const struct identity *id;
     struct counters *counters;
 };

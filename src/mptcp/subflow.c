@@ -116,7 +116,7 @@ enum subflow_verdict subflow_judge(struct subflow *subflow, uint64_t now_ns)
     if (unmapped_due(subflow) <= now_ns)
         return SUBFLOW_UNMAPPED;
     if (suspicion_due(subflow) <= now_ns) {
-        subflow->suspect_since_ns = 0;
+        subflow_acquit(subflow);
         if (subflow->bare_acks) /* that was not the peer, or its options do not come through; one that says by a DSS */
             return SUBFLOW_CONVICTED; /* that it lacks bytes had no memory for them, or resets the subflow itself */
     }

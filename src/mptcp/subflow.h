@@ -32,6 +32,7 @@ enum subflow_news {
     SUBFLOW_CAME_BACK = 1 << 2,  /* or is no more: the later of the two */
     SUBFLOW_PARTED = 1 << 3,     /* both directions are closed */
     SUBFLOW_CLOSED = 1 << 4,     /* it is over */
+    SUBFLOW_TRUSTED = 1 << 5,    /* a join came about, or a suspicion to nothing */
 };
 
 struct subflow {
@@ -100,6 +101,20 @@ static inline unsigned subflow_take_news(struct subflow *subflow)
     unsigned news = subflow->news;
     subflow->news = 0;
     return news;
+}
+/* The join has proved itself, and both ends know. */
+static inline void subflow_joined(struct subflow *subflow)
+{
+    subflow->stage = SUBFLOW_JOINED;
+    subflow->due_ns = TIME_NEVER;
+    subflow->news |= SUBFLOW_TRUSTED;
+}
+/* No suspicion is left. */
+static inline void subflow_acquit(struct subflow *subflow)
+{
+    if (subflow->suspect_since_ns)
+        subflow->news |= SUBFLOW_TRUSTED;
+    subflow->suspect_since_ns = 0;
 }
 /* It does not answer, or answers again. */
 void subflow_set_stale(struct subflow *subflow, bool stale);

@@ -98,6 +98,13 @@ bool subflows_have_successor(const struct list *subflows, const struct subflow *
     return false;
 }
 
+void subflows_answer_fins(struct list *subflows, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows)
+        if (subflow_at(it)->tcp.state == TCPS_CLOSE_WAIT && subflows_have_successor(subflows, subflow_at(it)))
+            tcp_shutdown(&subflow_at(it)->tcp, now_ns);
+}
+
 uint64_t subflows_due(const struct list *subflows)
 {
     uint64_t due_ns = TIME_NEVER;
@@ -205,7 +212,7 @@ void subflows_suspect(struct list *subflows, uint8_t first, uint64_t now_ns)
     if (subflows_any_trusted(subflows))
         return;
     LIST_EACH (it, subflows)
-        subflow_at(it)->suspect_since_ns = 0;
+        subflow_acquit(subflow_at(it));
 }
 
 void subflows_clear(struct list *subflows, uint32_t merit)
@@ -214,7 +221,7 @@ void subflows_clear(struct list *subflows, uint32_t merit)
         struct subflow *subflow = subflow_at(it);
         subflow->carried_again = false;
         if (merit >> subflow->slot & 1) {
-            subflow->suspect_since_ns = 0;
+            subflow_acquit(subflow);
             subflow->bare_acks = false;
         }
     }

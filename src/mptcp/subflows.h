@@ -33,6 +33,8 @@ bool subflows_fin_acked(const struct list *subflows);
 bool subflows_have_other(const struct list *subflows, const struct subflow *leaving);
 /* And does nothing speak against it, so that it can carry on? */
 bool subflows_have_successor(const struct list *subflows, const struct subflow *leaving);
+/* RFC 8684 3.3.3: a subflow's FIN says nothing of the connection. It is answered when another one can carry on. */
+void subflows_answer_fins(struct list *subflows, uint64_t now_ns);
 /* When the first of them is due, or to be judged; or: they have something to say. */
 #define SUBFLOWS_HAVE_NEWS 0
 uint64_t subflows_due(const struct list *subflows);

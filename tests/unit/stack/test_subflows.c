@@ -34,34 +34,63 @@ static bool fin_on(const struct peer *p, const struct line *line)
     return false;
 }
 
+/* One of two lines is dead; on the other one the peer's FIN came. Returns which is dead. */
+static unsigned end_one_beside_a_dead_one(struct peer *p, struct line lines[2])
+{
+    lines_init(p, 0, false, NULL);
+    lines[0] = line_open(p, 4001);
+    lines[1] = line_join(p, &lines[0], 4002);
+    peer_forget(p);
+    assert_int_equal(hawser_send(p->conn, bytes, 400), 400);
+    peer_drain(p);
+    unsigned dead = p->seen[0].remote.port - lines[0].port, alive = !dead;
+    peer_wait(p, 5 * NS_PER_S);
+    uint32_t end = end_of(p, &lines[alive]);
+    assert_int_equal(end, 401); /* what nobody acknowledged is there by now */
+    assert_int_equal(hawser_send(p->conn, bytes, 400), 400);
+    line_take(p, &lines[alive]);
+    struct tcp_options o = peer_dss(p, 401, 0, 0, 0);
+    peer_send(p, TCP_ACK | TCP_FIN, 1, end, &o, NULL, 0);
+    assert_int_equal(end_of(p, &lines[alive]), 801);
+    assert_false(fin_on(p, &lines[alive]));
+    return dead;
+}
+
 /* RFC 8684 3.3.3: a FIN says that the peer sends no more there. We go on to, as long as nothing else works. */
 static void a_fin_is_not_answered_while_the_other_path_is_dead(void **state)
 {
     (void)state;
     struct peer p;
     struct line lines[2];
-    lines_init(&p, 0, false, NULL);
-    lines[0] = line_open(&p, 4001);
-    lines[1] = line_join(&p, &lines[0], 4002);
-    peer_forget(&p);
-    assert_int_equal(hawser_send(p.conn, bytes, 400), 400);
-    peer_drain(&p);
-    unsigned dead = p.seen[0].remote.port - lines[0].port, alive = !dead;
-    peer_wait(&p, 5 * NS_PER_S);
-    uint32_t end = end_of(&p, &lines[alive]);
-    assert_int_equal(end, 401); /* what nobody acknowledged is there by now */
+    unsigned alive = !end_one_beside_a_dead_one(&p, lines);
     assert_int_equal(hawser_send(p.conn, bytes, 400), 400);
     line_take(&p, &lines[alive]);
-    struct tcp_options o = peer_dss(&p, 401, 0, 0, 0);
-    peer_send(&p, TCP_ACK | TCP_FIN, 1, end, &o, NULL, 0);
-    assert_int_equal(end_of(&p, &lines[alive]), 801);
-    assert_false(fin_on(&p, &lines[alive]));
-    assert_int_equal(hawser_send(p.conn, bytes, 400), 400);
-    line_take(&p, &lines[alive]);
-    o = peer_dss(&p, 801, 0, 0, 0);
+    const struct tcp_options o = peer_dss(&p, 801, 0, 0, 0);
     peer_send(&p, TCP_ACK, 2, 801, &o, NULL, 0);
     assert_int_equal(end_of(&p, &lines[alive]), 1201);
+    assert_false(fin_on(&p, &lines[alive]));
     peer_destroy(&p);
+}
+
+/* But then it is: when the dead one answers, or another comes. */
+static void a_fin_is_answered_when_another_path_works(void **state)
+{
+    (void)state;
+    for (int joins = 0; joins < 2; joins++) {
+        struct peer p;
+        struct line lines[2];
+        unsigned dead = end_one_beside_a_dead_one(&p, lines), alive = !dead;
+        if (joins) {
+            (void)line_join(&p, &lines[0], 4003);
+        } else {
+            line_take(&p, &lines[dead]);
+            const struct tcp_options o = peer_dss(&p, 401, 0, 0, 0);
+            peer_send(&p, TCP_ACK, 1, 401, &o, NULL, 0);
+        }
+        assert_true(fin_on(&p, &lines[alive]));
+        assert_false(fin_on(&p, &lines[dead]));
+        peer_destroy(&p);
+    }
 }
 
 /* ---- one holds too much that the peer has from the other ---- */
@@ -168,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fin_is_not_answered_while_the_other_path_is_dead),
+        cmocka_unit_test(a_fin_is_answered_when_another_path_works),
         cmocka_unit_test(a_laggard_is_reset_and_opened_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
