@@ -205,7 +205,5 @@ void conn_subflow_up(struct subflow *subflow);
 /* The host got an address, or is about to lose one. */
 void conn_address_added(struct conn *conn, const struct local_address *local);
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns);
-/* The ID of an address of ours. */
-uint8_t conn_local_id(struct conn *conn, const struct hawser_addr *addr);
 
 #endif

@@ -18,7 +18,8 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it) != first)
             tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
-    const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->identity.remote_idsn, 1)};
+    const uint64_t first_ssn = SSN_ORIGIN + 1;
+    const struct mapping infinite = {.ssn = first_ssn, .dsn = dsn_of_ssn(conn->identity.remote_idsn, first_ssn)};
     conn_hand_up(first, &infinite, now_ns); /* what waited for its mapping */
     data_rx_forget_end(&conn->data_rx);     /* now its FIN counts, */
     if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)
@@ -68,7 +69,7 @@ void conn_take_fail(struct subflow *subflow, uint64_t now_ns)
 void conn_take_infinite(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (!subflow->join && fallback_infinite_fits(map->dsn, map->ssn - SSN_ORIGIN, conn->identity.remote_idsn))
+    if (!subflow->join && dsn_eq(map->dsn, dsn_of_ssn(conn->identity.remote_idsn, map->ssn)))
         conn_fall_back_or_reset(subflow, COUNT_DROP_MAPPING, now_ns);
     else
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);

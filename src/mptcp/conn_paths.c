@@ -97,9 +97,3 @@ void conn_address_removed(struct conn *conn, const struct local_address *local, 
     subflows_abort_from(&conn->subflows, &local->addr, -EADDRNOTAVAIL, now_ns);
     conn_paths_changed(conn);
 }
-
-uint8_t conn_local_id(struct conn *conn, const struct hawser_addr *addr)
-{
-    const struct path_manager pm = conn_path_manager(conn);
-    return path_manager_local_id(&pm, addr);
-}

@@ -19,7 +19,7 @@ static bool is_as_negotiated(struct subflow *subflow, const struct mapping *map,
 static bool take_mapping(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    fallback_note_divergence(&conn->fallback, map->dsn.v - conn->identity.remote_idsn.v != map->ssn - SSN_ORIGIN);
+    fallback_note_divergence(&conn->fallback, !dsn_eq(map->dsn, dsn_of_ssn(conn->identity.remote_idsn, map->ssn)));
     if (!is_as_negotiated(subflow, map, now_ns))
         return false;
     enum rxmap_result result = rx_mapping_add(&subflow->rx_mapping, map, !conn->identity.checksums);
@@ -176,9 +176,9 @@ void conn_receive_progress(struct tcp *tcp, uint64_t now_ns)
     struct subflow *subflow = subflow_of(tcp);
     struct conn *conn = subflow->conn;
     if (fallback_is_plain(&conn->fallback)) { /* the subflow's acknowledgement is the connection's */
-        uint64_t acked = HW_MIN(tcp->snd_una, tcp->snd_nxt - tcp->fin_sent) - SSN_ORIGIN;
-        if (acked)
-            take_data_ack(conn, dsn_add(conn->identity.local_idsn, acked), tcp->snd_wnd, now_ns);
+        uint64_t acked = HW_MIN(tcp->snd_una, tcp->snd_nxt - tcp->fin_sent);
+        if (acked > SSN_ORIGIN)
+            take_data_ack(conn, dsn_of_ssn(conn->identity.local_idsn, acked), tcp->snd_wnd, now_ns);
     } else {
         rx_mapping_retire(&subflow->rx_mapping, tcp->rx.next);
     }

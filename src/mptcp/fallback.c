@@ -1,7 +1,5 @@
 #include "mptcp/fallback.h"
 
-#include "tcp/tcp.h"
-
 /* Bare segments that carry the infinite mapping: more than one, as the first may be lost. Data carries it until some of
  * it is acknowledged. A peer that misses it may send bytes again that would count as new ones. */
 #define INFINITE_TELLS 8
@@ -50,7 +48,7 @@ void fallback_write(const struct fallback *f, const struct infinite_facts *facts
     mp->dss = (struct mp_dss){.has_map = true,
                               .dsn_is_64 = true,
                               .dsn = facts->una.v,
-                              .ssn = ssn_wire(SSN_ORIGIN + (facts->una.v - facts->idsn.v)),
+                              .ssn = (uint32_t)(facts->una.v - facts->idsn.v),
                               .has_checksum = facts->checksums};
     mp->present |= 1u << MPTCP_DSS;
 }

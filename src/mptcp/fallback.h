@@ -93,11 +93,6 @@ bool fallback_needed(const struct fallback *f, const struct bare_segment *segmen
 /* Fallen back, do we hear from a peer that has not, and whose bytes are not those that plain TCP would take them for?
  * Of a segment with payload. */
 bool fallback_contradicted(const struct fallback *f, const struct mptcp_options *mp, dsn64 remote_idsn);
-/* Is an infinite mapping what it must be on the first subflow? `ssn` is relative, the SYN's being 0. */
-static inline bool fallback_infinite_fits(dsn64 dsn, uint64_t ssn, dsn64 remote_idsn)
-{
-    return dsn.v - ssn == remote_idsn.v;
-}
 
 /* What is written on a segment of the only subflow, once fallen back. */
 struct infinite_facts {

@@ -206,7 +206,7 @@ enum inflow_verdict inflow_place(struct inflow *in, struct subflow *subflow, uin
     enum inflow_verdict verdict = INFLOW_TAKEN;
     *taken = 0;
     if (in->plain)
-        return place_part(in, subflow, ssn, dsn_add(in->idsn, ssn - SSN_ORIGIN), bytes, taken);
+        return place_part(in, subflow, ssn, dsn_of_ssn(in->idsn, ssn), bytes, taken);
     if (in->stuck)
         verdict = inflow_mapped(in, subflow, &in->stuck_map, now_ns);
     while (verdict == INFLOW_TAKEN && *taken < bytes.len && subflow->tcp.state != TCPS_CLOSED) {

@@ -70,6 +70,10 @@ struct subflow {
     dsn64 fail_dsn;
 };
 
+/* Which byte of the stream that begins after `idsn` a byte of the first subflow is, where the two go side by side: in
+ * plain TCP, under an infinite mapping, and as long as there is a way back to these. */
+static inline dsn64 dsn_of_ssn(dsn64 idsn, uint64_t ssn) { return dsn_add(idsn, ssn - SSN_ORIGIN); }
+
 static inline struct subflow *subflow_of(struct tcp *tcp) { return HW_CONTAINER(tcp, struct subflow, tcp); }
 static inline struct subflow *subflow_at(struct list *node) { return LIST_ENTRY(node, struct subflow, link); }
 

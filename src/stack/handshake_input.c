@@ -122,7 +122,8 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
     h.remote_id = join->address_id;
     h.remote_nonce = join->nonce;
     h.backup = join->backup;
-    h.local_id = conn_local_id(conn, &a->local);
+    const struct path_manager pm = conn_path_manager(conn);
+    h.local_id = path_manager_local_id(&pm, &a->local);
     stack->host.tcp.env.random(stack->host.tcp.env.ctx, &h.local_nonce, sizeof h.local_nonce);
     uint8_t proof[MPTCP_HMAC_LEN];
     mptcp_join_hmac(conn->identity.local_key, conn->identity.remote_key, h.local_nonce, h.remote_nonce, proof);
