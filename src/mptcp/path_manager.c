@@ -92,10 +92,10 @@ static void doubt(struct subflow *subflow, uint64_t now_ns)
         tcp_abort(tcp, -ENETUNREACH, now_ns);
         return;
     }
-    if (subflow->doubted_ns) /* it is told more than once */
+    /* It is told more than once. And whoever names the subflow that he speaks on answers himself, each time. */
+    if (subflow->doubts || (subflow->doubted_ns && now_ns - subflow->doubted_ns < REPEAT_NS))
         return;
     subflow->doubted_ns = now_ns;
-    subflow->doubts = 0;
     ask_doubted(subflow);
     subflow_set_stale(subflow, true);
 }
@@ -105,13 +105,13 @@ void path_manager_judge(const struct path_manager *pm, uint64_t now_ns)
 {
     LIST_EACH (it, pm->subflows) {
         struct subflow *subflow = subflow_at(it);
-        if (!subflow->doubted_ns || subflow_doubt_due(subflow) > now_ns)
+        if (!subflow->doubts || subflow_doubt_due(subflow) > now_ns)
             continue;
         if (subflow->doubts < LAST_KEEPALIVES && !subflows_have_other(pm->subflows, subflow)) {
             ask_doubted(subflow);
             continue;
         }
-        subflow->doubted_ns = 0;
+        subflow->doubts = 0;
         tcp_abort(&subflow->tcp, -ENETUNREACH, now_ns);
     }
 }
@@ -129,13 +129,13 @@ void path_manager_take_remove_addr(const struct path_manager *pm, const struct m
 void path_manager_note_answer(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
 {
     const struct tcp *tcp = &subflow->tcp;
-    if (!subflow->doubted_ns)
+    if (!subflow->doubts)
         return;
     bool answered = tcp->ts.used ? tcp_echoes_since(tcp, segment, subflow->doubted_ns)
                                  : now_ns - subflow->doubted_ns >= tcp->rtt.min_ns;
     if (!answered)
         return;
-    subflow->doubted_ns = 0;
+    subflow->doubts = 0;
     if (!tcp->flight || !tcp->flight->alive_pending)
         subflow_set_stale(subflow, false);
 }

@@ -106,7 +106,7 @@ uint64_t subflow_doubt_due(const struct subflow *subflow)
 uint64_t subflow_next_judgement(const struct subflow *subflow)
 {
     uint64_t assembly = rx_mapping_assembly_due(&subflow->rx_mapping);
-    uint64_t doubt = subflow->doubted_ns ? subflow_doubt_due(subflow) : TIME_NEVER;
+    uint64_t doubt = subflow->doubts ? subflow_doubt_due(subflow) : TIME_NEVER;
     return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), HW_MIN(assembly, doubt));
 }
 

@@ -59,14 +59,14 @@ struct subflow {
     uint8_t local_id, remote_id;
     uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
     bool row_full;   /* another one would be one too many, since row_full_ms at least */
-    uint8_t doubts;  /* how often it was asked since `doubted_ns` */
+    uint8_t doubts;  /* how often it was asked since `doubted_ns`; 0: it answered */
     uint32_t row_full_ms;
     struct join_proof join_proof;
     struct rx_mapping rx_mapping;
     uint64_t suspect_since_ns; /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
     uint64_t signals_snd, signals_rcv; /* how far it had come when `signals` were counted from */
     uint64_t due_ns;                   /* its proof or MP_FAIL goes out again, or it has to be closed; or TIME_NEVER */
-    uint64_t doubted_ns; /* the peer says that its address is gone, and was asked on it then; 0: no doubt */
+    uint64_t doubted_ns;               /* the peer says that its address is gone, and was asked on it then; 0: never */
     dsn64 fail_dsn;
 };
 
@@ -138,7 +138,7 @@ uint64_t subflow_next_judgement(const struct subflow *subflow);
 /* The earliest time at which subflow_judge(), or whoever doubts it, may have something to say, or TIME_NEVER. */
 static inline uint64_t subflow_judge_due(const struct subflow *subflow)
 {
-    bool any = subflow->suspect_since_ns || subflow->doubted_ns || rx_mapping_has_term(&subflow->rx_mapping);
+    bool any = subflow->suspect_since_ns || subflow->doubts || rx_mapping_has_term(&subflow->rx_mapping);
     return any ? subflow_next_judgement(subflow) : TIME_NEVER;
 }
 

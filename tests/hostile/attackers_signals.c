@@ -98,6 +98,16 @@ static void remove_addr(struct attack *a, uint64_t tick)
     say_options(f, &o);
 }
 
+/* The very one that it speaks on. */
+static void remove_own(struct attack *a, uint64_t tick)
+{
+    struct foe *f = line(a, tick);
+    if (!f)
+        return;
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_REMOVE_ADDR, .remove_addr.count = 1}};
+    say_options(f, &o);
+}
+
 /* An address comes and goes, and what the target opens to it is refused. */
 static void add_and_remove(struct attack *a, uint64_t tick)
 {
@@ -257,6 +267,10 @@ const struct attacker attackers_signals[] = {
     {.name = "add-addr-forged", .does = "with a wrong HMAC", .press = add_addr_forged},
     {.name = "add-addr-echo", .does = "echoes of what was never announced", .press = add_addr_echo},
     {.name = "remove-addr", .does = "addresses withdrawn that never were", .press = remove_addr},
+    {.name = "remove-own",
+     .does = "the address withdrawn that it speaks from",
+     .press = remove_own,
+     .proof = few_acknowledgements},
     {.name = "add-and-remove",
      .does = "addresses that come and go",
      .press = add_and_remove,
