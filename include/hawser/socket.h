@@ -19,8 +19,9 @@ enum {
 };
 
 /* By what a listener tells peers apart when connections get scarce: a peer that has more than its share of them, all
- * divided by the peers that have any, gets no more, and when hardly any is left its idlest ones are reset, -ENOBUFS.
- * When nobody has more, it is those of anybody that made no progress for ten seconds. */
+ * divided by the peers that have any, gets no more unless another has more yet, and when hardly any is left the idlest
+ * ones of who has most are reset, -ENOBUFS. When nobody has more, it is those of anybody that made no progress for ten
+ * seconds. */
 enum hawser_share {
     HAWSER_SHARE_BY_ADDRESS, /* IPv6: by /64, of which one subscriber has all */
     HAWSER_SHARE_NONE,       /* by nothing: many clients share one address, or all are trusted */
@@ -50,7 +51,7 @@ struct hawser_conn_options {
  * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
  * Errors: -EINVAL (no port, or an address that is the stack's own or no single host's), -EADDRNOTAVAIL (no local
  * address of that family, `local` is none, or all ports are taken by connections to `remote`), -EADDRINUSE (the port of
- * `local` is), -ENOBUFS (a limit of the stack), -ENOMEM.
+ * `local` is), -ENOBUFS (a limit of the stack, of which a listener keeps a sixteenth for those who come), -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);

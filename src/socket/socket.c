@@ -81,6 +81,10 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
         return -EADDRINUSE;
     now_ns = stack_time(stack, now_ns);
     const struct conn_config config = conn_config_of(&o);
+    if (!evict_spares_one(stack)) {
+        count(&stack->host.tcp.counters, COUNT_LIMIT_CONNECTIONS);
+        return -ENOBUFS;
+    }
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn)
         return -ENOBUFS;

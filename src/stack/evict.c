@@ -82,6 +82,17 @@ bool evict_admits(const struct hawser_stack *stack, enum hawser_share by, const 
     return own && is_idle(own, now_ns);
 }
 
+static bool hardly_any_left(const struct hawser_stack *stack, uint32_t leaving)
+{
+    const struct pool *conns = &stack->host.conns;
+    return conns->in_use - leaving >= conns->limit - conns->limit / HEADROOM;
+}
+
+bool evict_spares_one(const struct hawser_stack *stack)
+{
+    return list_empty(&stack->listeners) || !hardly_any_left(stack, 0);
+}
+
 /* Of those that made no progress for longest, and hold more than their share. */
 static struct conn *richest_member(const struct share *share)
 {
@@ -128,13 +139,12 @@ static struct conn *one_for_memory(struct hawser_stack *stack, const struct shar
 
 void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns)
 {
-    const struct pool *conns = &stack->host.conns;
     const struct share *own = shares_find(&stack->shares, by, peer);
     struct conn *conn = NULL;
     if (!is_admitted(stack, by, peer)) {
         conn = idlest_member(own);
-    } else if (conns->in_use - stack->evicted >= conns->limit - conns->limit / HEADROOM) {
-        conn = idlest_member(shares_greediest(&stack->shares));
+    } else if (hardly_any_left(stack, stack->evicted)) {
+        conn = idlest_member(shares_greedier(&stack->shares, own));
         conn = conn ? conn : idlest_of_all(stack, now_ns);
     }
     if (conn)

@@ -44,14 +44,20 @@ bool shares_admit(const struct shares *s, enum hawser_share by, const struct haw
     if (by == HAWSER_SHARE_NONE || in_use < s->limit - s->limit / SHARES_SPARE)
         return true;
     const struct share *share = shares_find(s, by, peer);
-    return !share || share->connections < s->limit / (s->table.count + 1);
+    return !share || share->connections < s->limit / (s->table.count + 1) || shares_greedier(s, share);
+}
+
+static unsigned level_of(uint32_t connections)
+{
+    unsigned log = hw_log2(connections);
+    return log ? 2 * log - 1 + (connections >> (log - 1) & 1) : 0;
 }
 
 /* Among those that have about as many. */
 static void enlist(struct shares *s, struct share *share)
 {
     list_remove(&share->link);
-    list_push_back(&s->levels[hw_log2(share->connections)], &share->link);
+    list_push_back(&s->levels[level_of(share->connections)], &share->link);
 }
 
 struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
@@ -90,7 +96,7 @@ void shares_leave(struct shares *s, struct share *share)
     pool_put(&s->pool, share);
 }
 
-struct share *shares_greediest(const struct shares *s)
+struct share *shares_greedier(const struct shares *s, const struct share *than)
 {
     unsigned level = SHARES_LEVELS;
     while (level > 0 && list_empty(&s->levels[level - 1]))
@@ -98,7 +104,7 @@ struct share *shares_greediest(const struct shares *s)
     if (level == 0)
         return NULL;
     struct share *share = LIST_ENTRY(list_first(&s->levels[level - 1]), struct share, link);
-    return share->connections > s->limit / s->table.count ? share : NULL;
+    return share->connections > (than ? than->connections : 0) + 1 ? share : NULL;
 }
 
 struct share *shares_richest(struct shares *s)

@@ -1,7 +1,7 @@
 /*
  * Who has how many of the connections that others opened to us. When they get scarce, who has more than his share of
- * them, all divided by those who have any, gets no more; and when hardly any is left, one has to go for each that comes
- * (stack/evict.c): so that nobody locks out the others by sitting still.
+ * them, all divided by those who have any, gets no more, unless somebody has more yet; and when hardly any is left, one
+ * has to go for each that comes (stack/evict.c): so that nobody locks out the others by sitting still.
  */
 #ifndef HW_STACK_SHARES_H
 #define HW_STACK_SHARES_H
@@ -15,8 +15,9 @@
 
 /* They are scarce once all but this part of them are in use. */
 #define SHARES_SPARE 8u
-/* Shares of so many connections, and up to twice as many less one, are of one level: 1, 2, 4, ... */
-#define SHARES_LEVELS 32u
+/* Shares of so many connections, and less than the next of these numbers, are of one level: 1, 2, 3, 4, 6, 8, 12, ...
+ */
+#define SHARES_LEVELS 63u
 
 /* Known by the hash alone: should two peers ever have the same one, they share. */
 struct share {
@@ -47,8 +48,9 @@ struct share *shares_find(const struct shares *s, enum hawser_share by, const st
 /* It has one more: its share, or NULL when it counts to none, or when there is no memory to count. */
 struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer);
 void shares_leave(struct shares *s, struct share *share);
-/* One that has more than a share, and at least half as many as anybody; NULL: nobody has. */
-struct share *shares_greediest(const struct shares *s);
+/* One that has at least two thirds as many as anybody, and no fewer than `than` (NULL: none) even if one of them became
+ * that one's; NULL: nobody has. */
+struct share *shares_greedier(const struct shares *s, const struct share *than);
 /* One that holds more memory than its share, and most of those that are looked at in turn; NULL: none of these does. */
 struct share *shares_richest(struct shares *s);
 

@@ -89,6 +89,8 @@ void evict_gone(struct hawser_stack *stack, struct conn *conn);
 /* May `peer` have one more, be it for one of its own that has long been idle? */
 bool evict_admits(const struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer,
                   uint64_t now_ns);
+/* Is there one for a connection of our own? Some are kept for those who come to a listener. */
+bool evict_spares_one(const struct hawser_stack *stack);
 /* It is about to have one more: when hardly any is left, another one has to go. */
 void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns);
 

@@ -497,6 +497,51 @@ static void a_subscriber_has_one_share(void **state)
     test_env_check_clean(&t);
 }
 
+/* Where there are so many that one connection is a share, who has one gets more as long as somebody has two more yet.
+ */
+static void who_has_more_yet_makes_room(void **state)
+{
+    (void)state;
+    enum { LIMIT = 32, SPARE = LIMIT / 8, OTHERS = 20, GREEDY = LIMIT - SPARE - OTHERS, MORE = 4 };
+    struct peer p;
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    peer_init(&p, &options, NULL);
+    unsigned gone = 0;
+    for (unsigned i = 0; i < OTHERS; i++)
+        assert_true(opens_from(&p, 1 + i, 2000));
+    for (uint16_t i = 0; i <= GREEDY; i++)
+        assert_int_equal(opens_from(&p, 100, (uint16_t)(2000 + i)), i < GREEDY);
+    for (uint16_t i = 0; i <= MORE; i++) {
+        assert_int_equal(opens_from(&p, 1, (uint16_t)(3000 + i)), i < MORE);
+        gone += let_go(&p);
+    }
+    assert_int_equal(gone, 2); /* to five there, and six */
+    peer_destroy(&p);
+}
+
+/* Connections of our own leave some to those who come, as long as there is a listener. */
+static void calls_leave_room_for_callers(void **state)
+{
+    (void)state;
+    enum { LIMIT = 32, SPARE = LIMIT / 16 };
+    struct peer p;
+    struct hawser_addr to;
+    struct hawser_conn *conn;
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    peer_init(&p, &options, NULL);
+    assert_int_equal(hawser_addr_parse(&to, "10.0.0.66", 80), 0);
+    for (unsigned i = 0; i < LIMIT - SPARE; i++)
+        assert_int_equal(hawser_connect(p.stack, &to, NULL, p.now_ns, &conn), 0);
+    assert_int_equal(hawser_connect(p.stack, &to, NULL, p.now_ns, &conn), -ENOBUFS);
+    assert_int_equal(peer_counter(&p, "limit.connections"), 1);
+    peer_drain(&p);
+    assert_true(opens(&p, "10.0.0.2", 2000));
+    assert_int_equal(hawser_connect(p.stack, &to, NULL, p.now_ns, &conn), -ENOBUFS);
+    hawser_listener_close(p.listener);
+    assert_int_equal(hawser_connect(p.stack, &to, NULL, p.now_ns, &conn), 0);
+    peer_destroy(&p);
+}
+
 /* Joins do not take what others need: neither the first subflow of a new connection, nor the second of an old one. */
 static void joins_leave_room(void **state)
 {
@@ -539,6 +584,8 @@ int main(void)
         cmocka_unit_test(idle_ones_give_way_to_their_own),
         cmocka_unit_test(shares_are_the_listeners_choice),
         cmocka_unit_test(a_subscriber_has_one_share),
+        cmocka_unit_test(who_has_more_yet_makes_room),
+        cmocka_unit_test(calls_leave_room_for_callers),
         cmocka_unit_test(data_acks_ahead_of_subflow_acks),
         cmocka_unit_test(joins_leave_room),
     };

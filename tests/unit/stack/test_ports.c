@@ -119,7 +119,7 @@ static void no_connect_searches(void **state)
 {
     (void)state;
     struct peer p;
-    struct hawser_stack_options options = {.size = sizeof options, .max_connections = PORTS_COUNT + 10};
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = PORTS_COUNT + PORTS_COUNT / 8};
     struct hawser_conn_options plain = {.size = sizeof plain, .no_mptcp = true};
     struct hawser_conn *conn, *first = NULL;
     peer_init(&p, &options, NULL);
