@@ -131,9 +131,15 @@ static void third_again(struct attack *a, uint64_t tick)
 static void crowd_of_many(struct attack *a, uint64_t tick)
 {
     unsigned network = a->foes.network;
-    a->foes.network += tick % 2 ? (unsigned)(1 + tick / 2 % 40) : 0;
+    a->foes.network += tick % 2 ? (unsigned)(1 + tick / 2 % (FOES_NETWORKS - 1)) : 0;
     (void)foe_open(&a->foes, ROLE_SERVE, FOE_MPTCP);
     a->foes.network = network;
+}
+
+static void unanswered_calls(struct attack *a, uint64_t tick)
+{
+    (void)tick;
+    ground_connect(&a->ground, &foe_new(&a->foes, ROLE_READ)->addr, false);
 }
 
 /* ---- joining ---- */
@@ -354,6 +360,7 @@ static void unanswered_close_flood(struct attack *a, uint64_t tick)
     (void)foe_open(&a->foes, ROLE_CLOSE, tick % 2 ? FOE_PLAIN : FOE_MPTCP);
 }
 
+static const struct ground_options few = {.connections = 64};
 static const struct ground_options deep = {.backlog = 4096, .connections = 8192, .memory_bytes = 64 << 20};
 
 const struct attacker attackers_handshakes[] = {
@@ -399,6 +406,15 @@ const struct attacker attackers_handshakes[] = {
      .begin = idle_crowd,
      .press = crowd_in},
     {.name = "idle-networks", .does = "likewise from 41 networks", .begin = idle_crowd, .press = crowd_of_many},
+    {.name = "idle-networks-few",
+     .does = "likewise for 64 places, one for each and hardly more",
+     .begin = idle_crowd,
+     .press = crowd_of_many,
+     .options = &few},
+    {.name = "unanswered-calls",
+     .does = "connections that the program is made to open, and nobody answers",
+     .press = unanswered_calls,
+     .steady = true},
     {.name = "seven-joins",
      .does = "seven joins with the friend's token, never finished",
      .begin = seven_joins,

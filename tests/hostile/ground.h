@@ -22,6 +22,8 @@ enum role {
     ROLES
 };
 enum { GROUND_PORT = 80 /* of ROLE_SERVE; the others follow */, ASKED = 5, ANSWERED = 8 };
+/* That foes come from at most, and a victim. */
+enum { FOES_NETWORKS = 41, GROUND_NETWORKS = FOES_NETWORKS + 2 };
 
 /* Zero in any field means the default. */
 struct ground_options {

@@ -199,6 +199,7 @@ static void make(struct attack *a, struct verdict *v)
     for (unsigned i = 0; i < TRIES; i++) {
         find_service(v, BAR_PLAIN, victim_try(&a->victim, true), "while it goes on");
         victim_pass(&a->victim, BETWEEN_NS);
+        find_service(v, BAR_FRIEND, victim_ask_again(&a->victim), "the friend asks meanwhile");
         struct service s = victim_try(&a->victim, false);
         find_service(v, BAR_MPTCP, s, "while it goes on");
         find(v, BAR_MPTCP, s.mptcp, "it was served, but by plain TCP");
@@ -218,6 +219,7 @@ static void finish(struct attack *a, struct verdict *v)
     double idle = (double)(a->ground.cost - cost) / a->ordinary / (SILENCE_NS / NS_PER_S);
     find(v, BAR_SILENCE, idle <= SILENCE_MAX * a->ground.options.connections, "%.0f ordinary packets a second", idle);
     find_service(v, BAR_AFTER, victim_try(&a->victim, true), "plain, when all are silent");
+    victim_pass(&a->victim, BETWEEN_NS);
     find_service(v, BAR_AFTER, victim_try(&a->victim, false), "MPTCP, when all are silent");
     if (befriended) {
         find_service(v, BAR_FRIEND, victim_ask_again(&a->victim), "the friend asks in the end");

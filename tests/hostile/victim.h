@@ -1,6 +1,7 @@
 /*
- * Who is to be served whatever others do: a host of its own with two addresses, 5 ms away, whose clients are whole
- * Hawser stacks. One of them, the friend, has been connected since before the attack.
+ * Who is to be served whatever others do: clients that are whole Hawser stacks, 5 ms away. One of them, the friend, has
+ * been connected since before the attack, from a host with two addresses. New ones come from the same host, or where an
+ * address cannot count on a second connection, from another.
  */
 #ifndef HW_HOSTILE_VICTIM_H
 #define HW_HOSTILE_VICTIM_H
@@ -9,11 +10,14 @@
 
 struct parcel;
 
+enum { VICTIM_HOSTS = 2 };
+
 struct victim {
     struct ground *ground;
     struct purse purse;
-    struct hawser_stack *stack;
-    struct hawser_addr addr[2];
+    struct hawser_stack *hosts[VICTIM_HOSTS]; /* the friend's, and the other */
+    struct hawser_addr addr[3];               /* two of the friend's host, one of the other */
+    unsigned newcomers;                       /* the host that new clients are on */
     struct hawser_conn *friend;
     struct parcel *first, *last; /* on the way, in order of arrival */
 };
