@@ -16,7 +16,7 @@ box_maker box_nat, box_firewall, box_seq_randomiser;
 box_maker box_splitter, box_coalescer, box_payload_rewriter;
 /* proxy.c */
 box_maker box_acking_proxy;
-/* injectors.c, replayer.c, icmp.c */
+/* injectors.c */
 box_maker box_rst_injector, box_replayer, box_icmp_sender;
 /* attackers.c */
 box_maker box_token_guesser, box_blind_injector, box_onpath_attacker;

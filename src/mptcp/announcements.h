@@ -39,7 +39,7 @@ struct announcements {
     struct echo echoes[ECHOES_MAX];
     uint8_t added_count, removed_count, echo_count;
     uint8_t tell_on;   /* slots of subflows on which the removals are still to be told in this round */
-    uint64_t again_ns; /* when that is not answered is said again; TIME_NEVER: nothing is */
+    uint64_t again_ns; /* when what is not answered is said again; TIME_NEVER: nothing is */
 };
 
 void announcements_init(struct announcements *a);

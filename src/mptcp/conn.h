@@ -27,23 +27,28 @@
 
 struct conn {
     struct mp_host *host;
-    struct list link, ready_link, event_link; /* in the host's lists; event_link in `events` or in `acceptable` */
-    struct list starved_link, disorder_link;  /* likewise */
-    struct list touched_link;                 /* likewise, until conn_settle() */
-    struct list accept_link;                  /* in a listener's queue; the stack's */
-    void *listener;                           /* the stack's; NULL once accepted or for active opens */
-    struct list idle_link, share_link;        /* among those that others opened; likewise */
-    uint64_t progress_ns;                     /* when it made some last; likewise */
-    uint64_t progress_bytes;                  /* acknowledged by the peer and read by the program */
-    uint64_t evicted_bytes;                   /* held when it had to go for others; likewise */
-    void *share;                              /* likewise, to which it counts; NULL: to none */
-    struct hash_node token_node;              /* the stack's */
-    struct quota half_open;                   /* joins that have not proved themselves; the stack's */
-    void *user;
+    void *user; /* the program's */
+
+    /* In the host's lists. */
+    struct list link, ready_link, starved_link, disorder_link;
+    struct list event_link;   /* in `events`, or in `acceptable` as long as it has a listener */
+    struct list touched_link; /* until conn_settle() */
+
+    /* The stack's. */
+    void *listener;                    /* NULL: a program accepted it, or opened it itself */
+    struct list accept_link;           /* in the listener's queue */
+    void *share;                       /* of its peer's address; NULL: it counts to none */
+    struct list idle_link, share_link; /* of those that others opened: among all, and among those of the share */
+    uint64_t progress_ns;              /* when it came, or `progress_bytes` grew last */
+    uint64_t evicted_bytes;            /* held when it had to go for others */
+    struct hash_node token_node;
+    struct quota half_open; /* joins that have not proved themselves */
+
+    uint64_t progress_bytes; /* acknowledged by the peer and read by the program */
     int32_t deficit; /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
     uint8_t subflow_count;
-    bool evicted : 1; /* it had to go for others; the stack's */
-    bool token_added : 1;
+    bool evicted : 1;       /* it had to go for others; the stack's */
+    bool token_added : 1;   /* others find it by its token; the stack's */
     bool renege_wanted : 1; /* room for what comes next must come from what was SACKed (conn_settle()) */
 
     struct list subflows;
@@ -97,14 +102,18 @@ void conn_touch(struct conn *conn);
 struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);
 struct path_manager conn_path_manager(struct conn *conn);
+/* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */
 bool conn_streams_over(const struct conn *conn);
+/* The first subflow, if plain TCP is possible still; else NULL. */
 struct subflow *conn_way_back(const struct conn *conn);
 /* Is the program gone, and some of the stream, or its end, not acknowledged yet? */
 bool conn_unfinished(const struct conn *conn);
 
 /* The subflow's outstanding data goes to other subflows too. */
 void conn_reinject(struct subflow *subflow);
+/* Resets every subflow, and says that it is the connection that ends (RFC 8684 3.5). */
 void conn_abort(struct conn *conn, int error, uint64_t now_ns);
+/* The program learns of the error, unless both streams are over. */
 void conn_fail(struct conn *conn, int error);
 
 /* ---- conn_stream.c ---- */
@@ -122,6 +131,7 @@ void conn_begin_asked(struct conn *conn, uint64_t now_ns);
 /* A subflow bound to its 4-tuple, not opened yet. 0 or -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL. */
 int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
                      const struct hawser_addr *remote, uint64_t now_ns, struct subflow **out);
+/* Frees it, without a word on the wire. */
 void conn_drop_subflow(struct subflow *subflow);
 
 /* ---- conn_handshake.c ---- */

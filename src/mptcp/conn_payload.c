@@ -29,8 +29,8 @@ void conn_refuse_forged(struct subflow *subflow, uint64_t now_ns)
 static bool help(struct inflow *in, enum inflow_verdict verdict, struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    fallback_note_divergence(&conn->fallback,
-                             in->missed); /* plain TCP, where nobody sends it again, is out of the question */
+    /* Where bytes were lost, plain TCP is out of the question: nobody sends them again there. */
+    fallback_note_divergence(&conn->fallback, in->missed);
     conn_note_disorder(conn);
     if (dsn_lt(in->began, data_rx_next(&conn->data_rx)))
         conn->host->refused_since_ns = 0;

@@ -59,13 +59,11 @@ struct path_manager conn_path_manager(struct conn *conn)
                                  .counters = &host->tcp.counters};
 }
 
-/* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */
 bool conn_streams_over(const struct conn *conn)
 {
     return data_tx_end_acked(&conn->data_tx) && data_rx_is_over(&conn->data_rx);
 }
 
-/* The first subflow, if plain TCP is possible still. */
 struct subflow *conn_way_back(const struct conn *conn)
 {
     return fallback_open(&conn->fallback) ? outflow_only_carrier(&conn->data_tx, &conn->subflows) : NULL;

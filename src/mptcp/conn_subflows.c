@@ -1,4 +1,4 @@
-/* Subflows come, say how they are, and go. */
+/* Subflows come and go. */
 #include "mptcp/conn.h"
 
 #include <errno.h>

@@ -61,8 +61,8 @@ void data_rx_idle(struct data_rx *rx)
     reassembly_idle(&rx->reassembly);
 }
 
-/* 0; -ENOBUFS. */
-static int store_piece(struct data_rx *rx, dsn64 dsn, struct slice bytes, enum claim claim, uint32_t *taken)
+/* False: there is no room. */
+static bool store_piece(struct data_rx *rx, dsn64 dsn, struct slice bytes, enum claim claim, uint32_t *taken)
 {
     uint64_t wish = (uint64_t)rx->reassembly.held + bytes.len;
     struct slice piece = packer_keep(&rx->packer, rx->store, &rx->account, bytes, wish, claim);
@@ -72,9 +72,9 @@ static int store_piece(struct data_rx *rx, dsn64 dsn, struct slice bytes, enum c
     if (fresh <= 0)
         data_rx_idle(rx);
     if (fresh < 0)
-        return -1;
+        return false;
     *taken += piece.len;
-    return 0;
+    return true;
 }
 
 enum data_rx_answer data_rx_place(struct data_rx *rx, dsn64 dsn, struct slice bytes, bool acknowledged, uint32_t *taken)
@@ -97,7 +97,7 @@ enum data_rx_answer data_rx_place(struct data_rx *rx, dsn64 dsn, struct slice by
     enum claim claim = acknowledged ? CLAIM_OWED : early ? CLAIM_SURPLUS : CLAIM_URGENT;
     while (*taken < bytes.len) {
         struct slice rest = slice_sub(bytes, *taken, bytes.len - *taken);
-        if (store_piece(rx, dsn_add(dsn, *taken), rest, claim, taken) < 0)
+        if (!store_piece(rx, dsn_add(dsn, *taken), rest, claim, taken))
             return DATA_RX_NO_ROOM;
     }
     *taken = len;
@@ -150,7 +150,7 @@ uint32_t data_rx_limit(const struct data_rx *rx)
     return (uint32_t)HW_MIN(share, (uint64_t)rx->limit);
 }
 
-/* RFC 8684 3.3.1: one window for the connection, and its right edge never moves back: not by what the field cannot say
+/* RFC 8684 3.3.4: one window for the connection, and its right edge never moves back: not by what the field cannot say
  * either, unless that has given away a whole unit of it already. RFC 9293 3.8.6.2.2: nor does it move forward by less
  * than a segment, or half of the buffer where that is less. After the end nothing needs it to move, and what speaks in
  * TIME-WAIT goes on to say where it was. */

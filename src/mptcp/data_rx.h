@@ -44,9 +44,9 @@ static inline struct account *data_rx_account(struct data_rx *rx) { return &rx->
 /* The number of the first byte of the stream, before anything arrived. What was promised is kept. */
 void data_rx_rebase(struct data_rx *rx, dsn64 first);
 
-/* One past what arrived in order, the DATA_FIN included: what a DATA_ACK says. */
 /* Bytes that the program took, in all: counted from anywhere. */
 uint64_t data_rx_read_bytes(const struct data_rx *rx);
+/* One past what arrived in order, the DATA_FIN included: what a DATA_ACK says. */
 dsn64 data_rx_next(const struct data_rx *rx);
 /* Does a gap lie before this byte? */
 bool data_rx_is_early(const struct data_rx *rx, dsn64 dsn);

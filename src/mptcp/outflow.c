@@ -42,16 +42,16 @@ static uint32_t send_piece(const struct outflow *out, const struct choice *to, d
 {
     struct tcp *tcp = &to->subflow->tcp;
     struct slice parts[TX_RECORD_PARTS];
-    unsigned count_parts = 0;
+    unsigned part_count = 0;
     uint32_t want = trim_to_segments(tcp, HW_MIN(HW_MIN(most, to->room), tcp_send_max(tcp)), most);
-    uint32_t len = data_tx_peek(out->tx, from, want, parts, TX_RECORD_PARTS, &count_parts);
+    uint32_t len = data_tx_peek(out->tx, from, want, parts, TX_RECORD_PARTS, &part_count);
     if (len == 0)
         return 0;
     struct tx_note note = {.dsn = from.v, .ssn = tcp->snd_nxt, .len = len, .mapped = true};
     if (out->checksums)
-        note.checksum = mapping_checksum(&note, parts, count_parts);
+        note.checksum = mapping_checksum(&note, parts, part_count);
     bool push = dsn_eq(dsn_add(from, len), data_tx_stream_end(out->tx));
-    if (tcp_send(tcp, parts, count_parts, len, &note, push, batch, now_ns) < 0)
+    if (tcp_send(tcp, parts, part_count, len, &note, push, batch, now_ns) < 0)
         return 0;
     return len;
 }

@@ -10,8 +10,7 @@
 #define SILENCE_NS NS_PER_S
 /* What is not answered is told again so soon; where another signal would be one too many, once its row has ended. */
 #define REPEAT_NS NS_PER_S
-/* And so many keepalives go to the last subflow before it counts as lost, a timeout after the first, then two, four...
- */
+/* So many keepalives go to the last subflow before it counts as lost: a timeout after the first, then two, four... */
 #define LAST_KEEPALIVES 8u
 
 /* ---- the view ---- */

@@ -19,8 +19,7 @@
 
 /* Most subflows of a view. */
 #define PATH_USES_MAX 8
-/* Joins to addresses that the peer announced: so many at once, and then one each interval, for they may be anybody's.
- */
+/* Joins to addresses that the peer announced: so many at once, then one each interval, for they may be anybody's. */
 #define PATH_JOINS_BURST 8
 #define PATH_JOIN_INTERVAL_NS UINT64_C(4000000000)
 

@@ -64,7 +64,7 @@ static void remember_timestamp(struct tcp *tcp, const struct tcp_segment *s, uin
 }
 
 /* RFC 9293 3.4, with the widest window ever offered: data that other subflows delivered may have moved the shared edge
- * in the meantime (RFC 8684 3.3.1). */
+ * in the meantime (RFC 8684 3.3.4). */
 static bool in_window(const struct tcp *tcp, const struct tcp_segment *s)
 {
     uint64_t edge = HW_MAX(tcp->rcv_edge, tcp->rx.next), end = s->ssn + segment_span(s);
