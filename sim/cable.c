@@ -57,8 +57,3 @@ void cable_configure(struct cable *cable, unsigned from_port, const struct lane_
     lane_configure(&cable->lanes[from_port], config, now_ns);
     node_wake(&cable->node, now_ns);
 }
-
-struct cable *cable_of(struct node *node)
-{
-    return node->ops == &cable_ops ? HW_CONTAINER(node, struct cable, node) : NULL;
-}

@@ -16,7 +16,4 @@ struct cable *cable_new(struct world *world, const char *name, const struct lane
 /* Changes one direction from now on. */
 void cable_configure(struct cable *cable, unsigned from_port, const struct lane_config *config, uint64_t now_ns);
 
-/* NULL when the node is none. */
-struct cable *cable_of(struct node *node);
-
 #endif

@@ -222,7 +222,6 @@ void lane_push(struct lane *lane, struct packet *packet, uint64_t now_ns)
     bool unlimited = !lane->config.rate_bps && !lane->config.trace;
     uint64_t *lost = refused_by(lane, packet);
     lane->counters.entered++;
-    lane->counters.entered_bytes += packet->len;
     if (!lost) {
         advance(lane, now_ns); /* what leaves the transmitter at this moment makes room */
         if (unlimited && !lane->sending) {

@@ -44,7 +44,7 @@ struct lane_config {
 bool lane_config_same(const struct lane_config *a, const struct lane_config *b);
 
 struct lane_counters {
-    uint64_t entered, entered_bytes;     /* packets offered */
+    uint64_t entered;                    /* packets offered */
     uint64_t delivered, delivered_bytes; /* packets out at the far end */
     uint64_t lost_queue, lost_wire, lost_down, lost_size;
     uint64_t corrupted, duplicated, reordered;

@@ -134,6 +134,4 @@ static inline void lab_add(_Atomic uint64_t *counter, uint64_t value) { lab_set(
 
 static inline const char *lab_side_name(enum lab_side side) { return side == LAB_CLIENT ? "client" : "server"; }
 
-static inline const char *lab_stack_name(enum lab_stack stack) { return stack == LAB_HAWSER ? "hawser" : "kernel"; }
-
 #endif

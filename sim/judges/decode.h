@@ -27,7 +27,7 @@ enum {
     SEEN_EXPERIMENTAL = 0xf,
 };
 
-enum { SEEN_SACK_MAX = 4, SEEN_OPTION_SPACE = 40 };
+enum { SEEN_SACK_MAX = 4 };
 
 struct seen_capable {
     uint8_t len, version, flags;       /* flags: A to H, A the highest bit */

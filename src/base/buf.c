@@ -135,9 +135,7 @@ uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool) { return pool->in_u
 
 bool buf_is_shared(const struct hawser_buf *buf) { return buf->refs > 1; }
 
-bool buf_pool_is_scarce(const struct hawser_buf_pool *pool) { return pool->in_use > pool->limit / 2; }
-
-bool buf_is_scarce(const struct hawser_buf *buf) { return buf_pool_is_scarce(buf->pool); }
+bool buf_is_scarce(const struct hawser_buf *buf) { return buf->pool->in_use > buf->pool->limit / 2; }
 
 uint32_t buf_pool_capacity(const struct hawser_buf_pool *pool) { return pool->cap; }
 

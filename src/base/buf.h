@@ -41,8 +41,7 @@ uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 /* Does anybody hold it beside the caller? */
 bool buf_is_shared(const struct hawser_buf *buf);
 
-/* Is more than half of the pool, or of the pool that the buffer came from, lent out? */
-bool buf_pool_is_scarce(const struct hawser_buf_pool *pool);
+/* Is more than half of the pool that the buffer came from lent out? */
 bool buf_is_scarce(const struct hawser_buf *buf);
 
 /* The bytes that one of its buffers has room for. */

@@ -152,11 +152,3 @@ struct range iset_first_gap(const struct iset *s, uint64_t from, uint64_t to)
     }
     return (struct range){to, to};
 }
-
-uint64_t iset_total(const struct iset *s)
-{
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        total += s->ranges[i].end - s->ranges[i].start;
-    return total;
-}

@@ -50,7 +50,4 @@ const struct range *iset_find(const struct iset *s, uint64_t at);
 /* The first sub-range of [from, to) that is not in the set; empty (start == end) when all of it is. */
 struct range iset_first_gap(const struct iset *s, uint64_t from, uint64_t to);
 
-/* Sum of the lengths. */
-uint64_t iset_total(const struct iset *s);
-
 #endif

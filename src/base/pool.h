@@ -28,9 +28,6 @@ void pool_init(struct pool *pool, const struct hawser_env *env, size_t object_si
 /* An object of indeterminate content, or NULL at the limit or without memory. */
 void *pool_get(struct pool *pool);
 
-/* Is more than half of it in use? */
-static inline bool pool_is_scarce(const struct pool *pool) { return pool->in_use > pool->limit / 2; }
-
 void pool_put(struct pool *pool, void *object);
 
 /* Frees what is kept. CHECKs that every object came back: a leak is a bug. */

@@ -24,7 +24,6 @@ static inline bool seq_lt(seq32 a, seq32 b) { return seq_diff(a, b) < 0; }
 static inline bool seq_le(seq32 a, seq32 b) { return seq_diff(a, b) <= 0; }
 static inline bool seq_eq(seq32 a, seq32 b) { return a.v == b.v; }
 static inline seq32 seq_max(seq32 a, seq32 b) { return seq_lt(a, b) ? b : a; }
-static inline seq32 seq_min(seq32 a, seq32 b) { return seq_lt(a, b) ? a : b; }
 
 static inline dsn64 dsn_at(uint64_t v) { return (dsn64){v}; }
 static inline dsn64 dsn_add(dsn64 a, uint64_t n) { return (dsn64){a.v + n}; }

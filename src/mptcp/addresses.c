@@ -38,14 +38,6 @@ enum addresses_result addresses_put(struct addresses *a, uint8_t id, const struc
     return ADDRESSES_ADDED;
 }
 
-const struct known_address *addresses_by_id(const struct addresses *a, uint8_t id)
-{
-    for (unsigned i = 0; i < a->count; i++)
-        if (a->list[i].id == id)
-            return &a->list[i];
-    return NULL;
-}
-
 bool addresses_drop(struct addresses *a, uint8_t id)
 {
     struct known_address *known = entry_of(a, id);

@@ -40,9 +40,6 @@ enum addresses_result addresses_put(struct addresses *a, uint8_t id, const struc
 /* Does that IPv4 address mean all hosts beside this address of ours (RFC 1122 3.2.1.3, RFC 3021)? */
 bool local_address_broadcasts(const struct local_address *own, const struct hawser_addr *addr);
 
-/* The entry with that ID, or NULL. */
-const struct known_address *addresses_by_id(const struct addresses *a, uint8_t id);
-
 /* Forgets the ID; false when it was not there. */
 bool addresses_drop(struct addresses *a, uint8_t id);
 

@@ -109,7 +109,6 @@ struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, 
         tx->fin = DATA_FIN_ACKED;
         tx->fin_due_ns = TIME_NEVER;
         made_progress(tx);
-        news.what |= TX_FINISHED;
     }
     dsn64 data = dsn_min(ack, tx->sendq.end);
     if (dsn_lt(tx->sendq.una, data)) {

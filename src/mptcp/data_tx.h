@@ -87,8 +87,7 @@ static inline bool data_tx_ends(const struct data_tx *tx) { return tx->fin != DA
 struct tx_news {
     enum {
         TX_ACKED = 1 << 0,     /* data, for the first time */
-        TX_FINISHED = 1 << 1,  /* the DATA_FIN, for the first time */
-        TX_IMPOSSIBLE = 1 << 2 /* what was never sent: nothing was taken */
+        TX_IMPOSSIBLE = 1 << 1 /* what was never sent: nothing was taken */
     } what;
     uint32_t merit; /* bit set of subflows that alone had carried some of it */
 };

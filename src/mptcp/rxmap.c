@@ -202,19 +202,6 @@ const struct mapping *rxmap_find(const struct rxmap *m, uint64_t ssn)
     return map->ssn <= ssn && ssn < end_of(map) ? map : NULL;
 }
 
-const struct mapping *rxmap_after(const struct rxmap *m, uint64_t ssn)
-{
-    uint32_t low = 0, high = m->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (map_at(m, middle)->ssn <= ssn)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < m->count ? map_at(m, low) : NULL;
-}
-
 void rxmap_retire(struct rxmap *m, uint64_t ssn)
 {
     uint32_t gone = 0;

@@ -1,7 +1,5 @@
 #include "mptcp/scheduler.h"
 
-#include <string.h>
-
 #include "base/compiler.h"
 
 /* How willingly a path is used: a path of a worse standing carries bytes only when no path stands better. */
@@ -60,13 +58,4 @@ static int pick_lowest_rtt(const struct path_view *paths, size_t count, const st
     return best;
 }
 
-const struct scheduler scheduler_lowest_rtt = {"lowest-rtt", pick_lowest_rtt};
-
-const struct scheduler *scheduler_find(const char *name)
-{
-    static const struct scheduler *const all[] = {&scheduler_lowest_rtt};
-    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++)
-        if (strcmp(all[i]->name, name) == 0)
-            return all[i];
-    return NULL;
-}
+const struct scheduler scheduler_lowest_rtt = {pick_lowest_rtt};

@@ -30,15 +30,11 @@ struct demand {
 #define SCHEDULE_NONE (-1)
 
 struct scheduler {
-    const char *name;
     /* The index of the path for the next bytes, with room for at least one byte, or SCHEDULE_NONE to wait. Pure. */
     int (*pick)(const struct path_view *paths, size_t count, const struct demand *demand);
 };
 
 /* The usable path with room and the least smoothed RTT; a stale or backup path only when no other is alive. */
 extern const struct scheduler scheduler_lowest_rtt;
-
-/* NULL when there is no such scheduler. */
-const struct scheduler *scheduler_find(const char *name);
 
 #endif

@@ -15,8 +15,6 @@
 #define PORTS_FIRST 32768u
 #define PORTS_COUNT 28232u
 
-struct port_group;
-
 struct ports {
     const struct hawser_env *env; /* borrowed */
     struct pool groups;

@@ -20,7 +20,7 @@ static void order_survives_the_wrap(void **state)
         seq32 a = seq_at((uint32_t)prng_next(&rng)), b = seq_add(a, n);
         assert_true(seq_lt(a, b) && seq_le(a, b) && seq_le(a, a));
         assert_false(seq_lt(b, a) || seq_le(b, a) || seq_lt(a, a) || seq_eq(a, b));
-        assert_true(seq_eq(seq_max(a, b), b) && seq_eq(seq_min(b, a), a) && seq_eq(seq_sub(b, n), a));
+        assert_true(seq_eq(seq_max(a, b), b) && seq_eq(seq_sub(b, n), a));
         assert_int_equal(seq_diff(b, a), n);
         assert_true(seq_diff(a, b) == -(int64_t)n);
 

@@ -125,21 +125,11 @@ static void agrees_with_the_rules_for_all_triples(void **state)
     }
 }
 
-static void is_found_by_name(void **state)
-{
-    (void)state;
-    assert_ptr_equal(scheduler_find("lowest-rtt"), &scheduler_lowest_rtt);
-    assert_ptr_equal(scheduler_find(scheduler_lowest_rtt.name), &scheduler_lowest_rtt);
-    assert_null(scheduler_find("lowest"));
-    assert_null(scheduler_find(""));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(picks_as_the_table_says),
         cmocka_unit_test(agrees_with_the_rules_for_all_triples),
-        cmocka_unit_test(is_found_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
