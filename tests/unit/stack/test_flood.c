@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "base/units.h"
 #include "peer.h"
+#include "stack/handshake.h"
 #include "wire/keys.h"
 
 #define BACKLOG 128
@@ -104,13 +105,18 @@ static void speak(struct flood *f)
     }
 }
 
+static void be_nobody(struct flood *f)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    snprintf(text, sizeof text, "198.51.%u.%u", (unsigned)prng_below(&f->rng, 256), (unsigned)prng_below(&f->rng, 256));
+    assert_int_equal(hawser_addr_parse(&f->peer.addr, text, (uint16_t)(1 + prng_below(&f->rng, 65535))), 0);
+}
+
 static void forge(struct flood *f)
 {
     struct peer *p = &f->peer;
     const struct tcp_options o = capable(false, 0, 0);
-    char text[HAWSER_ADDR_STRLEN];
-    snprintf(text, sizeof text, "198.51.%u.%u", (unsigned)prng_below(&f->rng, 256), (unsigned)prng_below(&f->rng, 256));
-    assert_int_equal(hawser_addr_parse(&p->addr, text, (uint16_t)(1 + prng_below(&f->rng, 65535))), 0);
+    be_nobody(f);
     peer_send(p, TCP_SYN, (uint32_t)prng_next(&f->rng), 0, prng_below(&f->rng, 2) ? &o : NULL, NULL, 0);
 }
 
@@ -125,9 +131,8 @@ static void serve(struct flood *f)
     }
 }
 
-static void nobody_is_kept_out(void **state)
+static struct flood *begin(void)
 {
-    (void)state;
     struct flood *f = calloc(1, sizeof *f);
     struct peer *p = &f->peer;
     prng_seed(&f->rng, 8);
@@ -135,6 +140,45 @@ static void nobody_is_kept_out(void **state)
     p->own.port = PORT;
     struct hawser_addr any = {.port = PORT};
     assert_int_equal(hawser_listen(p->stack, &any, BACKLOG, NULL, &f->listener), 0);
+    return f;
+}
+
+static void end(struct flood *f)
+{
+    peer_destroy(&f->peer);
+    free(f);
+}
+
+/* All at once: there are as many cookies as wait to be sent, and then no more. */
+static void cookies_that_wait_are_bounded(void **state)
+{
+    (void)state;
+    enum { MORE = 10, BATCH = HANDSHAKE_COOKIES_MAX + MORE };
+    struct flood *f = begin();
+    struct peer *p = &f->peer;
+    static uint8_t packets[BATCH][PEER_PACKET_MAX];
+    struct hawser_rx rx[BATCH];
+    for (unsigned i = 0; i < BACKLOG; i++)
+        forge(f);
+    for (unsigned i = 0; i < BATCH; i++) {
+        be_nobody(f);
+        rx[i] = (struct hawser_rx){.data = packets[i], .flags = HAWSER_RX_CSUM_OK};
+        rx[i].len = (uint32_t)peer_packet(p, packets[i], TCP_SYN, 0, 0, NULL, NULL, 0);
+    }
+    peer_forget(p);
+    hawser_stack_input(p->stack, 0, rx, BATCH, p->now_ns);
+    assert_int_equal(peer_counter(p, "limit.syn_cookies_waiting"), MORE);
+    peer_drain(p);
+    assert_int_equal(p->seen_count, HANDSHAKE_COOKIES_MAX);
+    assert_int_equal(peer_counter(p, "tcp.syn_cookies_sent"), HANDSHAKE_COOKIES_MAX);
+    end(f);
+}
+
+static void nobody_is_kept_out(void **state)
+{
+    (void)state;
+    struct flood *f = begin();
+    struct peer *p = &f->peer;
     const uint64_t begin_ns = p->now_ns, flood_ns = 2 * NS_PER_S;
     uint64_t next_ns = begin_ns + flood_ns;
     for (uint64_t end_ns = next_ns + (CLIENTS + 2) * CLIENT_EVERY_NS; p->now_ns < end_ns;) {
@@ -156,13 +200,13 @@ static void nobody_is_kept_out(void **state)
     assert_true(peer_counter(p, "tcp.syn_cookies_answered") > CLIENTS / 2);
     assert_int_equal(peer_counter(p, "drop.backlog_full"), 0);
     assert_int_equal(peer_counter(p, "limit.connections"), 0);
-    peer_destroy(p);
-    free(f);
+    end(f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cookies_that_wait_are_bounded),
         cmocka_unit_test(nobody_is_kept_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,6 +141,44 @@ static void a_refused_join_is_told_why(void **state)
     peer_destroy(&p);
 }
 
+/* When both streams are over no join is of use, not even one that had begun. */
+static void a_join_of_what_is_over(void **state)
+{
+    (void)state;
+    for (int begun = 0; begun < 2; begun++) {
+        struct peer p;
+        uint32_t token;
+        uint64_t idsn;
+        peer_init(&p, NULL, NULL);
+        peer_open_mptcp(&p);
+        mptcp_key_derive(p.stack_key, &token, &idsn);
+        uint32_t irs = p.irs;
+        if (begun)
+            begin_join(&p, token);
+        const struct peer_segment synack = begun ? *peer_last(&p, TCP_SYN | TCP_ACK) : (struct peer_segment){0};
+        hawser_shutdown(p.conn);
+        peer_drain(&p);
+        p.addr.port = (uint16_t)(p.addr.port - begun);
+        p.irs = irs;
+        struct tcp_options o = peer_dss(&p, 2, 1, 0, 1);
+        o.mp.dss.data_fin = true;
+        peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+        if (begun) {
+            p.addr.port++;
+            p.irs = synack.number;
+            peer_forget(&p);
+            p.seen[p.seen_count++] = synack;
+            prove_join(&p);
+        } else {
+            begin_join(&p, token);
+        }
+        expect_refusal(&p, MP_RST_MPTCP);
+        assert_int_equal(peer_counter(&p, "drop.join_refused"), 1);
+        assert_int_equal(peer_counter(&p, "mptcp.joins_accepted"), 0);
+        peer_destroy(&p);
+    }
+}
+
 static unsigned subflows(const struct peer *p)
 {
     struct hawser_conn_info info;
@@ -383,11 +421,17 @@ static void remove_addr_beside_a_half_open_join(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_counts_before_the_proof),    cmocka_unit_test(third_packets_that_fall_back),
-        cmocka_unit_test(a_refused_join_is_told_why),         cmocka_unit_test(checksums_are_as_negotiated),
-        cmocka_unit_test(bad_third_packets_of_joins),         cmocka_unit_test(bad_answers_to_our_joins),
-        cmocka_unit_test(incomplete_joins_keep_nobody_out),   cmocka_unit_test(a_join_comes_too_late),
-        cmocka_unit_test(a_join_comes_to_a_dying_connection), cmocka_unit_test(remove_addr_beside_a_half_open_join),
+        cmocka_unit_test(nothing_counts_before_the_proof),
+        cmocka_unit_test(third_packets_that_fall_back),
+        cmocka_unit_test(a_refused_join_is_told_why),
+        cmocka_unit_test(checksums_are_as_negotiated),
+        cmocka_unit_test(a_join_of_what_is_over),
+        cmocka_unit_test(bad_third_packets_of_joins),
+        cmocka_unit_test(bad_answers_to_our_joins),
+        cmocka_unit_test(incomplete_joins_keep_nobody_out),
+        cmocka_unit_test(a_join_comes_too_late),
+        cmocka_unit_test(a_join_comes_to_a_dying_connection),
+        cmocka_unit_test(remove_addr_beside_a_half_open_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,21 +188,27 @@ static void begun_mappings_are_finished(void **state)
     peer_destroy(&p);
 }
 
-/* What is dropped to make room gives its buffer back, the one that a subflow gathers mappings in too. */
+/* What is dropped to make room gives its buffer back, the one that a subflow gathers mappings in too: what waits for
+ * its rest as well as what lies behind a gap. */
 static void what_is_shed_gives_room(void **state)
 {
     (void)state;
-    struct peer p;
-    lines_init(&p, 1 << 20, true, NULL);
-    for (uint16_t i = 0; i < 6; i++) {
-        struct line first = line_open(&p, (uint16_t)(4000 + i)), second = line_join(&p, &first, (uint16_t)(5000 + i));
-        line_send(&p, &second, 1, 5001, 5000, 1, 1, 5000);
+    for (int whole = 0; whole < 2; whole++) {
+        struct peer p;
+        lines_init(&p, 1 << 20, true, NULL);
+        for (uint16_t i = 0; i < 8; i++) {
+            struct line first = line_open(&p, (uint16_t)(4000 + i)),
+                        second = line_join(&p, &first, (uint16_t)(5000 + i));
+            line_send(&p, &second, 1, whole ? 5001 : 1, whole ? 5000 : 60000, 1, 1, 5000);
+        }
+        unsigned before = copies_in_use(&p);
+        struct conn *any = LIST_ENTRY(list_first(&p.stack->host.disordered), struct conn, disorder_link);
+        assert_true(pressure_make_room(any->host, any, p.now_ns));
+        assert_true(copies_in_use(&p) < before);
+        assert_int_equal(peer_counter(&p, "limit.unmapped_dropped"), !whole);
+        assert_int_equal(peer_counter(&p, "limit.out_of_order_dropped"), whole);
+        peer_destroy(&p);
     }
-    unsigned before = copies_in_use(&p);
-    struct conn *any = LIST_ENTRY(list_first(&p.stack->host.disordered), struct conn, disorder_link);
-    assert_true(pressure_make_room(any->host, any, p.now_ns));
-    assert_true(copies_in_use(&p) < before);
-    peer_destroy(&p);
 }
 
 /* Bytes that their subflow acknowledged find no place once they are proved, and nobody would send them again: the

@@ -38,6 +38,27 @@ static void answers_a_wrong_ack_to_its_syn_with_a_reset(void **state)
     peer_destroy(&p);
 }
 
+/* A header that says it is shorter than any, or longer than the packet. */
+static void headers_that_cannot_be(void **state)
+{
+    (void)state;
+    struct peer p;
+    uint8_t bytes[PEER_PACKET_MAX];
+    peer_init(&p, NULL, NULL);
+    struct hawser_rx rx = {.data = bytes, .flags = HAWSER_RX_CSUM_OK};
+    rx.len = (uint32_t)peer_packet(&p, bytes, TCP_SYN, 0, 0, NULL, NULL, 0);
+    bytes[0] = 0x44;
+    hawser_stack_input(p.stack, 0, &rx, 1, p.now_ns);
+    peer_drain(&p);
+    assert_int_equal(peer_counter(&p, "drop.ip_bad_header"), 1);
+    bytes[0] = 0x4f;
+    hawser_stack_input(p.stack, 0, &rx, 1, p.now_ns);
+    peer_drain(&p);
+    assert_int_equal(peer_counter(&p, "ip.packets_in"), 2);
+    assert_int_equal(p.seen_count, 0);
+    peer_destroy(&p);
+}
+
 /* RFC 9293 3.5, figure 7 (MUST-10): two SYNs that cross make one connection. MPTCP does not survive it, for neither key
  * was in a SYN. */
 static void simultaneous_open(void **state)
@@ -351,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_a_wrong_ack_to_its_syn_with_a_reset),
+        cmocka_unit_test(headers_that_cannot_be),
         cmocka_unit_test(simultaneous_open),
         cmocka_unit_test(window_does_not_open_by_slivers),
         cmocka_unit_test(closed_before_it_was_open),
