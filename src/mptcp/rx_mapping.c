@@ -46,10 +46,20 @@ enum rxmap_result rx_mapping_add(struct rx_mapping *m, const struct mapping *map
 
 void rx_mapping_retire(struct rx_mapping *m, uint64_t ssn) { rxmap_retire(&m->maps, ssn); }
 
+/* What lies in a buffer that somebody holds anyway takes no more memory: the next goes behind it, instead of each into
+ * one of its own. */
+static void release_unshared(struct rx_mapping *m)
+{
+    if (m->assembly && !m->assembly->len && !buf_is_shared(m->assembly->buf))
+        end_assembly(m);
+    if (m->packer.buf && !buf_is_shared(m->packer.buf))
+        packer_release(&m->packer);
+}
+
 void rx_mapping_give_back(struct rx_mapping *m)
 {
     if (m->held.count == 0)
-        release(m);
+        release_unshared(m);
     rxmap_idle(&m->maps);
 }
 
@@ -159,11 +169,8 @@ void rx_mapping_finish(struct rx_mapping *m, const struct mapping *map)
     struct assembly *a = m->assembly;
     if (a && a->ssn == map->ssn)
         a->len = 0;
-    if (m->held.count)
-        return;
-    packer_release(&m->packer);
-    if (a && !a->len && !buf_is_shared(a->buf))
-        release(m);
+    if (m->held.count == 0)
+        release_unshared(m);
 }
 
 bool rx_mapping_is_swallowed(const struct rx_mapping *m, uint64_t ssn) { return ssn < m->swallowed_to; }

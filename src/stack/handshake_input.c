@@ -132,11 +132,22 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
         count(counters(stack), COUNT_DROP_NO_MEMORY);
 }
 
+static bool is_pressed(const struct hawser_listener *listener, uint64_t now_ns)
+{
+    return listener && now_ns < listener->pressed_until_ns;
+}
+
+bool handshake_may_follow(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns)
+{
+    bool data = a->segment.payload.len && !(a->segment.header.flags & (TCP_SYN | TCP_RST));
+    return data && is_pressed(demux_listener(stack, &a->local), now_ns);
+}
+
 bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h, uint64_t now_ns)
 {
     const struct tcp_header *header = &a->segment.header;
     struct hawser_listener *listener = header->flags & TCP_ACK ? demux_listener(stack, &a->local) : NULL;
-    if (!listener || header->flags & (TCP_SYN | TCP_RST) || now_ns >= listener->pressed_until_ns)
+    if (!is_pressed(listener, now_ns) || header->flags & (TCP_SYN | TCP_RST))
         return false;
     begin(stack, h, a, now_ns);
     h->listener = listener;

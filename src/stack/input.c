@@ -131,7 +131,8 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
         input_time_wait(stack, record, a, opens, now_ns);
     } else if (!input_handshake(stack, a, opens, now_ns)) {
         count(counters(stack), COUNT_DROP_NO_CONNECTION);
-        replies_refuse(&stack->replies, a, counters(stack));
+        if (!handshake_may_follow(stack, a, now_ns))
+            replies_refuse(&stack->replies, a, counters(stack));
     }
 }
 

@@ -208,6 +208,34 @@ static void surrendered_mappings_are_swallowed(void **state)
     tear_down(&b);
 }
 
+/* What went up lies behind a gap of the stream, and is still held there when the next mapping comes. */
+static void one_buffer_for_many_mappings(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct slice up[20];
+    uint64_t ssn;
+    set_up(&b);
+    for (uint32_t i = 0; i < 20; i++) {
+        const struct mapping map = map_of(3000 * i, 2500);
+        for (uint32_t at = 0; at < 2500; at += 1250)
+            assert_int_equal(rx_mapping_hold_next(&b.m, &map, map.ssn + at, part(3000 * i + at, 1250), CLAIM_URGENT, 1),
+                             RX_HELD);
+        assert_true(rx_mapping_take(&b.m, &map, &ssn, &up[i]));
+        assert_int_equal(up[i].len, 2500);
+        rx_mapping_finish(&b.m, &map);
+        rx_mapping_idle(&b.m); /* as after every batch in which nothing could be read */
+    }
+    assert_in_range(b.side.held, 20 * 2500, 2 * 20 * 2500);
+    for (uint32_t i = 0; i < 20; i++) {
+        assert_memory_equal(up[i].data, stream + 3000 * i, 2500);
+        hawser_buf_unref(up[i].buf);
+    }
+    rx_mapping_idle(&b.m);
+    assert_int_equal(store_in_use(&b.store), 0);
+    tear_down(&b);
+}
+
 int main(void)
 {
     for (uint32_t i = 0; i < sizeof stream; i++)
@@ -216,7 +244,7 @@ int main(void)
         cmocka_unit_test(a_mapping_in_any_number_of_pieces), cmocka_unit_test(wrong_bytes_are_told),
         cmocka_unit_test(what_is_begun_can_be_finished),     cmocka_unit_test(a_begun_mapping_has_its_time),
         cmocka_unit_test(unmapped_bytes_are_limited),        cmocka_unit_test(surrendered_mappings_are_swallowed),
-        cmocka_unit_test(no_memory_for_a_mapping),
+        cmocka_unit_test(no_memory_for_a_mapping),           cmocka_unit_test(one_buffer_for_many_mappings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

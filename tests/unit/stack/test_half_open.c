@@ -108,6 +108,28 @@ static void the_third_packet_is_lost(void **state)
     }
 }
 
+/* Of what follows nobody can tell whether it belongs to a cookie: it is not refused, and the first data opens the
+ * connection. */
+static void what_follows_a_cookie_comes_first(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    press(&p);
+    syn_from(&p, 4000, NULL);
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK | TCP_PSH, 6, 1, NULL, "later", 5);
+    assert_int_equal(p.seen_count, 0);
+    peer_send(&p, TCP_ACK | TCP_PSH, 1, 1, NULL, "bytes", 5);
+    expect_plain(&p);
+    peer_wait(&p, 130 * NS_PER_S); /* no cookies are about any more */
+    p.addr.port++;
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK | TCP_PSH, 6, 1, NULL, "later", 5);
+    assert_non_null(peer_last(&p, TCP_RST));
+    peer_destroy(&p);
+}
+
 /* RFC 8684 3.1: whose keys are not those that were said is not spoken MPTCP with; cookies are no way round that. */
 static void a_cookie_with_a_wrong_key(void **state)
 {
@@ -480,6 +502,7 @@ int main(void)
         cmocka_unit_test(the_third_packet_is_lost),
         cmocka_unit_test(a_cookie_with_a_wrong_key),
         cmocka_unit_test(bad_cookies),
+        cmocka_unit_test(what_follows_a_cookie_comes_first),
         cmocka_unit_test(who_made_way_may_still_come),
         cmocka_unit_test(a_cookie_of_another_shard),
         cmocka_unit_test(synacks_with_mp_capable_are_eaten),
