@@ -54,9 +54,6 @@ enum rxmap_result rxmap_add(struct rxmap *m, const struct mapping *map, bool all
 /* The mapping that covers `ssn`, or NULL. O(log n), O(1) for the newest. */
 const struct mapping *rxmap_find(const struct rxmap *m, uint64_t ssn);
 
-/* The first mapping that starts after `ssn`, or NULL. */
-const struct mapping *rxmap_after(const struct rxmap *m, uint64_t ssn);
-
 /* Gives back the memory of an empty map. */
 void rxmap_idle(struct rxmap *m);
 
