@@ -25,6 +25,15 @@ static const struct tcp_options *capable(bool with_keys, uint64_t own, uint64_t 
     return &o;
 }
 
+/* The first data bring the keys, as the third packet would have. */
+static void send_keys_and_data(struct peer *p, uint64_t stacks)
+{
+    struct tcp_options o = *capable(true, p->key, stacks);
+    o.mp.capable.has_data_len = true;
+    o.mp.capable.data_len = 5;
+    peer_send(p, TCP_ACK, 1, 1, &o, "bytes", 5);
+}
+
 static void syn_from(struct peer *p, uint16_t port, const struct tcp_options *options)
 {
     p->addr.port = port;
@@ -193,10 +202,7 @@ static void who_made_way_may_still_come(void **state)
     assert_int_equal(peer_counter(&p, "limit.half_open"), 2 * BACKLOG);
     p.addr.port = slow.remote.port;
     p.irs = slow.number;
-    struct tcp_options o = *capable(true, p.key, slow.options.mp.capable.sender_key);
-    o.mp.capable.has_data_len = true;
-    o.mp.capable.data_len = 5;
-    peer_send(&p, TCP_ACK, 1, 1, &o, "bytes", 5);
+    send_keys_and_data(&p, slow.options.mp.capable.sender_key);
     expect_mptcp(&p);
     peer_destroy(&p);
 }
@@ -217,10 +223,7 @@ static void a_cookie_of_another_shard(void **state)
     b.irs = a.irs;
     peer_forget(&b);
     uint64_t key = peer_last(&a, TCP_SYN | TCP_ACK)->options.mp.capable.sender_key;
-    struct tcp_options o = *capable(true, b.key, key);
-    o.mp.capable.has_data_len = true;
-    o.mp.capable.data_len = 5;
-    peer_send(&b, TCP_ACK, 1, 1, &o, "bytes", 5);
+    send_keys_and_data(&b, key);
     expect_mptcp(&b);
     peer_destroy(&a);
     peer_destroy(&b);
@@ -254,10 +257,7 @@ static void the_third_packet_decides(void **state)
     uint64_t key = peer_last(&p, TCP_SYN | TCP_ACK)->options.mp.capable.sender_key;
     peer_wait(&p, 4 * NS_PER_S);
     assert_false(offers_mptcp(peer_last(&p, TCP_SYN | TCP_ACK)));
-    struct tcp_options o = *capable(true, p.key, key);
-    o.mp.capable.has_data_len = true;
-    o.mp.capable.data_len = 5;
-    peer_send(&p, TCP_ACK, 1, 1, &o, "bytes", 5);
+    send_keys_and_data(&p, key);
     expect_mptcp(&p);
     peer_destroy(&p);
 }

@@ -13,6 +13,17 @@
 #include "peer.h"
 #include "wire/keys.h"
 
+/* An MPTCP connection; returns its token. */
+static uint32_t open_for_joins(struct peer *p)
+{
+    uint32_t token;
+    uint64_t idsn;
+    peer_init(p, NULL, NULL);
+    peer_open_mptcp(p);
+    mptcp_key_derive(p->stack_key, &token, &idsn);
+    return token;
+}
+
 /* Who has seen a token, and no key, may begin a join. What such a one says of the connection does not count, whatever
  * kind of segment it comes with (RFC 8684 3.2). */
 static void nothing_counts_before_the_proof(void **state)
@@ -23,13 +34,10 @@ static void nothing_counts_before_the_proof(void **state)
         struct peer p;
         struct hawser_conn_info info;
         uint8_t bytes[1000] = {0};
-        uint64_t idsn;
         struct tcp_options join = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
-        peer_init(&p, NULL, NULL);
-        peer_open_mptcp(&p);
+        join.mp.join.token = open_for_joins(&p);
         assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
         peer_drain(&p);
-        mptcp_key_derive(p.stack_key, &join.mp.join.token, &idsn);
         p.addr.port++;
         peer_send(&p, TCP_SYN, 0, 0, &join, NULL, 0);
         struct tcp_options o = peer_dss(&p, 1 + sizeof bytes, 1, 0, 1);
@@ -119,11 +127,7 @@ static void a_refused_join_is_told_why(void **state)
 {
     (void)state;
     struct peer p;
-    uint32_t token;
-    uint64_t idsn;
-    peer_init(&p, NULL, NULL);
-    peer_open_mptcp(&p);
-    mptcp_key_derive(p.stack_key, &token, &idsn);
+    uint32_t token = open_for_joins(&p);
     begin_join(&p, token + 1); /* nobody's */
     expect_refusal(&p, MP_RST_MPTCP);
     for (unsigned i = 1; i < SUBFLOWS_MAX; i++) {
@@ -193,11 +197,7 @@ static void bad_third_packets_of_joins(void **state)
     for (int kind = 0; kind < 4; kind++) {
         struct peer p;
         struct tcp_options o = {0}, none = {0};
-        uint32_t token;
-        uint64_t idsn;
-        peer_init(&p, NULL, NULL);
-        peer_open_mptcp(&p);
-        mptcp_key_derive(p.stack_key, &token, &idsn);
+        uint32_t token = open_for_joins(&p);
         begin_join(&p, token);
         assert_int_equal(subflows(&p), 1);
         if (kind == 1) {
@@ -271,11 +271,7 @@ static void incomplete_joins_keep_nobody_out(void **state)
 {
     (void)state;
     struct peer p;
-    uint32_t token;
-    uint64_t idsn;
-    peer_init(&p, NULL, NULL);
-    peer_open_mptcp(&p);
-    mptcp_key_derive(p.stack_key, &token, &idsn);
+    uint32_t token = open_for_joins(&p);
     for (unsigned i = 0; i < HALF_OPEN_JOINS_MAX - 1; i++) {
         begin_join(&p, token);
         assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
@@ -304,11 +300,7 @@ static void a_join_comes_too_late(void **state)
     (void)state;
     for (int over = 0; over < 2; over++) {
         struct peer p;
-        uint32_t token;
-        uint64_t idsn;
-        peer_init(&p, NULL, NULL);
-        peer_open_mptcp(&p);
-        mptcp_key_derive(p.stack_key, &token, &idsn);
+        uint32_t token = open_for_joins(&p);
         begin_join(&p, token);
         struct peer_segment synack = *peer_last(&p, TCP_SYN | TCP_ACK);
         uint16_t port = p.addr.port;
@@ -344,12 +336,9 @@ static void a_join_comes_to_a_dying_connection(void **state)
         struct peer p;
         uint8_t bytes[2][PEER_PACKET_MAX];
         struct hawser_rx rx[2];
-        uint64_t idsn;
         struct tcp_options join = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
         struct tcp_options close = {.mp = {.present = 1u << MPTCP_FASTCLOSE}};
-        peer_init(&p, NULL, NULL);
-        peer_open_mptcp(&p);
-        mptcp_key_derive(p.stack_key, &join.mp.join.token, &idsn);
+        join.mp.join.token = open_for_joins(&p);
         close.mp.fastclose.receiver_key = p.stack_key;
         uint32_t closing = (uint32_t)peer_packet(&p, bytes[1], TCP_ACK, 1, 1, &close, NULL, 0);
         p.addr.port++;
@@ -394,13 +383,9 @@ static void remove_addr_beside_a_half_open_join(void **state)
 {
     (void)state;
     struct peer p;
-    uint32_t token;
-    uint64_t idsn;
     struct hawser_conn_info info;
-    peer_init(&p, NULL, NULL);
-    peer_open_mptcp(&p);
+    uint32_t token = open_for_joins(&p);
     uint32_t irs = p.irs;
-    mptcp_key_derive(p.stack_key, &token, &idsn);
     begin_join(&p, token);
     p.addr.port--;
     p.irs = irs;

@@ -168,6 +168,28 @@ static void the_greedy_give_way(void **state)
     peer_destroy(&p);
 }
 
+/* Its program sends all that the connection takes. */
+static void fill_up(struct peer *p, const struct line *line)
+{
+    while (hawser_send(line->conn, lines_stream, sizeof lines_stream) > 0)
+        ;
+    peer_drain(p);
+}
+
+/* Others hold all that is left, or all but the emergency reserve. */
+static void hold_elsewhere(struct peer *p, struct account *others, bool but_the_reserve)
+{
+    struct account_root *memory = &p->stack->host.memory;
+    account_open(others, &memory->account);
+    account_charge(others, memory->limit - (but_the_reserve ? memory->reserve : 0) - memory->account.held);
+}
+
+static void give_back(struct account *others)
+{
+    account_release(others, others->held);
+    account_close(others);
+}
+
 /* When nothing else helps, the greediest goes. */
 static void the_last_resorts(void **state)
 {
@@ -175,14 +197,9 @@ static void the_last_resorts(void **state)
     struct peer p;
     lines_init(&p, 1 << 20, false, NULL);
     struct line greedy = line_open(&p, 4000), modest = line_open(&p, 4001);
-    while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
-        ;
-    peer_drain(&p);
-    struct account_root *memory = &p.stack->host.memory;
-    struct account other;
-    account_open(&other, &memory->account);
-    uint64_t elsewhere = memory->limit - memory->account.held;
-    account_charge(&other, elsewhere);
+    fill_up(&p, &greedy);
+    struct account others;
+    hold_elsewhere(&p, &others, false);
     for (int i = 0; i < 13; i++) {
         line_send(&p, &modest, 1, 1, LINES_PIECE, 1, 1, LINES_PIECE);
         assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), i >= 10);
@@ -190,8 +207,7 @@ static void the_last_resorts(void **state)
     }
     assert_true(hawser_conn_error(greedy.conn) < 0);
     assert_int_equal(hawser_conn_error(modest.conn), 0);
-    account_release(&other, elsewhere);
-    account_close(&other);
+    give_back(&others);
     peer_destroy(&p);
 }
 
@@ -202,14 +218,9 @@ static void who_has_nothing_to_send_gets_room(void **state)
     struct peer p;
     lines_init(&p, 1 << 20, false, NULL);
     struct line greedy = line_open(&p, 4000), modest = line_open(&p, 4001);
-    while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
-        ;
-    peer_drain(&p);
-    struct account_root *memory = &p.stack->host.memory;
-    struct account other;
-    account_open(&other, &memory->account);
-    uint64_t elsewhere = memory->limit - memory->reserve - memory->account.held;
-    account_charge(&other, elsewhere);
+    fill_up(&p, &greedy);
+    struct account others;
+    hold_elsewhere(&p, &others, true);
     assert_int_equal(hawser_send(modest.conn, lines_stream, LINES_PIECE), -ENOBUFS);
     for (int i = 0; i < 13; i++) {
         assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), i > 10);
@@ -219,8 +230,7 @@ static void who_has_nothing_to_send_gets_room(void **state)
     hawser_close(greedy.conn);
     peer_wait(&p, NS_PER_S);
     assert_int_equal(hawser_send(modest.conn, lines_stream, LINES_PIECE), LINES_PIECE);
-    account_release(&other, elsewhere);
-    account_close(&other);
+    give_back(&others);
     peer_destroy(&p);
 }
 
@@ -252,14 +262,9 @@ static void the_greediest_goes_for_a_new_one(void **state)
     struct peer p;
     lines_init(&p, 1 << 20, false, NULL);
     struct line modest = line_open(&p, 4000), greedy = line_open(&p, 4001);
-    while (hawser_send(greedy.conn, lines_stream, sizeof lines_stream) > 0)
-        ;
-    peer_drain(&p);
-    struct account_root *memory = &p.stack->host.memory;
-    struct account other;
-    account_open(&other, &memory->account);
-    uint64_t elsewhere = memory->limit - memory->reserve - memory->account.held;
-    account_charge(&other, elsewhere);
+    fill_up(&p, &greedy);
+    struct account others;
+    hold_elsewhere(&p, &others, true);
     peer_forget(&p);
     p.addr.port = 9000;
     peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
@@ -272,17 +277,14 @@ static void the_greediest_goes_for_a_new_one(void **state)
     peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
     assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
     assert_int_equal(hawser_conn_error(modest.conn), 0);
-    account_release(&other, elsewhere);
-    account_close(&other);
+    give_back(&others);
     peer_destroy(&p);
 }
 
 static void fill(struct peer *p, uint16_t port)
 {
     struct line line = line_open(p, port);
-    while (hawser_send(line.conn, lines_stream, sizeof lines_stream) > 0)
-        ;
-    peer_drain(p);
+    fill_up(p, &line);
     for (struct hawser_conn *conn; (conn = hawser_next_event(p->stack));)
         if (hawser_conn_error(conn))
             hawser_close(conn);
