@@ -162,11 +162,12 @@ static void who_can_tell_is_told_to(void **state)
     struct subflow *s = bundle_open(&b.bundle, RTT), *proving = bundle_open(&b.bundle, RTT);
     proving->stage = SUBFLOW_PROVING;
     path_manager_local_removed(&b.pm, &b.locals[2]);
+    path_manager_local_added(&b.pm, &b.locals[1]);
     run(&b, b.bundle.now_ns);
     assert_int_equal(say(&b, b.first), 1);
     assert_int_equal(say(&b, s), 1);
     assert_int_equal(say(&b, proving), 0);
-    assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_REMOVE_ADDR);
+    assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_REMOVE_ADDR | 1u << MPTCP_ADD_ADDR);
     assert_int_equal(write_and_send(&b, b.first, 0), 0);
     assert_int_equal(write_and_send(&b, s, 0), 1u << MPTCP_REMOVE_ADDR);
     assert_int_equal(write_and_send(&b, proving, 0), 0);
