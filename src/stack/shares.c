@@ -44,7 +44,8 @@ bool shares_admit(const struct shares *s, enum hawser_share by, const struct haw
     if (by == HAWSER_SHARE_NONE || in_use < s->limit - s->limit / SHARES_SPARE)
         return true;
     const struct share *share = shares_find(s, by, peer);
-    return !share || share->connections < s->limit / (s->table.count + 1) || shares_greedier(s, share);
+    uint32_t divided = s->limit - (in_use - s->connections);
+    return !share || share->connections < divided / (s->table.count + 1) || shares_greedier(s, share);
 }
 
 static unsigned level_of(uint32_t connections)
@@ -79,12 +80,14 @@ struct share *shares_enter(struct shares *s, enum hawser_share by, const struct 
         hash_insert(&s->table, &share->node, hash);
     }
     share->connections++;
+    s->connections++;
     enlist(s, share);
     return share;
 }
 
 void shares_leave(struct shares *s, struct share *share)
 {
+    s->connections--;
     if (--share->connections) {
         enlist(s, share);
         return;

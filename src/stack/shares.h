@@ -1,7 +1,7 @@
 /*
  * Who has how many of the connections that others opened to us. When they get scarce, who has more than his share of
- * them, all divided by those who have any, gets no more, unless somebody has more yet; and when hardly any is left, one
- * has to go for each that comes (stack/evict.c): so that nobody locks out the others by sitting still.
+ * them, all but our own divided by those who have any, gets no more, unless somebody has more yet; and when hardly any
+ * is left, one has to go for each that comes (stack/evict.c): so that nobody locks out the others by sitting still.
  */
 #ifndef HW_STACK_SHARES_H
 #define HW_STACK_SHARES_H
@@ -35,7 +35,8 @@ struct shares {
     struct list levels[SHARES_LEVELS];
     struct list all;
     struct account *memory;
-    uint32_t limit; /* of connections in all */
+    uint32_t limit;       /* of connections in all; */
+    uint32_t connections; /* so many have shares */
 };
 
 int shares_init(struct shares *s, const struct hawser_env *env, uint32_t connections, struct account *memory);

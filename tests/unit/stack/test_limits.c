@@ -537,6 +537,10 @@ static void calls_leave_room_for_callers(void **state)
     peer_drain(&p);
     assert_true(opens(&p, "10.0.0.2", 2000));
     assert_int_equal(hawser_connect(p.stack, &to, NULL, p.now_ns, &conn), -ENOBUFS);
+    assert_false(opens(&p, "10.0.0.2", 2001)); /* who has half of these has his share */
+    assert_true(opens(&p, "10.0.0.3", 2000));
+    hawser_abort(p.conn);
+    peer_drain(&p);
     hawser_listener_close(p.listener);
     assert_int_equal(hawser_connect(p.stack, &to, NULL, p.now_ns, &conn), 0);
     peer_destroy(&p);
