@@ -51,6 +51,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     list_init(&subflow->link);
     subflow->due_ns = TIME_NEVER;
     rx_mapping_init(&subflow->rx_mapping, &host->holds, &host->store, data_rx_account(&conn->data_rx));
+    rx_mapping_retire(&subflow->rx_mapping, SSN_ORIGIN + 1); /* a first mapping is one of what is due next */
     struct tcp_config config = {
         .local = local->addr,
         .remote = *remote,

@@ -254,6 +254,30 @@ static void the_first_mapping_comes_again_when_it_finds_no_room(void **state)
     peer_destroy(&p);
 }
 
+/* Whatever others hold; it may come with the third packet, which nothing came before. */
+static void the_first_mapping_finds_room_when_memory_is_short(void **state)
+{
+    (void)state;
+    enum { MEMORY = 4 << 20, OTHERS = MEMORY / 32 * 25 };
+    struct peer p;
+    lines_init(&p, MEMORY, false, NULL);
+    account_charge(&p.stack->host.memory.account, OTHERS);
+    struct tcp_options o = {.mp.present = 1u << MPTCP_CAPABLE};
+    struct mp_capable *capable = &o.mp.capable;
+    *capable = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = 1};
+    peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+    capable->receiver_key = peer_last(&p, TCP_SYN | TCP_ACK)->options.mp.capable.sender_key;
+    capable->sender_key = p.key;
+    capable->has_sender_key = capable->has_receiver_key = capable->has_data_len = true;
+    capable->data_len = 10;
+    peer_send(&p, TCP_ACK, 1, 1, &o, lines_stream + 1, 10);
+    assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
+    assert_int_equal(hawser_recv(p.conn, got, sizeof got), 10);
+    assert_int_equal(peer_counter(&p, "limit.mappings"), 0);
+    account_release(&p.stack->host.memory.account, OTHERS);
+    peer_destroy(&p);
+}
+
 /* Each refusal has a name; what was refused is not acknowledged and finds room when it comes again. */
 static void refusals_are_counted(void **state)
 {
@@ -299,6 +323,7 @@ int main(void)
         cmocka_unit_test(begun_mappings_are_finished),
         cmocka_unit_test(what_is_shed_gives_room),
         cmocka_unit_test(the_first_mapping_comes_again_when_it_finds_no_room),
+        cmocka_unit_test(the_first_mapping_finds_room_when_memory_is_short),
         cmocka_unit_test(what_was_acknowledged_and_lost_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
