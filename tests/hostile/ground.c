@@ -88,7 +88,7 @@ static void drop(struct client *client)
     *client = (struct client){0};
 }
 
-static void admit(struct ground *g, struct hawser_conn *conn, enum role role)
+static struct client *admit(struct ground *g, struct hawser_conn *conn, enum role role)
 {
     uint32_t i = 0;
     while (i < g->client_count && g->clients[i].conn)
@@ -98,6 +98,7 @@ static void admit(struct ground *g, struct hawser_conn *conn, enum role role)
     hawser_conn_set_user(conn, &g->clients[i]);
     if (role == ROLE_CLOSE)
         drop(&g->clients[i]);
+    return &g->clients[i];
 }
 
 static void read_all(struct ground *g, struct hawser_conn *conn)
@@ -177,9 +178,17 @@ static void run_program(struct ground *g)
     struct hawser_conn *conn;
     for (unsigned role = 0; role < ROLES; role++)
         while (hawser_accept(g->listeners[role], &conn) == 0)
-            admit(g, conn, (enum role)role);
+            (void)admit(g, conn, (enum role)role);
     while ((conn = hawser_next_event(g->stack)))
         serve(g, hawser_conn_user(conn));
+}
+
+static bool may_call(const struct ground *g)
+{
+    uint32_t calls = 0;
+    for (uint32_t i = 0; i < g->client_count; i++)
+        calls += g->clients[i].conn && g->clients[i].called;
+    return !g->options.calls || calls < g->options.calls;
 }
 
 void ground_connect(struct ground *g, const struct hawser_addr *to, bool plain)
@@ -187,8 +196,8 @@ void ground_connect(struct ground *g, const struct hawser_addr *to, bool plain)
     struct hawser_conn_options options = {
         .size = sizeof options, .no_mptcp = plain, .send_buffer_bytes = g->options.send_buffer_bytes};
     struct hawser_conn *conn;
-    if (hawser_connect(g->stack, to, &options, g->now_ns, &conn) == 0)
-        admit(g, conn, ROLE_QUEUE);
+    if (may_call(g) && hawser_connect(g->stack, to, &options, g->now_ns, &conn) == 0)
+        admit(g, conn, ROLE_QUEUE)->called = true;
     ground_advance(g);
 }
 

@@ -30,6 +30,7 @@ struct ground_options {
     uint32_t memory_bytes; /* 16 MiB */
     uint32_t connections;  /* 256 */
     uint32_t backlog;      /* 128 */
+    uint32_t calls;        /* that the program has open at once; default: whatever it is made to */
     uint32_t link_buffers; /* 16, of 256 KiB each */
     uint32_t recv_buffer_bytes, send_buffer_bytes;
     uint32_t link_bytes_a_ms; /* that the link takes; default: all there is */
@@ -51,6 +52,7 @@ struct client {
     struct hawser_conn *conn; /* NULL: a free place */
     enum role role;
     uint32_t asked, owed;
+    bool called; /* by the program */
     bool honest; /* the program knows it, and keeps it when it gives up on the others */
 };
 
@@ -112,7 +114,7 @@ void ground_advance(struct ground *g);
 /* When ground_advance() must be called next. */
 uint64_t ground_deadline(const struct ground *g);
 
-/* The program connects to somebody, with ROLE_QUEUE. */
+/* The program connects to somebody, with ROLE_QUEUE, unless it has enough of these. */
 void ground_connect(struct ground *g, const struct hawser_addr *to, bool plain);
 
 /* The program closes every connection but those of honest clients. */

@@ -11,7 +11,10 @@ static bool one_in(struct attack *a, uint32_t n) { return attack_below(a, n) == 
 
 static void slip(struct foe *f, uint8_t *flags, uint32_t *seq, uint32_t *ack, uint32_t *len)
 {
+    const struct attack *a = f->all->ground->ctx;
     struct prng *luck = &f->all->ground->luck;
+    if (hawser_addr_equal(&f->addr, &a->seen.addr))
+        return; /* by chance it would say what ends the friend's connection: it sees the numbers */
     if (*flags == TCP_SYN && prng_below(luck, STRAY_ONE_IN) == 0)
         f->target.port = (uint16_t)(GROUND_PORT + prng_below(luck, ROLES));
     if (prng_below(luck, SLIP_ONE_IN) != 0)
@@ -75,10 +78,12 @@ void mob_gather(struct mob *mob, uint64_t seed)
     static const uint32_t memories[] = {4 << 20, 16 << 20, 64 << 20};
     struct prng draw;
     prng_seed(&draw, seed);
+    uint32_t connections = 64u << prng_below(&draw, 4);
     mob->seed = seed << 32;
     mob->options = (struct ground_options){
         .memory_bytes = memories[prng_below(&draw, HW_ARRAY_LEN(memories))],
-        .connections = 64u << prng_below(&draw, 4),
+        .connections = connections,
+        .calls = connections / 4, /* what is left is one place, or two, for each network */
         .send_buffer_bytes = prng_below(&draw, 2) ? 256 << 10 : 0,
         .recv_buffer_bytes = prng_below(&draw, 2) ? 64 << 10 : 0,
         .checksums = prng_below(&draw, 2),
