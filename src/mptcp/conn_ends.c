@@ -31,10 +31,12 @@ static void begin_rescue(struct subflow *last, int error, uint64_t now_ns)
     paths_begin_rescue(&conn->paths, anew);
 }
 
+/* Addresses that a peer has who opens subflows are known to itself only: who brought a second one may bring a third. */
 static bool has_others(const struct subflow *last)
 {
+    const struct conn *conn = last->conn;
     const struct path_manager pm = conn_path_manager(last->conn);
-    return path_manager_has_others(&pm, last);
+    return path_manager_has_others(&pm, last) || (conn->identity.server && fallback_peer_committed(&conn->fallback));
 }
 
 /* Is there anybody whom another subflow would serve, and may one come? */

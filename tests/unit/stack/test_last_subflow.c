@@ -318,6 +318,33 @@ static void but_not_one_that_is_being_joined(void **state)
     peer_destroy(&p);
 }
 
+/* Nor one whose peer joined before: only it knows where else it can come from. */
+static void who_joined_once_may_come_from_elsewhere(void **state)
+{
+    (void)state;
+    struct peer p;
+    begin(&p, false);
+    uint32_t irs = p.irs;
+    join(&p);
+    reset(&p);
+    p.irs = irs;
+    p.addr.port--;
+    struct tcp_options o = peer_dss(&p, 1, 1, 1, sizeof hello);
+    o.mp.dss.has_checksum = true;
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, 1, &o, hello, sizeof hello);
+    assert_non_null(peer_last(&p, TCP_RST));
+    assert_false(mptcp_has(&peer_last(&p, TCP_RST)->options.mp, MPTCP_FASTCLOSE));
+    assert_true(is_open(&p));
+    p.addr.port += 2;
+    join(&p);
+    talk(&p);
+    assert_true(is_open(&p));
+    hawser_abort(p.conn);
+    peer_drain(&p);
+    peer_destroy(&p);
+}
+
 /* ---- the end that joins ---- */
 
 static void each_pair_is_tried_at_once(void **state)
@@ -606,6 +633,7 @@ int main(void)
         cmocka_unit_test(nobody_flaps_for_ever),
         cmocka_unit_test(what_is_given_up_takes_the_connection_with_it),
         cmocka_unit_test(but_not_one_that_is_being_joined),
+        cmocka_unit_test(who_joined_once_may_come_from_elsewhere),
         cmocka_unit_test(each_pair_is_tried_at_once),
         cmocka_unit_test(refused_by_all_it_ends_at_once),
         cmocka_unit_test(likewise_answered_without_mp_join),
