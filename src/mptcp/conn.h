@@ -2,8 +2,8 @@
  * The MPTCP connection: it owns the byte stream, its subflows and the sub-structures, and orchestrates them. A plain or
  * fallen-back TCP connection is one with a single subflow whose mapping is infinite.
  *
- * Reading order, each calling only what stands behind it: conn.c (life), conn_output.c (a turn), conn_settle.c (what
- * the parts have to say to each other, and the timer), conn_receive.c (options in), conn_options.c (options out),
+ * Reading order, each calling only what stands behind it: conn.c (life), conn_output.c (a turn, and what its segments
+ * say), conn_settle.c (what the parts have to say to each other, and the timer), conn_receive.c (options in),
  * conn_ends.c (ends of subflows), conn_handshake.c, conn_fallback.c, conn_payload.c (data in), conn_paths.c,
  * conn_subflows.c, conn_stream.c (the program's side), conn_state.c, conn_memory.c (what goes when memory is short).
  */
@@ -19,6 +19,7 @@
 #include "mptcp/fallback.h"
 #include "mptcp/host.h"
 #include "mptcp/identity.h"
+#include "mptcp/outflow.h"
 #include "mptcp/path_manager.h"
 #include "mptcp/subflows.h"
 
@@ -102,6 +103,7 @@ void conn_touch(struct conn *conn);
 struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);
 struct path_manager conn_path_manager(struct conn *conn);
+struct outflow conn_outflow(struct conn *conn);
 /* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */
 bool conn_streams_over(const struct conn *conn);
 /* The first subflow, if plain TCP is possible still; else NULL. */
@@ -164,7 +166,7 @@ void conn_refuse_forged(struct subflow *subflow, uint64_t now_ns);
 /* What is held of this mapping goes up. */
 void conn_hand_up(struct subflow *subflow, const struct mapping *map, uint64_t now_ns);
 
-/* ---- hooks (struct tcp_hooks): conn_receive.c, conn_payload.c, conn_options.c ---- */
+/* ---- hooks (struct tcp_hooks): conn_receive.c, conn_payload.c, conn_output.c ---- */
 bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
 void conn_receive_progress(struct tcp *tcp, uint64_t now_ns);
 uint32_t conn_receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes, uint64_t now_ns);

@@ -1,5 +1,6 @@
 /* A turn of a connection: what leaves, and in which order (RFC 8684 3.3). */
 #include "mptcp/conn.h"
+#include "mptcp/options.h"
 #include "mptcp/outflow.h"
 
 /* RFC 8684 3.3.3: the end of the stream, once every byte was sent. */
@@ -39,11 +40,7 @@ bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     EACH_SUBFLOW (it, conn)
         if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
             tcp_output(&subflow_at(it)->tcp, batch, now_ns);
-    const struct outflow out = {.tx = &conn->data_tx,
-                                .subflows = &conn->subflows,
-                                .scheduler = conn->host->scheduler,
-                                .checksums = conn->identity.checksums,
-                                .committed = fallback_peer_committed(&conn->fallback)};
+    const struct outflow out = conn_outflow(conn);
     for (charge_turn(conn, batch, &first); more && !tx_batch_full(batch) && conn->deficit > 0;) {
         more = identity_established(&conn->identity) && outflow_send(&out, batch, now_ns);
         charge_turn(conn, batch, &first);
@@ -59,4 +56,41 @@ bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     if (!more)
         conn->deficit = 0;
     return more;
+}
+
+/* ---- what segments say ---- */
+
+void conn_write_options(struct tcp *tcp, const struct tx_record *record, uint8_t flags, struct tcp_options *options)
+{
+    struct subflow *subflow = subflow_of(tcp);
+    struct conn *conn = subflow->conn;
+    struct path_manager pm;
+    struct speakers who = {.id = &conn->identity,
+                           .fallback = &conn->fallback,
+                           .tx = &conn->data_tx,
+                           .rx = &conn->data_rx,
+                           .checksum_required = conn->host->checksum_required,
+                           .aborted = endings_aborted(&conn->endings)};
+    if (!record && paths_owes(&conn->paths, subflow->slot)) {
+        pm = conn_path_manager(conn);
+        who.pm = &pm;
+    }
+    options_write(&who, subflow, record, flags, options);
+}
+
+void conn_options_sent(struct tcp *tcp, const struct tcp_options *sent)
+{
+    struct conn *conn = subflow_of(tcp)->conn;
+    if (fallback_is_plain(&conn->fallback)) {
+        if (fallback_sent(&conn->fallback, &sent->mp))
+            tcp_signal_now(tcp);
+        return;
+    }
+    if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR)) {
+        const struct path_manager pm = conn_path_manager(conn);
+        path_manager_sent(&pm, subflow_of(tcp), &sent->mp);
+    }
+    conn->identity.capable_said = mptcp_has(&sent->mp, MPTCP_CAPABLE) && sent->mp.capable.has_receiver_key;
+    if (conn->identity.capable_said && data_tx_fin_sent(&conn->data_tx)) /* it took the place of a DATA_FIN */
+        tcp_signal_now(tcp);
 }

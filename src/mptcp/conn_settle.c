@@ -4,52 +4,6 @@
 #include "mptcp/conn.h"
 #include "mptcp/outflow.h"
 
-/* ---- what the peer acknowledges, or does not ---- */
-
-static void obey(struct conn *conn, enum tx_due due, uint64_t now_ns)
-{
-    switch (due) {
-    case TX_WAIT:
-        break;
-    case TX_ASK:
-        subflows_ask(&conn->subflows);
-        break;
-    case TX_AGAIN:
-        subflows_suspect(&conn->subflows, data_tx_oldest_carrier(&conn->data_tx), now_ns);
-        conn_wake(conn);
-        break;
-    case TX_USELESS:
-        subflows_give_up_answering(&conn->subflows, now_ns);
-        break;
-    case TX_TIMEOUT:
-        conn_abort(conn, -ETIMEDOUT, now_ns);
-        break;
-    }
-}
-
-static void on_data_timer(struct conn *conn, uint64_t now_ns)
-{
-    const struct tx_paths paths = conn_tx_paths(conn);
-    bool under_way = subflows_carry(&conn->subflows, data_tx_una(&conn->data_tx));
-    obey(conn, data_tx_on_timer(&conn->data_tx, &paths, under_way, now_ns), now_ns);
-}
-
-static void on_fin_timer(struct conn *conn, uint64_t now_ns)
-{
-    enum tx_due due = TX_WAIT; /* when there is no subflow, until there is one again */
-    if (!subflows_over(&conn->subflows)) {
-        const struct tx_paths paths = conn_tx_paths(conn);
-        due = data_tx_repeat_fin(&conn->data_tx, &paths, now_ns);
-    }
-    data_tx_arm_fin(&conn->data_tx, now_ns);
-    if (due == TX_ASK) /* a peer that took it, but whose DATA_ACK was lost, may not answer to a second one */
-        subflows_signal(&conn->subflows, identity_confirmed(&conn->identity));
-    else
-        obey(conn, due, now_ns);
-}
-
-/* ---- ends ---- */
-
 /* Both streams are over: the subflows may close. */
 static void advance_close(struct conn *conn, uint64_t now_ns)
 {
@@ -179,6 +133,7 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, timer);
     const struct path_manager pm = conn_path_manager(conn);
+    const struct outflow out = conn_outflow(conn);
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         if (subflow->tcp.due_ns <= now_ns)
@@ -188,10 +143,11 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
     }
     subflows_judge(&conn->subflows, now_ns);
     path_manager_judge(&pm, now_ns);
-    if (data_tx_question_due(&conn->data_tx) <= now_ns)
-        on_data_timer(conn, now_ns);
-    if (data_tx_fin_due(&conn->data_tx) <= now_ns)
-        on_fin_timer(conn, now_ns);
+    if (data_tx_due(&conn->data_tx) <= now_ns) {
+        if (!outflow_on_timer(&out, identity_confirmed(&conn->identity), now_ns))
+            conn_abort(conn, -ETIMEDOUT, now_ns);
+        conn_wake(conn); /* bytes may go again */
+    }
     if (endings_due(&conn->endings) <= now_ns)
         on_ending_timer(conn, now_ns);
     conn_settle(conn, now_ns);

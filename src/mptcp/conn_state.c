@@ -59,6 +59,15 @@ struct path_manager conn_path_manager(struct conn *conn)
                                  .counters = &host->tcp.counters};
 }
 
+struct outflow conn_outflow(struct conn *conn)
+{
+    return (struct outflow){.tx = &conn->data_tx,
+                            .subflows = &conn->subflows,
+                            .scheduler = conn->host->scheduler,
+                            .checksums = conn->identity.checksums,
+                            .committed = fallback_peer_committed(&conn->fallback)};
+}
+
 bool conn_streams_over(const struct conn *conn)
 {
     return data_tx_end_acked(&conn->data_tx) && data_rx_is_over(&conn->data_rx);

@@ -96,6 +96,53 @@ bool outflow_send(const struct outflow *out, struct tx_batch *batch, uint64_t no
     return send_again(out, batch, now_ns) || send_new(out, batch, now_ns);
 }
 
+static bool obey(const struct outflow *out, enum tx_due due, uint64_t now_ns)
+{
+    switch (due) {
+    case TX_WAIT:
+    case TX_TIMEOUT:
+        break;
+    case TX_ASK:
+        subflows_ask(out->subflows);
+        break;
+    case TX_AGAIN:
+        subflows_suspect(out->subflows, data_tx_oldest_carrier(out->tx), now_ns);
+        break;
+    case TX_USELESS:
+        subflows_give_up_answering(out->subflows, now_ns);
+        break;
+    }
+    return due != TX_TIMEOUT;
+}
+
+static bool on_question_timer(const struct outflow *out, uint64_t now_ns)
+{
+    const struct tx_paths paths = subflows_tx_paths(out->subflows, out->committed);
+    bool under_way = subflows_carry(out->subflows, data_tx_una(out->tx));
+    return obey(out, data_tx_on_timer(out->tx, &paths, under_way, now_ns), now_ns);
+}
+
+static bool on_fin_timer(const struct outflow *out, bool confirmed, uint64_t now_ns)
+{
+    enum tx_due due = TX_WAIT; /* when there is no subflow, until there is one again */
+    if (!subflows_over(out->subflows)) {
+        const struct tx_paths paths = subflows_tx_paths(out->subflows, out->committed);
+        due = data_tx_repeat_fin(out->tx, &paths, now_ns);
+    }
+    data_tx_arm_fin(out->tx, now_ns);
+    if (due != TX_ASK)
+        return obey(out, due, now_ns);
+    subflows_signal(out->subflows, confirmed); /* a peer that took it, but whose DATA_ACK was lost, may not answer to a
+                                                  second one */
+    return true;
+}
+
+bool outflow_on_timer(const struct outflow *out, bool confirmed, uint64_t now_ns)
+{
+    bool alive = data_tx_question_due(out->tx) > now_ns || on_question_timer(out, now_ns);
+    return alive && (data_tx_fin_due(out->tx) > now_ns || on_fin_timer(out, confirmed, now_ns));
+}
+
 /* RFC 8684 3.3.2: a SACK says nothing of the data level. A peer may hand bytes up in the order of the subflow only
  * (Linux does), and half a mapping is of no use under a checksum: behind a hole they are lost with the path. */
 void outflow_reinject(struct data_tx *tx, const struct subflow *subflow)

@@ -18,6 +18,10 @@ struct outflow {
 /* Sends one piece: of what is to go again elsewhere, or of what is new. False when none can go now. */
 bool outflow_send(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns);
 
+/* A timer of the stream is due. What it says is done: questions, bytes sent again, suspicion; all of a peer that is
+ * `confirmed` answer a probe. False: nobody is there. */
+bool outflow_on_timer(const struct outflow *out, bool confirmed, uint64_t now_ns);
+
 /* What is outstanding on the subflow goes to others too / no longer. */
 void outflow_reinject(struct data_tx *tx, const struct subflow *subflow);
 void outflow_forget_reinjection(struct data_tx *tx, const struct subflow *subflow);

@@ -399,9 +399,36 @@ static void nor_is_there_a_way_behind_its_fin(void **state)
     tear_down(&b);
 }
 
+/* What the stream's timers say is done to the subflows; and when nobody is there, that is told. */
+static void timers(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    uint64_t *now_ns = &b.bundle.now_ns;
+    assert_true(outflow_on_timer(&b.out, true, *now_ns)); /* nothing is due */
+    assert_int_equal(bundle_say(&b.bundle, b.fast), 0);
+    data_tx_end(&b.bundle.tx);
+    data_tx_end_leaves(&b.bundle.tx);
+    data_tx_arm_fin(&b.bundle.tx, *now_ns);
+    *now_ns = data_tx_fin_due(&b.bundle.tx);
+    assert_true(outflow_on_timer(&b.out, false, *now_ns));
+    assert_true(data_tx_fin_due(&b.bundle.tx) > *now_ns);
+    assert_true(bundle_say(&b.bundle, b.fast) > 0); /* it is said again, everywhere */
+    assert_true(bundle_say(&b.bundle, b.slow) > 0);
+    bool alive = true;
+    for (unsigned i = 0; i < 100 && alive; i++) {
+        *now_ns = data_tx_fin_due(&b.bundle.tx);
+        alive = outflow_on_timer(&b.out, true, *now_ns);
+    }
+    assert_false(alive);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(timers),
         cmocka_unit_test(the_scheduler_says_where),
         cmocka_unit_test(pieces_are_whole_segments),
         cmocka_unit_test(a_mapping_has_its_checksum),
