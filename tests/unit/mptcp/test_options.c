@@ -29,7 +29,8 @@ static void set_up(struct bench *b, enum conn_mode mode)
                               .remote_key = KEY + 1,
                               .local_idsn = dsn_at(BUNDLE_IDSN),
                               .remote_idsn = dsn_at(BUNDLE_IDSN)};
-    b->fallback = (struct fallback){.mode = mode};
+    b->fallback = (struct fallback){0};
+    fallback_settle(&b->fallback, mode);
     b->who =
         (struct speakers){.id = &b->id, .fallback = &b->fallback, .tx = &b->bundle.tx, .rx = &b->bundle.rx, .pm = NULL};
 }
@@ -57,7 +58,7 @@ static void the_offer(void **state)
     b.first->tcp.handshake_tries = 3;
     assert_int_equal(said(&b, NULL, TCP_SYN), 0);
     b.first->tcp.handshake_tries = 1;
-    b.fallback.mode = CONN_PLAIN;
+    fallback_settle(&b.fallback, CONN_PLAIN);
     assert_int_equal(said(&b, NULL, TCP_SYN), 0);
     tear_down(&b);
 }
@@ -118,7 +119,7 @@ static void the_last_words(void **state)
     assert_int_equal(b.said.mp.fastclose.receiver_key, KEY + 1);
     b.id.remote_key = 0; /* there is nobody who would know it */
     assert_int_equal(said(&b, NULL, TCP_RST | TCP_ACK), just(MPTCP_TCPRST));
-    b.fallback.mode = CONN_PLAIN;
+    fallback_settle(&b.fallback, CONN_PLAIN);
     assert_int_equal(said(&b, NULL, TCP_RST | TCP_ACK), 0);
     tear_down(&b);
 }
@@ -130,7 +131,7 @@ static void plain_tcp(void **state)
     struct bench b;
     set_up(&b, CONN_PLAIN);
     assert_int_equal(said(&b, NULL, TCP_ACK), 0);
-    b.fallback.mode = CONN_MPTCP;
+    fallback_settle(&b.fallback, CONN_MPTCP);
     assert_true(fallback_go(&b.fallback, b.first->tcp.snd_nxt));
     assert_int_equal(said(&b, NULL, TCP_ACK), just(MPTCP_DSS));
     assert_true(b.said.mp.dss.has_map && b.said.mp.dss.len == 0);
