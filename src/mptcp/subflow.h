@@ -159,7 +159,7 @@ bool subflow_may_signal(const struct subflow *subflow);
 void subflow_count_signal(struct subflow *subflow);
 /* A row that is full ends after so long as well: what was lost before it was sent again long since. Without that an
  * idle connection would never tell of a third change. */
-#define SIGNAL_ROW_NS (30 * NS_PER_S)
+#define SIGNAL_ROW_NS (30 * NS_PER_S + NS_PER_MS) /* half a minute, whatever of a millisecond it began in */
 void subflow_end_row(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- its end ---- */

@@ -139,8 +139,8 @@ static bool is_pressed(const struct hawser_listener *listener, uint64_t now_ns)
 
 bool handshake_may_follow(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns)
 {
-    bool data = a->segment.payload.len && !(a->segment.header.flags & (TCP_SYN | TCP_RST));
-    return data && is_pressed(demux_listener(stack, &a->local), now_ns);
+    bool follows = (a->segment.header.flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
+    return follows && is_pressed(demux_listener(stack, &a->local), now_ns);
 }
 
 bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h, uint64_t now_ns)

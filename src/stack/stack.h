@@ -76,7 +76,7 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
 void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns);
 /* Does the segment bring a cookie of ours? Then `h` is what it stands for. */
 bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h, uint64_t now_ns);
-/* May it be data that overtook, or outlived, the segment that brings a cookie? Nobody can tell, as only the first
+/* May it have overtaken, or outlived, the segment that brings a cookie? Nobody can tell, as only the first
  * number goes into it; a RST would end a connection that is about to be. */
 bool handshake_may_follow(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns);
 /* A segment of a handshake. Returns the subflow that it opened, to which it still has to be given; else NULL. */

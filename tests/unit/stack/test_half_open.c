@@ -128,6 +128,7 @@ static void what_follows_a_cookie_comes_first(void **state)
     syn_from(&p, 4000, NULL);
     peer_forget(&p);
     peer_send(&p, TCP_ACK | TCP_PSH, 6, 1, NULL, "later", 5);
+    peer_send(&p, TCP_ACK, 11, 1, NULL, NULL, 0);
     assert_int_equal(p.seen_count, 0);
     peer_send(&p, TCP_ACK | TCP_PSH, 1, 1, NULL, "bytes", 5);
     expect_plain(&p);
@@ -164,14 +165,11 @@ static void bad_cookies(void **state)
     assert_non_null(peer_last(&p, TCP_RST));
     press(&p);
     syn_from(&p, 4000, NULL);
+    peer_forget(&p);
     p.addr.port++; /* another's */
     peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
-    assert_non_null(peer_last(&p, TCP_RST));
     p.addr.port--;
-    peer_forget(&p);
-    peer_send(&p, TCP_ACK, 2, 1, NULL, NULL, 0);
-    assert_non_null(peer_last(&p, TCP_RST));
-    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 2, 1, NULL, NULL, 0); /* it might follow the right one */
     peer_send(&p, TCP_RST | TCP_ACK, 1, 1, NULL, NULL, 0);
     peer_send(&p, TCP_RST, 1, 0, NULL, NULL, 0);
     assert_int_equal(p.seen_count, 0);
