@@ -103,7 +103,6 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
 {
     uint64_t paths_ns, subflows_ns;
     unsigned rounds = 0;
-    list_remove(&conn->touched_link);
     settle_arrivals(conn, now_ns);
     do {
         settle_subflows(conn, now_ns);
@@ -112,8 +111,10 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
         subflows_ns = subflows_due(&conn->subflows);
         rounds++;
     } while (subflows_ns == SUBFLOWS_HAVE_NEWS);
-    conn->host->settle_rounds_most = (uint8_t)HW_MAX(conn->host->settle_rounds_most, rounds);
+    if (rounds > conn->host->settle_rounds_most)
+        conn->host->settle_rounds_most = (uint8_t)rounds;
     arm(conn, HW_MIN(paths_ns, subflows_ns));
+    list_remove(&conn->touched_link); /* what it did to itself is worked off, too */
 }
 
 void conn_settle_touched(struct mp_host *host, uint64_t now_ns)
@@ -129,11 +130,17 @@ static void on_ending_timer(struct conn *conn, uint64_t now_ns)
         conn_abort(conn, -ETIMEDOUT, now_ns);
 }
 
+static void on_data_timer(struct conn *conn, uint64_t now_ns)
+{
+    const struct outflow out = conn_outflow(conn);
+    if (!outflow_on_timer(&out, identity_confirmed(&conn->identity), now_ns))
+        conn_abort(conn, -ETIMEDOUT, now_ns);
+    conn_wake(conn); /* bytes may go again */
+}
+
 void conn_on_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, timer);
-    const struct path_manager pm = conn_path_manager(conn);
-    const struct outflow out = conn_outflow(conn);
     EACH_SUBFLOW (it, conn) {
         struct subflow *subflow = subflow_at(it);
         if (subflow->tcp.due_ns <= now_ns)
@@ -142,12 +149,9 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
             subflow_on_timer(subflow, endings_farewell(&conn->endings), now_ns);
     }
     subflows_judge(&conn->subflows, now_ns);
-    path_manager_judge(&pm, now_ns);
-    if (data_tx_due(&conn->data_tx) <= now_ns) {
-        if (!outflow_on_timer(&out, identity_confirmed(&conn->identity), now_ns))
-            conn_abort(conn, -ETIMEDOUT, now_ns);
-        conn_wake(conn); /* bytes may go again */
-    }
+    path_manager_judge(&conn->subflows, now_ns);
+    if (data_tx_due(&conn->data_tx) <= now_ns)
+        on_data_timer(conn, now_ns);
     if (endings_due(&conn->endings) <= now_ns)
         on_ending_timer(conn, now_ns);
     conn_settle(conn, now_ns);

@@ -91,7 +91,7 @@ void conn_reinject(struct subflow *subflow)
 
 void conn_fail(struct conn *conn, int error)
 {
-    if (!endings_error(&conn->endings) && !(data_tx_end_acked(&conn->data_tx) && data_rx_is_over(&conn->data_rx))) {
+    if (!endings_error(&conn->endings) && !conn_streams_over(conn)) {
         count_n(&conn->host->tcp.counters, COUNT_MPTCP_UNDELIVERED, conn_unfinished(conn));
         endings_fail(&conn->endings, error);
     }

@@ -11,24 +11,21 @@ static bool swallow_early(const struct inflow *in, const struct subflow *subflow
     return gone;
 }
 
-/* Stores what belongs at `dsn`; *taken says how many bytes from the front found room, or are known or not wanted. */
-static enum data_rx_answer deliver(const struct inflow *in, const struct subflow *subflow, dsn64 dsn,
-                                   struct slice bytes, bool acknowledged, uint32_t *taken)
-{
-    bool early = data_rx_is_early(in->rx, dsn);
-    enum data_rx_answer answer = data_rx_place(in->rx, dsn, bytes, acknowledged, taken);
-    if (answer == DATA_RX_NO_ROOM && (early || in->hopeless))
-        count(&subflow->tcp.host->counters, COUNT_DROP_NO_MEMORY);
-    else if (answer == DATA_RX_OUT_OF_WINDOW || answer == DATA_RX_BEYOND_END)
-        count(&subflow->tcp.host->counters, COUNT_DROP_DATA_WINDOW);
-    return answer;
-}
-
 /* Is it worth while that somebody makes room for what was not stored? What closes a gap gets that of what lies behind
  * others. */
 static bool may_hope(const struct inflow *in, enum data_rx_answer answer, bool early)
 {
     return answer == DATA_RX_NO_ROOM && !early && !in->hopeless;
+}
+
+/* Stores what belongs at `dsn`; *taken says how many bytes from the front found room, or are known or not wanted. */
+static enum data_rx_answer deliver(const struct inflow *in, const struct subflow *subflow, dsn64 dsn,
+                                   struct slice bytes, bool early, bool acknowledged, uint32_t *taken)
+{
+    enum data_rx_answer answer = data_rx_place(in->rx, dsn, bytes, acknowledged, taken);
+    if (answer != DATA_RX_PLACED && !may_hope(in, answer, early))
+        count(&subflow->tcp.host->counters, answer == DATA_RX_NO_ROOM ? COUNT_DROP_NO_MEMORY : COUNT_DROP_DATA_WINDOW);
+    return answer;
 }
 
 /* ---- held for its mapping, or its checksum ---- */
@@ -70,7 +67,7 @@ static enum inflow_verdict hand_up(struct inflow *in, struct subflow *subflow, c
         uint32_t taken;
         dsn64 dsn = dsn_add(map->dsn, ssn - map->ssn);
         bool early = data_rx_is_early(in->rx, dsn);
-        enum data_rx_answer answer = deliver(in, subflow, dsn, bytes, true, &taken);
+        enum data_rx_answer answer = deliver(in, subflow, dsn, bytes, early, true, &taken);
         struct slice rest = slice_sub(bytes, taken, bytes.len - taken);
         in->stuck = may_hope(in, answer, early) && rx_mapping_put_back(m, map, ssn + taken, rest);
         if (rest.len && !in->stuck)
@@ -177,7 +174,7 @@ static enum inflow_verdict place_part(struct inflow *in, struct subflow *subflow
     enum data_rx_answer answer = DATA_RX_NO_ROOM;
     *taken = 0;
     if (!early || data_rx_has_room(in->rx, bytes))
-        answer = deliver(in, subflow, dsn, bytes, false, taken);
+        answer = deliver(in, subflow, dsn, bytes, early, false, taken);
     if (may_hope(in, answer, early))
         return INFLOW_NO_ROOM;
     if (answer == DATA_RX_NO_ROOM && early && swallow_early(in, subflow, in_order))
@@ -257,5 +254,7 @@ bool inflow_renege(struct data_rx *rx, struct list *subflows)
         if (forgot)
             rxseq_forget_ahead(&subflow->tcp.rx);
     }
-    return forgot && (inflow_drop_disorder(rx, subflows), true);
+    if (forgot)
+        (void)inflow_drop_disorder(rx, subflows);
+    return forgot;
 }

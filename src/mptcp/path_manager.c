@@ -100,13 +100,13 @@ static void doubt(struct subflow *subflow, uint64_t now_ns)
 }
 
 /* There was no answer to the keepalive. The last subflow does not go for one that may have been lost. */
-void path_manager_judge(const struct path_manager *pm, uint64_t now_ns)
+void path_manager_judge(struct list *subflows, uint64_t now_ns)
 {
-    LIST_EACH (it, pm->subflows) {
+    LIST_EACH (it, subflows) {
         struct subflow *subflow = subflow_at(it);
         if (!subflow->doubts || subflow_doubt_due(subflow) > now_ns)
             continue;
-        if (subflow->doubts < LAST_KEEPALIVES && !subflows_have_other(pm->subflows, subflow)) {
+        if (subflow->doubts < LAST_KEEPALIVES && !subflows_have_other(subflows, subflow)) {
             ask_doubted(subflow);
             continue;
         }

@@ -23,7 +23,7 @@ struct path_manager {
 };
 
 /* Those whose addresses are in doubt, and that did not answer when it was due, are asked again, or go. */
-void path_manager_judge(const struct path_manager *pm, uint64_t now_ns);
+void path_manager_judge(struct list *subflows, uint64_t now_ns);
 /* Says what is due of addresses. */
 void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns);
 

@@ -132,23 +132,13 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
         count(counters(stack), COUNT_DROP_NO_MEMORY);
 }
 
-static bool is_pressed(const struct hawser_listener *listener, uint64_t now_ns)
-{
-    return listener && now_ns < listener->pressed_until_ns;
-}
-
-bool handshake_may_follow(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns)
-{
-    bool follows = (a->segment.header.flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
-    return follows && is_pressed(demux_listener(stack, &a->local), now_ns);
-}
-
-bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h, uint64_t now_ns)
+enum cookie handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h, uint64_t now_ns)
 {
     const struct tcp_header *header = &a->segment.header;
-    struct hawser_listener *listener = header->flags & TCP_ACK ? demux_listener(stack, &a->local) : NULL;
-    if (!is_pressed(listener, now_ns) || header->flags & (TCP_SYN | TCP_RST))
-        return false;
+    bool acks = (header->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
+    struct hawser_listener *listener = acks ? demux_listener(stack, &a->local) : NULL;
+    if (!listener || now_ns >= listener->pressed_until_ns)
+        return COOKIE_NONE;
     begin(stack, h, a, now_ns);
     h->listener = listener;
     h->window_max = listener->options.recv_buffer_bytes;
@@ -156,7 +146,7 @@ bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, stru
     h->iss = header->ack.v - 1;
     h->terms.irs = header->seq.v - 1;
     if (!cookie_read(stack->secret, h, now_ns))
-        return false;
+        return COOKIE_UNREADABLE;
     count(counters(stack), COUNT_COOKIES_IN);
     const struct mptcp_options *mp = &a->options.mp;
     bool offered = mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.has_receiver_key;
@@ -165,7 +155,7 @@ bool handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, stru
         h->checksums = stack->host.checksum_required || (offered && mp->capable.checksum_required);
         h->peer_refuses_joins = offered && mp->capable.no_more_here;
     }
-    return true;
+    return COOKIE_OURS;
 }
 
 /* RFC 9293 3.10.7.4 for SYN-RECEIVED: may the segment be a third packet? */

@@ -89,8 +89,12 @@ static bool input_handshake(struct hawser_stack *stack, struct arrival *a, bool 
     struct handshake *h = handshakes_find(&stack->handshakes, &a->local, &a->remote), rebuilt;
     if (!h && opens)
         return input_opening(stack, a, now_ns);
-    if (!h && handshake_rebuild(stack, a, &rebuilt, now_ns))
-        h = &rebuilt;
+    enum cookie cookie = h ? COOKIE_NONE : handshake_rebuild(stack, a, &rebuilt, now_ns);
+    if (cookie == COOKIE_UNREADABLE) {
+        count(counters(stack), COUNT_DROP_NO_CONNECTION);
+        return true;
+    }
+    h = cookie == COOKIE_OURS ? &rebuilt : h;
     if (!h)
         return false;
     struct subflow *subflow = handshake_segment(stack, h, a, now_ns);
@@ -131,8 +135,7 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
         input_time_wait(stack, record, a, opens, now_ns);
     } else if (!input_handshake(stack, a, opens, now_ns)) {
         count(counters(stack), COUNT_DROP_NO_CONNECTION);
-        if (!handshake_may_follow(stack, a, now_ns))
-            replies_refuse(&stack->replies, a, counters(stack));
+        replies_refuse(&stack->replies, a, counters(stack));
     }
 }
 

@@ -257,8 +257,8 @@ static inline bool tx_batch_full(const struct tx_batch *b) { return b->count == 
 
 /* ---- life (tcp.c) ---- */
 
-/* Prepares a closed subflow. `window_max` is the largest
- * window that will ever be offered, bytes: it decides the window scale. */
+/* Prepares a closed subflow. `window_max` is the largest window that will ever be offered, bytes: it decides the window
+ * scale. */
 void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config,
               const struct cc_ops *cc, uint32_t window_max);
 /* Frees what it holds, without a word on the wire and without an event. */

@@ -87,4 +87,13 @@ uint64_t peer_counter(const struct peer *p, const char *name);
  * relative to the two IDSNs. */
 struct tcp_options peer_dss(const struct peer *p, uint64_t ack, uint64_t dsn, uint32_t ssn, uint16_t len);
 
+/* Has the stack's connection neither failed nor ended? */
+bool peer_is_open(const struct peer *p);
+
+/* The stack's join, which must be the last segment seen, gets its answer, or none but a RST. */
+void peer_answer_join(struct peer *p);
+void peer_refuse_join(struct peer *p);
+/* SYNs among the segments seen. */
+unsigned peer_count_syns(const struct peer *p);
+
 #endif

@@ -72,7 +72,7 @@ static inline uint64_t due(const struct bench *b)
 
 static inline void run(struct bench *b, uint64_t now_ns)
 {
-    path_manager_judge(&b->pm, now_ns);
+    path_manager_judge(b->pm.subflows, now_ns);
     path_manager_speak_up(&b->pm, now_ns);
 }
 

@@ -315,7 +315,7 @@ static void refuses_more_than_the_limit(void **state)
     test_env_check_clean(&t);
 }
 
-/* A long transfer with a few mappings outstanding must not grow the array. */
+/* What would have to be put together of hundreds of parts costs too much. */
 static void refuses_what_is_spread_over_too_many(void **state)
 {
     (void)state;
@@ -338,6 +338,7 @@ static void refuses_what_is_spread_over_too_many(void **state)
     test_env_check_clean(&t);
 }
 
+/* A long transfer with a few mappings outstanding must not grow the array. */
 static void reuses_what_was_retired(void **state)
 {
     (void)state;

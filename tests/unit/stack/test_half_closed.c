@@ -10,11 +10,8 @@
 #include "base/units.h"
 #include "mptcp/subflows.h"
 #include "peer.h"
-#include "wire/bytes.h"
-#include "wire/keys.h"
 
 #define LINGER (60 * NS_PER_S)
-#define NONCE 5
 
 static const uint8_t hello[5] = "hello";
 
@@ -22,44 +19,6 @@ static void begin(struct peer *p)
 {
     peer_init(p, NULL, NULL);
     peer_connect_mptcp(p);
-}
-
-static bool is_open(const struct peer *p)
-{
-    return hawser_conn_error(p->conn) == 0 && !(hawser_conn_ready(p->conn) & (HAWSER_CLOSED | HAWSER_ERROR));
-}
-
-/* The stack's join, which must be the last segment seen, gets its answer. */
-static void answer_join(struct peer *p)
-{
-    uint8_t hmac[MPTCP_HMAC_LEN];
-    const struct peer_segment *syn = peer_last(p, TCP_SYN);
-    assert_non_null(syn);
-    assert_true(mptcp_has(&syn->options.mp, MPTCP_JOIN));
-    p->own = syn->local;
-    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYNACK, .nonce = NONCE}}};
-    mptcp_join_hmac(p->key, p->stack_key, NONCE, syn->options.mp.join.nonce, hmac);
-    o.mp.join.hmac64 = get64(hmac);
-    peer_send(p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
-    assert_true(mptcp_has(&peer_last(p, TCP_ACK)->options.mp, MPTCP_JOIN));
-    o = peer_dss(p, 1, 0, 0, 0);
-    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
-}
-
-static void refuse_join(struct peer *p)
-{
-    const struct peer_segment *syn = peer_last(p, TCP_SYN);
-    assert_non_null(syn);
-    p->own = syn->local;
-    peer_send(p, TCP_RST | TCP_ACK, 0, 1, NULL, NULL, 0);
-}
-
-static unsigned count_syns(const struct peer *p)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < p->seen_count; i++)
-        n += p->seen[i].flags == TCP_SYN;
-    return n;
 }
 
 static void finish(struct peer *p)
@@ -78,7 +37,7 @@ static void a_finished_one_carries_on_until_another_comes(void **state)
     uint16_t first = p.own.port;
     uint32_t irs = p.irs;
     finish(&p);
-    assert_int_equal(count_syns(&p), 1);
+    assert_int_equal(peer_count_syns(&p), 1);
     assert_null(peer_last(&p, TCP_FIN));
     struct peer_segment syn = *peer_last(&p, TCP_SYN);
     assert_int_equal(hawser_send(p.conn, hello, sizeof hello), sizeof hello);
@@ -87,16 +46,16 @@ static void a_finished_one_carries_on_until_another_comes(void **state)
     struct tcp_options o = peer_dss(&p, 1 + sizeof hello, 0, 0, 0);
     p.irs = irs;
     peer_send(&p, TCP_ACK, 2, 1 + sizeof hello, &o, NULL, 0);
-    p.seen[p.seen_count++] = syn; /* what answer_join() answers */
+    p.seen[p.seen_count++] = syn; /* what peer_answer_join() answers */
     p.irs = syn.number;
-    answer_join(&p);
+    peer_answer_join(&p);
     assert_int_equal(peer_last(&p, TCP_FIN)->local.port, first);
     o = peer_dss(&p, 1 + sizeof hello, 1, 1, sizeof hello);
     peer_send(&p, TCP_ACK, 1, 1, &o, hello, sizeof hello);
     uint8_t bytes[sizeof hello];
     assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), sizeof bytes);
     peer_wait(&p, 2 * LINGER);
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     hawser_abort(p.conn);
     peer_drain(&p);
     peer_destroy(&p);
@@ -114,13 +73,13 @@ static void one_that_finishes_all_is_given_up(void **state)
         finish(&p);
         while (hawser_conn_error(p.conn) == 0) {
             assert_true(p.now_ns < from_ns + 2 * LINGER);
-            if (count_syns(&p)) {
+            if (peer_count_syns(&p)) {
                 syns++;
                 if (refuses) {
-                    refuse_join(&p);
+                    peer_refuse_join(&p);
                     peer_forget(&p);
                 } else {
-                    answer_join(&p);
+                    peer_answer_join(&p);
                     finish(&p);
                 }
             }
@@ -143,8 +102,8 @@ static void after_the_end_of_the_stream_none_is_missed(void **state)
     peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
     finish(&p);
     peer_wait(&p, 2 * LINGER);
-    assert_int_equal(count_syns(&p), 0);
-    assert_true(is_open(&p));
+    assert_int_equal(peer_count_syns(&p), 0);
+    assert_true(peer_is_open(&p));
     hawser_abort(p.conn);
     peer_drain(&p);
     peer_destroy(&p);

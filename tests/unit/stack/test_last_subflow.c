@@ -44,11 +44,6 @@ static void reset(struct peer *p)
     peer_send(p, TCP_RST, 1, 0, NULL, NULL, 0);
 }
 
-static bool is_open(const struct peer *p)
-{
-    return hawser_conn_error(p->conn) == 0 && !(hawser_conn_ready(p->conn) & (HAWSER_CLOSED | HAWSER_ERROR));
-}
-
 static struct tcp_options join_options(void)
 {
     return (struct tcp_options){.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = NONCE}}};
@@ -81,39 +76,6 @@ static void join(struct peer *p)
     finish_join(p);
 }
 
-/* The stack's join, which must be the last segment seen, gets its answer. */
-static void answer_join(struct peer *p)
-{
-    uint8_t hmac[MPTCP_HMAC_LEN];
-    const struct peer_segment *syn = peer_last(p, TCP_SYN);
-    assert_non_null(syn);
-    assert_true(mptcp_has(&syn->options.mp, MPTCP_JOIN));
-    p->own = syn->local;
-    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYNACK, .nonce = NONCE}}};
-    mptcp_join_hmac(p->key, p->stack_key, NONCE, syn->options.mp.join.nonce, hmac);
-    o.mp.join.hmac64 = get64(hmac);
-    peer_send(p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
-    assert_true(mptcp_has(&peer_last(p, TCP_ACK)->options.mp, MPTCP_JOIN));
-    o = peer_dss(p, 1, 0, 0, 0);
-    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
-}
-
-static void refuse_join(struct peer *p)
-{
-    const struct peer_segment *syn = peer_last(p, TCP_SYN);
-    assert_non_null(syn);
-    p->own = syn->local;
-    peer_send(p, TCP_RST | TCP_ACK, 0, 1, NULL, NULL, 0);
-}
-
-static unsigned count_syns(const struct peer *p)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < p->seen_count; i++)
-        n += p->seen[i].flags == TCP_SYN;
-    return n;
-}
-
 static void talk(struct peer *p)
 {
     uint8_t bytes[sizeof hello];
@@ -136,13 +98,13 @@ static void the_peer_may_come_back(void **state)
     begin(&p, false);
     reset(&p);
     assert_int_equal(p.seen_count, 0);
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     peer_wait(&p, GRACE - NS_PER_S);
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     join(&p);
     talk(&p);
     peer_wait(&p, GRACE);
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     hawser_abort(p.conn);
     peer_drain(&p);
     peer_destroy(&p);
@@ -157,11 +119,11 @@ static void it_is_waited_for_half_a_minute(void **state)
     peer_drain(&p);
     reset(&p);
     peer_wait(&p, GRACE - NS_PER_MS);
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     peer_wait(&p, 2 * NS_PER_MS);
     assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
     assert_true(hawser_conn_ready(p.conn) & HAWSER_CLOSED);
-    assert_int_equal(count_syns(&p), 0); /* it does not open subflows */
+    assert_int_equal(peer_count_syns(&p), 0); /* it does not open subflows */
     end(&p);
 }
 
@@ -268,7 +230,7 @@ static void nobody_flaps_for_ever(void **state)
         join(&p);
         reset(&p);
     }
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     peer_wait(&p, 10 * NS_PER_S);
     assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
     end(&p);
@@ -307,12 +269,12 @@ static void but_not_one_that_is_being_joined(void **state)
     o.mp.dss.has_checksum = true;
     peer_send(&p, TCP_ACK, 1, 1, &o, hello, sizeof hello);
     assert_false(mptcp_has(&peer_last(&p, TCP_RST)->options.mp, MPTCP_FASTCLOSE));
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     p.irs = join_irs;
     p.addr.port++;
     finish_join(&p);
     talk(&p);
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     hawser_abort(p.conn);
     peer_drain(&p);
     peer_destroy(&p);
@@ -335,11 +297,11 @@ static void who_joined_once_may_come_from_elsewhere(void **state)
     peer_send(&p, TCP_ACK, 1, 1, &o, hello, sizeof hello);
     assert_non_null(peer_last(&p, TCP_RST));
     assert_false(mptcp_has(&peer_last(&p, TCP_RST)->options.mp, MPTCP_FASTCLOSE));
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     p.addr.port += 2;
     join(&p);
     talk(&p);
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     hawser_abort(p.conn);
     peer_drain(&p);
     peer_destroy(&p);
@@ -355,17 +317,17 @@ static void each_pair_is_tried_at_once(void **state)
     begin(&p, true);
     assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
     reset(&p);
-    assert_int_equal(count_syns(&p), 1);
-    assert_true(is_open(&p));
-    answer_join(&p);
+    assert_int_equal(peer_count_syns(&p), 1);
+    assert_true(peer_is_open(&p));
+    peer_answer_join(&p);
     talk(&p);
-    assert_true(is_open(&p));
+    assert_true(peer_is_open(&p));
     assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
     peer_drain(&p); /* a join from there is under way, unanswered */
     p.own.ip[15] = 1;
     peer_forget(&p);
     peer_send(&p, TCP_RST, 1 + sizeof hello, 0, NULL, NULL, 0);
-    assert_int_equal(count_syns(&p), 1);
+    assert_int_equal(peer_count_syns(&p), 1);
     hawser_abort(p.conn);
     peer_drain(&p);
     peer_destroy(&p);
@@ -377,10 +339,10 @@ static void refused_by_all_it_ends_at_once(void **state)
     struct peer p;
     begin(&p, true);
     reset(&p);
-    refuse_join(&p);
+    peer_refuse_join(&p);
     assert_int_equal(hawser_conn_error(p.conn), -ECONNRESET);
     assert_true(hawser_conn_ready(p.conn) & HAWSER_CLOSED);
-    assert_int_equal(count_syns(&p), 1);
+    assert_int_equal(peer_count_syns(&p), 1);
     end(&p);
 }
 
@@ -404,8 +366,8 @@ static void silence_is_a_timeout(void **state)
     begin(&p, true);
     reset(&p);
     peer_wait(&p, GRACE - NS_PER_MS);
-    assert_true(is_open(&p));
-    assert_in_range(count_syns(&p), 2, 10);
+    assert_true(peer_is_open(&p));
+    assert_in_range(peer_count_syns(&p), 2, 10);
     peer_wait(&p, 2 * NS_PER_MS);
     assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
     end(&p);
@@ -420,7 +382,7 @@ static void what_the_peer_ends_for_good_is_not_tried(void **state)
     struct tcp_options o = {.mp = {.present = 1u << MPTCP_TCPRST, .tcprst = {.reason = MP_RST_MIDDLEBOX}}};
     peer_send(&p, TCP_RST, 1, 0, &o, NULL, 0);
     assert_int_equal(hawser_conn_error(p.conn), -ECONNRESET);
-    assert_int_equal(count_syns(&p), 0);
+    assert_int_equal(peer_count_syns(&p), 0);
     end(&p);
 }
 
@@ -435,9 +397,9 @@ static void rescues_that_bring_nothing_are_bounded(void **state)
     reset(&p);
     while (hawser_conn_error(p.conn) == 0) {
         assert_true(p.now_ns < from_ns + 2 * GRACE);
-        if (count_syns(&p)) {
+        if (peer_count_syns(&p)) {
             syns++;
-            answer_join(&p);
+            peer_answer_join(&p);
             reset(&p);
         }
         peer_wait(&p, NS_PER_S / 10);
@@ -459,13 +421,13 @@ static void an_only_address_is_exchanged(void **state)
         assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
         assert_int_equal(hawser_stack_remove_address(p.stack, &own, p.now_ns), 0);
         peer_drain(&p);
-        assert_true(is_open(&p));
+        assert_true(peer_is_open(&p));
         peer_wait(&p, GRACE - NS_PER_S);
-        assert_true(is_open(&p));
+        assert_true(peer_is_open(&p));
         if (comes) {
             assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
             peer_drain(&p);
-            answer_join(&p);
+            peer_answer_join(&p);
             talk(&p);
         }
         peer_wait(&p, 2 * NS_PER_S);
@@ -502,7 +464,7 @@ static void nor_does_one_that_the_peer_aborted(void **state)
         o.mp.fastclose.receiver_key = p.stack_key;
         peer_send(&p, TCP_RST, 1, 0, &o, NULL, 0);
         assert_int_equal(hawser_conn_error(p.conn), -ECONNRESET);
-        assert_int_equal(count_syns(&p), 0);
+        assert_int_equal(peer_count_syns(&p), 0);
         end(&p);
     }
 }
@@ -520,10 +482,10 @@ static void disorder_goes_with_the_last_hope(void **state)
         peer_send(&p, TCP_ACK, 1, 1, &o, bytes, sizeof bytes);
         peer_forget(&p);
         peer_send(&p, TCP_RST, 1 + sizeof bytes, 0, NULL, NULL, 0);
-        assert_true(is_open(&p));
+        assert_true(peer_is_open(&p));
         assert_int_equal(buf_pool_in_use(p.rx), 1);
         if (opens)
-            refuse_join(&p);
+            peer_refuse_join(&p);
         else
             peer_wait(&p, GRACE);
         assert_int_equal(hawser_conn_error(p.conn), opens ? -ECONNRESET : -ETIMEDOUT);
