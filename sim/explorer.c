@@ -12,6 +12,7 @@ struct progress {
     bool data;                /* payload was sent */
     bool established;         /* the client has received a DATA_ACK: it may join (RFC 8684 3.2) */
     bool joined;              /* the third packet of a join has arrived */
+    bool lone;                /* data was acknowledged without options before: an end may take no join any more (3.7) */
 };
 
 struct path_record {
@@ -141,20 +142,29 @@ static bool costs_subflow(const struct explorer *e, enum deviation what, const s
     return what == DEVIATE_BLACK_HOLE || what == DEVIATE_ACKING_PROXY;
 }
 
+/* Can the connection not do without its first path? An end whose only subflow loses its options, or whose data a proxy
+ * acknowledges without any, must fall back and takes no join any more (RFC 8684 3.7); the proxy still delivers. */
+static bool needs_first(const struct progress *p, enum deviation what)
+{
+    return p->lone || !(loses_options(what) ? p->joined : p->established);
+}
+
 /* An error is excused when no path stays well, or the first one goes wrong before the connection has learned to do
- * without it: an end whose only subflow loses its options must fall back, and takes no join any more (3.7). */
+ * without it. */
 static void weigh(struct explorer *e, const struct path *path, enum deviation what, const struct seen *seen,
                   uint64_t now_ns)
 {
-    const struct progress *p = &e->progress;
+    struct progress *p = &e->progress;
     bool costs = costs_subflow(e, what, seen), for_good = loses_options(what) && what != DEVIATE_STRIP;
-    bool needed = costs && path == p->first && !(loses_options(what) ? p->joined : p->established);
+    bool needed = costs && path == p->first && needs_first(p, what);
+    p->lone |= what == DEVIATE_ACKING_PROXY && path == p->first && !p->joined;
     e->records[path->number].hurt |= costs;
     e->records[path->number].stripped |= for_good;
     e->delays += !costs;
     e->costs += costs;
-    bool plain = loses_options(what) ? !p->joined : seen->flags & SEEN_SYN && !p->established && e->delays > 1;
-    needed |= plain && path == p->first && first_goes(e, now_ns);
+    /* Plain TCP: without options, or after two SYNs that were lost. Or too late for the first DATA_ACK. */
+    bool bound = loses_options(what) ? !p->joined : !p->established && e->delays > (seen->flags & SEEN_SYN ? 1 : 2);
+    needed |= bound && path == p->first && first_goes(e, now_ns);
     bool too_late = is_stripped(e) && e->delays + e->costs > 2; /* for the fall back: the subflow is reset instead */
     e->stage->meddled |= too_late || (costs && what != DEVIATE_BLACK_HOLE);
     if (needed || (e->costs && !has_good_path(e, now_ns)))

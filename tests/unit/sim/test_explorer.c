@@ -359,6 +359,24 @@ static void lasting_faults_excuse_an_error_where_nothing_is_left(void **state)
     }
 }
 
+/* A proxy acknowledges data without options: where no join is through, the server may be plain TCP from then on. */
+static void a_proxy_binds_to_its_path_before_a_join(void **state)
+{
+    (void)state;
+    for (unsigned joined = 0; joined < 2; joined++) {
+        struct exploration x;
+        build(&x, 2);
+        unsigned number = joined ? 1 : 6;
+        x.steps[0].number = number;
+        x.steps[0].what = DEVIATE_ACKING_PROXY;
+        x.steps[1].number = joined ? 4 : 8;
+        x.steps[1].what = DEVIATE_BLACK_HOLE;
+        (void)play(&x, 1u << (joined ? POINT_CLOSE : POINT_SYN), 10);
+        assert_int_equal(x.stage->must_complete, joined);
+        end(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +393,7 @@ int main(void)
         cmocka_unit_test(a_later_point_begins_it_anew_until_a_deviation),
         cmocka_unit_test(only_what_changes_something_is_offered),
         cmocka_unit_test(lasting_faults_excuse_an_error_where_nothing_is_left),
+        cmocka_unit_test(a_proxy_binds_to_its_path_before_a_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
