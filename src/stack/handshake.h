@@ -126,8 +126,16 @@ void handshake_write(const struct handshake *h, const struct local_address *loca
 /* A sequence number for the SYN/ACK of `h`, whose addresses and terms are set: all that is needed to read it again is
  * what the third packet carries. */
 uint32_t cookie_make(const uint8_t *secret, const struct handshake *h, uint64_t now_ns);
+enum cookie {
+    COOKIE_NONE,
+    /* The peer may have one, and this have overtaken, or outlived, the segment that brings it: nobody can tell, as only
+     * the first number goes into it. A RST would end a connection that is about to be. Of numbers that are none one in
+     * 32 is taken for such, but other ones in other slots. */
+    COOKIE_UNREADABLE,
+    COOKIE_OURS,
+};
 /* Is `h->iss` such a number, for the addresses and the irs of `h`? Then sets what it says of the terms, and the key. */
-bool cookie_read(const uint8_t *secret, struct handshake *h, uint64_t now_ns);
+enum cookie cookie_read(const uint8_t *secret, struct handshake *h, uint64_t now_ns);
 /* RFC 8684 3.1: our key for a handshake with this iss, which can be derived again from the third packet. */
 uint64_t cookie_key(const uint8_t *secret, const struct handshake *h, uint64_t now_ns);
 

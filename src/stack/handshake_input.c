@@ -145,8 +145,9 @@ enum cookie handshake_rebuild(struct hawser_stack *stack, const struct arrival *
     h->window = (uint16_t)HW_MIN(h->window_max, UINT16_MAX); /* at most, and what was promised counts */
     h->iss = header->ack.v - 1;
     h->terms.irs = header->seq.v - 1;
-    if (!cookie_read(stack->secret, h, now_ns))
-        return COOKIE_UNREADABLE;
+    enum cookie cookie = cookie_read(stack->secret, h, now_ns);
+    if (cookie != COOKIE_OURS)
+        return cookie;
     count(counters(stack), COUNT_COOKIES_IN);
     const struct mptcp_options *mp = &a->options.mp;
     bool offered = mptcp_has(mp, MPTCP_CAPABLE) && mp->capable.has_receiver_key;

@@ -75,13 +75,6 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
 /* and one that asks to join a connection. */
 void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns);
 /* Does the segment bring a cookie of ours? Then `h` is what it stands for. */
-enum cookie {
-    COOKIE_NONE,
-    /* Cookies are about, and it may have overtaken, or outlived, the segment that brings one: nobody can tell, as only
-     * the first number goes into it. A RST would end a connection that is about to be. */
-    COOKIE_UNREADABLE,
-    COOKIE_OURS,
-};
 enum cookie handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h,
                               uint64_t now_ns);
 /* A segment of a handshake. Returns the subflow that it opened, to which it still has to be given; else NULL. */

@@ -140,6 +140,39 @@ static void what_follows_a_cookie_comes_first(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 9293 3.10.7.2: a peer of a connection that is gone learns so, though a trickle of SYNs keeps cookies about for as
+ * long as it likes: what may follow a cookie acknowledges it. Some are taken for such as do, but not for long. */
+static void whoever_has_no_cookie_is_refused(void **state)
+{
+    (void)state;
+    enum { STALE = 64, TRIES = 6 };
+    bool refused[STALE] = {false};
+    unsigned at_once = 0, in_the_end = 0;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    press(&p);
+    for (unsigned try = 0; try < TRIES; try++) {
+        for (uint16_t i = 0; i < 2 * BACKLOG; i++)
+            syn_from(&p, (uint16_t)(5000 + i), NULL);
+        for (uint16_t i = 0; i < STALE; i++) {
+            p.addr.port = (uint16_t)(20000 + i);
+            p.irs = UINT32_C(0x9e3779b9) * (i + 1);
+            peer_forget(&p);
+            peer_send(&p, TCP_ACK | TCP_PSH, 1000, 1000, NULL, i % 2 ? "bytes" : NULL, i % 2 ? 5 : 0);
+            refused[i] |= peer_last(&p, TCP_RST) != NULL;
+        }
+        peer_wait(&p, 64 * NS_PER_S);
+        for (unsigned i = 0; try == 0 && i < STALE; i++)
+            at_once += refused[i];
+    }
+    for (unsigned i = 0; i < STALE; i++)
+        in_the_end += refused[i];
+    assert_true(at_once >= STALE * 7 / 8);
+    assert_int_equal(in_the_end, STALE);
+    assert_true(peer_counter(&p, "tcp.syn_cookies_sent") >= TRIES);
+    peer_destroy(&p);
+}
+
 /* RFC 8684 3.1: whose keys are not those that were said is not spoken MPTCP with; cookies are no way round that. */
 static void a_cookie_with_a_wrong_key(void **state)
 {
@@ -165,10 +198,14 @@ static void bad_cookies(void **state)
     assert_non_null(peer_last(&p, TCP_RST));
     press(&p);
     syn_from(&p, 4000, NULL);
-    peer_forget(&p);
     p.addr.port++; /* another's */
     peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_non_null(peer_last(&p, TCP_RST));
     p.addr.port--;
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, 2, NULL, NULL, 0); /* acknowledges what was not said */
+    assert_non_null(peer_last(&p, TCP_RST));
+    peer_forget(&p);
     peer_send(&p, TCP_ACK, 2, 1, NULL, NULL, 0); /* it might follow the right one */
     peer_send(&p, TCP_RST | TCP_ACK, 1, 1, NULL, NULL, 0);
     peer_send(&p, TCP_RST, 1, 0, NULL, NULL, 0);
@@ -501,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_cookie_with_a_wrong_key),
         cmocka_unit_test(bad_cookies),
         cmocka_unit_test(what_follows_a_cookie_comes_first),
+        cmocka_unit_test(whoever_has_no_cookie_is_refused),
         cmocka_unit_test(who_made_way_may_still_come),
         cmocka_unit_test(a_cookie_of_another_shard),
         cmocka_unit_test(synacks_with_mp_capable_are_eaten),
