@@ -228,11 +228,7 @@ static bool may_change(const struct swarm_plan *plan, const char *host, unsigned
 
 static void add_address_fault(struct swarm_plan *plan, struct prng *rng)
 {
-    /* Those that need two addresses, or a subflow for some time, act more seldom. */
-    static const enum swarm_address_change changes[] = {ADDRESS_AWAY,      ADDRESS_AWAY,  ADDRESS_BLINK,
-                                                        ADDRESS_GONE,      ADDRESS_GONE,  ADDRESS_NEW,
-                                                        ADDRESS_EXCHANGED, ADDRESS_FLAPS, ADDRESS_FLAPS};
-    enum swarm_address_change change = changes[prng_below(rng, HW_ARRAY_LEN(changes))];
+    enum swarm_address_change change = (enum swarm_address_change)prng_below(rng, ADDRESS_CHANGES);
     unsigned link = 0, end = 0;
     bool found = false;
     for (unsigned tries = 0; tries < ADDRESS_TRIES && !found; tries++) {

@@ -113,7 +113,7 @@ static void note_window(struct box_flow *flow, unsigned port, const struct box_s
     flow->window_scale[port] = 0;
     while (box_next_option(seg, &at, &kind, &len))
         if (kind == OPT_WSCALE && len == 3)
-            flow->window_scale[port] = HW_MIN(seg->options[at + 2], (uint8_t)14);
+            flow->window_scale[port] = (uint8_t)HW_MIN(seg->options[at + 2], 14);
 }
 
 /* Where the numbers of the timestamps option are, or NULL. */

@@ -49,7 +49,20 @@ static inline unsigned hw_lowest_bit(uint64_t x)
 }
 
 #define HW_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+/* The lesser and the greater of two, of the type that both convert to. Each is evaluated once. */
+#if defined(__GNUC__)
+#define HW_MIN(a, b) HW_PICK(<, a, b, HW_CONCAT(hw_a, __COUNTER__), HW_CONCAT(hw_b, __COUNTER__))
+#define HW_MAX(a, b) HW_PICK(>, a, b, HW_CONCAT(hw_a, __COUNTER__), HW_CONCAT(hw_b, __COUNTER__))
+#define HW_CONCAT(a, b) HW_CONCAT_(a, b)
+#define HW_CONCAT_(a, b) a##b
+#define HW_PICK(is, a, b, one, other)                                                                                  \
+    __extension__({                                                                                                    \
+        __typeof__(1 ? (a) : (b)) one = (a), other = (b);                                                              \
+        one is other ? one : other;                                                                                    \
+    })
+#else
 #define HW_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define HW_MAX(a, b) ((a) > (b) ? (a) : (b))
+#endif
 
 #endif

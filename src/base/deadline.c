@@ -55,23 +55,33 @@ static void place(struct deadline_queue *q, uint32_t i, struct deadline *d)
 
 static void sift_up(struct deadline_queue *q, uint32_t i, struct deadline *d)
 {
-    while (i > 0 && before(d, at(q, (i - 1) / 2))) {
-        place(q, i, at(q, (i - 1) / 2));
-        i = (i - 1) / 2;
-    }
+    for (struct deadline *parent; i > 0 && before(d, parent = at(q, (i - 1) / 2)); i = (i - 1) / 2)
+        place(q, i, parent);
     place(q, i, d);
 }
 
 static void sift_down(struct deadline_queue *q, uint32_t i, struct deadline *d)
 {
     for (uint32_t child; (child = 2 * i + 1) < q->count; i = child) {
-        if (child + 1 < q->count && before(at(q, child + 1), at(q, child)))
+        struct deadline *least = at(q, child), *other;
+        if (child + 1 < q->count && before(other = at(q, child + 1), least)) {
+            least = other;
             child++;
-        if (!before(at(q, child), d))
+        }
+        if (!before(least, d))
             break;
-        place(q, i, at(q, child));
+        place(q, i, least);
     }
     place(q, i, d);
+}
+
+/* Where it belongs, from the entry `i` that is free. */
+static void sift(struct deadline_queue *q, uint32_t i, struct deadline *d)
+{
+    if (i > 0 && before(d, at(q, (i - 1) / 2)))
+        sift_up(q, i, d);
+    else
+        sift_down(q, i, d);
 }
 
 static void take_out(struct deadline_queue *q, struct deadline *d)
@@ -79,12 +89,8 @@ static void take_out(struct deadline_queue *q, struct deadline *d)
     uint32_t i = d->pos - 1;
     struct deadline *last = at(q, --q->count);
     d->pos = 0;
-    if (last == d)
-        return;
-    if (i > 0 && before(last, at(q, (i - 1) / 2)))
-        sift_up(q, i, last);
-    else
-        sift_down(q, i, last);
+    if (last != d)
+        sift(q, i, last);
 }
 
 void deadline_set(struct deadline_queue *q, struct deadline *d, uint64_t at_ns)
@@ -92,15 +98,17 @@ void deadline_set(struct deadline_queue *q, struct deadline *d, uint64_t at_ns)
     at_ns = HW_MAX(at_ns, q->floor_ns);
     if (d->pos && d->at_ns == at_ns)
         return;
-    if (d->pos)
-        take_out(q, d);
     d->at_ns = at_ns;
-    if (at_ns == TIME_NEVER)
-        return;
-    CHECK(q->count < q->reserved);
     d->order = q->next_order++;
-    q->count++;
-    sift_up(q, q->count - 1, d);
+    if (at_ns == TIME_NEVER) {
+        if (d->pos)
+            take_out(q, d);
+    } else if (d->pos) {
+        sift(q, d->pos - 1, d);
+    } else {
+        CHECK(q->count < q->reserved);
+        sift_up(q, q->count++, d);
+    }
 }
 
 uint64_t deadline_next(const struct deadline_queue *q) { return q->count ? at(q, 0)->at_ns : TIME_NEVER; }

@@ -38,8 +38,7 @@ static bool shed(struct conn *conn, enum shed what)
     case SHED_UNMAPPED:
         return conn_sheds(conn) && inflow_drop_unmapped(&conn->subflows);
     case SHED_DISORDER:
-        return conn_sheds(conn) && data_rx_has_disorder(&conn->data_rx) &&
-               inflow_drop_disorder(&conn->data_rx, &conn->subflows);
+        return conn_sheds(conn) && inflow_drop_disorder(&conn->data_rx, &conn->subflows);
     case SHED_SACKED:
         return may_renege(conn) && inflow_renege(&conn->data_rx, &conn->subflows);
     }
@@ -54,6 +53,7 @@ bool conn_shed(struct conn *conn, enum shed what)
     if (!shed(conn, what))
         return false;
     conn_note_disorder(conn);
+    conn->arrived = true; /* but it is gone */
     count(&conn->host->tcp.counters, counters[what]);
     return true;
 }

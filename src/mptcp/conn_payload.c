@@ -29,6 +29,7 @@ void conn_refuse_forged(struct subflow *subflow, uint64_t now_ns)
 static bool help(struct inflow *in, enum inflow_verdict verdict, struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
+    conn->arrived = true;
     /* Where bytes were lost, plain TCP is out of the question: nobody sends them again there. */
     fallback_note_divergence(&conn->fallback, in->missed);
     conn_note_disorder(conn);

@@ -55,6 +55,9 @@ static void settle_arrivals(struct conn *conn, uint64_t now_ns)
     if (data_rx_tunes(&conn->data_rx))
         data_rx_tune(&conn->data_rx, subflows_slowest_ns(&conn->subflows), now_ns);
     offer_arrivals(conn, now_ns);
+    if (!conn->arrived)
+        return;
+    conn->arrived = false;
     conn_idle(conn); /* it may have been nothing new */
     subflows_note_unmapped(&conn->subflows, now_ns);
 }

@@ -52,13 +52,13 @@ void tcp_read_terms(struct tcp_terms *terms, const struct tcp_segment *syn, cons
     const struct tcp_options *o = syn->options;
     *terms = (struct tcp_terms){
         .irs = syn->header.seq.v,
-        .mss = o->present & TCP_OPT_MSS ? HW_MAX(o->mss, MSS_FLOOR) : tcp_assumed_mss(peer),
+        .mss = o->present & TCP_OPT_MSS ? (uint16_t)HW_MAX(o->mss, MSS_FLOOR) : tcp_assumed_mss(peer),
         .window_scaling = o->present & TCP_OPT_WSCALE,
         .sack = o->present & TCP_OPT_SACK_PERMITTED,
         .timestamps = o->present & TCP_OPT_TIMESTAMPS,
     };
     if (terms->window_scaling)
-        terms->wscale = HW_MIN(o->wscale, TCP_WSCALE_MAX);
+        terms->wscale = (uint8_t)HW_MIN(o->wscale, TCP_WSCALE_MAX);
     if (terms->timestamps) {
         terms->ts_recent = o->ts_val;
         terms->ts_recent_at_ns = now_ns;

@@ -242,7 +242,7 @@ static void open_anew(struct siege *s, struct foe *foe)
     s->next_port++;
     if (join) /* as honest as its first subflow */
         port = (uint16_t)(port + (port % 2 != first->port % 2));
-    s->next_port = HW_MAX(s->next_port, port);
+    s->next_port = (uint16_t)HW_MAX(s->next_port, port);
     *foe = (struct foe){.port = port};
     if (join)
         open_join(s, foe, first);
