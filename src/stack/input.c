@@ -89,8 +89,9 @@ static bool input_handshake(struct hawser_stack *stack, struct arrival *a, bool 
     struct handshake *h = handshakes_find(&stack->handshakes, &a->local, &a->remote), rebuilt;
     if (!h && opens)
         return input_opening(stack, a, now_ns);
-    enum cookie cookie = h ? COOKIE_NONE : handshake_rebuild(stack, a, &rebuilt, now_ns);
-    if (cookie == COOKIE_UNREADABLE) {
+    bool answers = h && a->segment.header.ack.v == h->iss + 1; /* else it may answer a cookie from before the record */
+    enum cookie cookie = answers ? COOKIE_NONE : handshake_rebuild(stack, a, &rebuilt, now_ns);
+    if (!h && cookie == COOKIE_UNREADABLE) {
         count(counters(stack), COUNT_DROP_NO_CONNECTION);
         return true;
     }

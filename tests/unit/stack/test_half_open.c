@@ -242,6 +242,30 @@ static void who_made_way_may_still_come(void **state)
     peer_destroy(&p);
 }
 
+/* So may who was answered by a cookie, though a record was made when its SYN came once more, in another slot of time.
+ */
+static void a_cookie_beside_a_record(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    press(&p);
+    syn_from(&p, 4000, capable(false, 0, 0));
+    const struct peer_segment first = *peer_last(&p, TCP_SYN | TCP_ACK);
+    assert_int_equal(peer_counter(&p, "tcp.syn_cookies_sent"), 1);
+    peer_wait(&p, 64 * NS_PER_S);
+    syn_from(&p, 4000, capable(false, 0, 0));
+    assert_int_not_equal(peer_last(&p, TCP_SYN | TCP_ACK)->number, first.number);
+    assert_int_equal(peer_counter(&p, "tcp.syn_cookies_sent"), 1);
+    p.irs = first.number;
+    send_keys_and_data(&p, first.options.mp.capable.sender_key);
+    expect_mptcp(&p);
+    peer_forget(&p);
+    peer_wait(&p, 10 * NS_PER_S);
+    assert_null(peer_last(&p, TCP_SYN));
+    peer_destroy(&p);
+}
+
 /* Stacks that stand for one host know each other's cookies. */
 static void a_cookie_of_another_shard(void **state)
 {
@@ -540,6 +564,7 @@ int main(void)
         cmocka_unit_test(what_follows_a_cookie_comes_first),
         cmocka_unit_test(whoever_has_no_cookie_is_refused),
         cmocka_unit_test(who_made_way_may_still_come),
+        cmocka_unit_test(a_cookie_beside_a_record),
         cmocka_unit_test(a_cookie_of_another_shard),
         cmocka_unit_test(synacks_with_mp_capable_are_eaten),
         cmocka_unit_test(the_third_packet_decides),
