@@ -72,7 +72,13 @@ uint64_t account_share(const struct account *account)
     return most / 2 / parts;
 }
 
-bool account_is_greedy(const struct account *account) { return account->held > account_share(account); }
+uint64_t account_excess(const struct account *account)
+{
+    uint64_t share = account_share(account);
+    return account->held > share ? account->held - share : 0;
+}
+
+bool account_is_greedy(const struct account *account) { return account_excess(account) > 0; }
 
 bool account_is_pressed(const struct account *account)
 {

@@ -72,6 +72,8 @@ void account_free(struct account *account, void *block, size_t bytes);
 
 /* Bytes that are its own under pressure. */
 uint64_t account_share(const struct account *account);
+/* What it holds above that. */
+uint64_t account_excess(const struct account *account);
 /* Does it hold more than its share? */
 bool account_is_greedy(const struct account *account);
 /* Is more than half of the stack's memory held? */

@@ -1,5 +1,6 @@
-/* Who has to go when connections are used up: of the greediest, and then of all, the one that made no progress for
- * longest. Whoever makes some and stays within his share is left alone. */
+/* Who has to go. When connections are used up: of the greediest, and then of all, the one that made no progress for
+ * longest. When memory is: the one that holds most above its share. Whoever makes progress and stays within his share
+ * is left alone. */
 #include <errno.h>
 
 #include "stack/stack.h"
@@ -8,9 +9,9 @@
 #define HEADROOM 16u
 /* For so long a connection may pause. */
 #define PAUSE_NS (10 * NS_PER_S)
-/* Connections looked at for one that comes, */
+/* Connections looked at for one that has to go, */
 #define LOOKS_MAX 64u
-/* and that have to go at once for memory. */
+/* and, for one that comes, that have to go at once for memory. */
 #define BATCH 8u
 
 void evict_enlist(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns)
@@ -93,48 +94,88 @@ bool evict_spares_one(const struct hawser_stack *stack)
     return list_empty(&stack->listeners) || !hardly_any_left(stack, 0);
 }
 
+/* What those of its address hold above their share, which counts first, as memory is dealt out by address first; and
+ * what it holds itself above its own. Nothing: one of these is within its share, or there is nothing left to reset. */
+struct greed {
+    uint64_t address, own;
+};
+
+static struct greed greed_of(const struct conn *conn)
+{
+    const struct account *own = &conn->account, *address = own->parent->parent ? own->parent : own;
+    const struct greed greed = {account_excess(address), account_excess(own)};
+    if (!greed.address || !greed.own || (subflows_over(&conn->subflows) && !endings_awaits_rescue(&conn->endings)))
+        return (struct greed){0};
+    return greed;
+}
+
+static bool is_more(const struct greed *a, const struct greed *b)
+{
+    return a->address != b->address ? a->address > b->address : a->own > b->own;
+}
+
+/*
+ * Of those looked at, whoever opened them, the one that holds most above its share; NULL: none of them does. All shares
+ * are half of the memory: when that is used up, somebody holds more than his.
+ *
+ * Who is within his share goes to the end of the line. So those known to hold more stay in front, and each call looks
+ * at them and then at others: once the line has come round, the answer is the greediest of all, or of LOOKS_MAX that
+ * hold more than their shares when there are as many; the rest follow when these are gone. Progress does not count: a
+ * byte now and then would buy any amount of memory.
+ */
+static struct conn *greediest(struct hawser_stack *stack)
+{
+    struct list *all = &stack->host.connections;
+    const struct list *last = all->prev;
+    struct conn *greediest = NULL;
+    struct greed most = {0};
+    uint32_t looks = LOOKS_MAX;
+    LIST_EACH (it, all) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, link);
+        const struct greed greed = greed_of(conn);
+        if (greed.own == 0) {
+            list_remove(it);
+            list_push_back(all, it);
+        } else if (is_more(&greed, &most)) {
+            greediest = conn;
+            most = greed;
+        }
+        if (it == last || --looks == 0)
+            break;
+    }
+    return greediest;
+}
+
+bool evict_greediest(struct hawser_stack *stack, const struct conn *sufferer, uint64_t now_ns)
+{
+    struct conn *conn = greediest(stack);
+    if (!conn || conn == sufferer)
+        return false;
+    evict(stack, conn, COUNT_LIMIT_RESET, now_ns);
+    return true;
+}
+
 /* Of those that made no progress for longest, and hold more than their share. */
-static struct conn *richest_member(const struct share *share)
+static struct conn *richest_idle(const struct share *share, uint64_t now_ns)
 {
     struct conn *richest = NULL;
     uint32_t looks = LOOKS_MAX;
     LIST_EACH (it, &share->members) {
         struct conn *conn = LIST_ENTRY(it, struct conn, share_link);
-        if (account_is_greedy(&conn->account) && (!richest || conn->account.held > richest->account.held))
-            richest = conn;
-        if (--looks == 0)
-            break;
-    }
-    return richest;
-}
-
-/* Likewise of all, whatever their share; but those who make progress are left alone. */
-static struct conn *richest_idle(const struct hawser_stack *stack, uint64_t now_ns)
-{
-    struct conn *richest = NULL;
-    uint32_t looks = LOOKS_MAX;
-    LIST_EACH (it, &stack->idlest) {
-        struct conn *conn = LIST_ENTRY(it, struct conn, idle_link);
         if (looks-- == 0 || !is_idle(conn, now_ns))
             break;
-        if (conn->account.held > (richest ? richest->account.held : 0))
+        if (account_is_greedy(&conn->account) && (!richest || conn->account.held > richest->account.held))
             richest = conn;
     }
     return richest;
 }
 
-/* One of those that share their address with who comes, or of all. */
+/* One of all, or of those that share their address with who comes. */
 static struct conn *one_for_memory(struct hawser_stack *stack, const struct share *own, uint64_t now_ns)
 {
-    bool is_scarce = account_is_scarce(&stack->host.memory.account, stack->evicted_bytes);
-    const struct share *share = is_scarce ? shares_richest(&stack->shares) : NULL;
-    struct conn *conn = share ? richest_member(share) : NULL;
-    if (conn)
-        return conn;
-    if (is_scarce)
-        return richest_idle(stack, now_ns);
-    conn = own && account_is_scarce(&own->account, stack->evicted_bytes) ? richest_member(own) : NULL;
-    return conn && is_idle(conn, now_ns) ? conn : NULL;
+    if (account_is_scarce(&stack->host.memory.account, stack->evicted_bytes))
+        return greediest(stack);
+    return own && account_is_scarce(&own->account, stack->evicted_bytes) ? richest_idle(own, now_ns) : NULL;
 }
 
 void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns)
@@ -149,6 +190,7 @@ void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct ha
     }
     if (conn)
         evict(stack, conn, COUNT_LIMIT_EVICTED, now_ns);
-    for (uint32_t i = 0; i < BATCH && (conn = one_for_memory(stack, own, now_ns)); i++)
-        evict(stack, conn, COUNT_LIMIT_RESET, now_ns);
+    for (uint32_t i = 0; i < BATCH; i++)
+        if ((conn = one_for_memory(stack, own, now_ns)))
+            evict(stack, conn, COUNT_LIMIT_RESET, now_ns);
 }

@@ -4,8 +4,6 @@
  * hold more than their share, or of the very one that is helped. In the end a connection that holds more than its
  * share.
  */
-#include <errno.h>
-
 #include "stack/stack.h"
 
 /* Connections looked at, in turn, for one segment. */
@@ -29,34 +27,12 @@ static bool drop_of_greedy(struct mp_host *host, enum shed what, const struct co
     return false;
 }
 
-/* The one that holds most above its share. */
-static void reset_somebody(struct mp_host *host, const struct conn *except, uint64_t now_ns)
-{
-    struct conn *worst = NULL;
-    uint64_t most = 0;
-    LIST_EACH (it, &host->connections) {
-        struct conn *conn = LIST_ENTRY(it, struct conn, link);
-        uint64_t share = account_share(&conn->account);
-        if (conn == except || subflows_over(&conn->subflows) || conn->account.held <= share ||
-            conn->account.held - share < most)
-            continue;
-        worst = conn;
-        most = conn->account.held - share;
-    }
-    if (!worst)
-        return;
-    count(&host->tcp.counters, COUNT_LIMIT_RESET);
-    conn_abort(worst, -ENOBUFS, now_ns);
-}
-
 static void lose_patience(uint64_t *since_ns, const struct conn *sufferer, uint64_t now_ns)
 {
     if (*since_ns == 0)
         *since_ns = now_ns;
-    if (now_ns - *since_ns < PATIENCE_NS)
-        return;
-    *since_ns = 0;
-    reset_somebody(sufferer->host, sufferer, now_ns);
+    if (now_ns - *since_ns >= PATIENCE_NS && evict_greediest(stack_of(sufferer->host), sufferer, now_ns))
+        *since_ns = 0;
 }
 
 bool pressure_make_room(struct mp_host *host, struct conn *conn, uint64_t now_ns)

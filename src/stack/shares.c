@@ -4,13 +4,10 @@
 
 /* Of an IPv6 address, what a provider gives to one subscriber. */
 #define SUBSCRIBER_BYTES 8u
-/* Looked at for one that comes. */
-#define LOOKS_MAX 64u
 
 int shares_init(struct shares *s, const struct hawser_env *env, uint32_t connections, struct account *memory)
 {
     *s = (struct shares){.limit = connections, .memory = memory};
-    list_init(&s->all);
     for (unsigned i = 0; i < SHARES_LEVELS; i++)
         list_init(&s->levels[i]);
     pool_init(&s->pool, env, sizeof(struct share), connections);
@@ -73,8 +70,6 @@ struct share *shares_enter(struct shares *s, enum hawser_share by, const struct 
             return NULL;
         share->connections = 0;
         list_init(&share->link);
-        list_init(&share->turn);
-        list_push_back(&s->all, &share->turn);
         account_open(&share->account, s->memory);
         list_init(&share->members);
         hash_insert(&s->table, &share->node, hash);
@@ -93,7 +88,6 @@ void shares_leave(struct shares *s, struct share *share)
         return;
     }
     list_remove(&share->link);
-    list_remove(&share->turn);
     account_close(&share->account);
     hash_remove(&s->table, &share->node);
     pool_put(&s->pool, share);
@@ -108,21 +102,4 @@ struct share *shares_greedier(const struct shares *s, const struct share *than)
         return NULL;
     struct share *share = LIST_ENTRY(list_first(&s->levels[level - 1]), struct share, link);
     return share->connections > (than ? than->connections : 0) + 1 ? share : NULL;
-}
-
-struct share *shares_richest(struct shares *s)
-{
-    struct share *richest = NULL;
-    uint32_t looks = LOOKS_MAX;
-    const struct list *last = s->all.prev;
-    LIST_EACH (it, &s->all) {
-        struct share *share = LIST_ENTRY(it, struct share, turn);
-        list_remove(it); /* to the end of the line */
-        list_push_back(&s->all, it);
-        if (account_is_greedy(&share->account) && (!richest || share->account.held > richest->account.held))
-            richest = share;
-        if (it == last || --looks == 0)
-            break;
-    }
-    return richest;
 }

@@ -24,7 +24,6 @@ struct share {
     struct hash_node node;
     struct list link;    /* among those of its level */
     struct list members; /* connections, by share_link; who made no progress for longest comes first */
-    struct list turn;    /* among all */
     struct account account;
     uint32_t connections;
 };
@@ -33,7 +32,6 @@ struct shares {
     struct pool pool;
     struct hash_table table;
     struct list levels[SHARES_LEVELS];
-    struct list all;
     struct account *memory;
     uint32_t limit;       /* of connections in all; */
     uint32_t connections; /* so many have shares */
@@ -52,7 +50,5 @@ void shares_leave(struct shares *s, struct share *share);
 /* One that has at least two thirds as many as anybody, and no fewer than `than` (NULL: none) even if one of them became
  * that one's; NULL: nobody has. */
 struct share *shares_greedier(const struct shares *s, const struct share *than);
-/* One that holds more memory than its share, and most of those that are looked at in turn; NULL: none of these does. */
-struct share *shares_richest(struct shares *s);
 
 #endif

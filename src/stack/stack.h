@@ -95,6 +95,10 @@ bool evict_spares_one(const struct hawser_stack *stack);
 /* It is about to have one more: when hardly any is left, another one has to go. */
 void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns);
 
+/* Memory is used up: the one that holds most above its share has to go. False: none was found yet, or it is the one
+ * that suffers, for which nobody else goes then. */
+bool evict_greediest(struct hawser_stack *stack, const struct conn *sufferer, uint64_t now_ns);
+
 /* ---- pressure.c ---- */
 /* See struct mp_host_ops. */
 bool pressure_make_room(struct mp_host *host, struct conn *conn, uint64_t now_ns);
