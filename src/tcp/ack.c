@@ -168,18 +168,20 @@ static void note_window(struct tcp *tcp, bool was_open, bool is_open, uint64_t n
     tcp_arm_retransmit(tcp, now_ns);
 }
 
-/* RFC 9293 3.10.7.4: the window of the newest segment counts. Numbers alone do not tell which that is: a retransmission
- * has an old one, but with a newer acknowledgement it left later, and the window counts from there. */
-static void update_window(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
+/* RFC 9293 3.10.7.4: the window of the newest segment counts. What acknowledges more is newer, whatever its number: a
+ * retransmission has an old one, and the window counts from there. Of the others the numbers tell; but one that
+ * somebody forged ahead of the stream would make all that the peer says look old. So an answer counts, too, once we had
+ * to ask. */
+static void update_window(struct tcp *tcp, const struct tcp_segment *segment, bool advances, uint64_t now_ns)
 {
-    if (segment->ack < tcp->snd_wl2 || (segment->ack == tcp->snd_wl2 && segment->ssn < tcp->snd_wl1))
+    bool asked = tcp->liveness.unanswered_since_ns != 0;
+    if (segment->ssn < tcp->snd_wl1 && !advances && !asked)
         return;
     uint8_t scale = segment->header.flags & TCP_SYN ? 0 : tcp->snd_wscale;
     uint32_t before = tcp->snd_wnd;
     tcp->snd_wnd = (uint32_t)segment->header.window << scale;
     tcp->snd_wnd_max = HW_MAX(tcp->snd_wnd_max, tcp->snd_wnd);
     tcp->snd_wl1 = HW_MAX(tcp->snd_wl1, segment->ssn);
-    tcp->snd_wl2 = segment->ack;
     note_window(tcp, before > 0, tcp->snd_wnd > 0, now_ns);
 }
 
@@ -205,7 +207,7 @@ static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment,
     process_sack(tcp, segment, &d, now_ns);
     if (segment->ack > tcp->snd_una)
         process_cumulative(tcp, segment->ack, &d, now_ns);
-    update_window(tcp, segment, now_ns);
+    update_window(tcp, segment, d.advanced, now_ns);
     if (d.bytes) {
         uint64_t rtt = d.rtt_ns ? d.rtt_ns : d.advanced ? rtt_by_timestamp(tcp, &d, now_ns) : 0;
         if (rtt)
@@ -236,7 +238,7 @@ void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_
     if (tcp->flight) {
         process_delivery(tcp, segment, now_ns);
     } else {
-        update_window(tcp, segment, now_ns);
+        update_window(tcp, segment, false, now_ns);
         note_progress(tcp);
     }
     tcp->hooks->wake(tcp);

@@ -95,7 +95,6 @@ void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t 
     tcp_take_terms(tcp, &terms);
     /* The window of a SYN is never scaled (RFC 7323 2.2). */
     tcp->snd_wnd = tcp->snd_wnd_max = syn->header.window;
-    tcp->snd_wl2 = tcp->snd_una;
 }
 
 void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns)

@@ -75,7 +75,7 @@ void tcp_open_passive(struct tcp *tcp, const struct tcp_opened *opened, uint64_t
     tcp->config.ts_offset = opened->ts_offset;
     tcp_take_terms(tcp, &opened->terms);
     tcp->rcv_edge += opened->rcv_wnd;
-    tcp->snd_una = tcp->snd_nxt = tcp->snd_wl2 = SSN_ORIGIN + 1;
+    tcp->snd_una = tcp->snd_nxt = SSN_ORIGIN + 1;
     tcp->snd_wnd = tcp->snd_wnd_max = opened->snd_wnd;
     if (opened->rtt_ns)
         rtt_sample(&tcp->rtt, opened->rtt_ns, now_ns);

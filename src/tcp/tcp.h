@@ -217,7 +217,7 @@ struct tcp {
 
     /* sending (RFC 9293 3.3.1) */
     uint64_t snd_una, snd_nxt;
-    uint64_t snd_wl1, snd_wl2;
+    uint64_t snd_wl1; /* the highest number of a segment whose window was taken */
     uint32_t snd_wnd, snd_wnd_max;
     uint32_t segment_bytes; /* payload of a full wire segment with the usual options */
     uint16_t peer_mss;
