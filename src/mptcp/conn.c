@@ -103,7 +103,7 @@ static bool hook_blocked(struct tcp *tcp)
         !data_tx_waits(&conn->data_tx, fallback_peer_committed(&conn->fallback)))
         return false;
     const struct tx_paths paths = conn_tx_paths(conn);
-    return data_tx_blocked(&conn->data_tx, &paths);
+    return tcp->snd_wnd == 0 || data_tx_blocked(&conn->data_tx, &paths); /* RFC 8684 3.3.5: its window is its own */
 }
 
 static uint32_t hook_window(struct tcp *tcp, uint32_t most)
