@@ -364,8 +364,8 @@ static void delivered_keys(struct judge_subflow *s, const struct seen *seen)
 /* Did it leave segments lying for want of memory? */
 static bool has_refused(const struct host *host)
 {
-    static const char *const counters[] = {"drop.no_memory", "limit.mappings", "limit.out_of_order_memory",
-                                           "limit.out_of_order_dropped"};
+    static const char *const counters[] = {"drop.no_memory", "drop.old_timestamp", "limit.mappings",
+                                           "limit.out_of_order_memory", "limit.out_of_order_dropped"};
     uint64_t refused = 0;
     for (size_t i = 0; i < HW_ARRAY_LEN(counters); i++)
         refused += host_counter(host, counters[i]);

@@ -166,20 +166,26 @@ static void call_speakers(const struct path_manager *pm)
 
 void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns)
 {
-    uint64_t repeat_ns = SIGNAL_ROW_NS;
     uint8_t tellers = 0; /* slots of the subflows that can tell the peer something */
     LIST_EACH (it, pm->subflows) {
         struct subflow *subflow = subflow_at(it);
         subflow_end_row(subflow, now_ns);
-        if (!subflow_usable(subflow))
-            continue;
-        tellers |= (uint8_t)(1u << subflow->slot);
-        if (subflow_may_signal(subflow))
-            repeat_ns = REPEAT_NS;
+        tellers |= (uint8_t)(subflow_usable(subflow) << subflow->slot);
     }
-    unsigned given_up = paths_turn(pm->paths, pm->payer, tellers, repeat_ns, now_ns);
+    unsigned given_up = paths_turn(pm->paths, pm->payer, tellers, REPEAT_NS, now_ns);
     count_n(pm->counters, COUNT_MPTCP_ADD_ADDR_LOST, given_up);
     call_speakers(pm);
+}
+
+uint64_t path_manager_due(const struct path_manager *pm, uint64_t now_ns)
+{
+    uint64_t wish_ns = paths_wish_due(pm->paths), word_ns = paths_deadline(pm->paths), open_ns = TIME_NEVER;
+    if (word_ns == wish_ns)
+        return wish_ns;
+    LIST_EACH (it, pm->subflows)
+        if (subflow_usable(subflow_at(it)))
+            open_ns = HW_MIN(open_ns, subflow_signal_due(subflow_at(it), now_ns));
+    return HW_MIN(wish_ns, HW_MAX(word_ns, open_ns));
 }
 
 /* ---- pairs ---- */

@@ -26,6 +26,9 @@ struct path_manager {
 void path_manager_judge(struct list *subflows, uint64_t now_ns);
 /* Says what is due of addresses. */
 void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns);
+/* When that is to be called: a pair has its turn, or something is to be said again and some subflow may say it. What is
+ * sent or received opens a full row, so that the time may come closer with each packet. */
+uint64_t path_manager_due(const struct path_manager *pm, uint64_t now_ns);
 
 enum wish { WISH_NONE, WISH_PAIR, WISH_IN_VAIN /* none, now or later: all refused */ };
 /* The next pair that is to be opened now. When there is none, subflows that nobody needs any more go. */

@@ -133,9 +133,11 @@ void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns)
 
 /* ---- bare acknowledgements for the sake of options ---- */
 
+static uint64_t sent(const struct tcp *tcp) { return tcp->snd_nxt + tcp->retransmitted_bytes; }
+
 static bool came_between(const struct subflow *subflow)
 {
-    return subflow->signals_snd != subflow->tcp.snd_nxt || subflow->signals_rcv != subflow->tcp.rx.next;
+    return subflow->signals_snd != sent(&subflow->tcp) || subflow->signals_rcv != subflow->tcp.rx.next;
 }
 
 bool subflow_may_signal(const struct subflow *subflow)
@@ -149,7 +151,7 @@ void subflow_count_signal(struct subflow *subflow)
         subflow->signals = 0;
     subflow->signals++;
     subflow->row_full = false;
-    subflow->signals_snd = subflow->tcp.snd_nxt;
+    subflow->signals_snd = sent(&subflow->tcp);
     subflow->signals_rcv = subflow->tcp.rx.next;
 }
 
@@ -162,6 +164,13 @@ void subflow_end_row(struct subflow *subflow, uint64_t now_ns)
     subflow->row_full = full && (!subflow->row_full || now_ms - subflow->row_full_ms < SIGNAL_ROW_NS / NS_PER_MS);
     if (full && !subflow->row_full)
         subflow->signals = 0;
+}
+
+uint64_t subflow_signal_due(const struct subflow *subflow, uint64_t now_ns)
+{
+    const uint32_t full_ms = (uint32_t)(now_ns / NS_PER_MS) - subflow->row_full_ms;
+    bool waits = subflow->row_full && !subflow_may_signal(subflow) && full_ms < SIGNAL_ROW_NS / NS_PER_MS;
+    return waits ? now_ns + SIGNAL_ROW_NS - full_ms * NS_PER_MS : now_ns;
 }
 
 /* ---- its end ---- */

@@ -161,6 +161,8 @@ void subflow_count_signal(struct subflow *subflow);
  * idle connection would never tell of a third change. */
 #define SIGNAL_ROW_NS (30 * NS_PER_S + NS_PER_MS) /* half a minute, whatever of a millisecond it began in */
 void subflow_end_row(struct subflow *subflow, uint64_t now_ns);
+/* When it may signal, as far as is known: `now_ns`, or when its row ends. */
+uint64_t subflow_signal_due(const struct subflow *subflow, uint64_t now_ns);
 
 /* ---- its end ---- */
 

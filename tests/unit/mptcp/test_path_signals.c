@@ -147,11 +147,39 @@ static void no_third_signal_in_a_row(void **state)
     run(&b, b.bundle.now_ns);
     assert_true(paths_owes(&b.paths, 0));
     assert_int_equal(write_and_send(&b, b.first, 0), 0);
-    uint64_t due_ns = due(&b);
+    uint64_t due_ns = path_manager_due(&b.pm, b.bundle.now_ns);
     assert_int_equal(due_ns, b.bundle.now_ns + SIGNAL_ROW_NS);
     run(&b, due_ns);
     assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
     tear_down(&b);
+}
+
+/* What was lost of the first two waits no longer for the third than for whatever else is sent or received. */
+static void what_comes_between_opens_the_row(void **state)
+{
+    (void)state;
+    for (unsigned what = 0; what < 4; what++) {
+        struct bench b;
+        set_up(&b, false, 2);
+        struct tcp *tcp = &b.first->tcp;
+        path_manager_local_added(&b.pm, &b.locals[1]);
+        for (int i = 0; i < 3; i++) {
+            run(&b, b.bundle.now_ns);
+            (void)write_and_send(&b, b.first, 0);
+            b.bundle.now_ns += NS_PER_S;
+        }
+        tcp->rx.next += what == 1;
+        tcp->snd_nxt += what == 2;
+        tcp->retransmitted_bytes += what == 3;
+        if (what == 0) {
+            assert_true(path_manager_due(&b.pm, b.bundle.now_ns) > b.bundle.now_ns + 20 * NS_PER_S);
+        } else {
+            assert_int_equal(path_manager_due(&b.pm, b.bundle.now_ns), b.bundle.now_ns);
+            run(&b, b.bundle.now_ns);
+            assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
+        }
+        tear_down(&b);
+    }
 }
 
 static void who_can_tell_is_told_to(void **state)
@@ -288,6 +316,7 @@ int main(void)
         cmocka_unit_test(an_address_is_announced_until_it_is_echoed),
         cmocka_unit_test(what_is_not_echoed_is_given_up),
         cmocka_unit_test(no_third_signal_in_a_row),
+        cmocka_unit_test(what_comes_between_opens_the_row),
         cmocka_unit_test(who_can_tell_is_told_to),
         cmocka_unit_test(what_is_unsaid_follows),
         cmocka_unit_test(what_found_no_room_is_still_owed),
