@@ -22,15 +22,6 @@ static void note_closed(struct subflow *subflow, uint64_t now_ns)
         conn_paths_changed(conn);
 }
 
-static void begin_rescue(struct subflow *last, int error, uint64_t now_ns)
-{
-    struct conn *conn = last->conn;
-    const struct ending_facts facts = conn_ending_facts(conn);
-    bool anew = endings_lose(&conn->endings, &facts, error, now_ns);
-    note_closed(last, now_ns);
-    paths_begin_rescue(&conn->paths, anew);
-}
-
 /* Addresses that a peer has who opens subflows are known to itself only: who brought a second one may bring a third. */
 static bool has_others(const struct subflow *last)
 {
@@ -55,11 +46,14 @@ static bool may_be_rescued(const struct subflow *last)
 static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
 {
     struct conn *conn = last->conn;
+    const struct ending_facts facts = conn_ending_facts(conn);
     int error = last->tcp.error ? last->tcp.error : -ECONNRESET;
     if (endings_awaits_rescue(&conn->endings) || are_both_over(conn, last)) {
         note_closed(last, now_ns);
     } else if (may_be_rescued(last)) {
-        begin_rescue(last, error, now_ns);
+        bool anew = endings_lose(&conn->endings, &facts, error, now_ns);
+        note_closed(last, now_ns);
+        paths_begin_rescue(&conn->paths, anew);
     } else if (!endings_error(&conn->endings)) {
         if (last->tcp.reset_wanted) /* no use in the peer's waiting for another subflow */
             endings_abort(&conn->endings);

@@ -39,6 +39,8 @@ static void open_wished(struct conn *conn, const struct path_manager *pm, uint64
         conn_fail(conn, endings_lost_error(&conn->endings));
         conn_forget_disorder(conn);
         conn_wake(conn);
+    } else if (wish == WISH_IN_VAIN && !conn_unfinished(conn) && data_tx_all_acked(&conn->data_tx)) {
+        conn_abort(conn, -ECONNRESET, now_ns); /* what is half closed has carried all it could */
     }
 }
 

@@ -36,6 +36,8 @@ static void take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_
     count_n(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK, !!(news.what & TX_IMPOSSIBLE));
     if (!(news.what & TX_ACKED))
         return;
+    if (paths_in_rescue(&conn->paths) && data_tx_all_acked(&conn->data_tx))
+        conn_paths_changed(conn);
     subflows_clear(&conn->subflows, news.merit);
     conn_event(conn);
     conn_wake(conn);

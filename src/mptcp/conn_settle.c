@@ -28,8 +28,6 @@ static void offer_arrivals(struct conn *conn, uint64_t now_ns)
         conn_abort(conn, -ECONNRESET, now_ns);
 }
 
-/* ---- all of it ---- */
-
 static void arm(struct conn *conn, uint64_t others_ns)
 {
     uint64_t due_ns = HW_MIN(data_tx_due(&conn->data_tx), endings_due(&conn->endings));
@@ -87,6 +85,8 @@ static void settle_subflows(struct conn *conn, uint64_t now_ns)
     if (!data_rx_knows_end(&conn->data_rx))
         subflows_answer_fins(&conn->subflows, now_ns);
     const struct ending_facts facts = conn_ending_facts(conn);
+    if (facts.stranded && !paths_in_rescue(&conn->paths))
+        paths_begin_rescue(&conn->paths, endings_strand(&conn->endings, &facts));
     endings_note(&conn->endings, &facts, now_ns);
     if (facts.stranded)
         conn_paths_changed(conn);
@@ -98,7 +98,7 @@ static void settle_subflows(struct conn *conn, uint64_t now_ns)
  *   arrivals  close all subflows, when nobody reads what arrived
  *   subflows  close all others, when the stream is broken; have pairs looked for
  *   data      closes laggards, and those that have said good-bye
- *   paths     close those that do not answer, or that nobody needs
+ *   paths     close those that do not answer, or that nobody needs; or all, when no other comes to bring the rest
  *
  * All of it is a subflow's end, and each has one: so there are no more rounds than subflows, and the last.
  */

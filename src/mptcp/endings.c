@@ -43,6 +43,13 @@ bool endings_unattended(const struct endings *e, bool delivering)
     return e->detached && !e->error && e->asked < ASKED_ABORT && delivering;
 }
 
+bool endings_strand(struct endings *e, const struct ending_facts *facts)
+{
+    bool anew = e->linger_until_ns == TIME_NEVER || facts->moved != e->rescue_moved;
+    e->rescue_moved = facts->moved;
+    return anew;
+}
+
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
     if (facts->stranded && !e->detached && !e->error && e->linger_until_ns == TIME_NEVER)

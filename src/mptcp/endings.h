@@ -82,6 +82,9 @@ int endings_begin(struct endings *e, const struct ending_facts *facts, uint64_t 
 /* Does only the stack care for what is not delivered yet? */
 bool endings_unattended(const struct endings *e, bool delivering);
 
+/* None can bring the rest of the stream since now, and another one may come. False: that goes on since it was so
+ * before, and the streams have not moved. */
+bool endings_strand(struct endings *e, const struct ending_facts *facts);
 /* Subflows came or went: a connection that nobody can end in order is not kept for ever, as a new subflow may come (RFC
  * 8684 3.3.3). */
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);

@@ -200,7 +200,9 @@ enum wish path_manager_wish(const struct path_manager *pm, struct path_wish *wis
     for (unsigned i = 0; i < view.use_count; i++)
         if (paths_is_idle(&view, i))
             tcp_abort(&subflows[i]->tcp, -ETIMEDOUT, now_ns);
-    return subflows_closed(pm->subflows) && paths_exhausted(pm->paths, &view) ? WISH_IN_VAIN : WISH_NONE;
+    bool stranded = view.use_count == 0 && pm->end_missing && subflows_stranded(pm->subflows);
+    bool none = subflows_closed(pm->subflows) || stranded;
+    return none && paths_exhausted(pm->paths, &view) ? WISH_IN_VAIN : WISH_NONE;
 }
 
 void path_manager_opened(const struct path_manager *pm, const struct path_wish *wish, struct subflow *subflow,

@@ -80,7 +80,7 @@ struct paths {
     bool local_gone : 1;              /* an address that went: ID 0 never comes back */
     bool remote_gone : 1;             /* likewise */
     bool remote_closed : 1;           /* flag C (RFC 8684 3.1) */
-    bool rescue : 1;                  /* the last subflow is lost: a refusal speaks for its pair only */
+    bool rescue : 1;                  /* a refusal speaks for its pair only: none is left that brings the stream */
 };
 
 void paths_init(struct paths *p, bool opens);
@@ -109,8 +109,10 @@ void paths_remove_addr(struct paths *p, uint8_t remote_id);
 /* A subflow of ours is over, and why. */
 bool paths_ended(struct paths *p, struct account *payer, const struct local_address *local,
                  const struct hawser_addr *remote, enum path_end why, uint64_t now_ns);
-/* The last subflow is lost. `anew`: every pair has its turn at once, but for those that are useless. */
+/* The last subflow is lost, or brings no more. `anew`: every pair has its turn at once, but for those that are useless.
+ */
 void paths_begin_rescue(struct paths *p, bool anew);
+static inline bool paths_in_rescue(const struct paths *p) { return p->rescue; }
 /* A subflow works again. */
 static inline void paths_end_rescue(struct paths *p) { p->rescue = false; }
 

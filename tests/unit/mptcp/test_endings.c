@@ -107,6 +107,25 @@ static void a_stranded_connection_is_not_kept_for_ever(void **state)
     assert_int_equal(endings_due(&e), TIME_NEVER);
 }
 
+/* Who finishes each subflow as it comes is not asked at every pair anew, unless they bring the streams on. */
+static void stranded_again_it_is_asked_anew_for_what_moved(void **state)
+{
+    (void)state;
+    struct endings e;
+    struct ending_facts facts = {.stranded = true, .moved = 7};
+    endings_init(&e);
+    assert_true(endings_strand(&e, &facts));
+    endings_note(&e, &facts, NS_PER_S);
+    assert_false(endings_strand(&e, &facts));
+    facts.moved++;
+    assert_true(endings_strand(&e, &facts));
+    assert_false(endings_strand(&e, &facts));
+    facts.stranded = false; /* one came, and lasted */
+    assert_false(endings_on_timer(&e, &facts, endings_due(&e)));
+    facts.stranded = true;
+    assert_true(endings_strand(&e, &facts));
+}
+
 /* The last subflow is lost, and another one may come. */
 static void another_subflow_has_its_time(void **state)
 {
@@ -193,6 +212,7 @@ int main(void)
         cmocka_unit_test(what_was_not_read_is_told_at_once),
         cmocka_unit_test(an_abort_is_what_was_asked_for),
         cmocka_unit_test(a_stranded_connection_is_not_kept_for_ever),
+        cmocka_unit_test(stranded_again_it_is_asked_anew_for_what_moved),
         cmocka_unit_test(another_subflow_has_its_time),
         cmocka_unit_test(a_rescue_is_over_when_its_subflow_lasts),
         cmocka_unit_test(a_subflow_that_brings_nothing_buys_no_time),

@@ -123,6 +123,27 @@ static void all_refused(void **state)
     tear_down(&b);
 }
 
+/* Nor is anything left where the peer sends no more, and its stream has not ended. */
+static void all_refused_beside_one_half_closed(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, true, 1);
+    b.pm.end_missing = true;
+    b.first->tcp.state = TCPS_CLOSE_WAIT;
+    expect_wish(&b, 1, 1);
+    struct subflow *s = between(bundle_join(&b.bundle), 1, 1);
+    s->stage = SUBFLOW_OPENING;
+    s->tcp.state = TCPS_SYN_SENT;
+    assert_int_equal(wish(&b), WISH_NONE); /* it may come about */
+    tcp_abort(&s->tcp, -ECONNREFUSED, b.bundle.now_ns);
+    assert_true(path_manager_closed(&b.pm, s, b.bundle.now_ns));
+    assert_int_equal(wish(&b), WISH_IN_VAIN);
+    b.pm.end_missing = false;
+    assert_int_equal(wish(&b), WISH_NONE);
+    tear_down(&b);
+}
+
 /* More failures are known than a connection remembers. */
 static void more_pairs_than_are_remembered(void **state)
 {
@@ -395,6 +416,7 @@ int main(void)
         cmocka_unit_test(what_could_not_be_opened_has_to_wait),
         cmocka_unit_test(how_it_ended_says_when_it_is_tried_again),
         cmocka_unit_test(all_refused),
+        cmocka_unit_test(all_refused_beside_one_half_closed),
         cmocka_unit_test(more_pairs_than_are_remembered),
         cmocka_unit_test(nobody_needs_it_any_more),
         cmocka_unit_test(what_serves_an_address),
