@@ -76,6 +76,7 @@
     X(LIMIT_SHARES, "limit.shares_of_connections")                                                                     \
     X(LIMIT_EVICTED, "limit.reset_for_connections")                                                                    \
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
+    X(LIMIT_SUBFLOWS_LENT, "limit.subflows_taken_back")                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
     X(LIMIT_PORTS, "limit.ports")                                                                                      \
     X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \

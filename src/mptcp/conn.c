@@ -36,6 +36,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->event_link);
     list_init(&conn->disorder_link);
     list_init(&conn->starved_link);
+    list_init(&conn->lent_link);
     list_init(&conn->accept_link);
     list_init(&conn->idle_link);
     list_init(&conn->share_link);

@@ -31,7 +31,7 @@ struct conn {
     void *user; /* the program's */
 
     /* In the host's lists. */
-    struct list link, ready_link, starved_link, disorder_link;
+    struct list link, ready_link, starved_link, disorder_link, lent_link;
     struct list event_link;   /* in `events`, or in `acceptable` as long as it has a listener */
     struct list touched_link; /* until conn_settle() */
 

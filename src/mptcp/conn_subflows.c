@@ -10,21 +10,9 @@ void conn_drop_subflow(struct subflow *subflow)
     struct conn *conn = subflow->conn;
     struct mp_host *host = conn->host;
     data_tx_forget_carrier(&conn->data_tx, subflow->slot);
-    host->joined_subflows -= --conn->subflow_count > 0;
+    conn->subflow_count--;
+    host->ops->subflow_left(host, conn);
     subflow_free(host, subflow);
-}
-
-/* Of the subflows beyond the first ones, what is kept for connections that have none. */
-#define JOINS_SPARE 8u
-
-/* Every connection that there may be has a first subflow for sure: others take what is left, and the last of that only
- * those that would be a connection's second. */
-static bool may_join(const struct mp_host *host, const struct conn *conn)
-{
-    uint32_t limit = host->subflows.limit - host->conns.limit;
-    if (conn->subflow_count > 1)
-        limit -= limit / JOINS_SPARE;
-    return conn->subflow_count < SUBFLOWS_MAX && host->joined_subflows < limit;
 }
 
 int conn_add_subflow(struct conn *conn, const struct local_address *local, uint16_t local_port,
@@ -40,13 +28,13 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
                                       .keepalive = &conn->keepalive,
                                       .window_max = data_rx_limit_max(&conn->data_rx),
                                       .arrivals = data_rx_account(&conn->data_rx)};
-    int err = joins && !may_join(host, conn) ? -ENOBUFS : subflow_new(host, &plan, now_ns, out);
+    int err = joins && !host->ops->may_join(host, conn) ? -ENOBUFS : subflow_new(host, &plan, now_ns, out);
     count_n(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS, err == -ENOBUFS);
     if (err < 0)
         return err;
     list_push_back(&conn->subflows, &(*out)->link);
     conn->subflow_count++;
-    host->joined_subflows += joins;
+    host->ops->subflow_came(host, conn, now_ns);
     if (!joins && !paths_begun(&conn->paths))
         paths_begin(&conn->paths, local, remote);
     return 0;

@@ -30,6 +30,11 @@ struct mp_host_ops {
     void (*subflow_unbind)(struct mp_host *host, struct subflow *subflow);
     /* It is over and about to be freed: what is to be said to late segments is the stack's business now. */
     void (*subflow_remember)(struct mp_host *host, struct subflow *subflow, uint64_t now_ns);
+    /* May the connection, which has a subflow, have one more? */
+    bool (*may_join)(const struct mp_host *host, const struct conn *conn);
+    /* It has one more; one less. */
+    void (*subflow_came)(struct mp_host *host, struct conn *conn, uint64_t now_ns);
+    void (*subflow_left)(struct mp_host *host, struct conn *conn);
     /* Where the numbers of this 4-tuple begin. */
     struct initial_numbers (*initial_numbers)(struct mp_host *host, const struct hawser_addr *local,
                                               const struct hawser_addr *remote, uint64_t now_ns);
@@ -69,6 +74,7 @@ struct mp_host {
     struct list events;      /* connections whose readiness may have changed */
     struct list acceptable;  /* connections that are established and that no program has accepted yet */
     struct list starved;     /* connections that found no memory for bytes to send */
+    struct list lent;        /* connections with more than two subflows */
 };
 
 #endif

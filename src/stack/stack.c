@@ -198,6 +198,7 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     list_init(&host->events);
     list_init(&host->acceptable);
     list_init(&host->starved);
+    list_init(&host->lent);
     deadline_init(&stack->hunger_timer, on_hunger_timer);
     deadline_init(&stack->trim_timer, on_trim_timer);
     list_init(&stack->listeners);

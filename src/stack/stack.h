@@ -99,6 +99,12 @@ void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct ha
  * that suffers, for which nobody else goes then. */
 bool evict_greediest(struct hawser_stack *stack, const struct conn *sufferer, uint64_t now_ns);
 
+/* ---- lend.c ---- */
+/* See struct mp_host_ops. */
+bool lend_may_join(const struct mp_host *host, const struct conn *conn);
+void lend_subflow_came(struct mp_host *host, struct conn *conn, uint64_t now_ns);
+void lend_subflow_left(struct mp_host *host, struct conn *conn);
+
 /* ---- pressure.c ---- */
 /* See struct mp_host_ops. */
 bool pressure_make_room(struct mp_host *host, struct conn *conn, uint64_t now_ns);

@@ -202,6 +202,15 @@ static void joins_fill(struct attack *a)
             (void)foe_join(a->lines[i % a->line_count]);
 }
 
+/* The same: eight for each of a few connections, and a second one for each of others. */
+static void joins_fill_deep(struct attack *a)
+{
+    attack_open(a, 100, ROLE_SERVE, FOE_MPTCP);
+    for (uint32_t i = 0; i < 8 * a->line_count; i++)
+        if (a->lines[i / 8])
+            (void)foe_join(a->lines[i / 8]);
+}
+
 /* ---- last subflows that are reset: the target waits for another one ---- */
 
 static void reset_last(struct foe *f) { foe_say(f, TCP_RST, f->acked, 0, NULL, 0); }
@@ -431,6 +440,10 @@ const struct attacker attackers_handshakes[] = {
      .steady = true},
     {.name = "own-joins", .does = "rightful joins without end", .press = own_joins, .steady = true},
     {.name = "joins-fill", .does = "100 connections of nine subflows each", .begin = joins_fill, .steady = true},
+    {.name = "joins-fill-deep",
+     .does = "likewise, the first ones before the others",
+     .begin = joins_fill_deep,
+     .steady = true},
     {.name = "reset-and-gone",
      .does = "connections that lose their last subflow, 4,000 a second",
      .press = reset_and_gone,

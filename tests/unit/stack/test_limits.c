@@ -572,6 +572,42 @@ static void joins_leave_room(void **state)
     peer_destroy(&p);
 }
 
+static unsigned subflows_of(const struct line *line)
+{
+    struct hawser_subflow_info info;
+    unsigned n = 0;
+    while (hawser_subflow_info(line->conn, n, &info))
+        n++;
+    return n;
+}
+
+/* Nor the second of anybody, however many have one: subflows beyond that are lent. */
+static void a_second_subflow_is_everybodys(void **state)
+{
+    (void)state;
+    enum { LIMIT = 16, GREEDY = 2, EACH = 8, ALL = 14 };
+    struct peer p;
+    struct line lines[ALL];
+    struct hawser_conn_options listening = {.size = sizeof listening, .share = HAWSER_SHARE_NONE};
+    struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
+    peer_init(&p, &options, &listening);
+    uint16_t port = 4000;
+    for (unsigned i = 0; i < ALL; i++)
+        lines[i] = line_open(&p, port++);
+    for (unsigned i = 0; i < GREEDY * (EACH - 1); i++)
+        (void)line_join(&p, &lines[i / (EACH - 1)], port++);
+    assert_int_equal(subflows_of(&lines[0]) + subflows_of(&lines[1]), GREEDY * EACH);
+    for (unsigned i = GREEDY; i < ALL; i++)
+        (void)line_join(&p, &lines[i], port++);
+    for (unsigned i = 0; i < ALL; i++)
+        assert_true(subflows_of(&lines[i]) >= 2);
+    assert_int_equal(peer_counter(&p, "limit.subflows"), 0);
+    assert_int_equal(peer_counter(&p, "limit.subflows_taken_back"), ALL - GREEDY);
+    const struct peer_segment *reset = peer_last(&p, TCP_RST);
+    assert_true(reset && reset->options.mp.tcprst.reason == MP_RST_RESOURCES && reset->options.mp.tcprst.transient);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +628,7 @@ int main(void)
         cmocka_unit_test(calls_leave_room_for_callers),
         cmocka_unit_test(data_acks_ahead_of_subflow_acks),
         cmocka_unit_test(joins_leave_room),
+        cmocka_unit_test(a_second_subflow_is_everybodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
