@@ -16,7 +16,7 @@
 #define KEEPALIVE_IDLE_NS (60 * NS_PER_S)
 #define KEEPALIVE_INTERVAL_NS (10 * NS_PER_S)
 #define KEEPALIVE_TRIES 5
-#define CROWD_QUEUE_BYTES UINT64_C(4500) /* for each connection */
+#define CROWD_QUEUE_PACKETS UINT64_C(3) /* for each connection */
 /* A window of 4 KB takes this much longer on the slowest paths, and so does a proxy that sends again, a few at a time,
  * what a short queue dropped. */
 #define CRAWL_NS (1200 * NS_PER_S)
@@ -76,18 +76,19 @@ static void widen(struct queue_config *queue, uint64_t bytes)
 
 /* Of a crowd memory is to run out, not a queue of five packets, in which the handshakes of some would be lost for a
  * minute. */
-static void make_room(const struct swarm_plan *plan, struct lane_config lanes[2])
+static void make_room(const struct swarm_plan *plan, uint32_t mtu, struct lane_config lanes[2])
 {
+    uint64_t packet = mtu ? mtu : 1500;
     for (unsigned i = 0; i < plan->fault_count; i++)
         for (unsigned k = 0; k < 2 && plan->faults[i].enabled && plan->faults[i].kind == FAULT_CROWD; k++)
-            widen(&lanes[k].queue, plan->faults[i].count * CROWD_QUEUE_BYTES);
+            widen(&lanes[k].queue, plan->faults[i].count * CROWD_QUEUE_PACKETS * packet);
 }
 
 /* The lanes of a link without its faults. */
 static void sound_lanes(const struct swarm_plan *plan, size_t link, struct lane_config lanes[2])
 {
     memcpy(lanes, plan->base.links[link].lanes, 2 * sizeof *lanes);
-    make_room(plan, lanes);
+    make_room(plan, plan->base.links[link].mtu, lanes);
 }
 
 /* The lanes of a link at a time, with every fault that holds then. */
@@ -347,7 +348,7 @@ void swarm_plan_stage(const struct swarm_plan *plan, struct scenario *s)
 {
     copy_scenario(s, &plan->base);
     for (size_t i = 0; i < s->link_count; i++)
-        make_room(plan, s->links[i].lanes);
+        make_room(plan, plan->base.links[i].mtu, s->links[i].lanes);
     s->must_complete = true;
     for (unsigned i = 0; i < plan->fault_count; i++) {
         const struct swarm_fault *fault = &plan->faults[i];
