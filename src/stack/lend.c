@@ -50,17 +50,20 @@ static struct conn *deepest_in_debt(struct mp_host *host)
     return deepest;
 }
 
-/* For each second subflow out of what is not lent, one that is comes back, so that this never runs out: the newest that
- * leaves another one to go on with. */
+/* For each second subflow out of what is not lent, one that is comes back, so that this never runs out: the newest
+ * but for the only one that may carry data. */
 static void take_back(struct mp_host *host, uint64_t now_ns)
 {
     struct conn *debtor = deepest_in_debt(host);
     struct subflow *newest = NULL;
     if (!debtor)
         return;
-    EACH_SUBFLOW (it, debtor)
-        if (subflow_at(it)->tcp.state != TCPS_CLOSED && subflows_have_other(&debtor->subflows, subflow_at(it)))
-            newest = subflow_at(it);
+    EACH_SUBFLOW (it, debtor) {
+        struct subflow *subflow = subflow_at(it);
+        bool spared = subflow_usable(subflow) && !subflows_have_other(&debtor->subflows, subflow);
+        if (subflow->tcp.state != TCPS_CLOSED && !spared)
+            newest = subflow;
+    }
     if (!newest)
         return;
     count(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS_LENT);
