@@ -111,12 +111,13 @@ static bool make_room(struct judge_host *at)
     return false;
 }
 
+/* It may have lost its last subflow, and this be the next. */
 static struct judge_conn *conn_of_token(struct judge_host *at, uint32_t token, bool local)
 {
     LIST_EACH (it, &at->conns) {
         struct judge_conn *conn = LIST_ENTRY(it, struct judge_conn, link);
         const struct judge_key *key = local ? &conn->local : &conn->remote;
-        if (key->known && key->token == token && conn->alive)
+        if (key->known && key->token == token)
             return conn;
     }
     return NULL;
