@@ -99,6 +99,11 @@ static inline void data_tx_widen(struct data_tx *tx, dsn64 edge) { tx->snd_edge 
 /* Is it time to look for subflows that keep too much of what is acknowledged here? Once each eighth of the limit. */
 bool data_tx_look_for_laggards(struct data_tx *tx);
 static inline uint64_t data_tx_laggard_limit(const struct data_tx *tx) { return tx->sendq.limit / 2; }
+/* How much more a subflow may be given on which so much is outstanding: no more than is held for all of them. */
+static inline uint32_t data_tx_room_on(const struct data_tx *tx, uint64_t outstanding)
+{
+    return outstanding < tx->sendq.limit ? tx->sendq.limit - (uint32_t)outstanding : 0;
+}
 
 /* The oldest byte that is not acknowledged; the next that was never sent; and one past the last that is queued. */
 static inline dsn64 data_tx_una(const struct data_tx *tx) { return tx->sendq.una; }

@@ -30,8 +30,11 @@ static struct choice choose(const struct outflow *out, const struct demand *dema
     struct path_view views[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];
     size_t n = subflows_view(out->subflows, demand->unsent_bytes, views, subflows);
-    for (size_t i = 0; i < n && demand->reinjection; i++)
-        views[i].usable &= !views[i].stale; /* not back to where they got stuck or lost */
+    for (size_t i = 0; i < n; i++) {
+        const struct tcp *tcp = &subflows[i]->tcp;
+        views[i].room = HW_MIN(views[i].room, data_tx_room_on(out->tx, tcp->snd_nxt - tcp->snd_una));
+        views[i].usable &= !demand->reinjection || !views[i].stale; /* not back to where they got stuck or lost */
+    }
     int pick = out->scheduler->pick(views, n, demand);
     return pick == SCHEDULE_NONE ? (struct choice){0} : (struct choice){subflows[pick], views[pick].room};
 }

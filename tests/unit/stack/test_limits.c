@@ -13,6 +13,7 @@
 #include "lines.h"
 #include "stack/shares.h"
 #include "stack/stack.h"
+#include "wire/keys.h"
 #include "world.h"
 
 #define PORT 5001
@@ -290,6 +291,54 @@ static void data_acks_ahead_of_subflow_acks(void **state)
     hawser_conn_info(first.conn, &info);
     assert_true(info.sent_bytes < 3 * LIMIT);
     assert_int_equal(hawser_conn_error(first.conn), 0);
+    peer_destroy(&p);
+}
+
+/* An MPTCP connection whose peer offers the widest window there is. */
+static void open_wide(struct peer *p)
+{
+    uint32_t token;
+    struct tcp_options o = {.present = TCP_OPT_WSCALE, .wscale = 14, .mp.present = 1u << MPTCP_CAPABLE};
+    struct mp_capable *capable = &o.mp.capable;
+    *capable = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = MPTCP_HMAC_SHA256};
+    peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+    p->stack_key = peer_last(p, TCP_SYN | TCP_ACK)->options.mp.capable.sender_key;
+    mptcp_key_derive(p->key, &token, &p->idsn);
+    mptcp_key_derive(p->stack_key, &token, &p->stack_idsn);
+    capable->has_sender_key = capable->has_receiver_key = true;
+    capable->sender_key = p->key;
+    capable->receiver_key = p->stack_key;
+    o.present = 0;
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_int_equal(hawser_accept(p->listener, &p->conn), 0);
+}
+
+/* Likewise, and there is no other subflow that could carry on: the only one is not given more than the send buffer
+ * holds, however wide its congestion window has become. */
+static void data_acks_ahead_on_the_only_subflow(void **state)
+{
+    (void)state;
+    enum { LIMIT = 64 * 1024, ROUNDS = 2000, LAG = 10 };
+    static const uint8_t bytes[LIMIT];
+    struct peer p;
+    struct hawser_conn_options small = {.size = sizeof small, .send_buffer_bytes = LIMIT};
+    struct hawser_conn_info info;
+    peer_init(&p, NULL, &small);
+    p.window = UINT16_MAX;
+    open_wide(&p);
+    const struct account *account = &((const struct conn *)p.conn)->account;
+    for (uint32_t round = 0, acked = 1; round < ROUNDS; round++) {
+        hawser_conn_info(p.conn, &info);
+        const struct tcp_options ack = peer_dss(&p, 1 + info.sent_bytes, 0, 0, 0);
+        acked += (uint32_t)(1 + info.sent_bytes - acked) / LAG;
+        peer_send(&p, TCP_ACK, 1, acked, &ack, NULL, 0);
+        (void)hawser_send(p.conn, bytes, sizeof bytes);
+        peer_wait(&p, MS);
+        peer_forget(&p);
+        assert_true(account->held < 4 * LIMIT); /* whole buffers */
+    }
+    assert_true(info.sent_bytes > 20 * LIMIT); /* and yet it goes on */
+    assert_int_equal(hawser_conn_error(p.conn), 0);
     peer_destroy(&p);
 }
 
@@ -627,6 +676,7 @@ int main(void)
         cmocka_unit_test(who_has_more_yet_makes_room),
         cmocka_unit_test(calls_leave_room_for_callers),
         cmocka_unit_test(data_acks_ahead_of_subflow_acks),
+        cmocka_unit_test(data_acks_ahead_on_the_only_subflow),
         cmocka_unit_test(joins_leave_room),
         cmocka_unit_test(a_second_subflow_is_everybodys),
     };
