@@ -179,6 +179,25 @@ static void the_edge_stays(void **state)
     tear_down(&b);
 }
 
+/* Where the program reads, the field says enough: the edge does not move back at all, whatever the segments' sizes. */
+static void no_edge_moves_back_before_a_reader(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken, at = 0;
+    set_up(&b);
+    dsn64 edge = nth(0);
+    for (int i = 0; i < 1000; i++, at += taken) {
+        uint32_t window = data_rx_window(&b.rx, 1400, UINT16_MAX * UNIT) / UNIT * UNIT;
+        dsn64 said = dsn_add(data_rx_next(&b.rx), window);
+        assert_true(dsn_le(edge, said));
+        edge = said;
+        (void)place(&b, at, 1 + (uint32_t)prng_below(&b.env.rng, 300), &taken);
+        assert_int_equal(data_rx_read(&b.rx, got, sizeof got), taken);
+    }
+    tear_down(&b);
+}
+
 static void a_fast_reader_is_offered_more(void **state)
 {
     (void)state;
@@ -249,6 +268,7 @@ int main(void)
         cmocka_unit_test(beyond_the_window),
         cmocka_unit_test(the_next_bytes_find_room),
         cmocka_unit_test(the_edge_stays),
+        cmocka_unit_test(no_edge_moves_back_before_a_reader),
         cmocka_unit_test(repeats_hold_nothing),
         cmocka_unit_test(the_edge_rests_after_the_end),
         cmocka_unit_test(a_fast_reader_is_offered_more),
