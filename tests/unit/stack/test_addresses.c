@@ -406,6 +406,83 @@ static void plain_tcp_remembers_no_address(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.1, flag C: the peer's first address is not joined, from wherever we could, though nothing else is left;
+ * another one is that it announces. */
+static void a_closed_address_is_left_alone(void **state)
+{
+    (void)state;
+    for (int closed = 0; closed < 2; closed++) {
+        const struct hawser_addr own = parse("10.0.0.9"), elsewhere = parse("10.0.0.77");
+        struct peer p;
+        struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE}};
+        peer_init(&p, NULL, NULL);
+        peer_connect(&p, false);
+        o.mp.capable = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = MPTCP_HMAC_SHA256};
+        o.mp.capable.no_more_here = closed;
+        o.mp.capable.has_sender_key = true;
+        o.mp.capable.sender_key = p.key;
+        peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
+        p.stack_key = peer_last(&p, TCP_ACK)->options.mp.capable.sender_key;
+        o = (struct tcp_options){.mp.present = 1u << MPTCP_DSS, .mp.dss = {.has_ack = true}};
+        uint32_t irs = p.irs;
+        peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+        peer_forget(&p);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &own, 24, p.now_ns), 0);
+        peer_wait(&p, NS_PER_S);
+        assert_int_equal(syns_seen(&p) > 0, !closed);
+        p.irs = irs;
+        if (closed) {
+            announce(&p, 1, 3, &elsewhere);
+            assert_int_equal(syns_seen(&p), 1);
+            assert_true(hawser_addr_same_ip(&peer_last(&p, TCP_SYN)->remote, &elsewhere));
+            p.irs = irs;
+        }
+        peer_forget(&p);
+        peer_send(&p, TCP_RST, 1, 0, NULL, NULL, 0);
+        peer_wait(&p, 20 * NS_PER_S);
+        unsigned there = 0;
+        for (unsigned i = 0; i < p.seen_count; i++)
+            there += p.seen[i].flags & TCP_SYN && hawser_addr_same_ip(&p.seen[i].remote, &p.addr);
+        assert_int_equal(there > 0, !closed);
+        hawser_abort(p.conn);
+        peer_drain(&p);
+        peer_destroy(&p);
+    }
+}
+
+/* The ID that it was announced under; 0: it was not. */
+static uint8_t told_id(struct peer *p)
+{
+    for (unsigned i = 0; i < p->seen_count; i++)
+        if (mptcp_has(&p->seen[i].options.mp, MPTCP_ADD_ADDR))
+            return p->seen[i].options.mp.add_addr.address_id;
+    return 0;
+}
+
+/* A peer that is told late that an ID is gone must not take the next address for it: none comes back before all others
+ * have had their turn. */
+static void an_address_that_comes_back_has_another_id(void **state)
+{
+    (void)state;
+    enum { TIMES = 20 };
+    const struct hawser_addr other = parse("10.0.0.9");
+    bool had[UINT8_MAX + 1] = {false};
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    for (unsigned i = 0; i < TIMES; i++) {
+        peer_forget(&p);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
+        peer_wait(&p, 100 * NS_PER_S); /* until nobody echoes it for good, and the removal before is settled */
+        uint8_t id = told_id(&p);
+        assert_true(id && !had[id]);
+        had[id] = true;
+        assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
+        peer_wait(&p, NS_PER_S);
+    }
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +498,8 @@ int main(void)
         cmocka_unit_test(a_refused_join_is_tried_again_when_it_is_announced_afresh),
         cmocka_unit_test(what_removes_its_own_subflow),
         cmocka_unit_test(an_address_comes_and_goes_for_ever),
+        cmocka_unit_test(a_closed_address_is_left_alone),
+        cmocka_unit_test(an_address_that_comes_back_has_another_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

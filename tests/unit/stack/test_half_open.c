@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "base/units.h"
 #include "peer.h"
+#include "stack/stack.h"
 #include "wire/keys.h"
 
 #define BACKLOG 4 /* of peer_init() */
@@ -171,6 +172,40 @@ static void whoever_has_no_cookie_is_refused(void **state)
     assert_int_equal(in_the_end, STALE);
     assert_true(peer_counter(&p, "tcp.syn_cookies_sent") >= TRIES);
     peer_destroy(&p);
+}
+
+static bool always_taken(struct mp_host *host, uint32_t token)
+{
+    (void)host;
+    (void)token;
+    return true;
+}
+
+/* RFC 8684 3.1: our key follows from the SYN, and cannot be another one. Where its token is another connection's, be it
+ * only when the third packet comes, MPTCP is not spoken; whether there is a record or a cookie. */
+static void a_token_that_is_taken(void **state)
+{
+    (void)state;
+    for (int pressed = 0; pressed < 2; pressed++) {
+        for (int later = 0; later < 2; later++) {
+            struct peer p;
+            peer_init(&p, NULL, NULL);
+            if (pressed)
+                press(&p);
+            struct mp_host_ops ops = *p.stack->host.ops;
+            ops.token_taken = always_taken;
+            p.stack->host.ops = later ? p.stack->host.ops : &ops;
+            syn_from(&p, 4000, capable(false, 0, 0));
+            const struct peer_segment *synack = peer_last(&p, TCP_SYN | TCP_ACK);
+            assert_int_equal(offers_mptcp(synack), later);
+            uint64_t key = synack->options.mp.capable.sender_key;
+            p.stack->host.ops = &ops;
+            peer_send(&p, TCP_ACK, 1, 1, later ? capable(true, p.key, key) : NULL, NULL, 0);
+            peer_send(&p, TCP_ACK, 1, 1, NULL, "bytes", 5);
+            expect_plain(&p);
+            peer_destroy(&p);
+        }
+    }
 }
 
 /* RFC 8684 3.1: whose keys are not those that were said is not spoken MPTCP with; cookies are no way round that. */
@@ -559,6 +594,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_third_packet_is_lost),
+        cmocka_unit_test(a_token_that_is_taken),
         cmocka_unit_test(a_cookie_with_a_wrong_key),
         cmocka_unit_test(bad_cookies),
         cmocka_unit_test(what_follows_a_cookie_comes_first),

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "mptcp/conn.h"
 #include "peer.h"
+#include "wire/bytes.h"
 #include "wire/keys.h"
 
 /* An MPTCP connection; returns its token. */
@@ -266,6 +267,40 @@ static void bad_answers_to_our_joins(void **state)
     }
 }
 
+/* The SYN/ACK proves the peer to us. What it says next may overtake the answer to our third packet, and counts; it is
+ * such an answer. */
+static void the_answer_to_our_join_is_proof_enough(void **state)
+{
+    (void)state;
+    for (int end = 0; end < 2; end++) {
+        struct peer p;
+        uint8_t hmac[MPTCP_HMAC_LEN], bytes[5];
+        peer_init(&p, NULL, NULL);
+        peer_connect_mptcp(&p);
+        announce(&p);
+        const struct peer_segment syn = *peer_last(&p, TCP_SYN);
+        struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYNACK, .nonce = 5}}};
+        mptcp_join_hmac(p.key, p.stack_key, 5, syn.options.mp.join.nonce, hmac);
+        o.mp.join.address_id = 3;
+        o.mp.join.hmac64 = get64(hmac);
+        p.own = syn.local;
+        p.addr = syn.remote;
+        peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
+        assert_true(mptcp_has(&peer_last(&p, TCP_ACK)->options.mp, MPTCP_JOIN));
+        assert_int_equal(subflows(&p), 1);
+        o = peer_dss(&p, 1, 1, end ? 0 : 1, end ? 1 : 5);
+        o.mp.dss.data_fin = end;
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK, 1, 1, &o, "hello", end ? 0 : 5);
+        assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), end ? 0 : 5);
+        assert_int_equal(subflows(&p), 2);
+        peer_wait(&p, 10 * NS_PER_S);
+        for (unsigned i = 0; i < p.seen_count; i++)
+            assert_false(mptcp_has(&p.seen[i].options.mp, MPTCP_JOIN)); /* it is not repeated any more */
+        peer_destroy(&p);
+    }
+}
+
 /* Who has seen a token cannot keep those out who have the keys, not even for a round trip. */
 static void incomplete_joins_keep_nobody_out(void **state)
 {
@@ -413,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_join_of_what_is_over),
         cmocka_unit_test(bad_third_packets_of_joins),
         cmocka_unit_test(bad_answers_to_our_joins),
+        cmocka_unit_test(the_answer_to_our_join_is_proof_enough),
         cmocka_unit_test(incomplete_joins_keep_nobody_out),
         cmocka_unit_test(a_join_comes_too_late),
         cmocka_unit_test(a_join_comes_to_a_dying_connection),

@@ -211,6 +211,42 @@ static void what_is_shed_gives_room(void **state)
     }
 }
 
+/* Data without a mapping goes first, then data behind gaps that its subflow acknowledged, then data that was SACKed and
+ * not acknowledged, wherever they wait in line; and then nothing. */
+static void what_costs_least_goes_first(void **state)
+{
+    (void)state;
+    enum { PIECES = 20, OTHERS = 10 };
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    struct line plain = line_open(&p, 4000), early = line_open(&p, 4001), unmapped = line_open(&p, 4002),
+                needy = line_open(&p, 4003);
+    struct line second = line_join(&p, &early, 5001), third = line_join(&p, &unmapped, 5002);
+    for (uint32_t i = 0, at = 1001; i < PIECES; i++, at += LINES_PIECE)
+        line_send(&p, &plain, at, at, LINES_PIECE, at, at, LINES_PIECE);
+    for (uint32_t i = 0, at = 1; i < PIECES; i++, at += LINES_PIECE)
+        line_send(&p, &second, at, 1000 + at, LINES_PIECE, at, at, LINES_PIECE);
+    line_take(&p, &third);
+    for (uint32_t i = 0, at = 1; i < PIECES; i++, at += LINES_PIECE) {
+        const struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+        peer_send(&p, TCP_ACK, at, 1, &o, lines_stream, LINES_PIECE);
+    }
+    struct mp_host *host = &p.stack->host;
+    struct account others[OTHERS];
+    for (int i = 0; i < OTHERS; i++)
+        account_open(&others[i], &host->memory.account); /* so that all three hold more than their share */
+    struct conn *helped = (struct conn *)needy.conn;
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_int_equal(pressure_make_room(host, helped, p.now_ns), i < 3);
+        assert_int_equal(peer_counter(&p, "limit.unmapped_dropped"), 1);
+        assert_int_equal(peer_counter(&p, "limit.out_of_order_dropped"), i >= 1);
+        assert_int_equal(peer_counter(&p, "limit.sacked_dropped"), i >= 2);
+    }
+    for (int i = 0; i < OTHERS; i++)
+        account_close(&others[i]);
+    peer_destroy(&p);
+}
+
 /* Bytes that their subflow acknowledged find no place once they are proved, and nobody would send them again: the
  * subflow goes, for the time being (RFC 8684 3.6), and not the connection. */
 static void what_was_acknowledged_and_lost_its_place(void **state)
@@ -322,6 +358,7 @@ int main(void)
         cmocka_unit_test(repeats_fill_no_copies),
         cmocka_unit_test(begun_mappings_are_finished),
         cmocka_unit_test(what_is_shed_gives_room),
+        cmocka_unit_test(what_costs_least_goes_first),
         cmocka_unit_test(the_first_mapping_comes_again_when_it_finds_no_room),
         cmocka_unit_test(the_first_mapping_finds_room_when_memory_is_short),
         cmocka_unit_test(what_was_acknowledged_and_lost_its_place),

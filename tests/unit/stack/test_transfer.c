@@ -181,6 +181,31 @@ static void both_ways(void **state)
     (void)state;
     check_transfer(2, 1, false, 4 << 20, 4 << 20, 0, false, 6);
 }
+
+/* What is under way on a path that dies is elsewhere after two round trips, before any timeout. */
+static void a_dead_path_costs_two_round_trips(void **state)
+{
+    (void)state;
+    enum { WARM = 1 << 20, LEN = 100000 };
+    const uint64_t one_way_ns = SECOND / 25;
+    struct world w;
+    struct transfer t;
+    world_init(&w, 13, 2, 1, false, NULL, NULL);
+    w.paths[0].delay_ns = one_way_ns - SECOND / 100; /* which is preferred */
+    w.paths[1].delay_ns = one_way_ns;
+    begin(&t, &w, WARM, 0);
+    t.up.shut = true; /* not yet */
+    run(&t, 3 * SECOND);
+    assert_int_equal(t.up.received, WARM);
+    t.up.total += LEN;
+    w.paths[0].down = true;
+    run(&t, (2 + 1) * 2 * one_way_ns);
+    assert_int_equal(t.up.received, t.up.total);
+    assert_true(w.paths[0].dropped > 0);
+    assert_int_equal(world_counter(&w, 0, "tcp.timeouts"), 0);
+    world_destroy(&w);
+}
+
 static void plain_tcp(void **state)
 {
     (void)state;
@@ -620,6 +645,7 @@ int main(void)
         cmocka_unit_test(one_byte),
         cmocka_unit_test(lossy_paths),
         cmocka_unit_test(cut_path),
+        cmocka_unit_test(a_dead_path_costs_two_round_trips),
         cmocka_unit_test(thousands_of_gaps),
         cmocka_unit_test(stripped_options_fall_back),
         cmocka_unit_test(lost_data_acks_are_asked_for),

@@ -1,4 +1,5 @@
 /* The window: what was promised, how it follows memory, and what a peer does at one that is shut. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -209,12 +210,40 @@ static void a_synack_promises_what_there_is(void **state)
     end(&t);
 }
 
+/* RFC 9293 3.8.3, RFC 8684 3.3.2: the window is open, all of it is acknowledged on the subflow, and each question is
+ * answered; but the stream does not get on. */
+static void an_acknowledgement_of_the_subflow_is_no_progress(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    p.timestamps = true; /* by which it shows that it heard the question */
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_send(p.conn, bytes, 1000), 1000);
+    peer_drain(&p);
+    uint64_t begun_ns = p.now_ns;
+    while (hawser_conn_error(p.conn) == 0 && p.now_ns - begun_ns < 1000 * NS_PER_S) {
+        const struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+        p.ts_ecr = p.seen_count ? peer_last(&p, 0)->options.ts_val : p.ts_ecr;
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK, 1, 1001, &o, NULL, 0);
+        peer_wait(&p, NS_PER_S / 2);
+    }
+    assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
+    assert_in_range((p.now_ns - begun_ns) / NS_PER_S, 100, 200);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_window_follows_the_program),       cmocka_unit_test(no_window_grows_under_pressure),
-        cmocka_unit_test(the_window_opens_when_memory_is_back), cmocka_unit_test(acknowledges_behind_a_probe),
-        cmocka_unit_test(goes_on_when_the_window_opens),        cmocka_unit_test(a_synack_promises_what_there_is),
+        cmocka_unit_test(the_window_follows_the_program),
+        cmocka_unit_test(no_window_grows_under_pressure),
+        cmocka_unit_test(the_window_opens_when_memory_is_back),
+        cmocka_unit_test(acknowledges_behind_a_probe),
+        cmocka_unit_test(goes_on_when_the_window_opens),
+        cmocka_unit_test(a_synack_promises_what_there_is),
+        cmocka_unit_test(an_acknowledgement_of_the_subflow_is_no_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
