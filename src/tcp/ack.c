@@ -90,6 +90,8 @@ static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, str
 static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d, uint64_t now_ns)
 {
     struct txq *q = &tcp->flight->txq;
+    const struct delivery sacked = *d;
+    d->resent = false;
     tcp->snd_una = ack;
     for (struct tx_record *record; (record = txq_oldest(q)) && tx_record_end(record) <= ack;) {
         if (!record->sacked) {
@@ -108,6 +110,9 @@ static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d
         txq_trim_oldest(q, part);
     }
     txq_acknowledged(q, ack);
+    if (d->resent) /* Karn again: what the peer held behind a gap waited for what was sent twice */
+        d->rtt_ns = sacked.rtt_ns;
+    d->resent |= sacked.resent;
     d->advanced = true;
 }
 

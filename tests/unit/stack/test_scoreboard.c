@@ -265,13 +265,37 @@ static void what_the_peer_holds_is_charged(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 6298 3: three segments, the first of which is lost and comes a timeout later. */
+static void what_waited_behind_a_gap_tells_no_round_trip(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    uint64_t before_ns = tcp_of(&p)->rtt.srtt_ns;
+    assert_in_range(before_ns, NS_PER_MS, 50 * NS_PER_MS);
+    assert_int_equal(hawser_send(p.conn, bytes, 3 * FULL), 3 * FULL);
+    peer_drain(&p);
+    while (peer_counter(&p, "tcp.timeouts") == 0)
+        peer_wait(&p, NS_PER_MS);
+    peer_wait(&p, 10 * NS_PER_MS);
+    peer_send(&p, TCP_ACK, 1, 1 + 3 * FULL, NULL, NULL, 0);
+    assert_int_equal(tcp_of(&p)->snd_una, tcp_of(&p)->snd_nxt);
+    assert_true(tcp_of(&p)->rtt.srtt_ns <= before_ns);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sacks_of_single_bytes),          cmocka_unit_test(sacks_count_whole_segments),
-        cmocka_unit_test(a_sack_that_finds_no_room),      cmocka_unit_test(invented_dsacks),
-        cmocka_unit_test(segments_outside_of_the_window), cmocka_unit_test(a_window_that_opens_and_shuts),
-        cmocka_unit_test(a_window_that_stays_shut),       cmocka_unit_test(what_the_peer_holds_is_charged),
+        cmocka_unit_test(sacks_of_single_bytes),
+        cmocka_unit_test(sacks_count_whole_segments),
+        cmocka_unit_test(what_waited_behind_a_gap_tells_no_round_trip),
+        cmocka_unit_test(a_sack_that_finds_no_room),
+        cmocka_unit_test(invented_dsacks),
+        cmocka_unit_test(segments_outside_of_the_window),
+        cmocka_unit_test(a_window_that_opens_and_shuts),
+        cmocka_unit_test(a_window_that_stays_shut),
+        cmocka_unit_test(what_the_peer_holds_is_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
