@@ -7,18 +7,23 @@
 #include "base/units.h"
 #include "wire/bytes.h"
 
-static struct foe *stranger(struct attack *a)
+/* Apart from all lines. */
+enum { STRANGER = LINES_MAX - 1, IMPOSTOR = LINES_MAX - 2 };
+
+static struct foe *apart(struct attack *a, uint32_t which)
 {
-    enum { APART = LINES_MAX - 1 };
-    if (!a->lines[APART])
-        a->lines[APART] = foe_new(&a->foes, ROLE_SERVE);
-    return a->lines[APART];
+    if (!a->lines[which])
+        a->lines[which] = foe_new(&a->foes, ROLE_SERVE);
+    return a->lines[which];
 }
 
-/* Says what it says as the friend, who can be seen or only guessed. */
+static struct foe *stranger(struct attack *a) { return apart(a, STRANGER); }
+
+/* Says what it says as the friend, who can be seen or only guessed. In a mob, strangers must not say what they say in
+ * the same name: data and RSTs with the numbers that it sees are the friend's own to whoever gets them. */
 static struct foe *impostor(struct attack *a, bool sees)
 {
-    struct foe *f = stranger(a);
+    struct foe *f = apart(a, IMPOSTOR);
     f->addr = a->seen.addr;
     f->iss = sees ? a->seen.ack : (uint32_t)prng_next(&a->ground.luck);
     f->irs = sees ? a->seen.seq : (uint32_t)prng_next(&a->ground.luck);

@@ -50,12 +50,16 @@ static void find_service(struct verdict *v, enum bar bar, struct service s, cons
 
 /* ---- the pieces of an attack ---- */
 
+/* What others opened in the friend's name, by its port to another one of ours, is not its connection: whoever took the
+ * numbers of that for the friend's could finish it, and use up what the friend's address may have. */
 static void see(struct seen *seen, const struct hawser_tx *tx)
 {
     struct tcp_header tcp;
     struct tcp_options o;
     const uint8_t *at = tx->head + tx->l3_len;
     CHECK(tcp_header_parse(at, (size_t)(tx->head_len - tx->l3_len), &tcp));
+    if (tcp.src_port != GROUND_PORT)
+        return;
     tcp_options_parse(at + TCP_HEADER_LEN, (size_t)(tcp.header_len - TCP_HEADER_LEN), tcp.flags, &o);
     seen->seq = tcp.seq.v + tx->payload_len;
     seen->ack = tcp.ack.v;
