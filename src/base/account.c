@@ -123,7 +123,10 @@ bool account_admits(const struct account *account, uint64_t bytes, enum claim cl
         return true;
     if (all <= most / 4 * 3 && conn->held + bytes <= account_share(conn))
         return true;
-    if (claim == CLAIM_URGENT && all <= root->limit && account->held <= quantum(account) / 2)
+    if (claim == CLAIM_SURPLUS)
+        return false;
+    uint64_t end = end_for(conn->parent);
+    if (claim == CLAIM_URGENT && all <= (end == most ? root->limit : end) && account->held <= quantum(account) / 2)
         return true;
-    return claim != CLAIM_SURPLUS && all <= end_for(conn->parent) && account->held + bytes <= quantum(account);
+    return all <= end && account->held + bytes <= quantum(account);
 }

@@ -16,7 +16,8 @@
  *   to three quarters  who stays within his share: half of the whole, dealt out level by level
  *   up to all          who needs it to go on, as long as that direction holds next to nothing (a quantum)
  *                      and, of the last eighth, its key stays within its share
- *   and the reserve    what begins at the next byte of a stream, one piece of any size, in a direction that holds less
+ *   and the reserve    likewise: what begins at the next byte of a stream, one piece of any size, in a direction that
+ *                      holds less
  *
  * So neither those who came first nor those who hold most can keep others from going on, and nothing is taken from
  * anybody for that.

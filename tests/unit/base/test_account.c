@@ -117,6 +117,9 @@ static void a_key_leaves_room_to_others(void **state)
         take_all(&sides[i], 1000, CLAIM_NEED);
     }
     assert_in_range(b.stack.account.held, ORDINARY / 8 * 7 - 1000, ORDINARY / 8 * 7);
+    assert_int_equal(sides[CROWD - 1].held, 0);
+    assert_false(account_admits(&sides[CROWD - 1], 1000, CLAIM_URGENT)); /* nor is the reserve for them */
+    assert_true(account_admits(&side, ORDINARY / 8, CLAIM_URGENT));
     assert_int_equal(take_all(&side, 1000, CLAIM_NEED), ACCOUNT_QUANTUM_MAX / 1000 * 1000);
     assert_true(account_is_full(&many) && account_is_full(&b.stack.account));
     assert_false(account_is_full(&other) || account_is_scarce(&b.stack.account, 0));
