@@ -38,7 +38,7 @@ static void lose_patience(uint64_t *since_ns, const struct conn *sufferer, uint6
 bool pressure_make_room(struct mp_host *host, struct conn *conn, uint64_t now_ns)
 {
     if (drop_of_greedy(host, SHED_UNMAPPED, NULL) || drop_of_greedy(host, SHED_DISORDER, NULL) ||
-        drop_of_greedy(host, SHED_SACKED, conn) || conn_shed(conn, SHED_DISORDER))
+        drop_of_greedy(host, SHED_SACKED, conn) || conn_shed(conn, SHED_UNMAPPED) || conn_shed(conn, SHED_DISORDER))
         return true;
     conn->renege_wanted = true;
     lose_patience(&host->refused_since_ns, conn, now_ns);

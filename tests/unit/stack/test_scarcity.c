@@ -247,6 +247,23 @@ static void what_costs_least_goes_first(void **state)
     peer_destroy(&p);
 }
 
+/* Nobody need hold too much: what a connection itself holds without a mapping goes for its own next bytes, which would
+ * find no place beside it. */
+static void what_has_no_mapping_makes_way_for_its_own_stream(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, true, NULL);
+    struct line first = line_open(&p, 4000), second = line_join(&p, &first, 5000);
+    line_send(&p, &second, 1, 1, 60000, 1, 1, 5000);
+    struct conn *conn = LIST_ENTRY(list_first(&p.stack->host.disordered), struct conn, disorder_link);
+    assert_false(account_is_greedy(&conn->account));
+    assert_true(pressure_make_room(conn->host, conn, p.now_ns));
+    assert_int_equal(peer_counter(&p, "limit.unmapped_dropped"), 1);
+    assert_false(pressure_make_room(conn->host, conn, p.now_ns));
+    peer_destroy(&p);
+}
+
 /* Bytes that their subflow acknowledged find no place once they are proved, and nobody would send them again: the
  * subflow goes, for the time being (RFC 8684 3.6), and not the connection. */
 static void what_was_acknowledged_and_lost_its_place(void **state)
@@ -359,6 +376,7 @@ int main(void)
         cmocka_unit_test(begun_mappings_are_finished),
         cmocka_unit_test(what_is_shed_gives_room),
         cmocka_unit_test(what_costs_least_goes_first),
+        cmocka_unit_test(what_has_no_mapping_makes_way_for_its_own_stream),
         cmocka_unit_test(the_first_mapping_comes_again_when_it_finds_no_room),
         cmocka_unit_test(the_first_mapping_finds_room_when_memory_is_short),
         cmocka_unit_test(what_was_acknowledged_and_lost_its_place),
