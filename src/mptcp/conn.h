@@ -23,7 +23,8 @@
 #include "mptcp/path_manager.h"
 #include "mptcp/subflows.h"
 
-/* Joins of a connection that have not proved themselves: as many as a flood of them brings in a second. */
+/* Joins of a connection that have not proved themselves: as many as a flood of four a millisecond brings in the time
+ * that each has to answer. */
 #define HALF_OPEN_JOINS_MAX 1024
 
 struct conn {

@@ -6,9 +6,10 @@
 
 /* RFC 6298 2.1 */
 #define FIRST_WAIT_NS (1 * NS_PER_S)
-/* Until then the answer may be on its way. An open has had its SYN/ACK repeated, and time to answer that. */
+/* Until then the answer may be on its way. An open has had its SYN/ACK repeated, and time to answer that. There are no
+ * cookies for joins: the shorter their time, the more of a flood it takes to keep one out that would answer. */
 #define OPEN_PATIENCE_NS (3 * NS_PER_S)
-#define JOIN_PATIENCE_NS (1 * NS_PER_S)
+#define JOIN_PATIENCE_NS (250 * NS_PER_MS)
 
 static struct handshake *at_turn(struct list *node) { return LIST_ENTRY(node, struct handshake, turn); }
 

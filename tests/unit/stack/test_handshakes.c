@@ -329,6 +329,24 @@ static void incomplete_joins_keep_nobody_out(void **state)
     peer_destroy(&p);
 }
 
+/* Likewise when they never cease: four each millisecond. */
+static void a_flood_of_joins_keeps_nobody_out(void **state)
+{
+    (void)state;
+    enum { MILLISECONDS = 1500, EACH = 4 };
+    struct peer p;
+    uint32_t token = open_for_joins(&p);
+    for (unsigned i = 1; i <= MILLISECONDS * EACH; i++) {
+        begin_join(&p, token);
+        assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
+        p.now_ns += i % EACH == 0 ? NS_PER_MS : 0;
+    }
+    prove_join(&p);
+    assert_int_equal(subflows(&p), 2);
+    assert_int_equal(peer_counter(&p, "drop.too_many_half_open"), 0);
+    peer_destroy(&p);
+}
+
 /* A join counts for nothing before its proof; then there may be no room any more, or no connection. */
 static void a_join_comes_too_late(void **state)
 {
@@ -450,6 +468,7 @@ int main(void)
         cmocka_unit_test(bad_answers_to_our_joins),
         cmocka_unit_test(the_answer_to_our_join_is_proof_enough),
         cmocka_unit_test(incomplete_joins_keep_nobody_out),
+        cmocka_unit_test(a_flood_of_joins_keeps_nobody_out),
         cmocka_unit_test(a_join_comes_too_late),
         cmocka_unit_test(a_join_comes_to_a_dying_connection),
         cmocka_unit_test(remove_addr_beside_a_half_open_join),
