@@ -205,7 +205,7 @@ void model_blind(struct judge_subflow *s)
 {
     s->blind = true;
     if (s->conn)
-        s->conn->data_blind = true;
+        s->conn->data_blind = s->conn->stream_blind = true; /* what it carries is not seen either way */
 }
 
 /* The host forgot a half-open subflow and answers the same SYN again: all but that SYN is new. */
