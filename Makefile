@@ -20,9 +20,8 @@ setup:
 
 build:
 	@tools/setup build
-	@test -f build/release/build.ninja || meson setup build/release --buildtype=release
-	@$(if $(PREFIX),meson configure build/release --prefix=$(PREFIX))
-	@ninja -j$(JOBS) -C build/release
+	@JOBS=$(JOBS) tools/release
+	@$(if $(PREFIX),meson configure build/release --prefix=$(PREFIX) && ninja -C build/release)
 
 demo: build
 	@build/release/apps/hawser lab --client hawser --server kernel --direction down --bytes 100m --fallback \
