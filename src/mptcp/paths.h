@@ -112,8 +112,9 @@ bool paths_ended(struct paths *p, struct account *payer, const struct local_addr
 /* The last subflow is lost, or brings no more. `anew`: every pair has its turn at once, but for those that are useless.
  */
 void paths_begin_rescue(struct paths *p, bool anew);
+/* Since then, and no subflow works yet. */
 static inline bool paths_in_rescue(const struct paths *p) { return p->rescue; }
-/* A subflow works again. */
+/* One does again. */
 static inline void paths_end_rescue(struct paths *p) { p->rescue = false; }
 
 /* ---- wishes ---- */
