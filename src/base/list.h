@@ -36,6 +36,13 @@ static inline void list_remove(struct list *node)
     list_init(node);
 }
 
+/* To the end of that list, from whatever list it is in. */
+static inline void list_move_back(struct list *head, struct list *node)
+{
+    list_remove(node);
+    list_push_back(head, node);
+}
+
 /* The first node, or NULL. */
 static inline struct list *list_first(const struct list *head) { return list_empty(head) ? NULL : head->next; }
 

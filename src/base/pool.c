@@ -86,8 +86,7 @@ void *pool_get(struct pool *pool)
     slab->in_use++;
     pool->in_use++;
     if (slab->in_use == slab->total) {
-        list_remove(&slab->link);
-        list_push_back(&pool->full, &slab->link);
+        list_move_back(&pool->full, &slab->link);
     }
     return object;
 }
@@ -96,8 +95,7 @@ void *pool_get(struct pool *pool)
 static void keep_or_give_back(struct pool *pool, struct pool_slab *slab)
 {
     struct pool_slab *other = pool->spare;
-    list_remove(&slab->link);
-    list_push_back(&pool->open, &slab->link);
+    list_move_back(&pool->open, &slab->link);
     pool->spare = other && other->total < slab->total ? other : slab;
     if (other)
         give_back(pool, pool->spare == other ? slab : other);

@@ -49,11 +49,12 @@ uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns)
     if (paths_deadline(&conn->paths) == TIME_NEVER || !conn_wants_paths(conn))
         return TIME_NEVER;
     const struct path_manager pm = conn_path_manager(conn);
-    if (path_manager_due(&pm, now_ns) <= now_ns) {
-        path_manager_speak_up(&pm, now_ns);
-        if (paths_wish_due(&conn->paths) <= now_ns)
-            open_wished(conn, &pm, now_ns);
-    }
+    uint64_t due_ns = path_manager_due(&pm, now_ns);
+    if (due_ns > now_ns)
+        return due_ns;
+    path_manager_speak_up(&pm, now_ns);
+    if (paths_wish_due(&conn->paths) <= now_ns)
+        open_wished(conn, &pm, now_ns);
     return conn_wants_paths(conn) ? path_manager_due(&pm, now_ns) : TIME_NEVER;
 }
 

@@ -134,8 +134,7 @@ static struct conn *greediest(struct hawser_stack *stack)
         struct conn *conn = LIST_ENTRY(it, struct conn, link);
         const struct greed greed = greed_of(conn);
         if (greed.own == 0) {
-            list_remove(it);
-            list_push_back(all, it);
+            list_move_back(all, it);
         } else if (is_more(&greed, &most)) {
             greediest = conn;
             most = greed;

@@ -31,11 +31,7 @@ static void arm(struct handshakes *t)
     deadline_set(&t->host->timers, &t->timer, at_ns);
 }
 
-static void make_due(struct handshakes *t, struct handshake *h)
-{
-    list_remove(&h->turn);
-    list_push_back(&t->due, &h->turn);
-}
+static void make_due(struct handshakes *t, struct handshake *h) { list_move_back(&t->due, &h->turn); }
 
 static void on_timer(struct deadline *timer, uint64_t now_ns)
 {
@@ -210,7 +206,6 @@ void handshakes_sent(struct handshakes *t, struct handshake *h, uint64_t now_ns)
     unsigned sent = HW_MIN(h->tries, HANDSHAKE_TRIES_MAX) - 1;
     h->sent_ns = now_ns;
     h->due_ns = now_ns + (FIRST_WAIT_NS << sent);
-    list_remove(&h->turn);
-    list_push_back(&t->waiting[sent], &h->turn);
+    list_move_back(&t->waiting[sent], &h->turn);
     arm(t);
 }

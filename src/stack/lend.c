@@ -39,8 +39,7 @@ static struct conn *deepest_in_debt(struct mp_host *host)
     const struct list *last = host->lent.prev;
     LIST_EACH (it, &host->lent) {
         struct conn *conn = LIST_ENTRY(it, struct conn, lent_link);
-        list_remove(it); /* to the end of the line */
-        list_push_back(&host->lent, it);
+        list_move_back(&host->lent, it);
         unsigned alive = subflows_alive(&conn->subflows);
         deepest = alive > most ? conn : deepest;
         most = HW_MAX(most, alive);

@@ -18,8 +18,7 @@ static bool drop_of_greedy(struct mp_host *host, enum shed what, const struct co
     const struct list *last = host->disordered.prev;
     LIST_EACH (it, &host->disordered) {
         struct conn *conn = LIST_ENTRY(it, struct conn, disorder_link);
-        list_remove(it); /* to the end of the line */
-        list_push_back(&host->disordered, it);
+        list_move_back(&host->disordered, it);
         bool dropped = conn != except && account_is_greedy(&conn->account) && conn_shed(conn, what);
         if (dropped || it == last || --looks == 0)
             return dropped;

@@ -54,8 +54,7 @@ static unsigned level_of(uint32_t connections)
 /* Among those that have about as many. */
 static void enlist(struct shares *s, struct share *share)
 {
-    list_remove(&share->link);
-    list_push_back(&s->levels[level_of(share->connections)], &share->link);
+    list_move_back(&s->levels[level_of(share->connections)], &share->link);
 }
 
 struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer)

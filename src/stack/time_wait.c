@@ -87,8 +87,7 @@ static void on_timer(struct deadline *timer, uint64_t now_ns)
 static void begin(struct time_waits *t, struct time_wait *record, uint64_t now_ns)
 {
     record->until_ns = now_ns + 2 * MSL_NS;
-    list_remove(&record->age);
-    list_push_back(&t->by_age, &record->age);
+    list_move_back(&t->by_age, &record->age);
     arm(t);
 }
 

@@ -214,8 +214,7 @@ void txq_mark_lost(struct txq *q, struct tx_record *r)
         return;
     r->lost = true;
     q->lost_bytes += tx_record_span(r);
-    list_remove(&r->link);
-    list_push_back(&q->lost, &r->link);
+    list_move_back(&q->lost, &r->link);
 }
 
 void txq_mark_sent(struct txq *q, struct tx_record *r, uint64_t now_ns)
@@ -223,8 +222,7 @@ void txq_mark_sent(struct txq *q, struct tx_record *r, uint64_t now_ns)
     uncount(q, r, tx_record_span(r));
     r->lost = r->sacked = false;
     r->sent_ns = now_ns;
-    list_remove(&r->link);
-    list_push_back(&q->sent, &r->link);
+    list_move_back(&q->sent, &r->link);
 }
 
 void txq_unmark_lost(struct txq *q)
@@ -251,7 +249,6 @@ void txq_mark_all_lost(struct txq *q, bool forget_sacks)
         r->sacked = false;
         r->lost = true;
         q->lost_bytes += tx_record_span(r);
-        list_remove(&r->link);
-        list_push_back(&q->lost, &r->link);
+        list_move_back(&q->lost, &r->link);
     }
 }

@@ -93,7 +93,11 @@ static void behaves_like_an_array(void **state)
     }
     for (int step = 0; step < 20000; step++) {
         int tag = (int)prng_below(&rng, NODES);
-        if (index_of(&m, tag) >= 0 || prng_below(&rng, 8) == 0) {
+        if (prng_below(&rng, 6) == 0) {
+            list_move_back(&head, &nodes[tag].link); /* also one that is in no list */
+            model_remove(&m, tag);
+            model_insert(&m, m.count, tag);
+        } else if (index_of(&m, tag) >= 0 || prng_below(&rng, 8) == 0) {
             list_remove(&nodes[tag].link); /* also of one that is in no list */
             model_remove(&m, tag);
             assert_true(list_empty(&nodes[tag].link));
