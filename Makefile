@@ -20,8 +20,7 @@ setup:
 
 build:
 	@tools/setup build
-	@JOBS=$(JOBS) tools/release
-	@$(if $(PREFIX),meson configure build/release --prefix=$(PREFIX) && ninja -C build/release)
+	@JOBS=$(JOBS) PREFIX=$(PREFIX) tools/release
 
 demo: build
 	@build/release/apps/hawser lab --client hawser --server kernel --direction down --bytes 100m --fallback \

@@ -51,7 +51,7 @@ struct conn {
     uint8_t subflow_count;
     bool evicted : 1;       /* it had to go for others; the stack's */
     bool token_added : 1;   /* others find it by its token; the stack's */
-    bool arrived : 1;       /* payload, since conn_settle() */
+    bool arrived : 1;       /* payload, or what is said of it, since conn_settle() */
     bool renege_wanted : 1; /* room for what comes next must come from what was SACKed (conn_settle()) */
 
     struct list subflows;

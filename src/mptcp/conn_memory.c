@@ -53,7 +53,7 @@ bool conn_shed(struct conn *conn, enum shed what)
     if (!shed(conn, what))
         return false;
     conn_note_disorder(conn);
-    conn->arrived = true; /* but it is gone */
+    conn->arrived = true; /* but it is gone, and is not waited for */
     count(&conn->host->tcp.counters, counters[what]);
     return true;
 }

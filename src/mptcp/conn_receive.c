@@ -69,6 +69,7 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         take_data_ack(conn, dss.ack, (uint32_t)segment->header.window << subflow->tcp.snd_wscale, now_ns);
     }
     conn->identity.peer_dsn_64 |= dss.dsn_is_64;
+    conn->arrived |= dss.maps != DSS_NOTHING;
     switch (dss.maps) {
     case DSS_NOTHING:
         return true;

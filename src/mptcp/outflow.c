@@ -25,14 +25,23 @@ struct choice {
     uint32_t room;
 };
 
+/* What the send buffer leaves for it; no sliver, for which a record and a mapping would be too much, as long as more
+ * will open. */
+static uint32_t room_on(const struct outflow *out, const struct subflow *subflow, uint32_t waiting)
+{
+    uint64_t outstanding = subflow->tcp.snd_nxt - subflow->tcp.snd_una;
+    uint32_t room = data_tx_room_on(out->tx, outstanding);
+    bool sliver = outstanding && room < HW_MIN(waiting, subflow->tcp.segment_bytes);
+    return sliver ? 0 : room;
+}
+
 static struct choice choose(const struct outflow *out, const struct demand *demand)
 {
     struct path_view views[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];
     size_t n = subflows_view(out->subflows, demand->unsent_bytes, views, subflows);
     for (size_t i = 0; i < n; i++) {
-        const struct tcp *tcp = &subflows[i]->tcp;
-        views[i].room = HW_MIN(views[i].room, data_tx_room_on(out->tx, tcp->snd_nxt - tcp->snd_una));
+        views[i].room = HW_MIN(views[i].room, room_on(out, subflows[i], demand->unsent_bytes));
         views[i].usable &= !demand->reinjection || !views[i].stale; /* not back to where they got stuck or lost */
     }
     int pick = out->scheduler->pick(views, n, demand);

@@ -20,6 +20,8 @@ static bool drop_of_greedy(struct mp_host *host, enum shed what, const struct co
         struct conn *conn = LIST_ENTRY(it, struct conn, disorder_link);
         list_move_back(&host->disordered, it);
         bool dropped = conn != except && account_is_greedy(&conn->account) && conn_shed(conn, what);
+        if (dropped)
+            conn_touch(conn); /* or it would wait for the mapping of what is gone */
         if (dropped || it == last || --looks == 0)
             return dropped;
     }

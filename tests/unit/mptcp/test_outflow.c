@@ -339,6 +339,29 @@ static void the_last_laggard_stays(void **state)
     tear_down(&b);
 }
 
+/* The only one holds what the send buffer does, but for a hundred bytes: these wait for more room, unless they are all.
+ */
+static void no_sliver_for_a_laggard(void **state)
+{
+    (void)state;
+    static const uint32_t waiting[] = {100, 5000};
+    for (unsigned i = 0; i < 2; i++) {
+        struct bench b;
+        set_up(&b);
+        b.slow->stale = true;
+        b.slow->tcp.cc.cwnd = 0;
+        carry(&b, b.fast, 0, BUNDLE_LIMIT - 100);
+        data_ack(&b, BUNDLE_LIMIT - 100);
+        b.fast->tcp.cc.cwnd = b.fast->tcp.snd_wnd = 4 * BUNDLE_LIMIT;
+        queue(&b, waiting[i]);
+        assert_int_equal(send(&b), waiting[i] == 100);
+        bundle_ack(&b.bundle, b.fast, BUNDLE_LIMIT / 2);
+        b.fast->tcp.cc.cwnd = b.fast->tcp.snd_wnd = 4 * BUNDLE_LIMIT;
+        assert_int_equal(send(&b), waiting[i] > 100);
+        tear_down(&b);
+    }
+}
+
 /* ---- the way back to plain TCP ---- */
 
 static struct subflow *only_carrier(struct bench *b)
@@ -441,6 +464,7 @@ int main(void)
         cmocka_unit_test(what_came_back_is_not_sent_again),
         cmocka_unit_test(a_laggard_is_reset),
         cmocka_unit_test(half_of_the_limit_is_no_lag),
+        cmocka_unit_test(no_sliver_for_a_laggard),
         cmocka_unit_test(the_last_laggard_stays),
         cmocka_unit_test(the_first_has_carried_all),
         cmocka_unit_test(in_order_and_once),

@@ -174,6 +174,24 @@ static void a_forged_end_is_none(void **state)
     }
 }
 
+/* Nor is a mapping waited for, from then on: plain TCP would need none. */
+static void who_is_asked_has_time_to_answer(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 0, true, NULL);
+    struct line line = line_open(&p, 4000);
+    line_send(&p, &line, 1, 1, 1000, 1, 1, 1000);
+    peer_send(&p, TCP_ACK, 1001, 1, NULL, lines_stream, 100);
+    peer_wait(&p, 500 * NS_PER_MS);
+    peer_forget(&p);
+    send_end(&p, 1101, 0, 1, 0);
+    assert_true(mptcp_has(&peer_last(&p, TCP_ACK)->options.mp, MPTCP_FAIL));
+    peer_wait(&p, 6 * NS_PER_S);
+    assert_null(peer_last(&p, TCP_RST));
+    peer_destroy(&p);
+}
+
 /* Where there are others the subflow goes, and the stream goes on behind what was said to be its end. */
 static void a_forged_end_on_one_of_several(void **state)
 {
@@ -213,10 +231,15 @@ static void an_end_comes_with_the_last_piece(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_mapping_said_again_and_longer), cmocka_unit_test(what_is_too_early_stays_too_early),
-        cmocka_unit_test(what_closes_a_gap_finds_room),    cmocka_unit_test(begun_mappings_leave_room_for_others),
-        cmocka_unit_test(a_proved_end_is_the_end),         cmocka_unit_test(a_forged_end_is_none),
-        cmocka_unit_test(a_forged_end_on_one_of_several),  cmocka_unit_test(an_end_comes_with_the_last_piece),
+        cmocka_unit_test(a_mapping_said_again_and_longer),
+        cmocka_unit_test(what_is_too_early_stays_too_early),
+        cmocka_unit_test(what_closes_a_gap_finds_room),
+        cmocka_unit_test(begun_mappings_leave_room_for_others),
+        cmocka_unit_test(a_proved_end_is_the_end),
+        cmocka_unit_test(who_is_asked_has_time_to_answer),
+        cmocka_unit_test(a_forged_end_is_none),
+        cmocka_unit_test(a_forged_end_on_one_of_several),
+        cmocka_unit_test(an_end_comes_with_the_last_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -360,6 +360,22 @@ static void many_addresses_leave_room_to_others(void **state)
     peer_destroy(&p);
 }
 
+/* A mapping of bytes that came before, on an acknowledgement. */
+static void an_old_mapping_leaves_nothing(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    struct tcp_options o = peer_dss(&p, 1, 1, 1, 5);
+    peer_send(&p, TCP_ACK, 1, 1, &o, "hello", 5);
+    assert_int_equal(hawser_recv(p.conn, got, sizeof got), 5);
+    uint64_t before = held(&p);
+    peer_send(&p, TCP_ACK, 6, 1, &o, NULL, 0);
+    assert_int_equal(held(&p), before);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_crowd_gives_way_to_its_own),
         cmocka_unit_test(many_addresses_leave_room_to_others),
         cmocka_unit_test(who_has_nothing_to_send_gets_room),
+        cmocka_unit_test(an_old_mapping_leaves_nothing),
         cmocka_unit_test(repeats_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
