@@ -20,6 +20,7 @@ enum {
     NC_INPUT_BYTES = 256 * 1024,
     NC_TURN_BYTES = 1024 * 1024, /* moved each way before the network gets its turn */
     NC_PARTS = 16,
+    NC_PATIENCE_MS = 2000, /* then it says what it waits for */
 };
 
 /* After the end the last acknowledgements may be lost, and the peer ask for them again: answer for a while. */
@@ -42,6 +43,8 @@ struct nc {
     bool received_all; /* the peer's direction is at its end, and written */
     bool output_full;  /* standard output had no room */
     bool moved;        /* the last nc_pump() gave the stack something to say */
+    bool told_wait;    /* the user knows what it waits for, or it waits no more */
+    uint64_t opened_ns;
     uint64_t queued_bytes;
     size_t input_from, input_len;
     uint8_t input[NC_INPUT_BYTES];
@@ -231,14 +234,37 @@ static int nc_wait(struct nc *nc, int timeout_ms)
     return NC_GO_ON;
 }
 
+/* Whoever sees nothing happen is told what is awaited, once. Returns the milliseconds until then, or -1. */
+static int nc_tell_wait(struct nc *nc)
+{
+    char peer[HAWSER_ADDR_STRLEN];
+    uint64_t waited_ms = (hawser_host_now(nc->host) - nc->opened_ns) / 1000000;
+    nc->told_wait |= nc->conn && hawser_conn_ready(nc->conn);
+    if (nc->told_wait)
+        return -1;
+    if (waited_ms < NC_PATIENCE_MS)
+        return NC_PATIENCE_MS - (int)waited_ms;
+    nc->told_wait = true;
+    if (nc->options.listen && !nc->conn)
+        fprintf(stderr, "hawser nc: waiting for somebody to connect to port %u\n", nc->options.addr.port);
+    else
+        fprintf(
+            stderr,
+            "hawser nc: waiting for an answer from %s: does a route lead there from the links' addresses, and back?\n",
+            nc->options.listen ? "the peer" : hawser_addr_format(&nc->options.addr, peer, sizeof(peer)));
+    return -1;
+}
+
 static int nc_loop(struct nc *nc)
 {
+    nc->opened_ns = hawser_host_now(nc->host);
     for (;;) {
         int status = nc_step(nc);
         if (status == NC_GO_ON)
             status = nc_pump(nc);
+        int patience_ms = nc_tell_wait(nc);
         if (status == NC_GO_ON)
-            status = nc_wait(nc, nc->moved ? 0 : -1);
+            status = nc_wait(nc, nc->moved ? 0 : patience_ms);
         if (status != NC_GO_ON)
             return status;
     }
