@@ -161,11 +161,10 @@ static int nc_pump_in(struct nc *nc)
 /* Everything got across, even if the connection's own end did not go by the book. */
 static bool nc_complete(const struct nc *nc)
 {
-    struct hawser_conn_info info;
+    struct hawser_conn_info info = {.size = sizeof info};
     if (!nc->sent_all || !nc->received_all)
         return false;
-    hawser_conn_info(nc->conn, &info);
-    return info.acked_bytes >= nc->queued_bytes;
+    return hawser_conn_get_info(nc->conn, &info) == 0 && info.acked_bytes >= nc->queued_bytes;
 }
 
 static void nc_accept(struct nc *nc)
@@ -206,7 +205,8 @@ static int nc_step(struct nc *nc)
 {
     if (hawser_host_step(nc->host) != 0 && --nc->links_alive == 0)
         return nc_fail("the device of the last link was deleted: nothing can arrive any more");
-    while (hawser_next_event(hawser_host_stack(nc->host)))
+    struct hawser_event event;
+    while (hawser_next_event(hawser_host_stack(nc->host), &event))
         ; /* there is one connection, and its readiness is asked for each time */
     if (nc->conn && nc->options.verbose)
         nc_report_note(&nc->report, nc->conn);
@@ -273,8 +273,8 @@ static int nc_loop(struct nc *nc)
 static void nc_linger(struct nc *nc)
 {
     uint64_t srtt_ns = 0;
-    struct hawser_subflow_info info;
-    for (size_t i = 0; hawser_subflow_info(nc->conn, i, &info); i++)
+    struct hawser_subflow_info info = {.size = sizeof info};
+    for (size_t i = 0; hawser_subflow_get_info(nc->conn, i, &info) == 0; i++)
         srtt_ns = info.srtt_ns > srtt_ns ? info.srtt_ns : srtt_ns;
     uint64_t linger_ns = 4 * srtt_ns;
     linger_ns = linger_ns < NC_LINGER_MIN_NS ? NC_LINGER_MIN_NS : linger_ns;
@@ -372,9 +372,9 @@ int nc_main(int argc, char **argv)
         free(nc);
         return status;
     }
-    nc->host = hawser_host_new(NULL);
-    if (!nc->host) {
-        status = nc_fail("cannot make a host: %s", strerror(errno));
+    int error = hawser_host_new(NULL, &nc->host);
+    if (error) {
+        status = nc_fail("cannot make a host: %s", strerror(-error));
         free(nc);
         return status;
     }

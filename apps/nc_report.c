@@ -14,10 +14,10 @@ static struct hawser_subflow_info *nc_report_slot(struct nc_report *r, const str
 
 void nc_report_note(struct nc_report *r, const struct hawser_conn *conn)
 {
-    struct hawser_subflow_info info;
-    hawser_conn_info(conn, &r->conn);
-    r->have_conn = true;
-    for (size_t i = 0; hawser_subflow_info(conn, i, &info); i++) {
+    struct hawser_subflow_info info = {.size = sizeof info};
+    r->conn.size = sizeof(r->conn);
+    r->have_conn = hawser_conn_get_info(conn, &r->conn) == 0;
+    for (size_t i = 0; hawser_subflow_get_info(conn, i, &info) == 0; i++) {
         struct hawser_subflow_info *slot = nc_report_slot(r, &info);
         if (slot)
             *slot = info;

@@ -97,16 +97,15 @@ static struct totals add_up(const struct stage *stage)
     struct totals t = {0};
     for (size_t i = 0; i < stage->scenario->flow_count; i++)
         for (unsigned side = 0; side < 2; side++) {
-            struct hawser_conn_info info;
-            struct hawser_subflow_info sub;
+            struct hawser_conn_info info = {.size = sizeof info};
+            struct hawser_subflow_info sub = {.size = sizeof sub};
             const struct hawser_conn *conn = stage->flows[i]->ends[side].conn;
-            if (!conn)
+            if (!conn || hawser_conn_get_info(conn, &info) != 0)
                 continue;
-            hawser_conn_info(conn, &info);
             t.subflows += side == FLOW_CLIENT ? info.subflows : 0;
             t.reinjected += info.reinjected_bytes;
             t.duplicate += info.duplicate_bytes;
-            for (size_t k = 0; hawser_subflow_info(conn, k, &sub); k++)
+            for (size_t k = 0; hawser_subflow_get_info(conn, k, &sub) == 0; k++)
                 t.retransmitted += sub.retransmitted_bytes;
         }
     for (size_t i = 0; i < stage->scenario->link_count; i++)

@@ -91,8 +91,8 @@ static void end_init(struct end *end, uint32_t connections, unsigned host, unsig
     const struct hawser_stack_options options = {.size = sizeof options, .max_connections = 2 * connections + AT_ONCE};
     const struct hawser_link_options link = {.size = sizeof link, .mtu = PACKET};
     prng_seed(&end->rng, host);
-    end->stack = hawser_stack_new(&env, &options);
-    must(end->stack && hawser_stack_add_link(end->stack, &link) == 0, "no stack");
+    must(hawser_stack_new(&env, &options, &end->stack) == 0 && hawser_stack_add_link(end->stack, &link) == 0,
+         "no stack");
     for (unsigned i = 0; i < addresses; i++) {
         struct hawser_addr addr = address(i, host, 0);
         must(hawser_stack_add_address(end->stack, 0, &addr, 24, 0) == 0, "an address was refused");
@@ -151,7 +151,8 @@ static void echo(struct end *end)
     for (unsigned i = 0; i < PORTS; i++)
         while (hawser_accept(end->listeners[i], &conn) == 0)
             ;
-    while ((conn = hawser_next_event(end->stack))) {
+    for (struct hawser_event event; hawser_next_event(end->stack, &event);) {
+        conn = event.conn;
         ssize_t n = hawser_recv(conn, words, sizeof words);
         if (n > 0)
             must(hawser_send(conn, words, (size_t)n) == n, "the server cannot answer");
@@ -195,9 +196,9 @@ struct client {
 
 static void client_events(struct client *c)
 {
-    struct hawser_conn *conn;
     uint8_t words[WORDS] = {0};
-    while ((conn = hawser_next_event(c->end.stack))) {
+    for (struct hawser_event event; hawser_next_event(c->end.stack, &event);) {
+        struct hawser_conn *conn = event.conn;
         must(hawser_conn_error(conn) == 0, "a connection failed");
         ssize_t n = hawser_recv(conn, words, sizeof words);
         c->answered += n > 0;
@@ -272,8 +273,8 @@ static void check_subflows(const struct client *c, unsigned wanted)
 {
     uint32_t others = 0;
     for (uint32_t i = 0; i < c->opened; i++) {
-        struct hawser_conn_info info;
-        hawser_conn_info(c->conns[i], &info);
+        struct hawser_conn_info info = {.size = sizeof info};
+        must(hawser_conn_get_info(c->conns[i], &info) == 0, "nothing is known of a connection");
         others += info.subflows != wanted || !info.mptcp;
     }
     must(others <= c->opened / 1000, "connections are not as they should be");

@@ -54,13 +54,14 @@ static void serve(struct hawser_host *host, struct hawser_listener *listener, in
 {
     struct hawser_stack *stack = hawser_host_stack(host);
     struct hawser_conn *conn;
+    struct hawser_event event;
     struct pollfd fds[] = {{.fd = hawser_host_fd(host), .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     while (poll(fds, 2, -1) > 0 && !fds[1].revents) {
         hawser_host_step(host);
         while (hawser_accept(listener, &conn) == 0)
             ; /* what has arrived on it already is an event below */
-        while ((conn = hawser_next_event(stack)))
-            echo(conn);
+        while (hawser_next_event(stack, &event))
+            echo(event.conn);
         hawser_host_step(host); /* sends, and takes in what the next turn of the loop will find */
     }
 }
@@ -79,17 +80,18 @@ static void print_counters(struct hawser_host *host)
 int main(int argc, char **argv)
 {
     char why[300];
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    int error = hawser_host_new(NULL, &host);
     long port = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
     struct hawser_addr any = {.port = (uint16_t)port};
     struct hawser_listener *listener;
     struct hawser_unfinished left;
-    if (!host || port < 1 || port > UINT16_MAX || argc < 3)
-        return fail(argv[0], host ? "usage: echo PORT LINK..., a port from 1 to 65535" : strerror(errno));
+    if (error || port < 1 || port > UINT16_MAX || argc < 3)
+        return fail(argv[0], error ? strerror(-error) : "usage: echo PORT LINK..., a port from 1 to 65535");
     for (int i = 2; i < argc; i++)
         if (hawser_host_add_link(host, argv[i], why, sizeof why) < 0)
             return fail(argv[i], why);
-    int error = hawser_listen(hawser_host_stack(host), &any, BACKLOG, NULL, &listener);
+    error = hawser_listen(hawser_host_stack(host), &any, BACKLOG, NULL, &listener);
     if (error)
         return fail("listen", strerror(-error));
     serve(host, listener, open_signals());

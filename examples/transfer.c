@@ -40,15 +40,16 @@ static void wait_for(struct hawser_host *a, struct hawser_host *b)
     struct pollfd fds[] = {{.fd = hawser_host_fd(a), .events = POLLIN}, {.fd = hawser_host_fd(b), .events = POLLIN}};
     check(poll(fds, 2, PATIENCE_MS) == 0 ? -ETIMEDOUT : 0, "nothing moves any more");
     step(a, b);
-    while (hawser_next_event(hawser_host_stack(a)) || hawser_next_event(hawser_host_stack(b)))
+    struct hawser_event event;
+    while (hawser_next_event(hawser_host_stack(a), &event) || hawser_next_event(hawser_host_stack(b), &event))
         ; /* each has one connection, which is looked at in any case */
 }
 
 static void print_subflows(const struct hawser_conn *conn)
 {
-    struct hawser_subflow_info s;
+    struct hawser_subflow_info s = {.size = sizeof s};
     char local[HAWSER_ADDR_STRLEN], remote[HAWSER_ADDR_STRLEN];
-    for (size_t i = 0; hawser_subflow_info(conn, i, &s); i++)
+    for (size_t i = 0; hawser_subflow_get_info(conn, i, &s) == 0; i++)
         printf("subflow %s -> %s: sent %" PRIu64 " bytes\n", hawser_addr_format(&s.local, local, sizeof(local)),
                hawser_addr_format(&s.remote, remote, sizeof(remote)), s.sent_bytes);
 }
@@ -57,8 +58,9 @@ static uint8_t sent[STREAM_BYTES], received[STREAM_BYTES + 1];
 
 int main(void)
 {
-    struct hawser_host *client = hawser_host_new(NULL), *server = hawser_host_new(NULL);
-    check(client && server ? 0 : -errno, "hawser_host_new");
+    struct hawser_host *client, *server;
+    check(hawser_host_new(NULL, &client), "hawser_host_new");
+    check(hawser_host_new(NULL, &server), "hawser_host_new");
     join(client, "10.1.0.1", server, "10.1.0.2");
     join(client, "10.2.0.1", server, "10.2.0.2");
 

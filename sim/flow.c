@@ -36,8 +36,9 @@ bool flow_finished(const struct flow *flow)
 void flow_end_info(const struct flow_end *end, struct hawser_conn_info *out)
 {
     *out = end->last;
+    out->size = sizeof *out;
     if (end->conn)
-        hawser_conn_info(end->conn, out);
+        CHECK(hawser_conn_get_info(end->conn, out) == 0);
 }
 
 static struct host *host_at(const struct flow_end *end)
@@ -57,7 +58,7 @@ static void finish(struct flow_end *end, int error, uint64_t now_ns)
     world_timer_set(flow->world, &end->slow, TIME_NEVER);
     world_timer_set(flow->world, &end->rest, TIME_NEVER);
     if (end->conn) {
-        hawser_conn_info(end->conn, &end->last);
+        flow_end_info(end, &end->last);
         host_own(end->conn, NULL);
         hawser_close(end->conn);
         end->conn = NULL;
@@ -191,7 +192,7 @@ static bool ends_now(const struct flow_end *end)
 static void end_early(struct flow_end *end, uint64_t now_ns)
 {
     if (end->flow->plan.ending == FLOW_ABORT) {
-        hawser_conn_info(end->conn, &end->last);
+        flow_end_info(end, &end->last);
         host_own(end->conn, NULL);
         hawser_abort(end->conn);
         end->conn = NULL;

@@ -148,11 +148,11 @@ static bool tell_users(struct host *host, uint64_t now_ns)
             listener->accepted(listener, conn, now_ns);
         }
     }
-    for (struct hawser_conn *conn; (conn = hawser_next_event(host->stack));) {
-        struct host_user *user = hawser_conn_user(conn);
+    for (struct hawser_event event; hawser_next_event(host->stack, &event);) {
+        struct host_user *user = event.user;
         any = true;
         if (user)
-            user->event(user, conn, now_ns);
+            user->event(user, event.conn, now_ns);
     }
     return any;
 }
@@ -217,8 +217,7 @@ struct host *host_new(struct world *world, const char *name, const struct hawser
     list_init(&host->listeners);
     host->lends_nothing = options && options->max_memory_bytes;
     const struct hawser_env env = {host, host_alloc, host_free, host_random};
-    host->stack = hawser_stack_new(&env, options);
-    CHECK(host->stack);
+    CHECK(hawser_stack_new(&env, options, &host->stack) == 0);
     if (wrap_soon)
         wrap_soon_install(host->stack, &host->numbers);
     return host;
@@ -229,8 +228,9 @@ void host_lend_buffers(struct host *host, uint64_t bytes)
     const uint32_t each = 2 * LINK_PACKET_MAX;
     uint32_t count = (uint32_t)HW_MAX(bytes / each, 1u);
     host->lends = sim_new(sizeof *host->lends);
-    rx_buffers_init(host->lends, hawser_buf_pool_new(&host->node.world->env, each, count));
-    CHECK(host->lends->pool);
+    struct hawser_buf_pool *pool;
+    CHECK(hawser_buf_pool_new(&host->node.world->env, each, count, &pool) == 0);
+    rx_buffers_init(host->lends, pool);
 }
 
 unsigned host_add_interface(struct host *host, uint32_t mtu)

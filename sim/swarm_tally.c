@@ -185,8 +185,8 @@ static struct host *host_at(const struct probe *probe)
 
 static bool has_subflow_from(const struct hawser_conn *conn, const struct hawser_addr *addr)
 {
-    struct hawser_subflow_info info;
-    for (size_t i = 0; conn && hawser_subflow_info(conn, i, &info); i++)
+    struct hawser_subflow_info info = {.size = sizeof info};
+    for (size_t i = 0; conn && hawser_subflow_get_info(conn, i, &info) == 0; i++)
         if (hawser_addr_same_ip(&info.local, addr))
             return true;
     return false;

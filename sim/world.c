@@ -33,8 +33,7 @@ void world_init(struct world *world, uint64_t seed, uint32_t packet_room)
     *world = (struct world){.seed = seed, .now_ns = WORLD_START_NS, .env = {NULL, own_alloc, own_free, no_randomness}};
     list_init(&world->nodes);
     deadline_queue_init(&world->timers, &world->env);
-    world->packets = hawser_buf_pool_new(&world->env, packet_buffer_bytes(packet_room), UINT32_MAX);
-    CHECK(world->packets);
+    CHECK(hawser_buf_pool_new(&world->env, packet_buffer_bytes(packet_room), UINT32_MAX, &world->packets) == 0);
 }
 
 void world_destroy(struct world *world)

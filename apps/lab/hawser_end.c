@@ -49,9 +49,10 @@ void hawser_end_run(const struct lab_options *o, enum lab_side side, struct lab_
     struct hawser_stack_options options = {
         .size = sizeof(options), .congestion = o->cc, .checksum_required = o->checksum};
     struct hawser_peer peer;
-    struct hawser_host *host = hawser_host_new(&options);
-    if (!host) {
-        snprintf(result->why, sizeof(result->why), "cannot make a host: %s", strerror(errno));
+    struct hawser_host *host;
+    int error = hawser_host_new(&options, &host);
+    if (error) {
+        snprintf(result->why, sizeof(result->why), "cannot make a host: %s", strerror(-error));
         report(ctx, result);
         return;
     }

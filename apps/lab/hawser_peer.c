@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "lab/topology.h"
 
 enum {
@@ -76,8 +77,8 @@ void hawser_peer_start(struct hawser_peer *p, const struct lab_options *o, enum 
 /* Notes what is only to be seen while the connection lives. */
 static void peer_note_info(struct hawser_peer *p)
 {
-    struct hawser_conn_info info;
-    hawser_conn_info(p->conn, &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    CHECK(hawser_conn_get_info(p->conn, &info) == 0);
     p->result->mptcp = info.mptcp;
     if (info.subflows > p->result->subflows)
         p->result->subflows = info.subflows;
@@ -160,7 +161,8 @@ static bool peer_accept(struct hawser_peer *p)
 
 bool hawser_peer_pump(struct hawser_peer *p, uint64_t now_ns)
 {
-    while (hawser_next_event(p->stack))
+    struct hawser_event event;
+    while (hawser_next_event(p->stack, &event))
         ; /* there is one connection, and its readiness is asked for each time */
     if (p->done || (p->listener && !peer_accept(p)))
         return false;

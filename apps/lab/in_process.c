@@ -32,8 +32,8 @@ static struct hawser_stack *new_stack(const struct lab_options *o, enum lab_side
     struct hawser_stack_options options = {
         .size = sizeof(options), .congestion = o->cc, .checksum_required = o->checksum};
     struct hawser_link_options link = {.size = sizeof(link), .mtu = LAB_MTU, .gso_bytes = IN_PROCESS_GSO};
-    struct hawser_stack *stack = hawser_stack_new(system_env(), &options);
-    if (!stack)
+    struct hawser_stack *stack;
+    if (hawser_stack_new(system_env(), &options, &stack) != 0)
         return NULL;
     CHECK(hawser_stack_add_link(stack, &link) == 0);
     for (unsigned i = 0; i < lab_address_count(o, side); i++) {

@@ -30,7 +30,7 @@ static json_t *describe_end(const struct flow_end *end, uint64_t start_ns, uint6
 {
     uint64_t until = end->finished_ns ? end->last_read_ns : now_ns;
     double time = until > start_ns ? seconds(until - start_ns) : 0;
-    struct hawser_conn_info info;
+    struct hawser_conn_info info = {.size = sizeof info};
     json_t *o = json_object();
     flow_end_info(end, &info);
     json_object_set_new(o, "connected_s", moment(end->connected_ns));

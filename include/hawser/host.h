@@ -7,10 +7,11 @@
 struct hawser_host;
 
 /*
- * Creates a host with an empty stack. `options` may be NULL. Returns NULL with errno set.
+ * Creates a host with an empty stack. `options` may be NULL. Returns 0 and *out, owned by the caller; what
+ * hawser_stack_new() says; or what the system said, such as -EMFILE.
  * Part of libhawser-host, not of the core library.
  */
-HAWSER_API struct hawser_host *hawser_host_new(const struct hawser_stack_options *options);
+HAWSER_API int hawser_host_new(const struct hawser_stack_options *options, struct hawser_host **out);
 /* Frees everything, at once: what connections still had to deliver is lost. hawser_host_drain() comes before. */
 HAWSER_API void hawser_host_free(struct hawser_host *host);
 
@@ -45,7 +46,7 @@ HAWSER_API int hawser_host_add_pair(struct hawser_host *a, const struct hawser_a
  *         poll(...);
  *         hawser_host_step(host);
  *         while (hawser_accept(listener, &conn) == 0) ...
- *         while ((conn = hawser_next_event(stack))) ... hawser_recv(), hawser_send() ...
+ *         while (hawser_next_event(stack, &event)) ... hawser_recv(), hawser_send() ...
  *         hawser_host_step(host);
  *     }
  *

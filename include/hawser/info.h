@@ -4,7 +4,9 @@
 
 #include <hawser/socket.h>
 
+/* Begins with its size, which the caller sets, so that it can grow. */
 struct hawser_conn_info {
+    size_t size;           /* sizeof(struct hawser_conn_info) */
     bool mptcp;            /* false: plain TCP, from the start or by fallback, or not connected yet */
     bool checksums;        /* DSS checksums are in use */
     uint32_t local_token;  /* 0 on plain TCP */
@@ -18,6 +20,8 @@ struct hawser_conn_info {
 };
 
 struct hawser_subflow_info {
+    size_t size; /* sizeof(struct hawser_subflow_info) */
+    uint32_t id; /* its own for good: no other subflow of the connection ever has the same */
     struct hawser_addr local, remote;
     uint8_t local_id, remote_id; /* address IDs (RFC 8684 3.2) */
     const char *state;           /* RFC 9293's name, such as "ESTABLISHED" */
@@ -28,9 +32,11 @@ struct hawser_subflow_info {
     uint64_t timeouts;
 };
 
-HAWSER_API void hawser_conn_info(const struct hawser_conn *conn, struct hawser_conn_info *out);
+/* Fills in `out`, whose size is set; fields that the library does not know become zero. Returns 0, or -EINVAL when the
+ * size is less than that of any version of the struct, as where it was forgotten. */
+HAWSER_API int hawser_conn_get_info(const struct hawser_conn *conn, struct hawser_conn_info *out);
 
-/* The i-th of those subflows (0, 1, ...); false past the end. */
-HAWSER_API bool hawser_subflow_info(const struct hawser_conn *conn, size_t i, struct hawser_subflow_info *out);
+/* Likewise the i-th of those subflows (0, 1, ...). Returns 0, -EINVAL, or -ENOENT past the end. */
+HAWSER_API int hawser_subflow_get_info(const struct hawser_conn *conn, size_t i, struct hawser_subflow_info *out);
 
 #endif

@@ -17,9 +17,10 @@ struct hawser_buf_pool;
 
 /*
  * A pool of equal buffers of `cap` bytes each; at most `limit` are alive at once. Buffers given back are kept for
- * reuse. Returns NULL when memory is out or `cap` is above 1 GiB.
+ * reuse. Returns 0 and *out, owned by the caller; -EINVAL when `cap` is above 1 GiB; or -ENOMEM.
  */
-HAWSER_API struct hawser_buf_pool *hawser_buf_pool_new(const struct hawser_env *env, uint32_t cap, uint32_t limit);
+HAWSER_API int hawser_buf_pool_new(const struct hawser_env *env, uint32_t cap, uint32_t limit,
+                                   struct hawser_buf_pool **out);
 
 /* Ends the owner's hold. Idle buffers are freed now, lent ones when their last reference goes, then the pool. */
 HAWSER_API void hawser_buf_pool_close(struct hawser_buf_pool *pool);

@@ -49,7 +49,8 @@ struct hawser_conn_options {
 /*
  * Opens a connection to `remote` (address and port). Returns at once; HAWSER_CONNECTED or HAWSER_ERROR follows.
  * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
- * Errors: -EINVAL (no port, or an address that is the stack's own or no single host's), -EADDRNOTAVAIL (no local
+ * Errors: -EINVAL (no port, an address that is the stack's own or no single host's, or options without their size),
+ * -E2BIG (options this library does not know), -EADDRNOTAVAIL (no local
  * address of that family, `local` is none, or all ports are taken by connections to `remote`), -EADDRINUSE (the port of
  * `local` is), -ENOBUFS (a limit of the stack, of which a listener keeps a sixteenth for those who come), -ENOMEM.
  */
@@ -59,7 +60,8 @@ HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_ad
 /*
  * Listens on `local` (an all-zero IP, "::" and not "0.0.0.0", means every address). `backlog` bounds the connections
  * that wait for hawser_accept(), and likewise those that are half-open and remembered; beyond it SYNs are answered by
- * cookies. `options` apply to accepted connections; may be NULL. Errors: -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM.
+ * cookies. `options` apply to accepted connections; may be NULL. Errors: -EINVAL (no port, no backlog, or options
+ * without their size), -E2BIG, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM.
  */
 HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
                              const struct hawser_conn_options *options, struct hawser_listener **out);
@@ -109,10 +111,18 @@ HAWSER_API int hawser_conn_error(const struct hawser_conn *conn);
 HAWSER_API void hawser_conn_set_user(struct hawser_conn *conn, void *user);
 HAWSER_API void *hawser_conn_user(const struct hawser_conn *conn);
 
+/* What has become of a connection. */
+struct hawser_event {
+    uint32_t what; /* set of HAWSER_READABLE... */
+    struct hawser_conn *conn;
+    struct hawser_listener *listener; /* NULL */
+    void *user;                       /* the connection's hawser_conn_user() */
+};
+
 /*
- * The next connection whose readiness may have changed since it was last returned here, or NULL. Connections that wait
- * on a listener are not reported; hawser_accept() finds them.
+ * The next connection whose readiness may have changed since it was last returned here. False: there is none.
+ * Connections that wait on a listener are not reported; hawser_accept() finds them.
  */
-HAWSER_API struct hawser_conn *hawser_next_event(struct hawser_stack *stack);
+HAWSER_API bool hawser_next_event(struct hawser_stack *stack, struct hawser_event *out);
 
 #endif

@@ -43,16 +43,26 @@ struct hawser_link_options {
     bool accept_martians;
 };
 
-/* Creates a stack. `options` may be NULL. Returns NULL when memory is out, no congestion control has that name, or
- * `shard` is not below `shard_count`. The caller owns it. */
-HAWSER_API struct hawser_stack *hawser_stack_new(const struct hawser_env *env,
-                                                 const struct hawser_stack_options *options);
+/*
+ * Options begin with their size so that they can grow, and whoever takes some says of it: -EINVAL when it is less than
+ * that of any version of the struct, as where it was forgotten; -E2BIG when it is more than this library's, and what
+ * lies beyond is not zero: the program asks for what the library does not know.
+ */
+
+/*
+ * Creates a stack. `options` may be NULL. Returns 0 and *out, owned by the caller; -EINVAL (the size of the options, no
+ * congestion control has that name, or `shard` is not below `shard_count`, or that is above HAWSER_SHARDS_MAX); -E2BIG;
+ * or -ENOMEM.
+ */
+HAWSER_API int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options,
+                                struct hawser_stack **out);
 
 /* Ends every connection without a word on the wire and frees everything, delivered or not (hawser_stack_unfinished()).
  * All handles of the stack become invalid. */
 HAWSER_API void hawser_stack_free(struct hawser_stack *stack);
 
-/* Adds a link; returns its index (0, 1, ...), -EINVAL for impossible options, -ENOSPC when there are too many. */
+/* Adds a link; returns its index (0, 1, ...), -EINVAL for impossible options, -E2BIG, or -ENOSPC when there
+ * are too many. `options` may be NULL. */
 HAWSER_API int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options);
 
 /*

@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <errno.h>
 #include <stdbool.h>
 
 #include "base/check.h"
@@ -25,15 +26,16 @@ struct hawser_buf_pool {
     bool closed;
 };
 
-struct hawser_buf_pool *hawser_buf_pool_new(const struct hawser_env *env, uint32_t cap, uint32_t limit)
+int hawser_buf_pool_new(const struct hawser_env *env, uint32_t cap, uint32_t limit, struct hawser_buf_pool **out)
 {
     if (cap > CAP_MAX)
-        return NULL;
+        return -EINVAL;
     struct hawser_buf_pool *pool = env->alloc(env->ctx, sizeof *pool);
     if (!pool)
-        return NULL;
+        return -ENOMEM;
     *pool = (struct hawser_buf_pool){.env = *env, .cap = cap, .limit = limit};
-    return pool;
+    *out = pool;
+    return 0;
 }
 
 static void free_one(struct hawser_buf_pool *pool)

@@ -10,11 +10,11 @@ int store_init(struct store *store, const struct hawser_env *env)
     static const uint32_t sizes[STORE_SIZES] = {STORE_SMALL_BYTES, STORE_MEDIUM_BYTES, STORE_LARGE_BYTES};
     *store = (struct store){0};
     for (unsigned i = 0; i < STORE_SIZES; i++) {
-        store->pools[i] = hawser_buf_pool_new(env, sizes[i], UINT32_MAX);
-        if (store->pools[i])
+        int err = hawser_buf_pool_new(env, sizes[i], UINT32_MAX, &store->pools[i]);
+        if (err == 0)
             continue;
         store_close(store);
-        return -ENOMEM;
+        return err;
     }
     return 0;
 }

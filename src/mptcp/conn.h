@@ -47,7 +47,8 @@ struct conn {
     struct quota half_open; /* joins that have not proved themselves */
 
     uint64_t progress_bytes; /* acknowledged by the peer and read by the program */
-    int32_t deficit; /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
+    int32_t deficit;      /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
+    uint32_t subflow_ids; /* given away so far */
     uint8_t subflow_count;
     bool evicted : 1;       /* it had to go for others; the stack's */
     bool token_added : 1;   /* others find it by its token; the stack's */

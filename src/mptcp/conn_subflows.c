@@ -32,6 +32,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     count_n(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS, err == -ENOBUFS);
     if (err < 0)
         return err;
+    (*out)->id = conn->subflow_ids++;
     list_push_back(&conn->subflows, &(*out)->link);
     conn->subflow_count++;
     host->ops->subflow_came(host, conn, now_ns);

@@ -40,25 +40,26 @@ struct subflow {
     struct conn *conn;
     struct list link;       /* in conn->subflows */
     struct hash_node tuple; /* in the stack's demultiplexer */
+    uint32_t id;            /* no other subflow of the connection ever has the same */
     enum subflow_stage stage;
     enum fail_stage fail_stage;
-    bool bound;
-    bool port_chosen; /* by the stack, which takes it back */
-    uint8_t slot;     /* its number among the connection's subflows, below SUBFLOWS_MAX */
-    uint8_t news;     /* set of enum subflow_news */
-    bool join;        /* came by MP_JOIN */
-    bool passive;     /* the peer opened it */
-    bool backup_local, backup_remote;
-    bool stale;           /* silent for two round trips, or timed out, and nothing acknowledged since */
-    bool carried_again;   /* it was given the oldest missing byte, which others had carried */
-    bool bare_acks;       /* it acknowledged data without an option of MPTCP */
-    bool dss_seen;        /* one came on it */
-    bool closed_for_good; /* the peer's RST says that it shall not be opened again (RFC 8684 3.6) */
-    bool reset_with_reason;
+    uint8_t slot; /* its number among the connection's subflows, below SUBFLOWS_MAX */
+    uint8_t news; /* set of enum subflow_news */
+    bool bound : 1;
+    bool port_chosen : 1; /* by the stack, which takes it back */
+    bool join : 1;        /* came by MP_JOIN */
+    bool passive : 1;     /* the peer opened it */
+    bool backup_local : 1, backup_remote : 1;
+    bool stale : 1;           /* silent for two round trips, or timed out, and nothing acknowledged since */
+    bool carried_again : 1;   /* it was given the oldest missing byte, which others had carried */
+    bool bare_acks : 1;       /* it acknowledged data without an option of MPTCP */
+    bool dss_seen : 1;        /* one came on it */
+    bool closed_for_good : 1; /* the peer's RST says that it shall not be opened again (RFC 8684 3.6) */
+    bool reset_with_reason : 1;
+    bool row_full : 1; /* another one would be one too many, since row_full_ms at least */
     uint8_t reset_reason;
     uint8_t local_id, remote_id;
     uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
-    bool row_full;   /* another one would be one too many, since row_full_ms at least */
     uint8_t doubts;  /* how often it was asked since `doubted_ns`; 0: it answered */
     uint32_t row_full_ms;
     struct join_proof join_proof;

@@ -29,11 +29,11 @@ static int host_watch(struct hawser_host *host, int fd)
     return epoll_ctl(host->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
-struct hawser_host *hawser_host_new(const struct hawser_stack_options *options)
+int hawser_host_new(const struct hawser_stack_options *options, struct hawser_host **out)
 {
     struct hawser_host *host = calloc(1, sizeof(*host));
     if (!host)
-        return NULL;
+        return -ENOMEM;
     host->armed_ns = HAWSER_NEVER;
     host->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     host->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -43,18 +43,15 @@ struct hawser_host *hawser_host_new(const struct hawser_stack_options *options)
         error = host_watch(host, host->timer_fd);
     if (!error)
         error = host_watch(host, host->signal_fd);
-    if (!error) {
-        host->pool = hawser_buf_pool_new(system_env(), HOST_BUFFER_BYTES, HOST_BUFFERS);
-        host->stack = hawser_stack_new(system_env(), options);
-        if (!host->pool || !host->stack)
-            error = -ENOMEM;
-    }
-    if (error) {
+    if (!error)
+        error = hawser_buf_pool_new(system_env(), HOST_BUFFER_BYTES, HOST_BUFFERS, &host->pool);
+    if (!error)
+        error = hawser_stack_new(system_env(), options, &host->stack);
+    if (error)
         hawser_host_free(host);
-        errno = -error;
-        return NULL;
-    }
-    return host;
+    else
+        *out = host;
+    return error;
 }
 
 void hawser_host_free(struct hawser_host *host)

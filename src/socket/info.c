@@ -1,6 +1,9 @@
 /* What a connection and its subflows are doing, for the application. */
+#include <errno.h>
+
 #include <hawser/info.h>
 
+#include "base/sized.h"
 #include "stack/stack.h"
 
 /* A join whose handshake is not over is none yet; nor is one any more that is closed and has only to say so. */
@@ -17,12 +20,12 @@ static uint32_t count_subflows(const struct conn *conn)
     return n;
 }
 
-void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info *out)
+int hawser_conn_get_info(const struct hawser_conn *handle, struct hawser_conn_info *out)
 {
     const struct conn *conn = (const struct conn *)(const void *)handle;
     bool mptcp = fallback_is_mptcp(&conn->fallback);
     dsn64 first = dsn_add(conn->identity.remote_idsn, 1);
-    *out = (struct hawser_conn_info){
+    const struct hawser_conn_info info = {
         .mptcp = mptcp,
         .checksums = mptcp && conn->identity.checksums,
         .local_token = mptcp ? conn->identity.local_token : 0,
@@ -34,9 +37,10 @@ void hawser_conn_info(const struct hawser_conn *handle, struct hawser_conn_info 
         .reinjected_bytes = data_tx_reinjected_bytes(&conn->data_tx),
         .duplicate_bytes = data_rx_duplicate_bytes(&conn->data_rx),
     };
+    return sized_give(out, &info, sizeof info, SIZED_SINCE(struct hawser_conn_info, duplicate_bytes));
 }
 
-bool hawser_subflow_info(const struct hawser_conn *handle, size_t i, struct hawser_subflow_info *out)
+int hawser_subflow_get_info(const struct hawser_conn *handle, size_t i, struct hawser_subflow_info *out)
 {
     const struct conn *conn = (const struct conn *)(const void *)handle;
     EACH_SUBFLOW (it, conn) {
@@ -44,7 +48,8 @@ bool hawser_subflow_info(const struct hawser_conn *handle, size_t i, struct haws
         if (!counts(subflow) || i-- > 0)
             continue;
         const struct tcp *tcp = &subflow->tcp;
-        *out = (struct hawser_subflow_info){
+        const struct hawser_subflow_info info = {
+            .id = subflow->id,
             .local = tcp->config.local,
             .remote = tcp->config.remote,
             .local_id = subflow->local_id,
@@ -62,7 +67,7 @@ bool hawser_subflow_info(const struct hawser_conn *handle, size_t i, struct haws
             .retransmitted_bytes = tcp->retransmitted_bytes,
             .timeouts = tcp->timeouts,
         };
-        return true;
+        return sized_give(out, &info, sizeof info, SIZED_SINCE(struct hawser_subflow_info, timeouts));
     }
-    return false;
+    return -ENOENT;
 }

@@ -69,7 +69,10 @@ static const struct local_address *choose_source(const struct hawser_stack *stac
 int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                    const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out)
 {
-    struct hawser_conn_options o = conn_options_or_default(options);
+    struct hawser_conn_options o;
+    int err = conn_options_take(&o, options);
+    if (err < 0)
+        return err;
     if (remote->port == 0 || !is_unicast(remote) || stack_local(stack, remote))
         return -EINVAL;
     const struct local_address *local = choose_source(stack, &o.local, remote);
@@ -89,7 +92,7 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     if (!conn)
         return -ENOBUFS;
     struct subflow *subflow;
-    int err = conn_add_subflow(conn, local, o.local.port, remote, now_ns, &subflow);
+    err = conn_add_subflow(conn, local, o.local.port, remote, now_ns, &subflow);
     if (err == 0)
         err = tcp_connect(&subflow->tcp, now_ns);
     if (err < 0) {
@@ -103,6 +106,10 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
 int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
                   const struct hawser_conn_options *options, struct hawser_listener **out)
 {
+    struct hawser_conn_options o;
+    int err = conn_options_take(&o, options);
+    if (err < 0)
+        return err;
     if (local->port == 0 || backlog == 0)
         return -EINVAL;
     if (!is_zero(local) && !stack_local(stack, local))
@@ -114,7 +121,7 @@ int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, u
     struct hawser_listener *listener = env->alloc(env->ctx, sizeof *listener);
     if (!listener)
         return -ENOMEM;
-    *listener = (struct hawser_listener){.stack = stack, .local = *local, .options = conn_options_or_default(options)};
+    *listener = (struct hawser_listener){.stack = stack, .local = *local, .options = o};
     quota_init(&listener->half_open, backlog);
     quota_init(&listener->acceptable, backlog);
     list_push_back(&stack->listeners, &listener->link);
@@ -228,11 +235,13 @@ void hawser_conn_set_user(struct hawser_conn *handle, void *user) { inner(handle
 
 void *hawser_conn_user(const struct hawser_conn *handle) { return inner_const(handle)->user; }
 
-struct hawser_conn *hawser_next_event(struct hawser_stack *stack)
+bool hawser_next_event(struct hawser_stack *stack, struct hawser_event *out)
 {
     struct list *node = list_first(&stack->host.events);
     if (!node)
-        return NULL;
+        return false;
     list_remove(node);
-    return outer(LIST_ENTRY(node, struct conn, event_link));
+    struct conn *conn = LIST_ENTRY(node, struct conn, event_link);
+    *out = (struct hawser_event){.what = hawser_conn_ready(outer(conn)), .conn = outer(conn), .user = conn->user};
+    return true;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/sized.h"
 #include "stack/bare.h"
 
 #define CONNECTIONS_DEFAULT 4096u
@@ -25,20 +26,18 @@
 #define TIME_WAIT_DEFAULT 65536u
 #define TIME_WAIT_MAX (UINT32_C(1) << 24)
 
-struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options)
+int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_options *given)
 {
-    struct hawser_conn_options o = {0};
-    if (options)
-        memcpy(&o, options, HW_MIN(options->size, sizeof o));
-    if (o.send_buffer_bytes == 0)
-        o.send_buffer_bytes = SEND_BUFFER_DEFAULT;
-    if (o.recv_buffer_bytes == 0)
-        o.recv_buffer_bytes = RECV_BUFFER_DEFAULT;
-    if (o.keepalive_interval_ns == 0)
-        o.keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
-    if (o.keepalive_tries == 0)
-        o.keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
-    return o;
+    int err = sized_take(o, sizeof *o, SIZED_SINCE(struct hawser_conn_options, share), given);
+    if (o->send_buffer_bytes == 0)
+        o->send_buffer_bytes = SEND_BUFFER_DEFAULT;
+    if (o->recv_buffer_bytes == 0)
+        o->recv_buffer_bytes = RECV_BUFFER_DEFAULT;
+    if (o->keepalive_interval_ns == 0)
+        o->keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
+    if (o->keepalive_tries == 0)
+        o->keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
+    return err;
 }
 
 struct conn_config conn_config_of(const struct hawser_conn_options *options)
@@ -170,27 +169,16 @@ static void on_trim_timer(struct deadline *timer, uint64_t now_ns)
     arm_trim(stack, now_ns);
 }
 
-struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options)
+static void init_stack(struct hawser_stack *stack, const struct hawser_env *env, const struct hawser_stack_options *o)
 {
-    struct hawser_stack_options o = {0};
-    if (options)
-        memcpy(&o, options, HW_MIN(options->size, sizeof o));
-    if (!settle_limits(&o))
-        return NULL;
-    uint32_t memory = o.max_memory_bytes;
-    const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
-    struct hawser_stack *stack = cc ? env->alloc(env->ctx, sizeof *stack) : NULL;
-    if (!stack)
-        return NULL;
     memset(stack, 0, sizeof *stack);
     struct mp_host *host = &stack->host;
     host->tcp.env = *env;
     host->ops = &stack_host_ops;
     host->hooks = &conn_hooks;
-    host->cc = cc;
     host->scheduler = &scheduler_lowest_rtt;
-    host->no_mptcp = o.no_mptcp;
-    host->checksum_required = o.checksum_required;
+    host->no_mptcp = o->no_mptcp;
+    host->checksum_required = o->checksum_required;
     list_init(&host->connections);
     list_init(&host->touched);
     list_init(&host->ready);
@@ -204,17 +192,38 @@ struct hawser_stack *hawser_stack_new(const struct hawser_env *env, const struct
     list_init(&stack->listeners);
     list_init(&stack->idlest);
     static const uint8_t none[HAWSER_SECRET_LEN];
-    memcpy(stack->secret, o.secret, sizeof stack->secret);
+    memcpy(stack->secret, o->secret, sizeof stack->secret);
     if (memcmp(stack->secret, none, sizeof none) == 0)
         env->random(env->ctx, stack->secret, sizeof stack->secret);
-    memory = HW_MAX(memory, MEMORY_MIN);
+    uint32_t memory = HW_MAX(o->max_memory_bytes, MEMORY_MIN);
     account_init(&host->memory, &host->tcp.env, memory, HW_MAX(memory / RESERVE_SHARE, RESERVE_MIN));
-    if (store_init(&host->store, env) < 0 || init_tables(stack, &host->tcp.env, &o) < 0) {
-        store_close(&host->store);
+}
+
+int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options,
+                     struct hawser_stack **out)
+{
+    struct hawser_stack_options o;
+    int err = sized_take(&o, sizeof o, SIZED_SINCE(struct hawser_stack_options, shard_count), options);
+    const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
+    if (err == 0 && (!settle_limits(&o) || !cc))
+        err = -EINVAL;
+    if (err < 0)
+        return err;
+    struct hawser_stack *stack = env->alloc(env->ctx, sizeof *stack);
+    if (!stack)
+        return -ENOMEM;
+    init_stack(stack, env, &o);
+    stack->host.cc = cc;
+    err = store_init(&stack->host.store, env);
+    if (err == 0)
+        err = init_tables(stack, &stack->host.tcp.env, &o);
+    if (err < 0) {
+        store_close(&stack->host.store);
         env->free(env->ctx, stack);
-        return NULL;
+        return err;
     }
-    return stack;
+    *out = stack;
+    return 0;
 }
 
 void hawser_stack_free(struct hawser_stack *stack)
@@ -254,9 +263,10 @@ uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns)
 
 int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options)
 {
-    struct hawser_link_options o = {0};
-    if (options)
-        memcpy(&o, options, HW_MIN(options->size, sizeof o));
+    struct hawser_link_options o;
+    int err = sized_take(&o, sizeof o, SIZED_SINCE(struct hawser_link_options, accept_martians), options);
+    if (err < 0)
+        return err;
     if (o.mtu == 0)
         o.mtu = 1500;
     if (o.mtu < 1280 || o.mtu > UINT16_MAX)

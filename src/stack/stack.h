@@ -119,8 +119,8 @@ bool martian_source(const struct hawser_stack *stack, const struct hawser_addr *
 /* The time a caller says it is; the latest one told where it went back, which is counted. */
 uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns);
 
-/* Options with the defaults filled in. */
-struct hawser_conn_options conn_options_or_default(const struct hawser_conn_options *options);
+/* Options with the defaults filled in. 0, -EINVAL or -E2BIG, as sized_take(). */
+int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_options *given);
 /* What such options say of a connection. */
 struct conn_config conn_config_of(const struct hawser_conn_options *options);
 

@@ -35,12 +35,14 @@ static void step_both(struct hawser_host *a, struct hawser_host *b)
 
 int main(void)
 {
-    struct hawser_host *a = hawser_host_new(NULL), *b = hawser_host_new(NULL);
+    struct hawser_host *a, *b;
     struct hawser_addr local, remote, any = {.port = PORT};
     struct hawser_listener *listener;
     struct hawser_conn *out, *in;
+    struct hawser_event event;
     uint8_t bytes[STREAM_BYTES + 1] = {0};
 
+    check(hawser_host_new(NULL, &a) == 0 && hawser_host_new(NULL, &b) == 0, "hawser_host_new");
     hawser_addr_parse(&local, "10.1.0.1", 0);
     hawser_addr_parse(&remote, "10.1.0.2", 0);
     check(hawser_host_add_pair(a, &local, b, &remote, 24) == 0, "hawser_host_add_pair");
@@ -51,13 +53,13 @@ int main(void)
     check(readable(a), "the connection is made, but the descriptor is not readable");
     check(readable(b), "a connection is to be accepted, but the descriptor is not readable");
     check(hawser_accept(listener, &in) == 0, "hawser_accept");
-    while (hawser_next_event(hawser_host_stack(b)))
+    while (hawser_next_event(hawser_host_stack(b), &event))
         ;
     check(hawser_send(out, bytes, STREAM_BYTES) == STREAM_BYTES, "hawser_send");
     hawser_shutdown(out);
     step_both(a, b);
     check(readable(b), "bytes arrived, but the descriptor is not readable");
-    check(hawser_next_event(hawser_host_stack(b)) == in, "hawser_next_event");
+    check(hawser_next_event(hawser_host_stack(b), &event) && event.conn == in, "hawser_next_event");
     check(hawser_recv(in, bytes, sizeof bytes) == STREAM_BYTES, "hawser_recv");
     hawser_host_free(a);
     hawser_host_free(b);

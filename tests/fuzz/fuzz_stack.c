@@ -71,7 +71,8 @@ static void use_connections(struct rig *r)
     struct hawser_conn *conn;
     while (r->conn_count < 4 && hawser_accept(r->listener, &conn) == 0)
         r->conns[r->conn_count++] = conn;
-    while (hawser_next_event(r->stack))
+    struct hawser_event event;
+    while (hawser_next_event(r->stack, &event))
         ;
     for (unsigned i = 0; i < r->conn_count; i++) {
         while (hawser_recv(r->conns[i], bytes, sizeof bytes) > 0)
@@ -105,8 +106,8 @@ static void rig_start(struct rig *r, const struct hawser_env *env)
     struct hawser_link_options link = {.size = sizeof link, .gso_bytes = 60000};
     *r = (struct rig){.now_ns = 1000000000};
     CHECK(hawser_addr_parse(&r->own, "10.0.0.1", 0) == 0 && hawser_addr_parse(&r->peer, "10.0.0.2", 0) == 0);
-    r->stack = hawser_stack_new(env, &options);
-    CHECK(r->stack && hawser_stack_add_link(r->stack, &link) == 0);
+    CHECK(hawser_stack_new(env, &options, &r->stack) == 0);
+    CHECK(hawser_stack_add_link(r->stack, &link) == 0);
     CHECK(hawser_stack_add_address(r->stack, 0, &r->own, 24, r->now_ns) == 0);
     struct hawser_addr any = {.port = PORT};
     CHECK(hawser_listen(r->stack, &any, 4, NULL, &r->listener) == 0);

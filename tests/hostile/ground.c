@@ -179,8 +179,8 @@ static void run_program(struct ground *g)
     for (unsigned role = 0; role < ROLES; role++)
         while (hawser_accept(g->listeners[role], &conn) == 0)
             (void)admit(g, conn, (enum role)role);
-    while ((conn = hawser_next_event(g->stack)))
-        serve(g, hawser_conn_user(conn));
+    for (struct hawser_event event; hawser_next_event(g->stack, &event);)
+        serve(g, event.user);
 }
 
 static bool may_call(const struct ground *g)
@@ -355,9 +355,8 @@ void ground_init(struct ground *g, const struct ground_options *options, uint64_
     struct hawser_conn_options listening = {.size = sizeof listening,
                                             .send_buffer_bytes = g->options.send_buffer_bytes,
                                             .recv_buffer_bytes = g->options.recv_buffer_bytes};
-    g->stack = hawser_stack_new(&g->purse.env, &stack);
-    g->pool = hawser_buf_pool_new(&g->link_purse.env, LINK_BUFFER_BYTES, g->options.link_buffers);
-    CHECK(g->stack && g->pool);
+    CHECK(hawser_stack_new(&g->purse.env, &stack, &g->stack) == 0);
+    CHECK(hawser_buf_pool_new(&g->link_purse.env, LINK_BUFFER_BYTES, g->options.link_buffers, &g->pool) == 0);
     rx_buffers_init(&g->rx, g->pool);
     CHECK(hawser_stack_add_link(g->stack, &link) == 0);
     g->addr = ground_addr(g, 0, 1, 0);

@@ -21,8 +21,8 @@ struct parcel {
 
 static struct hawser_stack *host_new(struct victim *v, const struct hawser_addr *addr)
 {
-    struct hawser_stack *stack = hawser_stack_new(&v->purse.env, NULL);
-    CHECK(stack);
+    struct hawser_stack *stack;
+    CHECK(hawser_stack_new(&v->purse.env, NULL, &stack) == 0);
     struct hawser_link_options link = {.size = sizeof link, .mtu = MTU};
     CHECK(hawser_stack_add_link(stack, &link) == 0);
     CHECK(hawser_stack_add_address(stack, 0, addr, ground_prefix(v->ground), v->ground->now_ns) == 0);
@@ -194,8 +194,8 @@ struct service victim_try(struct victim *v, bool plain)
 {
     struct hawser_conn *conn = connect_from(v, v->newcomers, plain);
     struct service s = await(v, v->hosts[v->newcomers], conn, is_answered);
-    struct hawser_conn_info info;
-    hawser_conn_info(conn, &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    CHECK(hawser_conn_get_info(conn, &info) == 0);
     s.mptcp = info.mptcp;
     if (s.served)
         hawser_close(conn);
@@ -207,9 +207,9 @@ struct service victim_try(struct victim *v, bool plain)
 /* The program knows which of its clients this is. */
 static void make_known(struct ground *g, const struct victim *v)
 {
-    struct hawser_subflow_info info;
+    struct hawser_subflow_info info = {.size = sizeof info};
     for (uint32_t i = 0; i < g->client_count; i++)
-        if (g->clients[i].conn && hawser_subflow_info(g->clients[i].conn, 0, &info))
+        if (g->clients[i].conn && hawser_subflow_get_info(g->clients[i].conn, 0, &info) == 0)
             g->clients[i].honest = victim_is(v, &info.remote);
 }
 
@@ -225,19 +225,19 @@ struct service victim_befriend(struct victim *v)
 
 uint32_t victim_friend(const struct victim *v, struct hawser_addr *addr)
 {
-    struct hawser_conn_info info;
-    struct hawser_subflow_info subflow;
-    hawser_conn_info(v->friend, &info);
-    CHECK(info.mptcp && hawser_subflow_info(v->friend, 0, &subflow));
+    struct hawser_conn_info info = {.size = sizeof info};
+    struct hawser_subflow_info subflow = {.size = sizeof subflow};
+    CHECK(hawser_conn_get_info(v->friend, &info) == 0 && info.mptcp);
+    CHECK(hawser_subflow_get_info(v->friend, 0, &subflow) == 0);
     *addr = subflow.local;
     return info.remote_token;
 }
 
 static bool has_two(struct hawser_conn *conn, uint32_t *got)
 {
-    struct hawser_subflow_info info;
+    struct hawser_subflow_info info = {.size = sizeof info};
     *got = 0;
-    for (size_t i = 0; hawser_subflow_info(conn, i, &info); i++)
+    for (size_t i = 0; hawser_subflow_get_info(conn, i, &info) == 0; i++)
         *got += strcmp(info.state, "ESTABLISHED") == 0;
     return *got == 2;
 }

@@ -24,8 +24,7 @@ void peer_init(struct peer *p, const struct hawser_stack_options *options, const
     p->iss = 0xffffff00; /* wraps soon */
     p->window = 0xffff;
     p->key = UINT64_C(0x0102030405060708);
-    p->stack = hawser_stack_new(&p->env.env, options);
-    assert_non_null(p->stack);
+    assert_int_equal(hawser_stack_new(&p->env.env, options, &p->stack), 0);
     struct hawser_link_options link = {.size = sizeof link, .mtu = 1500};
     assert_int_equal(hawser_stack_add_link(p->stack, &link), 0);
     assert_int_equal(hawser_addr_parse(&p->own, "10.0.0.1", 0), 0);

@@ -71,3 +71,9 @@ bool test_aborts(void (*run)(void *arg), void *arg)
     assert_int_equal(waitpid(child, &status, 0), child);
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }
+
+struct hawser_conn *next_told(struct hawser_stack *stack)
+{
+    struct hawser_event event;
+    return hawser_next_event(stack, &event) ? event.conn : NULL;
+}

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hawser/env.h>
+#include <hawser/socket.h>
 
 #include "base/prng.h"
 
@@ -25,6 +25,9 @@ void test_env_check_clean(struct test_env *t);
 
 /* HAWSER_TEST_SEED, or a fresh seed; printed, so that a failure can be replayed. */
 uint64_t test_seed(void);
+
+/* The connection that the next event is of, or NULL when there is none. */
+struct hawser_conn *next_told(struct hawser_stack *stack);
 
 /* Whether `run(arg)`, in a process of its own, ends by a failed CHECK. */
 bool test_aborts(void (*run)(void *arg), void *arg);

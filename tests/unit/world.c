@@ -40,8 +40,7 @@ void world_init(struct world *w, uint64_t seed, unsigned paths, unsigned server_
     assert_non_null(w->flight);
     for (int end = 0; end < 2; end++) {
         test_env_init(&w->env[end], seed + (uint64_t)end);
-        w->stack[end] = hawser_stack_new(&w->env[end].env, end ? server : client);
-        assert_non_null(w->stack[end]);
+        assert_int_equal(hawser_stack_new(&w->env[end].env, end ? server : client, &w->stack[end]), 0);
         struct hawser_link_options link = {.size = sizeof link, .mtu = 1500, .gso_bytes = 65000};
         assert_int_equal(hawser_stack_add_link(w->stack[end], &link), 0);
     }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,8 +18,8 @@ static void lends_as_many_as_the_limit(void **state)
     struct test_env t;
     struct hawser_buf *held[LIMIT];
     test_env_init(&t, 1);
-    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, LIMIT);
-    assert_non_null(pool);
+    struct hawser_buf_pool *pool;
+    assert_int_equal(hawser_buf_pool_new(&t.env, CAP, LIMIT, &pool), 0);
     for (uint32_t i = 0; i < LIMIT; i++) {
         held[i] = hawser_buf_new(pool);
         assert_non_null(held[i]);
@@ -55,8 +56,8 @@ static void lives_until_the_last_reference(void **state)
             uint32_t refs;
         } held[LIMIT] = {{0}};
         test_env_init(&t, seed + run);
-        struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, LIMIT);
-        assert_non_null(pool);
+        struct hawser_buf_pool *pool;
+        assert_int_equal(hawser_buf_pool_new(&t.env, CAP, LIMIT, &pool), 0);
         uint32_t lent = 0;
         for (uint64_t steps = prng_below(&t.rng, 2000); steps > 0; steps--) {
             uint32_t i = (uint32_t)prng_below(&t.rng, LIMIT);
@@ -100,7 +101,8 @@ static void shrinks(void **state)
     static struct hawser_buf *held[MANY];
     struct test_env t;
     test_env_init(&t, 1);
-    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, MANY);
+    struct hawser_buf_pool *pool;
+    assert_int_equal(hawser_buf_pool_new(&t.env, CAP, MANY, &pool), 0);
     for (int i = 0; i < MANY; i++)
         held[i] = hawser_buf_new(pool);
     for (int i = MANY; i-- > 10;)
@@ -133,7 +135,8 @@ static void is_paid_for_until_the_last_reference(void **state)
     test_env_init(&t, 1);
     account_init(&root, &t.env, 1000, 0);
     account_open(&account, &root.account);
-    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
+    struct hawser_buf_pool *pool;
+    assert_int_equal(hawser_buf_pool_new(&t.env, CAP, 1, &pool), 0);
     struct hawser_buf *buf = hawser_buf_new(pool);
     struct slice s = {buf, hawser_buf_data(buf), 1};
     assert_int_equal(slice_cost(s), buf_pool_each(pool));
@@ -157,11 +160,11 @@ static void refuses_at_each_failed_allocation(void **state)
     struct test_env t;
     test_env_init(&t, 1);
     t.fail_at = 1;
-    assert_null(hawser_buf_pool_new(&t.env, CAP, LIMIT));
+    struct hawser_buf_pool *pool;
+    assert_int_equal(hawser_buf_pool_new(&t.env, CAP, LIMIT, &pool), -ENOMEM);
     test_env_check_clean(&t);
 
-    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
-    assert_non_null(pool);
+    assert_int_equal(hawser_buf_pool_new(&t.env, CAP, 1, &pool), 0);
     t.fail_at = 1;
     assert_null(hawser_buf_new(pool));
     assert_int_equal(buf_pool_refusals(pool), 1);
@@ -178,9 +181,9 @@ static void absurd_sizes(void **state)
     (void)state;
     struct test_env t;
     test_env_init(&t, 1);
-    assert_null(hawser_buf_pool_new(&t.env, UINT32_MAX, 1));
-    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, 0, 0);
-    assert_non_null(pool);
+    struct hawser_buf_pool *pool;
+    assert_int_equal(hawser_buf_pool_new(&t.env, UINT32_MAX, 1, &pool), -EINVAL);
+    assert_int_equal(hawser_buf_pool_new(&t.env, 0, 0, &pool), 0);
     assert_null(hawser_buf_new(pool));
     hawser_buf_pool_close(pool);
     test_env_check_clean(&t);
@@ -191,7 +194,8 @@ static void slices_name_parts(void **state)
     (void)state;
     struct test_env t;
     test_env_init(&t, 1);
-    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
+    struct hawser_buf_pool *pool;
+    assert_int_equal(hawser_buf_pool_new(&t.env, CAP, 1, &pool), 0);
     struct hawser_buf *buf = hawser_buf_new(pool);
     struct slice whole = {buf, hawser_buf_data(buf) + 10, 50};
     struct slice part = slice_sub(slice_sub(whole, 5, 40), 2, 3);
@@ -211,7 +215,8 @@ static void use_after_the_last_reference_is_a_bug(void **state)
     (void)state;
     struct test_env t;
     test_env_init(&t, 1);
-    struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, CAP, 1);
+    struct hawser_buf_pool *pool;
+    assert_int_equal(hawser_buf_pool_new(&t.env, CAP, 1, &pool), 0);
     struct hawser_buf *buf = hawser_buf_new(pool);
     hawser_buf_unref(buf);
     assert_true(test_aborts(unref_again, buf));

@@ -126,7 +126,8 @@ static void keeps_what_is_worth_it(void **state)
     enum { LARGE = 80000 };
     struct fixture f;
     begin(&f);
-    struct hawser_buf_pool *link = hawser_buf_pool_new(&f.t.env, LARGE, 2);
+    struct hawser_buf_pool *link;
+    assert_int_equal(hawser_buf_pool_new(&f.t.env, LARGE, 2, &link), 0);
     struct hawser_buf *buf = hawser_buf_new(link);
     struct slice quarter = {buf, hawser_buf_data(buf), LARGE / 4}, less = {buf, hawser_buf_data(buf), LARGE / 4 - 1};
     assert_int_equal(slice_cost(quarter), buf_size(buf));

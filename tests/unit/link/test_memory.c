@@ -34,8 +34,8 @@ static struct fixture *setup(const struct memory_options *options)
     struct fixture *f = malloc(sizeof(*f));
     assert_non_null(f);
     test_env_init(&f->t, test_seed());
-    f->pool_a = hawser_buf_pool_new(&f->t.env, 256 * 1024, POOL_BUFFERS);
-    f->pool_b = hawser_buf_pool_new(&f->t.env, 256 * 1024, POOL_BUFFERS);
+    assert_int_equal(hawser_buf_pool_new(&f->t.env, 256 * 1024, POOL_BUFFERS, &f->pool_a), 0);
+    assert_int_equal(hawser_buf_pool_new(&f->t.env, 256 * 1024, POOL_BUFFERS, &f->pool_b), 0);
     assert_int_equal(memory_pair_new(&f->t.env, options, f->pool_a, f->pool_b, &f->a, &f->b), 0);
     f->flow = (struct packet_flow){.src = packet_addr("10.0.0.1", 1000),
                                    .dst = packet_addr("10.0.0.2", 2000),
@@ -220,7 +220,8 @@ static void every_failed_allocation_is_survived(void **state)
         struct test_env t;
         struct link *a, *b;
         test_env_init(&t, n);
-        struct hawser_buf_pool *pool = hawser_buf_pool_new(&t.env, 256 * 1024, POOL_BUFFERS);
+        struct hawser_buf_pool *pool;
+        assert_int_equal(hawser_buf_pool_new(&t.env, 256 * 1024, POOL_BUFFERS, &pool), 0);
         t.fail_at = n;
         int error = memory_pair_new(&t.env, &options, pool, pool, &a, &b);
         t.fail_at = 0;

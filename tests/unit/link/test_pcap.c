@@ -27,7 +27,7 @@ static void setup(struct fixture *f)
     int err = 0;
     test_env_init(&f->t, test_seed());
     capture_place_make(&f->place);
-    f->pool = hawser_buf_pool_new(&f->t.env, 256 * 1024, 8);
+    assert_int_equal(hawser_buf_pool_new(&f->t.env, 256 * 1024, 8, &f->pool), 0);
     struct link *inner;
     assert_int_equal(memory_pair_new(&f->t.env, &options, f->pool, f->pool, &inner, &f->other), 0);
     f->recorded = pcap_link_new(inner, pcap_open(f->place.path, &err));

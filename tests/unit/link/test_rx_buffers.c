@@ -23,8 +23,7 @@ struct fixture {
 static void setup(struct fixture *f, uint32_t limit)
 {
     test_env_init(&f->t, 1);
-    f->pool = hawser_buf_pool_new(&f->t.env, CAPACITY, limit);
-    assert_non_null(f->pool);
+    assert_int_equal(hawser_buf_pool_new(&f->t.env, CAPACITY, limit, &f->pool), 0);
     rx_buffers_init(&buffers, f->pool);
 }
 

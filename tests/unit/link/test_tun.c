@@ -113,7 +113,7 @@ static struct fixture *setup(const struct family *family, bool gso)
     struct fixture *f = calloc(1, sizeof(*f));
     assert_non_null(f);
     test_env_init(&f->t, test_seed());
-    f->pool = hawser_buf_pool_new(&f->t.env, 256 * 1024, 4);
+    assert_int_equal(hawser_buf_pool_new(&f->t.env, 256 * 1024, 4, &f->pool), 0);
     if (tun_open("hwtest0", gso, f->pool, &f->link, why, sizeof(why)) != 0)
         fail_msg("tun_open: %s", why);
     configure("hwtest0", family);
@@ -336,7 +336,7 @@ static void a_persistent_device_is_joined_and_stays(void **state)
     close(fd);
 
     test_env_init(&f.t, 1);
-    f.pool = hawser_buf_pool_new(&f.t.env, 256 * 1024, 4);
+    assert_int_equal(hawser_buf_pool_new(&f.t.env, 256 * 1024, 4, &f.pool), 0);
     assert_int_equal(tun_open("hwstay0", true, f.pool, &f.link, why, sizeof(why)), 0);
     assert_true(tun_is_persistent(f.link));
     link_destroy(f.link);

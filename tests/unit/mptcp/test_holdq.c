@@ -27,7 +27,7 @@ static void start(struct rig *r, uint64_t seed, uint32_t nodes)
 {
     test_env_init(&r->env, seed);
     pool_init(&r->nodes, &r->env.env, holdq_node_size(), nodes);
-    r->bufs = hawser_buf_pool_new(&r->env.env, SPACE, 1);
+    assert_int_equal(hawser_buf_pool_new(&r->env.env, SPACE, 1, &r->bufs), 0);
     r->buf = hawser_buf_new(r->bufs);
     prng_fill(&r->env.rng, hawser_buf_data(r->buf), SPACE);
     account_init(&r->root, &r->env.env, UINT64_MAX, 0);

@@ -40,8 +40,7 @@ static void model_start(struct model *m, uint64_t seed, dsn64 first, uint32_t no
 {
     memset(m, 0, sizeof *m);
     test_env_init(&m->t, seed);
-    m->buffers = hawser_buf_pool_new(&m->t.env, BUFFER_SIZE, 100000);
-    assert_non_null(m->buffers);
+    assert_int_equal(hawser_buf_pool_new(&m->t.env, BUFFER_SIZE, 100000, &m->buffers), 0);
     pool_init(&m->nodes, &m->t.env, reassembly_node_size(), node_limit);
     m->first = first;
     account_init(&m->root, &m->t.env, UINT64_MAX, 0);

@@ -15,6 +15,7 @@
 #include <hawser/hawser.h>
 
 #include "link/namespace.h"
+#include "support.h"
 
 static bool have_namespace;
 
@@ -76,7 +77,8 @@ static void devices_come_up_and_go_with_the_host(void **state)
     (void)state;
     need_namespace();
     int mtu;
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     add_link(host, "tun,dev=hwa,addr=10.9.1.1/24,addr=10.9.1.2/24,addr=10.9.3.1/32,addr=fd09::1/64,mtu=1400");
     add_link(host, "tun,dev=hwb,addr=10.9.2.1/24,nogso");
     assert_true(device_flags("hwa", &mtu) & IFF_UP);
@@ -97,7 +99,8 @@ static void refused_links_leave_nothing(void **state)
 {
     (void)state;
     need_namespace();
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
     refuse_link(host, "tun,dev=hwa,addr=10.9.2.1/24", "in use");
     refuse_link(host, "tun,dev=lo,addr=10.9.2.1/24", "exists and is not");
@@ -116,7 +119,8 @@ static void the_kernel_reaches_the_stack(void **state)
 {
     (void)state;
     need_namespace();
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
     struct ifreq request = {.ifr_name = "lo"};
     struct sockaddr_in local = {.sin_family = AF_INET};
@@ -148,7 +152,8 @@ static void addresses_of_the_kernel_are_refused(void **state)
     (void)state;
     need_namespace();
     assert_int_equal(system("ip addr add 192.0.2.9/32 dev lo && ip addr add fd09:9::9/128 dev lo"), 0);
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     refuse_link(host, "tun,dev=hwa,addr=10.9.1.1/24,addr=192.0.2.9/32", "an address of this machine");
     refuse_link(host, "tun,dev=hwa,addr=fd09:9::9/64", "an address of this machine");
     assert_int_equal(count_in("/proc/net/route", "hw"), 0);
@@ -162,7 +167,8 @@ static void a_bare_namespace_has_no_addresses(void **state)
     (void)state;
     need_namespace();
     assert_int_equal(unshare(CLONE_NEWNET), 0);
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     add_link(host, "tun,dev=hwa,addr=10.9.1.1/24,addr=fd09::1/64");
     assert_true(namespace_write("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"));
     add_link(host, "tun,dev=hwb,addr=10.9.2.1/24");
@@ -181,7 +187,8 @@ static void a_deleted_device_is_told_once(void **state)
 {
     (void)state;
     need_namespace();
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
     add_link(host, "tun,dev=hwb,addr=10.9.2.1/24");
     hawser_host_step(host);
@@ -199,7 +206,8 @@ static void devices_deleted_together_are_told_one_by_one(void **state)
 {
     (void)state;
     need_namespace();
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
     add_link(host, "tun,dev=hwb,addr=10.9.2.1/24");
     hawser_host_step(host);
@@ -246,14 +254,15 @@ static void a_drained_host_leaves_nobody_waiting(void **state)
     if (child == 0)
         receive_all(server, sizeof(bytes));
 
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     struct pollfd p = {.fd = hawser_host_fd(host), .events = POLLIN};
     add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
     assert_int_equal(hawser_addr_parse(&remote, "192.0.2.2", 5000), 0);
     assert_int_equal(hawser_connect(hawser_host_stack(host), &remote, NULL, hawser_host_now(host), &conn), 0);
     do
         assert_int_equal(hawser_host_step(host), 0);
-    while (!hawser_next_event(hawser_host_stack(host)) && poll(&p, 1, 5000) > 0);
+    while (!next_told(hawser_host_stack(host)) && poll(&p, 1, 5000) > 0);
     assert_int_equal(hawser_send(conn, bytes, sizeof(bytes)), sizeof(bytes));
     hawser_close(conn);
     assert_int_equal(hawser_host_drain(host, UINT64_C(60000000000), &left), 0);
@@ -281,7 +290,8 @@ static void a_persistent_device_is_put_back(void **state)
     persist("hwp", true);
     short flags = device_flags("hwp", &mtu);
     assert_false(flags & IFF_UP);
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     add_link(host, "tun,dev=hwp,addr=10.9.1.1/24,mtu=9000");
     assert_true(device_flags("hwp", &mtu) & IFF_UP);
     assert_int_equal(mtu, 9000);

@@ -42,7 +42,9 @@ static int join(struct hawser_host *a, const char *addr_a, struct hawser_host *b
 
 static void setup(struct pair *p, bool two_paths)
 {
-    *p = (struct pair){.a = hawser_host_new(NULL), .b = hawser_host_new(NULL)};
+    *p = (struct pair){0};
+    assert_int_equal(hawser_host_new(NULL, &p->a), 0);
+    assert_int_equal(hawser_host_new(NULL, &p->b), 0);
     assert_true(p->a && p->b);
     assert_int_equal(join(p->a, "10.1.0.1", p->b, "10.1.0.2"), 0);
     if (two_paths)
@@ -70,7 +72,7 @@ static void run(struct pair *p)
         assert_int_equal(hawser_host_step(p->a), 0);
     if (fds[1].revents)
         assert_int_equal(hawser_host_step(p->b), 0);
-    while (hawser_next_event(hawser_host_stack(p->a)) || hawser_next_event(hawser_host_stack(p->b)))
+    while (next_told(hawser_host_stack(p->a)) || next_told(hawser_host_stack(p->b)))
         ; /* or the descriptors would stay readable */
 }
 
@@ -141,7 +143,7 @@ static void waiting_events_keep_the_descriptor_readable(void **state)
     step_both(&p);
     assert_true(hawser_stack_pending(hawser_host_stack(p.b)));
     assert_true(readable(p.b, 0));
-    assert_ptr_equal(hawser_next_event(hawser_host_stack(p.b)), p.to);
+    assert_ptr_equal(next_told(hawser_host_stack(p.b)), p.to);
     assert_int_equal(hawser_recv(p.to, bytes, sizeof(bytes)), sizeof(bytes));
     assert_false(hawser_stack_pending(hawser_host_stack(p.b)));
     assert_int_equal(hawser_host_step(p.b), 0);
@@ -163,7 +165,7 @@ static void waiting_connections_keep_the_descriptor_readable(void **state)
     step_both(&p);
     assert_true(readable(p.b, 0));
     assert_int_equal(hawser_accept(p.listener, &p.to), 0);
-    assert_ptr_equal(hawser_next_event(hawser_host_stack(p.b)), p.to);
+    assert_ptr_equal(next_told(hawser_host_stack(p.b)), p.to);
     assert_int_equal(hawser_host_step(p.b), 0);
     assert_true(readable(p.b, 0)); /* there are more */
     hawser_abort(conns[0]);
@@ -171,7 +173,7 @@ static void waiting_connections_keep_the_descriptor_readable(void **state)
     hawser_abort(conns[2]);
     step_both(&p);
     hawser_listener_close(p.listener);
-    while (hawser_next_event(hawser_host_stack(p.b)))
+    while (next_told(hawser_host_stack(p.b)))
         ;
     assert_int_equal(hawser_host_step(p.b), 0);
     assert_false(p.b->signalled);
@@ -186,7 +188,9 @@ static void memory_that_comes_back_wakes_who_was_refused(void **state)
     struct hawser_stack_options small = {.size = sizeof(small), .max_memory_bytes = 1 << 20};
     struct hawser_addr remote = addr_of("10.1.0.2", PORT);
     struct hawser_conn *refused, *told = NULL;
-    struct pair p = {.a = hawser_host_new(&small), .b = hawser_host_new(NULL)};
+    struct pair p = {0};
+    assert_int_equal(hawser_host_new(&small, &p.a), 0);
+    assert_int_equal(hawser_host_new(NULL, &p.b), 0);
     assert_int_equal(join(p.a, "10.1.0.1", p.b, "10.1.0.2"), 0);
     open_connection(&p);
     assert_int_equal(hawser_connect(hawser_host_stack(p.a), &remote, NULL, hawser_host_now(p.a), &refused), 0);
@@ -205,7 +209,7 @@ static void memory_that_comes_back_wakes_who_was_refused(void **state)
         step_both(&p);
         while (hawser_recv(p.to, got, sizeof got) > 0)
             ;
-        while (told != refused && (told = hawser_next_event(hawser_host_stack(p.a))))
+        while (told != refused && (told = next_told(hawser_host_stack(p.a))))
             ;
     } while (told != refused || hawser_send(refused, bytes, sizeof(bytes)) <= 0);
     teardown(&p, true);
@@ -291,7 +295,7 @@ static void a_drain_without_an_end_says_what_is_left(void **state)
     assert_int_equal(left.connections, 1);
     assert_int_equal(left.bytes, sizeof(bytes));
     assert_true(readable(p.a, 0));
-    assert_ptr_equal(hawser_next_event(hawser_host_stack(p.a)), waiting);
+    assert_ptr_equal(next_told(hawser_host_stack(p.a)), waiting);
     teardown(&p, true);
 }
 
@@ -426,11 +430,20 @@ static void counters_of_links_are_summed(void **state)
     teardown(&p, true);
 }
 
+static void options_say_their_size(void **state)
+{
+    (void)state;
+    const struct hawser_stack_options options = {.max_connections = 1};
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(&options, &host), -EINVAL);
+}
+
 static void bad_specs_are_refused_with_a_reason(void **state)
 {
     (void)state;
     char why[200] = "";
-    struct hawser_host *host = hawser_host_new(NULL);
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
     assert_int_equal(hawser_host_add_link(host, "tun,dev=hw0", why, sizeof(why)), -EINVAL);
     assert_non_null(strstr(why, "addr="));
     hawser_host_free(host);
@@ -452,6 +465,7 @@ int main(void)
         cmocka_unit_test(the_timer_wakes_the_host),
         cmocka_unit_test(bad_pairs_are_refused_and_leave_nothing),
         cmocka_unit_test(counters_of_links_are_summed),
+        cmocka_unit_test(options_say_their_size),
         cmocka_unit_test(bad_specs_are_refused_with_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

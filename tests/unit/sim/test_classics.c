@@ -72,8 +72,8 @@ static void each_connection_has_the_subflows_asked_for(void **state)
         struct stage *stage = raise_stage(&s, 1);
         assert_true(stage_run(stage));
         for (size_t k = 0; k < s.flow_count; k++) {
-            struct hawser_conn_info info;
-            hawser_conn_info(stage->flows[k]->ends[FLOW_CLIENT].conn, &info);
+            struct hawser_conn_info info = {.size = sizeof info};
+            assert_int_equal(hawser_conn_get_info(stage->flows[k]->ends[FLOW_CLIENT].conn, &info), 0);
             assert_true(info.mptcp == (subflows[i] > 0));
             assert_int_equal(info.subflows, subflows[i] ? subflows[i] : 1);
             assert_true(stage->flows[k]->ends[FLOW_SERVER].received > 0);
@@ -106,12 +106,12 @@ static void a_path_alone_is_plain_tcp_at_its_rate(void **state)
     for (unsigned cellular = 0; cellular < 2; cellular++) {
         struct scenario s;
         const struct wifi_3g w = {!cellular, cellular, 1000000, 10 * NS_PER_S};
-        struct hawser_conn_info info;
+        struct hawser_conn_info info = {.size = sizeof info};
         wifi_3g_build(&s, &w);
         struct stage *stage = raise_stage(&s, 1);
         assert_true(stage_run(stage));
         const struct flow_end *phone = &stage->flows[0]->ends[FLOW_CLIENT];
-        hawser_conn_info(phone->conn, &info);
+        assert_int_equal(hawser_conn_get_info(phone->conn, &info), 0);
         assert_true(!info.mptcp && info.subflows == 1);
         uint64_t most = (cellular ? 2 : 8) * MBIT * 10 / 8 * 1448 / 1500;
         assert_in_range(phone->received, most * 3 / 4, most);

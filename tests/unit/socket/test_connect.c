@@ -34,8 +34,7 @@ static void start(struct rig *r)
     } own[] = {{"10.0.0.1", 8}, {"10.9.0.1", 24}, {"10.9.1.1", 24}, {"fd09:1::1", 64}, {"fd09:2::1", 64}};
     const struct hawser_link_options link = {.size = sizeof link};
     test_env_init(&r->env, 1);
-    r->stack = hawser_stack_new(&r->env.env, NULL);
-    assert_non_null(r->stack);
+    assert_int_equal(hawser_stack_new(&r->env.env, NULL, &r->stack), 0);
     assert_int_equal(hawser_stack_add_link(r->stack, &link), 0);
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         struct hawser_addr addr = parse(own[i].text, 0);
@@ -52,10 +51,10 @@ static void stop(struct rig *r)
 static void expect_source(struct rig *r, const char *to, const char *from)
 {
     struct hawser_conn *conn;
-    struct hawser_subflow_info info;
+    struct hawser_subflow_info info = {.size = sizeof info};
     struct hawser_addr remote = parse(to, PORT), local = parse(from, 0);
     assert_int_equal(hawser_connect(r->stack, &remote, NULL, NOW_NS, &conn), 0);
-    assert_true(hawser_subflow_info(conn, 0, &info));
+    assert_int_equal(hawser_subflow_get_info(conn, 0, &info), 0);
     if (!hawser_addr_same_ip(&info.local, &local)) {
         char text[HAWSER_ADDR_STRLEN];
         fail_msg("to %s from %s, not %s", to, hawser_addr_format(&info.local, text, sizeof text), from);
@@ -84,7 +83,7 @@ static void scopes_come_before_prefixes(void **state)
     struct rig r;
     struct hawser_conn *conn;
     test_env_init(&r.env, 1);
-    r.stack = hawser_stack_new(&r.env.env, NULL);
+    assert_int_equal(hawser_stack_new(&r.env.env, NULL, &r.stack), 0);
     struct hawser_link_options link = {.size = sizeof link, .mtu = 1500};
     assert_int_equal(hawser_stack_add_link(r.stack, &link), 0);
     const struct hawser_addr near = parse("fe80::1", 0), wide = parse("2001:db8::1", 0), v4 = parse("169.254.0.1", 0);

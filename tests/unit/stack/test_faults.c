@@ -145,8 +145,8 @@ static void checksums_find_rewritten_payload(void **state)
                 assert_int_equal(bytes[i], received % 251);
     }
     assert_int_equal(received, total);
-    struct hawser_conn_info info;
-    hawser_conn_info(conn[0], &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(conn[0], &info), 0);
     assert_true(info.checksums);
     assert_true(world_counter(&w, 1, "drop.dss_bad_checksum") > 0);
     hawser_close(conn[0]);
@@ -180,13 +180,13 @@ static void a_closed_connection_is_not_kept_for_ever(void **state)
         connect_pair(&p, 32, plain);
         send_some(&p, 0, 1000);
         hawser_close(p.conn[0]);
-        struct hawser_subflow_info info;
+        struct hawser_subflow_info info = {.size = sizeof info};
         uint64_t until = p.w.now_ns + 200 * SECOND;
         while (world_step(&p.w, until)) /* the server reads, but neither closes nor sends */
             read_all(&p, 1);
         assert_int_equal(hawser_stack_deadline(p.w.stack[0]), HAWSER_NEVER);
         assert_int_equal(hawser_conn_error(p.conn[1]), -ECONNRESET);
-        assert_false(hawser_subflow_info(p.conn[1], 0, &info));
+        assert_int_equal(hawser_subflow_get_info(p.conn[1], 0, &info), -ENOENT);
         hawser_close(p.conn[1]);
         world_destroy(&p.w);
     }
@@ -243,8 +243,8 @@ static void text_after_a_fin_is_ignored(void **state)
     hawser_shutdown(p.conn[0]);
     run(&p, SECOND);
     assert_int_equal(hawser_recv(p.conn[1], &(uint8_t){0}, 1), 0);
-    struct hawser_conn_info info;
-    hawser_conn_info(p.conn[1], &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(p.conn[1], &info), 0);
     assert_int_equal(info.recv_bytes, 500);
     finish(&p);
 }

@@ -73,10 +73,10 @@ static void expect_plain(struct peer *p)
 
 static void expect_mptcp(struct peer *p)
 {
-    struct hawser_conn_info info;
+    struct hawser_conn_info info = {.size = sizeof info};
     uint8_t bytes[5];
     assert_int_equal(hawser_accept(p->listener, &p->conn), 0);
-    hawser_conn_info(p->conn, &info);
+    assert_int_equal(hawser_conn_get_info(p->conn, &info), 0);
     assert_true(info.mptcp);
     assert_int_equal(hawser_recv(p->conn, bytes, sizeof bytes), 5);
     peer_forget(p);
@@ -495,13 +495,13 @@ static void the_synack_is_lost(void **state)
     static uint8_t bytes[20000];
     for (int lost = 0; lost < 2; lost++) {
         struct peer p;
-        struct hawser_subflow_info info;
+        struct hawser_subflow_info info = {.size = sizeof info};
         peer_init(&p, NULL, NULL);
         syn_from(&p, 4000, NULL);
         peer_wait(&p, 300 * NS_PER_MS + (lost ? NS_PER_S : 0));
         peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
         assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
-        assert_true(hawser_subflow_info(p.conn, 0, &info));
+        assert_int_equal(hawser_subflow_get_info(p.conn, 0, &info), 0);
         assert_int_equal(info.srtt_ns, lost ? 0 : 300 * NS_PER_MS);
         peer_forget(&p);
         assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);

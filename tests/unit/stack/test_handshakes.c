@@ -33,7 +33,7 @@ static void nothing_counts_before_the_proof(void **state)
     static const uint8_t flags[] = {TCP_RST, TCP_RST | TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN};
     for (size_t i = 0; i < HW_ARRAY_LEN(flags); i++) {
         struct peer p;
-        struct hawser_conn_info info;
+        struct hawser_conn_info info = {.size = sizeof info};
         uint8_t bytes[1000] = {0};
         struct tcp_options join = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 5}}};
         join.mp.join.token = open_for_joins(&p);
@@ -46,7 +46,7 @@ static void nothing_counts_before_the_proof(void **state)
         o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
         o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {0}};
         peer_send(&p, flags[i], 1, 1, &o, NULL, 0);
-        hawser_conn_info(p.conn, &info);
+        assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
         assert_int_equal(info.acked_bytes, 0);
         assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), -EAGAIN);
         assert_int_equal(hawser_conn_error(p.conn), 0);
@@ -186,8 +186,8 @@ static void a_join_of_what_is_over(void **state)
 
 static unsigned subflows(const struct peer *p)
 {
-    struct hawser_conn_info info;
-    hawser_conn_info(p->conn, &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(p->conn, &info), 0);
     return info.subflows;
 }
 
@@ -436,7 +436,7 @@ static void remove_addr_beside_a_half_open_join(void **state)
 {
     (void)state;
     struct peer p;
-    struct hawser_conn_info info;
+    struct hawser_conn_info info = {.size = sizeof info};
     uint32_t token = open_for_joins(&p);
     uint32_t irs = p.irs;
     begin_join(&p, token);
@@ -451,7 +451,7 @@ static void remove_addr_beside_a_half_open_join(void **state)
     assert_int_equal(hawser_send(p.conn, "bytes", 5), 5);
     peer_drain(&p);
     assert_int_equal(peer_last(&p, 0)->len, 5);
-    hawser_conn_info(p.conn, &info);
+    assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
     assert_true(info.mptcp);
     peer_destroy(&p);
 }

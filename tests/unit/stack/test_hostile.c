@@ -76,13 +76,13 @@ static void accept_all(struct siege *s)
 {
     struct hawser_conn *conn;
     while (hawser_accept(s->peer.listener, &conn) == 0) {
-        struct hawser_subflow_info info = {0};
+        struct hawser_subflow_info info = {.size = sizeof info};
         unsigned i = 0;
         while (i < CONNS_MAX && s->conns[i])
             i++;
         if (i == CONNS_MAX)
             drop(s, i = below(s, CONNS_MAX), true);
-        (void)hawser_subflow_info(conn, 0, &info); /* it may be gone already */
+        (void)hawser_subflow_get_info(conn, 0, &info); /* it may be gone already */
         s->conns[i] = conn;
         s->ports[i] = info.remote.port;
         s->read[i] = 0;
@@ -112,7 +112,7 @@ static void serve(struct siege *s, unsigned i)
 static void run_application(struct siege *s)
 {
     accept_all(s);
-    while (hawser_next_event(s->peer.stack))
+    while (next_told(s->peer.stack))
         ;
     for (unsigned i = 0; i < CONNS_MAX; i++)
         if (s->conns[i])
@@ -417,7 +417,7 @@ static void siege_begin(struct siege *s, uint64_t seed, const struct hawser_stac
     prng_seed(&s->rng, seed);
     peer_init(&s->peer, options, listening);
     if (one_in(s, 2)) /* what comes lies in a link's buffers, and these are few */
-        s->peer.rx = hawser_buf_pool_new(&s->peer.env.env, LINK_BUFFER, 4 + below(s, 60));
+        assert_int_equal(hawser_buf_pool_new(&s->peer.env.env, LINK_BUFFER, 4 + below(s, 60), &s->peer.rx), 0);
     uint32_t token;
     mptcp_key_derive(s->peer.key, &token, &s->peer.idsn);
     prng_fill(&s->rng, s->stream, sizeof s->stream);

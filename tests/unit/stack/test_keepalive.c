@@ -283,9 +283,9 @@ static void connect_pair(struct world *w, unsigned paths, struct hawser_conn *co
 
 static unsigned established(const struct hawser_conn *conn)
 {
-    struct hawser_subflow_info info;
+    struct hawser_subflow_info info = {.size = sizeof info};
     unsigned n = 0;
-    for (size_t i = 0; hawser_subflow_info(conn, i, &info); i++)
+    for (size_t i = 0; hawser_subflow_get_info(conn, i, &info) == 0; i++)
         n += strcmp(info.state, "ESTABLISHED") == 0;
     return n;
 }

@@ -476,7 +476,7 @@ static void disorder_goes_with_the_last_hope(void **state)
     for (int opens = 0; opens < 2; opens++) {
         struct peer p;
         begin(&p, opens);
-        p.rx = hawser_buf_pool_new(&p.env.env, 2048, 8);
+        assert_int_equal(hawser_buf_pool_new(&p.env.env, 2048, 8, &p.rx), 0);
         static const uint8_t bytes[1000];
         struct tcp_options o = peer_dss(&p, 1, 5000, 1, sizeof bytes);
         peer_send(&p, TCP_ACK, 1, 1, &o, bytes, sizeof bytes);

@@ -78,7 +78,7 @@ static const uint8_t zeros[8 * CHUNK_BYTES];
 static uint64_t held_elsewhere;
 static struct hawser_conn *readers[HUNGRY_MAX]; /* the other ends */
 
-static struct hawser_conn *next_event(struct world *w) { return hawser_next_event(w->stack[0]); }
+static struct hawser_conn *next_event(struct world *w) { return next_told(w->stack[0]); }
 
 static bool hunger_step(struct world *w)
 {
@@ -228,7 +228,7 @@ static void a_link_is_not_emptied_by_a_gap(void **state)
     uint8_t bytes[(SEGMENTS + 1) * LEN];
     peer_init(&p, NULL, NULL);
     peer_open_plain(&p);
-    p.rx = hawser_buf_pool_new(&p.env.env, 256 * 1024, BUFFERS);
+    assert_int_equal(hawser_buf_pool_new(&p.env.env, 256 * 1024, BUFFERS, &p.rx), 0);
     for (unsigned i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i % 251);
     for (unsigned i = 1; i <= SEGMENTS; i++) {
@@ -273,10 +273,10 @@ static void data_acks_ahead_of_subflow_acks(void **state)
     lines_init(&p, 0, false, &small);
     struct line first = line_open(&p, 4000);
     (void)line_join(&p, &first, 5000);
-    struct hawser_conn_info info;
+    struct hawser_conn_info info = {.size = sizeof info};
     const struct peer_segment *reset = NULL;
     for (int round = 0; round < ROUNDS && !reset; round++) {
-        hawser_conn_info(first.conn, &info);
+        assert_int_equal(hawser_conn_get_info(first.conn, &info), 0);
         struct tcp_options ack = peer_dss(&p, 1 + info.sent_bytes, 0, 0, 0);
         line_take(&p, &first);
         peer_send(&p, TCP_ACK, 2, 1, &ack, NULL, 0);
@@ -288,7 +288,7 @@ static void data_acks_ahead_of_subflow_acks(void **state)
     assert_true(mptcp_has(&reset->options.mp, MPTCP_TCPRST));
     assert_int_equal(reset->options.mp.tcprst.reason, MP_RST_OUTSTANDING);
     assert_int_equal(peer_counter(&p, "limit.lagging_bytes"), 1);
-    hawser_conn_info(first.conn, &info);
+    assert_int_equal(hawser_conn_get_info(first.conn, &info), 0);
     assert_true(info.sent_bytes < 3 * LIMIT);
     assert_int_equal(hawser_conn_error(first.conn), 0);
     peer_destroy(&p);
@@ -322,13 +322,13 @@ static void data_acks_ahead_on_the_only_subflow(void **state)
     static const uint8_t bytes[LIMIT];
     struct peer p;
     struct hawser_conn_options small = {.size = sizeof small, .send_buffer_bytes = LIMIT};
-    struct hawser_conn_info info;
+    struct hawser_conn_info info = {.size = sizeof info};
     peer_init(&p, NULL, &small);
     p.window = UINT16_MAX;
     open_wide(&p);
     const struct account *account = &((const struct conn *)p.conn)->account;
     for (uint32_t round = 0, acked = 1; round < ROUNDS; round++) {
-        hawser_conn_info(p.conn, &info);
+        assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
         const struct tcp_options ack = peer_dss(&p, 1 + info.sent_bytes, 0, 0, 0);
         acked += (uint32_t)(1 + info.sent_bytes - acked) / LAG;
         peer_send(&p, TCP_ACK, 1, acked, &ack, NULL, 0);
@@ -385,7 +385,7 @@ static void nobody_locks_the_others_out(void **state)
 static unsigned let_go(struct peer *p)
 {
     unsigned n = 0;
-    for (struct hawser_conn *conn; (conn = hawser_next_event(p->stack));)
+    for (struct hawser_conn *conn; (conn = next_told(p->stack));)
         if (hawser_conn_error(conn) == -ENOBUFS) {
             hawser_close(conn);
             n++;
@@ -602,7 +602,7 @@ static void joins_leave_room(void **state)
     enum { LIMIT = 16, GREEDY = 4, EACH = 8 };
     struct peer p;
     struct line lines[GREEDY];
-    struct hawser_subflow_info info;
+    struct hawser_subflow_info info = {.size = sizeof info};
     struct hawser_stack_options options = {.size = sizeof options, .max_connections = LIMIT};
     peer_init(&p, &options, NULL);
     struct line modest = line_open(&p, 4000);
@@ -615,7 +615,7 @@ static void joins_leave_room(void **state)
     }
     assert_int_equal(peer_counter(&p, "limit.subflows"), 1);
     (void)line_join(&p, &modest, 6000);
-    assert_true(hawser_subflow_info(modest.conn, 1, &info));
+    assert_int_equal(hawser_subflow_get_info(modest.conn, 1, &info), 0);
     p.addr.port = 7000;
     peer_open_plain(&p);
     peer_destroy(&p);
@@ -623,9 +623,9 @@ static void joins_leave_room(void **state)
 
 static unsigned subflows_of(const struct line *line)
 {
-    struct hawser_subflow_info info;
+    struct hawser_subflow_info info = {.size = sizeof info};
     unsigned n = 0;
-    while (hawser_subflow_info(line->conn, n, &info))
+    while (hawser_subflow_get_info(line->conn, n, &info) == 0)
         n++;
     return n;
 }

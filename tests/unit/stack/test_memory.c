@@ -60,7 +60,7 @@ static void unread_data(void **state)
     for (unsigned len = 500; len <= 1000; len += 500) {
         struct peer p;
         lines_init(&p, MEMORY, false, NULL);
-        p.rx = hawser_buf_pool_new(&p.env.env, BUFFER, BUFFERS);
+        assert_int_equal(hawser_buf_pool_new(&p.env.env, BUFFER, BUFFERS, &p.rx), 0);
         for (uint16_t i = 0; i < CROWD; i++) {
             struct line line = line_open(&p, (uint16_t)(4000 + i));
             for (uint32_t at = 1; at + len < 65000; at += len)
@@ -79,7 +79,7 @@ static void few_bytes_hold_little(void **state)
     (void)state;
     struct peer p;
     lines_init(&p, MEMORY, false, NULL);
-    p.rx = hawser_buf_pool_new(&p.env.env, BUFFER, BUFFERS);
+    assert_int_equal(hawser_buf_pool_new(&p.env.env, BUFFER, BUFFERS, &p.rx), 0);
     struct line line = line_open(&p, 4000);
     line_take(&p, &line);
     peer_send(&p, TCP_ACK, 1, 2, NULL, NULL, 0);
@@ -285,7 +285,7 @@ static void fill(struct peer *p, uint16_t port)
 {
     struct line line = line_open(p, port);
     fill_up(p, &line);
-    for (struct hawser_conn *conn; (conn = hawser_next_event(p->stack));)
+    for (struct hawser_conn *conn; (conn = next_told(p->stack));)
         if (hawser_conn_error(conn))
             hawser_close(conn);
     peer_drain(p);
@@ -330,7 +330,7 @@ static void a_crowd_gives_way_to_its_own(void **state)
         p.addr.port = (uint16_t)(8000 + i);
         peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
         peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
-        for (struct hawser_conn *conn; (conn = hawser_next_event(p.stack));)
+        for (struct hawser_conn *conn; (conn = next_told(p.stack));)
             if (hawser_conn_error(conn))
                 hawser_close(conn);
         peer_drain(&p);

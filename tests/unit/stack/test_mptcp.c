@@ -207,7 +207,7 @@ static void remove_addr_leaves_a_subflow(void **state)
 {
     (void)state;
     struct peer p;
-    struct hawser_conn_info info;
+    struct hawser_conn_info info = {.size = sizeof info};
     peer_init(&p, NULL, NULL);
     peer_open_mptcp(&p);
     uint32_t irs = p.irs;
@@ -224,11 +224,11 @@ static void remove_addr_leaves_a_subflow(void **state)
     o.mp.present |= 1u << MPTCP_REMOVE_ADDR;
     o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {1}};
     peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
-    hawser_conn_info(p.conn, &info);
+    assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
     assert_int_equal(info.subflows, 2);
     peer_wait(&p, 5 * NS_PER_S); /* neither answers the keepalive */
     assert_int_equal(hawser_conn_error(p.conn), 0);
-    hawser_conn_info(p.conn, &info);
+    assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
     assert_int_equal(info.subflows, 1);
     peer_destroy(&p);
 }
@@ -321,7 +321,7 @@ static void failed_checksum_on_the_only_subflow(void **state)
     for (int by_mapping = 0; by_mapping < 2; by_mapping++) {
         struct peer p;
         struct hawser_stack_options options = {.size = sizeof options, .checksum_required = true};
-        struct hawser_conn_info info;
+        struct hawser_conn_info info = {.size = sizeof info};
         peer_init(&p, &options, NULL);
         peer_open_mptcp(&p);
         send_checked(&p, 1, "ab", true);
@@ -354,7 +354,7 @@ static void failed_checksum_on_the_only_subflow(void **state)
         assert_int_equal(peer_last(&p, TCP_PSH)->len, 6);
         peer_send(&p, TCP_FIN | TCP_ACK, 11, 7, NULL, NULL, 0);
         assert_int_equal(hawser_recv(p.conn, &(uint8_t){0}, 1), 0);
-        hawser_conn_info(p.conn, &info);
+        assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
         assert_false(info.mptcp);
         assert_int_equal(info.acked_bytes, 6);
         peer_destroy(&p);
@@ -398,8 +398,8 @@ static void answers_the_peers_fail(void **state)
     assert_int_equal(p.seen[0].seq, 13);
     assert_int_equal(p.seen[0].options.mp.present, 0); /* and not for ever */
     peer_send(&p, TCP_ACK, 1, 14, NULL, NULL, 0);
-    struct hawser_conn_info info;
-    hawser_conn_info(p.conn, &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
     assert_int_equal(info.acked_bytes, 13);
     hawser_shutdown(p.conn);
     peer_drain(&p);
@@ -442,8 +442,8 @@ static void nothing_is_reinjected_to_a_peer_that_may_have_fallen_back(void **sta
         assert_int_equal(p.seen[i].len, 0);
     assert_true(p.seen_count > 0);
     peer_send(&p, TCP_ACK, 1, 6, NULL, NULL, 0);
-    struct hawser_conn_info info;
-    hawser_conn_info(p.conn, &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
     assert_false(info.mptcp);
     assert_int_equal(info.acked_bytes, 5);
     peer_destroy(&p);
@@ -491,8 +491,8 @@ static void a_peer_that_did_not_fall_back_is_reset(void **state)
     assert_int_equal(hawser_send(p.conn, "first", 5), 5);
     peer_drain(&p);
     peer_send(&p, TCP_ACK, 3, 6, NULL, NULL, 0);
-    struct hawser_conn_info info;
-    hawser_conn_info(p.conn, &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
     assert_false(info.mptcp);
     send_mapped(&p, 3, 3, "cd", 2); /* in order: what was under way */
     assert_int_equal(hawser_conn_error(p.conn), 0);
@@ -558,7 +558,7 @@ static void a_64_bit_dsn_is_acknowledged_with_64_bits(void **state)
 static void an_impossible_data_ack_is_dropped(void **state)
 {
     (void)state;
-    struct hawser_conn_info info;
+    struct hawser_conn_info info = {.size = sizeof info};
     struct peer p;
     peer_init(&p, NULL, NULL);
     peer_open_mptcp(&p);
@@ -566,7 +566,7 @@ static void an_impossible_data_ack_is_dropped(void **state)
     peer_drain(&p);
     struct tcp_options o = peer_dss(&p, 7, 0, 0, 0);
     peer_send(&p, TCP_ACK, 1, 6, &o, NULL, 0);
-    hawser_conn_info(p.conn, &info);
+    assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
     assert_int_equal(info.acked_bytes, 0);
     assert_int_equal(peer_counter(&p, "drop.bad_data_ack"), 1);
     peer_destroy(&p);

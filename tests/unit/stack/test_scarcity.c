@@ -50,7 +50,7 @@ static void disorder_leaves_copies_to_others(void **state)
     struct line line[CROWD];
     uint32_t done[CROWD] = {0}, whole = 0;
     lines_init(&p, 1 << 20, true, NULL); /* seven buffers for copies */
-    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 100000);
+    assert_int_equal(hawser_buf_pool_new(&p.env.env, 2048, 100000, &p.rx), 0);
     for (uint16_t i = 0; i < CROWD; i++) {
         struct line first = line_open(&p, (uint16_t)(4000 + i));
         line[i] = line_join(&p, &first, (uint16_t)(5000 + i));
@@ -84,7 +84,7 @@ static void garbage_takes_no_copies(void **state)
     (void)state;
     struct peer p;
     lines_init(&p, 1 << 20, true, NULL);
-    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 1); /* always scarce */
+    assert_int_equal(hawser_buf_pool_new(&p.env.env, 2048, 1, &p.rx), 0); /* always scarce */
     for (uint16_t i = 0; i < CROWD; i++) {
         struct line first = line_open(&p, (uint16_t)(4000 + i)), second = line_join(&p, &first, (uint16_t)(5000 + i));
         line_send(&p, &second, 1, 5001, 1000, 2, 1, 1000);
@@ -100,7 +100,7 @@ static void one_copy_of_a_begun_mapping(void **state)
     (void)state;
     struct peer p;
     lines_init(&p, 16 << 20, true, NULL);
-    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 1);
+    assert_int_equal(hawser_buf_pool_new(&p.env.env, 2048, 1, &p.rx), 0);
     struct line first = line_open(&p, 4000), second = line_join(&p, &first, 5000);
     line_send(&p, &second, 1, 5001, 50000, 1, 1, 1000);
     assert_int_equal(copies_in_use(&p), 1);
@@ -117,7 +117,7 @@ static void unmapped_payload_leaves_buffers(void **state)
         struct peer p;
         lines_init(&p, 0, checksums, NULL);
         struct line line = line_open(&p, 4000);
-        p.rx = hawser_buf_pool_new(&p.env.env, 256 * 1024, BUFFERS);
+        assert_int_equal(hawser_buf_pool_new(&p.env.env, 256 * 1024, BUFFERS, &p.rx), 0);
         line_take(&p, &line);
         struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
         for (uint32_t i = 0; i < BUFFERS + 5; i++)
@@ -131,7 +131,7 @@ static void unmapped_payload_leaves_buffers(void **state)
 /* A link of `buffers` of which more than half are taken by others. */
 static void begin_scarce_link(struct peer *p, struct hawser_buf **held, unsigned buffers)
 {
-    p->rx = hawser_buf_pool_new(&p->env.env, 256 * 1024, buffers);
+    assert_int_equal(hawser_buf_pool_new(&p->env.env, 256 * 1024, buffers, &p->rx), 0);
     for (unsigned i = 0; i <= buffers / 2; i++)
         assert_non_null(held[i] = hawser_buf_new(p->rx));
 }

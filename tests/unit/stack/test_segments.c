@@ -165,8 +165,8 @@ static void send_five(struct peer *p, bool timestamps)
 
 static uint32_t window_of(const struct peer *p)
 {
-    struct hawser_subflow_info info;
-    assert_true(hawser_subflow_info(p->conn, 0, &info));
+    struct hawser_subflow_info info = {.size = sizeof info};
+    assert_int_equal(hawser_subflow_get_info(p->conn, 0, &info), 0);
     return info.cwnd_bytes;
 }
 
@@ -312,7 +312,7 @@ static void data_beyond_the_end_goes(void **state)
     static const uint8_t bytes[1000];
     peer_init(&p, NULL, NULL);
     peer_open_mptcp(&p);
-    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 8);
+    assert_int_equal(hawser_buf_pool_new(&p.env.env, 2048, 8, &p.rx), 0);
     struct tcp_options o = peer_dss(&p, 1, 5000, 1, sizeof bytes);
     peer_send(&p, TCP_ACK, 1, 1, &o, bytes, sizeof bytes);
     assert_int_equal(buf_pool_in_use(p.rx), 1);
@@ -332,7 +332,7 @@ static void disorder_goes_with_the_last_subflow(void **state)
     static const uint8_t bytes[1000];
     peer_init(&p, NULL, NULL);
     peer_open_plain(&p);
-    p.rx = hawser_buf_pool_new(&p.env.env, 2048, 8);
+    assert_int_equal(hawser_buf_pool_new(&p.env.env, 2048, 8, &p.rx), 0);
     peer_send(&p, TCP_ACK, 1001, 1, NULL, bytes, sizeof bytes);
     assert_int_equal(buf_pool_in_use(p.rx), 1);
     peer_send(&p, TCP_RST, 1, 0, NULL, NULL, 0);

@@ -70,8 +70,8 @@ static void answer(struct dialogue *d, uint16_t window, uint32_t until)
 
 static uint64_t acknowledged(const struct dialogue *d)
 {
-    struct hawser_conn_info info;
-    hawser_conn_info(d->p.conn, &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(d->p.conn, &info), 0);
     return info.acked_bytes;
 }
 

@@ -169,12 +169,12 @@ static void small_connections_do_not_wait_for_a_large_one(void **state)
     }
     for (int i = 0; i < WARM_UP; i++) { /* its congestion window opens */
         (void)hawser_send(client[0], bulk, BULK);
-        struct hawser_conn_info info;
+        struct hawser_conn_info info = {.size = sizeof info};
         do {
             (void)world_step(&w, w.now_ns + NS_PER_S);
             while (hawser_recv(server[0], sink, sizeof sink) > 0)
                 ;
-            hawser_conn_info(client[0], &info);
+            assert_int_equal(hawser_conn_get_info(client[0], &info), 0);
         } while (info.acked_bytes < (uint64_t)(i + 1) * BULK);
     }
     (void)hawser_send(client[0], bulk, BULK);

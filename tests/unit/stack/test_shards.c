@@ -1,4 +1,5 @@
 /* Several stacks that stand for one host. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -98,8 +99,7 @@ static void site_init(struct site *s)
         options.shard = i == CLIENT ? 0 : i;
         options.shard_count = i == CLIENT ? 0 : SHARDS;
         test_env_init(&s->env[i], i + 1);
-        s->stack[i] = hawser_stack_new(&s->env[i].env, &options);
-        assert_non_null(s->stack[i]);
+        assert_int_equal(hawser_stack_new(&s->env[i].env, &options, &s->stack[i]), 0);
         struct hawser_link_options link = {.size = sizeof link, .mtu = 1500};
         assert_int_equal(hawser_stack_add_link(s->stack[i], &link), 0);
         for (unsigned path = 0; path < 2; path++) {
@@ -215,8 +215,8 @@ static void joins_find_their_connection(void **state)
         assert_int_equal(hawser_send(client[i], "hello", 5), 5);
     site_run(&s, SECOND);
     for (unsigned i = 0; i < CONNECTIONS; i++) {
-        struct hawser_conn_info info;
-        hawser_conn_info(client[i], &info);
+        struct hawser_conn_info info = {.size = sizeof info};
+        assert_int_equal(hawser_conn_get_info(client[i], &info), 0);
         assert_true(info.subflows >= 2);
     }
     for (unsigned shard = 0; shard < SHARDS; shard++) {
@@ -229,8 +229,8 @@ static void joins_find_their_connection(void **state)
     assert_int_equal(accepted, CONNECTIONS);
     for (unsigned i = 0; i < CONNECTIONS; i++) {
         char bytes[8];
-        struct hawser_conn_info info;
-        hawser_conn_info(server[i], &info);
+        struct hawser_conn_info info = {.size = sizeof info};
+        assert_int_equal(hawser_conn_get_info(server[i], &info), 0);
         assert_true(info.subflows >= 2);
         assert_int_equal(hawser_recv(server[i], bytes, sizeof bytes), 5);
     }
@@ -276,9 +276,9 @@ static void ports_are_in_parts(void **state)
     site_run(&s, SECOND);
     for (unsigned shard = 0; shard < SHARDS; shard++)
         for (unsigned i = 0; i < CONNECTIONS; i++) {
-            struct hawser_subflow_info info;
+            struct hawser_subflow_info info = {.size = sizeof info};
             assert_int_equal(hawser_conn_error(conns[shard][i]), 0);
-            for (size_t k = 0; hawser_subflow_info(conns[shard][i], k, &info); k++) {
+            for (size_t k = 0; hawser_subflow_get_info(conns[shard][i], k, &info) == 0; k++) {
                 assert_string_equal(info.state, "ESTABLISHED");
                 if (k == 0)
                     assert_int_equal(hawser_shard_of_port(info.local.port, SHARDS), shard);
@@ -305,9 +305,9 @@ static void there_are_not_more_shards_than_that(void **state)
         struct hawser_stack_options options = {
             .size = sizeof options, .shard = cases[i].shard, .shard_count = cases[i].count};
         test_env_init(&env, 1);
-        struct hawser_stack *stack = hawser_stack_new(&env.env, &options);
-        assert_int_equal(stack != NULL, cases[i].is);
-        if (stack)
+        struct hawser_stack *stack;
+        assert_int_equal(hawser_stack_new(&env.env, &options, &stack), cases[i].is ? 0 : -EINVAL);
+        if (cases[i].is)
             hawser_stack_free(stack);
         test_env_check_clean(&env);
     }

@@ -141,8 +141,8 @@ static void check_transfer(unsigned paths, unsigned server_addresses, bool v6, u
     expect_whole(&t);
     printf("  %u paths, loss %.0f%%: %.1f Mbit/s\n", paths, loss * 100,
            (double)(up > down ? up : down) * 8000 / (double)(w.now_ns - start));
-    struct hawser_conn_info info;
-    hawser_conn_info(t.conn[0], &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(t.conn[0], &info), 0);
     assert_int_equal(info.mptcp, !plain);
     if (!plain && paths > 1 && loss == 0)
         for (unsigned i = 0; i < paths; i++)
@@ -347,8 +347,8 @@ static void stripped_options_fall_back(void **state)
     begin(&t, &w, 1 << 20, 1 << 20);
     run(&t, 60 * SECOND);
     expect_whole(&t);
-    struct hawser_conn_info info;
-    hawser_conn_info(t.conn[0], &info);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(t.conn[0], &info), 0);
     assert_false(info.mptcp);
     expect_clean_close(&t);
     world_destroy(&w);

@@ -29,7 +29,7 @@ static void start(struct rig *r, uint64_t seed, uint32_t records)
     memset(r, 0, sizeof *r);
     test_env_init(&r->env, seed);
     pool_init(&r->pool, &r->env.env, sizeof(struct tx_record), records);
-    r->chunks = hawser_buf_pool_new(&r->env.env, CHUNK, 8);
+    assert_int_equal(hawser_buf_pool_new(&r->env.env, CHUNK, 8, &r->chunks), 0);
     for (int i = 0; i < 2; i++) {
         r->chunk[i] = hawser_buf_new(r->chunks);
         for (int k = 0; k < CHUNK; k++)

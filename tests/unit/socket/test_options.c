@@ -1,0 +1,114 @@
+/* Options and infos say how large they are: whoever takes them looks. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "peer.h"
+
+/* A struct of a program that knows more than the library. */
+#define NEWER(type)                                                                                                    \
+    struct {                                                                                                           \
+        struct type known;                                                                                             \
+        uint64_t more;                                                                                                 \
+    }
+
+static int make_stack(const struct hawser_stack_options *options)
+{
+    struct test_env env;
+    struct hawser_stack *stack;
+    test_env_init(&env, 1);
+    int err = hawser_stack_new(&env.env, options, &stack);
+    if (err == 0)
+        hawser_stack_free(stack);
+    test_env_check_clean(&env);
+    return err;
+}
+
+static void of_a_stack(void **state)
+{
+    (void)state;
+    NEWER(hawser_stack_options) o = {.more = 0};
+    assert_int_equal(make_stack(&o.known), -EINVAL);
+    o.known.size = sizeof o.known.size;
+    assert_int_equal(make_stack(&o.known), -EINVAL);
+    o.known.size = sizeof o;
+    assert_int_equal(make_stack(&o.known), 0);
+    o.known.congestion = "vegas";
+    assert_int_equal(make_stack(&o.known), -EINVAL);
+    o.more = 1;
+    assert_int_equal(make_stack(&o.known), -E2BIG);
+    assert_int_equal(make_stack(NULL), 0);
+}
+
+static void of_a_link(void **state)
+{
+    (void)state;
+    struct peer p;
+    NEWER(hawser_link_options) o = {.more = 0};
+    peer_init(&p, NULL, NULL);
+    assert_int_equal(hawser_stack_add_link(p.stack, &o.known), -EINVAL);
+    o.known.size = sizeof o;
+    assert_int_equal(hawser_stack_add_link(p.stack, &o.known), 1);
+    o.more = 1;
+    assert_int_equal(hawser_stack_add_link(p.stack, &o.known), -E2BIG);
+    assert_int_equal(hawser_stack_add_link(p.stack, NULL), 2);
+    peer_destroy(&p);
+}
+
+static void of_a_connection(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn *conn;
+    struct hawser_listener *listener;
+    const struct hawser_addr any = {.port = 81};
+    NEWER(hawser_conn_options) o = {.more = 0};
+    peer_init(&p, NULL, NULL);
+    assert_int_equal(hawser_connect(p.stack, &p.addr, &o.known, p.now_ns, &conn), -EINVAL);
+    assert_int_equal(hawser_listen(p.stack, &any, 1, &o.known, &listener), -EINVAL);
+    o.known.size = sizeof o;
+    o.more = 1;
+    assert_int_equal(hawser_connect(p.stack, &p.addr, &o.known, p.now_ns, &conn), -E2BIG);
+    assert_int_equal(hawser_listen(p.stack, &any, 1, &o.known, &listener), -E2BIG);
+    o.more = 0;
+    assert_int_equal(hawser_connect(p.stack, &p.addr, &o.known, p.now_ns, &conn), 0);
+    assert_int_equal(hawser_listen(p.stack, &any, 1, &o.known, &listener), 0);
+    peer_destroy(&p);
+}
+
+static void of_infos(void **state)
+{
+    (void)state;
+    struct peer p;
+    NEWER(hawser_conn_info) conn = {.more = 1};
+    NEWER(hawser_subflow_info) subflow = {.more = 1};
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    assert_int_equal(hawser_conn_get_info(p.conn, &conn.known), -EINVAL);
+    assert_int_equal(hawser_subflow_get_info(p.conn, 0, &subflow.known), -EINVAL);
+    conn.known.size = sizeof conn;
+    subflow.known.size = sizeof subflow;
+    assert_int_equal(hawser_conn_get_info(p.conn, &conn.known), 0);
+    assert_int_equal(hawser_subflow_get_info(p.conn, 0, &subflow.known), 0);
+    assert_true(conn.known.mptcp && conn.known.size == sizeof conn && conn.more == 0);
+    assert_true(subflow.known.mss_bytes > 0 && subflow.known.size == sizeof subflow && subflow.more == 0);
+    assert_int_equal(hawser_subflow_get_info(p.conn, 1, &subflow.known), -ENOENT);
+    peer_destroy(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_a_stack),
+        cmocka_unit_test(of_a_link),
+        cmocka_unit_test(of_a_connection),
+        cmocka_unit_test(of_infos),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
