@@ -61,26 +61,35 @@ struct hawser_part {
     uint32_t len;
 };
 
+/* Flags of a packet to send. */
+enum {
+    /* Every checksum in it is complete: it leaves as it is. It need not be TCP (on a door, ICMP errors are not). */
+    HAWSER_TX_CSUM_DONE = 1u << 0,
+};
+
 /*
  * One packet out: `head` (IP and TCP headers) followed by the payload parts. The parts point into the stack's
  * buffers and are valid until the next call into that stack; a link that keeps a packet longer copies it.
  *
- * The TCP checksum field holds the folded, uncomplemented sum of the pseudo-header, as checksum offload expects;
- * hawser_tx_finish_checksum() completes it in software. `payload_len` may exceed one wire segment: then `gso_size`
- * is the payload size of each wire segment but the last, and hawser_tx_segment() cuts it in software.
+ * Unless HAWSER_TX_CSUM_DONE says otherwise it is TCP, whose checksum field holds the folded, uncomplemented sum of the
+ * pseudo-header, as checksum offload expects; hawser_tx_finish_checksum() completes it in software. `payload_len` may
+ * exceed one wire segment: then `gso_size` is the payload size of each wire segment but the last, and
+ * hawser_tx_segment() cuts it in software.
  */
 struct hawser_tx {
     uint8_t head[HAWSER_TX_HEAD];
     uint8_t head_len; /* bytes used in `head` */
     uint8_t l3_len;   /* of which the IP header */
     uint8_t part_count;
-    uint8_t link; /* index of the link this leaves by, as hawser_stack_add_link() numbered it */
+    uint8_t link;  /* index of the link this leaves by, as hawser_stack_add_link() numbered it */
+    uint8_t flags; /* HAWSER_TX_... */
     struct hawser_part parts[HAWSER_TX_PARTS];
     uint32_t payload_len; /* sum of the parts */
     uint16_t gso_size;    /* 0: one wire segment */
 };
 
-/* Computes the TCP checksum over header and payload and stores it in `head`. Call once, on one wire segment. */
+/* Computes the TCP checksum over header and payload and stores it in `head`, where it is not complete already. For one
+ * wire segment; called again it changes nothing. */
 HAWSER_API void hawser_tx_finish_checksum(struct hawser_tx *tx);
 
 /*

@@ -48,6 +48,7 @@ static bool pcap_as_outgoing(const struct hawser_rx *rx, struct hawser_tx *out)
     out->head_len = (uint8_t)head_len;
     out->l3_len = (uint8_t)ip.header_len;
     out->link = 0;
+    out->flags = 0;
     out->gso_size = rx->gso_size;
     out->payload_len = ip.payload_len - tcp.header_len;
     out->part_count = out->payload_len > 0;

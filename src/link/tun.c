@@ -156,6 +156,8 @@ static void tun_release(struct link *link) { rx_buffers_release(&HW_CONTAINER(li
 
 static struct virtio_net_hdr tun_header_of(const struct hawser_tx *tx)
 {
+    if (tx->flags & HAWSER_TX_CSUM_DONE)
+        return (struct virtio_net_hdr){0};
     struct virtio_net_hdr header = {
         .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
         .hdr_len = tx->head_len,

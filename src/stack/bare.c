@@ -23,6 +23,7 @@ void bare_write(struct hawser_tx *tx, uint8_t link, const struct hawser_addr *lo
     tx->l3_len = (uint8_t)l3;
     tx->head_len = (uint8_t)(l3 + header.header_len);
     tx->link = link;
+    tx->flags = 0;
     tx->part_count = 0;
     tx->payload_len = 0;
     tx->gso_size = 0;

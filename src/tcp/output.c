@@ -89,6 +89,7 @@ static void put_headers(struct tcp *tcp, struct hawser_tx *tx, uint64_t ssn, uin
     tx->l3_len = (uint8_t)l3;
     tx->head_len = (uint8_t)(l3 + h.header_len);
     tx->link = c->link;
+    tx->flags = 0;
 }
 
 /* Builds one packet: `record` when it takes sequence space, else a bare segment at `ssn`. */

@@ -63,13 +63,19 @@ uint16_t csum_fold(const struct csum *c) { return fold(c->sum); }
 
 uint16_t csum_finish(const struct csum *c) { return (uint16_t)~csum_fold(c); }
 
-void csum_add_pseudo(struct csum *c, const struct hawser_addr *src, const struct hawser_addr *dst, uint32_t tcp_len)
+void csum_add_pseudo_as(struct csum *c, uint8_t protocol, const struct hawser_addr *src, const struct hawser_addr *dst,
+                        uint32_t len)
 {
     size_t from = hawser_addr_is_v4(dst) ? 12 : 0;
     csum_add(c, src->ip + from, 16 - from);
     csum_add(c, dst->ip + from, 16 - from);
-    csum_add32(c, tcp_len);
-    csum_add16(c, IP_PROTO_TCP);
+    csum_add32(c, len);
+    csum_add16(c, protocol);
+}
+
+void csum_add_pseudo(struct csum *c, const struct hawser_addr *src, const struct hawser_addr *dst, uint32_t tcp_len)
+{
+    csum_add_pseudo_as(c, IP_PROTO_TCP, src, dst, tcp_len);
 }
 
 uint16_t csum_dss(uint64_t dsn, uint32_t ssn, uint16_t len, const struct csum *payload)

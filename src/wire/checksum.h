@@ -25,7 +25,10 @@ uint16_t csum_fold(const struct csum *c);
 /* Folded and complemented: what goes into a header. */
 uint16_t csum_finish(const struct csum *c);
 
-/* The TCP pseudo-header of either family (RFC 9293 3.1, RFC 8200 8.1); `tcp_len` is header plus payload. */
+/* The pseudo-header of either family (RFC 9293 3.1, RFC 8200 8.1); `len` is header plus payload of the protocol. */
+void csum_add_pseudo_as(struct csum *c, uint8_t protocol, const struct hawser_addr *src, const struct hawser_addr *dst,
+                        uint32_t len);
+/* That of TCP. */
 void csum_add_pseudo(struct csum *c, const struct hawser_addr *src, const struct hawser_addr *dst, uint32_t tcp_len);
 
 /*

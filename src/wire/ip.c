@@ -137,8 +137,8 @@ size_t ip_header_len(const struct hawser_addr *dst)
     return hawser_addr_is_v4(dst) ? IPV4_HEADER_LEN : IPV6_HEADER_LEN;
 }
 
-static size_t emit_v4(uint8_t *p, const struct hawser_addr *src, const struct hawser_addr *dst, uint8_t ecn,
-                      uint32_t payload_len)
+static size_t emit_v4(uint8_t *p, uint8_t protocol, const struct hawser_addr *src, const struct hawser_addr *dst,
+                      uint8_t ecn, uint32_t payload_len)
 {
     memset(p, 0, IPV4_HEADER_LEN);
     p[0] = 4 << 4 | IPV4_HEADER_LEN / 4;
@@ -146,7 +146,7 @@ static size_t emit_v4(uint8_t *p, const struct hawser_addr *src, const struct ha
     put16(p + 2, (uint16_t)(IPV4_HEADER_LEN + payload_len));
     put16(p + 6, DONT_FRAGMENT);
     p[8] = HOP_LIMIT;
-    p[9] = IP_PROTO_TCP;
+    p[9] = protocol;
     memcpy(p + 12, src->ip + sizeof v4_prefix, 4);
     memcpy(p + 16, dst->ip + sizeof v4_prefix, 4);
     struct csum sum = {0, false};
@@ -155,14 +155,14 @@ static size_t emit_v4(uint8_t *p, const struct hawser_addr *src, const struct ha
     return IPV4_HEADER_LEN;
 }
 
-size_t ip_emit(uint8_t *p, const struct hawser_addr *src, const struct hawser_addr *dst, uint8_t ecn,
-               uint32_t payload_len)
+size_t ip_emit_as(uint8_t *p, uint8_t protocol, const struct hawser_addr *src, const struct hawser_addr *dst,
+                  uint8_t ecn, uint32_t payload_len)
 {
     if (hawser_addr_is_v4(dst))
-        return emit_v4(p, src, dst, ecn, payload_len);
+        return emit_v4(p, protocol, src, dst, ecn, payload_len);
     put32(p, UINT32_C(6) << 28 | (uint32_t)ecn << 20);
     put16(p + 4, (uint16_t)payload_len);
-    p[6] = IP_PROTO_TCP;
+    p[6] = protocol;
     p[7] = HOP_LIMIT;
     memcpy(p + 8, src->ip, 16);
     memcpy(p + 24, dst->ip, 16);

@@ -9,7 +9,9 @@
 #include <hawser/addr.h>
 
 enum {
+    IP_PROTO_ICMP = 1,
     IP_PROTO_TCP = 6,
+    IP_PROTO_ICMPV6 = 58,
     IPV4_HEADER_LEN = 20,
     IPV6_HEADER_LEN = 40,
 };
@@ -46,12 +48,18 @@ enum ip_result ip_parse(const uint8_t *p, size_t len, bool merged, struct ip_hea
 size_t ip_header_len(const struct hawser_addr *dst);
 
 /*
- * Writes a header for a TCP payload of `payload_len` bytes to `p`: hop limit 64, DF set and identification 0 on IPv4
- * (RFC 6864), no options, IPv4 checksum filled. `ecn` is two bits. Lengths that do not fit in 16 bits (super-segments)
- * are truncated: the link rewrites them per wire segment. Returns bytes written. Source and destination must be of one
- * family.
+ * Writes a header for a payload of that protocol, `payload_len` bytes, to `p`: hop limit 64, DF set and identification
+ * 0 on IPv4 (RFC 6864), no options, IPv4 checksum filled. `ecn` is two bits. Lengths that do not fit in 16 bits
+ * (super-segments) are truncated: the link rewrites them per wire segment. Returns bytes written. Source and
+ * destination must be of one family.
  */
-size_t ip_emit(uint8_t *p, const struct hawser_addr *src, const struct hawser_addr *dst, uint8_t ecn,
-               uint32_t payload_len);
+size_t ip_emit_as(uint8_t *p, uint8_t protocol, const struct hawser_addr *src, const struct hawser_addr *dst,
+                  uint8_t ecn, uint32_t payload_len);
+/* The same for TCP. */
+static inline size_t ip_emit(uint8_t *p, const struct hawser_addr *src, const struct hawser_addr *dst, uint8_t ecn,
+                             uint32_t payload_len)
+{
+    return ip_emit_as(p, IP_PROTO_TCP, src, dst, ecn, payload_len);
+}
 
 #endif

@@ -15,11 +15,14 @@ static bool is_v4(const struct hawser_tx *tx) { return tx->l3_len == IPV4_HEADER
 
 void hawser_tx_finish_checksum(struct hawser_tx *tx)
 {
+    if (tx->flags & HAWSER_TX_CSUM_DONE)
+        return;
     struct csum sum = {0, false};
     csum_add(&sum, tx->head + tx->l3_len, (size_t)(tx->head_len - tx->l3_len)); /* holds the pseudo-header's sum */
     for (unsigned i = 0; i < tx->part_count; i++)
         csum_add(&sum, tx->parts[i].data, tx->parts[i].len);
     put16(tx->head + tx->l3_len + CHECKSUM_AT, csum_finish(&sum));
+    tx->flags |= HAWSER_TX_CSUM_DONE;
 }
 
 static void slice_parts(const struct hawser_tx *super, uint32_t from, uint32_t len, struct hawser_tx *out)
@@ -65,16 +68,21 @@ bool hawser_tx_segment(const struct hawser_tx *super, uint32_t *offset, struct h
 {
     if (*offset > super->payload_len || (*offset == super->payload_len && *offset > 0))
         return false;
+    bool whole = super->gso_size == 0 || super->flags & HAWSER_TX_CSUM_DONE;
     uint32_t at = *offset, left = super->payload_len - at;
-    uint32_t len = super->gso_size ? HW_MIN(left, super->gso_size) : left;
+    uint32_t len = whole ? left : HW_MIN(left, super->gso_size);
     bool last = len == left;
     memcpy(out->head, super->head, super->head_len);
     out->head_len = super->head_len;
     out->l3_len = super->l3_len;
     out->link = super->link;
+    out->flags = super->flags;
     out->gso_size = 0;
     out->payload_len = len;
     slice_parts(super, at, len, out);
+    *offset = last ? super->payload_len + !super->payload_len : at + len;
+    if (super->flags & HAWSER_TX_CSUM_DONE)
+        return true;
     uint8_t *tcp = out->head + out->l3_len;
     put32(tcp + 4, get32(tcp + 4) + at);
     if (!last)
@@ -83,7 +91,6 @@ bool hawser_tx_segment(const struct hawser_tx *super, uint32_t *offset, struct h
         tcp[13] &= (uint8_t)~TCP_CWR;
     if (len != super->payload_len)
         set_length(out, super->payload_len);
-    *offset = last ? super->payload_len + !super->payload_len : at + len;
     return true;
 }
 

@@ -69,6 +69,25 @@ static int send_payload(struct fixture *f, uint32_t len, uint16_t gso_size)
     return link_transmit(f->a, &tx, 1, 0);
 }
 
+static void complete_packets_pass_as_they_are(void **state)
+{
+    (void)state;
+    for (unsigned gso = 0; gso < 2; gso++) {
+        struct memory_options options = options_of(gso);
+        struct fixture *f = setup(&options);
+        struct hawser_rx rx;
+        struct hawser_tx tx = {.head_len = 30, .l3_len = 20, .flags = HAWSER_TX_CSUM_DONE, .part_count = 1};
+        memcpy(tx.head, f->payload, tx.head_len);
+        tx.parts[0] = (struct hawser_part){f->payload + tx.head_len, tx.payload_len = 40};
+        assert_int_equal(link_transmit(f->a, &tx, 1, 0), 1);
+        assert_int_equal(link_receive(f->b, &rx, 1, 0), 1);
+        assert_int_equal(rx.len, 70);
+        assert_memory_equal(rx.data, f->payload, 70);
+        link_release(f->b);
+        teardown(f);
+    }
+}
+
 static void super_segments_pass_whole(void **state)
 {
     (void)state;
@@ -277,11 +296,11 @@ static void random_traffic_arrives_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(super_segments_pass_whole),          cmocka_unit_test(without_gso_segments_arrive_finished),
-        cmocka_unit_test(a_segment_above_the_mtu_is_dropped), cmocka_unit_test(the_queue_is_bounded_in_packets),
-        cmocka_unit_test(the_queue_is_bounded_in_bytes),      cmocka_unit_test(held_packets_do_not_stop_the_link),
-        cmocka_unit_test(a_missing_end_swallows_packets),     cmocka_unit_test(every_failed_allocation_is_survived),
-        cmocka_unit_test(random_traffic_arrives_in_order),
+        cmocka_unit_test(complete_packets_pass_as_they_are),    cmocka_unit_test(super_segments_pass_whole),
+        cmocka_unit_test(without_gso_segments_arrive_finished), cmocka_unit_test(a_segment_above_the_mtu_is_dropped),
+        cmocka_unit_test(the_queue_is_bounded_in_packets),      cmocka_unit_test(the_queue_is_bounded_in_bytes),
+        cmocka_unit_test(held_packets_do_not_stop_the_link),    cmocka_unit_test(a_missing_end_swallows_packets),
+        cmocka_unit_test(every_failed_allocation_is_survived),  cmocka_unit_test(random_traffic_arrives_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

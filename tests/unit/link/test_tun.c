@@ -18,6 +18,7 @@
 #include "link/packets.h"
 #include "link/tun.h"
 #include "support.h"
+#include "wire/icmp.h"
 
 enum { PAYLOAD = 40000, MSS = 1400, PATIENCE_MS = 5000 };
 
@@ -176,21 +177,27 @@ static void bind_patiently(int sock, const struct family *family)
     }
 }
 
-/* The kernel connects; we answer. */
-static void open_connection(struct fixture *f, const struct family *family, bool gso)
+/* The kernel asks for a connection to us; its SYN. */
+static struct packet_view receive_syn(struct fixture *f, const struct family *family, struct hawser_rx *rx)
 {
     struct sockaddr_storage address;
     socklen_t len;
-    struct hawser_rx rx;
     f->sock = socket(family->v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     bind_patiently(f->sock, family);
     set_sockaddr(&address, &len, family->ours, 80);
     assert_int_equal(connect(f->sock, (struct sockaddr *)&address, len), -1);
     assert_int_equal(errno, EINPROGRESS);
-
-    struct packet_view v = receive_packet(f, &rx);
+    struct packet_view v = receive_packet(f, rx);
     assert_int_equal(v.tcp.flags, TCP_SYN);
     assert_int_equal(v.tcp.dst_port, 80);
+    return v;
+}
+
+/* The kernel connects; we answer. */
+static void open_connection(struct fixture *f, const struct family *family, bool gso)
+{
+    struct hawser_rx rx;
+    struct packet_view v = receive_syn(f, family, &rx);
     /* With offload the kernel leaves the checksum to us and says so; without, it must be right. */
     assert_int_equal(rx.flags, gso ? HAWSER_RX_CSUM_OK : 0);
     if (!gso)
@@ -268,6 +275,32 @@ static void a_stream_passes_both_ways(void **state)
         open_connection(f, family, gso);
         kernel_to_us(f, gso);
         us_to_kernel(f, gso);
+        teardown(f);
+    }
+}
+
+/* No TCP, and nothing left for the device to complete. */
+static void an_icmp_error_reaches_the_kernel(void **state)
+{
+    (void)state;
+    need_namespace();
+    for (unsigned i = 0; i < 4; i++) {
+        const struct family *family = &families[i / 2];
+        struct fixture *f = setup(family, i % 2);
+        struct hawser_rx rx;
+        int error;
+        socklen_t len = sizeof(error);
+        struct packet_view v = receive_syn(f, family, &rx);
+        struct hawser_tx tx = {.flags = HAWSER_TX_CSUM_DONE, .part_count = 1, .payload_len = rx.len};
+        tx.parts[0] = (struct hawser_part){rx.data, rx.len};
+        tx.head_len =
+            (uint8_t)icmp_unreachable_emit(tx.head, ICMP_UNREACHABLE_NETWORK, &v.ip.dst, &v.ip.src, rx.data, rx.len);
+        tx.l3_len = tx.head_len - ICMP_HEADER_LEN;
+        assert_int_equal(link_transmit(f->link, &tx, 1, 0), 1);
+        assert_true(wait_readable(f->sock));
+        assert_int_equal(getsockopt(f->sock, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+        assert_int_equal(error, ENETUNREACH);
+        link_release(f->link);
         teardown(f);
     }
 }
@@ -353,6 +386,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_passes_both_ways),
+        cmocka_unit_test(an_icmp_error_reaches_the_kernel),
         cmocka_unit_test(an_empty_pool_does_not_stop_reception),
         cmocka_unit_test(a_device_in_use_is_refused),
         cmocka_unit_test(a_device_that_is_down_counts_what_it_drops),

@@ -120,9 +120,45 @@ static void an_empty_packet_is_one_packet(void **state)
     assert_false(hawser_tx_segment(&s.tx, &offset, &wire));
 }
 
+/* What is complete need not be TCP: no byte of it changes. */
+static void a_complete_packet_stays_as_it_is(void **state)
+{
+    (void)state;
+    struct prng rng;
+    static struct super s;
+    struct hawser_tx wire;
+    uint8_t before[HAWSER_TX_HEAD + PAYLOAD_MAX], after[HAWSER_TX_HEAD + PAYLOAD_MAX];
+    uint32_t offset = 0;
+    prng_seed(&rng, 1);
+    build(&s, true, 300, 100, TCP_ACK | TCP_FIN, &rng);
+    prng_fill(&rng, s.tx.head, s.tx.head_len);
+    s.tx.flags = HAWSER_TX_CSUM_DONE;
+    size_t len = hawser_tx_flatten(&s.tx, before);
+    assert_true(hawser_tx_segment(&s.tx, &offset, &wire));
+    hawser_tx_finish_checksum(&wire);
+    assert_int_equal(hawser_tx_flatten(&wire, after), len);
+    assert_memory_equal(before, after, len);
+    assert_false(hawser_tx_segment(&s.tx, &offset, &wire));
+}
+
+static void a_checksum_is_finished_once(void **state)
+{
+    (void)state;
+    struct prng rng;
+    static struct super s;
+    uint8_t packet[HAWSER_TX_HEAD + PAYLOAD_MAX];
+    prng_seed(&rng, 1);
+    build(&s, false, 300, 0, TCP_ACK, &rng);
+    hawser_tx_finish_checksum(&s.tx);
+    hawser_tx_finish_checksum(&s.tx);
+    assert_true(checks_out(packet, hawser_tx_flatten(&s.tx, packet), false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_complete_packet_stays_as_it_is),
+        cmocka_unit_test(a_checksum_is_finished_once),
         cmocka_unit_test(pieces_are_the_whole),
         cmocka_unit_test(an_empty_packet_is_one_packet),
     };
