@@ -44,6 +44,7 @@ struct hawser_conn_options {
     uint64_t keepalive_interval_ns; /* default 75 s */
     uint32_t keepalive_tries;       /* default 9 */
     enum hawser_share share;        /* of listeners */
+    uint32_t max_subflows;          /* of MPTCP, at once, whoever opens them; default 8, at most 32 */
 };
 
 /*

@@ -1,5 +1,7 @@
 #include "base/account.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/compiler.h"
 
@@ -53,6 +55,16 @@ void *account_alloc(struct account *account, size_t bytes, enum claim claim)
     if (block)
         account_charge(account, bytes);
     return block;
+}
+
+void *account_grow(struct account *account, void *block, size_t from, size_t to)
+{
+    void *more = account_alloc(account, to, claim_to_grow(block));
+    if (more && block)
+        memcpy(more, block, from);
+    if (more)
+        account_free(account, block, from);
+    return more;
 }
 
 void account_free(struct account *account, void *block, size_t bytes)

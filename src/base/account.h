@@ -68,6 +68,9 @@ void account_release(struct account *account, uint64_t bytes);
 void *account_alloc(struct account *account, size_t bytes, enum claim claim);
 /* The same for an array that grows: at first whoever asks gets it, more only while there is enough. */
 static inline enum claim claim_to_grow(const void *array) { return array ? CLAIM_SURPLUS : CLAIM_OWED; }
+/* Another block of `to` bytes, with the first `from` bytes of `block`, which is given back; NULL, and the block stays,
+ * when that is not admitted, or the system has none. */
+void *account_grow(struct account *account, void *block, size_t from, size_t to);
 /* Gives back `bytes` from account_alloc(); nothing when `block` is NULL. */
 void account_free(struct account *account, void *block, size_t bytes);
 

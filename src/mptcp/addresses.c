@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "wire/bytes.h"
 
+#define CAPACITY_MIN 2u
 /* The last prefix with a broadcast address (RFC 3021). */
 #define BROADCAST_PREFIX_MAX 30u
 
@@ -23,7 +25,29 @@ static struct known_address *entry_of(struct addresses *a, uint8_t id)
     return NULL;
 }
 
-enum addresses_result addresses_put(struct addresses *a, uint8_t id, const struct hawser_addr *addr)
+static bool make_room(struct addresses *a, struct account *payer)
+{
+    if (a->count < a->capacity)
+        return true;
+    const unsigned capacity = HW_MAX(2u * a->capacity, CAPACITY_MIN);
+    struct known_address *list = NULL;
+    if (capacity <= ADDRESSES_MAX)
+        list = account_grow(payer, a->list, a->capacity * sizeof *list, capacity * sizeof *list);
+    if (!list)
+        return false;
+    a->list = list;
+    a->capacity = (uint8_t)capacity;
+    return true;
+}
+
+void addresses_destroy(struct addresses *a, struct account *payer)
+{
+    account_free(payer, a->list, a->capacity * sizeof *a->list);
+    *a = (struct addresses){0};
+}
+
+enum addresses_result addresses_put(struct addresses *a, struct account *payer, uint8_t id,
+                                    const struct hawser_addr *addr)
 {
     struct known_address *known = entry_of(a, id);
     if (known) {
@@ -32,7 +56,7 @@ enum addresses_result addresses_put(struct addresses *a, uint8_t id, const struc
         known->addr = *addr;
         return ADDRESSES_CHANGED;
     }
-    if (a->count == ADDRESSES_MAX)
+    if (!make_room(a, payer))
         return ADDRESSES_FULL;
     a->list[a->count++] = (struct known_address){.addr = *addr, .id = id};
     return ADDRESSES_ADDED;

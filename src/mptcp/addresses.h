@@ -7,10 +7,12 @@
 
 #include <hawser/addr.h>
 
+#include "base/account.h"
+
 /* Addresses of a host. */
-#define HOST_ADDRESSES_MAX 16
+#define HOST_ADDRESSES_MAX 64
 /* Those of the peer that a connection knows. */
-#define ADDRESSES_MAX 16
+#define ADDRESSES_MAX 64
 
 /* An address of ours. */
 struct local_address {
@@ -27,15 +29,19 @@ struct known_address {
     uint8_t id;
 };
 
+/* All zero: none. */
 struct addresses {
-    struct known_address list[ADDRESSES_MAX];
-    uint8_t count;
+    struct known_address *list;
+    uint8_t count, capacity;
 };
 
 enum addresses_result { ADDRESSES_ADDED, ADDRESSES_SAME, ADDRESSES_CHANGED, ADDRESSES_FULL };
 
-/* Records `addr` under `id`. An ID already there with another address is replaced (CHANGED). */
-enum addresses_result addresses_put(struct addresses *a, uint8_t id, const struct hawser_addr *addr);
+/* Records `addr` under `id`. An ID already there with another address is replaced (CHANGED). FULL: they are as many as
+ * may be, or `payer`, always the same one, has no memory for more. */
+enum addresses_result addresses_put(struct addresses *a, struct account *payer, uint8_t id,
+                                    const struct hawser_addr *addr);
+void addresses_destroy(struct addresses *a, struct account *payer);
 
 /* Does that IPv4 address mean all hosts beside this address of ours (RFC 1122 3.2.1.3, RFC 3021)? */
 bool local_address_broadcasts(const struct local_address *own, const struct hawser_addr *addr);

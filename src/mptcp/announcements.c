@@ -100,7 +100,7 @@ static unsigned renew_announcements(struct announcements *a)
 }
 
 /* A round tells all of them on every subflow. Those of which all rounds are over are settled. */
-static void begin_round(struct announcements *a, uint8_t slots)
+static void begin_round(struct announcements *a, uint32_t slots)
 {
     if (!slots)
         return;
@@ -110,7 +110,7 @@ static void begin_round(struct announcements *a, uint8_t slots)
     a->tell_on = a->removed_count ? slots : 0;
 }
 
-unsigned announcements_turn(struct announcements *a, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns)
+unsigned announcements_turn(struct announcements *a, uint32_t slots, uint64_t repeat_ns, uint64_t now_ns)
 {
     unsigned given_up = 0;
     bool again = a->again_ns <= now_ns, untold = a->removed_count && a->removed[a->removed_count - 1].rounds == 0;
@@ -191,6 +191,6 @@ static bool sent_add_addr(struct announcements *a, const struct mp_add_addr *add
 bool announcements_sent(struct announcements *a, uint8_t slot, const struct mptcp_options *sent)
 {
     if (mptcp_has(sent, MPTCP_REMOVE_ADDR))
-        a->tell_on &= (uint8_t) ~(1u << slot);
+        a->tell_on &= ~(UINT32_C(1) << slot);
     return mptcp_has(sent, MPTCP_ADD_ADDR) && sent_add_addr(a, &sent->add_addr);
 }

@@ -11,7 +11,7 @@
 
 #include "wire/mptcp_options.h"
 
-#define ANNOUNCEMENTS_MAX 16
+#define ANNOUNCEMENTS_MAX 64
 /* The peer repeats what is not echoed. */
 #define ECHOES_MAX 8
 /* How often an address that is not echoed is announced, and a removal told on every subflow. */
@@ -38,7 +38,7 @@ struct announcements {
     struct removed removed[MPTCP_REMOVE_MAX];
     struct echo echoes[ECHOES_MAX];
     uint8_t added_count, removed_count, echo_count;
-    uint8_t tell_on;   /* slots of subflows on which the removals are still to be told in this round */
+    uint32_t tell_on;  /* slots of subflows on which the removals are still to be told in this round */
     uint64_t again_ns; /* when what is not answered is said again; TIME_NEVER: nothing is */
 };
 
@@ -60,7 +60,7 @@ bool announcements_echo(struct announcements *a, const struct mp_add_addr *add);
  * What is new is due, and once `again_ns` has come whatever is not answered; `slots` are those of the subflows that can
  * tell, and after `repeat_ns` it is time again. Returns how many announcements were given up.
  */
-unsigned announcements_turn(struct announcements *a, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns);
+unsigned announcements_turn(struct announcements *a, uint32_t slots, uint64_t repeat_ns, uint64_t now_ns);
 /* Are removals due that the subflow in `slot` must tell? */
 bool announcements_due_on(const struct announcements *a, uint8_t slot);
 /* What is due that any of them can tell: so many bare acknowledgements. */

@@ -31,6 +31,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     paths_init(&conn->paths, config->opened == NULL);
     account_open(&conn->account, payer);
     conn->keepalive = config->keepalive;
+    conn->subflow_limit = config->subflow_limit;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
     list_init(&conn->event_link);

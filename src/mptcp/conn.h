@@ -49,7 +49,7 @@ struct conn {
     uint64_t progress_bytes; /* acknowledged by the peer and read by the program */
     int32_t deficit;      /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
     uint32_t subflow_ids; /* given away so far */
-    uint8_t subflow_count;
+    uint8_t subflow_count, subflow_limit;
     bool evicted : 1;       /* it had to go for others; the stack's */
     bool token_added : 1;   /* others find it by its token; the stack's */
     bool arrived : 1;       /* payload, or what is said of it, since conn_settle() */
@@ -80,6 +80,7 @@ struct conn_config {
     uint32_t send_limit, recv_limit; /* bytes */
     struct tcp_keepalive keepalive;
     bool no_mptcp;
+    uint8_t subflow_limit;            /* most that it may have at once */
     struct account *payer;            /* of its key; NULL: of none */
     const struct conn_opened *opened; /* NULL: it is we who open it */
 };

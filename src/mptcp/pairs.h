@@ -5,11 +5,10 @@
 #ifndef HW_MPTCP_PAIRS_H
 #define HW_MPTCP_PAIRS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/account.h"
 
 /* Most pairs that are remembered; the one that is due first makes way, for it has least to lose. */
-#define PAIRS_MAX 16
+#define PAIRS_MAX 256
 /* After the first failure a pair waits so long, then twice as long each time. */
 #define PAIR_RETRY_NS UINT64_C(1000000000)
 #define PAIR_DOUBLINGS_MAX 6
@@ -27,13 +26,17 @@ struct pair {
     uint8_t outcome; /* enum pair_outcome */
 };
 
+/* All zero: none is known. */
 struct pairs {
-    struct pair list[PAIRS_MAX];
-    uint8_t count;
+    struct pair *list; /* in the order of their IDs */
+    uint16_t count, capacity;
 };
 
-/* The pair failed. False when another one had to be forgotten for it. */
-bool pairs_note(struct pairs *p, uint8_t local_id, uint8_t remote_id, enum pair_outcome outcome, uint64_t now_ns);
+/* The pair failed. False when there are as many as may be, or `payer`, always the same one, has no memory for more:
+ * then another one is forgotten for it, if there is any. */
+bool pairs_note(struct pairs *p, struct account *payer, uint8_t local_id, uint8_t remote_id, enum pair_outcome outcome,
+                uint64_t now_ns);
+void pairs_destroy(struct pairs *p, struct account *payer);
 
 /* The entry, or NULL. */
 const struct pair *pairs_find(const struct pairs *p, uint8_t local_id, uint8_t remote_id);

@@ -166,11 +166,11 @@ static void call_speakers(const struct path_manager *pm)
 
 void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns)
 {
-    uint8_t tellers = 0; /* slots of the subflows that can tell the peer something */
+    uint32_t tellers = 0; /* slots of the subflows that can tell the peer something */
     LIST_EACH (it, pm->subflows) {
         struct subflow *subflow = subflow_at(it);
         subflow_end_row(subflow, now_ns);
-        tellers |= (uint8_t)(subflow_usable(subflow) << subflow->slot);
+        tellers |= (uint32_t)subflow_usable(subflow) << subflow->slot;
     }
     unsigned given_up = paths_turn(pm->paths, pm->payer, tellers, REPEAT_NS, now_ns);
     count_n(pm->counters, COUNT_MPTCP_ADD_ADDR_LOST, given_up);

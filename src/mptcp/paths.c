@@ -19,6 +19,10 @@ void paths_init(struct paths *p, bool opens) { *p = (struct paths){.join_at_ns =
 
 void paths_destroy(struct paths *p, struct account *payer)
 {
+    if (p->book) {
+        addresses_destroy(&p->book->remotes, payer);
+        pairs_destroy(&p->book->failed, payer);
+    }
     account_free(payer, p->book, sizeof *p->book);
     account_free(payer, p->owed, sizeof *p->owed);
     p->book = NULL;
@@ -132,7 +136,8 @@ enum paths_news paths_add_addr(struct paths *p, struct account *payer, const str
     if (first && add->address_id == 0)
         return PATHS_NO_NEWS;
     struct path_book *book = open_book(p, payer);
-    enum addresses_result result = book ? addresses_put(&book->remotes, add->address_id, &add->addr) : ADDRESSES_FULL;
+    enum addresses_result result =
+        book ? addresses_put(&book->remotes, payer, add->address_id, &add->addr) : ADDRESSES_FULL;
     if (result == ADDRESSES_FULL)
         return PATHS_LIMITED;
     pairs_forget_remote(&book->failed, add->address_id);
@@ -193,8 +198,8 @@ bool paths_ended(struct paths *p, struct account *payer, const struct local_addr
     bool noted = true;
     for (unsigned i = 0; p->opens && i < remote_count(p); i++) /* the peer may give one address several IDs */
         if (remote_at(p, i, &at) && hawser_addr_equal(&at.remote, remote))
-            noted &=
-                open_book(p, payer) && pairs_note(&p->book->failed, local->id, at.remote_id, outcomes[why], now_ns);
+            noted &= open_book(p, payer) &&
+                     pairs_note(&p->book->failed, payer, local->id, at.remote_id, outcomes[why], now_ns);
     return noted;
 }
 
@@ -342,7 +347,7 @@ uint64_t paths_deadline(const struct paths *p)
     return p->owed ? HW_MIN(p->owed->again_ns, p->join_at_ns) : p->join_at_ns;
 }
 
-unsigned paths_turn(struct paths *p, struct account *payer, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns)
+unsigned paths_turn(struct paths *p, struct account *payer, uint32_t slots, uint64_t repeat_ns, uint64_t now_ns)
 {
     unsigned given_up = p->owed ? announcements_turn(p->owed, slots, repeat_ns, now_ns) : 0;
     close_owed(p, payer);

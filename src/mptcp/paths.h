@@ -18,7 +18,7 @@
 #include "wire/mptcp_options.h"
 
 /* Most subflows of a view. */
-#define PATH_USES_MAX 8
+#define PATH_USES_MAX 32
 /* Joins to addresses that the peer announced: so many at once, then one each interval, for they may be anybody's. */
 #define PATH_JOINS_BURST 8
 #define PATH_JOIN_INTERVAL_NS UINT64_C(4000000000)
@@ -84,7 +84,7 @@ struct paths {
 };
 
 void paths_init(struct paths *p, bool opens);
-/* `payer` is charged for what is remembered, which is less than one segment takes: the same in every call. */
+/* `payer` is charged for what is remembered, which is less than a super-segment takes: the same in every call. */
 void paths_destroy(struct paths *p, struct account *payer);
 /* The pair of the first subflow. */
 void paths_begin(struct paths *p, const struct local_address *local, const struct hawser_addr *remote);
@@ -139,7 +139,7 @@ static inline void paths_look_at(struct paths *p, uint64_t at_ns) { p->join_at_n
 /* When something must be said again, or a pair has its turn. */
 uint64_t paths_deadline(const struct paths *p);
 /* See announcements_turn(). */
-unsigned paths_turn(struct paths *p, struct account *payer, uint8_t slots, uint64_t repeat_ns, uint64_t now_ns);
+unsigned paths_turn(struct paths *p, struct account *payer, uint32_t slots, uint64_t repeat_ns, uint64_t now_ns);
 /* Does the subflow in that slot owe the peer an option, as others may do in its stead? And which no other can? */
 bool paths_owes(const struct paths *p, uint8_t slot);
 bool paths_owes_on(const struct paths *p, uint8_t slot);

@@ -9,7 +9,9 @@
 #include "mptcp/scheduler.h"
 #include "mptcp/subflow.h"
 
-#define SUBFLOWS_MAX 8
+/* Most that any connection may have, and how many it has where nobody says otherwise. */
+#define SUBFLOWS_MAX 32
+#define SUBFLOWS_DEFAULT 8
 
 /* A slot that none of them has. */
 uint8_t subflows_free_slot(const struct list *subflows);

@@ -37,6 +37,7 @@ int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_op
         o->keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
     if (o->keepalive_tries == 0)
         o->keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
+    o->max_subflows = o->max_subflows ? HW_MIN(o->max_subflows, SUBFLOWS_MAX) : SUBFLOWS_DEFAULT;
     return err;
 }
 
@@ -46,6 +47,7 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options)
         .send_limit = options->send_buffer_bytes,
         .recv_limit = options->recv_buffer_bytes,
         .no_mptcp = options->no_mptcp,
+        .subflow_limit = (uint8_t)options->max_subflows,
         .keepalive = {options->keepalive_idle_ns, options->keepalive_interval_ns, options->keepalive_tries},
     };
 }

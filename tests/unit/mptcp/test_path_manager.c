@@ -150,13 +150,13 @@ static void more_pairs_than_are_remembered(void **state)
     (void)state;
     struct bench b;
     set_up(&b, true, 2);
-    struct mp_add_addr add = announcement(2);
-    assert_true(hear(&b, &add));
-    for (unsigned n = 1; n <= PAIRS_MAX + 1; n++) {
+    const struct mp_add_addr adds[] = {announcement(2), announcement(3)};
+    assert_true(hear(&b, &adds[0]) && hear(&b, &adds[1]));
+    for (unsigned n = 0; n < PAIRS_MAX + 1; n++) {
         assert_int_equal(counted(&b, COUNT_LIMIT_PAIRS), 0);
-        b.locals[0].id = (uint8_t)(100 + n);
+        b.locals[0].id = (uint8_t)(1 + n % 200);
         tcp_abort(&b.first->tcp, -ECONNRESET, b.bundle.now_ns);
-        assert_true(path_manager_closed(&b.pm, between(b.first, 1, 2), b.bundle.now_ns));
+        assert_true(path_manager_closed(&b.pm, between(b.first, 1, 2 + n / 200), b.bundle.now_ns));
     }
     assert_int_equal(counted(&b, COUNT_LIMIT_PAIRS), 1);
     tear_down(&b);

@@ -114,6 +114,13 @@ static void prove_join(struct peer *p)
     peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
 }
 
+static unsigned subflows(const struct peer *p)
+{
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(p->conn, &info), 0);
+    return info.subflows;
+}
+
 static void expect_refusal(const struct peer *p, uint8_t reason)
 {
     const struct peer_segment *rst = peer_last(p, TCP_RST);
@@ -131,7 +138,7 @@ static void a_refused_join_is_told_why(void **state)
     uint32_t token = open_for_joins(&p);
     begin_join(&p, token + 1); /* nobody's */
     expect_refusal(&p, MP_RST_MPTCP);
-    for (unsigned i = 1; i < SUBFLOWS_MAX; i++) {
+    for (unsigned i = 1; i < SUBFLOWS_DEFAULT; i++) {
         begin_join(&p, token);
         prove_join(&p);
         assert_null(peer_last(&p, TCP_RST));
@@ -144,6 +151,34 @@ static void a_refused_join_is_told_why(void **state)
     assert_non_null(peer_last(&p, TCP_RST));
     assert_int_equal(peer_last(&p, TCP_RST)->options.mp.present, 0);
     peer_destroy(&p);
+}
+
+/* Whatever the program allows, within what there are names for. */
+static void the_program_says_how_many_subflows(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t asked, most;
+    } limits[] = {{1, 1}, {3, 3}, {SUBFLOWS_MAX, SUBFLOWS_MAX}, {1000, SUBFLOWS_MAX}};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(limits); i++) {
+        struct peer p;
+        uint32_t token;
+        uint64_t idsn;
+        const struct hawser_conn_options options = {.size = sizeof options, .max_subflows = limits[i].asked};
+        peer_init(&p, NULL, &options);
+        peer_open_mptcp(&p);
+        mptcp_key_derive(p.stack_key, &token, &idsn);
+        for (unsigned n = 2; n <= limits[i].most + 1; n++) {
+            peer_forget(&p);
+            begin_join(&p, token);
+            if (n <= limits[i].most)
+                prove_join(&p);
+            assert_int_equal(subflows(&p), HW_MIN(n, limits[i].most));
+        }
+        expect_refusal(&p, MP_RST_RESOURCES);
+        assert_int_equal(peer_counter(&p, "limit.subflows"), 1);
+        peer_destroy(&p);
+    }
 }
 
 /* When both streams are over no join is of use, not even one that had begun. */
@@ -182,13 +217,6 @@ static void a_join_of_what_is_over(void **state)
         assert_int_equal(peer_counter(&p, "mptcp.joins_accepted"), 0);
         peer_destroy(&p);
     }
-}
-
-static unsigned subflows(const struct peer *p)
-{
-    struct hawser_conn_info info = {.size = sizeof info};
-    assert_int_equal(hawser_conn_get_info(p->conn, &info), 0);
-    return info.subflows;
 }
 
 /* RFC 8684 3.2: RST where the third packet lacks its MP_JOIN, or is wrong; and nothing is left of the join. */
@@ -357,7 +385,7 @@ static void a_join_comes_too_late(void **state)
         begin_join(&p, token);
         struct peer_segment synack = *peer_last(&p, TCP_SYN | TCP_ACK);
         uint16_t port = p.addr.port;
-        for (unsigned i = 1; i < SUBFLOWS_MAX && !over; i++) {
+        for (unsigned i = 1; i < SUBFLOWS_DEFAULT && !over; i++) {
             begin_join(&p, token);
             prove_join(&p);
         }
@@ -462,6 +490,7 @@ int main(void)
         cmocka_unit_test(nothing_counts_before_the_proof),
         cmocka_unit_test(third_packets_that_fall_back),
         cmocka_unit_test(a_refused_join_is_told_why),
+        cmocka_unit_test(the_program_says_how_many_subflows),
         cmocka_unit_test(checksums_are_as_negotiated),
         cmocka_unit_test(a_join_of_what_is_over),
         cmocka_unit_test(bad_third_packets_of_joins),
