@@ -45,13 +45,18 @@ struct hawser_conn_options {
     uint32_t keepalive_tries;       /* default 9 */
     enum hawser_share share;        /* of listeners */
     uint32_t max_subflows;          /* of MPTCP, at once, whoever opens them; default 8, at most 32 */
+    /* `local` must be given, and need not be the stack's own: packets leave by `link`, which is a door, and answers
+     * come in there. Such a connection gets no further subflows. For the side of a server that is to see its clients'
+     * own addresses. Of hawser_connect(). */
+    bool foreign_local;
+    int link;
 };
 
 /*
  * Opens a connection to `remote` (address and port). Returns at once; HAWSER_CONNECTED or HAWSER_ERROR follows.
  * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
- * Errors: -EINVAL (no port, an address that is the stack's own or no single host's, or options without their size),
- * -E2BIG (options this library does not know), -EADDRNOTAVAIL (no local
+ * Errors: -EINVAL (no port, an address that is the stack's own or no single host's, `foreign_local` by a link that is
+ * no door, or options without their size), -E2BIG (options this library does not know), -EADDRNOTAVAIL (no local
  * address of that family, `local` is none, or all ports are taken by connections to `remote`), -EADDRINUSE (the port of
  * `local` is), -ENOBUFS (a limit of the stack, of which a listener keeps a sixteenth for those who come), -ENOMEM.
  */

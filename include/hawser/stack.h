@@ -38,9 +38,11 @@ struct hawser_link_options {
     size_t size;        /* sizeof(struct hawser_link_options) */
     uint32_t mtu;       /* bytes of an IP packet on the wire, 1280 to 65535; default 1500 */
     uint32_t gso_bytes; /* largest payload of a super-segment it takes; 0: it cannot segment */
-    /* Takes new connections from sources that nobody beyond a link can have: loopback, broadcast, the stack's own
-     * addresses. For a link on which programs of this machine come in. */
-    bool accept_martians;
+    /* A door (<hawser/door.h>): programs of this machine come in by it, or hosts that it is the router of. Whatever
+     * address a packet is to, it is for the stack; and connections come from any source, even those that nobody beyond
+     * a link can have: loopback, broadcast, the stack's own addresses. What came in by a door, and what was opened from
+     * there, has its packets on that link only. Who comes in by two doors of a stack needs an address for each. */
+    bool door;
 };
 
 /*

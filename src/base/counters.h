@@ -17,6 +17,7 @@
     X(DROP_IP_ADDRESS, "drop.ip_bad_address")                                                                          \
     X(DROP_MARTIAN, "drop.martian_source")                                                                             \
     X(DROP_NOT_OURS, "drop.not_our_address")                                                                           \
+    X(DROP_OTHER_DOOR, "drop.by_another_door")                                                                         \
     X(DROP_PROTOCOL, "drop.not_tcp")                                                                                   \
     X(DROP_TCP_HEADER, "drop.tcp_bad_header")                                                                          \
     X(DROP_TCP_CHECKSUM, "drop.tcp_bad_checksum")                                                                      \

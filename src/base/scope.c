@@ -27,3 +27,13 @@ bool scope_is_reachable(const struct hawser_addr *addr)
     }
     return addr->ip[0] != 0xff && (memcmp(addr->ip, zero, sizeof zero) != 0 || addr->ip[15] > 1);
 }
+
+bool scope_is_unicast(const struct hawser_addr *addr)
+{
+    static const uint8_t zero[16], broadcast[4] = {255, 255, 255, 255};
+    const uint8_t *v4 = addr->ip + 12;
+    if (!hawser_addr_is_v4(addr))
+        return memcmp(addr->ip, zero, sizeof zero) != 0 && addr->ip[0] != 0xff;
+    bool multicast = v4[0] >> 4 == 14;
+    return !multicast && memcmp(v4, zero, 4) != 0 && memcmp(v4, broadcast, 4) != 0;
+}

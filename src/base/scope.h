@@ -19,4 +19,7 @@ bool scope_meets(const struct hawser_addr *a, const struct hawser_addr *b);
 /* Can a host have this address, seen from another one? */
 bool scope_is_reachable(const struct hawser_addr *addr);
 
+/* May a single host have this address for itself? */
+bool scope_is_unicast(const struct hawser_addr *addr);
+
 #endif

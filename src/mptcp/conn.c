@@ -27,6 +27,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
         return NULL;
     memset(conn, 0, sizeof *conn);
     conn->host = host;
+    conn->door = config->door;
     conn->identity.server = config->opened != NULL;
     paths_init(&conn->paths, config->opened == NULL);
     account_open(&conn->account, payer);

@@ -51,6 +51,7 @@ struct conn {
     uint32_t subflow_ids; /* given away so far */
     uint8_t subflow_count, subflow_limit;
     bool evicted : 1;       /* it had to go for others; the stack's */
+    bool door : 1;          /* it lives on one: no address of ours is any of its peer's business */
     bool token_added : 1;   /* others find it by its token; the stack's */
     bool arrived : 1;       /* payload, or what is said of it, since conn_settle() */
     bool renege_wanted : 1; /* room for what comes next must come from what was SACKed (conn_settle()) */
@@ -79,7 +80,7 @@ struct conn_opened {
 struct conn_config {
     uint32_t send_limit, recv_limit; /* bytes */
     struct tcp_keepalive keepalive;
-    bool no_mptcp;
+    bool no_mptcp, door;
     uint8_t subflow_limit;            /* most that it may have at once */
     struct account *payer;            /* of its key; NULL: of none */
     const struct conn_opened *opened; /* NULL: it is we who open it */

@@ -52,7 +52,7 @@ struct path_manager conn_path_manager(struct conn *conn)
     return (struct path_manager){.paths = &conn->paths,
                                  .subflows = &conn->subflows,
                                  .locals = host->addresses,
-                                 .local_count = host->address_count,
+                                 .local_count = conn->door ? 0 : host->address_count,
                                  .payer = &conn->account,
                                  .end_missing = !data_rx_is_over(&conn->data_rx),
                                  .id = &conn->identity,

@@ -20,17 +20,6 @@ static bool is_zero(const struct hawser_addr *addr)
     return memcmp(addr->ip, zero, sizeof zero) == 0;
 }
 
-/* Whether one host may have this address for itself. */
-static bool is_unicast(const struct hawser_addr *addr)
-{
-    static const uint8_t zero[4], broadcast[4] = {255, 255, 255, 255};
-    const uint8_t *v4 = addr->ip + 12;
-    if (!hawser_addr_is_v4(addr))
-        return !is_zero(addr) && addr->ip[0] != 0xff;
-    bool multicast = v4[0] >> 4 == 14;
-    return !multicast && memcmp(v4, zero, 4) != 0 && memcmp(v4, broadcast, 4) != 0;
-}
-
 /* The length of the prefix of `local` where that covers `addr`, else -1. */
 static int covered_bits(const struct local_address *local, const struct hawser_addr *addr)
 {
@@ -66,6 +55,21 @@ static const struct local_address *choose_source(const struct hawser_stack *stac
     return best;
 }
 
+/* Where the connection comes from: an address of ours, or any host's on a door. 0, -EINVAL or -EADDRNOTAVAIL. */
+static int settle_source(const struct hawser_stack *stack, const struct hawser_conn_options *o,
+                         const struct hawser_addr *remote, struct local_address *out)
+{
+    const struct local_address *own = o->foreign_local ? NULL : choose_source(stack, &o->local, remote);
+    if (own)
+        *out = *own;
+    if (!o->foreign_local)
+        return own ? 0 : -EADDRNOTAVAIL;
+    if (!stack_has_door(stack, o->link))
+        return -EINVAL;
+    bool possible = hawser_addr_is_v4(&o->local) == hawser_addr_is_v4(remote);
+    return possible && stack_local_at(stack, o->link, &o->local, out) ? 0 : -EADDRNOTAVAIL;
+}
+
 int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                    const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out)
 {
@@ -73,12 +77,13 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     int err = conn_options_take(&o, options);
     if (err < 0)
         return err;
-    if (remote->port == 0 || !is_unicast(remote) || stack_local(stack, remote))
+    if (remote->port == 0 || !scope_is_unicast(remote) || stack_local(stack, remote))
         return -EINVAL;
-    const struct local_address *local = choose_source(stack, &o.local, remote);
-    if (!local)
-        return -EADDRNOTAVAIL;
-    struct hawser_addr source = local->addr;
+    struct local_address local;
+    err = settle_source(stack, &o, remote, &local);
+    if (err < 0)
+        return err;
+    struct hawser_addr source = local.addr;
     source.port = o.local.port;
     if (source.port && demux_taken(stack, &source, remote))
         return -EADDRINUSE;
@@ -92,7 +97,7 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     if (!conn)
         return -ENOBUFS;
     struct subflow *subflow;
-    err = conn_add_subflow(conn, local, o.local.port, remote, now_ns, &subflow);
+    err = conn_add_subflow(conn, &local, o.local.port, remote, now_ns, &subflow);
     if (err == 0)
         err = tcp_connect(&subflow->tcp, now_ns);
     if (err < 0) {

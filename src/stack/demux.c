@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/scope.h"
 #include "stack/stack.h"
 #include "stack/tuple.h"
 #include "wire/bytes.h"
@@ -50,6 +51,8 @@ static bool is_any(const struct hawser_addr *addr)
 
 struct hawser_listener *demux_listener(struct hawser_stack *stack, const struct hawser_addr *local)
 {
+    if (!stack_local(stack, local)) /* on a door they may be to others */
+        return NULL;
     LIST_EACH (it, &stack->listeners) {
         struct hawser_listener *listener = LIST_ENTRY(it, struct hawser_listener, link);
         if (listener->local.port == local->port &&
@@ -65,6 +68,20 @@ const struct local_address *stack_local(const struct hawser_stack *stack, const 
         if (hawser_addr_same_ip(&stack->host.addresses[i].addr, addr))
             return &stack->host.addresses[i];
     return NULL;
+}
+
+bool stack_local_at(const struct hawser_stack *stack, int link, const struct hawser_addr *addr,
+                    struct local_address *out)
+{
+    const struct local_address *own = stack_has_door(stack, link) ? NULL : stack_local(stack, addr);
+    if (own)
+        *out = *own;
+    if (!stack_has_door(stack, link))
+        return own;
+    *out = (struct local_address){
+        .addr = *addr, .link = (uint8_t)link, .mtu = stack->links[link].mtu, .gso_bytes = stack->links[link].gso_bytes};
+    out->addr.port = 0;
+    return scope_is_unicast(addr);
 }
 
 /* A port that is free in its group may yet be that of a listener to which this very peer has a connection, or one that
@@ -144,6 +161,7 @@ static void subflow_remember(struct mp_host *host, struct subflow *subflow, uint
         .ts_offset = c->ts_offset,
         .window = (uint16_t)HW_MIN(window, (uint32_t)UINT16_MAX),
         .wscale = tcp->rcv_wscale,
+        .link = c->link,
         .timestamps = tcp->ts.used,
         .port_chosen = subflow->port_chosen && !aborted,
         .aborted = aborted,

@@ -46,6 +46,8 @@ struct handshake {
     struct conn *conn;                /* of a join */
 
     struct hawser_addr local, remote;
+    uint8_t link; /* by which it came */
+    bool door;    /* which is one */
     struct tcp_terms terms;
     uint32_t iss, ts_offset;
     uint32_t window_max; /* the largest window we shall ever offer */

@@ -7,7 +7,11 @@ static struct counters *counters(struct hawser_stack *stack) { return &stack->ho
 
 static void begin(struct hawser_stack *stack, struct handshake *h, const struct arrival *a, uint64_t now_ns)
 {
-    *h = (struct handshake){.local = a->local, .remote = a->remote, .begun_ns = now_ns};
+    *h = (struct handshake){.local = a->local,
+                            .remote = a->remote,
+                            .link = (uint8_t)a->link,
+                            .door = stack_has_door(stack, a->link),
+                            .begun_ns = now_ns};
     tcp_read_terms(&h->terms, &a->segment, &a->remote, now_ns);
     const struct mp_host_ops *ops = stack->host.ops;
     const struct initial_numbers numbers = ops->initial_numbers(&stack->host, &a->local, &a->remote, now_ns);
@@ -92,12 +96,19 @@ static void unknown_token(struct hawser_stack *stack, const struct arrival *a)
     replies_refuse_join(&stack->replies, a, MP_RST_MPTCP, counters(stack));
 }
 
+/* A door's connection is joined by that door, and at the address that its peer knows, for it is told of no other. */
+static bool may_join_by(const struct hawser_stack *stack, const struct conn *conn, const struct arrival *a)
+{
+    const struct paths *p = &conn->paths;
+    return stack_meets(stack, p->link, a->link) && (!conn->door || hawser_addr_same_ip(&p->local, &a->local));
+}
+
 void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns)
 {
     const struct mp_join *join = &a->options.mp.join;
     struct conn *conn = demux_token(stack, join->token);
     struct handshake h;
-    if (!conn) {
+    if (!conn || !may_join_by(stack, conn, a)) {
         unknown_token(stack, a);
         return;
     }
@@ -227,7 +238,8 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
     struct conn_config config = conn_config_of(&listener->options);
     struct conn_opened opened;
     struct subflow *subflow;
-    if (!settle(stack, h, &a->options.mp, &opened))
+    struct local_address local;
+    if (!stack_local_at(stack, a->link, &a->local, &local) || !settle(stack, h, &a->options.mp, &opened))
         return NULL;
     if (quota_full(&listener->acceptable)) {
         count(counters(stack), COUNT_DROP_ACCEPT_QUEUE);
@@ -238,6 +250,7 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
     evict_for(stack, listener->options.share, &a->remote, now_ns);
     struct share *share = shares_enter(&stack->shares, listener->options.share, &a->remote);
     config.opened = &opened;
+    config.door = h->door;
     config.payer = share ? &share->account : NULL;
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn) {
@@ -247,7 +260,7 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
     }
     conn->share = share;
     data_rx_promise(&conn->data_rx, h->window);
-    if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
+    if (conn_add_subflow(conn, &local, a->local.port, &a->remote, now_ns, &subflow) < 0) {
         conn_free(conn);
         return NULL;
     }
@@ -267,6 +280,7 @@ static struct subflow *open_join(struct hawser_stack *stack, const struct handsh
     const struct mp_join *join = &a->options.mp.join;
     struct conn *conn = h->conn;
     struct subflow *subflow;
+    struct local_address local;
     uint8_t expected[MPTCP_HMAC_LEN];
     mptcp_join_hmac(conn->identity.remote_key, conn->identity.local_key, h->remote_nonce, h->local_nonce, expected);
     bool proved = mptcp_has(&a->options.mp, MPTCP_JOIN) && join->shape == MP_JOIN_ACK &&
@@ -276,7 +290,8 @@ static struct subflow *open_join(struct hawser_stack *stack, const struct handsh
         replies_refuse_join(&stack->replies, a, MP_RST_MPTCP, counters(stack));
         return NULL;
     }
-    if (conn_add_subflow(conn, stack_local(stack, &a->local), a->local.port, &a->remote, now_ns, &subflow) < 0) {
+    if (!stack_local_at(stack, a->link, &a->local, &local) ||
+        conn_add_subflow(conn, &local, a->local.port, &a->remote, now_ns, &subflow) < 0) {
         replies_refuse_join(&stack->replies, a, MP_RST_RESOURCES, counters(stack));
         return NULL;
     }

@@ -94,7 +94,7 @@ static void drop_all(struct handshakes *t, struct quota *all, const struct hawse
 {
     LIST_EACH (it, &all->members) {
         struct handshake *h = LIST_ENTRY(it, struct handshake, of_kind);
-        if (!local || hawser_addr_same_ip(&h->local, local))
+        if (!local || (!h->door && hawser_addr_same_ip(&h->local, local)))
             handshakes_drop(t, h);
     }
 }

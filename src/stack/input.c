@@ -2,11 +2,18 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/scope.h"
 #include "stack/stack.h"
 #include "wire/checksum.h"
 #include "wire/ip.h"
 
 static struct counters *counters(struct hawser_stack *stack) { return &stack->host.tcp.counters; }
+
+/* See stack_local_at(). */
+static bool is_for_us(const struct hawser_stack *stack, const struct arrival *a)
+{
+    return stack_has_door(stack, a->link) ? scope_is_unicast(&a->ip.dst) : stack_local(stack, &a->ip.dst) != NULL;
+}
 
 static bool parse_ip(struct hawser_stack *stack, struct arrival *a)
 {
@@ -24,7 +31,7 @@ static bool parse_ip(struct hawser_stack *stack, struct arrival *a)
         count(counters(stack), COUNT_DROP_PROTOCOL);
         return false;
     }
-    if (!stack_local(stack, &a->ip.dst)) {
+    if (!is_for_us(stack, a)) {
         count(counters(stack), COUNT_DROP_NOT_OURS);
         return false;
     }
@@ -87,6 +94,10 @@ static bool input_opening(struct hawser_stack *stack, struct arrival *a, uint64_
 static bool input_handshake(struct hawser_stack *stack, struct arrival *a, bool opens, uint64_t now_ns)
 {
     struct handshake *h = handshakes_find(&stack->handshakes, &a->local, &a->remote), rebuilt;
+    if (h && !stack_meets(stack, h->link, a->link)) {
+        count(counters(stack), COUNT_DROP_OTHER_DOOR);
+        return true;
+    }
     if (!h && opens)
         return input_opening(stack, a, now_ns);
     bool answers = h && a->segment.header.ack.v == h->iss + 1; /* else it may answer a cookie from before the record */
@@ -128,9 +139,12 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
     bool opens = (flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
     struct subflow *subflow = demux_find(stack, &a->local, &a->remote);
     struct time_wait *record = subflow ? NULL : time_waits_find(&stack->time_waits, &a->local, &a->remote);
-    if (subflow) {
+    int home = subflow ? subflow->tcp.config.link : record ? record->link : a->link;
+    if (!stack_meets(stack, home, a->link)) {
+        count(counters(stack), COUNT_DROP_OTHER_DOOR);
+    } else if (subflow) {
         tcp_input(&subflow->tcp, &a->segment, now_ns);
-    } else if (!stack->links[a->link].martians && martian_source(stack, &a->remote)) {
+    } else if (!stack_has_door(stack, a->link) && martian_source(stack, &a->remote)) {
         count(counters(stack), COUNT_DROP_MARTIAN);
     } else if (record) {
         input_time_wait(stack, record, a, opens, now_ns);

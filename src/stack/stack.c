@@ -48,6 +48,7 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options)
         .recv_limit = options->recv_buffer_bytes,
         .no_mptcp = options->no_mptcp,
         .subflow_limit = (uint8_t)options->max_subflows,
+        .door = options->foreign_local,
         .keepalive = {options->keepalive_idle_ns, options->keepalive_interval_ns, options->keepalive_tries},
     };
 }
@@ -266,7 +267,7 @@ uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns)
 int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options)
 {
     struct hawser_link_options o;
-    int err = sized_take(&o, sizeof o, SIZED_SINCE(struct hawser_link_options, accept_martians), options);
+    int err = sized_take(&o, sizeof o, SIZED_SINCE(struct hawser_link_options, door), options);
     if (err < 0)
         return err;
     if (o.mtu == 0)
@@ -275,7 +276,7 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
         return -EINVAL;
     if (stack->link_count == LINKS_MAX)
         return -ENOSPC;
-    stack->links[stack->link_count] = (struct link_slot){o.mtu, o.gso_bytes, o.accept_martians};
+    stack->links[stack->link_count] = (struct link_slot){o.mtu, o.gso_bytes, o.door};
     return stack->link_count++;
 }
 
@@ -316,7 +317,8 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
     local.addr.port = 0;
     host->addresses[host->address_count++] = local;
     LIST_EACH (it, &host->connections)
-        conn_address_added(LIST_ENTRY(it, struct conn, link), &local);
+        if (!LIST_ENTRY(it, struct conn, link)->door)
+            conn_address_added(LIST_ENTRY(it, struct conn, link), &local);
     conn_settle_touched(host, now_ns);
     return 0;
 }
@@ -331,7 +333,8 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
         struct local_address local = host->addresses[i];
         handshakes_drop_address(&stack->handshakes, addr);
         LIST_EACH (it, &host->connections)
-            conn_address_removed(LIST_ENTRY(it, struct conn, link), &local, now_ns);
+            if (!LIST_ENTRY(it, struct conn, link)->door)
+                conn_address_removed(LIST_ENTRY(it, struct conn, link), &local, now_ns);
         host->address_count--;
         memmove(&host->addresses[i], &host->addresses[i + 1], (host->address_count - i) * sizeof local);
         conn_settle_touched(host, now_ns);
@@ -344,11 +347,13 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
  * that it is to join has ended since. */
 static void emit_synack(struct hawser_stack *stack, struct handshake *h, struct tx_batch *batch, uint64_t now_ns)
 {
-    if (demux_find(stack, &h->local, &h->remote) || (h->conn && !conn_takes_joins(h->conn))) {
+    struct local_address local;
+    if (demux_find(stack, &h->local, &h->remote) || (h->conn && !conn_takes_joins(h->conn)) ||
+        !stack_local_at(stack, h->link, &h->local, &local)) {
         handshakes_drop(&stack->handshakes, h);
         return;
     }
-    handshake_write(h, stack_local(stack, &h->local), &batch->packets[batch->count++], now_ns);
+    handshake_write(h, &local, &batch->packets[batch->count++], now_ns);
     handshakes_sent(&stack->handshakes, h, now_ns);
 }
 
@@ -357,9 +362,9 @@ static void emit_time_waits(struct hawser_stack *stack, struct tx_batch *batch, 
 {
     const struct time_wait *record;
     while (!tx_batch_full(batch) && (record = time_waits_next_owing(&stack->time_waits))) {
-        const struct local_address *local = stack_local(stack, &record->local);
-        if (local)
-            time_wait_write(record, local->link, &batch->packets[batch->count++], now_ns);
+        struct local_address local;
+        if (stack_local_at(stack, record->link, &record->local, &local))
+            time_wait_write(record, local.link, &batch->packets[batch->count++], now_ns);
     }
 }
 

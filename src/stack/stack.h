@@ -19,7 +19,7 @@
 
 struct link_slot {
     uint32_t mtu, gso_bytes;
-    bool martians; /* are taken */
+    bool door;
 };
 
 struct hawser_listener {
@@ -67,6 +67,20 @@ bool demux_taken(struct hawser_stack *stack, const struct hawser_addr *local, co
 struct conn *demux_token(struct hawser_stack *stack, uint32_t token);
 struct hawser_listener *demux_listener(struct hawser_stack *stack, const struct hawser_addr *local);
 const struct local_address *stack_local(const struct hawser_stack *stack, const struct hawser_addr *addr);
+/* How that address stands for us where packets to it come in by that link: as one of ours, or on a door as any host's.
+ * False: it does not. */
+bool stack_local_at(const struct hawser_stack *stack, int link, const struct hawser_addr *addr,
+                    struct local_address *out);
+static inline bool stack_has_door(const struct hawser_stack *stack, int link)
+{
+    return link >= 0 && link < stack->link_count && stack->links[link].door;
+}
+/* What has its packets on the link `home`, does it take one that comes in by another? Not where one of them is a door.
+ */
+static inline bool stack_meets(const struct hawser_stack *stack, int home, int link)
+{
+    return home == link || !(stack_has_door(stack, home) || stack_has_door(stack, link));
+}
 
 /* ---- handshake_input.c ---- */
 /* A SYN for a listener, */

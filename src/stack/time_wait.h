@@ -30,11 +30,12 @@ struct time_wait {
     uint32_t challenged_ms; /* when something that was not acceptable was last acknowledged */
     uint16_t window;        /* its field, and how far that is scaled */
     uint8_t wscale;
-    bool timestamps;
-    bool owing;       /* it has an acknowledgement to send */
-    bool port_chosen; /* it holds its local port in `ports` */
-    bool mptcp;       /* and its stream ended: acknowledgements carry the DATA_ACK */
-    bool aborted;     /* and not closed: its late segments are refused */
+    uint8_t link; /* by which its segments come */
+    bool timestamps : 1;
+    bool owing : 1;       /* it has an acknowledgement to send */
+    bool port_chosen : 1; /* it holds its local port in `ports` */
+    bool mptcp : 1;       /* and its stream ended: acknowledgements carry the DATA_ACK */
+    bool aborted : 1;     /* and not closed: its late segments are refused */
 };
 
 struct time_waits {

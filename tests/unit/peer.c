@@ -52,14 +52,18 @@ static void note(struct peer *p, const struct hawser_tx *tx)
     size_t len = hawser_tx_flatten(tx, bytes);
     assert_int_equal(ip_parse(bytes, len, false, &ip), IP_OK);
     const uint8_t *at = bytes + ip.header_len;
+    *s = (struct peer_segment){.local = ip.src, .remote = ip.dst, .link = tx->link, .protocol = ip.protocol};
+    if (ip.protocol != IP_PROTO_TCP) {
+        assert_true(ip.payload_len <= PEER_PAYLOAD_MAX);
+        memcpy(s->payload, at, s->len = ip.payload_len);
+        return;
+    }
     assert_true(tcp_header_parse(at, ip.payload_len, &tcp));
     tcp_options_parse(at + TCP_HEADER_LEN, (size_t)(tcp.header_len - TCP_HEADER_LEN), tcp.flags, &s->options);
     assert_int_equal(s->options.malformed, 0);
     if (tcp.flags & TCP_SYN)
         p->irs = tcp.seq.v;
-    s->local = ip.src;
     s->local.port = tcp.src_port;
-    s->remote = ip.dst;
     s->remote.port = tcp.dst_port;
     s->flags = tcp.flags;
     s->number = tcp.seq.v;

@@ -19,6 +19,8 @@
 
 struct peer_segment {
     struct hawser_addr local, remote; /* of the stack and of the peer */
+    uint8_t link;                     /* by which it left */
+    uint8_t protocol;                 /* other than TCP: of what follows, only `len` and `payload` are set */
     uint8_t flags;
     uint32_t number;   /* sequence number as on the wire */
     uint32_t seq, ack; /* relative */

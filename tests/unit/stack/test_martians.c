@@ -17,7 +17,7 @@ static void setup(struct peer *p)
         const char *text;
         unsigned prefix_len;
     } more[] = {{"192.0.2.1", 32}, {"192.0.2.4", 31}, {"198.51.100.129", 25}, {"2001:db8::1", 64}};
-    struct hawser_link_options door = {.size = sizeof door, .accept_martians = true};
+    struct hawser_link_options door = {.size = sizeof door, .door = true};
     struct hawser_addr addr;
     peer_init(p, NULL, NULL); /* with 10.0.0.1/24 */
     assert_int_equal(hawser_stack_add_link(p->stack, &door), DOOR);
