@@ -70,6 +70,10 @@ HAWSER_API int hawser_host_step(struct hawser_host *host);
  */
 HAWSER_API int hawser_host_drain(struct hawser_host *host, uint64_t patience_ns, struct hawser_unfinished *left);
 
+/* The host's memory and randomness, the system's, for the calls that ask for an environment, such as
+ * hawser_buf_wrap(). Good for as long as the process lasts. */
+HAWSER_API const struct hawser_env *hawser_host_env(const struct hawser_host *host);
+
 /* The host's monotonic clock in nanoseconds, for the calls that ask for the time. */
 HAWSER_API uint64_t hawser_host_now(const struct hawser_host *host);
 

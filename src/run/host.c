@@ -77,6 +77,12 @@ struct hawser_stack *hawser_host_stack(struct hawser_host *host) { return host->
 
 int hawser_host_fd(const struct hawser_host *host) { return host->epoll_fd; }
 
+const struct hawser_env *hawser_host_env(const struct hawser_host *host)
+{
+    (void)host;
+    return system_env();
+}
+
 uint64_t hawser_host_now(const struct hawser_host *host)
 {
     (void)host;

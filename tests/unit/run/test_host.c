@@ -430,6 +430,26 @@ static void counters_of_links_are_summed(void **state)
     teardown(&p, true);
 }
 
+/* For a buffer pool of the program's own, say; two draws of the system's randomness differ. */
+static void its_environment_is_the_systems(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct hawser_buf_pool *pool;
+    uint8_t random[2][16] = {{0}};
+    setup(&p, false);
+    const struct hawser_env *env = hawser_host_env(p.a);
+    teardown(&p, true);
+    env->random(env->ctx, random[0], sizeof(random[0]));
+    env->random(env->ctx, random[1], sizeof(random[1]));
+    assert_memory_not_equal(random[0], random[1], sizeof(random[0]));
+    assert_int_equal(hawser_buf_pool_new(env, 100, 1, &pool), 0);
+    struct hawser_buf *buf = hawser_buf_new(pool);
+    assert_non_null(buf);
+    hawser_buf_pool_close(pool);
+    hawser_buf_unref(buf);
+}
+
 static void options_say_their_size(void **state)
 {
     (void)state;
@@ -465,6 +485,7 @@ int main(void)
         cmocka_unit_test(the_timer_wakes_the_host),
         cmocka_unit_test(bad_pairs_are_refused_and_leave_nothing),
         cmocka_unit_test(counters_of_links_are_summed),
+        cmocka_unit_test(its_environment_is_the_systems),
         cmocka_unit_test(options_say_their_size),
         cmocka_unit_test(bad_specs_are_refused_with_a_reason),
     };
