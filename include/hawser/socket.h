@@ -35,7 +35,7 @@ struct hawser_conn_options {
                                    program reads */
     bool no_mptcp;              /* speak plain TCP */
     struct hawser_addr local;   /* source of the first subflow; all zero: the one with the longest prefix that covers
-                                 * the destination, or else the first of its family */
+                                 * the destination, or else the first of its family, and then others */
     /* Keepalive (RFC 9293 3.8.4), off by default: a subflow that has heard nothing for so long, and has nothing
      * outstanding by which it would find out, asks its peer for a sign of life, and again after each interval. When
      * `keepalive_tries` in a row had no answer it is gone with -ETIMEDOUT, and with its last subflow the connection: of
@@ -54,6 +54,11 @@ struct hawser_conn_options {
 
 /*
  * Opens a connection to `remote` (address and port). Returns at once; HAWSER_CONNECTED or HAWSER_ERROR follows.
+ * Unless `options` name the source address, each 250 ms without an answer the next local address that may reach
+ * `remote` is tried beside those before, up to 8 ("tcp.further_attempts", "limit.attempts"); at once when the peer
+ * refuses, and once all were tried the others have one second more to do better. Whoever is answered first becomes the
+ * first subflow, and the others are told nothing but a RST. Where SYNs with MP_CAPABLE have no answer, a plain one
+ * follows the second of them, and when only that one is answered it is plain TCP: see hawser_stack_plain_peer().
  * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
  * Errors: -EINVAL (no port, an address that is the stack's own or no single host's, `foreign_local` by a link that is
  * no door, or options without their size), -E2BIG (options this library does not know), -EADDRNOTAVAIL (no local

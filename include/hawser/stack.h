@@ -141,6 +141,25 @@ HAWSER_API void hawser_stack_unfinished(const struct hawser_stack *stack, struct
  * connection any more. */
 HAWSER_API uint32_t hawser_stack_time_wait(const struct hawser_stack *stack);
 
+/* A destination to which SYNs with MP_CAPABLE got lost and a plain one, right after, did not: a middlebox eats what it
+ * does not know. New connections to it are plain TCP from the first SYN on. */
+struct hawser_plain_peer {
+    struct hawser_addr addr; /* whatever the port, which is 0 */
+    uint64_t until_ns;       /* MP_CAPABLE is tried again from then on: an hour after the first proof, and with each
+                              * further one after twice as long, up to a day */
+    uint32_t times;          /* how often it was found out */
+};
+
+/*
+ * The i-th of these (0, 1, ...), the latest proof last; false past the end. At most 256 are remembered, the latest
+ * ("limit.plain_peers"); until a connection to one of them is MPTCP, or the stack gets an address, from which the way
+ * may be another.
+ */
+HAWSER_API bool hawser_stack_plain_peer(const struct hawser_stack *stack, size_t i, struct hawser_plain_peer *out);
+
+/* Forgets that of an address, whatever its port; NULL: all. Connections try MP_CAPABLE there again. */
+HAWSER_API void hawser_stack_forget_plain_peers(struct hawser_stack *stack, const struct hawser_addr *addr);
+
 /* One counter of the stack: name in the manner of "tcp.bad_checksum", and its count. */
 struct hawser_counter {
     const char *name;

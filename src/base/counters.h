@@ -51,6 +51,7 @@
     X(TCP_TIMEOUTS, "tcp.timeouts")                                                                                    \
     X(TCP_PORT_TRIES, "tcp.port_tries")                                                                                \
     X(TCP_TIME_WAITS, "tcp.time_waits")                                                                                \
+    X(TCP_ATTEMPTS, "tcp.further_attempts")                                                                            \
     X(HANDSHAKE_TIMEOUTS, "tcp.handshake_timeouts")                                                                    \
     X(COOKIES_OUT, "tcp.syn_cookies_sent")                                                                             \
     X(COOKIES_IN, "tcp.syn_cookies_answered")                                                                          \
@@ -64,6 +65,7 @@
     X(MPTCP_ACTIVE, "mptcp.connections_opened")                                                                        \
     X(MPTCP_PASSIVE, "mptcp.connections_accepted")                                                                     \
     X(MPTCP_FALLBACKS, "mptcp.fallbacks")                                                                              \
+    X(MPTCP_PLAIN_PEERS, "mptcp.capable_eaten")                                                                        \
     X(MPTCP_JOINS_OUT, "mptcp.joins_made")                                                                             \
     X(MPTCP_JOINS_IN, "mptcp.joins_accepted")                                                                          \
     X(MPTCP_JOINS_DECLINED, "mptcp.joins_declined")                                                                    \
@@ -79,6 +81,8 @@
     X(LIMIT_SUBFLOWS, "limit.subflows")                                                                                \
     X(LIMIT_SUBFLOWS_LENT, "limit.subflows_taken_back")                                                                \
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
+    X(LIMIT_ATTEMPTS, "limit.attempts")                                                                                \
+    X(LIMIT_PLAIN_PEERS, "limit.plain_peers")                                                                          \
     X(LIMIT_PORTS, "limit.ports")                                                                                      \
     X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \
     X(LIMIT_COOKIES, "limit.syn_cookies_waiting")                                                                      \

@@ -39,6 +39,7 @@ struct conn {
     /* The stack's. */
     void *listener;                    /* NULL: a program accepted it, or opened it itself */
     struct list accept_link;           /* in the listener's queue */
+    void *opening;                     /* its attempts, as long as we open it and nobody has answered; else NULL */
     void *share;                       /* of its peer's address; NULL: it counts to none */
     struct list idle_link, share_link; /* of those that others opened: among all, and among those of the share */
     uint64_t progress_ns;              /* when it came, or `progress_bytes` grew last */

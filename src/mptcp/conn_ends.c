@@ -67,7 +67,9 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     conn_reinject(subflow);
-    if (subflows_lost(&conn->subflows))
+    if (conn->opening)
+        conn->host->ops->attempt_over(conn->host, subflow, now_ns);
+    else if (subflows_lost(&conn->subflows))
         last_subflow_closed(subflow, now_ns);
     else
         note_closed(subflow, now_ns);

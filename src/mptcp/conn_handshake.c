@@ -57,9 +57,10 @@ void conn_take_opened(struct conn *conn, const struct conn_opened *opened)
 static void take_synack(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (!fallback_is_negotiating(&conn->fallback))
-        return;
-    if (!identity_answerable(mp)) {
+    bool mptcp = fallback_is_negotiating(&conn->fallback) && !subflow->plain && identity_answerable(mp);
+    if (conn->opening)
+        conn->host->ops->attempt_answered(conn->host, subflow, mptcp, now_ns);
+    if (!mptcp) {
         conn_fall_back(conn, now_ns);
         return;
     }

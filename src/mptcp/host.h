@@ -43,6 +43,9 @@ struct mp_host_ops {
     /* Is this token taken by a connection of ours? */
     bool (*token_taken)(struct mp_host *host, uint32_t token);
     void (*token_add)(struct mp_host *host, struct conn *conn);
+    /* Of a connection with `opening`: an attempt has its answer, which agrees to MPTCP or does not; or is over. */
+    void (*attempt_answered)(struct mp_host *host, struct subflow *subflow, bool mptcp, uint64_t now_ns);
+    void (*attempt_over)(struct mp_host *host, struct subflow *subflow, uint64_t now_ns);
     /* What comes next in its stream found no memory: something is given up for it. False: there is nothing. */
     bool (*make_room)(struct mp_host *host, struct conn *conn, uint64_t now_ns);
     /* Its peer acknowledged, or its program read, bytes that are new. */

@@ -2,9 +2,6 @@
 
 #include "mptcp/dss.h"
 
-/* RFC 8684 3.1: after this many SYNs with MP_CAPABLE the next goes without, lest a middlebox eats them all. */
-#define CAPABLE_SYNS 2
-
 static void write_handshake(const struct speakers *who, const struct subflow *subflow, const struct tx_record *record,
                             uint8_t flags, struct mptcp_options *mp)
 {
@@ -16,7 +13,7 @@ static void write_handshake(const struct speakers *who, const struct subflow *su
     if (subflow->join) {
         subflow_write_join(subflow, id, syn, mp);
     } else if (syn) {
-        if (fallback_is_negotiating(who->fallback) && subflow->tcp.handshake_tries <= CAPABLE_SYNS)
+        if (fallback_is_negotiating(who->fallback) && !subflow->plain)
             identity_write_syn(who->checksum_required, mp);
     } else if (fallback_is_mptcp(who->fallback)) {
         bool first_data = note && note->ssn == SSN_ORIGIN + 1 && note->dsn == dsn_add(id->local_idsn, 1).v;

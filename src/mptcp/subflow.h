@@ -49,6 +49,7 @@ struct subflow {
     bool port_chosen : 1; /* by the stack, which takes it back */
     bool join : 1;        /* came by MP_JOIN */
     bool passive : 1;     /* the peer opened it */
+    bool plain : 1;       /* it is to open the connection as plain TCP: its SYN offers no MPTCP */
     bool backup_local : 1, backup_remote : 1;
     bool stale : 1;           /* silent for two round trips, or timed out, and nothing acknowledged since */
     bool carried_again : 1;   /* it was given the oldest missing byte, which others had carried */

@@ -5,7 +5,8 @@
 #include <hawser/socket.h>
 
 #include "base/scope.h"
-#include "stack/stack.h"
+#include "stack/attempts.h"
+#include "stack/source.h"
 
 static struct conn *inner(struct hawser_conn *handle) { return (struct conn *)(void *)handle; }
 static const struct conn *inner_const(const struct hawser_conn *handle)
@@ -20,50 +21,18 @@ static bool is_zero(const struct hawser_addr *addr)
     return memcmp(addr->ip, zero, sizeof zero) == 0;
 }
 
-/* The length of the prefix of `local` where that covers `addr`, else -1. */
-static int covered_bits(const struct local_address *local, const struct hawser_addr *addr)
-{
-    unsigned first = hawser_addr_is_v4(&local->addr) ? 96 : 0;
-    for (unsigned bit = first; bit < first + local->prefix_len; bit++)
-        if ((local->addr.ip[bit / 8] ^ addr->ip[bit / 8]) & 0x80 >> bit % 8)
-            return -1;
-    return local->prefix_len;
-}
-
-/* What is more than any prefix. */
-#define SAME_SCOPE 256
-
-/* The requested source; else, of the destination's family, one that is known as far (RFC 6724 5, rule 2), of the same
- * scope if there is; of those the one with the longest prefix that covers it, or the first. */
-static const struct local_address *choose_source(const struct hawser_stack *stack, const struct hawser_addr *wanted,
-                                                 const struct hawser_addr *remote)
-{
-    const struct local_address *best = NULL;
-    int best_fit = -1;
-    if (!is_zero(wanted))
-        return stack_local(stack, wanted);
-    for (unsigned i = 0; i < stack->host.address_count; i++) {
-        const struct local_address *local = &stack->host.addresses[i];
-        if (hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(remote) || scope_of(&local->addr) < scope_of(remote))
-            continue;
-        int fit = covered_bits(local, remote) + (scope_meets(&local->addr, remote) ? SAME_SCOPE : 0);
-        if (!best || fit > best_fit) {
-            best = local;
-            best_fit = fit;
-        }
-    }
-    return best;
-}
-
 /* Where the connection comes from: an address of ours, or any host's on a door. 0, -EINVAL or -EADDRNOTAVAIL. */
 static int settle_source(const struct hawser_stack *stack, const struct hawser_conn_options *o,
                          const struct hawser_addr *remote, struct local_address *out)
 {
-    const struct local_address *own = o->foreign_local ? NULL : choose_source(stack, &o->local, remote);
-    if (own)
-        *out = *own;
-    if (!o->foreign_local)
+    if (!o->foreign_local) {
+        const struct local_address *own =
+            is_zero(&o->local) ? source_best(stack->host.addresses, stack->host.address_count, remote, NULL, 0)
+                               : stack_local(stack, &o->local);
+        if (own)
+            *out = *own;
         return own ? 0 : -EADDRNOTAVAIL;
+    }
     if (!stack_has_door(stack, o->link))
         return -EINVAL;
     bool possible = hawser_addr_is_v4(&o->local) == hawser_addr_is_v4(remote);
@@ -88,7 +57,8 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     if (source.port && demux_taken(stack, &source, remote))
         return -EADDRINUSE;
     now_ns = stack_time(stack, now_ns);
-    const struct conn_config config = conn_config_of(&o);
+    struct conn_config config = conn_config_of(&o);
+    config.no_mptcp |= plain_peers_hold(&stack->plain_peers, remote, now_ns);
     if (!evict_spares_one(stack)) {
         count(&stack->host.tcp.counters, COUNT_LIMIT_CONNECTIONS);
         return -ENOBUFS;
@@ -96,10 +66,7 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn)
         return -ENOBUFS;
-    struct subflow *subflow;
-    err = conn_add_subflow(conn, &local, o.local.port, remote, now_ns, &subflow);
-    if (err == 0)
-        err = tcp_connect(&subflow->tcp, now_ns);
+    err = attempts_begin(stack, conn, remote, &local, o.local.port, !is_zero(&o.local), now_ns);
     if (err < 0) {
         conn_free(conn);
         return err;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "stack/attempts.h"
 #include "stack/stack.h"
 #include "stack/tuple.h"
 #include "wire/bytes.h"
@@ -211,6 +212,7 @@ static void conn_progressed(struct mp_host *host, struct conn *conn, uint64_t no
 static void conn_gone(struct mp_host *host, struct conn *conn)
 {
     struct hawser_stack *stack = stack_of(host);
+    attempts_end(conn);
     evict_gone(stack, conn);
     if (conn->share)
         shares_leave(&stack->shares, conn->share);
@@ -232,6 +234,8 @@ const struct mp_host_ops stack_host_ops = {
     .derive = mptcp_key_derive,
     .token_taken = token_taken,
     .token_add = token_add,
+    .attempt_answered = attempts_answered,
+    .attempt_over = attempts_over,
     .make_room = pressure_make_room,
     .conn_progressed = conn_progressed,
     .conn_gone = conn_gone,

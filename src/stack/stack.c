@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/sized.h"
+#include "stack/attempts.h"
 #include "stack/bare.h"
 
 #define CONNECTIONS_DEFAULT 4096u
@@ -75,6 +76,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     pool_init(&host->tcp.records, env, sizeof(struct tx_record), UINT32_MAX);
     pool_init(&host->tcp.flights, env, sizeof(struct tcp_flight), subflows);
     pool_init(&host->tcp.disorders, env, sizeof(struct rx_disorder), subflows);
+    pool_init(&stack->attempts, env, attempts_size(), connections);
     deadline_queue_init(&host->tcp.timers, env);
     if (hash_init(&stack->tuples, env, 64) < 0)
         return -ENOMEM;
@@ -83,6 +85,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         return -ENOMEM;
     }
     bool made = ports_init(&stack->ports, env, subflows + o->max_time_wait, o->shard, o->shard_count) == 0;
+    made &= plain_peers_init(&stack->plain_peers, env, &host->tcp.counters) == 0;
     made &= time_waits_init(&stack->time_waits, &host->tcp, &stack->ports, o->max_time_wait) == 0;
     made &= shares_init(&stack->shares, env, connections, &host->memory.account) == 0;
     made &= handshakes_init(&stack->handshakes, &host->tcp, &host->memory.account, connections,
@@ -91,6 +94,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         return 0;
     handshakes_destroy(&stack->handshakes);
     time_waits_destroy(&stack->time_waits);
+    plain_peers_destroy(&stack->plain_peers);
     ports_destroy(&stack->ports);
     shares_destroy(&stack->shares);
     hash_destroy(&stack->tuples);
@@ -239,6 +243,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     LIST_EACH (it, &stack->listeners)
         env.free(env.ctx, LIST_ENTRY(it, struct hawser_listener, link));
     time_waits_destroy(&stack->time_waits);
+    plain_peers_destroy(&stack->plain_peers);
     ports_destroy(&stack->ports);
     shares_destroy(&stack->shares);
     deadline_queue_destroy(&host->tcp.timers);
@@ -247,6 +252,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     account_close(&host->memory.account);
     pool_destroy(&host->conns);
     pool_destroy(&host->subflows);
+    pool_destroy(&stack->attempts);
     pool_destroy(&host->nodes);
     pool_destroy(&host->holds);
     pool_destroy(&host->tcp.records);
@@ -316,9 +322,13 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
                                   .gso_bytes = stack->links[link].gso_bytes};
     local.addr.port = 0;
     host->addresses[host->address_count++] = local;
-    LIST_EACH (it, &host->connections)
-        if (!LIST_ENTRY(it, struct conn, link)->door)
-            conn_address_added(LIST_ENTRY(it, struct conn, link), &local);
+    plain_peers_forget_all(&stack->plain_peers); /* from there other middleboxes are on the way */
+    LIST_EACH (it, &host->connections) {
+        struct conn *conn = LIST_ENTRY(it, struct conn, link);
+        if (!conn->door)
+            conn_address_added(conn, &local);
+        attempts_address_added(conn, now_ns);
+    }
     conn_settle_touched(host, now_ns);
     return 0;
 }
@@ -440,6 +450,22 @@ void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unf
 int hawser_shard_of_port(uint16_t port, uint32_t shard_count)
 {
     return shard_count <= HAWSER_SHARDS_MAX ? ports_shard(port, HW_MAX(shard_count, 1u)) : -1;
+}
+
+bool hawser_stack_plain_peer(const struct hawser_stack *stack, size_t i, struct hawser_plain_peer *out)
+{
+    const struct plain_peer *peer = plain_peers_at(&stack->plain_peers, i);
+    if (peer)
+        *out = (struct hawser_plain_peer){.addr = peer->addr, .until_ns = peer->until_ns, .times = peer->times};
+    return peer != NULL;
+}
+
+void hawser_stack_forget_plain_peers(struct hawser_stack *stack, const struct hawser_addr *addr)
+{
+    if (addr)
+        plain_peers_forget(&stack->plain_peers, addr);
+    else
+        plain_peers_forget_all(&stack->plain_peers);
 }
 
 uint32_t hawser_stack_time_wait(const struct hawser_stack *stack) { return stack->time_waits.tuples.count; }

@@ -10,6 +10,7 @@
 #include "mptcp/host.h"
 #include "stack/arrival.h"
 #include "stack/handshake.h"
+#include "stack/plain_peers.h"
 #include "stack/ports.h"
 #include "stack/replies.h"
 #include "stack/shares.h"
@@ -36,6 +37,8 @@ struct hawser_stack {
     struct mp_host host; /* first: the host is the stack as connections see it */
     struct hash_table tuples, tokens;
     struct time_waits time_waits;
+    struct pool attempts; /* of connections that open */
+    struct plain_peers plain_peers;
     struct ports ports;
     struct shares shares;
     struct list idlest; /* connections that others opened, by idle_link; who made no progress for longest comes first */

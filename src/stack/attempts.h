@@ -1,0 +1,46 @@
+/*
+ * How a connection of ours comes to be: attempts from several addresses of ours, one beside the other (RFC 8305), so
+ * that a path that is dead does not delay it; and at last without MP_CAPABLE, lest a middlebox eats that (RFC
+ * 8684 3.7). The first one that is answered becomes the first subflow. The others are forgotten before their third
+ * packets, so that none of them has named our key (RFC 8684 3.1), and what is answered later is refused by a RST.
+ *
+ * The attempts are subflows of the connection that are not joins. Here is what it takes to begin them.
+ */
+#ifndef HW_STACK_ATTEMPTS_H
+#define HW_STACK_ATTEMPTS_H
+
+#include "stack/stack.h"
+
+/* Addresses of ours that are tried. */
+#define ATTEMPT_ADDRESSES_MAX 8
+/* RFC 8305 5: the next one is tried beside those that did not answer for so long. */
+#define ATTEMPT_DELAY_NS (250 * NS_PER_MS)
+/* Without MP_CAPABLE a pair is tried when two SYNs had no answer: right after the second one, which left a second after
+ * the first, so that only what the SYNs say can make a difference between the two. The second one comes first, so that
+ * a path that has been dead, and is not any more, gives MPTCP. */
+#define ATTEMPT_CAPABLE_SYNS 2
+#define ATTEMPT_PLAIN_NS (RTO_INITIAL_NS + 50 * NS_PER_MS)
+/* Where there is one port only, the plain attempt takes the place of the other, which has its second first. */
+#define ATTEMPT_PLAIN_ALONE_NS (2 * NS_PER_S)
+/* Once the peer has refused one, others that are not refused as well have so long. */
+#define ATTEMPT_REFUSED_NS NS_PER_S
+
+/*
+ * Begins the first attempt of a new connection, from `local`, or, when it cannot be, from the next address; only from
+ * `local`, if `bound`. `port` is the source's, 0: any. Returns 0, -ENOMEM, -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL.
+ */
+int attempts_begin(struct hawser_stack *stack, struct conn *conn, const struct hawser_addr *remote,
+                   const struct local_address *local, uint16_t port, bool bound, uint64_t now_ns);
+/* An address of ours came. */
+void attempts_address_added(struct conn *conn, uint64_t now_ns);
+/* The connection is about to be freed. */
+void attempts_end(struct conn *conn);
+
+/* See struct mp_host_ops. */
+void attempts_answered(struct mp_host *host, struct subflow *subflow, bool mptcp, uint64_t now_ns);
+void attempts_over(struct mp_host *host, struct subflow *subflow, uint64_t now_ns);
+
+/* Of records of connections that open. */
+size_t attempts_size(void);
+
+#endif

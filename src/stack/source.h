@@ -1,0 +1,15 @@
+/* From which address of ours a destination is spoken to (RFC 6724 5). */
+#ifndef HW_STACK_SOURCE_H
+#define HW_STACK_SOURCE_H
+
+#include <hawser/addr.h>
+
+#include "mptcp/addresses.h"
+
+/* The best of `count` addresses that is none of the `tried_count` whose IDs are in `tried`; NULL: there is none. Of the
+ * destination's family, one that is known as far (rule 2), of the same scope if there is; of those the one with the
+ * longest prefix that covers it, or the first. */
+const struct local_address *source_best(const struct local_address *addresses, unsigned count,
+                                        const struct hawser_addr *remote, const uint8_t *tried, unsigned tried_count);
+
+#endif
