@@ -28,12 +28,29 @@ HAWSER_API void hawser_buf_pool_close(struct hawser_buf_pool *pool);
 /* A buffer with one reference, owned by the caller; NULL when the limit or memory is reached. */
 HAWSER_API struct hawser_buf *hawser_buf_new(struct hawser_buf_pool *pool);
 
+/*
+ * A buffer whose bytes are the caller's, with one reference: `len` of them (at most 1 GiB) at `data`, which stay there
+ * and unchanged until release(ctx) is called, once, when the last reference goes. That is in whatever call drops it,
+ * most often one into a stack (an acknowledgement arrived): release() must not call into the stack. It may be NULL.
+ * Returns 0 and *out, -EINVAL (no length, or too much), -ENOMEM.
+ */
+HAWSER_API int hawser_buf_wrap(const struct hawser_env *env, const void *data, uint32_t len, void (*release)(void *ctx),
+                               void *ctx, struct hawser_buf **out);
+
+/* References are counted, not locked: a buffer belongs to one thread, and so do its pool and the stacks that use it. */
 HAWSER_API struct hawser_buf *hawser_buf_ref(struct hawser_buf *buf);
 HAWSER_API void hawser_buf_unref(struct hawser_buf *buf);
 
 /* The buffer's bytes and how many there are. */
 HAWSER_API uint8_t *hawser_buf_data(struct hawser_buf *buf);
 HAWSER_API uint32_t hawser_buf_capacity(const struct hawser_buf *buf);
+
+/* A run of bytes inside a buffer. */
+struct hawser_slice {
+    struct hawser_buf *buf;
+    const uint8_t *data; /* in the buffer */
+    uint32_t len;        /* bytes */
+};
 
 /* Flags of a received packet. */
 enum {

@@ -90,6 +90,18 @@ HAWSER_API int hawser_accept(struct hawser_listener *listener, struct hawser_con
  * connection is established, or the connection's error. */
 HAWSER_API ssize_t hawser_send(struct hawser_conn *conn, const void *data, size_t len);
 
+/*
+ * Queues bytes of a buffer where they lie, by a reference of the connection's own: one that a program wrapped
+ * (hawser_buf_wrap()) or filled, or that came from hawser_recv_slices(). Returns how many were taken, from the front,
+ * or an error, as hawser_send(); or -EINVAL when the slice has no buffer or does not lie in it. The bytes must not
+ * change until the peer has acknowledged them: that is, as long as anybody else holds the buffer.
+ *
+ * The connection is charged for all of the buffer, once while bytes of it are queued one behind the other. What is
+ * taken is copied where that costs less: fewer than 4096 bytes, or than a quarter of the buffer, unless they continue
+ * what was queued last; or when memory is short. So wrap what is sent together, rather than a large file as a whole.
+ */
+HAWSER_API ssize_t hawser_send_slice(struct hawser_conn *conn, struct hawser_slice slice);
+
 /* Reads up to `len` bytes in order; returns how many, 0 at the end of the peer's stream, -EAGAIN, or the connection's
  * error (after all bytes that arrived in order were read). */
 HAWSER_API ssize_t hawser_recv(struct hawser_conn *conn, void *data, size_t len);

@@ -9,12 +9,20 @@
 /* A buffer of more would have a size beyond what 32 bits can count. */
 #define CAP_MAX (UINT32_C(1) << 30)
 struct hawser_buf {
-    struct hawser_buf_pool *pool;
-    struct hawser_buf *next; /* among the idle ones */
-    struct account *account; /* who pays for it; NULL: who queues a part of it */
+    struct hawser_buf_pool *pool; /* NULL: a program's bytes (struct wrapped) */
+    struct hawser_buf *next;      /* among the idle ones */
+    struct hawser_buf *whole;     /* whose bytes these are; NULL: its own */
+    struct account *account;      /* who pays for it; NULL: who queues a part of it */
+    uint8_t *bytes;
     uint32_t refs;
     uint32_t cap;
-    uint8_t data[];
+};
+
+struct wrapped {
+    struct hawser_buf buf;
+    struct hawser_env env;
+    void (*release)(void *ctx);
+    void *ctx;
 };
 
 struct hawser_buf_pool {
@@ -69,16 +77,42 @@ struct hawser_buf *hawser_buf_new(struct hawser_buf_pool *pool)
             pool->refusals++;
             return NULL;
         }
-        buf->pool = pool;
-        buf->cap = pool->cap;
         pool->total++;
     }
-    buf->refs = 1;
-    buf->next = NULL;
-    buf->account = NULL;
+    *buf = (struct hawser_buf){.pool = pool, .bytes = (uint8_t *)(buf + 1), .refs = 1, .cap = pool->cap};
     pool->in_use++;
     pool->peak = HW_MAX(pool->peak, pool->in_use);
     return buf;
+}
+
+struct hawser_buf *buf_new_view(struct hawser_buf_pool *pool, struct hawser_buf *whole)
+{
+    CHECK(!whole->account && !whole->whole);
+    struct hawser_buf *buf = hawser_buf_new(pool);
+    if (!buf)
+        return NULL;
+    buf->whole = hawser_buf_ref(whole);
+    buf->bytes = whole->bytes;
+    buf->cap = whole->cap;
+    return buf;
+}
+
+int hawser_buf_wrap(const struct hawser_env *env, const void *data, uint32_t len, void (*release)(void *ctx), void *ctx,
+                    struct hawser_buf **out)
+{
+    if (len == 0 || len > CAP_MAX)
+        return -EINVAL;
+    struct wrapped *wrapped = env->alloc(env->ctx, sizeof *wrapped);
+    if (!wrapped)
+        return -ENOMEM;
+    *wrapped = (struct wrapped){
+        .buf = {.bytes = (uint8_t *)(uintptr_t)data, .refs = 1, .cap = len}, /* nobody writes to them */
+        .env = *env,
+        .release = release,
+        .ctx = ctx,
+    };
+    *out = &wrapped->buf;
+    return 0;
 }
 
 struct hawser_buf *hawser_buf_ref(struct hawser_buf *buf)
@@ -88,14 +122,18 @@ struct hawser_buf *hawser_buf_ref(struct hawser_buf *buf)
     return buf;
 }
 
-void hawser_buf_unref(struct hawser_buf *buf)
+static void free_wrapped(struct hawser_buf *buf)
+{
+    struct wrapped *wrapped = HW_CONTAINER(buf, struct wrapped, buf);
+    struct hawser_env env = wrapped->env;
+    if (wrapped->release)
+        wrapped->release(wrapped->ctx);
+    env.free(env.ctx, wrapped);
+}
+
+static void give_back(struct hawser_buf *buf)
 {
     struct hawser_buf_pool *pool = buf->pool;
-    CHECK(buf->refs > 0);
-    if (--buf->refs > 0)
-        return;
-    if (buf->account)
-        account_release(buf->account, buf_pool_each(pool));
     pool->in_use--;
     pool->returns++;
     buf->next = pool->idle;
@@ -104,7 +142,22 @@ void hawser_buf_unref(struct hawser_buf *buf)
         hawser_buf_pool_close(pool);
 }
 
-uint8_t *hawser_buf_data(struct hawser_buf *buf) { return buf->data; }
+void hawser_buf_unref(struct hawser_buf *buf)
+{
+    for (struct hawser_buf *whole; buf; buf = whole) {
+        CHECK(buf->refs > 0);
+        if (--buf->refs > 0)
+            return;
+        whole = buf->whole;
+        buf_discharge(buf);
+        if (buf->pool)
+            give_back(buf);
+        else
+            free_wrapped(buf);
+    }
+}
+
+uint8_t *hawser_buf_data(struct hawser_buf *buf) { return buf->bytes; }
 
 uint32_t hawser_buf_capacity(const struct hawser_buf *buf) { return buf->cap; }
 
@@ -112,12 +165,24 @@ void buf_charge(struct hawser_buf *buf, struct account *account)
 {
     CHECK(!buf->account);
     buf->account = account;
-    account_charge(account, buf_pool_each(buf->pool));
+    account_charge(account, buf_size(buf));
+}
+
+void buf_discharge(struct hawser_buf *buf)
+{
+    if (buf->account)
+        account_release(buf->account, buf_size(buf));
+    buf->account = NULL;
 }
 
 uint32_t slice_cost(struct slice s) { return s.buf->account ? 0 : buf_size(s.buf); }
 
-uint32_t buf_size(const struct hawser_buf *buf) { return buf_pool_each(buf->pool); }
+static uint32_t own_size(const struct hawser_buf *buf)
+{
+    return buf->pool ? buf_pool_each(buf->pool) : (uint32_t)sizeof(struct wrapped) + buf->cap;
+}
+
+uint32_t buf_size(const struct hawser_buf *buf) { return own_size(buf) + (buf->whole ? own_size(buf->whole) : 0); }
 
 uint32_t buf_pool_each(const struct hawser_buf_pool *pool) { return (uint32_t)sizeof(struct hawser_buf) + pool->cap; }
 
@@ -137,7 +202,9 @@ uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool) { return pool->in_u
 
 bool buf_is_shared(const struct hawser_buf *buf) { return buf->refs > 1; }
 
-bool buf_is_scarce(const struct hawser_buf *buf) { return buf->pool->in_use > buf->pool->limit / 2; }
+bool buf_is_view_of(const struct hawser_buf *buf, const struct hawser_buf *whole) { return buf->whole == whole; }
+
+bool buf_is_scarce(const struct hawser_buf *buf) { return buf->pool && buf->pool->in_use > buf->pool->limit / 2; }
 
 uint32_t buf_pool_capacity(const struct hawser_buf_pool *pool) { return pool->cap; }
 

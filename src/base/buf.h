@@ -19,8 +19,15 @@ static inline struct slice slice_sub(struct slice s, uint32_t from, uint32_t len
     return (struct slice){s.buf, s.data + from, len};
 }
 
-/* Charges a buffer to who took it, until its last reference goes. Once. */
+/* A buffer whose bytes are those of `whole`, to which it holds a reference, and whose size is that of both: so that who
+ * queues what others hold as well can be charged for it. NULL when memory is out. `pool` has buffers of no bytes. */
+struct hawser_buf *buf_new_view(struct hawser_buf_pool *pool, struct hawser_buf *whole);
+/* With NULL: are the bytes its own? */
+bool buf_is_view_of(const struct hawser_buf *buf, const struct hawser_buf *whole);
+
+/* Charges a buffer to who took it, until its last reference goes, or it is discharged. Once. */
 void buf_charge(struct hawser_buf *buf, struct account *account);
+void buf_discharge(struct hawser_buf *buf);
 
 /* What it costs to queue this slice: nothing when its buffer is charged to who took it, else all of the buffer. */
 uint32_t slice_cost(struct slice s);

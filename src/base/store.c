@@ -7,9 +7,10 @@
 
 int store_init(struct store *store, const struct hawser_env *env)
 {
-    static const uint32_t sizes[STORE_SIZES] = {STORE_SMALL_BYTES, STORE_MEDIUM_BYTES, STORE_LARGE_BYTES};
+    static const uint32_t sizes[STORE_POOLS] = {STORE_SMALL_BYTES, STORE_MEDIUM_BYTES,
+                                                STORE_LARGE_BYTES, [STORE_VIEWS] = 0};
     *store = (struct store){0};
-    for (unsigned i = 0; i < STORE_SIZES; i++) {
+    for (unsigned i = 0; i < STORE_POOLS; i++) {
         int err = hawser_buf_pool_new(env, sizes[i], UINT32_MAX, &store->pools[i]);
         if (err == 0)
             continue;
@@ -21,7 +22,7 @@ int store_init(struct store *store, const struct hawser_env *env)
 
 void store_close(struct store *store)
 {
-    for (unsigned i = 0; i < STORE_SIZES; i++)
+    for (unsigned i = 0; i < STORE_POOLS; i++)
         if (store->pools[i])
             hawser_buf_pool_close(store->pools[i]);
     *store = (struct store){0};
@@ -54,16 +55,27 @@ struct hawser_buf *store_take_room(struct store *store, struct account *account,
     return NULL;
 }
 
+struct hawser_buf *store_take_view(struct store *store, struct account *account, struct hawser_buf *whole,
+                                   enum claim claim)
+{
+    if (!account_admits(account, (uint64_t)buf_pool_each(store->pools[STORE_VIEWS]) + buf_size(whole), claim))
+        return NULL;
+    struct hawser_buf *buf = buf_new_view(store->pools[STORE_VIEWS], whole);
+    if (buf)
+        buf_charge(buf, account);
+    return buf;
+}
+
 void store_trim(struct store *store)
 {
-    for (unsigned i = 0; i < STORE_SIZES; i++)
+    for (unsigned i = 0; i < STORE_POOLS; i++)
         buf_pool_trim(store->pools[i]);
 }
 
 bool store_wants_trim(const struct store *store)
 {
     uint64_t idle = 0;
-    for (unsigned i = 0; i < STORE_SIZES; i++)
+    for (unsigned i = 0; i < STORE_POOLS; i++)
         idle += buf_pool_idle_bytes(store->pools[i]);
     return idle > IDLE_BYTES;
 }
@@ -73,7 +85,7 @@ uint32_t store_smallest(const struct store *store) { return buf_pool_each(store-
 uint32_t store_in_use(const struct store *store)
 {
     uint32_t in_use = 0;
-    for (unsigned i = 0; i < STORE_SIZES; i++)
+    for (unsigned i = 0; i < STORE_POOLS; i++)
         in_use += buf_pool_in_use(store->pools[i]);
     return in_use;
 }
@@ -81,7 +93,7 @@ uint32_t store_in_use(const struct store *store)
 uint64_t store_returns(const struct store *store)
 {
     uint64_t returns = 0;
-    for (unsigned i = 0; i < STORE_SIZES; i++)
+    for (unsigned i = 0; i < STORE_POOLS; i++)
         returns += buf_pool_returns(store->pools[i]);
     return returns;
 }

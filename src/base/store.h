@@ -8,14 +8,19 @@
 #include "base/account.h"
 #include "base/buf.h"
 
+/* So few bytes are not worth a reference to the buffer of another: they are copied. */
+#define STORE_VIEW_MIN 4096u
 /* A segment of the usual link in the smallest, a super-segment in the largest. */
 #define STORE_SMALL_BYTES 2000u
 #define STORE_MEDIUM_BYTES (16u * 1024)
 #define STORE_LARGE_BYTES (64u * 1024 + 128)
 #define STORE_SIZES 3u
+/* Behind these a pool of views, which have no bytes of their own. */
+#define STORE_VIEWS STORE_SIZES
+#define STORE_POOLS (STORE_SIZES + 1)
 
 struct store {
-    struct hawser_buf_pool *pools[STORE_SIZES]; /* the smallest first */
+    struct hawser_buf_pool *pools[STORE_POOLS]; /* the smallest first */
 };
 
 /* 0, or -ENOMEM: then there is nothing to close. */
@@ -29,6 +34,11 @@ struct hawser_buf *store_take(struct store *store, struct account *account, uint
 
 /* One that has room for `len` bytes, up to STORE_LARGE_BYTES. */
 struct hawser_buf *store_take_room(struct store *store, struct account *account, uint32_t len, enum claim claim);
+
+/* A buffer with one reference, whose bytes are all of `whole`, charged for both. NULL when they are not admitted, or
+ * the system has no memory. */
+struct hawser_buf *store_take_view(struct store *store, struct account *account, struct hawser_buf *whole,
+                                   enum claim claim);
 
 /* What the smallest costs. */
 uint32_t store_smallest(const struct store *store);

@@ -126,6 +126,7 @@ void conn_fail(struct conn *conn, int error);
 
 /* ---- conn_stream.c ---- */
 size_t conn_send(struct conn *conn, const void *data, size_t len);
+size_t conn_send_slice(struct conn *conn, struct slice bytes);
 size_t conn_recv(struct conn *conn, void *data, size_t len);
 void conn_consume(struct conn *conn, size_t len); /* of the readable bytes */
 bool conn_at_end(const struct conn *conn);        /* all was read and the peer sends no more */

@@ -1,9 +1,9 @@
 /* The program's side of a connection: its two streams, and its wish to end them. */
 #include "mptcp/conn.h"
 
-size_t conn_send(struct conn *conn, const void *data, size_t len)
+/* So many of `len` bytes were queued. */
+static size_t conn_queued(struct conn *conn, size_t taken, size_t len)
 {
-    size_t taken = data_tx_write(&conn->data_tx, data, len);
     bool starved = taken < len && data_tx_room(&conn->data_tx);
     if (taken)
         conn_wake(conn);
@@ -13,6 +13,16 @@ size_t conn_send(struct conn *conn, const void *data, size_t len)
     else if (list_empty(&conn->starved_link))
         list_push_back(&conn->host->starved, &conn->starved_link);
     return taken;
+}
+
+size_t conn_send(struct conn *conn, const void *data, size_t len)
+{
+    return conn_queued(conn, data_tx_write(&conn->data_tx, data, len), len);
+}
+
+size_t conn_send_slice(struct conn *conn, struct slice bytes)
+{
+    return conn_queued(conn, data_tx_write_slice(&conn->data_tx, bytes), bytes.len);
 }
 
 /* The application took bytes: the window may have opened. */

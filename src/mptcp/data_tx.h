@@ -72,10 +72,14 @@ static inline struct account *data_tx_account(struct data_tx *tx) { return &tx->
 
 /* ---- the program's side ---- */
 
-/* As sendq_write() and sendq_room(). */
+/* As sendq_write(), sendq_write_slice() and sendq_room(). */
 static inline size_t data_tx_write(struct data_tx *tx, const void *data, size_t len)
 {
     return sendq_write(&tx->sendq, data, len);
+}
+static inline size_t data_tx_write_slice(struct data_tx *tx, struct slice bytes)
+{
+    return sendq_write_slice(&tx->sendq, bytes);
 }
 static inline uint32_t data_tx_room(const struct data_tx *tx) { return sendq_room(&tx->sendq); }
 /* The program has no more. */

@@ -13,11 +13,15 @@ static struct sendq_chunk *chunk_at(const struct sendq *q, uint32_t i)
     return &q->ring[(q->head + i) & (q->capacity - 1)];
 }
 
+static struct slice *last_chunk(const struct sendq *q) { return q->count ? &chunk_at(q, q->count - 1)->bytes : NULL; }
+
 static uint32_t held(const struct sendq *q) { return (uint32_t)dsn_diff(q->end, q->una); }
 
 /* Bytes of the chunk's buffer behind those in use. */
 static uint32_t chunk_space(const struct slice *chunk)
 {
+    if (!buf_is_view_of(chunk->buf, NULL))
+        return 0;
     uint32_t used = (uint32_t)(chunk->data - hawser_buf_data(chunk->buf)) + chunk->len;
     return hawser_buf_capacity(chunk->buf) - used;
 }
@@ -66,19 +70,23 @@ static bool ring_make_room(struct sendq *q)
     return true;
 }
 
-/* The chunk that takes the next of `len` bytes, or NULL when there is no memory for one. */
-static struct slice *chunk_to_fill(struct sendq *q, dsn64 at, size_t len)
+static struct slice *append_chunk(struct sendq *q, struct slice bytes)
 {
-    if (q->count && chunk_space(&chunk_at(q, q->count - 1)->bytes))
-        return &chunk_at(q, q->count - 1)->bytes;
+    struct sendq_chunk *chunk = chunk_at(q, q->count++);
+    *chunk = (struct sendq_chunk){bytes, q->end};
+    return &chunk->bytes;
+}
+
+/* The chunk that takes the next of `len` bytes, or NULL when there is no memory for one. */
+static struct slice *chunk_to_fill(struct sendq *q, size_t len)
+{
+    struct slice *last = last_chunk(q);
+    if (last && chunk_space(last))
+        return last;
     if (!ring_make_room(q))
         return NULL;
     struct hawser_buf *buf = store_take(q->store, q->account, held(q) + len, CLAIM_NEED);
-    if (!buf)
-        return NULL;
-    struct sendq_chunk *chunk = chunk_at(q, q->count++);
-    *chunk = (struct sendq_chunk){{buf, hawser_buf_data(buf), 0}, at};
-    return &chunk->bytes;
+    return buf ? append_chunk(q, (struct slice){buf, hawser_buf_data(buf), 0}) : NULL;
 }
 
 size_t sendq_write(struct sendq *q, const void *data, size_t len)
@@ -87,7 +95,7 @@ size_t sendq_write(struct sendq *q, const void *data, size_t len)
     size_t wanted = HW_MIN(len, sendq_room(q));
     size_t taken = 0;
     while (taken < wanted) {
-        struct slice *chunk = chunk_to_fill(q, q->end, wanted - taken);
+        struct slice *chunk = chunk_to_fill(q, wanted - taken);
         if (!chunk)
             break;
         uint32_t space = chunk_space(chunk);
@@ -100,6 +108,42 @@ size_t sendq_write(struct sendq *q, const void *data, size_t len)
     if (!q->count)
         drop_ring(q);
     return taken;
+}
+
+/* Bytes that follow the last ones queued in memory, too. */
+static bool lengthen_last(struct slice *last, struct slice bytes)
+{
+    if (!last || !buf_is_view_of(last->buf, bytes.buf) || last->data + last->len != bytes.data)
+        return false;
+    last->len += bytes.len;
+    return true;
+}
+
+/* The buffer by which they are queued, with a reference; NULL: they are to be copied. */
+static struct hawser_buf *view_for(struct sendq *q, const struct slice *last, struct slice bytes)
+{
+    if (bytes.len < STORE_VIEW_MIN)
+        return NULL;
+    if (last && buf_is_view_of(last->buf, bytes.buf))
+        return hawser_buf_ref(last->buf);
+    if (4 * (uint64_t)bytes.len < hawser_buf_capacity(bytes.buf) || buf_is_scarce(bytes.buf))
+        return NULL;
+    return store_take_view(q->store, q->account, bytes.buf, CLAIM_NEED);
+}
+
+size_t sendq_write_slice(struct sendq *q, struct slice bytes)
+{
+    bytes.len = HW_MIN(bytes.len, sendq_room(q));
+    if (bytes.len == 0)
+        return 0;
+    if (!lengthen_last(last_chunk(q), bytes)) {
+        struct hawser_buf *view = ring_make_room(q) ? view_for(q, last_chunk(q), bytes) : NULL;
+        if (!view)
+            return sendq_write(q, bytes.data, bytes.len);
+        (void)append_chunk(q, (struct slice){view, bytes.data, bytes.len});
+    }
+    q->end = dsn_add(q->end, bytes.len);
+    return bytes.len;
 }
 
 uint32_t sendq_room(const struct sendq *q) { return q->limit > held(q) ? q->limit - held(q) : 0; }

@@ -36,6 +36,11 @@ void sendq_destroy(struct sendq *q);
  * less at the limit, or when there is no memory. Few bytes lie in small buffers. */
 size_t sendq_write(struct sendq *q, const void *data, size_t len);
 
+/* Likewise, but the bytes are not copied where that is worth it: where they are STORE_VIEW_MIN and a quarter of the
+ * buffer they lie in, which is charged as a whole, or that buffer is that of the last ones queued; unless memory is
+ * short. */
+size_t sendq_write_slice(struct sendq *q, struct slice bytes);
+
 /* Bytes that sendq_write() would take by the limit alone. */
 uint32_t sendq_room(const struct sendq *q);
 

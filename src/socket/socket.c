@@ -134,19 +134,45 @@ int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
     return 0;
 }
 
-ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
+/* 0, or why nothing can be sent. */
+static int send_error(const struct conn *conn)
 {
-    struct conn *conn = inner(handle);
     if (endings_error(&conn->endings))
         return endings_error(&conn->endings);
     if (data_tx_ends(&conn->data_tx))
         return -EPIPE;
-    if (!identity_established(&conn->identity))
-        return -ENOTCONN;
-    size_t taken = conn_send(conn, data, len);
+    return identity_established(&conn->identity) ? 0 : -ENOTCONN;
+}
+
+static ssize_t send_result(const struct conn *conn, size_t taken, size_t len)
+{
     if (taken || len == 0)
         return (ssize_t)taken;
     return list_empty(&conn->starved_link) ? -EAGAIN : -ENOBUFS;
+}
+
+ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
+{
+    struct conn *conn = inner(handle);
+    int error = send_error(conn);
+    return error ? error : send_result(conn, conn_send(conn, data, len), len);
+}
+
+static bool lies_inside(const struct hawser_slice *slice)
+{
+    uintptr_t from = (uintptr_t)hawser_buf_data(slice->buf), at = (uintptr_t)slice->data;
+    uint32_t cap = hawser_buf_capacity(slice->buf);
+    return at >= from && at - from <= cap && slice->len <= cap - (at - from);
+}
+
+ssize_t hawser_send_slice(struct hawser_conn *handle, struct hawser_slice slice)
+{
+    struct conn *conn = inner(handle);
+    if (!slice.buf || !lies_inside(&slice))
+        return -EINVAL;
+    int error = send_error(conn);
+    const struct slice bytes = {slice.buf, slice.data, slice.len};
+    return error ? error : send_result(conn, conn_send_slice(conn, bytes), slice.len);
 }
 
 /* Nothing is readable: is that the end, an error, or not yet? */

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "base/buf.h"
 #include "support.h"
 
@@ -154,6 +156,74 @@ static void is_paid_for_until_the_last_reference(void **state)
     test_env_check_clean(&t);
 }
 
+static void count_release(void *ctx) { ++*(unsigned *)ctx; }
+
+/* The bytes are the program's, until the last reference goes. */
+static void wraps_what_others_own(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[CAP] = {7};
+    struct test_env t;
+    struct hawser_buf *buf, *silent;
+    unsigned released = 0;
+    test_env_init(&t, 1);
+    assert_int_equal(hawser_buf_wrap(&t.env, bytes, 0, count_release, &released, &buf), -EINVAL);
+    assert_int_equal(hawser_buf_wrap(&t.env, bytes, UINT32_MAX, count_release, &released, &buf), -EINVAL);
+    t.fail_at = 1;
+    assert_int_equal(hawser_buf_wrap(&t.env, bytes, CAP, count_release, &released, &buf), -ENOMEM);
+    assert_int_equal(hawser_buf_wrap(&t.env, bytes, CAP, count_release, &released, &buf), 0);
+    assert_int_equal(hawser_buf_wrap(&t.env, bytes, CAP, NULL, NULL, &silent), 0);
+    assert_ptr_equal(hawser_buf_data(buf), bytes);
+    assert_int_equal(hawser_buf_capacity(buf), CAP);
+    assert_false(buf_is_scarce(buf));
+    assert_true(buf_size(buf) > CAP);
+    hawser_buf_unref(hawser_buf_ref(buf));
+    assert_int_equal(released, 0);
+    hawser_buf_unref(buf);
+    hawser_buf_unref(silent);
+    assert_int_equal(released, 1);
+    test_env_check_clean(&t);
+}
+
+/* Who queues what others hold as well is charged for all of it, until his own last reference goes. */
+static void a_view_is_charged_for_the_whole(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[CAP] = {7};
+    struct test_env t;
+    struct account_root root;
+    struct account account;
+    struct hawser_buf *whole;
+    unsigned released = 0;
+    test_env_init(&t, 1);
+    account_init(&root, &t.env, 1000, 0);
+    account_open(&account, &root.account);
+    struct hawser_buf_pool *views;
+    assert_int_equal(hawser_buf_pool_new(&t.env, 0, 2, &views), 0);
+    assert_int_equal(hawser_buf_wrap(&t.env, bytes, CAP, count_release, &released, &whole), 0);
+    struct hawser_buf *view = buf_new_view(views, whole), *other = buf_new_view(views, whole);
+    assert_null(buf_new_view(views, whole));
+    assert_true(buf_is_view_of(view, whole) && buf_is_view_of(whole, NULL) && !buf_is_view_of(view, NULL));
+    assert_ptr_equal(hawser_buf_data(view), bytes);
+    assert_int_equal(hawser_buf_capacity(view), CAP);
+    buf_charge(view, &account);
+    assert_int_equal(account.held, buf_pool_each(views) + buf_size(whole));
+    hawser_buf_unref(whole);
+    hawser_buf_ref(view);
+    hawser_buf_unref(view);
+    assert_true(account.held > CAP);
+    hawser_buf_unref(view);
+    assert_int_equal(account.held, 0);
+    assert_int_equal(released, 0);
+    buf_charge(other, &account);
+    buf_discharge(other);
+    assert_int_equal(account.held, 0);
+    hawser_buf_pool_close(views); /* which lives as long as what it lent */
+    hawser_buf_unref(other);
+    assert_int_equal(released, 1);
+    test_env_check_clean(&t);
+}
+
 static void refuses_at_each_failed_allocation(void **state)
 {
     (void)state;
@@ -232,6 +302,8 @@ int main(void)
         cmocka_unit_test(lives_until_the_last_reference),
         cmocka_unit_test(shrinks),
         cmocka_unit_test(is_paid_for_until_the_last_reference),
+        cmocka_unit_test(wraps_what_others_own),
+        cmocka_unit_test(a_view_is_charged_for_the_whole),
         cmocka_unit_test(refuses_at_each_failed_allocation),
         cmocka_unit_test(absurd_sizes),
         cmocka_unit_test(slices_name_parts),

@@ -98,6 +98,28 @@ static void a_small_one_rather_than_none(void **state)
     end(&f);
 }
 
+/* What others own is charged like what is our own, and refused where it is not admitted. */
+static void views(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[1000];
+    struct fixture f;
+    struct hawser_buf *whole, *huge;
+    begin(&f);
+    assert_int_equal(hawser_buf_wrap(&f.t.env, bytes, sizeof bytes, NULL, NULL, &whole), 0);
+    assert_int_equal(hawser_buf_wrap(&f.t.env, bytes, LIMIT, NULL, NULL, &huge), 0);
+    assert_null(store_take_view(&f.store, &f.side, huge, CLAIM_NEED));
+    struct hawser_buf *view = store_take_view(&f.store, &f.side, whole, CLAIM_NEED);
+    assert_int_equal(f.side.held, buf_size(view));
+    assert_true(f.side.held > buf_size(whole));
+    assert_int_equal(store_in_use(&f.store), 1);
+    hawser_buf_unref(whole);
+    hawser_buf_unref(view);
+    hawser_buf_unref(huge);
+    assert_int_equal(store_returns(&f.store), 1);
+    end(&f);
+}
+
 static void failed_allocations(void **state)
 {
     (void)state;
@@ -107,7 +129,7 @@ static void failed_allocations(void **state)
     assert_null(store_take(&f.store, &f.side, 5, CLAIM_NEED));
     assert_int_equal(f.side.held, 0);
     end(&f);
-    for (uint64_t nth = 1; nth <= STORE_SIZES; nth++) {
+    for (uint64_t nth = 1; nth <= STORE_POOLS; nth++) {
         test_env_init(&f.t, 1);
         f.t.fail_at = nth;
         assert_true(store_init(&f.store, &f.t.env) < 0);
@@ -121,6 +143,7 @@ int main(void)
         cmocka_unit_test(few_bytes_lie_in_a_small_buffer),
         cmocka_unit_test(room_for_all_or_none),
         cmocka_unit_test(a_small_one_rather_than_none),
+        cmocka_unit_test(views),
         cmocka_unit_test(failed_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,10 @@ struct model {
     struct sendq q;
     uint8_t *stream;
     dsn64 first;
-    uint32_t una, end; /* positions in the stream */
+    uint32_t una, end;            /* positions in the stream */
+    struct hawser_buf *whole;     /* wraps a part of the stream; or NULL */
+    uint32_t whole_at, whole_len; /* which */
+    unsigned wrapped, released;
 };
 
 static void model_start(struct model *m, uint64_t seed, dsn64 first, uint64_t memory, uint32_t limit)
@@ -40,10 +43,19 @@ static void model_start(struct model *m, uint64_t seed, dsn64 first, uint64_t me
     sendq_init(&m->q, &m->store, &m->side, first, limit);
 }
 
+static void drop_whole(struct model *m)
+{
+    if (m->whole)
+        hawser_buf_unref(m->whole);
+    m->whole = NULL;
+}
+
 static void model_end(struct model *m)
 {
     sendq_destroy(&m->q);
     assert_int_equal(m->side.held, 0);
+    drop_whole(m);
+    assert_int_equal(m->wrapped, m->released);
     account_close(&m->side);
     account_close(&m->conn);
     store_close(&m->store);
@@ -54,8 +66,12 @@ static void model_end(struct model *m)
 static uint64_t cost_of(const struct sendq *q)
 {
     uint64_t bytes = q->capacity * sizeof *q->ring;
-    for (uint32_t i = 0; i < q->count; i++)
-        bytes += buf_size(q->ring[(q->head + i) % q->capacity].bytes.buf);
+    const struct hawser_buf *last = NULL; /* a view may have several chunks, one after the other */
+    for (uint32_t i = 0; i < q->count; i++) {
+        const struct hawser_buf *buf = q->ring[(q->head + i) % q->capacity].bytes.buf;
+        bytes += buf == last ? 0 : buf_size(buf);
+        last = buf;
+    }
     return bytes;
 }
 
@@ -81,6 +97,33 @@ static void write_some(struct model *m, uint32_t len)
     assert_true(taken <= room);
     if (!failing && m->side.held < m->stack.limit / 4)
         assert_int_equal(taken, room);
+    m->end += (uint32_t)taken;
+}
+
+static void released(void *ctx) { ((struct model *)ctx)->released++; }
+
+static void wrap(struct model *m, uint32_t at, uint32_t len)
+{
+    drop_whole(m);
+    m->whole_at = at;
+    m->whole_len = len;
+    assert_int_equal(hawser_buf_wrap(&m->t.env, m->stream + at, len, released, m, &m->whole), 0);
+    m->wrapped++;
+}
+
+/* What comes next in the stream, as far as it lies in the wrapped part; where that is over another is wrapped. */
+static void write_a_slice(struct model *m, uint32_t len, uint32_t whole_len)
+{
+    if (m->end == STREAM_MAX)
+        return;
+    if (!m->whole || m->end < m->whole_at || m->end >= m->whole_at + m->whole_len)
+        wrap(m, m->end, HW_MIN(whole_len, STREAM_MAX - m->end));
+    len = HW_MIN(len, m->whole_at + m->whole_len - m->end);
+    m->t.fail_at = prng_below(&m->t.rng, 8) == 0 ? 1 + prng_below(&m->t.rng, 3) : 0;
+    uint32_t room = HW_MIN(len, sendq_room(&m->q));
+    size_t taken = sendq_write_slice(&m->q, (struct slice){m->whole, m->stream + m->end, len});
+    m->t.fail_at = 0;
+    assert_true(taken <= room);
     m->end += (uint32_t)taken;
 }
 
@@ -116,7 +159,7 @@ static void one_property_round(uint64_t seed)
     dsn64 first = dsn_at(prng_below(&rng, 2) ? UINT64_MAX - prng_below(&rng, 30000) : prng_next(&rng));
     model_start(&m, prng_next(&rng), first, memory, limit);
     for (unsigned step = 0; step < 600; step++) {
-        switch (prng_below(&rng, 4)) {
+        switch (prng_below(&rng, 6)) {
         case 0:
             write_some(&m, (uint32_t)prng_below(&rng, 8 * grain));
             break;
@@ -125,6 +168,12 @@ static void one_property_round(uint64_t seed)
             break;
         case 2:
             peek_some(&m);
+            break;
+        case 3:
+            write_a_slice(&m, (uint32_t)prng_below(&rng, 8 * grain), (uint32_t)(1 + prng_below(&rng, 16 * grain)));
+            break;
+        case 4:
+            write_a_slice(&m, (uint32_t)prng_below(&rng, 50), (uint32_t)(1 + prng_below(&rng, 16 * grain)));
             break;
         default: {
             uint32_t held = m.end - m.una;
@@ -234,6 +283,90 @@ static void leaves_bytes_to_who_else_refers_to_them(void **state)
     model_end(&m);
 }
 
+static struct slice part(const struct model *m, uint32_t from, uint32_t len)
+{
+    return (struct slice){m->whole, m->stream + m->whole_at + from, len};
+}
+
+/* A part that is worth it is queued where it lies, and what follows it too; the buffer is charged as a whole, once, and
+ * given back with the last acknowledgement. */
+static void refers_to_what_a_program_wrapped(void **state)
+{
+    (void)state;
+    enum { WHOLE = 100000, FIRST = 30000 };
+    struct model m;
+    struct slice out[4];
+    unsigned parts;
+    model_start(&m, 1, dsn_at(0), PLENTY, STREAM_MAX);
+    wrap(&m, 5000, WHOLE);
+    assert_int_equal(sendq_write_slice(&m.q, part(&m, 0, FIRST)), FIRST);
+    uint64_t cost = m.side.held;
+    assert_in_range(cost, WHOLE, WHOLE + 1000);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(sendq_write_slice(&m.q, part(&m, FIRST + i, 1)), 1);
+    assert_int_equal(sendq_write_slice(&m.q, part(&m, 50000, 10000)), 10000); /* not the next ones */
+    assert_int_equal(m.side.held, cost);
+    assert_int_equal(sendq_peek(&m.q, dsn_at(0), STREAM_MAX, out, 4, &parts), FIRST + 10 + 10000);
+    assert_int_equal(parts, 2);
+    assert_ptr_equal(out[0].data, m.stream + 5000);
+    assert_ptr_equal(out[1].data, m.stream + 55000);
+    drop_whole(&m);
+    sendq_ack(&m.q, dsn_at(FIRST + 20));
+    assert_int_equal(m.side.held, cost);
+    assert_int_equal(m.released, 0);
+    sendq_ack(&m.q, dsn_at(FIRST + 10 + 10000));
+    assert_int_equal(m.side.held, 0);
+    assert_int_equal(m.released, 1);
+    model_end(&m);
+}
+
+/* What would hold more than four times its bytes, or too few for a chunk of their own, is copied: and so is all of it
+ * when the buffer is not admitted. */
+static void copies_small_parts(void **state)
+{
+    (void)state;
+    enum { WHOLE = 100000 };
+    struct model m;
+    model_start(&m, 1, dsn_at(0), PLENTY, STREAM_MAX);
+    wrap(&m, 0, WHOLE);
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_int_equal(sendq_write_slice(&m.q, part(&m, 2 * i, 1)), 1);
+    assert_true(m.side.held < 4096);
+    assert_int_equal(sendq_write_slice(&m.q, part(&m, 0, WHOLE / 4 - 1)), WHOLE / 4 - 1);
+    assert_true(m.side.held < WHOLE);
+    drop_whole(&m);
+    assert_int_equal(m.released, 1);
+    model_end(&m);
+
+    model_start(&m, 1, dsn_at(0), 100000, STREAM_MAX);
+    wrap(&m, 0, 60000);
+    assert_in_range(sendq_write_slice(&m.q, part(&m, 0, 60000)), 40000, 50000);
+    drop_whole(&m);
+    assert_int_equal(m.released, 1);
+    model_end(&m);
+}
+
+/* A wrapped buffer has no room for bytes of the queue's own, nor does the queue write to it. */
+static void never_writes_to_what_it_refers_to(void **state)
+{
+    (void)state;
+    enum { WHOLE = 8000 };
+    struct model m;
+    struct slice out[4];
+    unsigned parts;
+    model_start(&m, 1, dsn_at(0), PLENTY, STREAM_MAX);
+    wrap(&m, 0, WHOLE);
+    assert_int_equal(sendq_write_slice(&m.q, part(&m, 0, WHOLE / 2 + 100)), WHOLE / 2 + 100);
+    uint8_t next = m.stream[WHOLE / 2 + 100];
+    uint8_t other = (uint8_t)~next;
+    assert_int_equal(sendq_write(&m.q, &other, 1), 1);
+    assert_int_equal(m.stream[WHOLE / 2 + 100], next);
+    assert_int_equal(sendq_peek(&m.q, dsn_at(0), WHOLE, out, 4, &parts), WHOLE / 2 + 101);
+    assert_int_equal(parts, 2);
+    assert_int_equal(*out[1].data, other);
+    model_end(&m);
+}
+
 /* Every allocation of a long write fails once; the write stops there and a second one ends it. */
 static void survives_each_failed_allocation(void **state)
 {
@@ -266,7 +399,9 @@ int main(void)
         cmocka_unit_test(stops_when_memory_is_out),
         cmocka_unit_test(few_bytes_hold_little),
         cmocka_unit_test(leaves_bytes_to_who_else_refers_to_them),
-
+        cmocka_unit_test(refers_to_what_a_program_wrapped),
+        cmocka_unit_test(copies_small_parts),
+        cmocka_unit_test(never_writes_to_what_it_refers_to),
         cmocka_unit_test(survives_each_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

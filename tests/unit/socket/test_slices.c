@@ -1,0 +1,179 @@
+/* Bytes that are sent from where they lie, and received to be kept. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "stack/stack.h"
+#include "world.h"
+
+enum { PORT = 80, PIECE = 30000, PIECES = 40, TOTAL = PIECE * PIECES };
+
+static uint8_t stream[TOTAL];
+
+/* Two hosts, a connection between them, and what its client sends. */
+struct rig {
+    struct world w;
+    struct hawser_listener *listener;
+    struct hawser_conn *conn[2];
+    uint32_t sent, received;
+    unsigned wrapped, released;
+};
+
+static void start(struct rig *r, unsigned paths, bool plain, bool checksums)
+{
+    struct hawser_stack_options options = {.size = sizeof options, .no_mptcp = plain, .checksum_required = checksums};
+    memset(r, 0, sizeof *r);
+    world_init(&r->w, test_seed(), paths, 1, false, &options, &options);
+    prng_fill(&r->w.rng, stream, sizeof stream);
+    for (unsigned i = 0; i < paths; i++)
+        r->w.paths[i] = (struct world_path){.rate_bps = 50000000, .delay_ns = 5 * NS_PER_MS, .queue_bytes = 1 << 20};
+    struct hawser_addr server = world_server_addr(&r->w, 0, PORT), any = {.port = PORT};
+    assert_int_equal(hawser_listen(r->w.stack[1], &any, 8, NULL, &r->listener), 0);
+    assert_int_equal(hawser_connect(r->w.stack[0], &server, NULL, r->w.now_ns, &r->conn[0]), 0);
+    for (uint64_t until = r->w.now_ns + NS_PER_S; !r->conn[1] && world_step(&r->w, until);)
+        (void)hawser_accept(r->listener, &r->conn[1]);
+    assert_non_null(r->conn[1]);
+}
+
+static void released(void *ctx) { ((struct rig *)ctx)->released++; }
+
+/* Sends the next bytes of the stream; returns how many were taken. */
+static ssize_t send_piece(struct rig *r, uint32_t len)
+{
+    struct hawser_buf *buf;
+    assert_int_equal(hawser_buf_wrap(&r->w.env[0].env, stream + r->sent, len, released, r, &buf), 0);
+    r->wrapped++;
+    ssize_t n = hawser_send_slice(r->conn[0], (struct hawser_slice){buf, stream + r->sent, len});
+    hawser_buf_unref(buf);
+    if (n > 0)
+        r->sent += (uint32_t)n;
+    return n;
+}
+
+static void read_all(struct rig *r)
+{
+    static uint8_t got[TOTAL];
+    ssize_t n;
+    while ((n = hawser_recv(r->conn[1], got, sizeof got)) > 0) {
+        assert_true(r->received + (uint32_t)n <= r->sent);
+        assert_memory_equal(got, stream + r->received, (size_t)n);
+        r->received += (uint32_t)n;
+    }
+}
+
+static void run(struct rig *r, uint64_t ns)
+{
+    for (uint64_t until = r->w.now_ns + ns; world_step(&r->w, until);)
+        read_all(r);
+}
+
+static void stop(struct rig *r)
+{
+    world_destroy(&r->w);
+    assert_int_equal(r->released, r->wrapped);
+}
+
+static uint64_t held(const struct rig *r) { return ((const struct conn *)(const void *)r->conn[0])->account.held; }
+
+/* All of it arrives, whatever the connection speaks, and each buffer comes back once all of it is acknowledged. */
+static void sends_from_where_the_bytes_lie(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 4; kind++) {
+        struct rig r;
+        start(&r, kind == 3 ? 2 : 1, kind == 0, kind == 2);
+        if (kind == 3)
+            r.w.paths[0].loss = r.w.paths[1].loss = 0.01; /* sent again on either */
+        run(&r, NS_PER_S);
+        uint64_t idle = held(&r);
+        assert_int_equal(send_piece(&r, PIECE), PIECE);
+        assert_int_equal(send_piece(&r, 100), 100); /* copied */
+        assert_int_equal(r.released, 1);
+        assert_true(held(&r) >= idle + PIECE);
+        while (r.sent + PIECE <= TOTAL) {
+            uint32_t before = r.sent;
+            assert_int_equal(send_piece(&r, PIECE), PIECE);
+            assert_int_equal(hawser_send(r.conn[0], stream + before, 0), 0);
+        }
+        assert_int_equal(r.released, 1);
+        run(&r, 20 * NS_PER_S);
+        assert_int_equal(r.received, r.sent);
+        assert_int_equal(r.released, r.wrapped);
+        assert_int_equal(held(&r), idle);
+        stop(&r);
+    }
+}
+
+/* Where the connection ends before its bytes are acknowledged, their buffers come back all the same. */
+static void gives_back_at_each_end(void **state)
+{
+    (void)state;
+    for (unsigned end = 0; end < 4; end++) {
+        struct rig r;
+        start(&r, 1, false, false);
+        while (r.sent < TOTAL / 2)
+            assert_int_equal(send_piece(&r, PIECE), PIECE);
+        for (unsigned i = 0; i < 20; i++)
+            (void)world_step(&r.w, r.w.now_ns + NS_PER_S);
+        assert_true(r.released < r.wrapped);
+        if (end == 0) {
+            hawser_abort(r.conn[0]);
+        } else if (end == 1) {
+            hawser_abort(r.conn[1]);
+        } else if (end == 2) {
+            hawser_close(r.conn[0]);
+            r.w.paths[0].down = true; /* it is given up some time */
+        }
+        for (uint64_t until = r.w.now_ns + 300 * NS_PER_S; end < 3 && world_step(&r.w, until);)
+            ;
+        if (end == 1)
+            hawser_close(r.conn[0]); /* until then its memory is its own */
+        while (end < 3 && world_step(&r.w, r.w.now_ns + NS_PER_S))
+            ;
+        assert_true((r.released == r.wrapped) == (end < 3));
+        stop(&r); /* by the end of the stack, at the latest */
+    }
+}
+
+/* The limit of the send buffer binds, and what was not taken is the program's to offer again. */
+static void takes_what_there_is_room_for(void **state)
+{
+    (void)state;
+    struct hawser_buf *buf;
+    struct rig r;
+    start(&r, 1, false, false);
+    r.w.paths[0].down = true;
+    uint32_t room = data_tx_room(&((const struct conn *)(const void *)r.conn[0])->data_tx);
+    while (room) {
+        uint32_t len = room < PIECE ? room : PIECE;
+        r.sent = 0;
+        assert_int_equal(send_piece(&r, len), len);
+        room -= len;
+    }
+    assert_int_equal(send_piece(&r, PIECE), -EAGAIN);
+    assert_int_equal(r.wrapped - 1, (4 << 20) / PIECE + 1);
+    assert_int_equal(hawser_buf_wrap(&r.w.env[0].env, stream, PIECE, released, &r, &buf), 0);
+    r.wrapped++;
+    assert_int_equal(hawser_send_slice(r.conn[0], (struct hawser_slice){buf, stream + 1, PIECE}), -EINVAL);
+    assert_int_equal(hawser_send_slice(r.conn[0], (struct hawser_slice){buf, stream + PIECE + 1, 0}), -EINVAL);
+    assert_int_equal(hawser_send_slice(r.conn[0], (struct hawser_slice){NULL, stream, 1}), -EINVAL);
+    assert_int_equal(hawser_send_slice(r.conn[0], (struct hawser_slice){buf, stream + PIECE, 0}), 0);
+    hawser_shutdown(r.conn[0]);
+    assert_int_equal(hawser_send_slice(r.conn[0], (struct hawser_slice){buf, stream, 1}), -EPIPE);
+    hawser_buf_unref(buf);
+    stop(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sends_from_where_the_bytes_lie),
+        cmocka_unit_test(gives_back_at_each_end),
+        cmocka_unit_test(takes_what_there_is_room_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
