@@ -200,6 +200,8 @@ uint64_t buf_pool_idle_bytes(const struct hawser_buf_pool *pool)
 
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool) { return pool->in_use; }
 
+uint32_t buf_refs(const struct hawser_buf *buf) { return buf->refs; }
+
 bool buf_is_shared(const struct hawser_buf *buf) { return buf->refs > 1; }
 
 bool buf_is_view_of(const struct hawser_buf *buf, const struct hawser_buf *whole) { return buf->whole == whole; }

@@ -45,7 +45,8 @@ uint64_t buf_pool_idle_bytes(const struct hawser_buf_pool *pool);
 /* How many buffers of the pool are lent out. */
 uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 
-/* Does anybody hold it beside the caller? */
+/* How many hold it, and does anybody beside the caller? */
+uint32_t buf_refs(const struct hawser_buf *buf);
 bool buf_is_shared(const struct hawser_buf *buf);
 
 /* Is more than half of the pool that the buffer came from lent out? */

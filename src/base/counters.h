@@ -87,6 +87,7 @@
     X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \
     X(LIMIT_COOKIES, "limit.syn_cookies_waiting")                                                                      \
     X(LIMIT_MEMORY, "limit.memory")                                                                                    \
+    X(LIMIT_LENT_BUFFERS, "limit.lent_buffers")                                                                        \
     X(LIMIT_RECORDS, "limit.records")                                                                                  \
     X(LIMIT_MAPPINGS, "limit.mappings")                                                                                \
     X(LIMIT_UNMAPPED, "limit.unmapped")                                                                                \

@@ -125,9 +125,10 @@ void conn_abort(struct conn *conn, int error, uint64_t now_ns);
 void conn_fail(struct conn *conn, int error);
 
 /* ---- conn_stream.c ---- */
-size_t conn_send(struct conn *conn, const void *data, size_t len);
-size_t conn_send_slice(struct conn *conn, struct slice bytes);
-size_t conn_recv(struct conn *conn, void *data, size_t len);
+/* The program queued so many of `len` bytes. */
+void conn_queued(struct conn *conn, size_t taken, size_t len);
+/* It took bytes: the window may have opened. */
+void conn_consumed(struct conn *conn);
 void conn_consume(struct conn *conn, size_t len); /* of the readable bytes */
 bool conn_at_end(const struct conn *conn);        /* all was read and the peer sends no more */
 void conn_shutdown(struct conn *conn);

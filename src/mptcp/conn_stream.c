@@ -1,8 +1,7 @@
 /* The program's side of a connection: its two streams, and its wish to end them. */
 #include "mptcp/conn.h"
 
-/* So many of `len` bytes were queued. */
-static size_t conn_queued(struct conn *conn, size_t taken, size_t len)
+void conn_queued(struct conn *conn, size_t taken, size_t len)
 {
     bool starved = taken < len && data_tx_room(&conn->data_tx);
     if (taken)
@@ -12,21 +11,9 @@ static size_t conn_queued(struct conn *conn, size_t taken, size_t len)
         list_remove(&conn->starved_link);
     else if (list_empty(&conn->starved_link))
         list_push_back(&conn->host->starved, &conn->starved_link);
-    return taken;
 }
 
-size_t conn_send(struct conn *conn, const void *data, size_t len)
-{
-    return conn_queued(conn, data_tx_write(&conn->data_tx, data, len), len);
-}
-
-size_t conn_send_slice(struct conn *conn, struct slice bytes)
-{
-    return conn_queued(conn, data_tx_write_slice(&conn->data_tx, bytes), bytes.len);
-}
-
-/* The application took bytes: the window may have opened. */
-static void conn_consumed(struct conn *conn)
+void conn_consumed(struct conn *conn)
 {
     conn_idle(conn);
     if (!data_rx_consumed(&conn->data_rx))
@@ -34,14 +21,6 @@ static void conn_consumed(struct conn *conn)
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it)->tcp.state >= TCPS_ESTABLISHED)
             tcp_ack_now(&subflow_at(it)->tcp);
-}
-
-size_t conn_recv(struct conn *conn, void *data, size_t len)
-{
-    size_t n = data_rx_read(&conn->data_rx, data, len);
-    if (n)
-        conn_consumed(conn);
-    return n;
 }
 
 void conn_consume(struct conn *conn, size_t len)

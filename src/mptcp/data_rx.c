@@ -207,6 +207,52 @@ size_t data_rx_peek(const struct data_rx *rx, struct hawser_part *parts, size_t 
     return reassembly_peek(&rx->reassembly, parts, max);
 }
 
+/* Pieces that are looked at to be copied into one: of such as are a quarter of the largest buffer, or of none. */
+#define PIECES_LOOKED_AT 48u
+
+/* May the program have the buffer? It must not be one that other pieces are charged for. */
+static bool may_give(const struct data_rx *rx, struct slice piece)
+{
+    uint32_t ours = 1 + (piece.buf == rx->packer.buf);
+    bool large = 4 * (uint64_t)piece.len >= hawser_buf_capacity(piece.buf);
+    return large && !buf_is_scarce(piece.buf) && (slice_cost(piece) || buf_refs(piece.buf) == ours);
+}
+
+static void give(struct data_rx *rx, struct slice piece)
+{
+    if (piece.buf == rx->packer.buf)
+        packer_release(&rx->packer);
+    hawser_buf_ref(piece.buf);
+    reassembly_consume(&rx->reassembly, piece.len);
+    buf_discharge(piece.buf);
+}
+
+static bool copy_out(struct data_rx *rx, uint32_t len, struct slice *out)
+{
+    struct hawser_buf *buf = store_take(rx->store, NULL, len, CLAIM_OWED);
+    if (!buf)
+        return false;
+    uint8_t *to = hawser_buf_data(buf);
+    *out = (struct slice){buf, to, (uint32_t)data_rx_read(rx, to, HW_MIN(len, hawser_buf_capacity(buf)))};
+    return true;
+}
+
+bool data_rx_take(struct data_rx *rx, struct slice *out)
+{
+    struct slice pieces[PIECES_LOOKED_AT];
+    if (!reassembly_pieces(&rx->reassembly, out, 1))
+        return false;
+    if (may_give(rx, *out)) {
+        give(rx, *out);
+        return true;
+    }
+    uint32_t len = 0;
+    size_t count = reassembly_pieces(&rx->reassembly, pieces, PIECES_LOOKED_AT);
+    for (size_t i = 0; i < count && !may_give(rx, pieces[i]); i++)
+        len += pieces[i].len;
+    return copy_out(rx, len, out);
+}
+
 void data_rx_consume(struct data_rx *rx, size_t len)
 {
     reassembly_consume(&rx->reassembly, (uint32_t)HW_MIN(len, reassembly_readable(&rx->reassembly)));

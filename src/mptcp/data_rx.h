@@ -99,6 +99,10 @@ uint32_t data_rx_readable(const struct data_rx *rx);
 size_t data_rx_read(struct data_rx *rx, void *dst, size_t len);
 /* As reassembly_peek(). */
 size_t data_rx_peek(const struct data_rx *rx, struct hawser_part *parts, size_t max);
+/* Takes off the next bytes that lie together, for the program to keep: with a reference, and charged to nobody from now
+ * on, for what it holds is its own affair. They are copied where their buffer is much larger, not theirs alone or one
+ * of few. False: nothing is readable, or there is no memory for the copy. */
+bool data_rx_take(struct data_rx *rx, struct slice *out);
 /* Takes off up to `len` bytes. */
 void data_rx_consume(struct data_rx *rx, size_t len);
 /* Bytes that had arrived before. */

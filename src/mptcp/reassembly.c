@@ -350,6 +350,15 @@ size_t reassembly_peek(const struct reassembly *r, struct hawser_part *parts, si
     return count;
 }
 
+size_t reassembly_pieces(const struct reassembly *r, struct slice *pieces, size_t max)
+{
+    size_t count = 0;
+    const struct reassembly_node *node = has_readable(r) ? r->runs[0].first : NULL;
+    for (; node && count < max; node = node->next)
+        pieces[count++] = node->bytes;
+    return count;
+}
+
 /* Takes `len` readable bytes off, copying them to `dst` unless that is NULL. */
 static void take(struct reassembly *r, uint8_t *dst, uint32_t len)
 {

@@ -71,6 +71,9 @@ uint32_t reassembly_readable(const struct reassembly *r);
 /* Points `parts` at readable bytes, in order; returns how many parts were set. */
 size_t reassembly_peek(const struct reassembly *r, struct hawser_part *parts, size_t max);
 
+/* Likewise the slices they lie in; takes no references. */
+size_t reassembly_pieces(const struct reassembly *r, struct slice *pieces, size_t max);
+
 /* Takes `len` readable bytes off, dropping the references. */
 void reassembly_consume(struct reassembly *r, uint32_t len);
 

@@ -144,8 +144,9 @@ static int send_error(const struct conn *conn)
     return identity_established(&conn->identity) ? 0 : -ENOTCONN;
 }
 
-static ssize_t send_result(const struct conn *conn, size_t taken, size_t len)
+static ssize_t queued(struct conn *conn, size_t taken, size_t len)
 {
+    conn_queued(conn, taken, len);
     if (taken || len == 0)
         return (ssize_t)taken;
     return list_empty(&conn->starved_link) ? -EAGAIN : -ENOBUFS;
@@ -155,7 +156,7 @@ ssize_t hawser_send(struct hawser_conn *handle, const void *data, size_t len)
 {
     struct conn *conn = inner(handle);
     int error = send_error(conn);
-    return error ? error : send_result(conn, conn_send(conn, data, len), len);
+    return error ? error : queued(conn, data_tx_write(&conn->data_tx, data, len), len);
 }
 
 static bool lies_inside(const struct hawser_slice *slice)
@@ -172,7 +173,7 @@ ssize_t hawser_send_slice(struct hawser_conn *handle, struct hawser_slice slice)
         return -EINVAL;
     int error = send_error(conn);
     const struct slice bytes = {slice.buf, slice.data, slice.len};
-    return error ? error : send_result(conn, conn_send_slice(conn, bytes), slice.len);
+    return error ? error : queued(conn, data_tx_write_slice(&conn->data_tx, bytes), slice.len);
 }
 
 /* Nothing is readable: is that the end, an error, or not yet? */
@@ -186,8 +187,26 @@ static ssize_t nothing_to_read(const struct conn *conn)
 ssize_t hawser_recv(struct hawser_conn *handle, void *data, size_t len)
 {
     struct conn *conn = inner(handle);
-    size_t n = conn_recv(conn, data, len);
+    size_t n = data_rx_read(&conn->data_rx, data, len);
+    if (n)
+        conn_consumed(conn);
     return n || len == 0 ? (ssize_t)n : nothing_to_read(conn);
+}
+
+ssize_t hawser_recv_slices(struct hawser_conn *handle, struct hawser_slice *slices, size_t max)
+{
+    struct conn *conn = inner(handle);
+    struct slice slice;
+    size_t n = 0;
+    for (; n < max && data_rx_take(&conn->data_rx, &slice); n++)
+        slices[n] = (struct hawser_slice){slice.buf, slice.data, slice.len};
+    if (n)
+        conn_consumed(conn);
+    bool no_memory = n < max && data_rx_readable(&conn->data_rx);
+    count_n(&conn->host->tcp.counters, COUNT_LIMIT_MEMORY, no_memory);
+    if (n || max == 0)
+        return (ssize_t)n;
+    return no_memory ? -ENOBUFS : nothing_to_read(conn);
 }
 
 size_t hawser_peek(struct hawser_conn *handle, struct hawser_part *parts, size_t max)

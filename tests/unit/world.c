@@ -58,9 +58,11 @@ void world_init(struct world *w, uint64_t seed, unsigned paths, unsigned server_
 void world_destroy(struct world *w)
 {
     for (int end = 0; end < 2; end++) {
-        /* Every connection came to rest. */
-        assert_in_range(w->stack[end]->host.settle_rounds_most, 0, SUBFLOWS_MAX + 1);
-        hawser_stack_free(w->stack[end]);
+        if (w->stack[end]) {
+            /* Every connection came to rest. */
+            assert_in_range(w->stack[end]->host.settle_rounds_most, 0, SUBFLOWS_MAX + 1);
+            hawser_stack_free(w->stack[end]);
+        }
         test_env_check_clean(&w->env[end]);
     }
     free(w->flight);

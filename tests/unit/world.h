@@ -47,7 +47,7 @@ struct world {
 /* `server_addresses`: 1, or one per path. Options may be NULL. */
 void world_init(struct world *w, uint64_t seed, unsigned paths, unsigned server_addresses, bool v6,
                 const struct hawser_stack_options *client, const struct hawser_stack_options *server);
-/* Frees all and asserts that nothing leaked. */
+/* Frees all (a stack may be gone already, and be NULL) and asserts that nothing leaked. */
 void world_destroy(struct world *w);
 
 /* Sends what waits, then jumps to the next arrival or deadline; false when there is none before `until_ns`. */

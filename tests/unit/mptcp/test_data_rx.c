@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
 #include "mptcp/data_rx.h"
 #include "support.h"
@@ -263,6 +264,88 @@ static void the_edge_rests_after_the_end(void **state)
     tear_down(&b);
 }
 
+/* What a program takes to keep counts to nobody any more, and lies in a buffer that is not much larger. */
+static void takes_for_the_program(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    struct slice kept[4];
+    set_up(&b);
+    assert_false(data_rx_take(&b.rx, &kept[0]));
+    assert_int_equal(place(&b, 0, 1500, &taken), DATA_RX_PLACED);
+    assert_true(data_rx_take(&b.rx, &kept[0]));
+    data_rx_idle(&b.rx);
+    assert_int_equal(b.conn.held, 0);
+    assert_int_equal(place(&b, 1500, 100, &taken), DATA_RX_PLACED); /* less than a quarter of its buffer */
+    assert_int_equal(place(&b, 2000, 1500, &taken), DATA_RX_PLACED);
+    assert_true(data_rx_take(&b.rx, &kept[1]));
+    assert_false(data_rx_take(&b.rx, &kept[2]));
+    assert_int_equal(place(&b, 1600, 400, &taken), DATA_RX_PLACED);
+    assert_true(data_rx_take(&b.rx, &kept[2])); /* their buffer has other pieces, too */
+    assert_int_equal(data_rx_readable(&b.rx), 0);
+    assert_int_equal(kept[2].len, 1900); /* as one */
+    data_rx_idle(&b.rx);
+    assert_int_equal(b.conn.held, 0);
+    for (uint32_t i = 0, at = 0; i < 3; at += kept[i++].len) {
+        assert_memory_equal(kept[i].data, stream + at, kept[i].len);
+        assert_in_range(hawser_buf_capacity(kept[i].buf), kept[i].len, HW_MAX(4 * kept[i].len, STORE_SMALL_BYTES));
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        hawser_buf_unref(kept[i].buf);
+    tear_down(&b);
+}
+
+/* Where memory for a copy is out the bytes stay readable. */
+static void takes_nothing_without_memory(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint32_t taken;
+    struct slice kept;
+    set_up(&b);
+    assert_int_equal(place(&b, 0, 100, &taken), DATA_RX_PLACED);
+    b.env.refuses = true;
+    assert_false(data_rx_take(&b.rx, &kept));
+    b.env.refuses = false;
+    assert_int_equal(data_rx_readable(&b.rx), 100);
+    assert_true(data_rx_take(&b.rx, &kept));
+    assert_memory_equal(kept.data, stream, 100);
+    hawser_buf_unref(kept.buf);
+    tear_down(&b);
+}
+
+/* A link has few buffers: a program that keeps them gets copies once half of them are lent out. */
+static void spares_the_buffers_of_links(void **state)
+{
+    (void)state;
+    enum { BUFFERS = 8, LEN = 1000 };
+    struct bench b;
+    uint32_t taken;
+    struct hawser_buf_pool *link;
+    struct slice kept[BUFFERS];
+    set_up(&b);
+    assert_int_equal(hawser_buf_pool_new(&b.env.env, LEN, BUFFERS, &link), 0);
+    for (uint32_t i = 0; i < BUFFERS; i++) {
+        struct hawser_buf *buf = hawser_buf_new(link);
+        assert_non_null(buf);
+        memcpy(hawser_buf_data(buf), stream + i * LEN, LEN);
+        struct slice bytes = {buf, hawser_buf_data(buf), LEN};
+        assert_int_equal(data_rx_place(&b.rx, nth(i * LEN), bytes, true, &taken), DATA_RX_PLACED);
+        assert_true(data_rx_take(&b.rx, &kept[i]));
+        assert_int_equal(kept[i].buf == buf, i < BUFFERS / 2);
+        hawser_buf_unref(buf);
+        assert_memory_equal(kept[i].data, stream + i * LEN, LEN);
+    }
+    data_rx_idle(&b.rx);
+    assert_int_equal(b.conn.held, 0);
+    assert_int_equal(buf_pool_in_use(link), BUFFERS / 2);
+    for (uint32_t i = 0; i < BUFFERS; i++)
+        hawser_buf_unref(kept[i].buf);
+    hawser_buf_pool_close(link);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +358,9 @@ int main(void)
         cmocka_unit_test(no_edge_moves_back_before_a_reader),
         cmocka_unit_test(repeats_hold_nothing),
         cmocka_unit_test(the_edge_rests_after_the_end),
+        cmocka_unit_test(takes_for_the_program),
+        cmocka_unit_test(takes_nothing_without_memory),
+        cmocka_unit_test(spares_the_buffers_of_links),
         cmocka_unit_test(a_fast_reader_is_offered_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

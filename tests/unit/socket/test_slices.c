@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "peer.h"
 #include "stack/stack.h"
 #include "world.h"
 
@@ -69,6 +70,13 @@ static void run(struct rig *r, uint64_t ns)
 {
     for (uint64_t until = r->w.now_ns + ns; world_step(&r->w, until);)
         read_all(r);
+}
+
+/* Until nothing happens any more. */
+static void run_out(struct rig *r)
+{
+    for (uint64_t until = r->w.now_ns + 100 * NS_PER_S; world_step(&r->w, until);)
+        ;
 }
 
 static void stop(struct rig *r)
@@ -168,12 +176,141 @@ static void takes_what_there_is_room_for(void **state)
     stop(&r);
 }
 
+static struct hawser_slice kept[TOTAL / 1000];
+
+/* Takes what is readable; returns how many slices are kept now. */
+static unsigned keep_all(struct rig *r, unsigned count)
+{
+    ssize_t n;
+    while ((n = hawser_recv_slices(r->conn[1], kept + count, 3)) > 0)
+        for (; n > 0; n--, r->received += kept[count++].len) {
+            assert_memory_equal(kept[count].data, stream + r->received, kept[count].len);
+            assert_true(hawser_buf_capacity(kept[count].buf) <= HW_MAX(4 * kept[count].len, STORE_SMALL_BYTES));
+        }
+    return count;
+}
+
+/* What was taken stays as it is, whatever becomes of the connection and of the stack. */
+static void keeps_what_was_taken(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 3; kind++) {
+        struct rig r;
+        unsigned count = 0;
+        start(&r, 2, kind == 0, kind == 2);
+        r.w.paths[0].loss = 0.01;
+        run(&r, NS_PER_S);
+        const struct conn *conn = (const void *)r.conn[1];
+        uint64_t idle = conn->account.held, before = r.w.env[1].live;
+        assert_int_equal(hawser_recv_slices(r.conn[1], kept, 3), -EAGAIN);
+        assert_int_equal(hawser_recv_slices(r.conn[1], kept, 0), 0);
+        while (r.sent + PIECE <= TOTAL)
+            assert_int_equal(send_piece(&r, PIECE), PIECE);
+        hawser_shutdown(r.conn[0]);
+        for (uint64_t until = r.w.now_ns + 30 * NS_PER_S; r.received < r.sent && world_step(&r.w, until);)
+            count = keep_all(&r, count);
+        assert_int_equal(r.received, r.sent);
+        assert_in_range(conn->account.held, 0, idle + 4096); /* the program's it is, and no connection's */
+        assert_true(r.w.env[1].live > before + count / 64);
+        for (uint64_t until = r.w.now_ns + NS_PER_S; world_step(&r.w, until);)
+            ;
+        assert_int_equal(hawser_recv_slices(r.conn[1], kept + count, 3), 0); /* the end */
+        hawser_abort(r.conn[1]);
+        run_out(&r);
+        hawser_stack_free(r.w.stack[1]);
+        r.w.stack[1] = NULL;
+        for (uint32_t i = 0, at = 0; i < count; at += kept[i++].len) {
+            assert_memory_equal(kept[i].data, stream + at, kept[i].len);
+            hawser_buf_unref(kept[i].buf);
+        }
+        stop(&r);
+    }
+}
+
+/* A joint of two connections passes the bytes on by reference, and what they hold with them. */
+static void passes_on_what_was_taken(void **state)
+{
+    (void)state;
+    static uint8_t got[TOTAL];
+    struct rig r;
+    uint32_t back = 0;
+    start(&r, 1, false, false);
+    run(&r, NS_PER_S);
+    const struct conn *conn = (const void *)r.conn[1];
+    uint64_t idle = conn->account.held;
+    while (r.sent + PIECE <= TOTAL)
+        assert_int_equal(send_piece(&r, PIECE), PIECE);
+    for (uint64_t until = r.w.now_ns + 30 * NS_PER_S; back < r.sent && world_step(&r.w, until);) {
+        struct hawser_slice slice;
+        ssize_t n;
+        while (hawser_recv_slices(r.conn[1], &slice, 1) == 1) {
+            assert_int_equal(hawser_send_slice(r.conn[1], slice), slice.len);
+            hawser_buf_unref(slice.buf);
+        }
+        while ((n = hawser_recv(r.conn[0], got, sizeof got)) > 0) {
+            assert_memory_equal(got, stream + back, (size_t)n);
+            back += (uint32_t)n;
+        }
+    }
+    assert_int_equal(back, r.sent);
+    run_out(&r);
+    assert_in_range(conn->account.held, 0, idle);
+    stop(&r);
+}
+
+/* A program that keeps all buffers of a link gets copies, so that the link has some left: and it is counted. */
+static void leaves_buffers_to_links(void **state)
+{
+    (void)state;
+    enum { BUFFERS = 16, LEN = 1000 };
+    struct peer p;
+    uint32_t count = 0;
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    assert_int_equal(hawser_buf_pool_new(&p.env.env, 1100, BUFFERS, &p.rx), 0);
+    for (; count < 3 * BUFFERS; count++) {
+        peer_send(&p, TCP_ACK, 1 + count * LEN, 1, NULL, stream + count * LEN, LEN);
+        assert_int_equal(hawser_recv_slices(p.conn, kept + count, 1), 1);
+        assert_int_equal(kept[count].len, LEN);
+    }
+    assert_int_equal(buf_pool_in_use(p.rx), BUFFERS / 2);
+    assert_int_equal(buf_pool_refusals(p.rx), 0);
+    assert_int_equal(peer_counter(&p, "limit.lent_buffers"), count - BUFFERS / 2);
+    while (count--) {
+        assert_memory_equal(kept[count].data, stream + count * LEN, LEN);
+        hawser_buf_unref(kept[count].buf);
+    }
+    hawser_buf_pool_close(p.rx);
+    peer_destroy(&p);
+}
+
+/* Where there is no memory for a copy, the bytes wait; and recv() needs none. */
+static void says_when_it_cannot_copy(void **state)
+{
+    (void)state;
+    uint8_t got[100];
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, stream, 100);
+    p.env.refuses = true;
+    assert_int_equal(hawser_recv_slices(p.conn, kept, 1), -ENOBUFS);
+    assert_int_equal(peer_counter(&p, "limit.memory"), 1);
+    assert_int_equal(hawser_recv(p.conn, got, 50), 50);
+    p.env.refuses = false;
+    assert_int_equal(hawser_recv_slices(p.conn, kept, 1), 1);
+    assert_memory_equal(kept[0].data, stream + 50, 50);
+    hawser_buf_unref(kept[0].buf);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sends_from_where_the_bytes_lie),
-        cmocka_unit_test(gives_back_at_each_end),
-        cmocka_unit_test(takes_what_there_is_room_for),
+        cmocka_unit_test(sends_from_where_the_bytes_lie), cmocka_unit_test(gives_back_at_each_end),
+        cmocka_unit_test(takes_what_there_is_room_for),   cmocka_unit_test(keeps_what_was_taken),
+        cmocka_unit_test(passes_on_what_was_taken),       cmocka_unit_test(leaves_buffers_to_links),
+        cmocka_unit_test(says_when_it_cannot_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
