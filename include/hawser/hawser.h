@@ -7,6 +7,7 @@
 #include <hawser/host.h>
 #include <hawser/info.h>
 #include <hawser/packet.h>
+#include <hawser/path_manager.h>
 #include <hawser/socket.h>
 #include <hawser/stack.h>
 

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <hawser/path_manager.h>
 #include <hawser/stack.h>
 
 struct hawser_conn;
@@ -50,6 +51,7 @@ struct hawser_conn_options {
      * own addresses. Of hawser_connect(). */
     bool foreign_local;
     int link;
+    const struct hawser_path_options *paths; /* path_manager.h; copied; NULL: the stack's */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <hawser/addr.h>
 #include <hawser/env.h>
 #include <hawser/packet.h>
+#include <hawser/path_manager.h>
 
 /* No deadline: nothing will happen until a packet or a call arrives. */
 #define HAWSER_NEVER UINT64_MAX
@@ -31,6 +32,7 @@ struct hawser_stack_options {
                                   * oldest is forgotten; default 65536, at most 2^24 */
     uint32_t shard, shard_count; /* several stacks stand for one host, at most HAWSER_SHARDS_MAX, and this is number
                                   * `shard` of them, from 0 on: the ports it opens connections from are its own */
+    const struct hawser_path_options *paths; /* of connections that have none of their own; copied; may be NULL */
 };
 
 /* What a link can do and how large its packets may be. */

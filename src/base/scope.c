@@ -37,3 +37,12 @@ bool scope_is_unicast(const struct hawser_addr *addr)
     bool multicast = v4[0] >> 4 == 14;
     return !multicast && memcmp(v4, zero, 4) != 0 && memcmp(v4, broadcast, 4) != 0;
 }
+
+bool scope_covers(const struct hawser_addr *prefix, unsigned bits, const struct hawser_addr *addr)
+{
+    const bool v4 = hawser_addr_is_v4(prefix);
+    const unsigned all = bits + (v4 ? 96 : 0), whole = all / 8, rest = all % 8;
+    if (hawser_addr_is_v4(addr) != v4 || memcmp(prefix->ip, addr->ip, whole) != 0)
+        return false;
+    return rest == 0 || (prefix->ip[whole] ^ addr->ip[whole]) >> (8 - rest) == 0;
+}

@@ -16,6 +16,9 @@ enum scope scope_of(const struct hawser_addr *addr);
 /* Can a packet from one of them reach the other: same family, same scope? */
 bool scope_meets(const struct hawser_addr *a, const struct hawser_addr *b);
 
+/* Are the first `bits` of `addr` those of `prefix`, of the same family? Of IPv4 there are 32. */
+bool scope_covers(const struct hawser_addr *prefix, unsigned bits, const struct hawser_addr *addr);
+
 /* Can a host have this address, seen from another one? */
 bool scope_is_reachable(const struct hawser_addr *addr);
 

@@ -12,7 +12,7 @@ void announcements_init(struct announcements *a)
 
 bool announcements_empty(const struct announcements *a)
 {
-    return a->added_count == 0 && a->removed_count == 0 && a->echo_count == 0;
+    return a->added_count == 0 && a->removed_count == 0 && a->echo_count == 0 && a->priority_of == 0;
 }
 
 /* ---- what is owed ---- */
@@ -36,12 +36,13 @@ void announcements_echoed(struct announcements *a, uint8_t id)
             drop_added(a, i);
 }
 
-bool announcements_add(struct announcements *a, uint8_t id)
+bool announcements_add(struct announcements *a, uint8_t id, uint16_t port)
 {
     announcements_echoed(a, id);
     if (a->added_count == ANNOUNCEMENTS_MAX)
         return false;
-    a->added[a->added_count++] = (struct announced){.id = id, .due = true};
+    a->fresh = true;
+    a->added[a->added_count++] = (struct announced){.id = id, .port = port, .due = true};
     return true;
 }
 
@@ -62,8 +63,17 @@ bool announcements_remove(struct announcements *a, uint8_t id)
     bool room = a->removed_count < MPTCP_REMOVE_MAX;
     if (!room)
         drop_removed(a, 0); /* the oldest, told more often than all others */
+    a->fresh = true;
     a->removed[a->removed_count++] = (struct removed){.id = id};
     return room;
+}
+
+void announcements_tell_priority(struct announcements *a, uint8_t slot)
+{
+    a->priority_of |= UINT32_C(1) << slot;
+    a->priority_on |= UINT32_C(1) << slot;
+    a->priority_rounds = 0;
+    a->fresh = true;
 }
 
 static bool is_echo_of(const struct echo *echo, const struct mp_add_addr *add)
@@ -78,6 +88,7 @@ bool announcements_echo(struct announcements *a, const struct mp_add_addr *add)
             return true;
     if (a->echo_count == ECHOES_MAX)
         return false;
+    a->fresh = true;
     a->echoes[a->echo_count++] =
         (struct echo){.addr = add->addr, .id = add->address_id, .is_v4 = add->is_v4, .has_port = add->has_port};
     return true;
@@ -110,13 +121,23 @@ static void begin_round(struct announcements *a, uint32_t slots)
     a->tell_on = a->removed_count ? slots : 0;
 }
 
+static void renew_priorities(struct announcements *a, uint32_t slots)
+{
+    if (a->priority_of && ++a->priority_rounds == PRIORITY_ROUNDS_MAX)
+        a->priority_of = 0;
+    a->priority_on = a->priority_of & slots;
+}
+
 unsigned announcements_turn(struct announcements *a, uint32_t slots, uint64_t repeat_ns, uint64_t now_ns)
 {
     unsigned given_up = 0;
     bool again = a->again_ns <= now_ns, untold = a->removed_count && a->removed[a->removed_count - 1].rounds == 0;
+    a->fresh = false;
     a->tell_on &= slots;
-    if (again)
+    if (again) {
         given_up = renew_announcements(a);
+        renew_priorities(a, slots);
+    }
     if (untold || (again && !a->tell_on))
         begin_round(a, slots);
     if (announcements_empty(a))
@@ -142,7 +163,10 @@ const struct announced *announcements_next(const struct announcements *a)
     return next;
 }
 
-bool announcements_due_on(const struct announcements *a, uint8_t slot) { return a->tell_on >> slot & 1; }
+bool announcements_due_on(const struct announcements *a, uint8_t slot)
+{
+    return (a->tell_on | a->priority_on) >> slot & 1;
+}
 
 unsigned announcements_due_anywhere(const struct announcements *a)
 {
@@ -154,12 +178,20 @@ unsigned announcements_due_anywhere(const struct announcements *a)
 
 void announcements_write_removals(const struct announcements *a, uint8_t slot, struct mptcp_options *mp)
 {
-    if (!announcements_due_on(a, slot))
+    if (!(a->tell_on >> slot & 1))
         return;
     mp->remove_addr.count = a->removed_count;
     for (unsigned i = 0; i < a->removed_count; i++)
         mp->remove_addr.ids[i] = a->removed[i].id;
     mp->present |= 1u << MPTCP_REMOVE_ADDR;
+}
+
+void announcements_write_priority(const struct announcements *a, uint8_t slot, bool backup, struct mptcp_options *mp)
+{
+    if (!(a->priority_on >> slot & 1))
+        return;
+    mp->prio.backup = backup;
+    mp->present |= 1u << MPTCP_PRIO;
 }
 
 bool announcements_write_echo(const struct announcements *a, struct mptcp_options *mp)
@@ -192,5 +224,7 @@ bool announcements_sent(struct announcements *a, uint8_t slot, const struct mptc
 {
     if (mptcp_has(sent, MPTCP_REMOVE_ADDR))
         a->tell_on &= ~(UINT32_C(1) << slot);
+    if (mptcp_has(sent, MPTCP_PRIO))
+        a->priority_on &= ~(UINT32_C(1) << slot);
     return mptcp_has(sent, MPTCP_ADD_ADDR) && sent_add_addr(a, &sent->add_addr);
 }

@@ -29,7 +29,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->host = host;
     conn->door = config->door;
     conn->identity.server = config->opened != NULL;
-    paths_init(&conn->paths, config->opened == NULL);
+    paths_init(&conn->paths, path_plan_ref(config->plan), config->opened == NULL);
     account_open(&conn->account, payer);
     conn->keepalive = config->keepalive;
     conn->subflow_limit = config->subflow_limit;
@@ -66,7 +66,7 @@ void conn_free(struct conn *conn)
         conn_drop_subflow(subflow_at(it));
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
     data_tx_destroy(&conn->data_tx);
-    paths_destroy(&conn->paths, &conn->account);
+    paths_destroy(&conn->paths, &conn->account, &host->tcp.env);
     data_rx_destroy(&conn->data_rx);
     account_close(&conn->account);
     host->ops->conn_gone(host, conn);

@@ -83,6 +83,7 @@ struct conn_config {
     struct tcp_keepalive keepalive;
     bool no_mptcp, door;
     uint8_t subflow_limit;            /* most that it may have at once */
+    struct path_plan *plan;           /* for its paths; borrowed */
     struct account *payer;            /* of its key; NULL: of none */
     const struct conn_opened *opened; /* NULL: it is we who open it */
 };
@@ -110,6 +111,8 @@ struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);
 struct path_manager conn_path_manager(struct conn *conn);
 struct outflow conn_outflow(struct conn *conn);
+/* Bytes that the peer acknowledged, and that were received in order. */
+uint64_t conn_moved_bytes(const struct conn *conn);
 /* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */
 bool conn_streams_over(const struct conn *conn);
 /* The first subflow, if plain TCP is possible still; else NULL. */
@@ -216,14 +219,14 @@ void conn_take_subflow_news(struct subflow *subflow, uint64_t now_ns);
 bool conn_wants_paths(const struct conn *conn);
 /* The peer's first DSS came: subflows may be opened (RFC 8684 3.1). */
 void conn_paths_confirmed(struct conn *conn);
-/* Other pairs may be wanted now: conn_paths_settle() is to look. */
-void conn_paths_changed(struct conn *conn);
+/* Something happened (HAWSER_PM_...) of which the path manager is to hear in conn_paths_settle(). */
+void conn_paths_changed(struct conn *conn, unsigned what);
 /* Does what is due; returns when there is something to do again. */
 uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns);
 /* A join works from now on, and both ends know. */
 void conn_subflow_up(struct subflow *subflow);
 /* The host got an address, or is about to lose one. */
-void conn_address_added(struct conn *conn, const struct local_address *local);
+void conn_address_added(struct conn *conn);
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns);
 
 #endif

@@ -18,8 +18,8 @@ static void note_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
     const struct path_manager pm = conn_path_manager(conn);
-    if (conn_wants_paths(conn) && path_manager_closed(&pm, subflow, now_ns))
-        conn_paths_changed(conn);
+    if (conn_wants_paths(conn))
+        path_manager_closed(&pm, subflow, now_ns);
 }
 
 /* Addresses that a peer has who opens subflows are known to itself only: who brought a second one may bring a third. */
@@ -96,10 +96,12 @@ void conn_take_subflow_news(struct subflow *subflow, uint64_t now_ns)
     if (news & SUBFLOW_WENT_STALE) { /* with another path at hand there is no reason to wait for the timeout */
         conn_reinject(subflow);
         if (path_manager_silent(subflow, now_ns))
-            conn_paths_changed(conn);
+            conn_paths_changed(conn, HAWSER_PM_SUBFLOW_STALE);
     }
-    if (news & SUBFLOW_CAME_BACK)
+    if (news & SUBFLOW_CAME_BACK) {
         outflow_forget_reinjection(&conn->data_tx, subflow);
+        conn_paths_changed(conn, HAWSER_PM_SUBFLOW_ALIVE);
+    }
     if (news & SUBFLOW_PARTED)
         conn_event(conn);
     if (news & SUBFLOW_CLOSED)

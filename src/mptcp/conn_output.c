@@ -86,7 +86,7 @@ void conn_options_sent(struct tcp *tcp, const struct tcp_options *sent)
             tcp_signal_now(tcp);
         return;
     }
-    if (mptcp_has(&sent->mp, MPTCP_ADD_ADDR) || mptcp_has(&sent->mp, MPTCP_REMOVE_ADDR)) {
+    if (sent->mp.present & (1u << MPTCP_ADD_ADDR | 1u << MPTCP_REMOVE_ADDR | 1u << MPTCP_PRIO)) {
         const struct path_manager pm = conn_path_manager(conn);
         path_manager_sent(&pm, subflow_of(tcp), &sent->mp);
     }

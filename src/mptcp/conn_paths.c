@@ -9,17 +9,16 @@ bool conn_wants_paths(const struct conn *conn)
     return fallback_is_mptcp(&conn->fallback) && !endings_error(&conn->endings) && !conn_streams_over(conn) && !none;
 }
 
-void conn_paths_changed(struct conn *conn)
+void conn_paths_changed(struct conn *conn, unsigned what)
 {
-    if (identity_confirmed(&conn->identity))
-        paths_look_at(&conn->paths, 0);
+    paths_note(&conn->paths, what);
     conn_touch(conn);
 }
 
 static bool open_pair(struct conn *conn, const struct path_manager *pm, const struct path_wish *pair, uint64_t now_ns)
 {
     struct subflow *subflow;
-    if (conn_add_subflow(conn, pair->local, 0, &pair->remote, now_ns, &subflow) < 0)
+    if (conn_add_subflow(conn, pair->local, 0, &pair->remote.addr, now_ns, &subflow) < 0)
         return false;
     path_manager_opened(pm, pair, subflow, &conn->host->tcp.env);
     if (tcp_connect(&subflow->tcp, now_ns) == 0)
@@ -30,16 +29,20 @@ static bool open_pair(struct conn *conn, const struct path_manager *pm, const st
 
 static void open_wished(struct conn *conn, const struct path_manager *pm, uint64_t now_ns)
 {
-    struct path_wish pair;
-    enum wish wish;
-    bool goes_on = true; /* what failed, and nobody remembers, would be wished for again at once */
-    while (goes_on && (wish = path_manager_wish(pm, &pair, now_ns)) == WISH_PAIR)
-        goes_on = open_pair(conn, pm, &pair, now_ns) || path_manager_failed(pm, &pair, now_ns);
-    if (wish == WISH_IN_VAIN && endings_awaits_rescue(&conn->endings)) {
+    struct path_wishes wishes;
+    bool again;
+    do {
+        again = false;
+        path_manager_decide(pm, &wishes, now_ns);
+        for (unsigned i = 0; i < wishes.count; i++)
+            again |= !open_pair(conn, pm, &wishes.opens[i], now_ns) &&
+                     path_manager_failed(pm, &wishes.opens[i], now_ns); /* then others have their turn */
+    } while (again);
+    if (wishes.in_vain && endings_awaits_rescue(&conn->endings)) {
         conn_fail(conn, endings_lost_error(&conn->endings));
         conn_forget_disorder(conn);
         conn_wake(conn);
-    } else if (wish == WISH_IN_VAIN && !conn_unfinished(conn) && data_tx_all_acked(&conn->data_tx)) {
+    } else if (wishes.in_vain && !conn_unfinished(conn) && data_tx_all_acked(&conn->data_tx)) {
         conn_abort(conn, -ECONNRESET, now_ns); /* what is half closed has carried all it could */
     }
 }
@@ -60,10 +63,8 @@ uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns)
 
 void conn_paths_confirmed(struct conn *conn)
 {
-    const struct path_manager pm = conn_path_manager(conn);
-    for (unsigned i = 0; i < pm.local_count; i++)
-        path_manager_local_added(&pm, &pm.locals[i]);
-    conn_paths_changed(conn);
+    paths_confirm(&conn->paths);
+    conn_touch(conn);
 }
 
 void conn_subflow_up(struct subflow *subflow)
@@ -75,16 +76,15 @@ void conn_subflow_up(struct subflow *subflow)
     if (data_tx_fin_waits(&conn->data_tx)) /* nobody was there to repeat it */
         tcp_signal_now(&subflow->tcp);
     fallback_commit(&conn->fallback, COMMITTED_BOTH);
-    conn_paths_changed(conn);
+    conn_paths_changed(conn, HAWSER_PM_SUBFLOW_UP);
 }
 
-void conn_address_added(struct conn *conn, const struct local_address *local)
+void conn_address_added(struct conn *conn)
 {
-    const struct path_manager pm = conn_path_manager(conn);
-    if (!conn_wants_paths(conn) || !identity_confirmed(&conn->identity))
+    if (!conn_wants_paths(conn))
         return;
-    path_manager_local_added(&pm, local);
-    conn_paths_changed(conn);
+    paths_local_added(&conn->paths);
+    conn_touch(conn);
 }
 
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns)
@@ -93,5 +93,5 @@ void conn_address_removed(struct conn *conn, const struct local_address *local, 
     if (conn_wants_paths(conn))
         path_manager_local_removed(&pm, local);
     subflows_abort_from(&conn->subflows, &local->addr, -EADDRNOTAVAIL, now_ns);
-    conn_paths_changed(conn);
+    conn_touch(conn);
 }

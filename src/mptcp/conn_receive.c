@@ -37,7 +37,7 @@ static void take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_
     if (!(news.what & TX_ACKED))
         return;
     if (paths_in_rescue(&conn->paths) && data_tx_all_acked(&conn->data_tx))
-        conn_paths_changed(conn);
+        paths_look_at(&conn->paths, 0); /* nothing of ours would be lost if all refuse */
     subflows_clear(&conn->subflows, news.merit);
     conn_event(conn);
     conn_wake(conn);
@@ -110,12 +110,10 @@ static void take_addresses(struct subflow *subflow, const struct mptcp_options *
 {
     struct conn *conn = subflow->conn;
     const struct path_manager pm = conn_path_manager(conn);
-    bool removes = mptcp_has(mp, MPTCP_REMOVE_ADDR);
-    bool news = mptcp_has(mp, MPTCP_ADD_ADDR) && path_manager_take_add_addr(&pm, subflow, &mp->add_addr, now_ns);
-    if (removes)
+    if (mptcp_has(mp, MPTCP_ADD_ADDR))
+        path_manager_take_add_addr(&pm, subflow, &mp->add_addr, now_ns);
+    if (mptcp_has(mp, MPTCP_REMOVE_ADDR))
         path_manager_take_remove_addr(&pm, &mp->remove_addr, now_ns);
-    if (news || removes)
-        conn_paths_changed(conn);
 }
 
 static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
@@ -123,8 +121,10 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
     struct conn *conn = subflow->conn;
     if (mptcp_has(mp, MPTCP_ADD_ADDR) || mptcp_has(mp, MPTCP_REMOVE_ADDR))
         take_addresses(subflow, mp, now_ns);
-    if (mptcp_has(mp, MPTCP_PRIO))
+    if (mptcp_has(mp, MPTCP_PRIO)) { /* RFC 8684 3.3.8: of the subflow that carries it */
         subflow->backup_remote = mp->prio.backup;
+        conn_paths_changed(conn, HAWSER_PM_PRIORITY);
+    }
     if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->identity.local_key) {
         conn_fail(conn, -ECONNRESET);
         subflows_abort(&conn->subflows, -ECONNRESET, now_ns);

@@ -50,6 +50,7 @@ static void settle_arrivals(struct conn *conn, uint64_t now_ns)
         (void)conn_shed(conn, SHED_SACKED);
     conn->renege_wanted = false;
     note_progress(conn, now_ns);
+    paths_note_bytes(&conn->paths, conn_moved_bytes(conn));
     if (data_rx_tunes(&conn->data_rx))
         data_rx_tune(&conn->data_rx, subflows_slowest_ns(&conn->subflows), now_ns);
     offer_arrivals(conn, now_ns);
@@ -89,7 +90,7 @@ static void settle_subflows(struct conn *conn, uint64_t now_ns)
         paths_begin_rescue(&conn->paths, endings_strand(&conn->endings, &facts));
     endings_note(&conn->endings, &facts, now_ns);
     if (facts.stranded)
-        conn_paths_changed(conn);
+        conn_paths_changed(conn, HAWSER_PM_SUBFLOW_DOWN);
 }
 
 /*

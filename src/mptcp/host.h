@@ -10,6 +10,7 @@
 #include "base/store.h"
 #include "cc/cc.h"
 #include "mptcp/addresses.h"
+#include "mptcp/path_plan.h"
 #include "mptcp/scheduler.h"
 #include "tcp/tcp.h"
 
@@ -66,6 +67,7 @@ struct mp_host {
     uint64_t refused_since_ns; /* the next bytes of a stream were, and of none were placed since; 0: they were not */
     const struct cc_ops *cc;
     const struct scheduler *scheduler;
+    struct path_plan *plan; /* of connections that have none of their own */
     bool no_mptcp, checksum_required;
     uint8_t settle_rounds_most; /* that a connection took: for tests to see that it comes to rest */
     struct local_address addresses[HOST_ADDRESSES_MAX];

@@ -20,14 +20,14 @@ static bool is_silent(const struct tcp *tcp, uint64_t now_ns)
     return tcp->liveness.unanswered_since_ns && now_ns - tcp->liveness.unanswered_since_ns >= SILENCE_NS;
 }
 
-static enum path_state state_of(const struct subflow *subflow, uint64_t now_ns)
+static enum hawser_pm_state state_of(const struct subflow *subflow, uint64_t now_ns)
 {
     const struct tcp *tcp = &subflow->tcp;
     if (tcp->state < TCPS_ESTABLISHED)
-        return tcp->timeouts ? PATH_UNANSWERED : PATH_OPENING;
+        return tcp->timeouts ? HAWSER_PM_UNANSWERED : HAWSER_PM_OPENING;
     if (!subflow_usable(subflow))
-        return join_proof_is_doubtful(&subflow->join_proof) ? PATH_UNANSWERED : PATH_OPENING;
-    return is_silent(tcp, now_ns) ? PATH_SILENT : PATH_UP;
+        return join_proof_is_doubtful(&subflow->join_proof) ? HAWSER_PM_UNANSWERED : HAWSER_PM_OPENING;
+    return is_silent(tcp, now_ns) ? HAWSER_PM_SILENT : HAWSER_PM_UP;
 }
 
 /* One that is closing serves no address any more. */
@@ -43,29 +43,38 @@ static bool serves(const struct path_manager *pm, const struct tcp *tcp)
     return is_in_use(tcp) && !ended;
 }
 
-static struct paths_view hosts(const struct path_manager *pm)
+static struct path_use use_of(const struct subflow *subflow, uint64_t now_ns)
 {
-    return (struct paths_view){.locals = pm->locals, .local_count = pm->local_count};
+    const struct tcp *tcp = &subflow->tcp;
+    return (struct path_use){.local = &tcp->config.local,
+                             .remote = &tcp->config.remote,
+                             .state = state_of(subflow, now_ns),
+                             .id = subflow->id,
+                             .ours = !subflow->passive && subflow->join,
+                             .backup_local = subflow->backup_local,
+                             .backup_remote = subflow->backup_remote,
+                             .srtt_ns = tcp->rtt.srtt_ns};
 }
 
-static void look(const struct path_manager *pm, struct paths_view *view, struct subflow **subflows, uint64_t now_ns)
+/* Subflows that serve their addresses; returns how many. */
+static unsigned look(const struct path_manager *pm, struct path_use *uses, struct subflow **subflows, uint64_t now_ns)
 {
-    *view = hosts(pm);
+    unsigned count = 0;
     LIST_EACH (it, pm->subflows) {
         struct subflow *subflow = subflow_at(it);
         if (!serves(pm, &subflow->tcp))
             continue;
-        const struct tcp_config *c = &subflow->tcp.config;
-        subflows[view->use_count] = subflow;
-        view->uses[view->use_count++] = (struct path_use){&c->local, &c->remote, state_of(subflow, now_ns)};
+        subflows[count] = subflow;
+        uses[count++] = use_of(subflow, now_ns);
     }
+    return count;
 }
 
 static const struct local_address *local_of(const struct path_manager *pm, const struct hawser_addr *addr)
 {
-    for (unsigned i = 0; i < pm->local_count; i++)
-        if (hawser_addr_same_ip(&pm->locals[i].addr, addr))
-            return &pm->locals[i];
+    for (unsigned i = 0; i < pm->locals.count; i++)
+        if (hawser_addr_same_ip(&pm->locals.list[i].addr, addr))
+            return &pm->locals.list[i];
     return NULL;
 }
 
@@ -188,36 +197,74 @@ uint64_t path_manager_due(const struct path_manager *pm, uint64_t now_ns)
     return HW_MIN(wish_ns, HW_MAX(word_ns, open_ns));
 }
 
-/* ---- pairs ---- */
+/* ---- wishes ---- */
 
-enum wish path_manager_wish(const struct path_manager *pm, struct path_wish *wish, uint64_t now_ns)
+void path_manager_set_backup(const struct path_manager *pm, struct subflow *subflow, bool backup)
 {
-    struct paths_view view;
+    if (subflow->backup_local == backup)
+        return;
+    subflow->backup_local = backup;
+    count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_tell_priority(pm->paths, pm->payer, subflow->slot));
+}
+
+/* By the path manager: one that is not up counts as unanswered. */
+static void close_one(struct subflow *subflow, enum hawser_pm_state state, uint8_t reason, uint64_t now_ns)
+{
+    if (state == HAWSER_PM_OPENING || state == HAWSER_PM_UNANSWERED)
+        tcp_abort(&subflow->tcp, -ETIMEDOUT, now_ns);
+    else
+        subflow_reset(subflow, reason, -ECANCELED, now_ns);
+}
+
+static void change(const struct path_manager *pm, const struct hawser_pm *wished, struct subflow **subflows,
+                   uint64_t now_ns)
+{
+    for (unsigned i = 0; i < wished->used; i++) {
+        if (wished->changed >> i & 1)
+            path_manager_set_backup(pm, subflows[i], wished->subflows[i].backup_local);
+        if (wished->closing >> i & 1)
+            close_one(subflows[i], wished->subflows[i].state, wished->reasons[i], now_ns);
+    }
+}
+
+void path_manager_decide(const struct path_manager *pm, struct path_wishes *wishes, uint64_t now_ns)
+{
+    struct path_use uses[SUBFLOWS_MAX];
     struct subflow *subflows[SUBFLOWS_MAX];
-    look(pm, &view, subflows, now_ns);
-    if (paths_next_untried(pm->paths, &view, now_ns, wish))
-        return WISH_PAIR;
-    for (unsigned i = 0; i < view.use_count; i++)
-        if (paths_is_idle(&view, i))
-            tcp_abort(&subflows[i]->tcp, -ETIMEDOUT, now_ns);
+    struct hawser_pm wished;
+    const struct paths_view view = {.locals = pm->locals,
+                                    .uses = uses,
+                                    .use_count = look(pm, uses, subflows, now_ns),
+                                    .limit = pm->subflow_limit,
+                                    .bytes = pm->bytes};
+    path_policy_run(&wished, pm->paths, pm->payer, &view, now_ns);
+    wishes->count = path_policy_opens(&wished);
+    for (unsigned i = 0; i < wishes->count; i++)
+        wishes->opens[i] = path_policy_open_at(&wished, i);
+    change(pm, &wished, subflows, now_ns);
+    count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, wished.untold);
     bool stranded = view.use_count == 0 && pm->end_missing && subflows_stranded(pm->subflows);
-    bool none = subflows_closed(pm->subflows) || stranded;
-    return none && paths_exhausted(pm->paths, &view) ? WISH_IN_VAIN : WISH_NONE;
+    bool none = wishes->count == 0 && (subflows_closed(pm->subflows) || stranded);
+    wishes->in_vain = none && paths_exhausted(pm->paths, &pm->locals) && path_policy_is_done(&wished);
+    path_manager_speak_up(pm, now_ns); /* what it wished to be told */
 }
 
 void path_manager_opened(const struct path_manager *pm, const struct path_wish *wish, struct subflow *subflow,
                          const struct hawser_env *env)
 {
     subflow->join = true;
-    subflow->remote_id = wish->remote_id;
+    subflow->backup_local = wish->backup;
+    subflow->remote_id = wish->remote.id;
     subflow->local_id = paths_local_id(pm->paths, wish->local);
     join_proof_begin(&subflow->join_proof, env);
 }
 
 bool path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns)
 {
-    bool noted = paths_ended(pm->paths, pm->payer, wish->local, &wish->remote, PATH_END_UNANSWERED, now_ns);
-    if (!noted)
+    bool noted = paths_ended(pm->paths, pm->payer, wish->local, &wish->remote.addr, PATH_END_UNANSWERED, now_ns);
+    if (noted)
+        paths_note(pm->paths, HAWSER_PM_SUBFLOW_DOWN);
+    else
         paths_look_at(pm->paths, now_ns + REPEAT_NS);
     return noted;
 }
@@ -240,38 +287,32 @@ static enum path_end end_of(const struct subflow *subflow)
     return subflow->tcp.error == 0 ? PATH_END_CLOSED : PATH_END_LOST;
 }
 
-bool path_manager_closed(const struct path_manager *pm, const struct subflow *subflow, uint64_t now_ns)
+void path_manager_closed(const struct path_manager *pm, const struct subflow *subflow, uint64_t now_ns)
 {
     const struct tcp_config *c = &subflow->tcp.config;
     const struct local_address *local = local_of(pm, &c->local);
     bool address_gone = subflow->tcp.error == -EADDRNOTAVAIL || subflow->tcp.error == -ENETUNREACH;
-    if (subflow->passive)
-        return false;
-    if (local && !address_gone)
-        count_n(pm->counters, COUNT_LIMIT_PAIRS,
-                !paths_ended(pm->paths, pm->payer, local, &c->remote, end_of(subflow), now_ns));
-    return true;
+    bool own_wish = subflow->tcp.error == -ECANCELED && !subflow_is_useless(subflow);
+    paths_note(pm->paths, HAWSER_PM_SUBFLOW_DOWN);
+    if (subflow->passive || !local || address_gone || own_wish)
+        return;
+    count_n(pm->counters, COUNT_LIMIT_PAIRS,
+            !paths_ended(pm->paths, pm->payer, local, &c->remote, end_of(subflow), now_ns));
 }
 
 bool path_manager_has_others(const struct path_manager *pm, const struct subflow *last)
 {
-    const struct paths_view view = hosts(pm);
-    return paths_has_others(pm->paths, &view, &last->tcp.config.local, &last->tcp.config.remote);
+    return paths_has_others(pm->paths, &pm->locals, &last->tcp.config.local, &last->tcp.config.remote);
 }
 
 /* ---- addresses ---- */
-
-void path_manager_local_added(const struct path_manager *pm, const struct local_address *local)
-{
-    count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_added(pm->paths, pm->payer, local));
-}
 
 void path_manager_local_removed(const struct path_manager *pm, const struct local_address *local)
 {
     count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(pm->paths, pm->payer, local));
 }
 
-bool path_manager_take_add_addr(const struct path_manager *pm, struct subflow *subflow, const struct mp_add_addr *add,
+void path_manager_take_add_addr(const struct path_manager *pm, struct subflow *subflow, const struct mp_add_addr *add,
                                 uint64_t now_ns)
 {
     static const enum counter news[] = {[PATHS_LEARNED] = COUNT_MPTCP_ADD_ADDR_IN,
@@ -279,20 +320,18 @@ bool path_manager_take_add_addr(const struct path_manager *pm, struct subflow *s
                                         [PATHS_LIMITED] = COUNT_DROP_ADD_ADDR_LIMIT};
     if (add->echo) {
         paths_echoed(pm->paths, pm->payer, add->address_id);
-        return false;
+        return;
     }
     uint64_t expected = mptcp_add_addr_hmac(pm->id->remote_key, pm->id->local_key, add);
     if (!secret_equal(&expected, &add->hmac64, sizeof expected)) {
         count(pm->counters, COUNT_DROP_ADD_ADDR_HMAC);
-        return false;
+        return;
     }
     count_n(pm->counters, COUNT_LIMIT_ECHOES, !paths_owe_echo(pm->paths, pm->payer, add));
-    const struct paths_view view = hosts(pm);
-    enum paths_news result = paths_add_addr(pm->paths, pm->payer, &view, add, now_ns);
+    enum paths_news result = paths_add_addr(pm->paths, pm->payer, &pm->locals, add, now_ns);
     if (result != PATHS_NO_NEWS)
         count(pm->counters, news[result]);
     tcp_signal_now(&subflow->tcp);
-    return true;
 }
 
 /* ---- options ---- */
@@ -302,8 +341,7 @@ void path_manager_write(const struct path_manager *pm, const struct subflow *sub
     struct mptcp_options *mp = &options->mp;
     if (!subflow_may_signal(subflow))
         return;
-    const struct paths_view view = hosts(pm);
-    paths_write(pm->paths, &view, subflow->slot, mp);
+    paths_write(pm->paths, &pm->locals, subflow->slot, subflow->backup_local, mp);
     if (mptcp_has(mp, MPTCP_ADD_ADDR) && !mp->add_addr.echo)
         mp->add_addr.hmac64 = mptcp_add_addr_hmac(pm->id->local_key, pm->id->remote_key, &mp->add_addr);
     if (!tcp_options_fit(options)) /* beside a REMOVE_ADDR */

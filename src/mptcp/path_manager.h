@@ -1,12 +1,12 @@
 /*
- * What the paths and the subflows have to do with each other (RFC 8684 3.4): which pairs of addresses are to have a
- * subflow, what the peer is told and tells of addresses, and whether one of which it says that it is gone answers. It
+ * What the paths and the subflows have to do with each other (RFC 8684 3.4): what the path manager of the connection
+ * wishes, what the peer is told and tells of addresses, and whether one of which it says that it is gone answers. It
  * knows paths and subflows, and no connection.
  */
 #ifndef HW_MPTCP_PATH_MANAGER_H
 #define HW_MPTCP_PATH_MANAGER_H
 
-#include "mptcp/paths.h"
+#include "mptcp/path_policy.h"
 #include "mptcp/subflows.h"
 #include "wire/tcp_options.h"
 
@@ -14,10 +14,11 @@
 struct path_manager {
     struct paths *paths;
     struct list *subflows;
-    const struct local_address *locals; /* of the host */
-    unsigned local_count;
-    struct account *payer; /* of what is remembered */
-    bool end_missing;      /* more of the peer's stream is to come, or its end */
+    struct path_locals locals;
+    struct account *payer;  /* of what is remembered */
+    bool end_missing;       /* more of the peer's stream is to come, or its end */
+    unsigned subflow_limit; /* so many there may be */
+    uint64_t bytes;         /* moved so far, in both directions */
     const struct identity *id;
     struct counters *counters;
 };
@@ -26,37 +27,43 @@ struct path_manager {
 void path_manager_judge(struct list *subflows, uint64_t now_ns);
 /* Says what is due of addresses. */
 void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns);
-/* When that is to be called: a pair has its turn, or something is to be said again and some subflow may say it. What is
- * sent or received opens a full row, so that the time may come closer with each packet. */
+/* When that, or path_manager_decide(), is to be called. What is sent or received opens a full row, so that the time may
+ * come closer with each packet. */
 uint64_t path_manager_due(const struct path_manager *pm, uint64_t now_ns);
 
-enum wish { WISH_NONE, WISH_PAIR, WISH_IN_VAIN /* none, now or later: all refused */ };
-/* The next pair that is to be opened now. When there is none, subflows that nobody needs any more go. */
-enum wish path_manager_wish(const struct path_manager *pm, struct path_wish *wish, uint64_t now_ns);
+struct path_wishes {
+    struct path_wish opens[SUBFLOWS_MAX];
+    unsigned count;
+    bool in_vain; /* none, now or later, and no subflow is left: all refused */
+};
+/* What is to be opened now. The rest of the wishes is done: subflows that nobody needs go, priorities change. */
+void path_manager_decide(const struct path_manager *pm, struct path_wishes *wishes, uint64_t now_ns);
 /* What it opened for it is this, or could not be opened. False: there is no memory for that, and another wish has to
  * wait. */
 void path_manager_opened(const struct path_manager *pm, const struct path_wish *wish, struct subflow *subflow,
                          const struct hawser_env *env);
 bool path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns);
 
-/* ---- facts; those that return true may have changed what is wished ---- */
+/* Whether the peer shall use the subflow only when no regular one works: it is told so (RFC 8684 3.3.8). */
+void path_manager_set_backup(const struct path_manager *pm, struct subflow *subflow, bool backup);
 
-/* The subflow went silent; a join that went unanswered often enough is over. */
+/* ---- facts ---- */
+
+/* The subflow went silent; a join that went unanswered often enough is over. True when it counts as silent. */
 bool path_manager_silent(struct subflow *subflow, uint64_t now_ns);
 /* The subflow is over. */
-bool path_manager_closed(const struct path_manager *pm, const struct subflow *subflow, uint64_t now_ns);
+void path_manager_closed(const struct path_manager *pm, const struct subflow *subflow, uint64_t now_ns);
 /* Is there a pair but for that subflow's, or may there be one? */
 bool path_manager_has_others(const struct path_manager *pm, const struct subflow *last);
 
-/* The host has an address that the connection may use, or is about to lose one. */
-void path_manager_local_added(const struct path_manager *pm, const struct local_address *local);
+/* The host is about to lose an address. */
 void path_manager_local_removed(const struct path_manager *pm, const struct local_address *local);
 /* The ID of an address of ours. */
 uint8_t path_manager_local_id(const struct path_manager *pm, const struct hawser_addr *addr);
 
 /* ---- options ---- */
 
-bool path_manager_take_add_addr(const struct path_manager *pm, struct subflow *subflow, const struct mp_add_addr *add,
+void path_manager_take_add_addr(const struct path_manager *pm, struct subflow *subflow, const struct mp_add_addr *add,
                                 uint64_t now_ns);
 void path_manager_take_remove_addr(const struct path_manager *pm, const struct mp_remove_addr *remove, uint64_t now_ns);
 /* A segment came that may show that an address is not gone. */

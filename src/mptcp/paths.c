@@ -1,5 +1,7 @@
 #include "mptcp/paths.h"
 
+#include <errno.h>
+#include <stdalign.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -8,23 +10,38 @@
 #include "mptcp/announcements.h"
 #include "mptcp/pairs.h"
 
+/* What there is a bit for each address ID in. */
+#define ID_WORDS (256 / 32)
+
 struct path_book {
     struct addresses remotes;
     struct pairs failed;
     uint64_t joins_since_ns; /* when the oldest join counted here was allowed */
+    uint64_t tell_at;        /* the path manager is to hear when so many bytes have moved; or UINT64_MAX */
+    uint32_t told[ID_WORDS]; /* which addresses of ours the peer was told of */
     uint8_t joins;           /* to announced addresses */
+    alignas(max_align_t) uint8_t memory[]; /* the path manager's */
 };
 
-void paths_init(struct paths *p, bool opens) { *p = (struct paths){.join_at_ns = TIME_NEVER, .opens = opens}; }
+static size_t book_bytes(const struct paths *p)
+{
+    return sizeof(struct path_book) + path_plan_options(p->plan)->manager->conn_bytes;
+}
 
-void paths_destroy(struct paths *p, struct account *payer)
+void paths_init(struct paths *p, struct path_plan *plan, bool opens)
+{
+    *p = (struct paths){.plan = plan, .wake_ns = TIME_NEVER, .opens = opens};
+}
+
+void paths_destroy(struct paths *p, struct account *payer, const struct hawser_env *env)
 {
     if (p->book) {
         addresses_destroy(&p->book->remotes, payer);
         pairs_destroy(&p->book->failed, payer);
     }
-    account_free(payer, p->book, sizeof *p->book);
+    account_free(payer, p->book, book_bytes(p));
     account_free(payer, p->owed, sizeof *p->owed);
+    path_plan_unref(p->plan, env);
     p->book = NULL;
     p->owed = NULL;
 }
@@ -45,8 +62,10 @@ uint8_t paths_local_id(const struct paths *p, const struct local_address *local)
 
 static struct path_book *open_book(struct paths *p, struct account *payer)
 {
-    if (!p->book && (p->book = account_alloc(payer, sizeof *p->book, CLAIM_OWED)))
-        memset(p->book, 0, sizeof *p->book);
+    if (!p->book && (p->book = account_alloc(payer, book_bytes(p), CLAIM_OWED))) {
+        memset(p->book, 0, book_bytes(p));
+        p->book->tell_at = UINT64_MAX;
+    }
     return p->book;
 }
 
@@ -68,31 +87,68 @@ static void close_owed(struct paths *p, struct account *payer)
 /* ---- addresses of ours ---- */
 
 /* RFC 6724 3.1: an address that means something on one link only does not go beyond it. */
-static bool meets(const struct paths *p, const struct local_address *local, const struct hawser_addr *remote)
+static bool is_known_there(const struct paths *p, const struct local_address *local, const struct hawser_addr *remote)
 {
-    return scope_meets(&local->addr, remote) && (scope_of(remote) != SCOPE_LINK || local->link == p->link);
+    return scope_of(&local->addr) == scope_of(remote) && (scope_of(remote) != SCOPE_LINK || local->link == p->link);
 }
 
-bool paths_local_added(struct paths *p, struct account *payer, const struct local_address *local)
+bool paths_meet(const struct paths *p, const struct local_address *local, const struct hawser_addr *remote)
 {
-    if (p->opens) { /* what was refused may be welcome from there */
-        if (p->book)
-            pairs_forgive(&p->book->failed);
-        return true;
-    }
+    return hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(remote) && is_known_there(p, local, remote);
+}
+
+bool paths_may_use(const struct paths *p, const struct local_address *local)
+{
+    return path_plan_allows(p->plan, &local->addr);
+}
+
+void paths_local_added(struct paths *p)
+{
+    if (p->opens && p->book) /* what was refused may be welcome from there */
+        pairs_forgive(&p->book->failed);
+    paths_note(p, HAWSER_PM_LOCAL_ADDED);
+}
+
+static bool was_told(const struct path_book *book, uint8_t id) { return book && book->told[id / 32] >> id % 32 & 1; }
+
+static void set_told(struct path_book *book, uint8_t id, bool told)
+{
+    const uint32_t bit = UINT32_C(1) << id % 32;
+    book->told[id / 32] = told ? book->told[id / 32] | bit : book->told[id / 32] & ~bit;
+}
+
+bool paths_announced(const struct paths *p, const struct local_address *local)
+{
+    return was_told(p->book, paths_local_id(p, local));
+}
+
+int paths_announce(struct paths *p, struct account *payer, const struct local_address *local, uint16_t port)
+{
     uint8_t id = paths_local_id(p, local);
-    if (id == 0 || !meets(p, local, &p->remote))
-        return true;
-    return open_owed(p, payer) && announcements_add(p->owed, id);
+    if (id == 0 || was_told(p->book, id) || !is_known_there(p, local, &p->remote))
+        return -EINVAL;
+    if (!open_book(p, payer) || !open_owed(p, payer) || !announcements_add(p->owed, id, port))
+        return -ENOBUFS;
+    set_told(p->book, id, true);
+    return 0;
+}
+
+bool paths_withdraw(struct paths *p, struct account *payer, const struct local_address *local)
+{
+    uint8_t id = paths_local_id(p, local);
+    if (p->book)
+        set_told(p->book, id, false);
+    return open_owed(p, payer) && announcements_remove(p->owed, id);
 }
 
 bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local)
 {
-    uint8_t id = paths_local_id(p, local);
-    p->local_gone |= id == 0;
+    bool noted = paths_withdraw(p, payer, local);
+    p->local_gone |= paths_local_id(p, local) == 0;
     if (p->book)
         pairs_forget_local(&p->book->failed, local->id);
-    return open_owed(p, payer) && announcements_remove(p->owed, id);
+    paths_note(p, HAWSER_PM_LOCAL_REMOVED);
+    return noted;
 }
 
 /* ---- the peer's ---- */
@@ -102,14 +158,14 @@ static bool is_first(const struct paths *p, const struct hawser_addr *addr)
     return hawser_addr_same_ip(&p->remote, addr) && (addr->port == 0 || addr->port == p->remote.port);
 }
 
-static bool is_valid(const struct paths *p, const struct paths_view *view, const struct mp_add_addr *add)
+static bool is_valid(const struct paths *p, const struct path_locals *locals, const struct mp_add_addr *add)
 {
     if (add->is_v4 != hawser_addr_is_v4(&add->addr) || !scope_is_reachable(&add->addr) ||
         scope_of(&add->addr) != scope_of(&p->remote) || (add->has_port && add->addr.port == 0))
         return false;
-    for (unsigned i = 0; i < view->local_count; i++)
-        if (hawser_addr_same_ip(&view->locals[i].addr, &add->addr) ||
-            local_address_broadcasts(&view->locals[i], &add->addr))
+    for (unsigned i = 0; i < locals->count; i++)
+        if (hawser_addr_same_ip(&locals->list[i].addr, &add->addr) ||
+            local_address_broadcasts(&locals->list[i], &add->addr))
             return false;
     /* RFC 8684 3.4.1: an ID stands for one address, until that is removed. */
     return add->address_id != 0 || p->remote_gone || is_first(p, &add->addr);
@@ -123,13 +179,14 @@ static bool may_join_announced(struct path_book *book, uint64_t now_ns)
     return book->joins < PATH_JOINS_BURST;
 }
 
-enum paths_news paths_add_addr(struct paths *p, struct account *payer, const struct paths_view *view,
+enum paths_news paths_add_addr(struct paths *p, struct account *payer, const struct path_locals *locals,
                                const struct mp_add_addr *add, uint64_t now_ns)
 {
-    if (!is_valid(p, view, add))
+    if (!is_valid(p, locals, add))
         return PATHS_INVALID;
-    if (!p->opens)
+    if (!p->opens || !path_plan_allows(p->plan, &add->addr))
         return PATHS_NO_NEWS; /* RFC 8684 3.4.1: of no use, so not kept */
+    paths_note(p, HAWSER_PM_REMOTE_REFRESHED);
     bool first = !p->remote_gone && is_first(p, &add->addr);
     if (first && p->book)
         pairs_forget_remote(&p->book->failed, 0);
@@ -140,10 +197,13 @@ enum paths_news paths_add_addr(struct paths *p, struct account *payer, const str
         book ? addresses_put(&book->remotes, payer, add->address_id, &add->addr) : ADDRESSES_FULL;
     if (result == ADDRESSES_FULL)
         return PATHS_LIMITED;
-    pairs_forget_remote(&book->failed, add->address_id);
-    if (!may_join_announced(book, now_ns))
-        return PATHS_LIMITED;
-    return result == ADDRESSES_SAME ? PATHS_NO_NEWS : PATHS_LEARNED;
+    for (unsigned i = 0; i < book->remotes.count; i++) /* whatever else it calls that address */
+        if (hawser_addr_equal(&book->remotes.list[i].addr, &add->addr))
+            pairs_forget_remote(&book->failed, book->remotes.list[i].id);
+    if (result == ADDRESSES_SAME)
+        return may_join_announced(book, now_ns) ? PATHS_NO_NEWS : PATHS_LIMITED;
+    paths_note(p, HAWSER_PM_REMOTE_ADDED);
+    return may_join_announced(book, now_ns) ? PATHS_LEARNED : PATHS_LIMITED;
 }
 
 bool paths_owe_echo(struct paths *p, struct account *payer, const struct mp_add_addr *add)
@@ -161,6 +221,7 @@ void paths_echoed(struct paths *p, struct account *payer, uint8_t id)
 void paths_remove_addr(struct paths *p, uint8_t remote_id)
 {
     p->remote_gone |= remote_id == 0;
+    paths_note(p, HAWSER_PM_REMOTE_REMOVED);
     if (!p->book)
         return;
     addresses_drop(&p->book->remotes, remote_id);
@@ -169,23 +230,21 @@ void paths_remove_addr(struct paths *p, uint8_t remote_id)
 
 /* ---- pairs ---- */
 
-/* The i-th address of the peer's that may be joined: the first subflow's, then those that it announced. */
-static bool remote_at(const struct paths *p, unsigned i, struct path_wish *out)
+/* The first subflow's, then those that it announced. */
+bool paths_remote_at(const struct paths *p, unsigned i, struct path_remote *out)
 {
     if (i == 0) {
-        out->remote = p->remote;
-        out->remote_id = 0;
+        *out = (struct path_remote){.addr = p->remote};
         return !p->remote_gone && !p->remote_closed;
     }
     const struct known_address *known = &p->book->remotes.list[i - 1];
-    out->remote = known->addr;
-    out->remote_id = known->id;
+    *out = (struct path_remote){.addr = known->addr, .id = known->id};
     if (known->addr.port == 0) /* RFC 8684 3.4.1, 3.9.1 */
-        out->remote.port = p->remote.port;
-    return !is_first(p, &out->remote) || (p->remote_gone && !p->remote_closed);
+        out->addr.port = p->remote.port;
+    return !is_first(p, &out->addr) || (p->remote_gone && !p->remote_closed);
 }
 
-static unsigned remote_count(const struct paths *p) { return 1 + (p->book ? p->book->remotes.count : 0u); }
+unsigned paths_remote_count(const struct paths *p) { return 1 + (p->book ? p->book->remotes.count : 0u); }
 
 bool paths_ended(struct paths *p, struct account *payer, const struct local_address *local,
                  const struct hawser_addr *remote, enum path_end why, uint64_t now_ns)
@@ -194,12 +253,12 @@ bool paths_ended(struct paths *p, struct account *payer, const struct local_addr
         [PATH_END_UNANSWERED] = PAIR_UNANSWERED, [PATH_END_REFUSED] = PAIR_REFUSED, [PATH_END_LOST] = PAIR_UNANSWERED,
         [PATH_END_CLOSED] = PAIR_CLOSED,         [PATH_END_USELESS] = PAIR_USELESS,
     };
-    struct path_wish at;
+    struct path_remote at;
     bool noted = true;
-    for (unsigned i = 0; p->opens && i < remote_count(p); i++) /* the peer may give one address several IDs */
-        if (remote_at(p, i, &at) && hawser_addr_equal(&at.remote, remote))
-            noted &= open_book(p, payer) &&
-                     pairs_note(&p->book->failed, payer, local->id, at.remote_id, outcomes[why], now_ns);
+    for (unsigned i = 0; p->opens && i < paths_remote_count(p); i++) /* the peer may give one address several IDs */
+        if (paths_remote_at(p, i, &at) && hawser_addr_equal(&at.addr, remote))
+            noted &=
+                open_book(p, payer) && pairs_note(&p->book->failed, payer, local->id, at.id, outcomes[why], now_ns);
     return noted;
 }
 
@@ -210,133 +269,113 @@ void paths_begin_rescue(struct paths *p, bool anew)
         pairs_forgive(&p->book->failed);
 }
 
-static bool is_useless(const struct paths *p, const struct path_wish *at)
+const struct pair *paths_failed(const struct paths *p, const struct local_address *local, uint8_t remote_id)
 {
-    const struct pair *pair = p->book ? pairs_find(&p->book->failed, at->local->id, at->remote_id) : NULL;
+    return p->book ? pairs_find(&p->book->failed, local->id, remote_id) : NULL;
+}
+
+static bool is_useless(const struct paths *p, const struct local_address *local, uint8_t remote_id)
+{
+    const struct pair *pair = paths_failed(p, local, remote_id);
     return pair && pair->outcome == PAIR_USELESS;
 }
 
-bool paths_has_others(const struct paths *p, const struct paths_view *view, const struct hawser_addr *local,
+static bool is_usable(const struct paths *p, const struct local_address *local, const struct path_remote *at)
+{
+    return paths_meet(p, local, &at->addr) && paths_may_use(p, local) && path_plan_allows(p->plan, &at->addr);
+}
+
+bool paths_has_others(const struct paths *p, const struct path_locals *locals, const struct hawser_addr *local,
                       const struct hawser_addr *remote)
 {
-    struct path_wish at;
+    struct path_remote at;
     if (!p->opens)
-        return view->local_count > 1;
-    for (unsigned r = 0; r < remote_count(p); r++)
-        for (unsigned l = 0; remote_at(p, r, &at) && l < view->local_count; l++) {
-            at.local = &view->locals[l];
-            bool same = hawser_addr_same_ip(&at.local->addr, local) && hawser_addr_equal(&at.remote, remote);
-            if (!same && meets(p, at.local, &at.remote) && !is_useless(p, &at))
+        return locals->count > 1;
+    for (unsigned r = 0; r < paths_remote_count(p); r++)
+        for (unsigned l = 0; paths_remote_at(p, r, &at) && l < locals->count; l++) {
+            const struct local_address *from = &locals->list[l];
+            bool same = hawser_addr_same_ip(&from->addr, local) && hawser_addr_equal(&at.addr, remote);
+            if (!same && is_usable(p, from, &at) && !is_useless(p, from, at.id))
                 return true;
         }
     return false;
 }
 
-bool paths_exhausted(const struct paths *p, const struct paths_view *view)
+bool paths_exhausted(const struct paths *p, const struct path_locals *locals)
 {
-    struct path_wish at;
+    struct path_remote at;
     bool reachable = false, known = false;
-    for (unsigned r = 0; r < remote_count(p); r++) {
-        if (!remote_at(p, r, &at))
+    for (unsigned r = 0; r < paths_remote_count(p); r++) {
+        if (!paths_remote_at(p, r, &at))
             continue;
         known = true;
-        for (unsigned l = 0; l < view->local_count; l++)
-            reachable |= meets(p, &view->locals[l], &at.remote);
+        for (unsigned l = 0; l < locals->count; l++)
+            reachable |= is_usable(p, &locals->list[l], &at);
     }
-    return p->opens && p->join_at_ns == TIME_NEVER && (reachable || !known);
+    return p->opens && (reachable || !known);
 }
 
-/* What there is at one end of a pair: sets of uses. */
-struct end_state {
-    unsigned all, up, tried;
-};
-
-static struct end_state state_of(const struct paths_view *view, const struct hawser_addr *addr, bool ours)
+bool paths_is_refused(const struct paths *p, uint8_t remote_id)
 {
-    struct end_state end = {0};
-    for (unsigned i = 0; i < view->use_count; i++) {
-        const struct path_use *use = &view->uses[i];
-        if (!(ours ? hawser_addr_same_ip(use->local, addr) : hawser_addr_equal(use->remote, addr)))
-            continue;
-        end.all |= 1u << i;
-        end.up |= (unsigned)(use->state == PATH_UP) << i;
-        end.tried |= (unsigned)(use->state == PATH_OPENING) << i;
-    }
-    return end;
+    return p->book && !p->rescue && pairs_refused(&p->book->failed, remote_id);
 }
 
-static bool is_served(const struct end_state *end) { return end->up || end->tried; }
-
-bool paths_is_idle(const struct paths_view *view, unsigned use)
+uint64_t paths_due(struct paths *p, const struct local_address *local, uint8_t remote_id, uint64_t now_ns)
 {
-    return view->uses[use].state == PATH_UNANSWERED && state_of(view, view->uses[use].local, true).up &&
-           state_of(view, view->uses[use].remote, false).up;
-}
-
-/* When the pair may be tried (0: at once), and how often it was. */
-static uint64_t due_at(struct paths *p, const struct path_wish *wish, uint64_t now_ns, uint8_t *tries)
-{
-    *tries = 0;
-    if (p->owed && announcements_settling(p->owed, paths_local_id(p, wish->local)))
+    if (p->owed && announcements_settling(p->owed, paths_local_id(p, local)))
         return p->owed->again_ns; /* when paths_turn() may settle it */
     if (!p->book)
         return 0;
-    const struct pair *pair = pairs_find(&p->book->failed, wish->local->id, wish->remote_id);
-    if (!p->rescue && pairs_refused(&p->book->failed, wish->remote_id))
-        return TIME_NEVER;
-    uint64_t due_ns = pair ? pair->again_ns : 0;
-    *tries = pair ? pair->tries : 0;
-    if (wish->remote_id != 0 && !may_join_announced(p->book, now_ns))
+    const struct pair *pair = pairs_find(&p->book->failed, local->id, remote_id);
+    uint64_t due_ns = pair && pair->again_ns > now_ns ? pair->again_ns : 0;
+    if (remote_id != 0 && !may_join_announced(p->book, now_ns))
         due_ns = HW_MAX(due_ns, p->book->joins_since_ns + PATH_JOIN_INTERVAL_NS);
     return due_ns;
 }
 
-/* The pair with the fewest tries; of those the one with the most ends that have nothing; of those the first. */
-static unsigned cost_of(const struct end_state *a, const struct end_state *b, uint8_t tries)
+void paths_try(struct paths *p, uint8_t remote_id)
 {
-    return 4u * tries + !!a->up + !!b->up;
-}
-
-/* `ours` are the states of the view's addresses, in its order. True when a pair is to be tried now. */
-static bool choose(struct paths *p, const struct paths_view *view, const struct end_state *ours, uint64_t now_ns,
-                   struct path_wish *wish)
-{
-    struct path_wish at;
-    unsigned best = UINT32_MAX;
-    for (unsigned r = 0; r < remote_count(p); r++) {
-        if (!remote_at(p, r, &at))
-            continue;
-        const struct end_state theirs = state_of(view, &at.remote, false);
-        for (unsigned l = 0; l < view->local_count; l++) {
-            at.local = &view->locals[l];
-            bool served = is_served(&ours[l]) && is_served(&theirs);
-            if (served || ours[l].all & theirs.all || !meets(p, at.local, &at.remote))
-                continue;
-            uint8_t tries;
-            uint64_t due_ns = due_at(p, &at, now_ns, &tries);
-            if (due_ns > now_ns) {
-                p->join_at_ns = HW_MIN(p->join_at_ns, due_ns);
-            } else if (cost_of(&ours[l], &theirs, tries) < best) {
-                best = cost_of(&ours[l], &theirs, tries);
-                *wish = at;
-            }
-        }
-    }
-    return best < UINT32_MAX;
-}
-
-bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t now_ns, struct path_wish *wish)
-{
-    struct end_state ours[HOST_ADDRESSES_MAX];
-    p->join_at_ns = TIME_NEVER;
-    if (!p->opens || view->use_count == PATH_USES_MAX)
-        return false;
-    for (unsigned l = 0; l < view->local_count; l++)
-        ours[l] = state_of(view, &view->locals[l].addr, true);
-    if (!choose(p, view, ours, now_ns, wish))
-        return false;
-    if (wish->remote_id != 0)
+    if (remote_id != 0)
         p->book->joins++;
+}
+
+/* ---- the path manager's ---- */
+
+unsigned paths_take_news(struct paths *p, uint64_t now_ns)
+{
+    unsigned news = p->news | (p->wake_ns <= now_ns ? HAWSER_PM_TIMER : 0u);
+    p->news = 0;
+    p->wake_ns = TIME_NEVER;
+    return news;
+}
+
+void paths_note_bytes(struct paths *p, uint64_t bytes)
+{
+    if (!p->book || bytes < p->book->tell_at)
+        return;
+    p->book->tell_at = UINT64_MAX;
+    paths_note(p, HAWSER_PM_BYTES);
+}
+
+bool paths_tell_at(struct paths *p, struct account *payer, uint64_t bytes)
+{
+    if (!open_book(p, payer))
+        return false;
+    p->book->tell_at = bytes;
+    return true;
+}
+
+void *paths_memory(struct paths *p, struct account *payer)
+{
+    bool any = path_plan_options(p->plan)->manager->conn_bytes != 0;
+    return any && open_book(p, payer) ? p->book->memory : NULL;
+}
+
+bool paths_tell_priority(struct paths *p, struct account *payer, uint8_t slot)
+{
+    if (!open_owed(p, payer))
+        return false;
+    announcements_tell_priority(p->owed, slot);
     return true;
 }
 
@@ -344,7 +383,7 @@ bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t
 
 uint64_t paths_deadline(const struct paths *p)
 {
-    return p->owed ? HW_MIN(p->owed->again_ns, p->join_at_ns) : p->join_at_ns;
+    return p->owed ? HW_MIN(announcements_due(p->owed), paths_wish_due(p)) : paths_wish_due(p);
 }
 
 unsigned paths_turn(struct paths *p, struct account *payer, uint32_t slots, uint64_t repeat_ns, uint64_t now_ns)
@@ -360,25 +399,29 @@ unsigned paths_owes_anywhere(const struct paths *p) { return p->owed ? announcem
 
 bool paths_owes(const struct paths *p, uint8_t slot) { return paths_owes_on(p, slot) || paths_owes_anywhere(p); }
 
-static void write_announcement(const struct paths *p, const struct paths_view *view, struct mptcp_options *mp)
+static void write_announcement(const struct paths *p, const struct path_locals *locals, struct mptcp_options *mp)
 {
     const struct announced *next = announcements_next(p->owed);
-    for (unsigned i = 0; next && i < view->local_count; i++) {
-        const struct hawser_addr *addr = &view->locals[i].addr;
-        if (paths_local_id(p, &view->locals[i]) != next->id)
+    for (unsigned i = 0; next && i < locals->count; i++) {
+        const struct hawser_addr *addr = &locals->list[i].addr;
+        if (paths_local_id(p, &locals->list[i]) != next->id)
             continue;
-        mp->add_addr = (struct mp_add_addr){.is_v4 = hawser_addr_is_v4(addr), .address_id = next->id, .addr = *addr};
+        mp->add_addr = (struct mp_add_addr){
+            .is_v4 = hawser_addr_is_v4(addr), .address_id = next->id, .has_port = next->port != 0, .addr = *addr};
+        mp->add_addr.addr.port = next->port;
         mp->present |= 1u << MPTCP_ADD_ADDR;
     }
 }
 
-void paths_write(const struct paths *p, const struct paths_view *view, uint8_t slot, struct mptcp_options *mp)
+void paths_write(const struct paths *p, const struct path_locals *locals, uint8_t slot, bool backup,
+                 struct mptcp_options *mp)
 {
     if (!p->owed)
         return;
     announcements_write_removals(p->owed, slot, mp);
+    announcements_write_priority(p->owed, slot, backup, mp);
     if (!announcements_write_echo(p->owed, mp))
-        write_announcement(p, view, mp);
+        write_announcement(p, locals, mp);
 }
 
 bool paths_sent(struct paths *p, struct account *payer, uint8_t slot, const struct mptcp_options *sent)

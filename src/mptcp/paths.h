@@ -1,11 +1,6 @@
 /*
- * The addresses of both ends (RFC 8684 3.4): which IDs they have, what the peer must be told of ours, and which pairs
- * are worth a subflow. It knows neither connection nor subflow: facts go in, and each time something may have changed a
- * view of what is there; wishes, options and the next deadline come out.
- *
- * Policy: the host that opened the connection opens its subflows, the other one announces its addresses, for a NAT may
- * stand before the first. Every address of either end shall have a subflow that works: pairs of two that have none come
- * first, and whoever went unanswered makes way for pairs that were never tried.
+ * The addresses of both ends (RFC 8684 3.4): which IDs they have, what the peer must be told of ours, which pairs may
+ * be tried and when, and what the path manager is to hear of (path_policy.h). It knows neither connection nor subflow.
  *
  * What two hosts with one address each need is in `struct paths`; the rest comes when there is something to remember.
  */
@@ -15,39 +10,25 @@
 #include "base/account.h"
 #include "base/compiler.h"
 #include "mptcp/addresses.h"
+#include "mptcp/path_plan.h"
 #include "wire/mptcp_options.h"
 
-/* Most subflows of a view. */
-#define PATH_USES_MAX 32
+/* Most addresses of the peer: that of the first subflow, and those that it announced. */
+#define PATH_REMOTES_MAX (1 + ADDRESSES_MAX)
 /* Joins to addresses that the peer announced: so many at once, then one each interval, for they may be anybody's. */
 #define PATH_JOINS_BURST 8
 #define PATH_JOIN_INTERVAL_NS UINT64_C(4000000000)
 
-enum path_state {
-    PATH_OPENING,
-    PATH_UNANSWERED, /* its SYN was sent again */
-    PATH_UP,
-    PATH_SILENT, /* it was up, and does not answer any more */
+/* Addresses of the host. */
+struct path_locals {
+    const struct local_address *list;
+    unsigned count;
 };
 
-/* A subflow. */
-struct path_use {
-    const struct hawser_addr *local, *remote;
-    enum path_state state;
-};
-
-/* What there is now: addresses of ours, and subflows. */
-struct paths_view {
-    const struct local_address *locals;
-    unsigned local_count, use_count;
-    struct path_use uses[PATH_USES_MAX];
-};
-
-/* A pair that shall have a subflow. */
-struct path_wish {
-    const struct local_address *local;
-    struct hawser_addr remote;
-    uint8_t remote_id;
+/* An address of the peer. */
+struct path_remote {
+    struct hawser_addr addr;
+    uint8_t id;
 };
 
 /* How a subflow came to its end. */
@@ -71,21 +52,26 @@ struct path_book;
 struct announcements;
 
 struct paths {
-    struct path_book *book;           /* the peer's other addresses and what failed; NULL: nothing */
+    struct path_plan *plan;
+    struct path_book *book;           /* the peer's other addresses, what failed, what it was told; NULL: nothing */
     struct announcements *owed;       /* NULL: nothing is */
-    uint64_t join_at_ns;              /* when a pair will have its turn again; TIME_NEVER: none waits */
+    uint64_t wake_ns;                 /* when the path manager is to be called; or TIME_NEVER */
     struct hawser_addr local, remote; /* of the first subflow: those with ID 0 */
+    uint16_t news;                    /* what it is to hear of then: set of HAWSER_PM_... */
     uint8_t link;                     /* where it goes out */
     bool opens : 1;                   /* we do, and not the peer */
+    bool confirmed : 1;               /* the path manager may be called */
     bool local_gone : 1;              /* an address that went: ID 0 never comes back */
     bool remote_gone : 1;             /* likewise */
     bool remote_closed : 1;           /* flag C (RFC 8684 3.1) */
     bool rescue : 1;                  /* a refusal speaks for its pair only: none is left that brings the stream */
 };
 
-void paths_init(struct paths *p, bool opens);
-/* `payer` is charged for what is remembered, which is less than a super-segment takes: the same in every call. */
-void paths_destroy(struct paths *p, struct account *payer);
+/* Takes over a reference to `plan`. */
+void paths_init(struct paths *p, struct path_plan *plan, bool opens);
+/* `payer` is charged for what is remembered, which is less than a super-segment takes: the same in every call. `env` is
+ * that of the plan. */
+void paths_destroy(struct paths *p, struct account *payer, const struct hawser_env *env);
 /* The pair of the first subflow. */
 void paths_begin(struct paths *p, const struct local_address *local, const struct hawser_addr *remote);
 static inline bool paths_begun(const struct paths *p) { return p->remote.port != 0; }
@@ -97,11 +83,19 @@ uint8_t paths_local_id(const struct paths *p, const struct local_address *local)
 
 /* ---- facts; those that return false found no memory, or too much is remembered ---- */
 
-/* An address of ours came, or may be used from now on. */
-bool paths_local_added(struct paths *p, struct account *payer, const struct local_address *local);
+/* Something happened that the path manager is to hear of. */
+static inline void paths_note(struct paths *p, unsigned what) { p->news |= (uint16_t)what; }
+/* The peer's first DSS came: it may be called from now on (RFC 8684 3.1). */
+static inline void paths_confirm(struct paths *p)
+{
+    p->confirmed = true;
+    paths_note(p, HAWSER_PM_CONFIRMED);
+}
+/* An address of ours came. */
+void paths_local_added(struct paths *p);
 bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local);
 /* The peer announced an address; whether it is the peer that did is for others to tell. */
-enum paths_news paths_add_addr(struct paths *p, struct account *payer, const struct paths_view *view,
+enum paths_news paths_add_addr(struct paths *p, struct account *payer, const struct path_locals *locals,
                                const struct mp_add_addr *add, uint64_t now_ns);
 bool paths_owe_echo(struct paths *p, struct account *payer, const struct mp_add_addr *add);
 void paths_echoed(struct paths *p, struct account *payer, uint8_t id);
@@ -117,26 +111,54 @@ static inline bool paths_in_rescue(const struct paths *p) { return p->rescue; }
 /* One does again. */
 static inline void paths_end_rescue(struct paths *p) { p->rescue = false; }
 
-/* ---- wishes ---- */
+/* So many bytes have moved: is that what the path manager asked for? Then it is to hear of it. */
+void paths_note_bytes(struct paths *p, uint64_t bytes);
 
-/* The next pair that is to be tried now; false, with `join_at_ns` set, when there is none. */
-bool paths_next_untried(struct paths *p, const struct paths_view *view, uint64_t now_ns, struct path_wish *wish);
+/* ---- pairs ---- */
+
+/* The i-th address of the peer that may be joined; false: that one must not be. */
+bool paths_remote_at(const struct paths *p, unsigned i, struct path_remote *out);
+unsigned paths_remote_count(const struct paths *p);
+/* Can they meet? */
+bool paths_meet(const struct paths *p, const struct local_address *local, const struct hawser_addr *remote);
+/* May subflows beside the first use that address of ours? */
+bool paths_may_use(const struct paths *p, const struct local_address *local);
+/* Has somebody refused there, so that nobody else asks (RFC 8684 3.9.3)? */
+bool paths_is_refused(const struct paths *p, uint8_t remote_id);
+/* When the pair may be tried, apart from that: 0 (at once), later, or TIME_NEVER. */
+uint64_t paths_due(struct paths *p, const struct local_address *local, uint8_t remote_id, uint64_t now_ns);
+/* What is known of it; NULL: nothing. */
+const struct pair *paths_failed(const struct paths *p, const struct local_address *local, uint8_t remote_id);
+/* It is tried now. */
+void paths_try(struct paths *p, uint8_t remote_id);
 /* Is there a pair but for that one, and not useless either, or may there be one that only the peer knows of? */
-bool paths_has_others(const struct paths *p, const struct paths_view *view, const struct hawser_addr *local,
+bool paths_has_others(const struct paths *p, const struct path_locals *locals, const struct hawser_addr *local,
                       const struct hawser_addr *remote);
-/* None was to be tried, now or later: does that mean that all refused, and not that an address of ours is missing? */
-bool paths_exhausted(const struct paths *p, const struct paths_view *view);
-/* Does nobody need that subflow that still opens? Both of its addresses have others that work. */
-bool paths_is_idle(const struct paths_view *view, unsigned use);
+/* None is to be tried, now or later: does that mean that all refused, and not that an address of ours is missing? */
+bool paths_exhausted(const struct paths *p, const struct path_locals *locals);
 
-/* When a pair has its turn, or TIME_NEVER. */
-static inline uint64_t paths_wish_due(const struct paths *p) { return p->join_at_ns; }
+/* ---- the path manager's ---- */
+
+/* What it is to hear of now; and it has heard, so that nothing wakes it. */
+unsigned paths_take_news(struct paths *p, uint64_t now_ns);
+/* When it is to be called, or TIME_NEVER; and then it is, if not before. */
+static inline uint64_t paths_wish_due(const struct paths *p) { return p->confirmed && p->news ? 0 : p->wake_ns; }
+static inline void paths_look_at(struct paths *p, uint64_t at_ns) { p->wake_ns = HW_MIN(p->wake_ns, at_ns); }
+/* paths_note_bytes(). False: no memory. */
+bool paths_tell_at(struct paths *p, struct account *payer, uint64_t bytes);
+/* What it remembers, or NULL. */
+void *paths_memory(struct paths *p, struct account *payer);
+/* Was the peer told of that address of ours? */
+bool paths_announced(const struct paths *p, const struct local_address *local);
+/* It is to be told. 0; -EINVAL when it knows it, or can do nothing with it; -ENOBUFS. */
+int paths_announce(struct paths *p, struct account *payer, const struct local_address *local, uint16_t port);
+bool paths_withdraw(struct paths *p, struct account *payer, const struct local_address *local);
+/* It is to be told the priority of the subflow in that slot (RFC 8684 3.3.8). */
+bool paths_tell_priority(struct paths *p, struct account *payer, uint8_t slot);
 
 /* ---- options owed ---- */
 
-/* Another pair may be wanted then: its turn is at that time, if none is before. */
-static inline void paths_look_at(struct paths *p, uint64_t at_ns) { p->join_at_ns = HW_MIN(p->join_at_ns, at_ns); }
-/* When something must be said again, or a pair has its turn. */
+/* When something must be said again, or the path manager is to be called. */
 uint64_t paths_deadline(const struct paths *p);
 /* See announcements_turn(). */
 unsigned paths_turn(struct paths *p, struct account *payer, uint32_t slots, uint64_t repeat_ns, uint64_t now_ns);
@@ -145,8 +167,9 @@ bool paths_owes(const struct paths *p, uint8_t slot);
 bool paths_owes_on(const struct paths *p, uint8_t slot);
 /* What any one of them can say: so many acknowledgements. */
 unsigned paths_owes_anywhere(const struct paths *p);
-/* Adds it: REMOVE_ADDR, and an echo or ADD_ADDR (without its HMAC). */
-void paths_write(const struct paths *p, const struct paths_view *view, uint8_t slot, struct mptcp_options *mp);
+/* Adds it: REMOVE_ADDR, MP_PRIO (that of a `backup` or not), and an echo or ADD_ADDR (without its HMAC). */
+void paths_write(const struct paths *p, const struct path_locals *locals, uint8_t slot, bool backup,
+                 struct mptcp_options *mp);
 /* What of that left. True when it announced an address for the first time. */
 bool paths_sent(struct paths *p, struct account *payer, uint8_t slot, const struct mptcp_options *sent);
 

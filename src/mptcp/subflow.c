@@ -190,7 +190,8 @@ void subflow_give_up(struct subflow *subflow, enum counter cause, uint64_t now_n
 
 bool subflow_is_useless(const struct subflow *subflow)
 {
-    bool for_now = subflow->reset_reason == MP_RST_OUTSTANDING || subflow->reset_reason == MP_RST_RESOURCES;
+    const uint8_t reason = subflow->reset_reason;
+    bool for_now = reason == MP_RST_OUTSTANDING || reason == MP_RST_RESOURCES || reason == MP_RST_PERFORMANCE;
     return subflow->reset_with_reason && !for_now;
 }
 

@@ -57,13 +57,18 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     if (source.port && demux_taken(stack, &source, remote))
         return -EADDRINUSE;
     now_ns = stack_time(stack, now_ns);
-    struct conn_config config = conn_config_of(&o);
-    config.no_mptcp |= plain_peers_hold(&stack->plain_peers, remote, now_ns);
     if (!evict_spares_one(stack)) {
         count(&stack->host.tcp.counters, COUNT_LIMIT_CONNECTIONS);
         return -ENOBUFS;
     }
+    struct path_plan *plan;
+    err = conn_plan_take(stack, &o, &plan);
+    if (err < 0)
+        return err;
+    struct conn_config config = conn_config_of(&o, plan);
+    config.no_mptcp |= plain_peers_hold(&stack->plain_peers, remote, now_ns);
     struct conn *conn = conn_new(&stack->host, &config);
+    path_plan_unref(plan, &stack->host.tcp.env);
     if (!conn)
         return -ENOBUFS;
     err = attempts_begin(stack, conn, remote, &local, o.local.port, !is_zero(&o.local), now_ns);
@@ -90,10 +95,16 @@ int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, u
         if (hawser_addr_equal(&LIST_ENTRY(it, struct hawser_listener, link)->local, local))
             return -EADDRINUSE;
     const struct hawser_env *env = &stack->host.tcp.env;
+    struct path_plan *plan;
+    err = conn_plan_take(stack, &o, &plan);
+    if (err < 0)
+        return err;
     struct hawser_listener *listener = env->alloc(env->ctx, sizeof *listener);
-    if (!listener)
+    if (!listener) {
+        path_plan_unref(plan, env);
         return -ENOMEM;
-    *listener = (struct hawser_listener){.stack = stack, .local = *local, .options = o};
+    }
+    *listener = (struct hawser_listener){.stack = stack, .local = *local, .options = o, .plan = plan};
     quota_init(&listener->half_open, backlog);
     quota_init(&listener->acceptable, backlog);
     list_push_back(&stack->listeners, &listener->link);
@@ -118,7 +129,7 @@ void hawser_listener_close(struct hawser_listener *listener)
         conn_ask_abort(conn);
     }
     list_remove(&listener->link);
-    stack->host.tcp.env.free(stack->host.tcp.env.ctx, listener);
+    listener_free(listener);
 }
 
 int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)

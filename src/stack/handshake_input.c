@@ -235,7 +235,7 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
                                  uint64_t now_ns)
 {
     struct hawser_listener *listener = h->listener;
-    struct conn_config config = conn_config_of(&listener->options);
+    struct conn_config config = conn_config_of(&listener->options, listener->plan);
     struct conn_opened opened;
     struct subflow *subflow;
     struct local_address local;

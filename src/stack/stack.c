@@ -42,9 +42,19 @@ int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_op
     return err;
 }
 
-struct conn_config conn_config_of(const struct hawser_conn_options *options)
+int conn_plan_take(struct hawser_stack *stack, const struct hawser_conn_options *options, struct path_plan **out)
+{
+    struct mp_host *host = &stack->host;
+    if (options->paths)
+        return path_plan_new(&host->tcp.env, options->paths, path_plan_options(host->plan)->manager, out);
+    *out = path_plan_ref(host->plan);
+    return 0;
+}
+
+struct conn_config conn_config_of(const struct hawser_conn_options *options, struct path_plan *plan)
 {
     return (struct conn_config){
+        .plan = plan,
         .send_limit = options->send_buffer_bytes,
         .recv_limit = options->recv_buffer_bytes,
         .no_mptcp = options->no_mptcp,
@@ -216,21 +226,36 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
         err = -EINVAL;
     if (err < 0)
         return err;
+    struct path_plan *plan;
+    err = path_plan_new(env, o.paths, hawser_path_manager_find("default"), &plan);
+    if (err < 0)
+        return err;
     struct hawser_stack *stack = env->alloc(env->ctx, sizeof *stack);
-    if (!stack)
+    if (!stack) {
+        path_plan_unref(plan, env);
         return -ENOMEM;
+    }
     init_stack(stack, env, &o);
     stack->host.cc = cc;
+    stack->host.plan = plan;
     err = store_init(&stack->host.store, env);
     if (err == 0)
         err = init_tables(stack, &stack->host.tcp.env, &o);
     if (err < 0) {
         store_close(&stack->host.store);
+        path_plan_unref(plan, env);
         env->free(env->ctx, stack);
         return err;
     }
     *out = stack;
     return 0;
+}
+
+void listener_free(struct hawser_listener *listener)
+{
+    const struct hawser_env *env = &listener->stack->host.tcp.env;
+    path_plan_unref(listener->plan, env);
+    env->free(env->ctx, listener);
 }
 
 void hawser_stack_free(struct hawser_stack *stack)
@@ -241,7 +266,7 @@ void hawser_stack_free(struct hawser_stack *stack)
         conn_free(LIST_ENTRY(it, struct conn, link));
     handshakes_destroy(&stack->handshakes);
     LIST_EACH (it, &stack->listeners)
-        env.free(env.ctx, LIST_ENTRY(it, struct hawser_listener, link));
+        listener_free(LIST_ENTRY(it, struct hawser_listener, link));
     time_waits_destroy(&stack->time_waits);
     plain_peers_destroy(&stack->plain_peers);
     ports_destroy(&stack->ports);
@@ -259,6 +284,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     pool_destroy(&host->tcp.flights);
     pool_destroy(&host->tcp.disorders);
     store_close(&host->store);
+    path_plan_unref(host->plan, &env);
     env.free(env.ctx, stack);
 }
 
@@ -326,7 +352,7 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
     LIST_EACH (it, &host->connections) {
         struct conn *conn = LIST_ENTRY(it, struct conn, link);
         if (!conn->door)
-            conn_address_added(conn, &local);
+            conn_address_added(conn);
         attempts_address_added(conn, now_ns);
     }
     conn_settle_touched(host, now_ns);

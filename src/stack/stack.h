@@ -28,6 +28,7 @@ struct hawser_listener {
     struct hawser_stack *stack;
     struct hawser_addr local; /* all-zero IP: any */
     struct hawser_conn_options options;
+    struct path_plan *plan;    /* what `options.paths` asks for */
     struct quota half_open;    /* handshakes */
     struct quota acceptable;   /* connections that nobody has accepted yet, by accept_link */
     uint64_t pressed_until_ns; /* as long as cookies of its are about */
@@ -136,9 +137,14 @@ bool martian_source(const struct hawser_stack *stack, const struct hawser_addr *
 /* The time a caller says it is; the latest one told where it went back, which is counted. */
 uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns);
 
+/* Nothing refers to it any more. */
+void listener_free(struct hawser_listener *listener);
+
 /* Options with the defaults filled in. 0, -EINVAL or -E2BIG, as sized_take(). */
 int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_options *given);
-/* What such options say of a connection. */
-struct conn_config conn_config_of(const struct hawser_conn_options *options);
+/* What such options say of a connection, with `plan` for its paths, which is borrowed. */
+struct conn_config conn_config_of(const struct hawser_conn_options *options, struct path_plan *plan);
+/* What such options say of paths; the reference is the caller's. 0 or what path_plan_new() says. */
+int conn_plan_take(struct hawser_stack *stack, const struct hawser_conn_options *options, struct path_plan **out);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "bundle.h"
 #include "mptcp/path_manager.h"
+#include "mptcp/pm_cover.h"
 #include "wire/keys.h"
 
 #define RTT (40 * NS_PER_MS)
@@ -24,7 +25,7 @@ struct bench {
     struct paths paths;
     struct path_manager pm;
     struct subflow *first;
-    struct path_wish wish;
+    struct path_wishes wishes;
 };
 
 /* We have `locals` addresses, and the first subflow. */
@@ -38,23 +39,25 @@ static inline void set_up(struct bench *b, bool opens, unsigned locals)
     }
     b->id = (struct identity){.local_key = LOCAL_KEY, .remote_key = REMOTE_KEY};
     const struct hawser_addr remote = bundle_remote(1);
-    paths_init(&b->paths, opens);
+    struct path_plan *plan;
+    assert_int_equal(path_plan_new(&b->bundle.env.env, NULL, &pm_default, &plan), 0);
+    paths_init(&b->paths, plan, opens);
     paths_begin(&b->paths, &b->locals[0], &remote);
     b->pm = (struct path_manager){.paths = &b->paths,
                                   .subflows = &b->bundle.subflows,
-                                  .locals = b->locals,
-                                  .local_count = locals,
+                                  .locals = {b->locals, locals},
                                   .payer = data_rx_account(&b->bundle.rx),
                                   .id = &b->id,
                                   .counters = &b->bundle.host.counters};
     b->first = bundle_open(&b->bundle, RTT);
-    if (opens)
-        paths_look_at(&b->paths, 0);
+    paths_confirm(&b->paths);
+    if (!opens)
+        (void)paths_take_news(&b->paths, b->bundle.now_ns);
 }
 
 static inline void tear_down(struct bench *b)
 {
-    paths_destroy(&b->paths, b->pm.payer);
+    paths_destroy(&b->paths, b->pm.payer, &b->bundle.env.env);
     bundle_destroy(&b->bundle);
 }
 
@@ -76,16 +79,22 @@ static inline void run(struct bench *b, uint64_t now_ns)
     path_manager_speak_up(&b->pm, now_ns);
 }
 
-static inline enum wish wish(struct bench *b) { return path_manager_wish(&b->pm, &b->wish, b->bundle.now_ns); }
+/* As many as are wished for now, of one at most. */
+static inline unsigned wish(struct bench *b)
+{
+    b->pm.subflow_limit = subflows_alive(b->pm.subflows) + 1;
+    path_manager_decide(&b->pm, &b->wishes, b->bundle.now_ns);
+    return b->wishes.count;
+}
 
 /* From our n-th address to the peer's m-th. */
 static inline void expect_wish(struct bench *b, unsigned n, unsigned m)
 {
     const struct hawser_addr remote = bundle_remote(m);
-    assert_int_equal(wish(b), WISH_PAIR);
-    assert_ptr_equal(b->wish.local, &b->locals[n - 1]);
-    assert_true(hawser_addr_equal(&b->wish.remote, &remote));
-    assert_int_equal(b->wish.remote_id, m == 1 ? 0 : m);
+    assert_int_equal(wish(b), 1);
+    assert_ptr_equal(b->wishes.opens[0].local, &b->locals[n - 1]);
+    assert_true(hawser_addr_equal(&b->wishes.opens[0].remote.addr, &remote));
+    assert_int_equal(b->wishes.opens[0].remote.id, m == 1 ? 0 : m);
 }
 
 /* The peer's n-th address, announced by it. */
@@ -97,9 +106,9 @@ static inline struct mp_add_addr announcement(unsigned m)
     return add;
 }
 
-static inline bool hear(struct bench *b, const struct mp_add_addr *add)
+static inline void hear(struct bench *b, const struct mp_add_addr *add)
 {
-    return path_manager_take_add_addr(&b->pm, b->first, add, b->bundle.now_ns);
+    path_manager_take_add_addr(&b->pm, b->first, add, b->bundle.now_ns);
 }
 
 #endif

@@ -29,8 +29,8 @@ static void an_address_is_announced_until_it_is_echoed(void **state)
     (void)state;
     struct announcements a;
     announcements_init(&a);
-    assert_true(announcements_add(&a, 1));
-    assert_true(announcements_add(&a, 2));
+    assert_true(announcements_add(&a, 1, 0));
+    assert_true(announcements_add(&a, 2, 0));
     announcements_turn(&a, 1, NS_PER_S, 0);
     announce_next(&a, 0, 1);
     announce_next(&a, 0, 2);
@@ -52,7 +52,7 @@ static void an_address_that_is_never_echoed_is_given_up(void **state)
     struct announcements a;
     uint64_t now_ns = 0;
     announcements_init(&a);
-    announcements_add(&a, 9);
+    announcements_add(&a, 9, 0);
     for (unsigned i = 0; i < ANNOUNCE_TRIES_MAX; i++, now_ns += NS_PER_S) {
         assert_int_equal(announcements_turn(&a, 1, NS_PER_S, now_ns), 0);
         announce_next(&a, 0, 9);
@@ -97,10 +97,10 @@ static void an_id_is_not_announced_before_its_removal_is_settled(void **state)
     (void)state;
     struct announcements a;
     announcements_init(&a);
-    announcements_add(&a, 3);
+    announcements_add(&a, 3, 0);
     announcements_remove(&a, 3);
     assert_int_equal(a.added_count, 0);
-    announcements_add(&a, 3);
+    announcements_add(&a, 3, 0);
     assert_null(announcements_next(&a));
     for (uint64_t round = 0; round <= REMOVE_ROUNDS_MAX; round++) {
         struct mptcp_options mp = {0};
@@ -152,9 +152,9 @@ static void announcements_beyond_the_limit_are_refused(void **state)
     struct announcements a;
     announcements_init(&a);
     for (uint8_t id = 1; id <= ANNOUNCEMENTS_MAX; id++)
-        assert_true(announcements_add(&a, id));
-    assert_true(announcements_add(&a, 1));
-    assert_false(announcements_add(&a, 100));
+        assert_true(announcements_add(&a, id, 0));
+    assert_true(announcements_add(&a, 1, 0));
+    assert_false(announcements_add(&a, 100, 0));
 }
 
 int main(void)

@@ -20,6 +20,7 @@ static void hear_removed(struct bench *b, uint8_t id)
 {
     const struct mp_remove_addr remove = {.count = 2, .ids = {99, id}};
     path_manager_take_remove_addr(&b->pm, &remove, b->bundle.now_ns);
+    (void)paths_take_news(&b->paths, b->bundle.now_ns);
 }
 
 /* ---- wishes ---- */
@@ -33,13 +34,13 @@ static void a_wish_comes_true(void **state)
     expect_wish(&b, 2, 1);
     struct subflow *s = between(bundle_join(&b.bundle), 2, 1);
     s->join = false;
-    path_manager_opened(&b.pm, &b.wish, s, &b.bundle.env.env);
+    path_manager_opened(&b.pm, &b.wishes.opens[0], s, &b.bundle.env.env);
     assert_true(s->join);
     assert_int_equal(s->local_id, 2);
     assert_int_equal(s->remote_id, 0);
     join_proof_write_syn(&s->join_proof, &b.id, s->local_id, false, &mp);
     assert_int_not_equal(mp.join.nonce, 0);
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     assert_int_equal(due(&b), TIME_NEVER);
     tear_down(&b);
 }
@@ -51,12 +52,12 @@ static void what_could_not_be_opened_has_to_wait(void **state)
     set_up(&b, true, 2);
     expect_wish(&b, 2, 1);
     b.bundle.env.fail_at = 1; /* there is no room to remember that */
-    assert_false(path_manager_failed(&b.pm, &b.wish, b.bundle.now_ns));
+    assert_false(path_manager_failed(&b.pm, &b.wishes.opens[0], b.bundle.now_ns));
     assert_int_equal(due(&b), b.bundle.now_ns + NS_PER_S);
     b.bundle.now_ns += NS_PER_S;
     expect_wish(&b, 2, 1);
-    assert_true(path_manager_failed(&b.pm, &b.wish, b.bundle.now_ns));
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_true(path_manager_failed(&b.pm, &b.wishes.opens[0], b.bundle.now_ns));
+    assert_int_equal(wish(&b), 0);
     assert_int_equal(due(&b), b.bundle.now_ns + PAIR_RETRY_NS);
     b.bundle.now_ns += PAIR_RETRY_NS;
     expect_wish(&b, 2, 1);
@@ -97,12 +98,12 @@ static void how_it_ended_says_when_it_is_tried_again(void **state)
             subflow_reset(s, ends[i].reason, ends[i].error, b.bundle.now_ns);
         else
             tcp_abort(&s->tcp, ends[i].error, b.bundle.now_ns);
-        assert_int_equal(path_manager_closed(&b.pm, s, b.bundle.now_ns), !ends[i].passive);
-        assert_int_equal(wish(&b), ends[i].again == AT_ONCE ? WISH_PAIR : WISH_NONE);
+        path_manager_closed(&b.pm, s, b.bundle.now_ns);
+        assert_int_equal(wish(&b), ends[i].again == AT_ONCE ? 1 : 0);
         uint64_t due_ns = due(&b);
         assert_int_equal(due_ns, ends[i].again == LATER ? b.bundle.now_ns + PAIR_RETRY_NS : TIME_NEVER);
         paths_begin_rescue(&b.paths, true);
-        assert_int_equal(wish(&b), ends[i].again == NEVER ? WISH_NONE : WISH_PAIR);
+        assert_int_equal(wish(&b), ends[i].again == NEVER ? 0 : 1);
         tear_down(&b);
     }
 }
@@ -113,13 +114,14 @@ static void all_refused(void **state)
     (void)state;
     struct bench b;
     set_up(&b, true, 1);
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     b.first->closed_for_good = true;
     tcp_abort(&b.first->tcp, -ECONNRESET, b.bundle.now_ns);
-    assert_true(path_manager_closed(&b.pm, b.first, b.bundle.now_ns));
-    assert_int_equal(wish(&b), WISH_IN_VAIN);
-    b.pm.local_count = 0; /* an address may come */
-    assert_int_equal(wish(&b), WISH_NONE);
+    path_manager_closed(&b.pm, b.first, b.bundle.now_ns);
+    assert_int_equal(wish(&b), 0);
+    assert_true(b.wishes.in_vain);
+    b.pm.locals.count = 0; /* an address may come */
+    assert_int_equal(wish(&b), 0);
     tear_down(&b);
 }
 
@@ -135,12 +137,13 @@ static void all_refused_beside_one_half_closed(void **state)
     struct subflow *s = between(bundle_join(&b.bundle), 1, 1);
     s->stage = SUBFLOW_OPENING;
     s->tcp.state = TCPS_SYN_SENT;
-    assert_int_equal(wish(&b), WISH_NONE); /* it may come about */
+    assert_int_equal(wish(&b), 0); /* it may come about */
     tcp_abort(&s->tcp, -ECONNREFUSED, b.bundle.now_ns);
-    assert_true(path_manager_closed(&b.pm, s, b.bundle.now_ns));
-    assert_int_equal(wish(&b), WISH_IN_VAIN);
+    path_manager_closed(&b.pm, s, b.bundle.now_ns);
+    assert_int_equal(wish(&b), 0);
+    assert_true(b.wishes.in_vain);
     b.pm.end_missing = false;
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     tear_down(&b);
 }
 
@@ -151,12 +154,13 @@ static void more_pairs_than_are_remembered(void **state)
     struct bench b;
     set_up(&b, true, 2);
     const struct mp_add_addr adds[] = {announcement(2), announcement(3)};
-    assert_true(hear(&b, &adds[0]) && hear(&b, &adds[1]));
+    hear(&b, &adds[0]);
+    hear(&b, &adds[1]);
     for (unsigned n = 0; n < PAIRS_MAX + 1; n++) {
         assert_int_equal(counted(&b, COUNT_LIMIT_PAIRS), 0);
         b.locals[0].id = (uint8_t)(1 + n % 200);
         tcp_abort(&b.first->tcp, -ECONNRESET, b.bundle.now_ns);
-        assert_true(path_manager_closed(&b.pm, between(b.first, 1, 2 + n / 200), b.bundle.now_ns));
+        path_manager_closed(&b.pm, between(b.first, 1, 2 + n / 200), b.bundle.now_ns);
     }
     assert_int_equal(counted(&b, COUNT_LIMIT_PAIRS), 1);
     tear_down(&b);
@@ -169,16 +173,16 @@ static void nobody_needs_it_any_more(void **state)
     struct bench b;
     set_up(&b, true, 2);
     const struct mp_add_addr add = announcement(2);
-    assert_true(hear(&b, &add));
+    hear(&b, &add);
     struct subflow *s = between(bundle_join(&b.bundle), 2, 2);
     between(bundle_open(&b.bundle, RTT), 2, 1);
     struct subflow *fourth = between(bundle_join(&b.bundle), 1, 2);
     s->tcp.timeouts = 1;
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     assert_int_equal(s->tcp.state, TCPS_SYN_SENT);
     fourth->tcp.state = TCPS_ESTABLISHED;
     fourth->stage = SUBFLOW_JOINED;
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     assert_int_equal(s->tcp.state, TCPS_CLOSED);
     assert_int_equal(s->tcp.error, -ETIMEDOUT);
     assert_int_equal(fourth->tcp.state, TCPS_ESTABLISHED);
@@ -192,24 +196,24 @@ static void what_serves_an_address(void **state)
     struct bench b;
     set_up(&b, true, 2);
     const struct mp_add_addr add = announcement(2);
-    assert_true(hear(&b, &add));
+    hear(&b, &add);
     struct subflow *s = between(bundle_open(&b.bundle, RTT), 2, 2);
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     s->tcp.liveness.unanswered_since_ns = b.bundle.now_ns; /* it does not answer, for a second */
     b.bundle.now_ns += NS_PER_S - 1;
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     b.bundle.now_ns++;
-    assert_int_equal(wish(&b), WISH_PAIR);
+    assert_int_equal(wish(&b), 1);
     s->tcp.liveness.unanswered_since_ns = 0;
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     s->stage = SUBFLOW_PROVING;
     for (int i = 0; i < 2; i++)
         subflow_insist(s, b.bundle.now_ns);
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     subflow_insist(s, b.bundle.now_ns); /* nobody acknowledges its third packet */
-    assert_int_equal(wish(&b), WISH_PAIR);
+    assert_int_equal(wish(&b), 1);
     s->stage = SUBFLOW_JOINED;
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     tcp_shutdown(&s->tcp, b.bundle.now_ns); /* it is closing, and its pair is free */
     expect_wish(&b, 2, 2);
     tear_down(&b);
@@ -244,10 +248,10 @@ static void other_pairs(void **state)
     struct bench b;
     set_up(&b, true, 2);
     assert_true(path_manager_has_others(&b.pm, b.first));
-    b.pm.local_count = 1;
+    b.pm.locals.count = 1;
     assert_false(path_manager_has_others(&b.pm, b.first));
     const struct mp_add_addr add = announcement(2);
-    assert_true(hear(&b, &add));
+    hear(&b, &add);
     assert_true(path_manager_has_others(&b.pm, b.first));
     tear_down(&b);
 }
@@ -260,10 +264,10 @@ static void what_is_gone_is_not_wished(void **state)
     struct bench b;
     set_up(&b, true, 1);
     const struct mp_add_addr add = announcement(2);
-    assert_true(hear(&b, &add));
+    hear(&b, &add);
     expect_wish(&b, 1, 2);
     hear_removed(&b, 2);
-    assert_int_equal(wish(&b), WISH_NONE);
+    assert_int_equal(wish(&b), 0);
     tear_down(&b);
 }
 

@@ -8,17 +8,20 @@
 #include <cmocka.h>
 
 #include "base/units.h"
-#include "mptcp/paths.h"
+#include "mptcp/path_policy.h"
+#include "mptcp/pm_cover.h"
 #include "support.h"
 
 struct bench {
-    struct test_env env;
+    struct test_env env, plans;
     struct account_root memory;
     struct account payer;
     struct paths paths;
     struct local_address locals[4];
     struct hawser_addr remotes[PATH_USES_MAX];
+    struct path_use uses[PATH_USES_MAX];
     struct paths_view view;
+    struct hawser_pm pm;
     uint64_t now_ns;
 };
 
@@ -29,7 +32,7 @@ static struct hawser_addr address(uint8_t net, uint8_t host, uint16_t port)
 
 static void add_local(struct bench *b, uint8_t net, uint8_t id)
 {
-    b->locals[b->view.local_count++] =
+    b->locals[b->view.locals.count++] =
         (struct local_address){.addr = address(net, 1, 0), .prefix_len = 24, .link = net, .id = id};
 }
 
@@ -39,34 +42,39 @@ static void begin(struct bench *b, bool opens, uint8_t nets)
     test_env_init(&b->env, 1);
     account_init(&b->memory, &b->env.env, 1 << 20, 0);
     account_open(&b->payer, &b->memory.account);
-    b->view.locals = b->locals;
+    b->view.locals.list = b->locals;
+    b->view.uses = b->uses;
     for (uint8_t net = 1; net <= nets; net++)
         add_local(b, net, net);
     struct hawser_addr remote = address(1, 2, 80);
-    paths_init(&b->paths, opens);
+    struct path_plan *plan;
+    test_env_init(&b->plans, 1);
+    assert_int_equal(path_plan_new(&b->plans.env, NULL, &pm_default, &plan), 0);
+    paths_init(&b->paths, plan, opens);
     paths_begin(&b->paths, &b->locals[0], &remote);
 }
 
 static void finish(struct bench *b)
 {
-    paths_destroy(&b->paths, &b->payer);
+    paths_destroy(&b->paths, &b->payer, &b->plans.env);
     assert_int_equal(b->payer.held, 0);
+    test_env_check_clean(&b->plans);
     test_env_check_clean(&b->env);
 }
 
 /* The i-th subflow goes from our `local` to the peer's address in `net`. */
-static void use(struct bench *b, unsigned i, uint8_t local, uint8_t net, enum path_state state)
+static void use(struct bench *b, unsigned i, uint8_t local, uint8_t net, enum hawser_pm_state state)
 {
     if (b->view.use_count <= i)
         b->view.use_count = i + 1;
     b->remotes[i] = address(net, 2, 80);
-    b->view.uses[i] = (struct path_use){&b->locals[local].addr, &b->remotes[i], state};
+    b->uses[i] = (struct path_use){.local = &b->locals[local].addr, .remote = &b->remotes[i], .state = state};
 }
 
 static enum paths_news hear(struct bench *b, uint8_t id, struct hawser_addr addr)
 {
     struct mp_add_addr add = {.is_v4 = hawser_addr_is_v4(&addr), .address_id = id, .addr = addr};
-    return paths_add_addr(&b->paths, &b->payer, &b->view, &add, b->now_ns);
+    return paths_add_addr(&b->paths, &b->payer, &b->view.locals, &add, b->now_ns);
 }
 
 static void ended(struct bench *b, uint8_t local, uint8_t net, enum path_end why)
@@ -75,19 +83,30 @@ static void ended(struct bench *b, uint8_t local, uint8_t net, enum path_end why
     assert_true(paths_ended(&b->paths, &b->payer, &b->locals[local], &remote, why, b->now_ns));
 }
 
+/* One at most. */
+static bool next_wish(struct bench *b, struct path_wish *wish)
+{
+    b->view.limit = b->view.use_count + 1;
+    path_policy_run(&b->pm, &b->paths, &b->payer, &b->view, b->now_ns);
+    if (path_policy_opens(&b->pm) == 0)
+        return false;
+    *wish = path_policy_open_at(&b->pm, 0);
+    return true;
+}
+
 static void expect_wish(struct bench *b, uint8_t local, uint8_t net)
 {
     struct path_wish wish;
-    assert_true(paths_next_untried(&b->paths, &b->view, b->now_ns, &wish));
+    assert_true(next_wish(b, &wish));
     assert_ptr_equal(wish.local, &b->locals[local]);
     struct hawser_addr remote = address(net, 2, 80);
-    assert_true(hawser_addr_equal(&wish.remote, &remote));
+    assert_true(hawser_addr_equal(&wish.remote.addr, &remote));
 }
 
 static void expect_no_wish(struct bench *b)
 {
     struct path_wish wish;
-    assert_false(paths_next_untried(&b->paths, &b->view, b->now_ns, &wish));
+    assert_false(next_wish(b, &wish));
 }
 
 /* What an idle connection of two hosts with an address each has to pay. */
@@ -96,11 +115,11 @@ static void two_hosts_with_one_address_cost_little(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 1);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     expect_no_wish(&b);
     assert_int_equal(paths_deadline(&b.paths), TIME_NEVER);
     assert_int_equal(b.env.live, 0);
-    assert_true(sizeof b.paths <= 64);
+    assert_true(sizeof b.paths <= 80);
     finish(&b);
 }
 
@@ -109,11 +128,11 @@ static void every_address_of_ours_gets_a_subflow(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 3);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     expect_wish(&b, 1, 1);
-    use(&b, 1, 1, 1, PATH_OPENING);
+    use(&b, 1, 1, 1, HAWSER_PM_OPENING);
     expect_wish(&b, 2, 1);
-    use(&b, 2, 2, 1, PATH_OPENING);
+    use(&b, 2, 2, 1, HAWSER_PM_OPENING);
     expect_no_wish(&b);
     assert_int_equal(b.env.live, 0);
     finish(&b);
@@ -125,18 +144,18 @@ static void the_only_pair_that_works_is_tried(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 2);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     expect_wish(&b, 1, 1);
-    use(&b, 1, 1, 1, PATH_OPENING); /* in vain */
+    use(&b, 1, 1, 1, HAWSER_PM_OPENING); /* in vain */
     assert_int_equal(hear(&b, 7, address(2, 2, 0)), PATHS_LEARNED);
     expect_wish(&b, 1, 2);
-    use(&b, 2, 1, 2, PATH_OPENING);
+    use(&b, 2, 1, 2, HAWSER_PM_OPENING);
     expect_no_wish(&b);
-    use(&b, 1, 1, 1, PATH_UNANSWERED);
-    use(&b, 2, 1, 2, PATH_UP);
+    use(&b, 1, 1, 1, HAWSER_PM_UNANSWERED);
+    use(&b, 2, 1, 2, HAWSER_PM_UP);
     expect_no_wish(&b);
-    assert_true(paths_is_idle(&b.view, 1));
-    assert_false(paths_is_idle(&b.view, 2));
+    assert_true(b.pm.closing >> 1 & 1);
+    assert_false(b.pm.closing >> 2 & 1);
     finish(&b);
 }
 
@@ -146,14 +165,14 @@ static void an_unanswered_join_does_not_count(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 2);
-    use(&b, 0, 0, 1, PATH_UP);
-    use(&b, 1, 1, 1, PATH_UNANSWERED);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
+    use(&b, 1, 1, 1, HAWSER_PM_UNANSWERED);
     expect_no_wish(&b);
     hear(&b, 7, address(2, 2, 0));
     expect_wish(&b, 1, 2);
-    use(&b, 2, 1, 2, PATH_UNANSWERED);
+    use(&b, 2, 1, 2, HAWSER_PM_UNANSWERED);
     expect_wish(&b, 0, 2); /* all pairs have their turn */
-    use(&b, 3, 0, 2, PATH_UNANSWERED);
+    use(&b, 3, 0, 2, HAWSER_PM_UNANSWERED);
     expect_no_wish(&b);
     finish(&b);
 }
@@ -163,7 +182,7 @@ static void unanswered_pairs_back_off_each_by_itself(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 2);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     for (uint64_t wait_ns = NS_PER_S; wait_ns <= 4 * NS_PER_S; wait_ns *= 2) {
         expect_wish(&b, 1, 1);
         ended(&b, 1, 1, PATH_END_UNANSWERED);
@@ -173,7 +192,7 @@ static void unanswered_pairs_back_off_each_by_itself(void **state)
     }
     hear(&b, 7, address(2, 2, 0));
     expect_wish(&b, 1, 2); /* never tried, so before the one that is due */
-    use(&b, 1, 1, 2, PATH_UP);
+    use(&b, 1, 1, 2, HAWSER_PM_UP);
     expect_no_wish(&b);
     finish(&b);
 }
@@ -184,7 +203,7 @@ static void a_refused_address_is_left_alone_until_announced_afresh(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 3);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     ended(&b, 1, 1, PATH_END_REFUSED);
     b.now_ns += 3600 * NS_PER_S;
     expect_no_wish(&b);
@@ -206,7 +225,7 @@ static void a_refusal_counts_for_every_id_of_the_address(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 1);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     assert_int_equal(hear(&b, 5, address(2, 2, 80)), PATHS_LEARNED);
     assert_int_equal(hear(&b, 6, address(2, 2, 80)), PATHS_LEARNED);
     expect_wish(&b, 0, 2);
@@ -222,11 +241,11 @@ static void a_new_address_of_ours_tries_what_was_refused(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 2);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     ended(&b, 1, 1, PATH_END_REFUSED);
     expect_no_wish(&b);
     add_local(&b, 3, 3);
-    assert_true(paths_local_added(&b.paths, &b.payer, &b.locals[2]));
+    paths_local_added(&b.paths);
     expect_wish(&b, 1, 1);
     finish(&b);
 }
@@ -236,7 +255,7 @@ static void what_worked_and_was_lost_is_opened_again(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 2);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     ended(&b, 1, 1, PATH_END_LOST);
     expect_no_wish(&b);
     b.now_ns += NS_PER_S;
@@ -252,13 +271,13 @@ static void a_silent_subflow_does_not_serve_its_addresses(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 2);
-    use(&b, 0, 0, 1, PATH_UP);
-    use(&b, 1, 1, 2, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
+    use(&b, 1, 1, 2, HAWSER_PM_UP);
     hear(&b, 7, address(2, 2, 0));
     expect_no_wish(&b);
-    use(&b, 1, 1, 2, PATH_SILENT);
+    use(&b, 1, 1, 2, HAWSER_PM_SILENT);
     expect_wish(&b, 1, 1);
-    use(&b, 2, 1, 1, PATH_OPENING);
+    use(&b, 2, 1, 1, HAWSER_PM_OPENING);
     expect_wish(&b, 0, 2);
     finish(&b);
 }
@@ -269,7 +288,7 @@ static void a_closed_address_is_never_joined(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 2);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     paths_close_first(&b.paths);
     expect_no_wish(&b);
     hear(&b, 3, address(1, 2, 0));
@@ -281,8 +300,8 @@ static void a_closed_address_is_never_joined(void **state)
     expect_no_wish(&b);
     struct path_wish wish;
     hear(&b, 5, address(1, 2, 81));
-    assert_true(paths_next_untried(&b.paths, &b.view, b.now_ns, &wish));
-    assert_int_equal(wish.remote.port, 81);
+    assert_true(next_wish(&b, &wish));
+    assert_int_equal(wish.remote.addr.port, 81);
     finish(&b);
 }
 
@@ -300,9 +319,9 @@ static void what_no_peer_can_have_is_refused(void **state)
         assert_int_equal(hear(&b, 9, addr), PATHS_INVALID);
     }
     struct mp_add_addr mapped = {.address_id = 9, .addr = address(2, 2, 0)}; /* said to be IPv6 */
-    assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view, &mapped, 0), PATHS_INVALID);
+    assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view.locals, &mapped, 0), PATHS_INVALID);
     struct mp_add_addr no_port = {.is_v4 = true, .has_port = true, .address_id = 9, .addr = address(2, 2, 0)};
-    assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view, &no_port, 0), PATHS_INVALID);
+    assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view.locals, &no_port, 0), PATHS_INVALID);
     assert_int_equal(hear(&b, 0, address(2, 2, 0)), PATHS_INVALID); /* RFC 8684 3.4.1: 0 is taken */
     assert_int_equal(b.env.live, 0);
     finish(&b);
@@ -323,14 +342,12 @@ static void link_local_addresses_stay_among_themselves(void **state)
                 b.locals[i] = (struct local_address){.id = (uint8_t)(i + 1), .link = links[i]};
                 hawser_addr_parse(&b.locals[i].addr, ours[i], 0);
             }
-            b.view.local_count = 3;
+            b.view.locals.count = 3;
             hawser_addr_parse(&remote, near ? "fe80::99" : "2001:db8::99", 80);
             paths_begin(&b.paths, &b.locals[near], &remote);
             b.view.use_count = 1;
-            b.view.uses[0] = (struct path_use){&b.locals[near].addr, &remote, PATH_UP};
+            b.uses[0] = (struct path_use){.local = &b.locals[near].addr, .remote = &remote, .state = HAWSER_PM_UP};
             expect_no_wish(&b);
-            for (unsigned i = 0; i < 3; i++)
-                assert_true(paths_local_added(&b.paths, &b.payer, &b.locals[i]));
             assert_int_equal(paths_turn(&b.paths, &b.payer, 1, NS_PER_S, 0), 0);
             assert_false(paths_owes(&b.paths, 0));
             finish(&b);
@@ -345,21 +362,21 @@ static void joins_to_announced_addresses_are_rationed(void **state)
     struct path_wish wish;
     unsigned knocks = 0;
     begin(&b, true, 1);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     for (uint8_t i = 0; i < 100; i++) {
         enum paths_news news = hear(&b, 1, address(100, (uint8_t)(10 + i), 0)); /* always another one */
         assert_int_equal(news, knocks < PATH_JOINS_BURST ? PATHS_LEARNED : PATHS_LIMITED);
-        knocks += paths_next_untried(&b.paths, &b.view, b.now_ns, &wish);
+        knocks += next_wish(&b, &wish);
     }
     assert_int_equal(knocks, PATH_JOINS_BURST);
     assert_int_equal(paths_deadline(&b.paths), PATH_JOIN_INTERVAL_NS);
     b.now_ns = PATH_JOIN_INTERVAL_NS; /* and what was held back has its turn */
-    assert_true(paths_next_untried(&b.paths, &b.view, b.now_ns, &wish));
-    assert_int_equal(wish.remote.ip[15], 109);
+    assert_true(next_wish(&b, &wish));
+    assert_int_equal(wish.remote.addr.ip[15], 109);
     b.now_ns = 1000 * NS_PER_S; /* no limit for a lifetime */
     for (uint8_t i = 0; i < PATH_JOINS_BURST; i++) {
         assert_int_equal(hear(&b, 1, address(101, (uint8_t)(10 + i), 0)), PATHS_LEARNED);
-        assert_true(paths_next_untried(&b.paths, &b.view, b.now_ns, &wish));
+        assert_true(next_wish(&b, &wish));
     }
     finish(&b);
 }
@@ -385,14 +402,16 @@ static void a_first_address_that_is_back_has_another_id(void **state)
         struct bench b;
         struct mptcp_options mp = {0};
         begin(&b, opens, 2);
-        use(&b, 0, 1, 1, PATH_UP);
+        use(&b, 0, 1, 1, HAWSER_PM_UP);
         assert_int_equal(paths_local_id(&b.paths, &b.locals[0]), 0);
         assert_true(paths_local_removed(&b.paths, &b.payer, &b.locals[0]));
         b.locals[0].id = 77;
         assert_int_equal(paths_local_id(&b.paths, &b.locals[0]), 77);
-        assert_true(paths_local_added(&b.paths, &b.payer, &b.locals[0]));
+        paths_local_added(&b.paths);
+        if (!opens)
+            expect_no_wish(&b);
         paths_turn(&b.paths, &b.payer, 1, NS_PER_S, 0);
-        paths_write(&b.paths, &b.view, 0, &mp);
+        paths_write(&b.paths, &b.view.locals, 0, false, &mp);
         assert_true(mptcp_has(&mp, MPTCP_REMOVE_ADDR));
         assert_int_equal(mp.remove_addr.ids[0], 0);
         if (opens) {
@@ -414,9 +433,9 @@ static void the_peers_first_address_goes_and_comes_back(void **state)
     paths_remove_addr(&b.paths, 0);
     expect_no_wish(&b);
     hear(&b, 2, address(2, 2, 0));
-    use(&b, 0, 0, 2, PATH_UP);
+    use(&b, 0, 0, 2, HAWSER_PM_UP);
     expect_wish(&b, 1, 2);
-    use(&b, 1, 1, 2, PATH_UP);
+    use(&b, 1, 1, 2, HAWSER_PM_UP);
     assert_int_equal(hear(&b, 3, address(1, 2, 0)), PATHS_LEARNED);
     expect_wish(&b, 0, 1);
     finish(&b);
@@ -427,13 +446,13 @@ static void an_id_in_doubt_opens_nothing(void **state)
     (void)state;
     struct bench b;
     begin(&b, true, 2);
-    use(&b, 0, 0, 1, PATH_UP);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
     assert_true(paths_local_removed(&b.paths, &b.payer, &b.locals[1]));
     expect_no_wish(&b); /* another address has got its ID at once */
     for (uint64_t round = 0; round <= 3; round++) {
         struct mptcp_options mp = {0};
         paths_turn(&b.paths, &b.payer, 1, NS_PER_S, round * NS_PER_S);
-        paths_write(&b.paths, &b.view, 0, &mp);
+        paths_write(&b.paths, &b.view.locals, 0, false, &mp);
         paths_sent(&b.paths, &b.payer, 0, &mp);
     }
     assert_int_equal(b.env.live, 0); /* all is said */
@@ -464,7 +483,7 @@ static void a_rescue_tries_every_pair_but_the_useless(void **state)
 static bool has_others(const struct bench *b, uint8_t local, uint8_t net)
 {
     struct hawser_addr remote = address(net, 2, 80);
-    return paths_has_others(&b->paths, &b->view, &b->locals[local].addr, &remote);
+    return paths_has_others(&b->paths, &b->view.locals, &b->locals[local].addr, &remote);
 }
 
 /* Is another pair than that of the last subflow left to be tried? */
@@ -504,20 +523,20 @@ static void a_rescue_that_all_refuse_is_in_vain(void **state)
         ended(&b, local, 1, PATH_END_REFUSED);
     }
     expect_no_wish(&b);
-    assert_true(paths_exhausted(&b.paths, &b.view));
+    assert_true(paths_exhausted(&b.paths, &b.view.locals) && path_policy_is_done(&b.pm));
     ended(&b, 0, 1, PATH_END_UNANSWERED);
     expect_no_wish(&b);
-    assert_false(paths_exhausted(&b.paths, &b.view)); /* it has its turn again */
-    b.view.local_count = 0;
+    assert_false(paths_exhausted(&b.paths, &b.view.locals) && path_policy_is_done(&b.pm)); /* it has its turn again */
+    b.view.locals.count = 0;
     expect_no_wish(&b);
-    assert_false(paths_exhausted(&b.paths, &b.view));
+    assert_false(paths_exhausted(&b.paths, &b.view.locals) && path_policy_is_done(&b.pm));
     paths_remove_addr(&b.paths, 0); /* then no address of ours would be of use */
     expect_no_wish(&b);
-    assert_true(paths_exhausted(&b.paths, &b.view));
+    assert_true(paths_exhausted(&b.paths, &b.view.locals) && path_policy_is_done(&b.pm));
     finish(&b);
     begin(&b, false, 1);
     expect_no_wish(&b);
-    assert_false(paths_exhausted(&b.paths, &b.view)); /* it is not ours to try */
+    assert_false(paths_exhausted(&b.paths, &b.view.locals) && path_policy_is_done(&b.pm)); /* it is not ours to try */
     finish(&b);
 }
 
@@ -546,7 +565,7 @@ static void without_memory_nothing_breaks(void **state)
         struct hawser_addr remote = address(1, 2, 80);
         b.env.fail_at = fails;
         bool echoed = paths_owe_echo(&b.paths, &b.payer, &add);
-        bool learned = paths_add_addr(&b.paths, &b.payer, &b.view, &add, 0) == PATHS_LEARNED;
+        bool learned = paths_add_addr(&b.paths, &b.payer, &b.view.locals, &add, 0) == PATHS_LEARNED;
         bool noted = paths_ended(&b.paths, &b.payer, &b.locals[1], &remote, PATH_END_REFUSED, 0);
         bool told = paths_local_removed(&b.paths, &b.payer, &b.locals[1]);
         assert_int_equal(echoed + learned + noted + told, fails <= 4 ? 3 : 4);
