@@ -39,4 +39,9 @@ HAWSER_API int hawser_conn_get_info(const struct hawser_conn *conn, struct hawse
 /* Likewise the i-th of those subflows (0, 1, ...). Returns 0, -EINVAL, or -ENOENT past the end. */
 HAWSER_API int hawser_subflow_get_info(const struct hawser_conn *conn, size_t i, struct hawser_subflow_info *out);
 
+/* Whether the peer is asked to use the subflow with this ID only when no regular one works (RFC 8684 3.3.8); so is this
+ * end's scheduler. The peer is told when that changes. Returns 0, or -ENOENT when the connection has no such subflow,
+ * or speaks plain TCP. */
+HAWSER_API int hawser_subflow_set_backup(struct hawser_conn *conn, uint32_t id, bool backup);
+
 #endif

@@ -73,7 +73,7 @@ struct hawser_pm_view {
     uint64_t now_ns;
     bool initiator; /* this end opened the connection, and opens its subflows */
     bool rescue;    /* no subflow is left that brings the stream on: when none comes in time the connection fails */
-    uint64_t bytes; /* sent and acknowledged, and received in order */
+    uint64_t bytes; /* that the peer acknowledged, and that the program read */
     unsigned local_count, remote_count, subflow_count;
     unsigned subflow_limit;                          /* there may be so many at once */
     const struct hawser_pm_address *const *locals;   /* of this end: those that may be used */

@@ -35,6 +35,7 @@
     X(DROP_GAPS, "drop.too_many_gaps")                                                                                 \
     X(DROP_JOIN_TOKEN, "drop.join_unknown_token")                                                                      \
     X(DROP_JOIN_HMAC, "drop.join_bad_hmac")                                                                            \
+    X(DROP_JOIN_PROHIBITED, "drop.join_prohibited")                                                                    \
     X(DROP_JOIN_REFUSED, "drop.join_refused")                                                                          \
     X(DROP_ADD_ADDR_HMAC, "drop.add_addr_bad_hmac")                                                                    \
     X(DROP_ADD_ADDR_LIMIT, "drop.add_addr_limit")                                                                      \

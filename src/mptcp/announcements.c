@@ -121,8 +121,11 @@ static void begin_round(struct announcements *a, uint32_t slots)
     a->tell_on = a->removed_count ? slots : 0;
 }
 
+/* The next round, once the last one is over. */
 static void renew_priorities(struct announcements *a, uint32_t slots)
 {
+    if (a->priority_on & slots)
+        return;
     if (a->priority_of && ++a->priority_rounds == PRIORITY_ROUNDS_MAX)
         a->priority_of = 0;
     a->priority_on = a->priority_of & slots;

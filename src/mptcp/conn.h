@@ -111,8 +111,6 @@ struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);
 struct path_manager conn_path_manager(struct conn *conn);
 struct outflow conn_outflow(struct conn *conn);
-/* Bytes that the peer acknowledged, and that were received in order. */
-uint64_t conn_moved_bytes(const struct conn *conn);
 /* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */
 bool conn_streams_over(const struct conn *conn);
 /* The first subflow, if plain TCP is possible still; else NULL. */

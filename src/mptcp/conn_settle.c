@@ -36,10 +36,12 @@ static void arm(struct conn *conn, uint64_t others_ns)
 
 static void note_progress(struct conn *conn, uint64_t now_ns)
 {
-    uint64_t bytes = data_tx_acked_bytes(&conn->data_tx) + data_rx_read_bytes(&conn->data_rx);
+    uint64_t read = data_rx_read_bytes(&conn->data_rx) - conn->identity.remote_idsn.v - 1;
+    uint64_t bytes = data_tx_acked_bytes(&conn->data_tx) + read;
     if (bytes == conn->progress_bytes)
         return;
     conn->progress_bytes = bytes;
+    paths_note_bytes(&conn->paths, bytes);
     conn->host->ops->conn_progressed(conn->host, conn, now_ns);
 }
 
@@ -50,7 +52,6 @@ static void settle_arrivals(struct conn *conn, uint64_t now_ns)
         (void)conn_shed(conn, SHED_SACKED);
     conn->renege_wanted = false;
     note_progress(conn, now_ns);
-    paths_note_bytes(&conn->paths, conn_moved_bytes(conn));
     if (data_rx_tunes(&conn->data_rx))
         data_rx_tune(&conn->data_rx, subflows_slowest_ns(&conn->subflows), now_ns);
     offer_arrivals(conn, now_ns);

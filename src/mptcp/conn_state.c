@@ -26,13 +26,6 @@ struct tx_paths conn_tx_paths(const struct conn *conn)
     return subflows_tx_paths(&conn->subflows, fallback_peer_committed(&conn->fallback));
 }
 
-uint64_t conn_moved_bytes(const struct conn *conn)
-{
-    const struct data_rx *rx = &conn->data_rx;
-    uint64_t received = (uint64_t)dsn_diff(data_rx_next(rx), dsn_add(conn->identity.remote_idsn, 1));
-    return data_tx_acked_bytes(&conn->data_tx) + received - data_rx_is_over(rx);
-}
-
 static bool is_end_acked(const struct conn *conn)
 {
     return fallback_is_plain(&conn->fallback) ? subflows_fin_acked(&conn->subflows) : data_tx_end_acked(&conn->data_tx);
@@ -62,7 +55,7 @@ struct path_manager conn_path_manager(struct conn *conn)
                                  .payer = &conn->account,
                                  .end_missing = !data_rx_is_over(&conn->data_rx),
                                  .subflow_limit = conn->subflow_limit,
-                                 .bytes = conn_moved_bytes(conn),
+                                 .bytes = conn->progress_bytes,
                                  .id = &conn->identity,
                                  .counters = &host->tcp.counters};
 }

@@ -146,7 +146,25 @@ void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_n
 
 bool data_tx_may_finish(const struct data_tx *tx)
 {
-    return tx->fin == DATA_FIN_WANTED && dsn_eq(tx->snd_nxt, tx->sendq.end);
+    return tx->fin >= DATA_FIN_WANTED && tx->fin <= DATA_FIN_DUE && dsn_eq(tx->snd_nxt, tx->sendq.end);
+}
+
+bool data_tx_hold_end(struct data_tx *tx, uint64_t patience_ns, uint64_t now_ns)
+{
+    if (patience_ns && tx->fin == DATA_FIN_WANTED) {
+        tx->fin = DATA_FIN_HELD;
+        tx->fin_due_ns = now_ns + patience_ns;
+    }
+    return patience_ns && tx->fin == DATA_FIN_HELD;
+}
+
+bool data_tx_release_end(struct data_tx *tx)
+{
+    if (tx->fin != DATA_FIN_HELD)
+        return false;
+    tx->fin = DATA_FIN_DUE;
+    tx->fin_due_ns = TIME_NEVER;
+    return true;
 }
 
 struct range data_tx_lost(const struct data_tx *tx)

@@ -18,6 +18,8 @@
 enum data_fin {
     DATA_FIN_NONE,
     DATA_FIN_WANTED, /* the program has no more */
+    DATA_FIN_HELD,   /* it waits for something else, */
+    DATA_FIN_DUE,    /* and has waited long enough */
     DATA_FIN_SENT,
     DATA_FIN_ACKED,
 };
@@ -145,6 +147,10 @@ void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_n
 /* Everything is sent and the program has no more. */
 bool data_tx_may_finish(const struct data_tx *tx);
 
+/* The end waits for something else, which is under way unless `patience_ns` is 0: does it? For so long and no longer,
+ * and once; then data_tx_release_end() does something, and returns true. */
+bool data_tx_hold_end(struct data_tx *tx, uint64_t patience_ns, uint64_t now_ns);
+bool data_tx_release_end(struct data_tx *tx);
 /* The end leaves. */
 static inline void data_tx_end_leaves(struct data_tx *tx) { tx->fin = DATA_FIN_SENT; }
 

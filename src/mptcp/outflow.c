@@ -136,6 +136,8 @@ static bool on_question_timer(const struct outflow *out, uint64_t now_ns)
 
 static bool on_fin_timer(const struct outflow *out, bool confirmed, uint64_t now_ns)
 {
+    if (data_tx_release_end(out->tx))
+        return true;
     enum tx_due due = TX_WAIT; /* when there is no subflow, until there is one again */
     if (!subflows_over(out->subflows)) {
         const struct tx_paths paths = subflows_tx_paths(out->subflows, out->committed);

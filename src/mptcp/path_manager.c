@@ -10,6 +10,9 @@
 #define SILENCE_NS NS_PER_S
 /* What is not answered is told again so soon; where another signal would be one too many, once its row has ended. */
 #define REPEAT_NS NS_PER_S
+/* So many round trips of the first subflow, and no longer, the end of the stream waits for joins. */
+#define PATIENCE_ROUNDS 3u
+#define PATIENCE_MAX_NS NS_PER_S
 /* So many keepalives go to the last subflow before it counts as lost: a timeout after the first, then two, four... */
 #define LAST_KEEPALIVES 8u
 
@@ -298,6 +301,38 @@ void path_manager_closed(const struct path_manager *pm, const struct subflow *su
         return;
     count_n(pm->counters, COUNT_LIMIT_PAIRS,
             !paths_ended(pm->paths, pm->payer, local, &c->remote, end_of(subflow), now_ns));
+}
+
+bool path_manager_admits(const struct path_manager *pm, const struct hawser_addr *local,
+                         const struct hawser_addr *remote)
+{
+    return path_plan_allows(pm->paths->plan, local) && path_plan_allows(pm->paths->plan, remote);
+}
+
+bool path_manager_is_backup(const struct path_manager *pm, const struct hawser_addr *local)
+{
+    return path_plan_is_backup(pm->paths->plan, local);
+}
+
+/* One that was answered, or not yet due to be. */
+static bool is_joining(const struct subflow *subflow)
+{
+    const struct tcp *tcp = &subflow->tcp;
+    return subflow->join && !tcp->timeouts && (tcp->state == TCPS_SYN_SENT || subflow->stage == SUBFLOW_PROVING);
+}
+
+uint64_t path_manager_patience(const struct path_manager *pm)
+{
+    const struct subflow *first = NULL;
+    bool joining = false;
+    LIST_EACH (it, pm->subflows) {
+        const struct subflow *subflow = subflow_at(it);
+        joining |= is_joining(subflow) && subflow->tcp.state != TCPS_CLOSED;
+        first = first || !subflow_usable(subflow) ? first : subflow;
+    }
+    if (first && !identity_confirmed(pm->id)) /* it could not begin yet */
+        joining = pm->paths->opens && path_manager_has_others(pm, first);
+    return first && joining ? HW_MIN(PATIENCE_ROUNDS * first->tcp.rtt.srtt_ns, PATIENCE_MAX_NS) : 0;
 }
 
 bool path_manager_has_others(const struct path_manager *pm, const struct subflow *last)

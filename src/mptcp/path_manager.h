@@ -18,7 +18,7 @@ struct path_manager {
     struct account *payer;  /* of what is remembered */
     bool end_missing;       /* more of the peer's stream is to come, or its end */
     unsigned subflow_limit; /* so many there may be */
-    uint64_t bytes;         /* moved so far, in both directions */
+    uint64_t bytes;         /* that the peer acknowledged, and that the program read */
     const struct identity *id;
     struct counters *counters;
 };
@@ -53,6 +53,15 @@ void path_manager_set_backup(const struct path_manager *pm, struct subflow *subf
 bool path_manager_silent(struct subflow *subflow, uint64_t now_ns);
 /* The subflow is over. */
 void path_manager_closed(const struct path_manager *pm, const struct subflow *subflow, uint64_t now_ns);
+/* May the peer have a subflow between these, beside the first? */
+bool path_manager_admits(const struct path_manager *pm, const struct hawser_addr *local,
+                         const struct hawser_addr *remote);
+/* Is the peer to use subflows to that address of ours only when no regular one works? */
+bool path_manager_is_backup(const struct path_manager *pm, const struct hawser_addr *local);
+/* How long the end of our stream is to wait for joins under way: a peer that has it may refuse them (Linux does). 0:
+ * none is. */
+uint64_t path_manager_patience(const struct path_manager *pm);
+
 /* Is there a pair but for that subflow's, or may there be one? */
 bool path_manager_has_others(const struct path_manager *pm, const struct subflow *last);
 

@@ -71,3 +71,20 @@ int hawser_subflow_get_info(const struct hawser_conn *handle, size_t i, struct h
     }
     return -ENOENT;
 }
+
+int hawser_subflow_set_backup(struct hawser_conn *handle, uint32_t id, bool backup)
+{
+    struct conn *conn = (struct conn *)(void *)handle;
+    const struct path_manager pm = conn_path_manager(conn);
+    if (!fallback_is_mptcp(&conn->fallback))
+        return -ENOENT;
+    EACH_SUBFLOW (it, conn) {
+        struct subflow *subflow = subflow_at(it);
+        if (subflow->id != id || !counts(subflow))
+            continue;
+        path_manager_set_backup(&pm, subflow, backup);
+        conn_wake(conn);
+        return 0;
+    }
+    return -ENOENT;
+}

@@ -61,7 +61,7 @@ struct handshake {
     uint64_t local_key;
 
     uint8_t local_id, remote_id;
-    bool backup;
+    bool local_backup, remote_backup;
     uint32_t local_nonce, remote_nonce;
     uint64_t hmac64; /* our proof */
 };

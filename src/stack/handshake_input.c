@@ -117,6 +117,12 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
         replies_refuse_join(&stack->replies, a, MP_RST_MPTCP, counters(stack));
         return;
     }
+    const struct path_manager pm = conn_path_manager(conn);
+    if (!path_manager_admits(&pm, &a->local, &a->remote)) {
+        count(counters(stack), COUNT_DROP_JOIN_PROHIBITED);
+        replies_refuse_join(&stack->replies, a, MP_RST_PROHIBITED, counters(stack));
+        return;
+    }
     if (conn->subflow_count >= conn->subflow_limit) {
         count(counters(stack), COUNT_LIMIT_SUBFLOWS);
         replies_refuse_join(&stack->replies, a, MP_RST_RESOURCES, counters(stack));
@@ -132,8 +138,8 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
     offer_window(stack, &h, data_rx_limit_max(&conn->data_rx));
     h.remote_id = join->address_id;
     h.remote_nonce = join->nonce;
-    h.backup = join->backup;
-    const struct path_manager pm = conn_path_manager(conn);
+    h.remote_backup = join->backup;
+    h.local_backup = path_manager_is_backup(&pm, &a->local);
     h.local_id = path_manager_local_id(&pm, &a->local);
     stack->host.tcp.env.random(stack->host.tcp.env.ctx, &h.local_nonce, sizeof h.local_nonce);
     uint8_t proof[MPTCP_HMAC_LEN];
@@ -297,7 +303,8 @@ static struct subflow *open_join(struct hawser_stack *stack, const struct handsh
     }
     subflow->local_id = h->local_id;
     subflow->remote_id = h->remote_id;
-    subflow->backup_remote = h->backup;
+    subflow->backup_remote = h->remote_backup;
+    subflow->backup_local = h->local_backup;
     conn_take_join(subflow);
     open_tcp(subflow, h, a, now_ns);
     return subflow;

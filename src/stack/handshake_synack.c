@@ -35,8 +35,11 @@ static void write_mptcp(const struct handshake *h, struct mptcp_options *mp)
     }
     if (h->kind == HANDSHAKE_JOIN) {
         mp->present = 1u << MPTCP_JOIN;
-        mp->join = (struct mp_join){
-            .shape = MP_JOIN_SYNACK, .address_id = h->local_id, .nonce = h->local_nonce, .hmac64 = h->hmac64};
+        mp->join = (struct mp_join){.shape = MP_JOIN_SYNACK,
+                                    .backup = h->local_backup,
+                                    .address_id = h->local_id,
+                                    .nonce = h->local_nonce,
+                                    .hmac64 = h->hmac64};
     }
 }
 

@@ -69,9 +69,10 @@ void world_destroy(struct world *w)
 }
 
 /* The path is told by the client's address: the third byte of an IPv4 address, the second word of an IPv6 one. */
-static unsigned path_of(const struct world *w, int from, const uint8_t *packet)
+static unsigned path_of(int from, const uint8_t *packet)
 {
-    size_t at = w->v6 ? (from == 0 ? 8u : 24u) + 3 : (from == 0 ? 12u : 16u) + 2;
+    bool v6 = packet[0] >> 4 == 6;
+    size_t at = v6 ? (from == 0 ? 8u : 24u) + 3 : (from == 0 ? 12u : 16u) + 2;
     return packet[at];
 }
 
@@ -79,7 +80,7 @@ static void transmit(struct world *w, int from, const struct hawser_tx *tx)
 {
     struct world_packet packet = {.to = (uint8_t)!from};
     packet.len = (uint16_t)hawser_tx_flatten(tx, packet.bytes);
-    packet.path = (uint8_t)path_of(w, from, packet.bytes);
+    packet.path = (uint8_t)path_of(from, packet.bytes);
     assert_true(packet.path < w->path_count);
     assert_true(packet.len <= 1500);
     struct world_path *path = &w->paths[packet.path];

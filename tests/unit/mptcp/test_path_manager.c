@@ -108,6 +108,33 @@ static void how_it_ended_says_when_it_is_tried_again(void **state)
     }
 }
 
+/* How long the end of the stream waits for a join: while it opens, and as long as its first SYN has to be answered. */
+static void the_end_has_patience_with_joins(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, true, 2);
+    assert_int_equal(path_manager_patience(&b.pm), 3 * RTT); /* before the connection is confirmed */
+    b.id.stage = IDENTITY_CONFIRMED;
+    assert_int_equal(path_manager_patience(&b.pm), 0);
+    struct subflow *s = between(bundle_join(&b.bundle), 2, 1);
+    assert_int_equal(path_manager_patience(&b.pm), 3 * RTT);
+    b.first->tcp.rtt.srtt_ns = 9 * NS_PER_S;
+    assert_int_equal(path_manager_patience(&b.pm), NS_PER_S);
+    s->stage = SUBFLOW_PROVING;
+    s->tcp.state = TCPS_ESTABLISHED;
+    assert_int_equal(path_manager_patience(&b.pm), NS_PER_S);
+    s->tcp.timeouts = 1;
+    assert_int_equal(path_manager_patience(&b.pm), 0);
+    s->tcp.timeouts = 0;
+    s->stage = SUBFLOW_JOINED;
+    assert_int_equal(path_manager_patience(&b.pm), 0);
+    b.id.stage = IDENTITY_ESTABLISHED;
+    b.pm.locals.count = 1; /* there will be none */
+    assert_int_equal(path_manager_patience(&b.pm), 0);
+    tear_down(&b);
+}
+
 /* Only when nothing is left; before that there is no hurry. */
 static void all_refused(void **state)
 {
@@ -419,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_wish_comes_true),
         cmocka_unit_test(what_could_not_be_opened_has_to_wait),
         cmocka_unit_test(how_it_ended_says_when_it_is_tried_again),
+        cmocka_unit_test(the_end_has_patience_with_joins),
         cmocka_unit_test(all_refused),
         cmocka_unit_test(all_refused_beside_one_half_closed),
         cmocka_unit_test(more_pairs_than_are_remembered),

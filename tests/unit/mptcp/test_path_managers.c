@@ -1,0 +1,647 @@
+/* The path managers that come with the library, by their public interface alone, and what the connection lets a path
+ * manager do. Addresses 10.0.n.1 are ours, 10.0.n.2 the peer's. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "base/units.h"
+#include "mptcp/path_policy.h"
+#include "support.h"
+
+struct bench {
+    struct test_env env, plans;
+    struct account_root memory;
+    struct account payer;
+    struct paths paths;
+    struct local_address locals[4];
+    struct hawser_addr remotes[PATH_USES_MAX];
+    struct path_use uses[PATH_USES_MAX];
+    struct paths_view view;
+    struct hawser_pm pm;
+    uint64_t now_ns;
+};
+
+static struct hawser_addr address(unsigned net, uint8_t host, uint16_t port)
+{
+    return (struct hawser_addr){.ip = {[10] = 0xff, [11] = 0xff, 10, 0, (uint8_t)net, host}, .port = port};
+}
+
+static struct hawser_addr v6_address(uint8_t host)
+{
+    return (struct hawser_addr){.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = host}};
+}
+
+/* A subflow between our n-th address and the peer's m-th. */
+static void use(struct bench *b, unsigned n, unsigned m, enum hawser_pm_state state)
+{
+    unsigned i = b->view.use_count++;
+    b->remotes[i] = address(m, 2, 80);
+    b->uses[i] = (struct path_use){
+        .local = &b->locals[n - 1].addr, .remote = &b->remotes[i], .state = state, .id = i + 1, .ours = i > 0};
+}
+
+/* We have `locals` addresses, and the first subflow. */
+static void begin(struct bench *b, const struct hawser_path_options *options, bool opens, unsigned locals)
+{
+    const struct hawser_addr remote = address(1, 2, 80);
+    struct path_plan *plan;
+    memset(b, 0, sizeof *b);
+    test_env_init(&b->env, 1);
+    test_env_init(&b->plans, 1);
+    account_init(&b->memory, &b->env.env, 1 << 20, 0);
+    account_open(&b->payer, &b->memory.account);
+    for (unsigned n = 1; n <= locals; n++)
+        b->locals[n - 1] =
+            (struct local_address){.addr = address(n, 1, 0), .prefix_len = 24, .link = (uint8_t)n, .id = (uint8_t)n};
+    b->view = (struct paths_view){.locals = {b->locals, locals}, .uses = b->uses, .limit = 8};
+    b->now_ns = NS_PER_S;
+    assert_int_equal(path_plan_new(&b->plans.env, options, hawser_path_manager_find("default"), &plan), 0);
+    paths_init(&b->paths, plan, opens);
+    paths_begin(&b->paths, &b->locals[0], &remote);
+    paths_confirm(&b->paths);
+    use(b, 1, 1, HAWSER_PM_UP);
+}
+
+static void begin_named(struct bench *b, const char *name, unsigned locals)
+{
+    const struct hawser_path_options options = {.size = sizeof options, .manager = hawser_path_manager_find(name)};
+    assert_non_null(options.manager);
+    begin(b, &options, true, locals);
+}
+
+static void finish(struct bench *b)
+{
+    paths_destroy(&b->paths, &b->payer, &b->plans.env);
+    assert_int_equal(b->payer.held, 0);
+    test_env_check_clean(&b->env);
+    test_env_check_clean(&b->plans);
+}
+
+static void announce(struct bench *b, unsigned m)
+{
+    const struct mp_add_addr add = {.is_v4 = true, .address_id = (uint8_t)m, .addr = address(m, 2, 0)};
+    assert_int_equal(paths_add_addr(&b->paths, &b->payer, &b->view.locals, &add, b->now_ns), PATHS_LEARNED);
+}
+
+/* Calls the path manager; returns how many subflows it wishes for. */
+static unsigned call(struct bench *b)
+{
+    path_policy_run(&b->pm, &b->paths, &b->payer, &b->view, b->now_ns);
+    return path_policy_opens(&b->pm);
+}
+
+static bool opens(const struct bench *b, unsigned n, unsigned m)
+{
+    const struct hawser_addr remote = address(m, 2, 80);
+    for (unsigned i = 0; i < path_policy_opens(&b->pm); i++) {
+        const struct path_wish wish = path_policy_open_at(&b->pm, i);
+        if (wish.local == &b->locals[n - 1] && hawser_addr_equal(&wish.remote.addr, &remote))
+            return true;
+    }
+    return false;
+}
+
+static void ended(struct bench *b, unsigned n, unsigned m, enum path_end why)
+{
+    const struct hawser_addr remote = address(m, 2, 80);
+    assert_true(paths_ended(&b->paths, &b->payer, &b->locals[n - 1], &remote, why, b->now_ns));
+    paths_note(&b->paths, HAWSER_PM_SUBFLOW_DOWN);
+}
+
+/* ---- fullmesh ---- */
+
+static void every_pair_has_a_subflow(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_named(&b, "fullmesh", 3);
+    b.view.limit = 32;
+    announce(&b, 2);
+    announce(&b, 3);
+    assert_int_equal(call(&b), 8);
+    for (unsigned n = 1; n <= 3; n++)
+        for (unsigned m = 1; m <= 3; m++)
+            assert_int_equal(opens(&b, n, m), n != 1 || m != 1);
+    assert_int_equal(b.paths.wake_ns, TIME_NEVER);
+    finish(&b);
+}
+
+static void as_many_as_may_be(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_named(&b, "fullmesh", 3);
+    b.view.limit = 3;
+    announce(&b, 2);
+    assert_int_equal(call(&b), 2);
+    use(&b, 2, 2, HAWSER_PM_UP);
+    use(&b, 3, 1, HAWSER_PM_OPENING);
+    assert_int_equal(call(&b), 0);
+    b.view.use_count--;
+    assert_int_equal(call(&b), 1);
+    finish(&b);
+}
+
+static void pairs_are_tried_until_they_answer(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_named(&b, "fullmesh", 2);
+    for (uint64_t wait_ns = NS_PER_S; wait_ns <= 4 * NS_PER_S; wait_ns *= 2) {
+        assert_int_equal(call(&b), 1);
+        assert_true(opens(&b, 2, 1));
+        ended(&b, 2, 1, PATH_END_UNANSWERED);
+        assert_int_equal(call(&b), 0);
+        assert_int_equal(b.paths.wake_ns, b.now_ns + wait_ns);
+        b.now_ns += wait_ns;
+    }
+    use(&b, 2, 1, HAWSER_PM_UNANSWERED); /* nor does it make way for others, as under the default */
+    announce(&b, 2);
+    assert_int_equal(call(&b), 2);
+    use(&b, 1, 2, HAWSER_PM_UP);
+    use(&b, 2, 2, HAWSER_PM_UP);
+    assert_int_equal(call(&b), 0);
+    assert_int_equal(b.pm.closing, 0);
+    finish(&b);
+}
+
+/* ---- ports ---- */
+
+static void so_many_over_the_first_pair(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct hawser_path_options options = {
+        .size = sizeof options, .manager = hawser_path_manager_find("ports"), .subflows = 4};
+    begin(&b, &options, true, 2);
+    announce(&b, 2);
+    assert_int_equal(call(&b), 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_ptr_equal(path_policy_open_at(&b.pm, i).local, &b.locals[0]);
+    assert_true(opens(&b, 1, 1));
+    use(&b, 1, 1, HAWSER_PM_UP);
+    use(&b, 1, 1, HAWSER_PM_OPENING);
+    ended(&b, 1, 1, PATH_END_LOST);
+    assert_int_equal(call(&b), 0);
+    assert_int_equal(b.paths.wake_ns, b.now_ns + NS_PER_S);
+    b.now_ns += NS_PER_S;
+    assert_int_equal(call(&b), 1);
+    ended(&b, 1, 1, PATH_END_USELESS); /* then over another one */
+    b.view.use_count = 0;
+    assert_int_equal(call(&b), 4);
+    assert_true(opens(&b, 2, 1));
+    finish(&b);
+}
+
+/* ---- backup ---- */
+
+static void all_but_the_first_address_stand_by(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_named(&b, "backup", 3);
+    assert_int_equal(call(&b), 2);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(path_policy_open_at(&b.pm, i).backup);
+    assert_int_equal(b.pm.changed, 0);
+    finish(&b);
+}
+
+static void what_is_marked_stands_by(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"backup", "default", "fullmesh"};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(names); i++) {
+        struct bench b;
+        const struct hawser_prefix metered[] = {{address(1, 0, 0), 24}, {address(3, 0, 0), 24}};
+        const struct hawser_path_options options = {.size = sizeof options,
+                                                    .manager = hawser_path_manager_find(names[i]),
+                                                    .backup = metered,
+                                                    .backup_count = 2};
+        begin(&b, &options, true, 3);
+        assert_int_equal(call(&b), 2);
+        for (unsigned k = 0; k < 2; k++) {
+            const struct path_wish wish = path_policy_open_at(&b.pm, k);
+            assert_int_equal(wish.backup, wish.local == &b.locals[2]);
+        }
+        assert_int_equal(b.pm.changed, i == 0); /* the first subflow could not say so */
+        assert_int_equal(b.pm.subflows[0].backup_local, i == 0);
+        finish(&b);
+    }
+}
+
+/* ---- on demand ---- */
+
+static void after_so_many_bytes(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct hawser_path_options options = {
+        .size = sizeof options, .manager = hawser_path_manager_find("on-demand"), .demand_bytes = 1000};
+    begin(&b, &options, true, 2);
+    assert_int_equal(call(&b), 0);
+    assert_int_equal(b.paths.wake_ns, TIME_NEVER);
+    paths_note_bytes(&b.paths, b.view.bytes = 999);
+    assert_int_equal(b.paths.news, 0);
+    paths_note_bytes(&b.paths, b.view.bytes = 1000);
+    assert_int_equal(b.paths.news, HAWSER_PM_BYTES);
+    assert_int_equal(call(&b), 1);
+    ended(&b, 2, 1, PATH_END_LOST); /* what was asked for once stays so */
+    b.now_ns += NS_PER_S;
+    b.view.bytes = 0;
+    assert_int_equal(call(&b), 1);
+    paths_note_bytes(&b.paths, 1 << 30);
+    assert_int_equal(b.paths.news, 0);
+    finish(&b);
+}
+
+static void after_so_much_time(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct hawser_path_options options = {
+        .size = sizeof options, .manager = hawser_path_manager_find("on-demand"), .demand_ns = 5 * NS_PER_S};
+    begin(&b, &options, true, 2);
+    uint64_t due_ns = b.now_ns + 5 * NS_PER_S;
+    assert_int_equal(call(&b), 0);
+    assert_int_equal(b.paths.wake_ns, due_ns);
+    b.now_ns += NS_PER_S;
+    paths_note(&b.paths, HAWSER_PM_SUBFLOW_STALE);
+    assert_int_equal(call(&b), 0);
+    assert_int_equal(b.paths.wake_ns, due_ns);
+    b.now_ns = due_ns;
+    assert_int_equal(call(&b), 1);
+    finish(&b);
+}
+
+static void at_once_when_none_is_left_or_nothing_can_be_remembered(void **state)
+{
+    (void)state;
+    for (int memory = 0; memory < 2; memory++) {
+        struct bench b;
+        begin_named(&b, "on-demand", 2);
+        if (memory) {
+            assert_int_equal(call(&b), 0);
+            paths_begin_rescue(&b.paths, true);
+            b.view.use_count = 0;
+        } else {
+            b.env.fail_at = 1;
+        }
+        assert_int_equal(call(&b), memory ? 2 : 1);
+        finish(&b);
+    }
+}
+
+/* ---- prefixes ---- */
+
+static void only_between_allowed_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned allow, deny, count; /* nets; 0: none */
+        bool first, second, third;   /* of our addresses are joined from */
+    } cases[] = {{0, 2, 1, false, false, true}, {3, 0, 0, false, false, false}, {3, 3, 0, false, false, false}};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(cases); i++) {
+        struct bench b;
+        const struct hawser_prefix allow = {address(cases[i].allow, 0, 0), 24},
+                                   deny = {address(cases[i].deny, 0, 0), 24};
+        const struct hawser_path_options options = {.size = sizeof options,
+                                                    .allow = &allow,
+                                                    .allow_count = cases[i].allow != 0,
+                                                    .deny = &deny,
+                                                    .deny_count = cases[i].deny != 0};
+        begin(&b, &options, true, 3);
+        assert_int_equal(call(&b), cases[i].count);
+        assert_int_equal(opens(&b, 3, 1), cases[i].third);
+        finish(&b);
+    }
+}
+
+static void a_denied_address_of_the_peer_is_not_kept(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct hawser_prefix deny[] = {{address(2, 2, 0), 32}, {v6_address(0), 64}};
+    const struct hawser_path_options options = {.size = sizeof options, .deny = deny, .deny_count = 2};
+    const struct mp_add_addr add[] = {{.is_v4 = true, .address_id = 2, .addr = address(2, 2, 0)},
+                                      {.address_id = 3, .addr = v6_address(9)}};
+    begin(&b, &options, true, 1);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view.locals, &add[i], b.now_ns), PATHS_NO_NEWS);
+    assert_int_equal(b.env.live, 0);
+    assert_int_equal(call(&b), 0);
+    finish(&b);
+}
+
+static void nor_is_a_denied_address_announced(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct hawser_prefix deny = {address(2, 0, 0), 24};
+    const struct hawser_path_options options = {.size = sizeof options, .deny = &deny, .deny_count = 1};
+    begin(&b, &options, false, 3);
+    assert_int_equal(call(&b), 0);
+    assert_false(paths_announced(&b.paths, &b.locals[1]));
+    assert_true(paths_announced(&b.paths, &b.locals[2]));
+    finish(&b);
+}
+
+/* ---- both families ---- */
+
+static void the_other_family_is_announced_and_joined(void **state)
+{
+    (void)state;
+    for (int opens = 0; opens < 2; opens++) {
+        struct bench b;
+        begin(&b, NULL, opens, 2);
+        b.locals[1].addr = v6_address(1);
+        const struct mp_add_addr add = {.address_id = 5, .has_port = true, .addr = v6_address(2)};
+        struct mp_add_addr with_port = add;
+        with_port.addr.port = 8080;
+        if (!opens) {
+            assert_int_equal(call(&b), 0);
+            assert_true(paths_announced(&b.paths, &b.locals[1]));
+        } else {
+            assert_int_equal(call(&b), 0); /* no two of one family */
+            assert_int_equal(paths_add_addr(&b.paths, &b.payer, &b.view.locals, &with_port, b.now_ns), PATHS_LEARNED);
+            assert_int_equal(call(&b), 1);
+            const struct path_wish wish = path_policy_open_at(&b.pm, 0);
+            assert_ptr_equal(wish.local, &b.locals[1]);
+            assert_true(hawser_addr_equal(&wish.remote.addr, &with_port.addr));
+        }
+        finish(&b);
+    }
+}
+
+/* ---- what a path manager may do ---- */
+
+struct script {
+    void (*play)(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what);
+    unsigned calls;
+};
+
+static struct script script;
+
+static void play(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    script.calls++;
+    script.play(pm, view, what);
+}
+
+static const struct hawser_path_manager scripted = {
+    .size = sizeof scripted, .name = "scripted", .conn_bytes = 32, .event = play};
+
+static void begin_scripted(struct bench *b, bool opens, unsigned locals,
+                           void (*to_play)(struct hawser_pm *, const struct hawser_pm_view *, unsigned))
+{
+    const struct hawser_path_options options = {.size = sizeof options, .manager = &scripted};
+    script = (struct script){.play = to_play};
+    begin(b, &options, opens, locals);
+}
+
+static void look_around(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    unsigned char *memory = view->memory;
+    assert_int_equal(what, script.calls == 1 ? HAWSER_PM_CONFIRMED | HAWSER_PM_REMOTE_ADDED | HAWSER_PM_REMOTE_REFRESHED
+                                             : HAWSER_PM_TIMER);
+    assert_int_equal(memory[31]++, script.calls - 1);
+    assert_true(view->initiator && !view->rescue);
+    assert_int_equal(view->now_ns, NS_PER_S);
+    assert_int_equal(view->bytes, 77);
+    assert_int_equal(view->local_count, 2);
+    assert_int_equal(view->remote_count, 2);
+    assert_int_equal(view->subflow_limit, 8);
+    assert_int_equal(view->locals[0]->id, 0);
+    assert_int_equal(view->locals[1]->id, 2);
+    assert_int_equal(view->locals[1]->link, 2);
+    assert_int_equal(view->remotes[0]->addr.port, 80);
+    assert_int_equal(view->remotes[1]->id, 2);
+    assert_int_equal(view->subflow_count, 2);
+    assert_int_equal(view->subflows[0]->local, 0);
+    assert_int_equal(view->subflows[0]->remote, 0);
+    assert_int_equal(view->subflows[1]->local, 1);
+    assert_int_equal(view->subflows[1]->remote, -1);
+    assert_int_equal(view->subflows[1]->id, 2);
+    assert_int_equal(view->subflows[1]->state, HAWSER_PM_SILENT);
+    assert_true(view->subflows[1]->ours && !view->subflows[0]->ours);
+    assert_ptr_equal(view->options->manager, &scripted);
+    hawser_pm_wake(pm, 5 * NS_PER_S);
+    hawser_pm_wake(pm, view->now_ns);
+}
+
+static void it_sees_how_all_stands(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_scripted(&b, true, 2, look_around);
+    announce(&b, 2);
+    use(&b, 2, 9, HAWSER_PM_SILENT); /* an address that the peer took back */
+    b.view.bytes = 77;
+    call(&b);
+    assert_int_equal(b.paths.wake_ns, b.now_ns);
+    call(&b);
+    assert_int_equal(script.calls, 2);
+    finish(&b);
+}
+
+static void open_beyond(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    (void)what;
+    assert_int_equal(hawser_pm_open(pm, 2, 0, false), -EINVAL);
+    assert_int_equal(hawser_pm_open(pm, 0, 2, false), -EINVAL);
+    assert_int_equal(hawser_pm_open(pm, 1, 1, true), -EAGAIN); /* it was refused there */
+    assert_int_equal(hawser_pm_due(pm, 0, 1), TIME_NEVER);
+    assert_int_equal(hawser_pm_due(pm, 9, 9), TIME_NEVER);
+    assert_int_equal(hawser_pm_ended(pm, 1, 1), HAWSER_PM_END_REFUSED);
+    assert_int_equal(hawser_pm_ended(pm, 1, 0), HAWSER_PM_END_UNANSWERED);
+    assert_int_equal(hawser_pm_ended(pm, 0, 0), HAWSER_PM_END_NONE);
+    assert_int_equal(hawser_pm_ended(pm, 9, 9), HAWSER_PM_END_NONE);
+    assert_int_equal(hawser_pm_tries(pm, 1, 0), 2);
+    assert_int_equal(hawser_pm_tries(pm, 0, 0), 0);
+    assert_int_equal(hawser_pm_due(pm, 1, 0), view->now_ns + 2 * NS_PER_S);
+    assert_int_equal(hawser_pm_due(pm, 0, 0), 0);
+    for (unsigned i = 1; i < 8; i++) {
+        assert_int_equal(hawser_pm_open(pm, 0, 0, i == 1), 0);
+        assert_int_equal(view->subflow_count, i + 1);
+        assert_int_equal(view->subflows[i]->state, HAWSER_PM_OPENING);
+        assert_int_equal(view->subflows[i]->backup_local, i == 1);
+    }
+    assert_int_equal(hawser_pm_open(pm, 0, 0, false), -ENOBUFS);
+    assert_int_equal(hawser_pm_close(pm, 1, 5), -EINVAL); /* nor is it there yet */
+}
+
+static void it_opens_what_may_be_opened(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_scripted(&b, true, 2, open_beyond);
+    announce(&b, 2);
+    ended(&b, 2, 2, PATH_END_REFUSED);
+    ended(&b, 2, 1, PATH_END_LOST);
+    ended(&b, 2, 1, PATH_END_LOST);
+    assert_int_equal(call(&b), 7);
+    assert_true(path_policy_open_at(&b.pm, 0).backup);
+    assert_int_equal(path_policy_open_at(&b.pm, 0).remote.id, 0);
+    finish(&b);
+}
+
+static void close_some(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    (void)what;
+    assert_int_equal(view->subflow_count, 3);
+    assert_int_equal(hawser_pm_close(pm, 3, 5), -EINVAL);
+    assert_int_equal(hawser_pm_close(pm, 2, 5), 0); /* it still opens */
+    assert_int_equal(hawser_pm_close(pm, 2, 5), -EINVAL);
+    assert_int_equal(hawser_pm_close(pm, 0, 3), 0);
+    assert_int_equal(hawser_pm_close(pm, 1, 5), -EBUSY); /* the last one that works */
+    assert_int_equal(hawser_pm_set_backup(pm, 1, true), 0);
+    assert_int_equal(hawser_pm_set_backup(pm, 0, true), -EINVAL);
+}
+
+static void it_closes_all_but_the_last(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_scripted(&b, true, 3, close_some);
+    use(&b, 2, 1, HAWSER_PM_UP);
+    use(&b, 3, 1, HAWSER_PM_OPENING);
+    call(&b);
+    assert_int_equal(b.pm.closing, 5);
+    assert_int_equal(b.pm.reasons[0], 3);
+    assert_int_equal(b.pm.changed, 2);
+    finish(&b);
+}
+
+static void announce_some(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    (void)what;
+    assert_false(view->initiator);
+    assert_int_equal(view->remote_count, 0);
+    assert_int_equal(hawser_pm_open(pm, 0, 0, false), -EPERM);
+    assert_int_equal(hawser_pm_announce(pm, 3, 0), -EINVAL);
+    assert_int_equal(hawser_pm_announce(pm, 0, 0), -EINVAL); /* the peer knows it */
+    assert_int_equal(view->locals[1]->announced, script.calls == 2);
+    assert_int_equal(hawser_pm_announce(pm, 1, 8080), 0);
+    assert_true(view->locals[1]->announced);
+    assert_int_equal(hawser_pm_announce(pm, 1, 0), 0);
+    assert_int_equal(hawser_pm_withdraw(pm, 3), -EINVAL);
+    if (script.calls == 2) {
+        assert_int_equal(hawser_pm_withdraw(pm, 1), 0);
+        assert_false(view->locals[1]->announced);
+    }
+}
+
+static void it_announces_and_takes_back(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mptcp_options mp = {0};
+    begin_scripted(&b, false, 2, announce_some);
+    call(&b);
+    paths_turn(&b.paths, &b.payer, 1, NS_PER_S, b.now_ns);
+    paths_write(&b.paths, &b.view.locals, 0, false, &mp);
+    assert_int_equal(mp.present, 1u << MPTCP_ADD_ADDR);
+    assert_true(mp.add_addr.has_port);
+    assert_int_equal(mp.add_addr.addr.port, 8080);
+    call(&b);
+    mp.present = 0;
+    paths_turn(&b.paths, &b.payer, 1, NS_PER_S, b.now_ns);
+    paths_write(&b.paths, &b.view.locals, 0, false, &mp);
+    assert_int_equal(mp.present, 1u << MPTCP_REMOVE_ADDR);
+    assert_int_equal(mp.remove_addr.ids[0], 2);
+    finish(&b);
+}
+
+/* RFC 8684 3.4.1: an ID that was taken back is not used again before the peer was told enough. */
+static void an_id_in_doubt_is_not_opened(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_named(&b, "fullmesh", 2);
+    assert_true(paths_withdraw(&b.paths, &b.payer, &b.locals[1]));
+    paths_turn(&b.paths, &b.payer, 1, NS_PER_S, b.now_ns);
+    assert_int_equal(call(&b), 0);
+    assert_int_equal(b.paths.wake_ns, b.now_ns + NS_PER_S);
+    finish(&b);
+}
+
+/* ---- tables and options ---- */
+
+static void what_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    static const struct hawser_path_manager bad[] = {
+        {.name = "no size", .event = play},
+        {.size = sizeof bad[0], .event = play},
+        {.size = sizeof bad[0], .name = "no event"},
+        {.size = sizeof bad[0], .name = "greedy", .conn_bytes = HAWSER_PM_MEMORY_MAX + 1, .event = play},
+    };
+    static const struct hawser_prefix long_v4 = {{.ip = {[10] = 0xff, [11] = 0xff}}, 33}, long_v6 = {{.ip = {1}}, 129};
+    static struct hawser_prefix many[HAWSER_PREFIXES_MAX + 1];
+    const struct hawser_path_options options[] = {
+        {.size = 3},
+        {.size = sizeof options[0], .manager = &bad[0]},
+        {.size = sizeof options[0], .manager = &bad[1]},
+        {.size = sizeof options[0], .manager = &bad[2]},
+        {.size = sizeof options[0], .manager = &bad[3]},
+        {.size = sizeof options[0], .allow = &long_v4, .allow_count = 1},
+        {.size = sizeof options[0], .deny = &long_v6, .deny_count = 1},
+        {.size = sizeof options[0], .backup = many, .backup_count = HAWSER_PREFIXES_MAX + 1},
+        {.size = sizeof options[0], .backup_count = 1},
+    };
+    struct test_env env;
+    struct path_plan *plan;
+    test_env_init(&env, 1);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(options); i++)
+        assert_int_equal(path_plan_new(&env.env, &options[i], &scripted, &plan), -EINVAL);
+    env.fail_at = 1;
+    assert_int_equal(path_plan_new(&env.env, NULL, &scripted, &plan), -ENOMEM);
+    assert_int_equal(path_plan_new(&env.env, NULL, &scripted, &plan), 0);
+    assert_int_equal(path_plan_options(plan)->subflows, 2);
+    assert_int_equal(path_plan_options(plan)->demand_bytes, 1 << 20);
+    path_plan_unref(path_plan_ref(plan), &env.env);
+    path_plan_unref(plan, &env.env);
+    test_env_check_clean(&env);
+}
+
+static void they_are_found_by_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"default", "fullmesh", "ports", "backup", "on-demand"};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(names); i++)
+        assert_string_equal(hawser_path_manager_find(names[i])->name, names[i]);
+    assert_null(hawser_path_manager_find("none"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_pair_has_a_subflow),
+        cmocka_unit_test(as_many_as_may_be),
+        cmocka_unit_test(pairs_are_tried_until_they_answer),
+        cmocka_unit_test(so_many_over_the_first_pair),
+        cmocka_unit_test(all_but_the_first_address_stand_by),
+        cmocka_unit_test(what_is_marked_stands_by),
+        cmocka_unit_test(after_so_many_bytes),
+        cmocka_unit_test(after_so_much_time),
+        cmocka_unit_test(at_once_when_none_is_left_or_nothing_can_be_remembered),
+        cmocka_unit_test(only_between_allowed_addresses),
+        cmocka_unit_test(a_denied_address_of_the_peer_is_not_kept),
+        cmocka_unit_test(nor_is_a_denied_address_announced),
+        cmocka_unit_test(the_other_family_is_announced_and_joined),
+        cmocka_unit_test(it_sees_how_all_stands),
+        cmocka_unit_test(it_opens_what_may_be_opened),
+        cmocka_unit_test(it_closes_all_but_the_last),
+        cmocka_unit_test(it_announces_and_takes_back),
+        cmocka_unit_test(an_id_in_doubt_is_not_opened),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(they_are_found_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

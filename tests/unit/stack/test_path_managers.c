@@ -1,0 +1,457 @@
+/* Path managers at work between two stacks, priorities of subflows, and an end of the stream that waits for joins. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "base/units.h"
+#include "mptcp/addresses.h"
+#include "mptcp/subflow.h"
+#include "peer.h"
+#include "wire/keys.h"
+#include "world.h"
+
+#define PORT 5001
+
+static struct hawser_path_options named(const char *name)
+{
+    return (struct hawser_path_options){.size = sizeof(struct hawser_path_options),
+                                        .manager = hawser_path_manager_find(name)};
+}
+
+struct pair {
+    struct world w;
+    struct hawser_conn *conn[2];
+};
+
+/* Lets time pass, while `from` sends all it can; returns how much `to` got. */
+static uint64_t pump(struct pair *p, int from, uint64_t for_ns)
+{
+    static uint8_t bytes[16384];
+    struct world *w = &p->w;
+    uint64_t until = w->now_ns + for_ns, got = 0;
+    for (bool more = true; more;) {
+        ssize_t n;
+        while (hawser_send(p->conn[from], bytes, sizeof bytes) > 0)
+            ;
+        while ((n = hawser_recv(p->conn[!from], bytes, sizeof bytes)) > 0)
+            got += (uint64_t)n;
+        more = world_step(w, until);
+    }
+    w->now_ns = until;
+    return got;
+}
+
+static void live(struct pair *p, uint64_t for_ns)
+{
+    uint64_t until = p->w.now_ns + for_ns;
+    while (world_step(&p->w, until))
+        ;
+    p->w.now_ns = until;
+}
+
+/* Opened from the client's first address, a byte each way, and half a second. */
+static void open_pair(struct pair *p, const struct hawser_path_options *client,
+                      const struct hawser_path_options *server, uint32_t max_subflows)
+{
+    struct hawser_listener *listener;
+    const struct hawser_addr to = world_server_addr(&p->w, 0, PORT), any = {.port = PORT};
+    const struct hawser_conn_options ours = {.size = sizeof ours, .paths = client, .max_subflows = max_subflows};
+    const struct hawser_conn_options theirs = {.size = sizeof theirs, .paths = server, .max_subflows = max_subflows};
+    assert_int_equal(hawser_listen(p->w.stack[1], &any, 4, &theirs, &listener), 0);
+    assert_int_equal(hawser_connect(p->w.stack[0], &to, &ours, p->w.now_ns, &p->conn[0]), 0);
+    while (hawser_accept(listener, &p->conn[1]) < 0)
+        assert_true(world_step(&p->w, p->w.now_ns + NS_PER_S));
+    for (int end = 0; end < 2; end++)
+        assert_int_equal(hawser_send(p->conn[end], "x", 1), 1);
+    live(p, NS_PER_S / 2);
+}
+
+static void close_pair(struct pair *p)
+{
+    hawser_abort(p->conn[0]);
+    hawser_abort(p->conn[1]);
+    world_destroy(&p->w);
+}
+
+static uint32_t subflows(const struct pair *p, int end)
+{
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(p->conn[end], &info), 0);
+    return info.subflows;
+}
+
+static struct hawser_subflow_info subflow_at_end(const struct pair *p, int end, size_t i)
+{
+    struct hawser_subflow_info info = {.size = sizeof info};
+    assert_int_equal(hawser_subflow_get_info(p->conn[end], i, &info), 0);
+    return info;
+}
+
+static bool is_v4_at(const struct pair *p, size_t i)
+{
+    const struct hawser_subflow_info info = subflow_at_end(p, 0, i);
+    return hawser_addr_is_v4(&info.local);
+}
+
+/* ---- between two stacks ---- */
+
+static void a_full_mesh(void **state)
+{
+    (void)state;
+    struct pair p;
+    const struct hawser_path_options mesh = named("fullmesh");
+    world_init(&p.w, 1, 3, 3, false, NULL, NULL);
+    open_pair(&p, &mesh, NULL, 16);
+    assert_int_equal(subflows(&p, 0), 9);
+    assert_int_equal(subflows(&p, 1), 9);
+    assert_true(pump(&p, 1, NS_PER_S) > 1000);
+    close_pair(&p);
+}
+
+static void several_over_one_pair(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct hawser_path_options ports = named("ports");
+    ports.subflows = 3;
+    world_init(&p.w, 2, 2, 1, false, NULL, NULL);
+    open_pair(&p, &ports, NULL, 0);
+    assert_int_equal(subflows(&p, 0), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(subflow_at_end(&p, 0, i).local_id, 0);
+    close_pair(&p);
+}
+
+static void not_before_there_is_a_demand(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct hawser_path_options demand = named("on-demand");
+    demand.demand_bytes = 100000;
+    world_init(&p.w, 3, 2, 1, false, NULL, NULL);
+    open_pair(&p, &demand, NULL, 0);
+    assert_int_equal(subflows(&p, 0), 1);
+    assert_true(pump(&p, 1, NS_PER_S) > 100000);
+    assert_int_equal(subflows(&p, 0), 2);
+    close_pair(&p);
+}
+
+/* RFC 8684 3.3.8: take-over and return, with the backup of either end. */
+static void a_backup_takes_over_and_gives_back(void **state)
+{
+    (void)state;
+    for (int sender = 0; sender < 2; sender++) {
+        struct pair p;
+        const struct hawser_path_options backup = named("backup");
+        world_init(&p.w, 4, 2, 1, false, NULL, NULL);
+        for (unsigned i = 0; i < 2; i++) {
+            p.w.paths[i].rate_bps = 10000000;
+            p.w.paths[i].queue_bytes = 60000;
+        }
+        open_pair(&p, &backup, NULL, 0);
+        assert_int_equal(subflows(&p, 1), 2);
+        assert_false(subflow_at_end(&p, 1, 0).backup);
+        assert_true(subflow_at_end(&p, 1, 1).backup);
+        const uint64_t *carried = &p.w.paths[1].delivered_bytes[sender];
+        uint64_t before = *carried;
+        assert_true(pump(&p, sender, 2 * NS_PER_S) > 1500000);
+        assert_in_range(*carried - before, 0, 10000);
+        p.w.paths[0].down = true;
+        assert_true(pump(&p, sender, 3 * NS_PER_S) > 1500000);
+        p.w.paths[0].down = false;
+        pump(&p, sender, 5 * NS_PER_S);
+        before = *carried;
+        assert_true(pump(&p, sender, 2 * NS_PER_S) > 1500000);
+        assert_in_range(*carried - before, 0, 100000);
+        close_pair(&p);
+    }
+}
+
+/* In mid-stream, by either program, and although what says so is lost at first. */
+static void a_priority_changes(void **state)
+{
+    (void)state;
+    for (int end = 0; end < 2; end++) {
+        struct pair p;
+        world_init(&p.w, 5, 2, 1, false, NULL, NULL);
+        for (unsigned i = 0; i < 2; i++) {
+            p.w.paths[i].rate_bps = 10000000;
+            p.w.paths[i].queue_bytes = 60000;
+        }
+        open_pair(&p, NULL, NULL, 0);
+        pump(&p, 1, NS_PER_S);
+        const uint32_t id = subflow_at_end(&p, end, 1).id;
+        for (int backup = 1; backup >= 0; backup--) {
+            p.w.paths[1].loss = 1;
+            assert_int_equal(hawser_subflow_set_backup(p.conn[end], id, backup), 0);
+            live(&p, NS_PER_S / 20);
+            p.w.paths[1].loss = 0;
+            pump(&p, 1, 3 * NS_PER_S);
+            live(&p, SIGNAL_ROW_NS); /* one that is idle may say no third thing in a row */
+            for (int side = 0; side < 2; side++)
+                assert_int_equal(subflow_at_end(&p, side, 1).backup, backup);
+            uint64_t before = p.w.paths[1].delivered_bytes[1];
+            pump(&p, 1, NS_PER_S);
+            uint64_t carried = p.w.paths[1].delivered_bytes[1] - before;
+            assert_true(backup ? carried < 10000 : carried > 300000);
+        }
+        assert_int_equal(hawser_subflow_set_backup(p.conn[end], 999, true), -ENOENT);
+        close_pair(&p);
+    }
+}
+
+/* An address that is marked at the acceptor: its SYN/ACK says so. */
+static void the_acceptor_marks_a_backup_too(void **state)
+{
+    (void)state;
+    struct pair p;
+    world_init(&p.w, 6, 2, 2, false, NULL, NULL);
+    const struct hawser_prefix metered = {world_server_addr(&p.w, 1, 0), 32};
+    struct hawser_path_options marked = named("default");
+    marked.backup = &metered;
+    marked.backup_count = 1;
+    open_pair(&p, NULL, &marked, 0);
+    assert_int_equal(subflows(&p, 0), 3);
+    for (int end = 0; end < 2; end++)
+        for (size_t i = 0; i < 3; i++) {
+            const struct hawser_subflow_info info = subflow_at_end(&p, end, i);
+            assert_int_equal(info.backup, hawser_addr_same_ip(end ? &info.local : &info.remote, &metered.addr));
+        }
+    close_pair(&p);
+}
+
+static void add_both(struct world *w, unsigned path, const char *client, const char *server, unsigned bits)
+{
+    struct hawser_addr addr;
+    (void)path;
+    assert_int_equal(hawser_addr_parse(&addr, client, 0), 0);
+    assert_int_equal(hawser_stack_add_address(w->stack[0], 0, &addr, bits, w->now_ns), 0);
+    assert_int_equal(hawser_addr_parse(&addr, server, 0), 0);
+    assert_int_equal(hawser_stack_add_address(w->stack[1], 0, &addr, bits, w->now_ns), 0);
+}
+
+static void a_connection_of_one_family_with_subflows_of_the_other(void **state)
+{
+    (void)state;
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct pair p;
+        world_init(&p.w, 7, 2, 1, v6, NULL, NULL);
+        if (v6)
+            add_both(&p.w, 1, "10.9.1.7", "10.9.1.8", 24);
+        else
+            add_both(&p.w, 1, "fd09:1::7", "fd09:1::8", 64);
+        open_pair(&p, NULL, NULL, 0);
+        assert_int_equal(subflows(&p, 1), 3);
+        bool other = false;
+        for (size_t i = 0; i < 3; i++)
+            other |= is_v4_at(&p, i) == v6;
+        assert_true(other);
+        p.w.paths[0].down = true; /* which of the two is cut does not matter to the stream */
+        assert_true(pump(&p, 1, 3 * NS_PER_S) > 1000000);
+        close_pair(&p);
+    }
+}
+
+/* Each end has more addresses than subflows are allowed. */
+static void many_addresses(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"default", "fullmesh"};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(names); i++) {
+        struct pair p;
+        const struct hawser_path_options options = named(names[i]);
+        world_init(&p.w, 8, 1, 1, false, NULL, NULL);
+        for (unsigned n = 10; n < 10 + HOST_ADDRESSES_MAX - 1; n++) {
+            for (int end = 0; end < 2; end++) {
+                struct hawser_addr addr = end ? world_server_addr(&p.w, 0, 0) : world_client_addr(&p.w, 0);
+                addr.ip[15] = (uint8_t)(n + (end ? 100 : 0));
+                assert_int_equal(hawser_stack_add_address(p.w.stack[end], 0, &addr, 24, p.w.now_ns), 0);
+            }
+        }
+        open_pair(&p, &options, NULL, 32);
+        live(&p, 60 * NS_PER_S);
+        assert_int_equal(subflows(&p, 0), 32);
+        assert_int_equal(subflows(&p, 1), 32);
+        assert_true(pump(&p, 1, NS_PER_S) > 1000000);
+        close_pair(&p);
+    }
+}
+
+static void a_denied_address_is_not_joined(void **state)
+{
+    (void)state;
+    struct pair p;
+    world_init(&p.w, 9, 2, 1, false, NULL, NULL);
+    const struct hawser_prefix second = {world_client_addr(&p.w, 1), 32};
+    struct hawser_path_options deny = named("default");
+    deny.deny = &second;
+    deny.deny_count = 1;
+    open_pair(&p, NULL, &deny, 0); /* the peer does not know, and is told so (RFC 8684 3.6) */
+    live(&p, 10 * NS_PER_S);
+    assert_int_equal(subflows(&p, 0), 1);
+    assert_int_equal(world_counter(&p.w, 1, "drop.join_prohibited"), 1);
+    close_pair(&p);
+}
+
+/* A stack's choice holds where a connection has none of its own; and what cannot be is refused, wherever it stands. */
+static void whose_options_hold(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct hawser_path_options ports = named("ports");
+    const struct hawser_stack_options options = {.size = sizeof options, .paths = &ports};
+    world_init(&p.w, 10, 2, 1, false, &options, NULL);
+    ports.subflows = 5; /* it was copied */
+    open_pair(&p, NULL, NULL, 0);
+    assert_int_equal(subflows(&p, 0), 2);
+    assert_int_equal(subflow_at_end(&p, 0, 1).local_id, 0);
+    struct hawser_listener *listener;
+    struct hawser_conn *conn;
+    struct hawser_stack *stack;
+    const struct hawser_addr to = world_server_addr(&p.w, 0, PORT), any = {.port = 1};
+    ports.size = 1;
+    const struct hawser_conn_options bad = {.size = sizeof bad, .paths = &ports};
+    assert_int_equal(hawser_connect(p.w.stack[0], &to, &bad, p.w.now_ns, &conn), -EINVAL);
+    assert_int_equal(hawser_listen(p.w.stack[0], &any, 1, &bad, &listener), -EINVAL);
+    assert_int_equal(hawser_stack_new(&p.w.env[0].env, &options, &stack), -EINVAL);
+    close_pair(&p);
+}
+
+/* ---- by hand ---- */
+
+/* A stack with two addresses that has opened a connection to us, and whose program has no more to say. */
+static void begin_download(struct peer *p, unsigned addresses)
+{
+    struct hawser_addr second;
+    peer_init(p, NULL, NULL);
+    assert_int_equal(hawser_addr_parse(&second, "10.0.0.77", 0), 0);
+    if (addresses > 1)
+        assert_int_equal(hawser_stack_add_address(p->stack, 0, &second, 24, p->now_ns), 0);
+    peer_connect(p, false);
+    hawser_shutdown(p->conn);
+}
+
+static unsigned count_data_fins(const struct peer *p)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < p->seen_count; i++)
+        n += mptcp_has(&p->seen[i].options.mp, MPTCP_DSS) && p->seen[i].options.mp.dss.data_fin;
+    return n;
+}
+
+static void answer_syn(struct peer *p, uint64_t rtt_ns)
+{
+    struct tcp_options o = {
+        .mp = {
+            .present = 1u << MPTCP_CAPABLE,
+            .capable = {.version = 1, .algorithms = MPTCP_HMAC_SHA256, .has_sender_key = true, .sender_key = p->key}}};
+    peer_wait(p, rtt_ns);
+    peer_send(p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
+}
+
+static void confirm(struct peer *p)
+{
+    uint32_t token;
+    for (unsigned i = 0; i < p->seen_count; i++)
+        if (mptcp_has(&p->seen[i].options.mp, MPTCP_CAPABLE))
+            p->stack_key = p->seen[i].options.mp.capable.sender_key;
+    mptcp_key_derive(p->key, &token, &p->idsn);
+    mptcp_key_derive(p->stack_key, &token, &p->stack_idsn);
+    struct tcp_options o = peer_dss(p, 1, 0, 0, 0);
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+}
+
+/* Linux refuses joins once it has the DATA_FIN: it waits until they are through. */
+static void the_end_of_the_stream_waits_for_joins(void **state)
+{
+    (void)state;
+    struct peer p;
+    begin_download(&p, 2);
+    answer_syn(&p, NS_PER_S / 10);
+    assert_int_equal(count_data_fins(&p), 0);
+    confirm(&p);
+    assert_int_equal(count_data_fins(&p), 0);
+    assert_int_equal(peer_count_syns(&p), 2);
+    peer_answer_join(&p);
+    peer_wait(&p, NS_PER_MS);
+    assert_true(count_data_fins(&p) > 0);
+    peer_destroy(&p);
+}
+
+/* But not for ever: for three round trips of the first subflow. */
+static void nor_does_it_wait_for_ever(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t rtt_ns, patience_ns;
+        bool confirmed;
+    } cases[] = {{NS_PER_S / 10, 3 * NS_PER_S / 10, true}, {NS_PER_S / 10, 3 * NS_PER_S / 10, false}};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(cases); i++) {
+        struct peer p;
+        begin_download(&p, 2);
+        answer_syn(&p, cases[i].rtt_ns);
+        if (cases[i].confirmed)
+            confirm(&p);
+        peer_wait(&p, cases[i].patience_ns - NS_PER_MS);
+        assert_int_equal(count_data_fins(&p), 0);
+        peer_wait(&p, cases[i].confirmed ? 2 * NS_PER_MS : 3 * NS_PER_S); /* it takes turns with our key until then */
+        assert_true(count_data_fins(&p) > 0);
+        peer_destroy(&p);
+    }
+}
+
+/* Where no join is wanted, or it is refused, or the peer has finished, or nobody listens any more, it does not. */
+static void it_waits_only_for_something(void **state)
+{
+    (void)state;
+    enum { ONE_ADDRESS, REFUSED, FINISHED, CLOSED, CASES };
+    for (int i = 0; i < CASES; i++) {
+        struct peer p;
+        begin_download(&p, i == ONE_ADDRESS ? 1 : 2);
+        answer_syn(&p, NS_PER_S / 10);
+        if (i == CLOSED) {
+            hawser_close(p.conn);
+            peer_drain(&p);
+        }
+        const uint32_t irs = p.irs;
+        confirm(&p);
+        if (i == FINISHED) {
+            p.irs = irs; /* and not that of the join */
+            struct tcp_options o = peer_dss(&p, 1, 1, 0, 1);
+            o.mp.dss.data_fin = true;
+            o.mp.dss.len = 1;
+            peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+        }
+        if (i == REFUSED)
+            peer_refuse_join(&p);
+        peer_wait(&p, NS_PER_MS);
+        assert_true(count_data_fins(&p) > 0);
+        peer_destroy(&p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_mesh),
+        cmocka_unit_test(several_over_one_pair),
+        cmocka_unit_test(not_before_there_is_a_demand),
+        cmocka_unit_test(a_backup_takes_over_and_gives_back),
+        cmocka_unit_test(a_priority_changes),
+        cmocka_unit_test(the_acceptor_marks_a_backup_too),
+        cmocka_unit_test(a_connection_of_one_family_with_subflows_of_the_other),
+        cmocka_unit_test(many_addresses),
+        cmocka_unit_test(a_denied_address_is_not_joined),
+        cmocka_unit_test(whose_options_hold),
+        cmocka_unit_test(the_end_of_the_stream_waits_for_joins),
+        cmocka_unit_test(nor_does_it_wait_for_ever),
+        cmocka_unit_test(it_waits_only_for_something),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
