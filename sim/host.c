@@ -137,6 +137,22 @@ static size_t send_batch(struct host *host, uint64_t now_ns)
     return n;
 }
 
+static bool take_events(struct host *host, uint64_t now_ns)
+{
+    bool pending = hawser_stack_pending(host->stack), any = false;
+    for (struct hawser_event event; hawser_next_event(host->stack, &event); any = true) {
+        struct host_user *user = event.user;
+        if (event.what == 0)
+            world_violation(host->node.world, "events-tell", "%s is told of nothing", host->node.name);
+        if (user)
+            user->event(user, event.conn, now_ns);
+    }
+    if (any != pending)
+        world_violation(host->node.world, "events-tell", "%s has %s, and says otherwise", host->node.name,
+                        any ? "an event" : "no event");
+    return any;
+}
+
 static bool tell_users(struct host *host, uint64_t now_ns)
 {
     bool any = false;
@@ -148,13 +164,7 @@ static bool tell_users(struct host *host, uint64_t now_ns)
             listener->accepted(listener, conn, now_ns);
         }
     }
-    for (struct hawser_event event; hawser_next_event(host->stack, &event);) {
-        struct host_user *user = event.user;
-        any = true;
-        if (user)
-            user->event(user, event.conn, now_ns);
-    }
-    return any;
+    return take_events(host, now_ns) || any;
 }
 
 /* Deadlines lie in the future or are served: a host that runs again and again at one time serves none. */

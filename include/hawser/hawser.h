@@ -4,6 +4,7 @@
 
 #include <hawser/addr.h>
 #include <hawser/env.h>
+#include <hawser/event.h>
 #include <hawser/host.h>
 #include <hawser/info.h>
 #include <hawser/packet.h>

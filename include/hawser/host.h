@@ -38,19 +38,17 @@ HAWSER_API int hawser_host_add_pair(struct hawser_host *a, const struct hawser_a
 
 /*
  * A descriptor for any event loop. It is readable while hawser_host_step() has work to do, and, level-triggered, from a
- * step that leaves something for the program (hawser_stack_pending(): an event, a connection to be accepted) until a
- * step that finds that taken. So a program that sleeps on it misses nothing if it takes every event and accepts every
- * connection each time:
+ * step that leaves events (hawser_stack_pending()) until a step that finds them taken. So a program that sleeps on it
+ * misses nothing if it takes events until there are none, however few at a time:
  *
  *     for (;;) {
  *         poll(...);
  *         hawser_host_step(host);
- *         while (hawser_accept(listener, &conn) == 0) ...
- *         while (hawser_next_event(stack, &event)) ... hawser_recv(), hawser_send() ...
+ *         while (hawser_next_event(stack, &event)) ... hawser_accept(), hawser_recv(), hawser_send() ...
  *         hawser_host_step(host);
  *     }
  *
- * One that leaves something where it is does not sleep: it is woken for it again and again.
+ * One that leaves events where they are does not sleep: it is woken for them again and again.
  */
 HAWSER_API int hawser_host_fd(const struct hawser_host *host);
 

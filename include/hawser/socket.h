@@ -4,20 +4,9 @@
 
 #include <sys/types.h>
 
+#include <hawser/event.h>
 #include <hawser/path_manager.h>
 #include <hawser/stack.h>
-
-struct hawser_conn;
-struct hawser_listener;
-
-/* Readiness of a connection, as a set. */
-enum {
-    HAWSER_READABLE = 1u << 0,  /* recv() returns bytes, the end of the stream, or an error */
-    HAWSER_WRITABLE = 1u << 1,  /* send() takes at least one byte if there is memory, or returns an error */
-    HAWSER_CONNECTED = 1u << 2, /* the handshake is over */
-    HAWSER_ERROR = 1u << 3,     /* the connection failed: hawser_conn_error() says why */
-    HAWSER_CLOSED = 1u << 4,    /* no subflow is left, nor may one come: both directions are over, or it failed */
-};
 
 /* By what a listener tells peers apart when connections get scarce: a peer that has more than its share of them, all
  * divided by the peers that have any, gets no more unless another has more yet, and when hardly any is left the idlest
@@ -52,6 +41,9 @@ struct hawser_conn_options {
     bool foreign_local;
     int link;
     const struct hawser_path_options *paths; /* path_manager.h; copied; NULL: the stack's */
+    /* HAWSER_WRITABLE is told when there is room for so many bytes, or for all that there may ever be; default an
+     * eighth of the send buffer, 128 KiB at most. */
+    uint32_t send_low_water_bytes;
 };
 
 /*
@@ -82,8 +74,8 @@ HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_add
 /* Stops listening. Connections not yet accepted are aborted; accepted ones live on and still take joins. */
 HAWSER_API void hawser_listener_close(struct hawser_listener *listener);
 
-/* Takes the connection that was established first; 0 and *out, or -EAGAIN. O(1). hawser_stack_pending() holds while
- * there is one. */
+/* Takes the connection that was established first; 0 and *out, or -EAGAIN. O(1). What is so of it already is told by
+ * its first event. */
 HAWSER_API int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out);
 
 /* Queues up to `len` bytes; returns how many were taken (copied), -EAGAIN when there is no room (HAWSER_WRITABLE tells
@@ -140,7 +132,7 @@ HAWSER_API void hawser_close(struct hawser_conn *conn);
 /* Gives up the handle and resets the connection (MP_FASTCLOSE or RST). */
 HAWSER_API void hawser_abort(struct hawser_conn *conn);
 
-/* The HAWSER_READABLE... set that holds now. */
+/* The set of HAWSER_READABLE... that holds now, told or not. HAWSER_WRITABLE: there is room for one byte at least. */
 HAWSER_API unsigned hawser_conn_ready(const struct hawser_conn *conn);
 
 /* 0, or the negative errno that ended the connection: -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, ... */
@@ -149,19 +141,7 @@ HAWSER_API int hawser_conn_error(const struct hawser_conn *conn);
 /* A pointer for the caller's own use. */
 HAWSER_API void hawser_conn_set_user(struct hawser_conn *conn, void *user);
 HAWSER_API void *hawser_conn_user(const struct hawser_conn *conn);
-
-/* What has become of a connection. */
-struct hawser_event {
-    uint32_t what; /* set of HAWSER_READABLE... */
-    struct hawser_conn *conn;
-    struct hawser_listener *listener; /* NULL */
-    void *user;                       /* the connection's hawser_conn_user() */
-};
-
-/*
- * The next connection whose readiness may have changed since it was last returned here. False: there is none.
- * Connections that wait on a listener are not reported; hawser_accept() finds them.
- */
-HAWSER_API bool hawser_next_event(struct hawser_stack *stack, struct hawser_event *out);
+HAWSER_API void hawser_listener_set_user(struct hawser_listener *listener, void *user);
+HAWSER_API void *hawser_listener_user(const struct hawser_listener *listener);
 
 #endif

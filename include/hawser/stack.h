@@ -120,10 +120,7 @@ HAWSER_API uint64_t hawser_stack_deadline(const struct hawser_stack *stack);
 /* Runs every timer that is due at `now_ns`. */
 HAWSER_API void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns);
 
-/*
- * Something waits for the application: hawser_next_event() has a connection to tell of, or hawser_accept() one to give.
- * Who is about to sleep looks here first. O(1).
- */
+/* hawser_next_event() has something to tell. Who is about to sleep looks here first. O(1). */
 HAWSER_API bool hawser_stack_pending(const struct hawser_stack *stack);
 
 /* What closed connections owe to their peers: nobody else asks for it any more. */

@@ -33,9 +33,10 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     account_open(&conn->account, payer);
     conn->keepalive = config->keepalive;
     conn->subflow_limit = config->subflow_limit;
+    conn->send_low_water = config->send_low_water;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
-    list_init(&conn->event_link);
+    told_init(&conn->told, false);
     list_init(&conn->disorder_link);
     list_init(&conn->starved_link);
     list_init(&conn->lent_link);
@@ -73,7 +74,7 @@ void conn_free(struct conn *conn)
     list_remove(&conn->link);
     list_remove(&conn->ready_link);
     list_remove(&conn->touched_link);
-    list_remove(&conn->event_link);
+    told_leave(&conn->told);
     list_remove(&conn->disorder_link);
     list_remove(&conn->starved_link);
     list_remove(&conn->accept_link);

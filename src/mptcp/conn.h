@@ -21,7 +21,9 @@
 #include "mptcp/identity.h"
 #include "mptcp/outflow.h"
 #include "mptcp/path_manager.h"
+#include "mptcp/readiness.h"
 #include "mptcp/subflows.h"
+#include "mptcp/told.h"
 
 /* Joins of a connection that have not proved themselves: as many as a flood of four a millisecond brings in the time
  * that each has to answer. */
@@ -33,8 +35,8 @@ struct conn {
 
     /* In the host's lists. */
     struct list link, ready_link, starved_link, disorder_link, lent_link;
-    struct list event_link;   /* in `events`, or in `acceptable` as long as it has a listener */
     struct list touched_link; /* until conn_settle() */
+    struct told told;         /* what the program was told */
 
     /* The stack's. */
     void *listener;                    /* NULL: a program accepted it, or opened it itself */
@@ -50,6 +52,7 @@ struct conn {
     uint64_t progress_bytes; /* acknowledged by the peer and read by the program */
     int32_t deficit;      /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
     uint32_t subflow_ids; /* given away so far */
+    uint32_t send_low_water; /* bytes; 0: the default */
     uint8_t subflow_count, subflow_limit;
     bool evicted : 1;       /* it had to go for others; the stack's */
     bool door : 1;          /* it lives on one: no address of ours is any of its peer's business */
@@ -79,7 +82,7 @@ struct conn_opened {
 };
 
 struct conn_config {
-    uint32_t send_limit, recv_limit; /* bytes */
+    uint32_t send_limit, recv_limit, send_low_water; /* bytes */
     struct tcp_keepalive keepalive;
     bool no_mptcp, door;
     uint8_t subflow_limit;            /* most that it may have at once */
@@ -101,10 +104,24 @@ bool conn_reap(struct conn *conn, uint64_t now_ns);
 extern const struct tcp_hooks conn_hooks;
 
 /* ---- conn_state.c ---- */
-void conn_wake(struct conn *conn);  /* there may be something to send */
-void conn_event(struct conn *conn); /* readiness may have changed */
+/* There may be something to send. */
+static inline void conn_wake(struct conn *conn)
+{
+    if (list_empty(&conn->ready_link))
+        list_push_back(&conn->host->ready, &conn->ready_link);
+}
+/* Its program may have to be told of it now, or has learned by itself. */
+void conn_event(struct conn *conn);
+/* What the program is told now: not empty, if it stands in the host's `events`. */
+unsigned conn_take_event(struct conn *conn);
+/* How it stands for the program: a set of HAWSER_READABLE... */
+unsigned conn_ready(const struct conn *conn);
 /* Segments arrived, or something was asked of it: conn_settle() is to be called. */
-void conn_touch(struct conn *conn);
+static inline void conn_touch(struct conn *conn)
+{
+    if (list_empty(&conn->touched_link))
+        list_push_back(&conn->host->touched, &conn->touched_link);
+}
 
 /* How it stands, for the parts that do not see subflows, and with what others work. */
 struct tx_paths conn_tx_paths(const struct conn *conn);

@@ -73,7 +73,6 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
         last_subflow_closed(subflow, now_ns);
     else
         note_closed(subflow, now_ns);
-    conn_event(conn);
 }
 
 static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
@@ -83,7 +82,6 @@ static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
         conn_abort(conn, -EPROTO, now_ns); /* the end, but not all that lies before it */
     } else if (fallback_is_plain(&conn->fallback)) {
         data_rx_end_here(&conn->data_rx);
-        conn_event(conn);
     }
 }
 
@@ -102,8 +100,6 @@ void conn_take_subflow_news(struct subflow *subflow, uint64_t now_ns)
         outflow_forget_reinjection(&conn->data_tx, subflow);
         conn_paths_changed(conn, HAWSER_PM_SUBFLOW_ALIVE);
     }
-    if (news & SUBFLOW_PARTED)
-        conn_event(conn);
     if (news & SUBFLOW_CLOSED)
         subflow_closed(subflow, now_ns);
 }

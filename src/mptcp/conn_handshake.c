@@ -25,7 +25,6 @@ void conn_established(struct subflow *subflow, uint64_t now_ns)
     subflow->stage = SUBFLOW_JOINED;
     identity_reach(&conn->identity, IDENTITY_ESTABLISHED);
     data_tx_widen(&conn->data_tx, dsn_add(data_tx_una(&conn->data_tx), subflow->tcp.snd_wnd));
-    conn_event(conn);
 }
 
 void conn_draw_key(struct conn *conn)

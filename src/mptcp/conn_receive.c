@@ -39,7 +39,6 @@ static void take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_
     if (paths_in_rescue(&conn->paths) && data_tx_all_acked(&conn->data_tx))
         paths_look_at(&conn->paths, 0); /* nothing of ours would be lost if all refuse */
     subflows_clear(&conn->subflows, news.merit);
-    conn_event(conn);
     conn_wake(conn);
 }
 
@@ -188,6 +187,5 @@ void conn_receive_progress(struct tcp *tcp, uint64_t now_ns)
     if (data_rx_take_end(&conn->data_rx)) {
         conn_note_disorder(conn);
         tcp_ack_now(tcp);
-        conn_event(conn);
     }
 }

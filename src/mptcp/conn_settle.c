@@ -10,19 +10,14 @@ static void advance_close(struct conn *conn, uint64_t now_ns)
     if (!fallback_is_mptcp(&conn->fallback) || !conn_streams_over(conn))
         return;
     endings_note_farewell(&conn->endings, subflows_say_good_bye(&conn->subflows, now_ns));
-    conn_event(conn);
 }
 
 /* Once the application has closed, nobody reads what still arrives. It is thrown away while our own last bytes are
  * under way; after that the peer must learn that it speaks to nobody (RFC 1122 4.2.2.13). */
-static void offer_arrivals(struct conn *conn, uint64_t now_ns)
+static void refuse_arrivals(struct conn *conn, uint64_t now_ns)
 {
-    if (data_rx_readable(&conn->data_rx) == 0)
+    if (data_rx_readable(&conn->data_rx) == 0 || !endings_detached(&conn->endings) || conn->listener)
         return;
-    if (!endings_detached(&conn->endings) || conn->listener) {
-        conn_event(conn);
-        return;
-    }
     conn_consume(conn, SIZE_MAX);
     if (data_tx_fin_sent(&conn->data_tx) && data_tx_all_acked(&conn->data_tx))
         conn_abort(conn, -ECONNRESET, now_ns);
@@ -54,7 +49,7 @@ static void settle_arrivals(struct conn *conn, uint64_t now_ns)
     note_progress(conn, now_ns);
     if (data_rx_tunes(&conn->data_rx))
         data_rx_tune(&conn->data_rx, subflows_slowest_ns(&conn->subflows), now_ns);
-    offer_arrivals(conn, now_ns);
+    refuse_arrivals(conn, now_ns);
     if (!conn->arrived)
         return;
     conn->arrived = false;
@@ -119,6 +114,7 @@ void conn_settle(struct conn *conn, uint64_t now_ns)
     if (rounds > conn->host->settle_rounds_most)
         conn->host->settle_rounds_most = (uint8_t)rounds;
     arm(conn, HW_MIN(paths_ns, subflows_ns));
+    conn_event(conn);
     list_remove(&conn->touched_link); /* what it did to itself is worked off, too */
 }
 

@@ -2,25 +2,6 @@
 #include "mptcp/conn.h"
 #include "mptcp/outflow.h"
 
-void conn_wake(struct conn *conn)
-{
-    if (list_empty(&conn->ready_link))
-        list_push_back(&conn->host->ready, &conn->ready_link);
-}
-
-void conn_touch(struct conn *conn)
-{
-    if (list_empty(&conn->touched_link))
-        list_push_back(&conn->host->touched, &conn->touched_link);
-}
-
-void conn_event(struct conn *conn)
-{
-    bool news = conn->listener ? identity_established(&conn->identity) : !endings_detached(&conn->endings);
-    if (news && list_empty(&conn->event_link))
-        list_push_back(conn->listener ? &conn->host->acceptable : &conn->host->events, &conn->event_link);
-}
-
 struct tx_paths conn_tx_paths(const struct conn *conn)
 {
     return subflows_tx_paths(&conn->subflows, fallback_peer_committed(&conn->fallback));
@@ -32,6 +13,36 @@ static bool is_end_acked(const struct conn *conn)
 }
 
 static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&conn->data_tx) || !is_end_acked(conn); }
+
+static struct readiness conn_readiness(const struct conn *conn)
+{
+    return (struct readiness){.id = &conn->identity,
+                              .endings = &conn->endings,
+                              .tx = &conn->data_tx,
+                              .rx = &conn->data_rx,
+                              .subflows = &conn->subflows,
+                              .low_water = conn->send_low_water,
+                              .delivering = is_delivering(conn),
+                              .starved = !list_empty(&conn->starved_link)};
+}
+
+unsigned conn_ready(const struct conn *conn)
+{
+    const struct readiness r = conn_readiness(conn);
+    return readiness_of(&r, 1);
+}
+
+void conn_event(struct conn *conn)
+{
+    const struct readiness r = conn_readiness(conn);
+    told_line_up(&conn->told, &conn->host->events, readiness_news(&r, &conn->told));
+}
+
+unsigned conn_take_event(struct conn *conn)
+{
+    const struct readiness r = conn_readiness(conn);
+    return readiness_tell(&r, &conn->told);
+}
 
 struct ending_facts conn_ending_facts(const struct conn *conn)
 {

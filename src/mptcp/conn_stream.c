@@ -1,6 +1,8 @@
 /* The program's side of a connection: its two streams, and its wish to end them. */
 #include "mptcp/conn.h"
 
+#include <hawser/event.h>
+
 void conn_queued(struct conn *conn, size_t taken, size_t len)
 {
     bool starved = taken < len && data_tx_room(&conn->data_tx);
@@ -11,11 +13,15 @@ void conn_queued(struct conn *conn, size_t taken, size_t len)
         list_remove(&conn->starved_link);
     else if (list_empty(&conn->starved_link))
         list_push_back(&conn->host->starved, &conn->starved_link);
+    if (taken < len || data_tx_room(&conn->data_tx) == 0)
+        told_forget(&conn->told, HAWSER_WRITABLE);
+    conn_event(conn);
 }
 
 void conn_consumed(struct conn *conn)
 {
     conn_idle(conn);
+    conn_event(conn);
     if (!data_rx_consumed(&conn->data_rx))
         return;
     EACH_SUBFLOW (it, conn)
@@ -39,6 +45,7 @@ void conn_shutdown(struct conn *conn)
     if (data_tx_ends(&conn->data_tx))
         return;
     data_tx_end(&conn->data_tx);
+    conn_event(conn);
     conn_wake(conn);
 }
 
@@ -51,7 +58,7 @@ void conn_detach(struct conn *conn)
         conn_shutdown(conn);
     else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
         endings_ask_abort(&conn->endings);
-    list_remove(&conn->event_link);
+    conn_event(conn);
     list_remove(&conn->starved_link);
     conn_wake(conn);
 }

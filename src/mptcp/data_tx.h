@@ -84,6 +84,8 @@ static inline size_t data_tx_write_slice(struct data_tx *tx, struct slice bytes)
     return sendq_write_slice(&tx->sendq, bytes);
 }
 static inline uint32_t data_tx_room(const struct data_tx *tx) { return sendq_room(&tx->sendq); }
+/* The most that is ever held. */
+static inline uint32_t data_tx_limit(const struct data_tx *tx) { return tx->sendq.limit; }
 /* The program has no more. */
 static inline void data_tx_end(struct data_tx *tx) { tx->fin = DATA_FIN_WANTED; }
 static inline bool data_tx_ends(const struct data_tx *tx) { return tx->fin != DATA_FIN_NONE; }

@@ -76,8 +76,7 @@ struct mp_host {
     struct list touched;     /* connections for conn_settle() */
     struct list ready;       /* connections with something to send */
     struct list disordered;  /* connections that hold data behind a gap in their streams, or without a mapping */
-    struct list events;      /* connections whose readiness may have changed */
-    struct list acceptable;  /* connections that are established and that no program has accepted yet */
+    struct list events;      /* connections and listeners of which the program is to be told */
     struct list starved;     /* connections that found no memory for bytes to send */
     struct list lent;        /* connections with more than two subflows */
 };

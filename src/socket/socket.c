@@ -107,16 +107,10 @@ int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, u
     *listener = (struct hawser_listener){.stack = stack, .local = *local, .options = o, .plan = plan};
     quota_init(&listener->half_open, backlog);
     quota_init(&listener->acceptable, backlog);
+    told_init(&listener->told, true);
     list_push_back(&stack->listeners, &listener->link);
     *out = listener;
     return 0;
-}
-
-static void leave_listener(struct hawser_listener *listener, struct conn *conn)
-{
-    quota_leave(&listener->acceptable, &conn->accept_link);
-    list_remove(&conn->event_link); /* it was one to be accepted */
-    conn->listener = NULL;
 }
 
 void hawser_listener_close(struct hawser_listener *listener)
@@ -125,9 +119,10 @@ void hawser_listener_close(struct hawser_listener *listener)
     handshakes_drop_owner(&stack->handshakes, &listener->half_open);
     LIST_EACH (it, &listener->acceptable.members) {
         struct conn *conn = LIST_ENTRY(it, struct conn, accept_link);
-        leave_listener(listener, conn);
+        listener_leave(listener, conn);
         conn_ask_abort(conn);
     }
+    told_leave(&listener->told);
     list_remove(&listener->link);
     listener_free(listener);
 }
@@ -138,7 +133,7 @@ int hawser_accept(struct hawser_listener *listener, struct hawser_conn **out)
     if (!oldest)
         return -EAGAIN;
     struct conn *conn = LIST_ENTRY(oldest, struct conn, accept_link);
-    leave_listener(listener, conn);
+    listener_leave(listener, conn);
     endings_take_hold(&conn->endings);
     conn_event(conn);
     *out = outer(conn);
@@ -238,24 +233,7 @@ void hawser_abort(struct hawser_conn *handle)
     conn_detach(conn);
 }
 
-unsigned hawser_conn_ready(const struct hawser_conn *handle)
-{
-    const struct conn *conn = inner_const(handle);
-    unsigned ready = 0;
-    if (identity_established(&conn->identity))
-        ready |= HAWSER_CONNECTED;
-    if (endings_error(&conn->endings))
-        ready |= HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE;
-    if (data_rx_readable(&conn->data_rx) || conn_at_end(conn))
-        ready |= HAWSER_READABLE;
-    if (identity_established(&conn->identity) && !data_tx_ends(&conn->data_tx) && data_tx_room(&conn->data_tx) &&
-        list_empty(&conn->starved_link))
-        ready |= HAWSER_WRITABLE;
-    if (subflows_over(&conn->subflows) && !endings_awaits_rescue(&conn->endings) &&
-        (identity_established(&conn->identity) || endings_error(&conn->endings)))
-        ready |= HAWSER_CLOSED;
-    return ready;
-}
+unsigned hawser_conn_ready(const struct hawser_conn *handle) { return conn_ready(inner_const(handle)); }
 
 int hawser_conn_error(const struct hawser_conn *handle) { return endings_error(&inner_const(handle)->endings); }
 
@@ -263,13 +241,30 @@ void hawser_conn_set_user(struct hawser_conn *handle, void *user) { inner(handle
 
 void *hawser_conn_user(const struct hawser_conn *handle) { return inner_const(handle)->user; }
 
+void hawser_listener_set_user(struct hawser_listener *listener, void *user) { listener->user = user; }
+
+void *hawser_listener_user(const struct hawser_listener *listener) { return listener->user; }
+
+static struct hawser_event of_listener(struct hawser_listener *listener)
+{
+    unsigned what = listener_take_event(listener);
+    return (struct hawser_event){.what = what, .listener = listener, .user = listener->user};
+}
+
+static struct hawser_event of_conn(struct conn *conn)
+{
+    unsigned what = conn_take_event(conn);
+    return (struct hawser_event){.what = what, .conn = outer(conn), .user = conn->user};
+}
+
 bool hawser_next_event(struct hawser_stack *stack, struct hawser_event *out)
 {
-    struct list *node = list_first(&stack->host.events);
-    if (!node)
-        return false;
-    list_remove(node);
-    struct conn *conn = LIST_ENTRY(node, struct conn, event_link);
-    *out = (struct hawser_event){.what = hawser_conn_ready(outer(conn)), .conn = outer(conn), .user = conn->user};
-    return true;
+    LIST_EACH (it, &stack->host.events) {
+        struct told *told = told_at(it);
+        *out = told_of_listener(told) ? of_listener(HW_CONTAINER(told, struct hawser_listener, told))
+                                      : of_conn(HW_CONTAINER(told, struct conn, told));
+        if (out->what)
+            return true;
+    }
+    return false;
 }

@@ -272,9 +272,8 @@ static struct subflow *open_conn(struct hawser_stack *stack, const struct handsh
     }
     subflow->passive = true;
     evict_enlist(stack, conn, now_ns);
-    conn->listener = listener;
     endings_let_go(&conn->endings); /* nobody's until accepted */
-    quota_enter(&listener->acceptable, &conn->accept_link);
+    listener_enter(listener, conn);
     open_tcp(subflow, h, a, now_ns);
     return subflow;
 }

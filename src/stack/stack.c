@@ -60,6 +60,7 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options, str
         .no_mptcp = options->no_mptcp,
         .subflow_limit = (uint8_t)options->max_subflows,
         .door = options->foreign_local,
+        .send_low_water = options->send_low_water_bytes,
         .keepalive = {options->keepalive_idle_ns, options->keepalive_interval_ns, options->keepalive_tries},
     };
 }
@@ -131,7 +132,7 @@ static void tell_starved(struct hawser_stack *stack, uint64_t now_ns)
         list_remove(it);
         if (account_admits(data_tx_account(&conn->data_tx), store_smallest(&host->store), CLAIM_NEED)) {
             conn_event(conn);
-            told++;
+            told += told_waits(&conn->told);
         } else {
             list_push_back(&host->starved, it);
             if (data_tx_account(&conn->data_tx)->held == 0)
@@ -201,7 +202,6 @@ static void init_stack(struct hawser_stack *stack, const struct hawser_env *env,
     list_init(&host->ready);
     list_init(&host->disordered);
     list_init(&host->events);
-    list_init(&host->acceptable);
     list_init(&host->starved);
     list_init(&host->lent);
     deadline_init(&stack->hunger_timer, on_hunger_timer);
@@ -414,8 +414,7 @@ static void leave_listener_if_dead(struct conn *conn)
     EACH_SUBFLOW (it, conn)
         if (!tcp_finished(&subflow_at(it)->tcp))
             return;
-    conn->listener = NULL;
-    quota_leave(&listener->acceptable, &conn->accept_link);
+    listener_leave(listener, conn);
 }
 
 size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets, size_t max, uint64_t now_ns)
@@ -446,10 +445,7 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
     return batch.count;
 }
 
-bool hawser_stack_pending(const struct hawser_stack *stack)
-{
-    return !list_empty(&stack->host.events) || !list_empty(&stack->host.acceptable);
-}
+bool hawser_stack_pending(const struct hawser_stack *stack) { return !list_empty(&stack->host.events); }
 
 uint64_t hawser_stack_deadline(const struct hawser_stack *stack) { return deadline_next(&stack->host.tcp.timers); }
 

@@ -32,6 +32,9 @@ struct hawser_listener {
     struct quota half_open;    /* handshakes */
     struct quota acceptable;   /* connections that nobody has accepted yet, by accept_link */
     uint64_t pressed_until_ns; /* as long as cookies of its are about */
+    struct told told;          /* what the program was told */
+    uint32_t came;             /* connections to be accepted, in all */
+    void *user;                /* the program's */
 };
 
 struct hawser_stack {
@@ -98,6 +101,13 @@ enum cookie handshake_rebuild(struct hawser_stack *stack, const struct arrival *
 /* A segment of a handshake. Returns the subflow that it opened, to which it still has to be given; else NULL. */
 struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *h, const struct arrival *a,
                                   uint64_t now_ns);
+
+/* ---- listeners.c ---- */
+/* A connection to be accepted comes, or goes. */
+void listener_enter(struct hawser_listener *listener, struct conn *conn);
+void listener_leave(struct hawser_listener *listener, struct conn *conn);
+/* What its program is told now. */
+unsigned listener_take_event(struct hawser_listener *listener);
 
 /* ---- evict.c ---- */
 /* Somebody opened it. */

@@ -75,5 +75,8 @@ bool test_aborts(void (*run)(void *arg), void *arg)
 struct hawser_conn *next_told(struct hawser_stack *stack)
 {
     struct hawser_event event;
-    return hawser_next_event(stack, &event) ? event.conn : NULL;
+    bool pending = hawser_stack_pending(stack), is = hawser_next_event(stack, &event);
+    assert_int_equal(is, pending); /* who looks there before it sleeps misses nothing, and is not kept awake */
+    assert_true(!is || event.what);
+    return is ? event.conn : NULL;
 }
