@@ -51,13 +51,14 @@ struct hawser_conn_options {
  * Unless `options` name the source address, each 250 ms without an answer the next local address that may reach
  * `remote` is tried beside those before, up to 8 ("tcp.further_attempts", "limit.attempts"); at once when the peer
  * refuses, and once all were tried the others have one second more to do better. Whoever is answered first becomes the
- * first subflow, and the others are told nothing but a RST. Where SYNs with MP_CAPABLE have no answer, a plain one
- * follows the second of them, and when only that one is answered it is plain TCP: see hawser_stack_plain_peer().
- * `options` may be NULL. On success 0 and *out is a handle owned by the caller until hawser_close() or hawser_abort().
- * Errors: -EINVAL (no port, an address that is the stack's own or no single host's, `foreign_local` by a link that is
- * no door, or options without their size), -E2BIG (options this library does not know), -EADDRNOTAVAIL (no local
- * address of that family, `local` is none, or all ports are taken by connections to `remote`), -EADDRINUSE (the port of
- * `local` is), -ENOBUFS (a limit of the stack, of which a listener keeps a sixteenth for those who come), -ENOMEM.
+ * first subflow, and the others are told nothing but a RST. Where SYNs with MP_CAPABLE have no answer a second
+ * later, plain ones follow, and when one of those is answered first the connection is plain TCP: see
+ * hawser_stack_plain_peer(). `options` may be NULL. On success 0 and *out is a handle owned by the caller until
+ * hawser_close() or hawser_abort(). Errors: -EINVAL (no port, an address that is the stack's own or no single host's,
+ * `foreign_local` by a link that is no door, or options without their size), -E2BIG (options this library does not
+ * know), -EADDRNOTAVAIL (no local address of that family, `local` is none, or all ports are taken by connections to
+ * `remote`), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack, of which a listener keeps a
+ * sixteenth for those who come), -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);

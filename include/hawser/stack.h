@@ -144,8 +144,8 @@ HAWSER_API uint32_t hawser_stack_time_wait(const struct hawser_stack *stack);
  * does not know. New connections to it are plain TCP from the first SYN on. */
 struct hawser_plain_peer {
     struct hawser_addr addr; /* whatever the port, which is 0 */
-    uint64_t until_ns;       /* MP_CAPABLE is tried again from then on: an hour after the first proof, and with each
-                              * further one after twice as long, up to a day */
+    uint64_t until_ns;       /* MP_CAPABLE is tried again from then on: a minute after the first proof, and with each
+                              * further one after eight times as long, up to a day */
     uint32_t times;          /* how often it was found out */
 };
 

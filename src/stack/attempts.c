@@ -8,12 +8,12 @@ struct attempts {
     struct conn *conn;
     struct deadline timer; /* when the next one has its turn */
     struct hawser_addr remote;
-    uint16_t port;      /* the source's, which the program chose; 0: any */
-    bool bound;         /* to the address from which the first one was begun */
-    uint8_t count;      /* of addresses that were tried, */
-    uint8_t plain;      /* and of those, in the same order, that have had their turn without MP_CAPABLE */
-    uint64_t latest_ns; /* when an attempt was begun or refused last */
-    int refused;        /* the error, if one was; else 0 */
+    uint16_t port;                            /* the source's, which the program chose; 0: any */
+    bool bound;                               /* to the address from which the first one was begun */
+    bool again, plain;                        /* each pair was tried once more; and without MP_CAPABLE */
+    uint8_t count;                            /* of addresses that were tried */
+    uint64_t latest_ns;                       /* when an attempt was begun or refused last */
+    int refused;                              /* the error, if one was; else 0 */
     uint8_t tried[ATTEMPT_ADDRESSES_MAX];     /* IDs */
     uint32_t subflows[ATTEMPT_ADDRESSES_MAX]; /* the IDs of what was begun there, */
     uint64_t begun_ns[ATTEMPT_ADDRESSES_MAX];
@@ -40,8 +40,6 @@ static int begin(struct attempts *a, const struct local_address *local, bool pla
         return err;
     }
     subflow->plain = plain;
-    if (plain) /* its SYNs go on leaving right after those of the other */
-        rtt_back_off(&subflow->tcp.rtt);
     a->latest_ns = now_ns;
     return 0;
 }
@@ -97,26 +95,38 @@ static struct subflow *waiting(const struct conn *conn, uint32_t id)
     return NULL;
 }
 
-/* Without MP_CAPABLE, once every address has had its turn with it; returns when the next one has its own. */
-static uint64_t begin_plain(struct attempts *a, uint64_t now_ns)
+/* Beside each attempt that has no answer. False: none could be begun. */
+static bool begin_beside(struct attempts *a, bool plain, uint64_t now_ns)
 {
-    struct conn *conn = a->conn;
-    const uint64_t wait_ns = a->port ? ATTEMPT_PLAIN_ALONE_NS : ATTEMPT_PLAIN_NS;
-    for (; fallback_is_negotiating(&conn->fallback) && a->plain < a->count; a->plain++) {
-        struct subflow *capable = waiting(conn, a->subflows[a->plain]);
-        if (!capable)
+    bool begun = false;
+    for (unsigned i = 0; i < a->count; i++) {
+        struct subflow *first = waiting(a->conn, a->subflows[i]);
+        if (!first)
             continue;
-        if (a->begun_ns[a->plain] + wait_ns > now_ns)
-            return a->begun_ns[a->plain] + wait_ns;
-        if (capable->tcp.handshake_tries < ATTEMPT_CAPABLE_SYNS)
-            return now_ns + ATTEMPT_DELAY_NS;
-        const struct local_address local = local_of(capable);
+        const struct local_address local = local_of(first);
         if (a->port)
-            conn_drop_subflow(capable);
-        if (begin(a, &local, true, now_ns) < 0)
-            return now_ns + ATTEMPT_DELAY_NS;
+            conn_drop_subflow(first);
+        begun |= begin(a, &local, plain, now_ns) == 0;
     }
-    return TIME_NEVER;
+    return begun;
+}
+
+/* What is left when every address has had its turn; returns when there is something to do again. */
+static uint64_t begin_otherwise(struct attempts *a, uint64_t now_ns)
+{
+    if (a->plain || !fallback_is_negotiating(&a->conn->fallback))
+        return TIME_NEVER;
+    const uint64_t wait_ns = a->again ? ATTEMPT_PLAIN_NS : a->port ? ATTEMPT_PLAIN_ALONE_NS : ATTEMPT_AGAIN_NS;
+    if (a->latest_ns + wait_ns > now_ns)
+        return a->latest_ns + wait_ns;
+    if (!a->again && !a->port) {
+        a->again = true;
+        a->latest_ns = now_ns; /* even if none could be begun */
+        (void)begin_beside(a, false, now_ns);
+        return now_ns + ATTEMPT_PLAIN_NS;
+    }
+    a->plain = begin_beside(a, true, now_ns);
+    return a->plain ? TIME_NEVER : now_ns + ATTEMPT_DELAY_NS;
 }
 
 static void fail(struct attempts *a, int error, uint64_t now_ns)
@@ -132,7 +142,7 @@ static void on_timer(struct deadline *timer, uint64_t now_ns)
         return;
     uint64_t due_ns = now_ns + ATTEMPT_DELAY_NS;
     if (!begin_next(a, now_ns))
-        due_ns = a->refused ? a->latest_ns + ATTEMPT_REFUSED_NS : begin_plain(a, now_ns);
+        due_ns = a->refused ? a->latest_ns + ATTEMPT_REFUSED_NS : begin_otherwise(a, now_ns);
     if (due_ns <= now_ns || subflows_closed(&a->conn->subflows))
         fail(a, -ENOBUFS, now_ns);
     else
@@ -179,18 +189,17 @@ void attempts_address_added(struct conn *conn, uint64_t now_ns)
         arm(conn->opening, now_ns);
 }
 
-/* Did a middlebox eat MP_CAPABLE, and nothing else? The plain SYN had its answer at once, and two with it had none. */
+/* Did a middlebox eat MP_CAPABLE, and nothing else? */
 static bool was_eaten(const struct subflow *winner)
 {
-    if (!winner->plain || winner->tcp.handshake_tries > 1)
-        return false;
+    unsigned syns = 0; /* from the same address, that offered it */
     EACH_SUBFLOW (it, winner->conn) {
         const struct subflow *subflow = subflow_at(it);
-        if (!subflow->plain && waits(subflow) && subflow->tcp.handshake_tries >= ATTEMPT_CAPABLE_SYNS &&
+        if (!subflow->plain && waits(subflow) &&
             hawser_addr_same_ip(&subflow->tcp.config.local, &winner->tcp.config.local))
-            return true;
+            syns += subflow->tcp.handshake_tries;
     }
-    return false;
+    return winner->plain && winner->tcp.handshake_tries == 1 && syns >= ATTEMPT_PROOF_SYNS;
 }
 
 void attempts_answered(struct mp_host *host, struct subflow *winner, bool mptcp, uint64_t now_ns)
@@ -220,8 +229,6 @@ void attempts_over(struct mp_host *host, struct subflow *subflow, uint64_t now_n
         a->refused = error;
         a->latest_ns = now_ns;
     }
-    if (error == -ETIMEDOUT && !subflow->plain) /* there is no use in the plain one beside it either */
-        subflows_abort_from(&conn->subflows, &subflow->tcp.config.local, error, now_ns);
     if (!endings_goes_on(&conn->endings))
         arm(a, TIME_NEVER);
     else if (begin_next(a, now_ns))

@@ -15,12 +15,16 @@
 #define ATTEMPT_ADDRESSES_MAX 8
 /* RFC 8305 5: the next one is tried beside those that did not answer for so long. */
 #define ATTEMPT_DELAY_NS (250 * NS_PER_MS)
-/* Without MP_CAPABLE a pair is tried when two SYNs had no answer: right after the second one, which left a second after
- * the first, so that only what the SYNs say can make a difference between the two. The second one comes first, so that
- * a path that has been dead, and is not any more, gives MPTCP. */
-#define ATTEMPT_CAPABLE_SYNS 2
-#define ATTEMPT_PLAIN_NS (RTO_INITIAL_NS + 50 * NS_PER_MS)
-/* Where there is one port only, the plain attempt takes the place of the other, which has its second first. */
+/* When all addresses have had their turn, and the last of them is about to send its second SYN, each pair is tried once
+ * more from another port, */
+#define ATTEMPT_AGAIN_NS RTO_INITIAL_NS
+/* and right after that without MP_CAPABLE. So only what the SYNs say can make a difference between the two, and a path
+ * that has been dead, and is not any more, gives MPTCP, for each plain SYN follows one that offers it. */
+#define ATTEMPT_PLAIN_NS (50 * NS_PER_MS)
+/* So many SYNs with MP_CAPABLE without an answer, and the first plain one with it, are proof of a middlebox. */
+#define ATTEMPT_PROOF_SYNS 3
+/* Where there is one port only, the plain attempt takes the place of the other, whose second SYN has its second first.
+ */
 #define ATTEMPT_PLAIN_ALONE_NS (2 * NS_PER_S)
 /* Once the peer has refused one, others that are not refused as well have so long. */
 #define ATTEMPT_REFUSED_NS NS_PER_S

@@ -61,7 +61,7 @@ void plain_peers_note(struct plain_peers *p, const struct hawser_addr *addr, uin
         return;
     if (!peer && !(peer = add(p, addr)))
         return;
-    uint64_t term_ns = PLAIN_PEER_NS << HW_MIN(peer->times, 5u);
+    uint64_t term_ns = PLAIN_PEER_NS << PLAIN_PEER_GROWTH_BITS * HW_MIN(peer->times, 4u);
     peer->until_ns = now_ns + HW_MIN(term_ns, PLAIN_PEER_NS_MAX);
     peer->times++;
     list_move_back(&p->order, &peer->link);

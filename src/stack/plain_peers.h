@@ -15,9 +15,11 @@
 
 /* At the limit the one that was proved longest ago makes way. */
 #define PLAIN_PEERS_MAX 256u
-/* So long after the first proof MP_CAPABLE is tried again; twice as long after each further one, up to a day. */
-#define PLAIN_PEER_NS (3600 * NS_PER_S)
-#define PLAIN_PEER_NS_MAX (24 * PLAIN_PEER_NS)
+/* So long after the first proof MP_CAPABLE is tried again, and eight times as long after each further one, up to a day:
+ * an attempt in vain five times on the first day, and chance that looked like a middlebox costs MPTCP for a minute. */
+#define PLAIN_PEER_NS (60 * NS_PER_S)
+#define PLAIN_PEER_GROWTH_BITS 3
+#define PLAIN_PEER_NS_MAX (24 * 3600 * NS_PER_S)
 
 struct plain_peer {
     struct hash_node node;

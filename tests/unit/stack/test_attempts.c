@@ -169,6 +169,12 @@ static void there_is_a_limit(void **state)
     peer_drain(&p);
     assert_int_equal(p.stack->tuples.count, 0); /* nothing is said, and everything given back */
     assert_null(peer_last(&p, TCP_RST));
+    /* With MP_CAPABLE each of them is tried three times. */
+    peer_forget(&p);
+    peer_connect(&p, false);
+    peer_wait(&p, ATTEMPT_ADDRESSES_MAX * ATTEMPT_DELAY_NS + ATTEMPT_AGAIN_NS);
+    assert_int_equal(p.stack->tuples.count, 3 * ATTEMPT_ADDRESSES_MAX);
+    assert_int_equal(peer_counter(&p, "limit.subflows"), 0);
     peer_destroy(&p);
 }
 
@@ -312,25 +318,32 @@ static void nobody_is_there(void **state)
         assert_int_equal(hawser_conn_error(p.conn), 0);
         peer_forget(&p);
     }
-    peer_wait(&p, ATTEMPT_DELAY_NS);
+    peer_wait(&p, ATTEMPT_DELAY_NS + ATTEMPT_AGAIN_NS + ATTEMPT_PLAIN_NS);
     expect_failed(&p, -ETIMEDOUT);
     peer_destroy(&p);
 }
 
 /* ---- without MP_CAPABLE ---- */
 
-/* Both SYNs with the option are eaten, the plain one is answered. */
+/* Which of the SYNs is the plain one. */
+#define PLAIN_SYN 3
+
+/* Three SYNs offer MPTCP, one of them from another port, before one does not. */
 static void connect_blackholed(struct peer *p)
 {
     peer_forget(p);
     peer_connect(p, false);
-    expect_syn(p, 0, 0, true);
-    peer_wait(p, ATTEMPT_PLAIN_NS - 1);
-    assert_int_equal(peer_count_syns(p), 2);
-    expect_syn(p, 1, 0, true);
+    peer_wait(p, ATTEMPT_AGAIN_NS - 1);
+    assert_int_equal(peer_count_syns(p), 1);
+    peer_wait(p, ATTEMPT_PLAIN_NS);
+    assert_int_equal(peer_count_syns(p), PLAIN_SYN);
+    for (unsigned i = 0; i < PLAIN_SYN; i++)
+        expect_syn(p, i, 0, true);
+    assert_int_equal(p->seen[1].local.port, p->seen[0].local.port);
+    assert_int_not_equal(p->seen[2].local.port, p->seen[0].local.port);
     peer_wait(p, 1);
-    assert_int_equal(peer_count_syns(p), 3);
-    expect_syn(p, 2, 0, false);
+    assert_int_equal(peer_count_syns(p), PLAIN_SYN + 1);
+    expect_syn(p, PLAIN_SYN, 0, false);
 }
 
 static void capable_is_eaten_once(void **state)
@@ -341,7 +354,7 @@ static void capable_is_eaten_once(void **state)
     set_up(&p, 1, NULL);
     assert_false(hawser_stack_plain_peer(p.stack, 0, &known));
     connect_blackholed(&p);
-    answer(&p, 2, false);
+    answer(&p, PLAIN_SYN, false);
     expect_source(&p, 0);
     assert_false(is_mptcp(&p));
     assert_int_equal(hawser_send(p.conn, "x", 1), 1);
@@ -362,10 +375,10 @@ static void capable_is_eaten_once(void **state)
     refuse(&p, 0);
     peer_wait(&p, PLAIN_PEER_NS);
     connect_blackholed(&p);
-    answer(&p, 2, false);
+    answer(&p, PLAIN_SYN, false);
     assert_true(hawser_stack_plain_peer(p.stack, 0, &known));
     assert_int_equal(known.times, 2);
-    assert_int_equal(known.until_ns, p.now_ns + 2 * PLAIN_PEER_NS);
+    assert_int_equal(known.until_ns, p.now_ns + 8 * PLAIN_PEER_NS);
     hawser_stack_forget_plain_peers(p.stack, &p.addr);
     assert_false(hawser_stack_plain_peer(p.stack, 0, &known));
     peer_destroy(&p);
@@ -375,7 +388,7 @@ static void remember_blackhole(struct peer *p)
 {
     struct hawser_plain_peer known;
     connect_blackholed(p);
-    answer(p, 2, false);
+    answer(p, PLAIN_SYN, false);
     assert_true(hawser_stack_plain_peer(p->stack, 0, &known));
 }
 
@@ -396,8 +409,8 @@ static void what_was_eaten_is_forgotten(void **state)
     assert_int_equal(hawser_stack_remove_address(p.stack, &old, p.now_ns), 0);
     peer_forget(&p);
     peer_connect(&p, false);
-    peer_wait(&p, ATTEMPT_PLAIN_NS);
-    answer(&p, 2, false);
+    peer_wait(&p, ATTEMPT_AGAIN_NS + ATTEMPT_PLAIN_NS);
+    answer(&p, PLAIN_SYN, false);
     assert_true(hawser_stack_plain_peer(p.stack, 0, &known));
     peer_wait(&p, PLAIN_PEER_NS);
     peer_forget(&p);
@@ -420,18 +433,17 @@ static void what_is_no_proof(void **state)
     expect_source(&p, 0);
     assert_false(is_mptcp(&p));
     connect_blackholed(&p);
-    answer(&p, 1, true); /* a path that was dead */
+    answer(&p, 2, true); /* a path that was dead */
     assert_true(is_mptcp(&p));
-    answer(&p, 2, false);
+    answer(&p, PLAIN_SYN, false);
     assert_non_null(peer_last(&p, TCP_RST));
     connect_blackholed(&p);
-    peer_wait(&p, 2 * NS_PER_S - 51 * MS);
-    assert_int_equal(peer_count_syns(&p), 3);
-    peer_wait(&p, MS);
-    expect_syn(&p, 3, 0, true); /* first, */
-    peer_wait(&p, 50 * MS);
-    expect_syn(&p, 4, 0, false); /* and then the plain one again */
-    answer(&p, 4, false);
+    peer_wait(&p, NS_PER_S - ATTEMPT_PLAIN_NS);
+    assert_int_equal(peer_count_syns(&p), PLAIN_SYN + 2);
+    expect_syn(&p, PLAIN_SYN + 1, 0, true); /* first, */
+    peer_wait(&p, ATTEMPT_PLAIN_NS);
+    expect_syn(&p, PLAIN_SYN + 2, 0, false); /* and then the plain one again */
+    answer(&p, PLAIN_SYN + 2, false);
     expect_source(&p, 0);
     peer_forget(&p);
     peer_connect(&p, true);
@@ -451,17 +463,18 @@ static void addresses_before_plain_tcp(void **state)
         uint64_t at_ms;
         unsigned from;
         bool offers;
-    } order[] = {{0, 0, true},    {250, 1, true},   {500, 2, true},  {1000, 0, true}, {1050, 0, false},
-                 {1250, 1, true}, {1300, 1, false}, {1500, 2, true}, {1550, 2, false}};
+    } order[] = {{0, 0, true},    {250, 1, true},   {500, 2, true},   {1000, 0, true},
+                 {1250, 1, true}, {1500, 2, true},  {1500, 0, true},  {1500, 1, true},
+                 {1500, 2, true}, {1550, 0, false}, {1550, 1, false}, {1550, 2, false}};
     set_up(&p, 3, NULL);
     peer_connect(&p, false);
-    for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
-        if (i)
-            peer_wait(&p, (order[i].at_ms - order[i - 1].at_ms) * MS);
-        assert_int_equal(peer_count_syns(&p), i + 1);
+    peer_wait(&p, order[11].at_ms * MS - 1);
+    assert_int_equal(peer_count_syns(&p), 9);
+    peer_wait(&p, 1);
+    assert_int_equal(peer_count_syns(&p), 12);
+    for (unsigned i = 0; i < 12; i++)
         expect_syn(&p, i, order[i].from, order[i].offers);
-    }
-    answer(&p, 6, false);
+    answer(&p, 10, false);
     expect_source(&p, 1);
     assert_int_equal(peer_counter(&p, "mptcp.capable_eaten"), 1);
     peer_destroy(&p);
@@ -474,7 +487,7 @@ static void capable_where_none_was_offered(void **state)
     struct peer p;
     set_up(&p, 1, NULL);
     connect_blackholed(&p);
-    answer(&p, 2, true);
+    answer(&p, PLAIN_SYN, true);
     expect_source(&p, 0);
     assert_false(is_mptcp(&p));
     peer_destroy(&p);
@@ -489,14 +502,17 @@ static void the_only_port(void **state)
     set_up(&p, 2, NULL);
     p.addr.port = PEER_PORT;
     assert_int_equal(hawser_connect(p.stack, &p.addr, &options, p.now_ns, &p.conn), 0);
-    peer_wait(&p, ATTEMPT_PLAIN_ALONE_NS - 1);
+    peer_wait(&p, ATTEMPT_DELAY_NS + ATTEMPT_PLAIN_ALONE_NS - 1);
     assert_int_equal(peer_count_syns(&p), 4);
     peer_wait(&p, 1);
-    expect_syn(&p, 4, 0, false);
-    assert_int_equal(p.own.port, 5555);
+    for (unsigned i = 0; i < 6; i++) {
+        expect_syn(&p, i, i % 2, i < 4);
+        assert_int_equal(p.own.port, 5555);
+    }
     assert_int_equal(p.stack->tuples.count, 2);
     answer(&p, 4, false);
     expect_source(&p, 0);
+    assert_int_equal(peer_counter(&p, "mptcp.capable_eaten"), 0);
     peer_destroy(&p);
 }
 
@@ -547,6 +563,22 @@ static void without_memory(void **state)
     }
 }
 
+/* A connection that may have one subflow only is begun like any other. */
+static void one_subflow_is_enough(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn_options options = {.size = sizeof options, .max_subflows = 1};
+    set_up(&p, 2, NULL);
+    p.addr.port = PEER_PORT;
+    assert_int_equal(hawser_connect(p.stack, &p.addr, &options, p.now_ns, &p.conn), 0);
+    peer_wait(&p, ATTEMPT_DELAY_NS);
+    answer(&p, 1, true);
+    expect_source(&p, 1);
+    assert_int_equal(peer_counter(&p, "limit.subflows"), 0);
+    peer_destroy(&p);
+}
+
 /* The subflows that a stack has run out: an attempt less. */
 static void no_subflow_left(void **state)
 {
@@ -583,6 +615,7 @@ int main(void)
         cmocka_unit_test(the_only_port),
         cmocka_unit_test(given_up),
         cmocka_unit_test(without_memory),
+        cmocka_unit_test(one_subflow_is_enough),
         cmocka_unit_test(no_subflow_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,29 +27,29 @@ static bool holds(const struct plain_peers *p, unsigned i, uint64_t now_ns)
     return plain_peers_hold(p, &addr, now_ns);
 }
 
-/* An hour, two, four... and never more than a day; what is found out at the same time counts once. */
-static void terms_double(void **state)
+/* A minute, eight, 64... and never more than a day; what is found out at the same time counts once. */
+static void terms_grow(void **state)
 {
     (void)state;
-    static const unsigned hours[] = {1, 2, 4, 8, 16, 24, 24};
+    static const unsigned minutes[] = {1, 8, 64, 512, 1440, 1440};
     struct test_env env;
     struct counters counters = {0};
     struct plain_peers p;
     uint64_t now_ns = NS_PER_S;
     test_env_init(&env, 1);
     assert_int_equal(plain_peers_init(&p, &env.env, &counters), 0);
-    for (unsigned i = 0; i < sizeof hours / sizeof hours[0]; i++) {
+    for (unsigned i = 0; i < sizeof minutes / sizeof minutes[0]; i++) {
         note(&p, 1, now_ns);
         note(&p, 1, now_ns + 1);
         const struct plain_peer *peer = plain_peers_at(&p, 0);
         assert_int_equal(peer->times, i + 1);
-        assert_int_equal(peer->until_ns, now_ns + hours[i] * 3600 * NS_PER_S);
+        assert_int_equal(peer->until_ns, now_ns + minutes[i] * 60 * NS_PER_S);
         assert_true(holds(&p, 1, peer->until_ns - 1));
         assert_false(holds(&p, 1, peer->until_ns));
         assert_false(holds(&p, 2, now_ns));
         now_ns = peer->until_ns;
     }
-    assert_int_equal(counters.v[COUNT_MPTCP_PLAIN_PEERS], sizeof hours / sizeof hours[0]);
+    assert_int_equal(counters.v[COUNT_MPTCP_PLAIN_PEERS], sizeof minutes / sizeof minutes[0]);
     const struct hawser_addr addr = address(1);
     plain_peers_forget(&p, &addr);
     plain_peers_forget(&p, &addr);
@@ -105,7 +105,7 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(terms_double),
+        cmocka_unit_test(terms_grow),
         cmocka_unit_test(the_oldest_makes_way),
         cmocka_unit_test(without_memory),
     };
