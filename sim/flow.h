@@ -28,6 +28,7 @@ struct flow_plan {
     struct host *client, *server;
     struct hawser_addr server_addr;         /* with the port, which no other flow to that host uses at the same time */
     uint64_t start_ns;                      /* since the start of the world */
+    uint64_t connect_within_ns;             /* after that; 0: no matter when */
     uint32_t rounds;                        /* requests and their responses; 0 means 1 */
     uint64_t request_bytes, response_bytes; /* of each round; FLOW_ENDLESS: as long as the world lasts */
     uint64_t pause_ns;                      /* between a response and the next request */

@@ -282,8 +282,23 @@ static void demand_success(struct stage *stage)
     }
 }
 
+/* A path that is dead delays nobody who has another one. */
+static void demand_haste(struct stage *stage)
+{
+    for (size_t i = 0; i < stage->scenario->flow_count; i++) {
+        const struct flow *flow = stage->flows[i];
+        const struct flow_plan *plan = &flow->plan;
+        uint64_t connected_ns = flow->ends[FLOW_CLIENT].connected_ns;
+        bool late = connected_ns == 0 || connected_ns - WORLD_START_NS > plan->start_ns + plan->connect_within_ns;
+        if (flow->started && plan->connect_within_ns && late)
+            accuse(stage, flow, "connect-late", "was not connected in time");
+    }
+}
+
 static void demand_the_end(struct stage *stage)
 {
+    if (!world_failed(&stage->world))
+        demand_haste(stage);
     if (!world_failed(&stage->world))
         demand_liveness(stage);
     if (!world_failed(&stage->world) && stage->must_complete)

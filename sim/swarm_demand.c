@@ -13,6 +13,7 @@
  *   either, or never begins because of it (3.1). Others excuse an error: where options vanish in mid-connection the two
  *   ends need not agree on the fallback (3.7); what an acking proxy promised to plain TCP and then cannot deliver is
  *   lost; a path on which nothing answers lets nobody connect.
+ * - A first subflow is on the first route, but on any that leads to the server when that one may be slow to answer.
  * - Unless the story began in peace: all subflows were there before. Then one on a sound route carries everything on,
  *   whatever becomes of the others: every pair of addresses that can meet has one where an end of it needs one.
  */
@@ -20,11 +21,48 @@
 
 #include "sim/swarm_draw.h"
 
+static bool has_crowd(const struct swarm_plan *plan)
+{
+    bool crowd = false;
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        crowd |= plan->faults[i].enabled && plan->faults[i].kind == FAULT_CROWD;
+    return crowd;
+}
+
+/* RFC 8305: who has no answer for so long tries the next address. */
+#define ATTEMPT_DELAY_NS (250 * NS_PER_MS)
+
+static bool has_fault(const struct swarm_plan *plan, uint32_t links)
+{
+    for (unsigned i = 0; i < plan->fault_count; i++) {
+        const struct swarm_fault *fault = &plan->faults[i];
+        bool of_link = is_link_fault(fault) || is_box_fault(fault) || fault->kind == FAULT_ADDRESS;
+        if (fault->enabled && of_link && links >> fault->target & 1)
+            return true;
+    }
+    return false;
+}
+
+/* May the first route leave the first SYN without an answer, so that the flow begins on another one? */
+static bool may_go_elsewhere(const struct swarm_plan *plan, const struct flow_plan *flow, uint32_t first)
+{
+    bool alone = plan->base.flow_count == 1 && !has_crowd(plan);
+    return !swarm_is_bound(flow) &&
+           (!alone || has_fault(plan, first) || swarm_round_trip_ns(plan, first) >= ATTEMPT_DELAY_NS);
+}
+
 static uint32_t first_routes(const struct swarm_plan *plan)
 {
     uint32_t links = 0;
-    for (size_t i = 0; i < plan->base.flow_count; i++)
-        links |= swarm_first_route(plan, &plan->base.flows[i].plan);
+    for (size_t i = 0; i < plan->base.flow_count; i++) {
+        const struct flow_plan *flow = &plan->base.flows[i].plan;
+        uint32_t first = swarm_first_route(plan, flow);
+        bool elsewhere = may_go_elsewhere(plan, flow, first);
+        bool anywhere = plan->topology == TOPOLOGY_DIRECT; /* each link leads to all addresses of its ends */
+        links |= first;
+        for (unsigned route = 0; elsewhere && route < plan->route_count; route++)
+            links |= anywhere || swarm_serves(plan, route, flow) ? plan->routes[route] : 0;
+    }
     return links;
 }
 
@@ -58,14 +96,6 @@ static bool has_sound_route(const struct swarm_plan *plan, uint32_t harmed)
         if ((plan->routes[i] & harmed) == 0)
             return true;
     return false;
-}
-
-static bool has_crowd(const struct swarm_plan *plan)
-{
-    bool crowd = false;
-    for (unsigned i = 0; i < plan->fault_count; i++)
-        crowd |= plan->faults[i].enabled && plan->faults[i].kind == FAULT_CROWD;
-    return crowd;
 }
 
 /* Does every connection have a subflow on a way that nothing harms but links that heal? On bottlenecks that are shared,
@@ -138,4 +168,43 @@ bool swarm_fault_excuses(const struct swarm_plan *plan, const struct swarm_fault
     default:
         return false;
     }
+}
+
+/* ---- how soon ---- */
+
+/* For what is not on the links: how late packets of a handshake may be. */
+#define CONNECT_SLACK_NS (150 * NS_PER_MS)
+
+static bool harms_handshakes(const struct swarm_fault *fault)
+{
+    return fault->enabled && (is_box_fault(fault) || fault->kind == FAULT_MEMORY || fault->kind == FAULT_ADDRESS ||
+                              fault->kind == FAULT_CROWD);
+}
+
+/* Addresses that have their turn before the one at this end of the route. */
+static unsigned addresses_before(const struct swarm_plan *plan, uint32_t route)
+{
+    unsigned count = 0;
+    for (size_t k = 0; k < plan->base.link_count && !(route >> k & 1 && plan->base.links[k].address_count[0]); k++)
+        count += plan->base.links[k].address_count[0] > 0;
+    return count;
+}
+
+uint64_t swarm_connect_within_ns(const struct swarm_plan *plan)
+{
+    const struct flow_plan *flow = &plan->base.flows[0].plan;
+    uint64_t least_ns = TIME_NEVER;
+    for (unsigned i = 0; i < plan->fault_count; i++)
+        if (harms_handshakes(&plan->faults[i]))
+            return 0;
+    if (plan->base.flow_count > 1 || swarm_is_bound(flow))
+        return 0;
+    for (unsigned i = 0; i < plan->route_count; i++) {
+        uint64_t round_trip_ns = swarm_round_trip_ns(plan, plan->routes[i]);
+        if (!swarm_serves(plan, i, flow) || has_fault(plan, plan->routes[i]) || round_trip_ns == TIME_NEVER)
+            continue;
+        uint64_t turn_ns = addresses_before(plan, plan->routes[i]) * ATTEMPT_DELAY_NS;
+        least_ns = HW_MIN(least_ns, turn_ns + round_trip_ns + CONNECT_SLACK_NS);
+    }
+    return least_ns == TIME_NEVER ? 0 : least_ns;
 }

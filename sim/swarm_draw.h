@@ -33,8 +33,14 @@ void swarm_draw_topology(struct swarm_plan *plan, struct prng *rng);
 /* swarm_faults.c */
 void swarm_draw_faults(struct swarm_plan *plan, struct prng *rng);
 
-/* The way of a flow's first subflow, as a bit set of links. */
+/* Does the program say from which address the flow is to begin? */
+bool swarm_is_bound(const struct flow_plan *flow);
+/* Can the flow begin on that route? */
+bool swarm_serves(const struct swarm_plan *plan, unsigned route, const struct flow_plan *flow);
+/* The way of a flow's first subflow, if it has its answer at once, as a bit set of links. */
 uint32_t swarm_first_route(const struct swarm_plan *plan, const struct flow_plan *flow);
+/* Of a handshake on links without load or fault; TIME_NEVER where rates vary. */
+uint64_t swarm_round_trip_ns(const struct swarm_plan *plan, uint32_t route);
 
 static inline bool is_link_fault(const struct swarm_fault *fault) { return fault->kind <= FAULT_QUEUE; }
 static inline bool is_box_fault(const struct swarm_fault *fault)

@@ -255,6 +255,28 @@ static void add_address_fault(struct swarm_plan *plan, struct prng *rng)
     fault->ns = between_log(rng, NS_PER_MS, (plan->heal_ns - fault->from_ns) / 16);
 }
 
+/* Can one flow, alone, begin on another route than the first? */
+static bool may_begin_elsewhere(const struct swarm_plan *plan)
+{
+    const struct flow_plan *flow = &plan->base.flows[0].plan;
+    unsigned routes = 0;
+    for (unsigned i = 0; i < plan->route_count; i++)
+        routes += swarm_serves(plan, i, flow);
+    return plan->base.flow_count == 1 && !swarm_is_bound(flow) && routes > 1;
+}
+
+/* The first path is dead when it begins, mostly with nothing else, so that it tells how soon that is. */
+static void kill_first_path(struct swarm_plan *plan, struct prng *rng)
+{
+    if (!one_in(rng, 4))
+        plan->fault_count = 0;
+    struct swarm_fault *fault = add_fault(plan, rng, FAULT_DOWN);
+    if (!fault)
+        return;
+    fault->target = 0;
+    fault->from_ns = 0;
+}
+
 void swarm_draw_faults(struct swarm_plan *plan, struct prng *rng)
 {
     unsigned link_faults = (unsigned)between(rng, 0, 10), boxes = one_in(rng, 3) ? (unsigned)between(rng, 1, 3) : 0;
@@ -273,4 +295,6 @@ void swarm_draw_faults(struct swarm_plan *plan, struct prng *rng)
         add_idle(plan, rng);
     if (one_in(rng, 9) && SWARM_DRAWS_CROWDS)
         add_crowd(plan, rng);
+    if (!plan->peace && may_begin_elsewhere(plan) && one_in(rng, 3))
+        kill_first_path(plan, rng);
 }

@@ -357,6 +357,7 @@ void swarm_plan_stage(const struct swarm_plan *plan, struct scenario *s)
         apply(plan, s, fault);
         s->must_complete = s->must_complete && !swarm_fault_excuses(plan, fault);
     }
+    s->flows[0].plan.connect_within_ns = swarm_connect_within_ns(plan);
     add_changes(plan, s);
     sort_address_changes(s);
     keep_alive(s);

@@ -27,6 +27,7 @@ enum {
     TALLY_TOPOLOGIES,
     TALLY_MANY_PATHS = TALLY_TOPOLOGIES + TOPOLOGIES,
     TALLY_PLAIN,
+    TALLY_HASTE,
     TALLY_TRACE,
     TALLY_ECN,
     TALLY_END,
@@ -77,6 +78,7 @@ static const char *const names[TALLY_END] = {
     [TALLY_TOPOLOGIES + TOPOLOGY_DIRECT] = "topology: direct",
     [TALLY_MANY_PATHS] = "three paths or more",
     [TALLY_PLAIN] = "plain TCP, one flow",
+    [TALLY_HASTE] = "begins elsewhere in time",
     [TALLY_TRACE] = "varying rate",
     [TALLY_ECN] = "ECN",
 };
@@ -380,6 +382,8 @@ static void tally_end(struct watcher *watcher, struct stage *stage)
             note(tally, TALLY_ANY_PROXY, acted);
     }
     note_links(tally);
+    if (stage->flows[0]->plan.connect_within_ns)
+        note(tally, TALLY_HASTE, host_counter(stage->hosts[0], "tcp.further_attempts") > 0);
     for (size_t i = 0; i < plan->base.flow_count; i++)
         for (unsigned side = 0; side < 2; side++)
             if (plan->base.flows[i].plan.options[side].no_mptcp)

@@ -203,20 +203,45 @@ static bool has(const struct wire_spec *link, unsigned end, const struct hawser_
     return link->address_count[end] && hawser_addr_same_ip(&link->addresses[end][0], addr);
 }
 
-uint32_t swarm_first_route(const struct swarm_plan *plan, const struct flow_plan *flow)
+bool swarm_is_bound(const struct flow_plan *flow)
 {
     static const struct hawser_addr none;
+    return !hawser_addr_same_ip(&flow->options[FLOW_CLIENT].local, &none);
+}
+
+bool swarm_serves(const struct swarm_plan *plan, unsigned route, const struct flow_plan *flow)
+{
     const struct scenario *s = &plan->base;
-    const struct hawser_addr *local = &flow->options[FLOW_CLIENT].local;
-    for (unsigned i = 0; i < plan->route_count; i++) {
-        bool from = hawser_addr_same_ip(local, &none), to = false;
-        for (size_t k = 0; k < s->link_count; k++)
-            if (plan->routes[i] >> k & 1) {
-                from |= has(&s->links[k], 0, local);
-                to |= has(&s->links[k], 1, &flow->server_addr);
-            }
-        if (from && to)
+    bool from = !swarm_is_bound(flow), to = false;
+    for (size_t k = 0; k < s->link_count; k++)
+        if (plan->routes[route] >> k & 1) {
+            from |= has(&s->links[k], 0, &flow->options[FLOW_CLIENT].local);
+            to |= has(&s->links[k], 1, &flow->server_addr);
+        }
+    return from && to;
+}
+
+uint32_t swarm_first_route(const struct swarm_plan *plan, const struct flow_plan *flow)
+{
+    for (unsigned i = 0; i < plan->route_count; i++)
+        if (swarm_serves(plan, i, flow))
             return plan->routes[i];
-    }
     return 0;
+}
+
+/* Of a packet of a handshake. */
+#define HANDSHAKE_BITS 1000u
+
+uint64_t swarm_round_trip_ns(const struct swarm_plan *plan, uint32_t route)
+{
+    uint64_t sum_ns = 0;
+    for (size_t k = 0; k < plan->base.link_count; k++)
+        for (unsigned lane = 0; lane < 2 && route >> k & 1; lane++) {
+            const struct lane_config *config = &plan->base.links[k].lanes[lane];
+            if (config->trace)
+                return TIME_NEVER;
+            sum_ns += config->delay_ns;
+            sum_ns += config->rate_bps ? HANDSHAKE_BITS * NS_PER_S / config->rate_bps : 0;
+        }
+    return sum_ns;
 }

@@ -82,6 +82,7 @@ bool read_flow(struct reader *r, const struct toml_node *table)
         {"server", read_name, FLOW(server), "the name of a host"},
         {"address", read_endpoint, FLOW(plan.server_addr), "the server's address and port, like \"10.0.0.2:80\""},
         {"start", read_duration, FLOW(plan.start_ns), "a time, like \"1s\""},
+        {"connect_within", read_duration, FLOW(plan.connect_within_ns), "a time, like \"400ms\""},
         {"rounds", read_count, FLOW(plan.rounds), "a number"},
         {"request", read_stream, FLOW(plan.request_bytes), "bytes, like \"10m\", or \"endless\""},
         {"response", read_stream, FLOW(plan.response_bytes), "bytes, like \"10m\", or \"endless\""},

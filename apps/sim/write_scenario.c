@@ -210,6 +210,8 @@ static void write_flow(const struct flow_spec *flow, FILE *out)
     write_word(out, "server", flow->server);
     write_address(out, "address", &plan->server_addr);
     write_time(out, "start", plan->start_ns);
+    if (plan->connect_within_ns)
+        write_time(out, "connect_within", plan->connect_within_ns);
     if (plan->rounds)
         write_number(out, "rounds", plan->rounds);
     write_stream(out, "request", plan->request_bytes);

@@ -186,6 +186,31 @@ static void test_an_error_may_be_ruled_out(void **state)
     }
 }
 
+/* The first path is dead on the way out: the second one has its turn after a quarter of a second, and no sooner. */
+static void test_a_late_begin_is_told(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late < 2; late++) {
+        struct scenario s;
+        two_paths(&s, 20 * MBIT);
+        s.links[0].lanes[0].down = true; /* answers come by the link of the server's address */
+        s.duration_ns = 20 * NS_PER_S;
+        s.heal_ns = NS_PER_S;
+        s.patience_ns = 10 * NS_PER_S;
+        s.flows[0].plan.request_bytes = 1000;
+        s.flows[0].plan.connect_within_ns = late ? 250 * NS_PER_MS : 400 * NS_PER_MS;
+        struct stage *stage = calloc(1, sizeof *stage);
+        assert_non_null(stage);
+        stage_init(stage, &s, 1);
+        assert_int_equal(stage_run(stage), !late);
+        assert_string_equal(stage->world.first_rule, late ? "connect-late" : "");
+        stage_close(stage);
+        stage_fini(stage);
+        free(stage);
+        scenario_fini(&s);
+    }
+}
+
 /* The client aborts, its last words are lost, and the server has nothing to say: only keepalive tells it. */
 static void test_no_end_may_wait_in_vain(void **state)
 {
@@ -269,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_handshake_outlasts_a_silence),
         cmocka_unit_test(test_an_error_may_be_ruled_out),
+        cmocka_unit_test(test_a_late_begin_is_told),
         cmocka_unit_test(test_no_end_may_wait_in_vain),
         cmocka_unit_test(test_time_has_to_pass),
         cmocka_unit_test(test_bulk_fills_both_paths),

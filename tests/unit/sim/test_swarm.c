@@ -226,6 +226,29 @@ static void after_peace_a_sound_route_is_enough(void **state)
     swarm_plan_fini(&plan);
 }
 
+/* Each address costs a quarter of a second; what may harm a handshake anywhere, or on every route, costs the demand. */
+static void how_soon_a_flow_begins(void **state)
+{
+    (void)state;
+    struct swarm_plan plan;
+    bare_plan(&plan, false);
+    uint64_t at_once_ns = swarm_connect_within_ns(&plan);
+    assert_true(at_once_ns > 150 * NS_PER_MS && at_once_ns < NS_PER_S);
+    plan.fault_count = 1;
+    plan.faults[0] = (struct swarm_fault){.kind = FAULT_DOWN, .enabled = true, .target = FIRST_PATH};
+    uint64_t dead_ns = swarm_connect_within_ns(&plan);
+    assert_true(dead_ns >= at_once_ns && dead_ns > 400 * NS_PER_MS && dead_ns < 1500 * NS_PER_MS);
+    plan.faults[0].target = FIRST_TRUNK;
+    assert_int_equal(swarm_connect_within_ns(&plan), 0);
+    plan.faults[0] = staying_box("splitter", OTHER_PATH);
+    plan.faults[0].enabled = true;
+    assert_int_equal(swarm_connect_within_ns(&plan), 0);
+    plan.fault_count = 0;
+    plan.base.flows[0].plan.options[FLOW_CLIENT].local = plan.base.links[1].addresses[0][0];
+    assert_int_equal(swarm_connect_within_ns(&plan), 0);
+    swarm_plan_fini(&plan);
+}
+
 /* ---- what is drawn ---- */
 
 static void what_stays_leaves_a_route(void **state)
@@ -314,6 +337,7 @@ int main(void)
         cmocka_unit_test(only_what_harms_a_first_subflow_is_an_excuse),
         cmocka_unit_test(addresses_of_first_subflows_are_an_excuse_when_they_go),
         cmocka_unit_test(after_peace_a_sound_route_is_enough),
+        cmocka_unit_test(how_soon_a_flow_begins),
         cmocka_unit_test(what_stays_leaves_a_route),
         cmocka_unit_test(what_is_drawn_acts),
         cmocka_unit_test(a_capture_that_fails_is_told),
