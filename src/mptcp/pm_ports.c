@@ -1,4 +1,4 @@
-/* So many subflows over one pair of addresses, each from a port of its own. */
+/* So many subflows over one pair of addresses, each from a port of its own; over any, when none is left. */
 #include "base/compiler.h"
 #include "base/units.h"
 #include "mptcp/pm_cover.h"
@@ -31,8 +31,13 @@ static uint64_t first_pair(const struct hawser_pm *pm, const struct hawser_pm_vi
 
 static void event(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
 {
-    unsigned local, remote;
+    static const struct pm_aim any = {.mesh = false};
+    unsigned local = 0, remote = 0;
     (void)what;
+    if (view->rescue) {
+        pm_cover(pm, view, &any);
+        return;
+    }
     uint64_t due_ns = first_pair(pm, view, &local, &remote);
     if (due_ns > view->now_ns) {
         hawser_pm_wake(pm, due_ns);
