@@ -9,6 +9,7 @@
 #include <hawser/info.h>
 #include <hawser/packet.h>
 #include <hawser/path_manager.h>
+#include <hawser/scheduler.h>
 #include <hawser/socket.h>
 #include <hawser/stack.h>
 

@@ -6,17 +6,19 @@
 
 /* Begins with its size, which the caller sets, so that it can grow. */
 struct hawser_conn_info {
-    size_t size;           /* sizeof(struct hawser_conn_info) */
-    bool mptcp;            /* false: plain TCP, from the start or by fallback, or not connected yet */
-    bool checksums;        /* DSS checksums are in use */
-    uint32_t local_token;  /* 0 on plain TCP */
-    uint32_t remote_token; /* 0 on plain TCP */
-    uint32_t subflows;     /* the first one, and those whose handshake is over; not closed yet */
-    uint64_t sent_bytes;   /* stream bytes handed to a subflow for the first time */
-    uint64_t acked_bytes;  /* stream bytes the peer acknowledged */
-    uint64_t recv_bytes;   /* stream bytes received in order */
-    uint64_t reinjected_bytes;
-    uint64_t duplicate_bytes; /* stream bytes that arrived more than once */
+    size_t size;               /* sizeof(struct hawser_conn_info) */
+    bool mptcp;                /* false: plain TCP, from the start or by fallback, or not connected yet */
+    bool checksums;            /* DSS checksums are in use */
+    uint32_t local_token;      /* 0 on plain TCP */
+    uint32_t remote_token;     /* 0 on plain TCP */
+    uint32_t subflows;         /* the first one, and those whose handshake is over; not closed yet */
+    uint64_t sent_bytes;       /* stream bytes handed to a subflow for the first time */
+    uint64_t acked_bytes;      /* stream bytes the peer acknowledged */
+    uint64_t recv_bytes;       /* stream bytes received in order */
+    uint64_t reinjected_bytes; /* stream bytes that left once more because they seemed lost with their path */
+    uint64_t duplicate_bytes;  /* stream bytes that arrived more than once */
+    const char *scheduler;     /* its name */
+    uint64_t copied_bytes;     /* stream bytes that left once more because the scheduler sends copies */
 };
 
 struct hawser_subflow_info {

@@ -8,6 +8,8 @@
 #include <hawser/path_manager.h>
 #include <hawser/stack.h>
 
+struct hawser_scheduler;
+
 /* By what a listener tells peers apart when connections get scarce: a peer that has more than its share of them, all
  * divided by the peers that have any, gets no more unless another has more yet, and when hardly any is left the idlest
  * ones of who has most are reset, -ENOBUFS. When nobody has more, it is those of anybody that made no progress for ten
@@ -44,6 +46,8 @@ struct hawser_conn_options {
     /* HAWSER_WRITABLE is told when there is room for so many bytes, or for all that there may ever be; default an
      * eighth of the send buffer, 128 KiB at most. */
     uint32_t send_low_water_bytes;
+    /* Who says which bytes leave on which path (hawser/scheduler.h); it must outlive the stack. NULL: the stack's. */
+    const struct hawser_scheduler *scheduler;
 };
 
 /*
@@ -55,10 +59,10 @@ struct hawser_conn_options {
  * later, plain ones follow, and when one of those is answered first the connection is plain TCP: see
  * hawser_stack_plain_peer(). `options` may be NULL. On success 0 and *out is a handle owned by the caller until
  * hawser_close() or hawser_abort(). Errors: -EINVAL (no port, an address that is the stack's own or no single host's,
- * `foreign_local` by a link that is no door, or options without their size), -E2BIG (options this library does not
- * know), -EADDRNOTAVAIL (no local address of that family, `local` is none, or all ports are taken by connections to
- * `remote`), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack, of which a listener keeps a
- * sixteenth for those who come), -ENOMEM.
+ * `foreign_local` by a link that is no door, options without their size, or a scheduler that is none), -E2BIG (options
+ * this library does not know), -EADDRNOTAVAIL (no local address of that family, `local` is none, or all ports are taken
+ * by connections to `remote`), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack, of which a listener
+ * keeps a sixteenth for those who come), -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);

@@ -14,6 +14,7 @@
 #define HAWSER_SECRET_LEN 32
 
 struct hawser_stack;
+struct hawser_scheduler;
 
 /* Begins with its size so that it can grow. Zero in any field means the default. */
 struct hawser_stack_options {
@@ -33,6 +34,9 @@ struct hawser_stack_options {
     uint32_t shard, shard_count; /* several stacks stand for one host, at most HAWSER_SHARDS_MAX, and this is number
                                   * `shard` of them, from 0 on: the ports it opens connections from are its own */
     const struct hawser_path_options *paths; /* of connections that have none of their own; copied; may be NULL */
+    /* Who says which bytes of a connection leave on which path, where its options name nobody (hawser/scheduler.h); it
+     * must outlive the stack. NULL: "lowest-rtt". */
+    const struct hawser_scheduler *scheduler;
 };
 
 /* What a link can do and how large its packets may be. */
@@ -55,8 +59,8 @@ struct hawser_link_options {
 
 /*
  * Creates a stack. `options` may be NULL. Returns 0 and *out, owned by the caller; -EINVAL (the size of the options, no
- * congestion control has that name, or `shard` is not below `shard_count`, or that is above HAWSER_SHARDS_MAX); -E2BIG;
- * or -ENOMEM.
+ * congestion control has that name, the scheduler is none, or `shard` is not below `shard_count`, or that is above
+ * HAWSER_SHARDS_MAX); -E2BIG; or -ENOMEM.
  */
 HAWSER_API int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options,
                                 struct hawser_stack **out);

@@ -76,6 +76,8 @@
     X(MPTCP_USELESS, "mptcp.subflows_given_up")                                                                        \
     X(MPTCP_REINJECTIONS, "mptcp.reinjections")                                                                        \
     X(MPTCP_UNDELIVERED, "mptcp.failed_after_close")                                                                   \
+    X(MPTCP_SCHEDULER_MISTAKES, "mptcp.scheduler_mistakes")                                                            \
+    X(MPTCP_SCHEDULER_OVERRULED, "mptcp.scheduler_overruled")                                                          \
     X(LIMIT_CONNECTIONS, "limit.connections")                                                                          \
     X(LIMIT_SHARES, "limit.shares_of_connections")                                                                     \
     X(LIMIT_EVICTED, "limit.reset_for_connections")                                                                    \
@@ -106,6 +108,7 @@
     X(LIMIT_ANNOUNCEMENTS, "limit.announcements")                                                                      \
     X(LIMIT_ECHOES, "limit.echoes")                                                                                    \
     X(LIMIT_PAIRS, "limit.pairs")                                                                                      \
+    X(LIMIT_SCHEDULER, "limit.scheduler_memory")                                                                       \
     X(LIMIT_REPLIES, "limit.stateless_replies")
 
 enum counter {

@@ -55,6 +55,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
         conn_draw_key(conn);
     data_tx_init(&conn->data_tx, &host->store, &conn->account, conn->identity.local_idsn, config->send_limit);
     data_rx_init(&conn->data_rx, &host->nodes, &host->store, &conn->account, config->recv_limit);
+    scheduler_init(&conn->scheduler, config->scheduler ? config->scheduler : host->scheduler);
     if (config->opened)
         conn_take_opened(conn, config->opened);
     return conn;
@@ -66,6 +67,7 @@ void conn_free(struct conn *conn)
     EACH_SUBFLOW (it, conn)
         conn_drop_subflow(subflow_at(it));
     deadline_set(&host->tcp.timers, &conn->timer, TIME_NEVER);
+    scheduler_destroy(&conn->scheduler, &conn->account);
     data_tx_destroy(&conn->data_tx);
     paths_destroy(&conn->paths, &conn->account, &host->tcp.env);
     data_rx_destroy(&conn->data_rx);

@@ -68,6 +68,7 @@ struct conn {
     struct fallback fallback;
     struct data_tx data_tx;
     struct data_rx data_rx;
+    struct scheduler scheduler;
     struct paths paths;
     struct endings endings;
     struct deadline timer; /* the least of what the parts and the subflows wait for */
@@ -85,10 +86,11 @@ struct conn_config {
     uint32_t send_limit, recv_limit, send_low_water; /* bytes */
     struct tcp_keepalive keepalive;
     bool no_mptcp, door;
-    uint8_t subflow_limit;            /* most that it may have at once */
-    struct path_plan *plan;           /* for its paths; borrowed */
-    struct account *payer;            /* of its key; NULL: of none */
-    const struct conn_opened *opened; /* NULL: it is we who open it */
+    uint8_t subflow_limit;                    /* most that it may have at once */
+    struct path_plan *plan;                   /* for its paths; borrowed */
+    const struct hawser_scheduler *scheduler; /* NULL: the host's */
+    struct account *payer;                    /* of its key; NULL: of none */
+    const struct conn_opened *opened;         /* NULL: it is we who open it */
 };
 
 #define EACH_SUBFLOW(it, conn) LIST_EACH (it, &(conn)->subflows)

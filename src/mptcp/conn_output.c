@@ -45,8 +45,10 @@ bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
         if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
             tcp_output(&subflow_at(it)->tcp, batch, now_ns);
     const struct outflow out = conn_outflow(conn);
+    struct views views;
+    outflow_begin(&out, &views, now_ns);
     for (charge_turn(conn, batch, &first); more && !tx_batch_full(batch) && conn->deficit > 0;) {
-        more = identity_established(&conn->identity) && outflow_send(&out, batch, now_ns);
+        more = identity_established(&conn->identity) && outflow_send(&out, &views, batch, now_ns);
         charge_turn(conn, batch, &first);
     }
     send_end(conn, now_ns);

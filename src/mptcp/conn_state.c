@@ -75,7 +75,7 @@ struct outflow conn_outflow(struct conn *conn)
 {
     return (struct outflow){.tx = &conn->data_tx,
                             .subflows = &conn->subflows,
-                            .scheduler = conn->host->scheduler,
+                            .scheduler = &conn->scheduler,
                             .checksums = conn->identity.checksums,
                             .committed = fallback_peer_committed(&conn->fallback)};
 }

@@ -9,6 +9,9 @@ void conn_drop_subflow(struct subflow *subflow)
 {
     struct conn *conn = subflow->conn;
     struct mp_host *host = conn->host;
+    const struct outflow out = conn_outflow(conn);
+    outflow_forget(&out, subflow);
+    scheduler_drop(&conn->scheduler, &conn->account, subflow->slot);
     data_tx_forget_carrier(&conn->data_tx, subflow->slot);
     conn->subflow_count--;
     host->ops->subflow_left(host, conn);
@@ -32,9 +35,11 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     count_n(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS, err == -ENOBUFS);
     if (err < 0)
         return err;
-    (*out)->id = conn->subflow_ids++;
     list_push_back(&conn->subflows, &(*out)->link);
+    (*out)->id = conn->subflow_ids++;
     conn->subflow_count++;
+    bool served = scheduler_serve(&conn->scheduler, &conn->account, subflows_slots(&conn->subflows));
+    count_n(&host->tcp.counters, COUNT_LIMIT_SCHEDULER, !served);
     host->ops->subflow_came(host, conn, now_ns);
     if (!joins && !paths_begun(&conn->paths))
         paths_begin(&conn->paths, local, remote);

@@ -173,13 +173,18 @@ struct range data_tx_lost(const struct data_tx *tx)
     return range ? (struct range){tx->idsn.v + range->start, tx->idsn.v + range->end} : (struct range){0, 0};
 }
 
-bool data_tx_resent(struct data_tx *tx, uint32_t len)
+bool data_tx_copied(struct data_tx *tx, dsn64 from, uint32_t len)
 {
-    uint64_t start = iset_find(&tx->reinject, 0)->start;
+    uint64_t start = data_tx_offset(tx, from);
     (void)iset_add(&tx->repeated, start, start + len); /* full: it counts as carried once, to nobody's harm */
-    iset_remove_below(&tx->reinject, start + len);
+    data_tx_forget_reinjection(tx, from, len);
+    return dsn_eq(from, tx->sendq.una);
+}
+
+bool data_tx_resent(struct data_tx *tx, dsn64 from, uint32_t len)
+{
     tx->reinjected_bytes += len;
-    return start == data_tx_offset(tx, tx->sendq.una);
+    return data_tx_copied(tx, from, len);
 }
 
 void data_tx_reinject(struct data_tx *tx, dsn64 from, uint32_t len)

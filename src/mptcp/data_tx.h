@@ -126,6 +126,9 @@ static inline bool data_tx_fin_waits(const struct data_tx *tx) { return tx->fin 
 static inline bool data_tx_outstanding(const struct data_tx *tx) { return dsn_lt(tx->sendq.una, tx->snd_nxt); }
 static inline bool data_tx_all_acked(const struct data_tx *tx) { return dsn_eq(tx->sendq.una, tx->sendq.end); }
 static inline uint64_t data_tx_offset(const struct data_tx *tx, dsn64 at) { return at.v - tx->idsn.v; }
+/* Likewise, counted from the first byte of the stream. */
+static inline uint64_t data_tx_place(const struct data_tx *tx, dsn64 at) { return data_tx_offset(tx, at) - 1; }
+static inline dsn64 data_tx_at(const struct data_tx *tx, uint64_t place) { return dsn_add(tx->idsn, place + 1); }
 /* Bytes that were sent once or more, and that were acknowledged, in all. */
 static inline uint64_t data_tx_sent_bytes(const struct data_tx *tx) { return data_tx_offset(tx, tx->snd_nxt) - 1; }
 static inline uint64_t data_tx_acked_bytes(const struct data_tx *tx) { return data_tx_offset(tx, tx->sendq.una) - 1; }
@@ -158,8 +161,10 @@ static inline void data_tx_end_leaves(struct data_tx *tx) { tx->fin = DATA_FIN_S
 
 /* The first run of bytes to be sent again elsewhere, as numbers; empty when there is none. */
 struct range data_tx_lost(const struct data_tx *tx);
-/* The first `len` of it left. True when the oldest missing byte is among them. */
-bool data_tx_resent(struct data_tx *tx, uint32_t len);
+/* These left once more, because they seemed lost, or are a copy for the sake of speed. True when they begin with the
+ * oldest missing byte. */
+bool data_tx_resent(struct data_tx *tx, dsn64 from, uint32_t len);
+bool data_tx_copied(struct data_tx *tx, dsn64 from, uint32_t len);
 /* Bytes [from, from + len) are to be sent again elsewhere, as far as they are missing / are not, after all. */
 void data_tx_reinject(struct data_tx *tx, dsn64 from, uint32_t len);
 void data_tx_forget_reinjection(struct data_tx *tx, dsn64 from, uint32_t len);

@@ -66,7 +66,7 @@ struct mp_host {
     uint64_t starved_since_ns; /* a connection has nothing to send for want of memory, and nobody got any since; or 0 */
     uint64_t refused_since_ns; /* the next bytes of a stream were, and of none were placed since; 0: they were not */
     const struct cc_ops *cc;
-    const struct scheduler *scheduler;
+    const struct hawser_scheduler *scheduler;
     struct path_plan *plan; /* of connections that have none of their own */
     bool no_mptcp, checksum_required;
     uint8_t settle_rounds_most; /* that a connection took: for tests to see that it comes to rest */

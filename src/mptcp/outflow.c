@@ -4,7 +4,13 @@
 
 #include "wire/checksum.h"
 
-static uint32_t trim_to_segments(const struct tcp *tcp, uint32_t len, uint32_t waiting)
+/* A path is given no more at once than it delivers in this time, or so many segments, while there is another one: by
+ * then that may be the better choice. */
+#define PIECE_NS (5 * NS_PER_MS)
+#define PIECE_SEGMENTS 4u
+#define BITS_PER_BYTE 8
+
+static uint32_t trim_to_segments(const struct tcp *tcp, uint32_t len, uint64_t waiting)
 {
     if (len < waiting && len > tcp->segment_bytes)
         len -= len % tcp->segment_bytes;
@@ -19,93 +25,256 @@ static uint16_t mapping_checksum(const struct tx_note *note, const struct slice 
     return csum_dss(note->dsn, ssn_wire(note->ssn), (uint16_t)note->len, &payload);
 }
 
-/* Where a piece goes, and how much may. */
-struct choice {
-    struct subflow *subflow; /* NULL: nowhere now */
-    uint32_t room;
+/* What is to leave on one subflow. */
+struct piece {
+    struct subflow *subflow;
+    dsn64 from;
+    uint64_t waiting; /* bytes that are to go from there on */
+    uint32_t most;    /* of which may now */
 };
 
-/* What the send buffer leaves for it; no sliver, for which a record and a mapping would be too much, as long as more
- * will open. */
-static uint32_t room_on(const struct outflow *out, const struct subflow *subflow, uint32_t waiting)
+/* Returns how many bytes of it went, 0 when the batch or memory is full, or there is no room. */
+static uint32_t send_piece(const struct outflow *out, const struct piece *piece, struct tx_batch *batch,
+                           uint64_t now_ns)
 {
-    uint64_t outstanding = subflow->tcp.snd_nxt - subflow->tcp.snd_una;
-    uint32_t room = data_tx_room_on(out->tx, outstanding);
-    bool sliver = outstanding && room < HW_MIN(waiting, subflow->tcp.segment_bytes);
-    return sliver ? 0 : room;
-}
-
-static struct choice choose(const struct outflow *out, const struct demand *demand)
-{
-    struct path_view views[SUBFLOWS_MAX];
-    struct subflow *subflows[SUBFLOWS_MAX];
-    size_t n = subflows_view(out->subflows, demand->unsent_bytes, views, subflows);
-    for (size_t i = 0; i < n; i++) {
-        views[i].room = HW_MIN(views[i].room, room_on(out, subflows[i], demand->unsent_bytes));
-        views[i].usable &= !demand->reinjection || !views[i].stale; /* not back to where they got stuck or lost */
-    }
-    int pick = out->scheduler->pick(views, n, demand);
-    return pick == SCHEDULE_NONE ? (struct choice){0} : (struct choice){subflows[pick], views[pick].room};
-}
-
-/* Sends up to `most` bytes from `from`; returns how many went, 0 when the batch or memory is full. */
-static uint32_t send_piece(const struct outflow *out, const struct choice *to, dsn64 from, uint32_t most,
-                           struct tx_batch *batch, uint64_t now_ns)
-{
-    struct tcp *tcp = &to->subflow->tcp;
+    struct tcp *tcp = &piece->subflow->tcp;
     struct slice parts[TX_RECORD_PARTS];
     unsigned part_count = 0;
-    uint32_t want = trim_to_segments(tcp, HW_MIN(HW_MIN(most, to->room), tcp_send_max(tcp)), most);
-    uint32_t len = data_tx_peek(out->tx, from, want, parts, TX_RECORD_PARTS, &part_count);
+    if (views_is_sliver(piece->subflow, piece->most, piece->waiting))
+        return 0;
+    uint32_t most = (uint32_t)HW_MIN(HW_MIN(piece->most, tcp_send_max(tcp)), piece->waiting);
+    uint32_t want = trim_to_segments(tcp, most, piece->waiting);
+    uint32_t len = data_tx_peek(out->tx, piece->from, want, parts, TX_RECORD_PARTS, &part_count);
     if (len == 0)
         return 0;
-    struct tx_note note = {.dsn = from.v, .ssn = tcp->snd_nxt, .len = len, .mapped = true};
+    struct tx_note note = {.dsn = piece->from.v, .ssn = tcp->snd_nxt, .len = len, .mapped = true};
     if (out->checksums)
         note.checksum = mapping_checksum(&note, parts, part_count);
-    bool push = dsn_eq(dsn_add(from, len), data_tx_stream_end(out->tx));
+    bool push = dsn_eq(dsn_add(piece->from, len), data_tx_stream_end(out->tx));
     if (tcp_send(tcp, parts, part_count, len, &note, push, batch, now_ns) < 0)
         return 0;
     return len;
 }
 
-/* One piece of what other subflows seem to have lost. */
-static bool send_again(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns)
+/* ---- of three kinds ---- */
+
+static uint32_t send_new(const struct outflow *out, struct subflow *subflow, uint32_t most, struct tx_batch *batch,
+                         uint64_t now_ns)
 {
-    struct range lost = data_tx_lost(out->tx);
-    if (lost.start == lost.end || !out->committed) /* fallen back, it would take them for new ones */
-        return false;
-    uint32_t waiting = (uint32_t)HW_MIN(lost.end - lost.start, UINT32_MAX);
-    const struct demand demand = {.unsent_bytes = waiting, .window_bytes = waiting, .reinjection = true};
-    struct choice to = choose(out, &demand);
-    if (!to.subflow)
-        return false;
-    uint32_t len = send_piece(out, &to, dsn_at(lost.start), waiting, batch, now_ns);
+    struct data_tx *tx = out->tx;
+    const struct piece piece = {subflow, data_tx_next(tx), HW_MIN(data_tx_unsent(tx), data_tx_window_left(tx)), most};
+    uint32_t len = send_piece(out, &piece, batch, now_ns);
+    if (len)
+        data_tx_sent(tx, len, subflow->slot, now_ns);
+    return len;
+}
+
+/* What seems lost with other subflows, or at the data level. */
+static uint32_t send_again(const struct outflow *out, struct subflow *subflow, struct range bytes, uint32_t most,
+                           struct tx_batch *batch, uint64_t now_ns)
+{
+    const struct piece piece = {subflow, dsn_at(bytes.start), bytes.end - bytes.start, most};
+    uint32_t len = send_piece(out, &piece, batch, now_ns);
+    if (len == 0)
+        return 0;
+    subflow->carried_again |= data_tx_resent(out->tx, piece.from, len);
+    count(&subflow->tcp.host->counters, COUNT_MPTCP_REINJECTIONS);
+    return len;
+}
+
+/* From the path's own cursor on: bytes that others have sent already, and new ones behind them. A copy may be in vain,
+ * and so never makes a laggard of who carries it. */
+static uint32_t send_copy(const struct outflow *out, struct subflow *subflow, dsn64 from, uint32_t most,
+                          struct tx_batch *batch, uint64_t now_ns)
+{
+    struct data_tx *tx = out->tx;
+    uint32_t old = (uint32_t)dsn_diff(data_tx_next(tx), from);
+    uint64_t outstanding = subflow->tcp.snd_nxt - subflow->tcp.snd_una, limit = data_tx_laggard_limit(tx);
+    if (old)
+        most = (uint32_t)HW_MIN(most, limit - HW_MIN(outstanding, limit));
+    const struct piece piece = {subflow, from, old + HW_MIN(data_tx_unsent(tx), data_tx_window_left(tx)), most};
+    uint32_t len = send_piece(out, &piece, batch, now_ns);
+    if (len && old)
+        subflow->carried_again |= data_tx_copied(tx, from, HW_MIN(len, old));
+    if (len > old)
+        data_tx_sent(tx, len - old, subflow->slot, now_ns);
+    return len;
+}
+
+/* ---- what the scheduler says ---- */
+
+static uint32_t piece_limit(const struct hawser_path *path, const struct hawser_decision *d)
+{
+    uint64_t at_once =
+        HW_MAX(path->rate_bps / BITS_PER_BYTE * PIECE_NS / NS_PER_S, PIECE_SEGMENTS * path->segment_bytes);
+    return (uint32_t)HW_MIN(HW_MIN(path->room_bytes, at_once), HW_MAX(d->len, path->segment_bytes));
+}
+
+/* Can it be followed? */
+static bool makes_sense(const struct hawser_stream *stream, const struct hawser_path *path,
+                        const struct hawser_decision *d)
+{
+    bool behind = path->cursor < stream->next;
+    switch (d->what) {
+    case HAWSER_SEND_NOTHING:
+        return true;
+    case HAWSER_SEND_NEW:
+        return d->len && stream->new_bytes;
+    case HAWSER_SEND_AGAIN:
+        return d->len && stream->may_copy && d->from >= stream->una && d->from < stream->next;
+    case HAWSER_SEND_CURSOR:
+        return d->len && (behind ? stream->may_copy : stream->new_bytes > 0);
+    }
+    return false;
+}
+
+/* Where the path's cursor stood it moves along. */
+static void move_cursor(const struct outflow *out, const struct hawser_path *path, uint8_t slot, uint64_t from,
+                        uint32_t len)
+{
+    struct scheduler_path *kept = scheduler_path(out->scheduler, slot);
+    if (kept && path->cursor == from)
+        kept->cursor = from + len;
+}
+
+/* Sends what was decided for path `i`; false when nothing could go. */
+static bool follow(const struct outflow *out, struct views *v, size_t i, const struct hawser_decision *d,
+                   struct tx_batch *batch)
+{
+    const struct hawser_path path = v->paths[i];
+    const struct hawser_stream *stream = &v->stream;
+    struct subflow *subflow = v->subflows[i];
+    const uint64_t now_ns = stream->now_ns, next = stream->next;
+    uint32_t len = 0, most = piece_limit(&path, d);
+    uint64_t from = next;
+    if (d->what == HAWSER_SEND_NEW) {
+        len = send_new(out, subflow, most, batch, now_ns);
+    } else if (d->what == HAWSER_SEND_CURSOR) {
+        from = path.cursor;
+        len = send_copy(out, subflow, data_tx_at(out->tx, from), most, batch, now_ns);
+    } else if (d->what == HAWSER_SEND_AGAIN) {
+        from = d->from;
+        const dsn64 first = data_tx_at(out->tx, from);
+        const struct range bytes = {first.v, first.v + HW_MIN(HW_MAX(d->len, path.segment_bytes), next - from)};
+        len = send_again(out, subflow, bytes, most, batch, now_ns);
+    }
     if (len == 0)
         return false;
-    to.subflow->carried_again |= data_tx_resent(out->tx, len);
-    count(&to.subflow->tcp.host->counters, COUNT_MPTCP_REINJECTIONS);
+    if (d->what != HAWSER_SEND_AGAIN)
+        move_cursor(out, &path, subflow->slot, from, len);
+    scheduler_sent(out->scheduler, d->what == HAWSER_SEND_CURSOR ? (uint32_t)HW_MIN(len, next - from) : 0);
+    views_renew(v, out, i);
+    const struct hawser_scheduler *policy = scheduler_policy(out->scheduler);
+    if (policy->sent)
+        policy->sent(stream, &v->paths[i], from, len);
     return true;
 }
 
-static bool send_new(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns)
+static bool ask(const struct outflow *out, struct views *v, const struct hawser_scheduler *policy,
+                struct tx_batch *batch, uint64_t *until_ns)
 {
-    struct data_tx *tx = out->tx;
-    const struct demand demand = {.unsent_bytes = data_tx_unsent(tx), .window_bytes = data_tx_window_left(tx)};
-    uint32_t waiting = HW_MIN(demand.unsent_bytes, demand.window_bytes);
-    if (waiting == 0)
-        return false;
-    struct choice to = choose(out, &demand);
-    if (!to.subflow)
-        return false;
-    uint32_t len = send_piece(out, &to, data_tx_next(tx), waiting, batch, now_ns);
-    if (len)
-        data_tx_sent(tx, len, to.subflow->slot, now_ns);
-    return len != 0;
+    for (size_t k = 0; k < v->count; k++) {
+        const struct hawser_path *path = v->order[k];
+        const size_t i = (size_t)(path - v->paths);
+        if (path->room_bytes == 0)
+            continue;
+        struct hawser_decision d = policy->ask(&v->stream, path);
+        if (!makes_sense(&v->stream, path, &d)) {
+            count(&v->subflows[i]->tcp.host->counters, COUNT_MPTCP_SCHEDULER_MISTAKES);
+            continue;
+        }
+        if (d.what == HAWSER_SEND_NOTHING && d.until_ns)
+            *until_ns = *until_ns ? HW_MIN(*until_ns, d.until_ns) : d.until_ns;
+        if (follow(out, v, i, &d, batch))
+            return true;
+    }
+    return false;
 }
 
-bool outflow_send(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns)
+/* No stream stands still because of its scheduler. */
+static bool overrule(const struct outflow *out, struct views *v, struct tx_batch *batch)
 {
-    return send_again(out, batch, now_ns) || send_new(out, batch, now_ns);
+    uint64_t none = 0;
+    if (!ask(out, v, &scheduler_lowest_rtt, batch, &none))
+        return false;
+    count(&v->subflows[0]->tcp.host->counters, COUNT_MPTCP_SCHEDULER_OVERRULED);
+    return true;
+}
+
+static bool pull(const struct outflow *out, struct views *v, struct tx_batch *batch)
+{
+    struct scheduler *scheduler = out->scheduler;
+    uint64_t until_ns = 0, now_ns = v->stream.now_ns;
+    scheduler_set_due(scheduler, TIME_NEVER);
+    if (ask(out, v, scheduler_policy(scheduler), batch, &until_ns))
+        return true;
+    bool waits = v->stream.new_bytes || v->stream.again_from < v->stream.again_end;
+    if (scheduler_is_default(scheduler))
+        return false;
+    if (v->under_way || !waits) {
+        scheduler_postpone(scheduler, until_ns, now_ns);
+        return false;
+    }
+    return !scheduler_may_wait(scheduler, until_ns, now_ns) && overrule(out, v, batch);
+}
+
+/* Who is alone carries everything. */
+static bool send_alone(const struct outflow *out, struct subflow *subflow, struct tx_batch *batch, uint64_t now_ns)
+{
+    const struct range lost = data_tx_lost(out->tx);
+    uint32_t room = views_room(out->tx, subflow);
+    bool again = lost.start < lost.end && out->committed && !subflow->stale && !subflow->suspect_since_ns;
+    return (again && send_again(out, subflow, lost, room, batch, now_ns)) ||
+           send_new(out, subflow, room, batch, now_ns);
+}
+
+/* What happened on the paths since the scheduler was told last. */
+static void tell(const struct outflow *out, struct views *v)
+{
+    const struct hawser_scheduler *policy = scheduler_policy(out->scheduler);
+    for (size_t i = 0; i < v->count && scheduler_has_memory(out->scheduler); i++) {
+        const struct tcp *tcp = &v->subflows[i]->tcp;
+        struct scheduler_path *kept = scheduler_path(out->scheduler, v->subflows[i]->slot);
+        if (!kept)
+            continue;
+        const struct scheduler_path before = *kept;
+        kept->told_acked = before.told_acked ? HW_MAX(before.told_acked, tcp->snd_una) : tcp->snd_nxt;
+        kept->told_lost = tcp->retransmitted_bytes;
+        if (before.told_acked == 0) /* what left before it never heard of */
+            continue;
+        if (policy->acked && tcp->snd_una > before.told_acked)
+            policy->acked(&v->stream, &v->paths[i], tcp->snd_una - before.told_acked);
+        if (policy->lost && tcp->retransmitted_bytes > before.told_lost)
+            policy->lost(&v->stream, &v->paths[i], tcp->retransmitted_bytes - before.told_lost);
+    }
+}
+
+void outflow_begin(const struct outflow *out, struct views *views, uint64_t now_ns)
+{
+    views_find(views, out);
+    if (views->count < 2 && !scheduler_has_memory(out->scheduler))
+        return;
+    views_look(views, out, now_ns);
+    tell(out, views);
+}
+
+bool outflow_send(const struct outflow *out, struct views *views, struct tx_batch *batch, uint64_t now_ns)
+{
+    uint64_t never = 0;
+    if (views->count > 1)
+        return pull(out, views, batch);
+    if (scheduler_has_memory(out->scheduler)) /* it goes on hearing of all */
+        return ask(out, views, &scheduler_lowest_rtt, batch, &never);
+    return views->count && send_alone(out, views->subflows[0], batch, now_ns);
+}
+
+void outflow_forget(const struct outflow *out, const struct subflow *subflow)
+{
+    const struct hawser_scheduler *policy = scheduler_policy(out->scheduler);
+    if (!policy->gone || !scheduler_path(out->scheduler, subflow->slot))
+        return;
+    const struct hawser_path path = views_path(out, subflow);
+    policy->gone(scheduler_conn_memory(out->scheduler), &path);
 }
 
 static bool obey(const struct outflow *out, enum tx_due due, uint64_t now_ns)
@@ -153,6 +322,8 @@ static bool on_fin_timer(const struct outflow *out, bool confirmed, uint64_t now
 
 bool outflow_on_timer(const struct outflow *out, bool confirmed, uint64_t now_ns)
 {
+    if (scheduler_due(out->scheduler) <= now_ns)
+        scheduler_set_due(out->scheduler, TIME_NEVER);
     bool alive = data_tx_question_due(out->tx) > now_ns || on_question_timer(out, now_ns);
     return alive && (data_tx_fin_due(out->tx) > now_ns || on_fin_timer(out, confirmed, now_ns));
 }

@@ -5,21 +5,22 @@
 #ifndef HW_MPTCP_OUTFLOW_H
 #define HW_MPTCP_OUTFLOW_H
 
-#include "mptcp/subflows.h"
+#include "mptcp/views.h"
 
-struct outflow {
-    struct data_tx *tx;
-    struct list *subflows;
-    const struct scheduler *scheduler;
-    bool checksums; /* are in use */
-    bool committed; /* the peer cannot take bytes that are sent again for new ones */
-};
+/* A turn begins: looks at what may be asked of the scheduler, and tells it what happened. */
+void outflow_begin(const struct outflow *out, struct views *views, uint64_t now_ns);
+/* Sends one piece: of what is to go again elsewhere, or of what is new, or a copy. False when none can go now. */
+bool outflow_send(const struct outflow *out, struct views *views, struct tx_batch *batch, uint64_t now_ns);
+/* The subflow is about to be freed: the scheduler hears of it. */
+void outflow_forget(const struct outflow *out, const struct subflow *subflow);
 
-/* Sends one piece: of what is to go again elsewhere, or of what is new. False when none can go now. */
-bool outflow_send(const struct outflow *out, struct tx_batch *batch, uint64_t now_ns);
-
-/* A timer of the stream is due. What it says is done: questions, bytes sent again, suspicion; all of a peer that is
- * `confirmed` answer a probe. False: nobody is there. */
+/* When outflow_on_timer() is to be called, or TIME_NEVER. */
+static inline uint64_t outflow_due(const struct data_tx *tx, const struct scheduler *scheduler)
+{
+    return HW_MIN(data_tx_due(tx), scheduler_due(scheduler));
+}
+/* A timer of the stream is due, or its scheduler is to be asked again. What it says is done: questions, bytes sent
+ * again, suspicion; all of a peer that is `confirmed` answer a probe. False: nobody is there. */
 bool outflow_on_timer(const struct outflow *out, bool confirmed, uint64_t now_ns);
 
 /* What is outstanding on the subflow goes to others too / no longer. */

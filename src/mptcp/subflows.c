@@ -2,13 +2,15 @@
 
 #include <errno.h>
 
-uint8_t subflows_free_slot(const struct list *subflows)
+uint32_t subflows_slots(const struct list *subflows)
 {
     uint32_t taken = 0;
     LIST_EACH (it, subflows)
         taken |= UINT32_C(1) << subflow_at(it)->slot;
-    return (uint8_t)__builtin_ctz(~taken);
+    return taken;
 }
+
+uint8_t subflows_free_slot(const struct list *subflows) { return (uint8_t)__builtin_ctz(~subflows_slots(subflows)); }
 
 unsigned subflows_alive(const struct list *subflows)
 {
@@ -136,39 +138,6 @@ struct tx_paths subflows_tx_paths(const struct list *subflows, bool committed)
         paths.srtt_ns = HW_MAX(paths.srtt_ns, tcp->rtt.srtt_ns);
     }
     return paths;
-}
-
-/* Room that is worth using: a sliver of a segment waits until more opens, unless nothing is under way (RFC 9293
- * 3.8.6.2.1). */
-static uint32_t useful_room(const struct tcp *tcp, uint32_t waiting)
-{
-    uint32_t room = tcp_send_room(tcp);
-    if (room < waiting && room < tcp->segment_bytes && tcp_in_flight(tcp) > 0)
-        return 0;
-    return room;
-}
-
-size_t subflows_view(struct list *subflows, uint32_t waiting, struct path_view *views, struct subflow **out)
-{
-    size_t n = 0;
-    LIST_EACH (it, subflows) {
-        struct subflow *subflow = subflow_at(it);
-        const struct tcp *tcp = &subflow->tcp;
-        views[n] = (struct path_view){
-            .usable = subflow_usable(subflow),
-            .backup = subflow->backup_local || subflow->backup_remote,
-            .stale = subflow->stale || subflow->suspect_since_ns,
-            .room = subflow_usable(subflow) ? useful_room(tcp, waiting) : 0,
-            .cwnd = tcp->cc.cwnd,
-            .in_flight = tcp_in_flight(tcp),
-            .mss = tcp->segment_bytes,
-            .srtt_ns = tcp->rtt.srtt_ns,
-            .rttvar_ns = tcp->rtt.rttvar_ns,
-            .pacing_bps = tcp->cc.pacing_bps,
-        };
-        out[n++] = subflow;
-    }
-    return n;
 }
 
 size_t subflows_siblings(const struct list *subflows, struct cc_sibling *out, size_t max)

@@ -6,7 +6,6 @@
 #define HW_MPTCP_SUBFLOWS_H
 
 #include "mptcp/data_tx.h"
-#include "mptcp/scheduler.h"
 #include "mptcp/subflow.h"
 
 /* Most that any connection may have, and how many it has where nobody says otherwise. */
@@ -15,6 +14,8 @@
 
 /* A slot that none of them has. */
 uint8_t subflows_free_slot(const struct list *subflows);
+/* Those that are taken, as a bit set. */
+uint32_t subflows_slots(const struct list *subflows);
 /* How many are not closed. */
 unsigned subflows_alive(const struct list *subflows);
 /* Has any of them something to say? */
@@ -41,10 +42,8 @@ void subflows_answer_fins(struct list *subflows, uint64_t now_ns);
 #define SUBFLOWS_HAVE_NEWS 0
 uint64_t subflows_due(const struct list *subflows);
 
-/* As the timer of the outgoing stream, a scheduler and a coupled congestion controller see them. */
+/* As the timer of the outgoing stream and a coupled congestion controller see them. */
 struct tx_paths subflows_tx_paths(const struct list *subflows, bool committed);
-/* `waiting` bytes are to be sent. `views` and `out` have room for SUBFLOWS_MAX; returns how many there are. */
-size_t subflows_view(struct list *subflows, uint32_t waiting, struct path_view *views, struct subflow **out);
 size_t subflows_siblings(const struct list *subflows, struct cc_sibling *out, size_t max);
 
 /* Is this byte outstanding on one that answers, and that nothing speaks against? */

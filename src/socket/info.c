@@ -36,6 +36,8 @@ int hawser_conn_get_info(const struct hawser_conn *handle, struct hawser_conn_in
         .recv_bytes = (uint64_t)dsn_diff(data_rx_next(&conn->data_rx), first) - data_rx_is_over(&conn->data_rx),
         .reinjected_bytes = data_tx_reinjected_bytes(&conn->data_tx),
         .duplicate_bytes = data_rx_duplicate_bytes(&conn->data_rx),
+        .scheduler = scheduler_policy(&conn->scheduler)->name,
+        .copied_bytes = scheduler_copied_bytes(&conn->scheduler),
     };
     return sized_give(out, &info, sizeof info, SIZED_SINCE(struct hawser_conn_info, duplicate_bytes));
 }

@@ -39,6 +39,8 @@ int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_op
     if (o->keepalive_tries == 0)
         o->keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
     o->max_subflows = o->max_subflows ? HW_MIN(o->max_subflows, SUBFLOWS_MAX) : SUBFLOWS_DEFAULT;
+    if (err == 0 && o->scheduler && !scheduler_is_valid(o->scheduler))
+        err = -EINVAL;
     return err;
 }
 
@@ -61,6 +63,7 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options, str
         .subflow_limit = (uint8_t)options->max_subflows,
         .door = options->foreign_local,
         .send_low_water = options->send_low_water_bytes,
+        .scheduler = options->scheduler,
         .keepalive = {options->keepalive_idle_ns, options->keepalive_interval_ns, options->keepalive_tries},
     };
 }
@@ -194,7 +197,7 @@ static void init_stack(struct hawser_stack *stack, const struct hawser_env *env,
     host->tcp.env = *env;
     host->ops = &stack_host_ops;
     host->hooks = &conn_hooks;
-    host->scheduler = &scheduler_lowest_rtt;
+    host->scheduler = o->scheduler ? o->scheduler : &scheduler_lowest_rtt;
     host->no_mptcp = o->no_mptcp;
     host->checksum_required = o->checksum_required;
     list_init(&host->connections);
@@ -222,7 +225,7 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
     struct hawser_stack_options o;
     int err = sized_take(&o, sizeof o, SIZED_SINCE(struct hawser_stack_options, shard_count), options);
     const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
-    if (err == 0 && (!settle_limits(&o) || !cc))
+    if (err == 0 && (!settle_limits(&o) || !cc || (o.scheduler && !scheduler_is_valid(o.scheduler))))
         err = -EINVAL;
     if (err < 0)
         return err;

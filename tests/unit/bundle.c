@@ -99,6 +99,7 @@ void bundle_init(struct bundle *b)
     data_tx_init(&b->tx, &b->store, &b->conn, dsn_at(BUNDLE_IDSN), BUNDLE_LIMIT);
     data_tx_widen(&b->tx, nth_byte(BUNDLE_WINDOW));
     list_init(&b->subflows);
+    scheduler_init(&b->scheduler, &scheduler_lowest_rtt);
     b->now_ns = NS_PER_S;
 }
 
@@ -108,6 +109,7 @@ void bundle_destroy(struct bundle *b)
         rx_mapping_destroy(&b->all[i].rx_mapping);
         tcp_destroy(&b->all[i].tcp);
     }
+    scheduler_destroy(&b->scheduler, &b->conn);
     data_rx_destroy(&b->rx);
     data_tx_destroy(&b->tx);
     account_release(&b->other, b->other.held);
@@ -138,6 +140,7 @@ struct subflow *bundle_add(struct bundle *b)
     static const struct tcp_keepalive never = {0};
     assert_true(b->count < SUBFLOWS_MAX);
     struct subflow *subflow = &b->all[b->count];
+    subflow->id = b->count;
     subflow->join = b->count++ > 0;
     subflow->local_id = subflow->remote_id = subflow->join ? (uint8_t)b->count : 0;
     subflow->slot = subflows_free_slot(&b->subflows);
@@ -180,6 +183,11 @@ struct subflow *bundle_join(struct bundle *b)
 }
 
 /* ---- what they carry ---- */
+
+struct outflow bundle_outflow(struct bundle *b)
+{
+    return (struct outflow){.tx = &b->tx, .subflows = &b->subflows, .scheduler = &b->scheduler, .committed = true};
+}
 
 void bundle_carry(struct bundle *b, struct subflow *subflow, uint64_t n, uint32_t len)
 {

@@ -5,7 +5,7 @@
 
 #include "mptcp/data_rx.h"
 #include "mptcp/data_tx.h"
-#include "mptcp/subflows.h"
+#include "mptcp/outflow.h"
 #include "support.h"
 
 enum {
@@ -28,6 +28,7 @@ struct bundle {
     struct data_rx rx;
     struct data_tx tx;
     struct list subflows;
+    struct scheduler scheduler;
     struct subflow all[SUBFLOWS_MAX];
     unsigned count;
     uint64_t now_ns;
@@ -56,6 +57,8 @@ static inline uint64_t nth_ssn(uint64_t n) { return SSN_ORIGIN + 1 + n; }
 
 /* The subflow is given `len` bytes from the n-th on, which the program wrote, to carry. */
 void bundle_carry(struct bundle *b, struct subflow *subflow, uint64_t n, uint32_t len);
+/* The stream and its subflows, and the scheduler; the peer is committed. */
+struct outflow bundle_outflow(struct bundle *b);
 /* Its peer acknowledges the first `n` bytes on it. */
 void bundle_ack(struct bundle *b, struct subflow *subflow, uint64_t n);
 /* Its peer sends a segment without payload that acknowledges all. `options` may be NULL. */

@@ -102,6 +102,37 @@ static void acknowledgements_move_forward_only(void **state)
     tear_down(&b);
 }
 
+/* A copy is no merit either, nor does it count as a repetition; what waited to go again has gone. */
+static void copies(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 3000, 3);
+    data_tx_reinject(&b.tx, nth(500), 2500);
+    assert_false(data_tx_copied(&b.tx, nth(1000), 1000));
+    struct range lost = data_tx_lost(&b.tx);
+    assert_true(lost.start == nth(500).v && lost.end == nth(1000).v);
+    assert_true(data_tx_copied(&b.tx, nth(0), 1000));
+    lost = data_tx_lost(&b.tx);
+    assert_true(lost.start == nth(2000).v && lost.end == nth(3000).v);
+    assert_int_equal(data_tx_reinjected_bytes(&b.tx), 0);
+    assert_int_equal(ack(&b, 2000, 0).merit, 0);
+    assert_int_equal(ack(&b, 2001, 0).merit, 1u << 3);
+    tear_down(&b);
+}
+
+static void places(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    assert_int_equal(data_tx_place(&b.tx, nth(0)), 0);
+    assert_int_equal(data_tx_place(&b.tx, nth(700)), 700);
+    assert_true(dsn_eq(data_tx_at(&b.tx, 700), nth(700)));
+    tear_down(&b);
+}
+
 /* The merit is whose bytes nobody else carried. */
 static void merit_is_of_those_who_carried_alone(void **state)
 {
@@ -112,7 +143,7 @@ static void merit_is_of_those_who_carried_alone(void **state)
     send(&b, 1000, 5);
     assert_int_equal(ack(&b, 500, 0).merit, 1u << 3);
     data_tx_reinject(&b.tx, nth(500), 500);
-    assert_true(data_tx_resent(&b.tx, 500));
+    assert_true(data_tx_resent(&b.tx, nth(500), 500));
     assert_int_equal(ack(&b, 1000, 0).merit, 0);
     assert_int_equal(ack(&b, 1001, 0).merit, 1u << 5);
     tear_down(&b);
@@ -194,12 +225,12 @@ static void what_follows_is_missing_too(void **state)
     send(&b, 10000, 0);
     (void)next_due(&b, false);
     (void)next_due(&b, false);
-    (void)data_tx_resent(&b.tx, 1000);
+    (void)data_tx_resent(&b.tx, nth(0), 1000);
     (void)ack(&b, 1000, 0);
     struct range lost = data_tx_lost(&b.tx);
     assert_int_equal(lost.start, nth(1000).v);
     assert_int_equal(lost.end - lost.start, 2000);
-    (void)data_tx_resent(&b.tx, 2000);
+    (void)data_tx_resent(&b.tx, nth(1000), 2000);
     (void)ack(&b, 9000, 0); /* and here it is not */
     lost = data_tx_lost(&b.tx);
     assert_int_equal(lost.start, lost.end);
@@ -369,7 +400,7 @@ static void notes_are_charged(void **state)
         data_tx_reinject(&b.tx, nth(100 * i), 50);
     assert_true(b.tx.account.held - queue_costs(&b) - carried >= 50 * sizeof(struct range));
     while (b.tx.reinject.count)
-        (void)data_tx_resent(&b.tx, 50);
+        (void)data_tx_resent(&b.tx, dsn_at(data_tx_lost(&b.tx).start), 50);
     assert_int_equal(ack(&b, 5000, 0).merit, 3);
     assert_int_equal(b.tx.account.held, 0);
     tear_down(&b);
@@ -395,7 +426,7 @@ static void a_few_notes_are_always_taken(void **state)
     for (unsigned at = 0; at < 5000; at += 100) {
         data_tx_reinject(&b.tx, nth(at), 50);
         assert_int_equal(data_tx_lost(&b.tx).start, nth(at).v);
-        (void)data_tx_resent(&b.tx, 50);
+        (void)data_tx_resent(&b.tx, nth(at), 50);
         (void)ack(&b, at + 100, 0);
     }
     account_release(&b.stack.account, elsewhere);
@@ -407,6 +438,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_never_sent_is_not_acknowledged),
         cmocka_unit_test(acknowledgements_move_forward_only),
+        cmocka_unit_test(copies),
+        cmocka_unit_test(places),
         cmocka_unit_test(merit_is_of_those_who_carried_alone),
         cmocka_unit_test(the_end_is_acknowledged_once),
         cmocka_unit_test(what_is_acknowledged_is_not_sent_again),

@@ -28,8 +28,7 @@ static void set_up(struct bench *b)
     bundle_init(&b->bundle);
     b->fast = bundle_open(&b->bundle, FAST);
     b->slow = bundle_open(&b->bundle, SLOW);
-    b->out = (struct outflow){
-        .tx = &b->bundle.tx, .subflows = &b->bundle.subflows, .scheduler = &scheduler_lowest_rtt, .committed = true};
+    b->out = bundle_outflow(&b->bundle);
     b->batch = (struct tx_batch){b->bundle.packets, 0, BUNDLE_PACKETS};
 }
 
@@ -40,7 +39,12 @@ static void queue(struct bench *b, uint32_t len)
     assert_int_equal(data_tx_write(&b->bundle.tx, b->bundle.bytes, len), len);
 }
 
-static bool send(struct bench *b) { return outflow_send(&b->out, &b->batch, b->bundle.now_ns); }
+static bool send(struct bench *b)
+{
+    struct views views;
+    outflow_begin(&b->out, &views, b->bundle.now_ns);
+    return outflow_send(&b->out, &views, &b->batch, b->bundle.now_ns);
+}
 
 /* The newest record of a subflow is just these bytes, and its mapping. */
 static void expect_carried(const struct subflow *s, uint64_t n, uint32_t len)
@@ -382,7 +386,7 @@ static void the_first_has_carried_all(void **state)
     b.slow->tcp.recv_bytes = 0;
     assert_ptr_equal(only_carrier(&b), b.fast);
     data_tx_reinject(&b.bundle.tx, nth_byte(0), 10);
-    assert_true(data_tx_resent(&b.bundle.tx, 10));
+    assert_true(data_tx_resent(&b.bundle.tx, nth_byte(0), 10));
     assert_null(only_carrier(&b));
     tear_down(&b);
 }

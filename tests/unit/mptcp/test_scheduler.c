@@ -1,3 +1,4 @@
+/* What a connection keeps for its scheduler. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,128 +9,208 @@
 
 #include "base/compiler.h"
 #include "mptcp/scheduler.h"
+#include "support.h"
 
-#define MS UINT64_C(1000000)
+#define NOW NS_PER_S
+#define LIMIT (1 << 20)
 
-/* Short spellings of a path: U usable, B backup, S stale. */
-enum { U = 1, B = 2, S = 4 };
-
-struct path {
-    unsigned flags;
-    uint32_t room;
-    uint64_t srtt_ms;
-};
-
-struct table_row {
-    const char *what;
-    struct path paths[4];
-    size_t count;
-    int expected;
-};
-
-static const struct table_row table[] = {
-    {"no path", {{0}}, 0, SCHEDULE_NONE},
-    {"one path", {{U, 1, 10}}, 1, 0},
-    {"not usable", {{0, 1000, 10}}, 1, SCHEDULE_NONE},
-    {"no room", {{U, 0, 10}}, 1, SCHEDULE_NONE},
-    {"least RTT, last", {{U, 9, 30}, {U, 9, 20}, {U, 9, 10}}, 3, 2},
-    {"least RTT, first", {{U, 9, 10}, {U, 9, 20}, {U, 9, 30}}, 3, 0},
-    {"least RTT among those with room", {{U, 9, 30}, {U, 0, 10}, {U, 9, 20}}, 3, 2},
-    {"ties go to the lowest index", {{U, 9, 20}, {U, 9, 10}, {U, 900, 10}}, 3, 1},
-    {"unmeasured loses to measured", {{U, 9, 0}, {U, 9, 500}}, 2, 1},
-    {"unmeasured is used when the measured are full", {{U, 9, 0}, {U, 0, 10}}, 2, 0},
-    {"unmeasured alone", {{U, 9, 0}, {U, 9, 0}}, 2, 0},
-    {"unmeasured regular before measured backup", {{U | B, 9, 10}, {U, 9, 0}}, 2, 1},
-    {"backup loses to a slower regular", {{U | B, 9, 10}, {U, 9, 90}}, 2, 1},
-    {"a full regular path is waited for", {{U | B, 9, 10}, {U, 0, 90}}, 2, SCHEDULE_NONE},
-    {"backup when the regular is stale", {{U | B, 9, 90}, {U | S, 9, 10}}, 2, 0},
-    {"backup when the regular is not usable", {{U | B, 9, 90}, {0, 9, 10}}, 2, 0},
-    {"a full backup is waited for, not a stale regular", {{U | B, 0, 90}, {U | S, 9, 10}}, 2, SCHEDULE_NONE},
-    {"least RTT among backups", {{U | B, 9, 90}, {U | B, 9, 10}}, 2, 1},
-    {"stale loses to a slower path", {{U | S, 9, 10}, {U, 9, 90}}, 2, 1},
-    {"a full path is waited for, not a stale one", {{U | S, 9, 10}, {U, 0, 90}}, 2, SCHEDULE_NONE},
-    {"all stale: least RTT", {{U | S, 9, 20}, {U | S, 9, 10}}, 2, 1},
-    {"all stale: regular before backup", {{U | S | B, 9, 10}, {U | S, 9, 90}}, 2, 1},
-    {"all stale: any with room", {{U | S | B, 9, 10}, {U | S, 0, 90}}, 2, 0},
-};
-
-static struct path_view view_of(const struct path *path)
+static struct hawser_decision send_nothing(const struct hawser_stream *stream, const struct hawser_path *path)
 {
-    return (struct path_view){
-        .usable = path->flags & U,
-        .backup = path->flags & B,
-        .stale = path->flags & S,
-        .room = path->room,
-        .cwnd = 14600,
-        .mss = 1460,
-        .srtt_ns = path->srtt_ms * MS,
-    };
+    (void)stream;
+    (void)path;
+    return hawser_send_nothing(0);
 }
 
-static void picks_as_the_table_says(void **state)
+static const struct hawser_scheduler lazy = {
+    .size = sizeof lazy, .name = "lazy", .conn_bytes = 100, .path_bytes = 33, .ask = send_nothing};
+
+struct bench {
+    struct test_env env;
+    struct account_root memory;
+    struct account conn;
+    struct scheduler s;
+};
+
+static void set_up(struct bench *b, const struct hawser_scheduler *policy)
+{
+    test_env_init(&b->env, 1);
+    account_init(&b->memory, &b->env.env, LIMIT, LIMIT / 8);
+    account_open(&b->conn, &b->memory.account);
+    scheduler_init(&b->s, policy);
+}
+
+static void tear_down(struct bench *b)
+{
+    scheduler_destroy(&b->s, &b->conn);
+    account_close(&b->conn);
+    test_env_check_clean(&b->env);
+}
+
+static void which_are_valid(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < HW_ARRAY_LEN(table); i++) {
-        struct path_view views[4];
-        for (size_t p = 0; p < table[i].count; p++)
-            views[p] = view_of(&table[i].paths[p]);
-        struct demand demand = {.unsent_bytes = 1, .window_bytes = 1};
-        int picked = scheduler_lowest_rtt.pick(views, table[i].count, &demand);
-        if (picked != table[i].expected)
-            fail_msg("%s: picked %d, not %d", table[i].what, picked, table[i].expected);
-    }
+    struct hawser_scheduler s = lazy;
+    assert_true(scheduler_is_valid(&s));
+    s.size--;
+    assert_false(scheduler_is_valid(&s));
+    s = lazy;
+    s.name = NULL;
+    assert_false(scheduler_is_valid(&s));
+    s.name = "";
+    assert_false(scheduler_is_valid(&s));
+    s = lazy;
+    s.ask = NULL;
+    assert_false(scheduler_is_valid(&s));
+    s = lazy;
+    s.conn_bytes = s.path_bytes = HAWSER_SCHEDULER_MEMORY_MAX;
+    assert_true(scheduler_is_valid(&s));
+    s.conn_bytes++;
+    assert_false(scheduler_is_valid(&s));
+    s = lazy;
+    s.path_bytes = HAWSER_SCHEDULER_MEMORY_MAX + 1;
+    assert_false(scheduler_is_valid(&s));
 }
 
-/* The rules once more, one path at a time and without ranks. */
-static bool may_carry(const struct path_view *paths, size_t count, size_t i)
+static bool is_zero(const void *block, size_t len)
 {
-    if (!paths[i].usable || !paths[i].room)
-        return false;
-    for (size_t k = 0; k < count; k++) {
-        bool alive = paths[k].usable && !paths[k].stale;
-        if (alive && paths[i].stale)
-            return false;
-        if (alive && !paths[k].backup && paths[i].backup)
-            return false;
-    }
-    return true;
+    static const uint8_t zero[256];
+    assert_in_range(len, 1, sizeof zero);
+    return memcmp(block, zero, len) == 0;
 }
 
-static bool goes_before(const struct path_view *a, const struct path_view *b)
-{
-    if (a->backup != b->backup)
-        return b->backup;
-    if (!a->srtt_ns || !b->srtt_ns)
-        return a->srtt_ns && !b->srtt_ns;
-    return a->srtt_ns < b->srtt_ns;
-}
-
-static struct path_view nth_view(unsigned n)
-{
-    return (struct path_view){.usable = n & 1, .backup = n & 2, .stale = n & 4, .room = n >> 3 & 1, .srtt_ns = n >> 4};
-}
-
-static void agrees_with_the_rules_for_all_triples(void **state)
+static void memory_comes_with_the_second_path(void **state)
 {
     (void)state;
-    const unsigned kinds = 3 << 4;
-    for (unsigned n = 0; n < kinds * kinds * kinds; n++) {
-        struct path_view views[3] = {nth_view(n % kinds), nth_view(n / kinds % kinds), nth_view(n / kinds / kinds)};
-        struct demand demand = {0};
-        int expected = SCHEDULE_NONE;
-        for (size_t i = 0; i < 3; i++)
-            if (may_carry(views, 3, i) && (expected == SCHEDULE_NONE || goes_before(&views[i], &views[expected])))
-                expected = (int)i;
-        if (scheduler_lowest_rtt.pick(views, 3, &demand) != expected)
-            fail_msg("triple %u: not %d", n, expected);
+    struct bench b;
+    set_up(&b, &lazy);
+    assert_true(scheduler_serve(&b.s, &b.conn, 1));
+    assert_null(scheduler_conn_memory(&b.s));
+    assert_null(scheduler_path(&b.s, 0));
+    assert_int_equal(b.conn.held, 0);
+    assert_true(scheduler_serve(&b.s, &b.conn, 1 | 1u << 31));
+    uint8_t *conn = scheduler_conn_memory(&b.s), *first = scheduler_path_memory(&b.s, 0);
+    assert_true(is_zero(conn, 100) && is_zero(first, 33) && is_zero(scheduler_path_memory(&b.s, 31), 33));
+    assert_int_equal((uintptr_t)conn % _Alignof(max_align_t), 0);
+    assert_int_equal((uintptr_t)first % _Alignof(max_align_t), 0);
+    assert_null(scheduler_path_memory(&b.s, 1));
+    memset(conn, 1, 100);
+    memset(first, 2, 33);
+    uint64_t held = b.conn.held;
+    scheduler_drop(&b.s, &b.conn, 31);
+    assert_true(b.conn.held < held);
+    assert_null(scheduler_path_memory(&b.s, 31));
+    assert_true(scheduler_serve(&b.s, &b.conn, 1 | 1u << 1)); /* what others have stays */
+    assert_ptr_equal(scheduler_path_memory(&b.s, 0), first);
+    assert_int_equal(first[32], 2);
+    assert_int_equal(conn[99], 1);
+    scheduler_drop(&b.s, &b.conn, 0);
+    scheduler_drop(&b.s, &b.conn, 1);
+    assert_true(scheduler_serve(&b.s, &b.conn, 1)); /* and a lone one has its own, once there is any */
+    assert_true(is_zero(scheduler_path_memory(&b.s, 0), 33));
+    tear_down(&b);
+}
+
+static void the_default_needs_none(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, &scheduler_lowest_rtt);
+    assert_true(scheduler_is_default(&b.s));
+    assert_true(scheduler_serve(&b.s, &b.conn, 3));
+    assert_int_equal(b.conn.held, 0);
+    assert_int_equal(scheduler_due(&b.s), TIME_NEVER);
+    scheduler_set_due(&b.s, NOW);
+    scheduler_postpone(&b.s, NOW, NOW);
+    assert_int_equal(scheduler_due(&b.s), TIME_NEVER);
+    assert_false(scheduler_may_wait(&b.s, NOW, NOW));
+    scheduler_sent(&b.s, 5);
+    assert_int_equal(scheduler_copied_bytes(&b.s), 0);
+    scheduler_drop(&b.s, &b.conn, 0);
+    tear_down(&b);
+}
+
+static void without_memory_lowest_rtt_decides(void **state)
+{
+    (void)state;
+    for (unsigned paths = 0; paths < 2; paths++) { /* the memory of the connection is refused; of the second path */
+        struct bench b;
+        set_up(&b, &lazy);
+        assert_true(scheduler_serve(&b.s, &b.conn, 1));
+        struct account other;
+        account_open(&other, &b.memory.account);
+        uint64_t spare = paths ? 700 : 100;
+        account_charge(&other, (LIMIT - LIMIT / 8) / 2 - spare);
+        account_charge(&b.conn, LIMIT / 4);
+        account_release(&other, LIMIT / 4);
+        assert_false(scheduler_serve(&b.s, &b.conn, UINT32_MAX));
+        assert_true(scheduler_is_default(&b.s));
+        assert_null(scheduler_conn_memory(&b.s));
+        assert_int_equal(b.conn.held, LIMIT / 4);
+        assert_true(scheduler_serve(&b.s, &b.conn, 3));
+        account_release(&b.conn, LIMIT / 4);
+        account_release(&other, other.held);
+        account_close(&other);
+        tear_down(&b);
     }
+}
+
+static void when_it_is_asked_again(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, &lazy);
+    assert_true(scheduler_serve(&b.s, &b.conn, 3));
+    assert_int_equal(scheduler_due(&b.s), TIME_NEVER);
+    scheduler_postpone(&b.s, 0, NOW);
+    assert_int_equal(scheduler_due(&b.s), TIME_NEVER);
+    scheduler_postpone(&b.s, NOW + NS_PER_S, NOW);
+    assert_int_equal(scheduler_due(&b.s), NOW + NS_PER_S);
+    scheduler_postpone(&b.s, NOW - 1, NOW); /* not at once, and not for ever */
+    assert_in_range(scheduler_due(&b.s), NOW + 1, NOW + NS_PER_MS);
+    scheduler_set_due(&b.s, TIME_NEVER);
+    assert_int_equal(scheduler_due(&b.s), TIME_NEVER);
+    tear_down(&b);
+}
+
+static void patience_has_an_end(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, &lazy);
+    assert_true(scheduler_serve(&b.s, &b.conn, 3));
+    assert_false(scheduler_may_wait(&b.s, 0, NOW));
+    assert_true(scheduler_may_wait(&b.s, TIME_NEVER, NOW));
+    assert_int_equal(scheduler_due(&b.s), NOW + NS_PER_S);
+    assert_true(scheduler_may_wait(&b.s, NOW + 5, NOW));
+    assert_in_range(scheduler_due(&b.s), NOW + 5, NOW + NS_PER_MS);
+    assert_false(scheduler_may_wait(&b.s, TIME_NEVER, NOW + NS_PER_S));
+    scheduler_sent(&b.s, 0);
+    assert_true(scheduler_may_wait(&b.s, TIME_NEVER, NOW + NS_PER_S));
+    scheduler_postpone(&b.s, 0, NOW + NS_PER_S); /* something is under way: it is no more all that can move things */
+    assert_true(scheduler_may_wait(&b.s, TIME_NEVER, NOW + 3 * NS_PER_S));
+    tear_down(&b);
+}
+
+static void copies_are_counted(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, &lazy);
+    assert_int_equal(scheduler_copied_bytes(&b.s), 0);
+    assert_true(scheduler_serve(&b.s, &b.conn, 3));
+    scheduler_sent(&b.s, 5);
+    scheduler_sent(&b.s, UINT32_MAX);
+    assert_int_equal(scheduler_copied_bytes(&b.s), UINT64_C(5) + UINT32_MAX);
+    tear_down(&b);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(picks_as_the_table_says),
-        cmocka_unit_test(agrees_with_the_rules_for_all_triples),
+        cmocka_unit_test(which_are_valid),        cmocka_unit_test(memory_comes_with_the_second_path),
+        cmocka_unit_test(the_default_needs_none), cmocka_unit_test(without_memory_lowest_rtt_decides),
+        cmocka_unit_test(when_it_is_asked_again), cmocka_unit_test(patience_has_an_end),
+        cmocka_unit_test(copies_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,63 +193,6 @@ static void as_the_timer_of_the_stream_sees_them(void **state)
     bundle_destroy(&b);
 }
 
-static struct path_view view_of(struct bundle *b, unsigned i, uint32_t waiting)
-{
-    struct path_view views[SUBFLOWS_MAX];
-    struct subflow *out[SUBFLOWS_MAX];
-    assert_int_equal(subflows_view(&b->subflows, waiting, views, out), b->count);
-    assert_ptr_equal(out[i], &b->all[i]);
-    return views[i];
-}
-
-static void as_a_scheduler_sees_them(void **state)
-{
-    (void)state;
-    struct bundle b;
-    bundle_init(&b);
-    bundle_join(&b);
-    struct subflow *s = bundle_open(&b, RTT);
-    struct path_view opening = view_of(&b, 0, 5000), view = view_of(&b, 1, 5000);
-    assert_true(!opening.usable && opening.room == 0);
-    assert_true(view.usable && !view.backup && !view.stale);
-    assert_int_equal(view.room, view.cwnd);
-    assert_int_equal(view.mss, BUNDLE_MSS);
-    assert_int_equal(view.srtt_ns, RTT);
-    assert_int_equal(view.in_flight, 0);
-    s->backup_remote = true;
-    assert_true(view_of(&b, 1, 1).backup);
-    s->backup_remote = false;
-    s->backup_local = true;
-    assert_true(view_of(&b, 1, 1).backup);
-    s->stale = true;
-    assert_true(view_of(&b, 1, 1).stale);
-    s->stale = false;
-    s->suspect_since_ns = 1;
-    assert_true(view_of(&b, 1, 1).stale);
-    s->stage = SUBFLOW_PROVING;
-    assert_true(!view_of(&b, 1, 1).usable && view_of(&b, 1, 1).room == 0);
-    bundle_destroy(&b);
-}
-
-/* RFC 9293 3.8.6.2.1: a sliver of a segment waits for more room, unless it is all there is, or nothing is under way. */
-static void a_sliver_of_room(void **state)
-{
-    (void)state;
-    struct bundle b;
-    bundle_init(&b);
-    struct subflow *s = bundle_open(&b, RTT);
-    s->tcp.snd_wnd = BUNDLE_MSS - 1;
-    assert_int_equal(view_of(&b, 0, 5000).room, BUNDLE_MSS - 1);
-    s->tcp.snd_wnd = 2 * BUNDLE_MSS - 1;
-    bundle_carry(&b, s, 0, BUNDLE_MSS);
-    assert_int_equal(view_of(&b, 0, 0).in_flight, BUNDLE_MSS);
-    assert_int_equal(view_of(&b, 0, 5000).room, 0);
-    assert_int_equal(view_of(&b, 0, BUNDLE_MSS - 1).room, BUNDLE_MSS - 1);
-    s->tcp.snd_wnd++;
-    assert_int_equal(view_of(&b, 0, 5000).room, BUNDLE_MSS);
-    bundle_destroy(&b);
-}
-
 static void as_a_coupled_controller_sees_them(void **state)
 {
     (void)state;
@@ -473,8 +416,6 @@ int main(void)
         cmocka_unit_test(the_first_of_them_is_due),
         cmocka_unit_test(the_slowest),
         cmocka_unit_test(as_the_timer_of_the_stream_sees_them),
-        cmocka_unit_test(as_a_scheduler_sees_them),
-        cmocka_unit_test(a_sliver_of_room),
         cmocka_unit_test(as_a_coupled_controller_sees_them),
         cmocka_unit_test(who_carries_a_byte),
         cmocka_unit_test(suspicion_falls_on_who_carried),
