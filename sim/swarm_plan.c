@@ -23,6 +23,14 @@ static void choose_options(struct scenario *s, struct prng *rng)
     }
 }
 
+/* Drawn last, so that it changes nothing else of a story. */
+static void choose_schedulers(struct scenario *s, struct prng *rng)
+{
+    for (size_t i = 0; i < s->host_count; i++)
+        if (one_in(rng, 6))
+            s->hosts[i].options.scheduler = hawser_scheduler_find("redundant");
+}
+
 /* Half of them long enough to meet the faults. */
 static uint64_t random_size(struct prng *rng)
 {
@@ -126,6 +134,7 @@ void swarm_plan_make(struct swarm_plan *plan, uint64_t seed)
         choose_flow(plan, &rng, i);
     swarm_draw_faults(plan, &rng);
     keep_liars_apart(plan);
+    choose_schedulers(s, &rng);
 }
 
 void swarm_plan_fini(struct swarm_plan *plan) { scenario_fini(&plan->base); }

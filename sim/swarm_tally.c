@@ -30,6 +30,7 @@ enum {
     TALLY_HASTE,
     TALLY_TRACE,
     TALLY_ECN,
+    TALLY_REDUNDANT,
     TALLY_END,
 };
 _Static_assert(TALLY_END <= SWARM_TALLIES, "a verdict has room for every kind");
@@ -81,6 +82,7 @@ static const char *const names[TALLY_END] = {
     [TALLY_HASTE] = "begins elsewhere in time",
     [TALLY_TRACE] = "varying rate",
     [TALLY_ECN] = "ECN",
+    [TALLY_REDUNDANT] = "redundant",
 };
 
 const char *swarm_tally_name(unsigned i)
@@ -384,6 +386,9 @@ static void tally_end(struct watcher *watcher, struct stage *stage)
     note_links(tally);
     if (stage->flows[0]->plan.connect_within_ns)
         note(tally, TALLY_HASTE, host_counter(stage->hosts[0], "tcp.further_attempts") > 0);
+    for (size_t i = 0; i < plan->base.host_count; i++)
+        if (plan->base.hosts[i].options.scheduler)
+            note(tally, TALLY_REDUNDANT, host_counter(stage->hosts[i], "mptcp.copies") > 0);
     for (size_t i = 0; i < plan->base.flow_count; i++)
         for (unsigned side = 0; side < 2; side++)
             if (plan->base.flows[i].plan.options[side].no_mptcp)

@@ -32,6 +32,14 @@ static bool read_congestion(struct reader *r, const struct toml_node *node, void
     return false;
 }
 
+static bool read_scheduler(struct reader *r, const struct toml_node *node, void *out)
+{
+    struct host_spec *host = out;
+    (void)r;
+    host->options.scheduler = node->kind == TOML_STRING ? hawser_scheduler_find(node->text) : NULL;
+    return host->options.scheduler != NULL;
+}
+
 bool read_host(struct reader *r, const struct toml_node *table)
 {
     char name[NODE_NAME_MAX];
@@ -42,6 +50,7 @@ bool read_host(struct reader *r, const struct toml_node *table)
     const struct field fields[] = {
         {"name", read_name, HOST(name), NULL},
         {"congestion", read_congestion, 0, "\"cubic\" or \"reno\""},
+        {"scheduler", read_scheduler, 0, "\"lowest-rtt\" or \"redundant\""},
         {"tcp_only", read_flag, HOST(options.no_mptcp), "true or false"},
         {"checksums", read_flag, HOST(options.checksum_required), "true or false"},
         {"payload_memory", read_bytes32, HOST(options.max_memory_bytes), "bytes, like \"64m\""},

@@ -75,6 +75,7 @@
     X(MPTCP_ADD_ADDR_LOST, "mptcp.announcements_not_echoed")                                                           \
     X(MPTCP_USELESS, "mptcp.subflows_given_up")                                                                        \
     X(MPTCP_REINJECTIONS, "mptcp.reinjections")                                                                        \
+    X(MPTCP_COPIES, "mptcp.copies")                                                                                    \
     X(MPTCP_UNDELIVERED, "mptcp.failed_after_close")                                                                   \
     X(MPTCP_SCHEDULER_MISTAKES, "mptcp.scheduler_mistakes")                                                            \
     X(MPTCP_SCHEDULER_OVERRULED, "mptcp.scheduler_overruled")                                                          \

@@ -94,8 +94,10 @@ static uint32_t send_copy(const struct outflow *out, struct subflow *subflow, ds
         most = (uint32_t)HW_MIN(most, limit - HW_MIN(outstanding, limit));
     const struct piece piece = {subflow, from, old + HW_MIN(data_tx_unsent(tx), data_tx_window_left(tx)), most};
     uint32_t len = send_piece(out, &piece, batch, now_ns);
-    if (len && old)
+    if (len && old) {
         subflow->carried_again |= data_tx_copied(tx, from, HW_MIN(len, old));
+        count(&subflow->tcp.host->counters, COUNT_MPTCP_COPIES);
+    }
     if (len > old)
         data_tx_sent(tx, len - old, subflow->slot, now_ns);
     return len;
