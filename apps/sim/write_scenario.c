@@ -39,8 +39,9 @@ static void write_host(const struct host_spec *host, FILE *out)
     write_word(out, "name", host->name);
     if (host->congestion_name[0])
         write_word(out, "congestion", host->congestion_name);
-    if (host->options.scheduler)
-        write_word(out, "scheduler", host->options.scheduler->name);
+    const struct hawser_scheduler *scheduler = host->options.scheduler;
+    if (scheduler)
+        write_word(out, "scheduler", scheduler->name);
     if (host->options.no_mptcp)
         write_flag(out, "tcp_only", true);
     if (host->options.checksum_required)

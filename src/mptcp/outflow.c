@@ -143,32 +143,31 @@ static void move_cursor(const struct outflow *out, const struct hawser_path *pat
 static bool follow(const struct outflow *out, struct views *v, size_t i, const struct hawser_decision *d,
                    struct tx_batch *batch)
 {
-    const struct hawser_path path = v->paths[i];
-    const struct hawser_stream *stream = &v->stream;
+    const struct hawser_path *path = &v->paths[i];
     struct subflow *subflow = v->subflows[i];
-    const uint64_t now_ns = stream->now_ns, next = stream->next;
-    uint32_t len = 0, most = piece_limit(&path, d);
+    const uint64_t now_ns = v->stream.now_ns, next = v->stream.next;
+    uint32_t len = 0, most = piece_limit(path, d);
     uint64_t from = next;
     if (d->what == HAWSER_SEND_NEW) {
         len = send_new(out, subflow, most, batch, now_ns);
     } else if (d->what == HAWSER_SEND_CURSOR) {
-        from = path.cursor;
+        from = path->cursor;
         len = send_copy(out, subflow, data_tx_at(out->tx, from), most, batch, now_ns);
     } else if (d->what == HAWSER_SEND_AGAIN) {
         from = d->from;
         const dsn64 first = data_tx_at(out->tx, from);
-        const struct range bytes = {first.v, first.v + HW_MIN(HW_MAX(d->len, path.segment_bytes), next - from)};
+        const struct range bytes = {first.v, first.v + HW_MIN(HW_MAX(d->len, path->segment_bytes), next - from)};
         len = send_again(out, subflow, bytes, most, batch, now_ns);
     }
     if (len == 0)
         return false;
     if (d->what != HAWSER_SEND_AGAIN)
-        move_cursor(out, &path, subflow->slot, from, len);
+        move_cursor(out, path, subflow->slot, from, len);
     scheduler_sent(out->scheduler, d->what == HAWSER_SEND_CURSOR ? (uint32_t)HW_MIN(len, next - from) : 0);
     views_renew(v, out, i);
     const struct hawser_scheduler *policy = scheduler_policy(out->scheduler);
     if (policy->sent)
-        policy->sent(stream, &v->paths[i], from, len);
+        policy->sent(&v->stream, path, from, len);
     return true;
 }
 
@@ -180,15 +179,17 @@ static bool ask(const struct outflow *out, struct views *v, const struct hawser_
         const size_t i = (size_t)(path - v->paths);
         if (path->room_bytes == 0)
             continue;
-        struct hawser_decision d = policy->ask(&v->stream, path);
+        const struct hawser_decision d = policy->ask(&v->stream, path);
         if (!makes_sense(&v->stream, path, &d)) {
             count(&v->subflows[i]->tcp.host->counters, COUNT_MPTCP_SCHEDULER_MISTAKES);
             continue;
         }
-        if (d.what == HAWSER_SEND_NOTHING && d.until_ns)
+        if (d.what != HAWSER_SEND_NOTHING) {
+            if (follow(out, v, i, &d, batch))
+                return true;
+        } else if (d.until_ns) {
             *until_ns = *until_ns ? HW_MIN(*until_ns, d.until_ns) : d.until_ns;
-        if (follow(out, v, i, &d, batch))
-            return true;
+        }
     }
     return false;
 }
@@ -251,8 +252,18 @@ static void tell(const struct outflow *out, struct views *v)
     }
 }
 
+/* Is there anything that might leave? Copies are a matter of taste. */
+static bool has_something(const struct outflow *out)
+{
+    const struct data_tx *tx = out->tx;
+    return data_tx_waits(tx, out->committed) || (scheduler_has_memory(out->scheduler) && data_tx_outstanding(tx));
+}
+
 void outflow_begin(const struct outflow *out, struct views *views, uint64_t now_ns)
 {
+    views->count = 0;
+    if (!has_something(out))
+        return;
     views_find(views, out);
     if (views->count < 2 && !scheduler_has_memory(out->scheduler))
         return;

@@ -32,7 +32,6 @@ struct hawser_path views_path(const struct outflow *out, const struct subflow *s
         .backup = subflow->backup_local || subflow->backup_remote,
         .stale = subflow->stale || subflow->suspect_since_ns,
         .in_recovery = tcp->flight && tcp->flight->recovery.active,
-        .room_bytes = views_room(out->tx, subflow),
         .cwnd_bytes = tcp->cc.cwnd,
         .window_bytes = tcp->snd_wnd,
         .in_flight_bytes = tcp_in_flight(tcp),
@@ -104,21 +103,27 @@ static uint32_t path_id_of(const struct views *v, uint8_t slot)
     return HAWSER_NO_PATH;
 }
 
-static void look_at_stream(struct views *v, const struct outflow *out, uint64_t now_ns)
+/* What changes with each piece that leaves. */
+static void look_at_bytes(struct views *v, const struct outflow *out)
 {
     const struct data_tx *tx = out->tx;
     const struct range again = out->committed ? data_tx_lost(tx) : (struct range){0};
     bool any = again.start < again.end;
-    uint64_t next = data_tx_place(tx, data_tx_next(tx)), left = data_tx_window_left(tx);
+    struct hawser_stream *s = &v->stream;
+    s->next = data_tx_place(tx, data_tx_next(tx));
+    s->new_bytes = HW_MIN(data_tx_window_left(tx), data_tx_unsent(tx));
+    s->again_from = any ? data_tx_place(tx, dsn_at(again.start)) : 0;
+    s->again_end = any ? data_tx_place(tx, dsn_at(again.end)) : 0;
+}
+
+static void look_at_stream(struct views *v, const struct outflow *out, uint64_t now_ns)
+{
+    const struct data_tx *tx = out->tx;
     v->stream = (struct hawser_stream){
         .now_ns = now_ns,
         .una = data_tx_place(tx, data_tx_una(tx)),
-        .next = next,
         .end = data_tx_place(tx, data_tx_stream_end(tx)),
-        .window_end = next + left,
-        .new_bytes = HW_MIN(left, data_tx_unsent(tx)),
-        .again_from = any ? data_tx_place(tx, dsn_at(again.start)) : 0,
-        .again_end = any ? data_tx_place(tx, dsn_at(again.end)) : 0,
+        .window_end = data_tx_place(tx, data_tx_next(tx)) + data_tx_window_left(tx),
         .head_path = path_id_of(v, data_tx_oldest_carrier(tx)),
         .may_copy = out->committed,
         .end_known = data_tx_ends(tx),
@@ -126,18 +131,18 @@ static void look_at_stream(struct views *v, const struct outflow *out, uint64_t 
         .paths = v->order,
         .path_count = v->count,
     };
+    look_at_bytes(v, out);
 }
 
 /* The least that may go at once: where a path has room for that, it is no sliver. */
-static void look_at_rooms(struct views *v, const struct outflow *out)
+static void judge_rooms(struct views *v)
 {
     struct hawser_stream *s = &v->stream;
     uint64_t again = s->again_end - s->again_from, rooms = 0;
     uint64_t waiting = again && s->new_bytes ? HW_MIN(again, s->new_bytes) : again + s->new_bytes;
     for (size_t i = 0; i < v->count; i++) {
-        uint32_t room = views_room(out->tx, v->subflows[i]);
-        v->paths[i].room_bytes = views_is_sliver(v->subflows[i], room, waiting) ? 0 : room;
-        rooms += room;
+        v->paths[i].room_bytes = views_is_sliver(v->subflows[i], v->rooms[i], waiting) ? 0 : v->rooms[i];
+        rooms += v->rooms[i];
     }
     s->app_limited = s->end - s->next < rooms;
 }
@@ -147,9 +152,12 @@ void views_renew(struct views *v, const struct outflow *out, size_t i)
     bool willing = v->paths[i].willing;
     v->paths[i] = views_path(out, v->subflows[i]);
     v->paths[i].willing = willing;
+    v->rooms[i] = views_room(out->tx, v->subflows[i]);
     v->under_way |= !v->paths[i].stale;
-    look_at_stream(v, out, v->stream.now_ns);
-    look_at_rooms(v, out);
+    look_at_bytes(v, out);
+    if (v->stream.head_path == HAWSER_NO_PATH)
+        v->stream.head_path = path_id_of(v, data_tx_oldest_carrier(out->tx));
+    judge_rooms(v);
 }
 
 void views_find(struct views *v, const struct outflow *out)
@@ -165,10 +173,11 @@ void views_look(struct views *v, const struct outflow *out, uint64_t now_ns)
     v->under_way = false;
     for (size_t i = 0; i < v->count; i++) {
         v->paths[i] = views_path(out, v->subflows[i]);
+        v->rooms[i] = views_room(out->tx, v->subflows[i]);
         v->under_way |= !v->paths[i].stale && tcp_txq(&v->subflows[i]->tcp)->count;
         put_in_order(v, i);
     }
     note_willing(v);
     look_at_stream(v, out, now_ns);
-    look_at_rooms(v, out);
+    judge_rooms(v);
 }

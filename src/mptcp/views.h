@@ -18,6 +18,7 @@ struct views {
     struct hawser_stream stream;
     struct hawser_path paths[SUBFLOWS_MAX]; /* as the subflows are listed */
     struct subflow *subflows[SUBFLOWS_MAX]; /* likewise; those that may carry data */
+    uint32_t rooms[SUBFLOWS_MAX];           /* likewise; what windows and the send buffer admit, slivers too */
     const struct hawser_path *order[SUBFLOWS_MAX];
     size_t count;
     bool under_way; /* something is, on one that answers */
@@ -33,7 +34,7 @@ void views_find(struct views *v, const struct outflow *out);
 void views_look(struct views *v, const struct outflow *out, uint64_t now_ns);
 /* Something left on path `i`. */
 void views_renew(struct views *v, const struct outflow *out, size_t i);
-/* One path alone. */
+/* One path alone, but for its room and whether it is willing. */
 struct hawser_path views_path(const struct outflow *out, const struct subflow *subflow);
 
 #endif
