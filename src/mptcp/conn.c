@@ -33,10 +33,10 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     account_open(&conn->account, payer);
     conn->keepalive = config->keepalive;
     conn->subflow_limit = config->subflow_limit;
-    conn->send_low_water = config->send_low_water;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
     told_init(&conn->told, false);
+    told_set_low_water(&conn->told, config->send_low_water);
     list_init(&conn->disorder_link);
     list_init(&conn->starved_link);
     list_init(&conn->lent_link);

@@ -52,7 +52,6 @@ struct conn {
     uint64_t progress_bytes; /* acknowledged by the peer and read by the program */
     int32_t deficit;      /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
     uint32_t subflow_ids; /* given away so far */
-    uint32_t send_low_water; /* bytes; 0: the default */
     uint8_t subflow_count, subflow_limit;
     bool evicted : 1;       /* it had to go for others; the stack's */
     bool door : 1;          /* it lives on one: no address of ours is any of its peer's business */

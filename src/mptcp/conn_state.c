@@ -21,7 +21,6 @@ static struct readiness conn_readiness(const struct conn *conn)
                               .tx = &conn->data_tx,
                               .rx = &conn->data_rx,
                               .subflows = &conn->subflows,
-                              .low_water = conn->send_low_water,
                               .delivering = is_delivering(conn),
                               .starved = !list_empty(&conn->starved_link)};
 }

@@ -16,9 +16,8 @@ struct readiness {
     const struct data_tx *tx;
     const struct data_rx *rx;
     const struct list *subflows;
-    uint32_t low_water; /* bytes; 0: the default, readiness_low_water() */
-    bool delivering;    /* some of what was sent, or the end, is not acknowledged */
-    bool starved;       /* it found no memory for more */
+    bool delivering; /* some of what was sent, or the end, is not acknowledged */
+    bool starved;    /* it found no memory for more */
 };
 
 /* A set of HAWSER_READABLE...; HAWSER_WRITABLE with room for so many bytes, or for as many as there is ever. */
