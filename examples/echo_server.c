@@ -130,11 +130,12 @@ static void server_turn(struct server *server)
     struct hawser_event event;
     struct hawser_conn *conn;
     check(hawser_host_step(server->host), "a link is gone");
-    while (server->listener && hawser_accept(server->listener, &conn) == 0)
-        session_begin(server, conn);
-    while (hawser_next_event(hawser_host_stack(server->host), &event))
+    while (hawser_next_event(hawser_host_stack(server->host), &event)) {
         if (event.conn)
             session_echo(event.user);
+        while (event.listener && hawser_accept(event.listener, &conn) == 0)
+            session_begin(server, conn);
+    }
     check(hawser_host_step(server->host), "a link is gone");
 }
 
