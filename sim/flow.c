@@ -164,22 +164,24 @@ static void read_some(struct flow_end *end, uint64_t now_ns)
     }
 }
 
-/* The client's next request is due a pause after the last response. */
-static void next_round(struct flow_end *end, uint64_t now_ns)
+static bool has_round(const struct flow_end *end)
+{
+    const struct flow *flow = end->flow;
+    uint64_t answered = times(flow->plan.response_bytes, flow->rounds_done + 1);
+    return end->side == FLOW_CLIENT && flow->rounds_done + 1 < rounds(flow) && end->received >= answered &&
+           end->sent == write_limit(end);
+}
+
+/* The client's next request is due a pause after the last response. Without one as many as there are answers for: no
+ * event tells of what has come already. */
+static void next_rounds(struct flow_end *end, uint64_t now_ns)
 {
     struct flow *flow = end->flow;
-    if (end->side != FLOW_CLIENT || flow->rounds_done + 1 >= rounds(flow))
-        return;
-    uint64_t answered = times(flow->plan.response_bytes, flow->rounds_done + 1);
-    bool complete = end->received >= answered && end->sent == write_limit(end);
-    if (!complete)
-        return;
-    if (flow->plan.pause_ns == 0) {
+    while (flow->plan.pause_ns == 0 && has_round(end)) {
         flow->rounds_done++;
         write_some(end, now_ns);
-        return;
     }
-    if (end->pause.pos == 0)
+    if (has_round(end) && end->pause.pos == 0)
         world_timer_set(flow->world, &end->pause, now_ns + flow->plan.pause_ns);
 }
 
@@ -222,7 +224,7 @@ static void pump(struct flow_end *end, uint64_t now_ns)
     if (end->connected_ns) {
         read_some(end, now_ns);
         write_some(end, now_ns);
-        next_round(end, now_ns);
+        next_rounds(end, now_ns);
         if (ends_now(end)) {
             end_early(end, now_ns);
             return;
