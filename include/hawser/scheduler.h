@@ -61,7 +61,8 @@ struct hawser_stream {
 enum hawser_send {
     HAWSER_SEND_NOTHING,
     HAWSER_SEND_NEW,    /* up to `len` bytes from `next` on */
-    HAWSER_SEND_AGAIN,  /* up to `len` bytes from `from` on, which were sent before: within [una, next) */
+    HAWSER_SEND_AGAIN,  /* up to `len` bytes from `from` on, which were sent before: within [una, next); where they do
+                         * not  begin in [again_from, again_end) they count as a copy */
     HAWSER_SEND_CURSOR, /* up to `len` bytes from the path's own cursor on, which moves behind them; new ones where it
                            has reached `next` */
 };
@@ -105,7 +106,8 @@ static inline struct hawser_decision hawser_send_cursor(uint32_t len)
  * a second path, and ask() only while two or more may carry data: one alone carries everything.
  *
  * Whatever they answer, a path is given no more than its windows and the send buffer admit, whole segments as far as
- * that is possible, and no more at once than it delivers in some milliseconds; bytes are not sent a second time before
+ * that is possible, and no more at once than it delivers in some milliseconds; copies no more than half a send buffer
+ * holds, be it in memory that they keep or outstanding on a path; bytes are not sent a second time before
  * the peer knows of a second path. An answer that cannot be followed counts as HAWSER_SEND_NOTHING
  * ("mptcp.scheduler_mistakes"). When bytes wait, nothing is under way and the scheduler sends nothing, the next piece
  * goes the way of "lowest-rtt": at once if it named no time, or else after a second ("mptcp.scheduler_overruled").

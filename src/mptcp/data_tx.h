@@ -107,6 +107,12 @@ static inline void data_tx_widen(struct data_tx *tx, dsn64 edge) { tx->snd_edge 
 /* Is it time to look for subflows that keep too much of what is acknowledged here? Once each eighth of the limit. */
 bool data_tx_look_for_laggards(struct data_tx *tx);
 static inline uint64_t data_tx_laggard_limit(const struct data_tx *tx) { return tx->sendq.limit / 2; }
+/* What is held beyond the bytes that are queued: buffers of which a record still names a part, and the records. */
+static inline uint64_t data_tx_kept_bytes(const struct data_tx *tx)
+{
+    uint64_t queued = (uint64_t)dsn_diff(tx->sendq.end, tx->sendq.una);
+    return tx->account.held > queued ? tx->account.held - queued : 0;
+}
 /* How much more a subflow may be given on which so much is outstanding: no more than is held for all of them. */
 static inline uint32_t data_tx_room_on(const struct data_tx *tx, uint64_t outstanding)
 {

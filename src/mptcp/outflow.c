@@ -82,17 +82,30 @@ static uint32_t send_again(const struct outflow *out, struct subflow *subflow, s
     return len;
 }
 
-/* From the path's own cursor on: bytes that others have sent already, and new ones behind them. A copy may be in vain,
- * and so never makes a laggard of who carries it. */
-static uint32_t send_copy(const struct outflow *out, struct subflow *subflow, dsn64 from, uint32_t most,
+/* A copy may be in vain: it never makes a laggard of who carries it. And who still names bytes that the peer has, a few
+ * of each buffer, keeps no more memory by that than a laggard may. */
+static uint32_t copies_room(const struct data_tx *tx, const struct subflow *subflow)
+{
+    uint64_t used = subflow->tcp.snd_nxt - subflow->tcp.snd_una, limit = data_tx_laggard_limit(tx);
+    dsn64 oldest;
+    bool lags =
+        tcp_txq(&subflow->tcp)->count && subflow_record_data(subflow, 0, &oldest) && dsn_lt(oldest, data_tx_una(tx));
+    if (lags)
+        used = HW_MAX(used, data_tx_kept_bytes(tx));
+    return (uint32_t)(limit - HW_MIN(used, limit));
+}
+
+/* Bytes that others have sent already, which nobody misses, and new ones behind them. A copy may be in vain, so it
+ * never makes a laggard of who carries it, nor does it keep more memory than a laggard may. */
+static uint32_t send_copy(const struct outflow *out, struct subflow *subflow, struct range bytes, uint32_t most,
                           struct tx_batch *batch, uint64_t now_ns)
 {
     struct data_tx *tx = out->tx;
-    uint32_t old = (uint32_t)dsn_diff(data_tx_next(tx), from);
-    uint64_t outstanding = subflow->tcp.snd_nxt - subflow->tcp.snd_una, limit = data_tx_laggard_limit(tx);
+    dsn64 from = dsn_at(bytes.start);
+    uint32_t old = (uint32_t)HW_MIN((uint64_t)dsn_diff(data_tx_next(tx), from), bytes.end - bytes.start);
     if (old)
-        most = (uint32_t)HW_MIN(most, limit - HW_MIN(outstanding, limit));
-    const struct piece piece = {subflow, from, old + HW_MIN(data_tx_unsent(tx), data_tx_window_left(tx)), most};
+        most = HW_MIN(most, copies_room(tx, subflow));
+    const struct piece piece = {subflow, from, bytes.end - bytes.start, most};
     uint32_t len = send_piece(out, &piece, batch, now_ns);
     if (len && old) {
         subflow->carried_again |= data_tx_copied(tx, from, HW_MIN(len, old));
@@ -139,35 +152,43 @@ static void move_cursor(const struct outflow *out, const struct hawser_path *pat
         kept->cursor = from + len;
 }
 
+/* Up to `len` bytes from a place in the stream on, and no further than `end`. */
+static struct range run_of(const struct data_tx *tx, uint64_t from, uint64_t len, uint64_t end)
+{
+    uint64_t first = data_tx_at(tx, from).v;
+    return (struct range){first, first + HW_MIN(len, end - from)};
+}
+
 /* Sends what was decided for path `i`; false when nothing could go. */
 static bool follow(const struct outflow *out, struct views *v, size_t i, const struct hawser_decision *d,
                    struct tx_batch *batch)
 {
     const struct hawser_path *path = &v->paths[i];
+    const struct hawser_stream *s = &v->stream;
     struct subflow *subflow = v->subflows[i];
-    const uint64_t now_ns = v->stream.now_ns, next = v->stream.next;
-    uint32_t len = 0, most = piece_limit(path, d);
-    uint64_t from = next;
-    if (d->what == HAWSER_SEND_NEW) {
+    const uint64_t now_ns = s->now_ns, next = s->next;
+    const bool lost = d->what == HAWSER_SEND_AGAIN && d->from >= s->again_from && d->from < s->again_end;
+    uint32_t len, most = piece_limit(path, d);
+    uint64_t from = d->what == HAWSER_SEND_NEW ? next : d->what == HAWSER_SEND_CURSOR ? path->cursor : d->from;
+    if (d->what == HAWSER_SEND_NEW)
         len = send_new(out, subflow, most, batch, now_ns);
-    } else if (d->what == HAWSER_SEND_CURSOR) {
-        from = path->cursor;
-        len = send_copy(out, subflow, data_tx_at(out->tx, from), most, batch, now_ns);
-    } else if (d->what == HAWSER_SEND_AGAIN) {
-        from = d->from;
-        const dsn64 first = data_tx_at(out->tx, from);
-        const struct range bytes = {first.v, first.v + HW_MIN(HW_MAX(d->len, path->segment_bytes), next - from)};
-        len = send_again(out, subflow, bytes, most, batch, now_ns);
-    }
+    else if (lost)
+        len = send_again(out, subflow, run_of(out->tx, from, HW_MAX(d->len, path->segment_bytes), s->again_end), most,
+                         batch, now_ns);
+    else if (d->what == HAWSER_SEND_AGAIN)
+        len = send_copy(out, subflow, run_of(out->tx, from, HW_MAX(d->len, path->segment_bytes), next), most, batch,
+                        now_ns);
+    else
+        len = send_copy(out, subflow, run_of(out->tx, from, UINT64_MAX, next + s->new_bytes), most, batch, now_ns);
     if (len == 0)
         return false;
     if (d->what != HAWSER_SEND_AGAIN)
         move_cursor(out, path, subflow->slot, from, len);
-    scheduler_sent(out->scheduler, d->what == HAWSER_SEND_CURSOR ? (uint32_t)HW_MIN(len, next - from) : 0);
+    scheduler_sent(out->scheduler, from < next && !lost ? (uint32_t)HW_MIN(len, next - from) : 0);
     views_renew(v, out, i);
     const struct hawser_scheduler *policy = scheduler_policy(out->scheduler);
     if (policy->sent)
-        policy->sent(&v->stream, path, from, len);
+        policy->sent(s, path, from, len);
     return true;
 }
 
