@@ -293,6 +293,7 @@ static int nc_open(struct nc *nc)
 {
     const struct hawser_conn_options conn_options = {.size = sizeof(conn_options),
                                                      .no_mptcp = nc->options.no_mptcp,
+                                                     .scheduler = nc->options.scheduler,
                                                      .keepalive_idle_ns = nc->options.keepalive_ns,
                                                      .keepalive_interval_ns = nc->options.keepalive_ns};
     struct hawser_stack *stack = hawser_host_stack(nc->host);

@@ -11,11 +11,11 @@
 
 #define KEEPALIVE_MAX_S 1000000ul
 
-enum { OPTION_TCP = 256, OPTION_LINK, OPTION_KEEPALIVE };
+enum { OPTION_TCP = 256, OPTION_LINK, OPTION_KEEPALIVE, OPTION_SCHEDULER };
 
 static const char usage[] =
-    "usage: hawser nc [-v] [-4|-6] [--tcp] [--keepalive SECONDS] --link SPEC [--link SPEC]... HOST PORT\n"
-    "       hawser nc -l [-v] [-4|-6] [--tcp] [--keepalive SECONDS] --link SPEC [--link SPEC]... HOST PORT\n"
+    "usage: hawser nc [-v] [-4|-6] [--tcp] [OPTION]... --link SPEC [--link SPEC]... HOST PORT\n"
+    "       hawser nc -l [-v] [-4|-6] [--tcp] [OPTION]... --link SPEC [--link SPEC]... HOST PORT\n"
     "\n"
     "Sends standard input over one connection and writes what arrives to standard output. Ends when both directions\n"
     "have ended.\n"
@@ -28,6 +28,8 @@ static const char usage[] =
     "                ask a peer that is silent for so long whether it is still there; nine questions without an "
     "answer,\n"
     "                as far apart, end the connection\n"
+    "  --scheduler NAME\n"
+    "                lowest-rtt (default), or redundant: every path carries everything\n"
     "  --link SPEC   tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]\n"
     "                the addresses belong to Hawser; the kernel reaches them through the device\n"
     "\n"
@@ -81,6 +83,12 @@ static int read_keepalive(struct nc_options *o, const char *text)
     return -1;
 }
 
+static int read_scheduler(struct nc_options *o, const char *name)
+{
+    o->scheduler = hawser_scheduler_find(name);
+    return o->scheduler ? -1 : usage_error("--scheduler \"%s\": there are lowest-rtt and redundant", name);
+}
+
 static int read_option(struct nc_options *o, int option, char *family, char **argv)
 {
     switch (option) {
@@ -101,6 +109,8 @@ static int read_option(struct nc_options *o, int option, char *family, char **ar
         return -1;
     case OPTION_KEEPALIVE:
         return read_keepalive(o, optarg);
+    case OPTION_SCHEDULER:
+        return read_scheduler(o, optarg);
     case OPTION_LINK:
         if (o->link_count == NC_LINKS)
             return usage_error("more than %d links", NC_LINKS);
@@ -121,6 +131,7 @@ int nc_options_read(struct nc_options *o, int argc, char **argv)
     static const struct option long_options[] = {
         {"tcp", no_argument, NULL, OPTION_TCP},
         {"keepalive", required_argument, NULL, OPTION_KEEPALIVE},
+        {"scheduler", required_argument, NULL, OPTION_SCHEDULER},
         {"link", required_argument, NULL, OPTION_LINK},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include <hawser/addr.h>
+#include <hawser/scheduler.h>
 
 enum { NC_LINKS = 16 };
 
@@ -12,8 +13,9 @@ struct nc_options {
     bool listen, verbose, no_mptcp;
     const char *links[NC_LINKS];
     unsigned link_count;
-    uint64_t keepalive_ns;   /* 0: off */
-    struct hawser_addr addr; /* all-zero IP: any, for listening only */
+    uint64_t keepalive_ns;                    /* 0: off */
+    const struct hawser_scheduler *scheduler; /* NULL: the default */
+    struct hawser_addr addr;                  /* all-zero IP: any, for listening only */
 };
 
 /*
