@@ -129,8 +129,8 @@ struct hawser_scheduler {
     void (*acked)(const struct hawser_stream *stream, const struct hawser_path *path, uint64_t bytes);
     /* So many more bytes were deemed lost there, and sent again by the path itself. */
     void (*lost)(const struct hawser_stream *stream, const struct hawser_path *path, uint64_t bytes);
-    /* The path is no more; neither is its memory, after this. `conn_memory` is that of `stream`. */
-    void (*gone)(void *conn_memory, const struct hawser_path *path);
+    /* The path of that id is no more; neither is its memory, after this. */
+    void (*gone)(void *conn_memory, uint32_t id, void *path_memory);
 };
 
 /*

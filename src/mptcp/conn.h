@@ -44,12 +44,14 @@ struct conn {
     void *opening;                     /* its attempts, as long as we open it and nobody has answered; else NULL */
     void *share;                       /* of its peer's address; NULL: it counts to none */
     struct list idle_link, share_link; /* of those that others opened: among all, and among those of the share */
-    uint64_t progress_ns;              /* when it came, or `progress_bytes` grew last */
-    uint64_t evicted_bytes;            /* held when it had to go for others */
+    struct {
+        uint64_t at_ns; /* when it came, or `bytes` grew last */
+        uint64_t bytes; /* acknowledged by the peer and read by the program */
+    } progress;
+    uint64_t evicted_bytes; /* held when it had to go for others */
     struct hash_node token_node;
     struct quota half_open; /* joins that have not proved themselves */
 
-    uint64_t progress_bytes; /* acknowledged by the peer and read by the program */
     int32_t deficit;      /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
     uint32_t subflow_ids; /* given away so far */
     uint8_t subflow_count, subflow_limit;

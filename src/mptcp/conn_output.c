@@ -36,7 +36,7 @@ static void charge_turn(struct conn *conn, const struct tx_batch *batch, size_t 
 bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 {
     size_t first = batch->count;
-    bool more = true;
+    bool more;
     conn->deficit = HW_MIN(conn->deficit + TURN_BYTES, TURN_BYTES);
     conn_begin_asked(conn, now_ns);
     send_end(conn, now_ns);
@@ -45,12 +45,8 @@ bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
         if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
             tcp_output(&subflow_at(it)->tcp, batch, now_ns);
     const struct outflow out = conn_outflow(conn);
-    struct views views;
-    outflow_begin(&out, &views, now_ns);
-    for (charge_turn(conn, batch, &first); more && !tx_batch_full(batch) && conn->deficit > 0;) {
-        more = identity_established(&conn->identity) && outflow_send(&out, &views, batch, now_ns);
-        charge_turn(conn, batch, &first);
-    }
+    charge_turn(conn, batch, &first);
+    more = identity_established(&conn->identity) && outflow_send(&out, conn->deficit, batch, now_ns);
     send_end(conn, now_ns);
     EACH_SUBFLOW (it, conn) {
         tcp_output(&subflow_at(it)->tcp, batch, now_ns);

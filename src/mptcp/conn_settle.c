@@ -33,9 +33,9 @@ static void note_progress(struct conn *conn, uint64_t now_ns)
 {
     uint64_t read = data_rx_read_bytes(&conn->data_rx) - conn->identity.remote_idsn.v - 1;
     uint64_t bytes = data_tx_acked_bytes(&conn->data_tx) + read;
-    if (bytes == conn->progress_bytes)
+    if (bytes == conn->progress.bytes)
         return;
-    conn->progress_bytes = bytes;
+    conn->progress.bytes = bytes;
     paths_note_bytes(&conn->paths, bytes);
     conn->host->ops->conn_progressed(conn->host, conn, now_ns);
 }

@@ -65,7 +65,7 @@ struct path_manager conn_path_manager(struct conn *conn)
                                  .payer = &conn->account,
                                  .end_missing = !data_rx_is_over(&conn->data_rx),
                                  .subflow_limit = conn->subflow_limit,
-                                 .bytes = conn->progress_bytes,
+                                 .bytes = conn->progress.bytes,
                                  .id = &conn->identity,
                                  .counters = &host->tcp.counters};
 }

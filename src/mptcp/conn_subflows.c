@@ -9,9 +9,7 @@ void conn_drop_subflow(struct subflow *subflow)
 {
     struct conn *conn = subflow->conn;
     struct mp_host *host = conn->host;
-    const struct outflow out = conn_outflow(conn);
-    outflow_forget(&out, subflow);
-    scheduler_drop(&conn->scheduler, &conn->account, subflow->slot);
+    scheduler_drop(&conn->scheduler, &conn->account, subflow->slot, subflow->id);
     data_tx_forget_carrier(&conn->data_tx, subflow->slot);
     conn->subflow_count--;
     host->ops->subflow_left(host, conn);
@@ -38,8 +36,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     list_push_back(&conn->subflows, &(*out)->link);
     (*out)->id = conn->subflow_ids++;
     conn->subflow_count++;
-    bool served = scheduler_serve(&conn->scheduler, &conn->account, subflows_slots(&conn->subflows));
-    count_n(&host->tcp.counters, COUNT_LIMIT_SCHEDULER, !served);
+    scheduler_serve(&conn->scheduler, &conn->account, subflows_slots(&conn->subflows), &host->tcp.counters);
     host->ops->subflow_came(host, conn, now_ns);
     if (!joins && !paths_begun(&conn->paths))
         paths_begin(&conn->paths, local, remote);

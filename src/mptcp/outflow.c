@@ -280,7 +280,7 @@ static bool has_something(const struct outflow *out)
     return data_tx_waits(tx, out->committed) || (scheduler_has_memory(out->scheduler) && data_tx_outstanding(tx));
 }
 
-void outflow_begin(const struct outflow *out, struct views *views, uint64_t now_ns)
+static void begin(const struct outflow *out, struct views *views, uint64_t now_ns)
 {
     views->count = 0;
     if (!has_something(out))
@@ -292,7 +292,7 @@ void outflow_begin(const struct outflow *out, struct views *views, uint64_t now_
     tell(out, views);
 }
 
-bool outflow_send(const struct outflow *out, struct views *views, struct tx_batch *batch, uint64_t now_ns)
+static bool send_next(const struct outflow *out, struct views *views, struct tx_batch *batch, uint64_t now_ns)
 {
     uint64_t never = 0;
     if (views->count > 1)
@@ -302,13 +302,16 @@ bool outflow_send(const struct outflow *out, struct views *views, struct tx_batc
     return views->count && send_alone(out, views->subflows[0], batch, now_ns);
 }
 
-void outflow_forget(const struct outflow *out, const struct subflow *subflow)
+bool outflow_send(const struct outflow *out, int64_t budget, struct tx_batch *batch, uint64_t now_ns)
 {
-    const struct hawser_scheduler *policy = scheduler_policy(out->scheduler);
-    if (!policy->gone || !scheduler_path(out->scheduler, subflow->slot))
-        return;
-    const struct hawser_path path = views_path(out, subflow);
-    policy->gone(scheduler_conn_memory(out->scheduler), &path);
+    struct views views;
+    begin(out, &views, now_ns);
+    while (budget > 0 && !tx_batch_full(batch)) {
+        if (!send_next(out, &views, batch, now_ns))
+            return false;
+        budget -= batch->packets[batch->count - 1].payload_len;
+    }
+    return true;
 }
 
 static bool obey(const struct outflow *out, enum tx_due due, uint64_t now_ns)

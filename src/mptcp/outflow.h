@@ -7,12 +7,9 @@
 
 #include "mptcp/views.h"
 
-/* A turn begins: looks at what may be asked of the scheduler, and tells it what happened. */
-void outflow_begin(const struct outflow *out, struct views *views, uint64_t now_ns);
-/* Sends one piece: of what is to go again elsewhere, or of what is new, or a copy. False when none can go now. */
-bool outflow_send(const struct outflow *out, struct views *views, struct tx_batch *batch, uint64_t now_ns);
-/* The subflow is about to be freed: the scheduler hears of it. */
-void outflow_forget(const struct outflow *out, const struct subflow *subflow);
+/* A turn: sends of what is to go again elsewhere, of what is new, and copies, piece by piece until `budget` bytes are
+ * used up or the batch is full. False when there is no more to send now. */
+bool outflow_send(const struct outflow *out, int64_t budget, struct tx_batch *batch, uint64_t now_ns);
 
 /* When outflow_on_timer() is to be called, or TIME_NEVER. */
 static inline uint64_t outflow_due(const struct data_tx *tx, const struct scheduler *scheduler)

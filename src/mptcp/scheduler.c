@@ -50,18 +50,25 @@ static void *zeroed(struct account *payer, size_t size)
     return block ? memset(block, 0, size) : NULL;
 }
 
-void scheduler_drop(struct scheduler *s, struct account *payer, uint8_t slot)
+static void free_path(struct scheduler *s, struct account *payer, uint8_t slot)
 {
-    if (!s->memory)
-        return;
     account_free(payer, s->memory->paths[slot], path_size(s));
     s->memory->paths[slot] = NULL;
 }
 
+void scheduler_drop(struct scheduler *s, struct account *payer, uint8_t slot, uint32_t id)
+{
+    if (!scheduler_path(s, slot))
+        return;
+    if (s->policy->gone)
+        s->policy->gone(scheduler_conn_memory(s), id, scheduler_path_memory(s, slot));
+    free_path(s, payer, slot);
+}
+
 void scheduler_destroy(struct scheduler *s, struct account *payer)
 {
-    for (uint8_t slot = 0; slot < SCHEDULER_SLOTS; slot++)
-        scheduler_drop(s, payer, slot);
+    for (uint8_t slot = 0; s->memory && slot < SCHEDULER_SLOTS; slot++)
+        free_path(s, payer, slot);
     account_free(payer, s->memory, conn_size(s));
     s->memory = NULL;
 }
@@ -79,14 +86,14 @@ static bool provide(struct scheduler *s, struct account *payer, uint32_t slots)
     return true;
 }
 
-bool scheduler_serve(struct scheduler *s, struct account *payer, uint32_t slots)
+void scheduler_serve(struct scheduler *s, struct account *payer, uint32_t slots, struct counters *counters)
 {
     bool alone = (slots & (slots - 1)) == 0;
     if (scheduler_is_default(s) || (alone && !s->memory) || provide(s, payer, slots))
-        return true;
+        return;
+    count(counters, COUNT_LIMIT_SCHEDULER);
     scheduler_destroy(s, payer);
     s->policy = &scheduler_lowest_rtt;
-    return false;
 }
 
 void *scheduler_conn_memory(const struct scheduler *s) { return s->memory ? s->memory + 1 : NULL; }

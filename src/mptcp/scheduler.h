@@ -8,6 +8,7 @@
 #include <hawser/scheduler.h>
 
 #include "base/account.h"
+#include "base/counters.h"
 #include "base/units.h"
 
 /* Slots are below that. */
@@ -38,10 +39,11 @@ static inline void scheduler_init(struct scheduler *s, const struct hawser_sched
 }
 void scheduler_destroy(struct scheduler *s, struct account *payer);
 
-/* The paths of the connection are these, a bit set of slots. False: there is no memory, and lowest RTT decides. */
-bool scheduler_serve(struct scheduler *s, struct account *payer, uint32_t slots);
-/* One is gone. */
-void scheduler_drop(struct scheduler *s, struct account *payer, uint8_t slot);
+/* The paths of the connection are these, a bit set of slots. Without memory for them lowest RTT decides, and it is
+ * counted. */
+void scheduler_serve(struct scheduler *s, struct account *payer, uint32_t slots, struct counters *counters);
+/* One is gone, which was known by this id. */
+void scheduler_drop(struct scheduler *s, struct account *payer, uint8_t slot, uint32_t id);
 
 static inline const struct hawser_scheduler *scheduler_policy(const struct scheduler *s) { return s->policy; }
 static inline bool scheduler_is_default(const struct scheduler *s) { return s->policy == &scheduler_lowest_rtt; }

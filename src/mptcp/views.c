@@ -22,7 +22,8 @@ static uint64_t rate_bps(const struct tcp *tcp)
     return tcp->cc.cwnd * NS_PER_S / tcp->rtt.srtt_ns * BITS_PER_BYTE;
 }
 
-struct hawser_path views_path(const struct outflow *out, const struct subflow *subflow)
+/* But for its room and whether it is willing. */
+static struct hawser_path view_of(const struct outflow *out, const struct subflow *subflow)
 {
     const struct tcp *tcp = &subflow->tcp;
     const struct scheduler_path *kept = scheduler_path(out->scheduler, subflow->slot);
@@ -150,7 +151,7 @@ static void judge_rooms(struct views *v)
 void views_renew(struct views *v, const struct outflow *out, size_t i)
 {
     bool willing = v->paths[i].willing;
-    v->paths[i] = views_path(out, v->subflows[i]);
+    v->paths[i] = view_of(out, v->subflows[i]);
     v->paths[i].willing = willing;
     v->rooms[i] = views_room(out->tx, v->subflows[i]);
     v->under_way |= !v->paths[i].stale;
@@ -172,7 +173,7 @@ void views_look(struct views *v, const struct outflow *out, uint64_t now_ns)
 {
     v->under_way = false;
     for (size_t i = 0; i < v->count; i++) {
-        v->paths[i] = views_path(out, v->subflows[i]);
+        v->paths[i] = view_of(out, v->subflows[i]);
         v->rooms[i] = views_room(out->tx, v->subflows[i]);
         v->under_way |= !v->paths[i].stale && tcp_txq(&v->subflows[i]->tcp)->count;
         put_in_order(v, i);

@@ -34,7 +34,5 @@ void views_find(struct views *v, const struct outflow *out);
 void views_look(struct views *v, const struct outflow *out, uint64_t now_ns);
 /* Something left on path `i`. */
 void views_renew(struct views *v, const struct outflow *out, size_t i);
-/* One path alone, but for its room and whether it is willing. */
-struct hawser_path views_path(const struct outflow *out, const struct subflow *subflow);
 
 #endif

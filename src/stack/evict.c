@@ -16,7 +16,7 @@
 
 void evict_enlist(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns)
 {
-    conn->progress_ns = now_ns;
+    conn->progress.at_ns = now_ns;
     list_push_back(&stack->idlest, &conn->idle_link);
     if (conn->share)
         list_push_back(&((struct share *)conn->share)->members, &conn->share_link);
@@ -54,7 +54,7 @@ static void evict(struct hawser_stack *stack, struct conn *conn, enum counter wh
     conn_abort(conn, -ENOBUFS, now_ns);
 }
 
-static bool is_idle(const struct conn *conn, uint64_t now_ns) { return now_ns - conn->progress_ns >= PAUSE_NS; }
+static bool is_idle(const struct conn *conn, uint64_t now_ns) { return now_ns - conn->progress.at_ns >= PAUSE_NS; }
 
 static struct conn *idlest_member(const struct share *share)
 {

@@ -29,7 +29,16 @@ struct bench {
     struct account_root memory;
     struct account conn;
     struct scheduler s;
+    struct counters counters;
 };
+
+/* False: for want of memory. */
+static bool serve(struct bench *b, uint32_t slots)
+{
+    uint64_t before = b->counters.v[COUNT_LIMIT_SCHEDULER];
+    scheduler_serve(&b->s, &b->conn, slots, &b->counters);
+    return b->counters.v[COUNT_LIMIT_SCHEDULER] == before;
+}
 
 static void set_up(struct bench *b, const struct hawser_scheduler *policy)
 {
@@ -37,6 +46,7 @@ static void set_up(struct bench *b, const struct hawser_scheduler *policy)
     account_init(&b->memory, &b->env.env, LIMIT, LIMIT / 8);
     account_open(&b->conn, &b->memory.account);
     scheduler_init(&b->s, policy);
+    b->counters = (struct counters){{0}};
 }
 
 static void tear_down(struct bench *b)
@@ -83,11 +93,11 @@ static void memory_comes_with_the_second_path(void **state)
     (void)state;
     struct bench b;
     set_up(&b, &lazy);
-    assert_true(scheduler_serve(&b.s, &b.conn, 1));
+    assert_true(serve(&b, 1));
     assert_null(scheduler_conn_memory(&b.s));
     assert_null(scheduler_path(&b.s, 0));
     assert_int_equal(b.conn.held, 0);
-    assert_true(scheduler_serve(&b.s, &b.conn, 1 | 1u << 31));
+    assert_true(serve(&b, 1 | 1u << 31));
     uint8_t *conn = scheduler_conn_memory(&b.s), *first = scheduler_path_memory(&b.s, 0);
     assert_true(is_zero(conn, 100) && is_zero(first, 33) && is_zero(scheduler_path_memory(&b.s, 31), 33));
     assert_int_equal((uintptr_t)conn % _Alignof(max_align_t), 0);
@@ -96,16 +106,16 @@ static void memory_comes_with_the_second_path(void **state)
     memset(conn, 1, 100);
     memset(first, 2, 33);
     uint64_t held = b.conn.held;
-    scheduler_drop(&b.s, &b.conn, 31);
+    scheduler_drop(&b.s, &b.conn, 31, 7);
     assert_true(b.conn.held < held);
     assert_null(scheduler_path_memory(&b.s, 31));
-    assert_true(scheduler_serve(&b.s, &b.conn, 1 | 1u << 1)); /* what others have stays */
+    assert_true(serve(&b, 1 | 1u << 1)); /* what others have stays */
     assert_ptr_equal(scheduler_path_memory(&b.s, 0), first);
     assert_int_equal(first[32], 2);
     assert_int_equal(conn[99], 1);
-    scheduler_drop(&b.s, &b.conn, 0);
-    scheduler_drop(&b.s, &b.conn, 1);
-    assert_true(scheduler_serve(&b.s, &b.conn, 1)); /* and a lone one has its own, once there is any */
+    scheduler_drop(&b.s, &b.conn, 0, 7);
+    scheduler_drop(&b.s, &b.conn, 1, 7);
+    assert_true(serve(&b, 1)); /* and a lone one has its own, once there is any */
     assert_true(is_zero(scheduler_path_memory(&b.s, 0), 33));
     tear_down(&b);
 }
@@ -116,7 +126,7 @@ static void the_default_needs_none(void **state)
     struct bench b;
     set_up(&b, &scheduler_lowest_rtt);
     assert_true(scheduler_is_default(&b.s));
-    assert_true(scheduler_serve(&b.s, &b.conn, 3));
+    assert_true(serve(&b, 3));
     assert_int_equal(b.conn.held, 0);
     assert_int_equal(scheduler_due(&b.s), TIME_NEVER);
     scheduler_set_due(&b.s, NOW);
@@ -125,7 +135,7 @@ static void the_default_needs_none(void **state)
     assert_false(scheduler_may_wait(&b.s, NOW, NOW));
     scheduler_sent(&b.s, 5);
     assert_int_equal(scheduler_copied_bytes(&b.s), 0);
-    scheduler_drop(&b.s, &b.conn, 0);
+    scheduler_drop(&b.s, &b.conn, 0, 7);
     tear_down(&b);
 }
 
@@ -135,18 +145,18 @@ static void without_memory_lowest_rtt_decides(void **state)
     for (unsigned paths = 0; paths < 2; paths++) { /* the memory of the connection is refused; of the second path */
         struct bench b;
         set_up(&b, &lazy);
-        assert_true(scheduler_serve(&b.s, &b.conn, 1));
+        assert_true(serve(&b, 1));
         struct account other;
         account_open(&other, &b.memory.account);
         uint64_t spare = paths ? 700 : 100;
         account_charge(&other, (LIMIT - LIMIT / 8) / 2 - spare);
         account_charge(&b.conn, LIMIT / 4);
         account_release(&other, LIMIT / 4);
-        assert_false(scheduler_serve(&b.s, &b.conn, UINT32_MAX));
+        assert_false(serve(&b, UINT32_MAX));
         assert_true(scheduler_is_default(&b.s));
         assert_null(scheduler_conn_memory(&b.s));
         assert_int_equal(b.conn.held, LIMIT / 4);
-        assert_true(scheduler_serve(&b.s, &b.conn, 3));
+        assert_true(serve(&b, 3));
         account_release(&b.conn, LIMIT / 4);
         account_release(&other, other.held);
         account_close(&other);
@@ -159,7 +169,7 @@ static void when_it_is_asked_again(void **state)
     (void)state;
     struct bench b;
     set_up(&b, &lazy);
-    assert_true(scheduler_serve(&b.s, &b.conn, 3));
+    assert_true(serve(&b, 3));
     assert_int_equal(scheduler_due(&b.s), TIME_NEVER);
     scheduler_postpone(&b.s, 0, NOW);
     assert_int_equal(scheduler_due(&b.s), TIME_NEVER);
@@ -177,7 +187,7 @@ static void patience_has_an_end(void **state)
     (void)state;
     struct bench b;
     set_up(&b, &lazy);
-    assert_true(scheduler_serve(&b.s, &b.conn, 3));
+    assert_true(serve(&b, 3));
     assert_false(scheduler_may_wait(&b.s, 0, NOW));
     assert_true(scheduler_may_wait(&b.s, TIME_NEVER, NOW));
     assert_int_equal(scheduler_due(&b.s), NOW + NS_PER_S);
@@ -197,7 +207,7 @@ static void copies_are_counted(void **state)
     struct bench b;
     set_up(&b, &lazy);
     assert_int_equal(scheduler_copied_bytes(&b.s), 0);
-    assert_true(scheduler_serve(&b.s, &b.conn, 3));
+    assert_true(serve(&b, 3));
     scheduler_sent(&b.s, 5);
     scheduler_sent(&b.s, UINT32_MAX);
     assert_int_equal(scheduler_copied_bytes(&b.s), UINT64_C(5) + UINT32_MAX);

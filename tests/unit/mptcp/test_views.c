@@ -169,7 +169,7 @@ static void cursors(void **state)
     assert_int_equal(path_of(&b, 0).cursor, 0);
     assert_null(path_of(&b, 0).memory);
     scheduler_init(&b.bundle.scheduler, &scheduler_redundant);
-    assert_true(scheduler_serve(&b.bundle.scheduler, &b.bundle.conn, 3));
+    scheduler_serve(&b.bundle.scheduler, &b.bundle.conn, 3, &b.bundle.host.counters);
     scheduler_path(&b.bundle.scheduler, s->slot)->cursor = 700;
     assert_int_equal(path_of(&b, 0).cursor, 700);
     assert_int_equal(path_of(&b, 1).cursor, 0);

@@ -152,11 +152,14 @@ static void book_lost(const struct hawser_stream *stream, const struct hawser_pa
     (void)stream;
     ledger_of(path)->lost += bytes;
 }
-static void book_gone(void *conn_memory, const struct hawser_path *path)
+static void book_gone(void *conn_memory, uint32_t id, void *path_memory)
 {
+    struct ledger *own = *(struct ledger **)path_memory;
     assert_non_null(conn_memory);
-    if (*(struct ledger **)path->memory) /* it has been asked about it */
-        ledger_of(path)->open = false;
+    if (!own) /* it was never asked about it */
+        return;
+    assert_int_equal(own->id, id);
+    own->open = false;
 }
 static const struct hawser_scheduler bookkeeper = {.size = sizeof bookkeeper,
                                                    .name = "bookkeeper",
