@@ -20,6 +20,7 @@ struct host_spec {
     char name[NODE_NAME_MAX];
     struct hawser_stack_options options; /* `congestion` points to `congestion_name` */
     char congestion_name[16];
+    char path_manager_name[16];  /* "": the default */
     uint64_t memory_limit_bytes; /* of all its allocations; 0: none */
     uint64_t link_memory_bytes;  /* of the buffers that packets come in; 0: none, or unlimited (SCENARIOS.md) */
     uint32_t refuse_ppm;         /* share of allocations refused */

@@ -46,7 +46,11 @@ static void build_hosts(struct stage *stage)
     for (size_t i = 0; i < s->host_count; i++) {
         const struct host_spec *spec = &s->hosts[i];
         struct hawser_stack_options options = spec->options;
+        const struct hawser_path_options paths = {
+            .size = sizeof paths,
+            .manager = spec->path_manager_name[0] ? hawser_path_manager_find(spec->path_manager_name) : NULL};
         options.congestion = spec->congestion_name[0] ? spec->congestion_name : NULL;
+        options.paths = &paths;
         struct host *host = host_new(&stage->world, spec->name, &options, s->wrap_soon);
         host->memory.limit_bytes = spec->memory_limit_bytes;
         if (spec->link_memory_bytes)

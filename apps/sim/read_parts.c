@@ -40,6 +40,16 @@ static bool read_scheduler(struct reader *r, const struct toml_node *node, void 
     return host->options.scheduler != NULL;
 }
 
+static bool read_path_manager(struct reader *r, const struct toml_node *node, void *out)
+{
+    struct host_spec *host = out;
+    (void)r;
+    if (node->kind != TOML_STRING || !hawser_path_manager_find(node->text))
+        return false;
+    snprintf(host->path_manager_name, sizeof host->path_manager_name, "%s", node->text);
+    return true;
+}
+
 bool read_host(struct reader *r, const struct toml_node *table)
 {
     char name[NODE_NAME_MAX];
@@ -51,6 +61,7 @@ bool read_host(struct reader *r, const struct toml_node *table)
         {"name", read_name, HOST(name), NULL},
         {"congestion", read_congestion, 0, "\"cubic\" or \"reno\""},
         {"scheduler", read_scheduler, 0, "\"lowest-rtt\" or \"redundant\""},
+        {"path_manager", read_path_manager, 0, "\"default\", \"fullmesh\", \"ports\", \"backup\" or \"on-demand\""},
         {"tcp_only", read_flag, HOST(options.no_mptcp), "true or false"},
         {"checksums", read_flag, HOST(options.checksum_required), "true or false"},
         {"payload_memory", read_bytes32, HOST(options.max_memory_bytes), "bytes, like \"64m\""},

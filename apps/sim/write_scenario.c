@@ -42,6 +42,8 @@ static void write_host(const struct host_spec *host, FILE *out)
     const struct hawser_scheduler *scheduler = host->options.scheduler;
     if (scheduler)
         write_word(out, "scheduler", scheduler->name);
+    if (host->path_manager_name[0])
+        write_word(out, "path_manager", host->path_manager_name);
     if (host->options.no_mptcp)
         write_flag(out, "tcp_only", true);
     if (host->options.checksum_required)

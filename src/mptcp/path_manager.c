@@ -10,7 +10,7 @@
 #define SILENCE_NS NS_PER_S
 /* What is not answered is told again so soon; where another signal would be one too many, once its row has ended. */
 #define REPEAT_NS NS_PER_S
-/* So many round trips of the first subflow, and no longer, the end of the stream waits for joins. */
+/* So many round trips of the first subflow, but no less than its timeout, the end of the stream waits for joins. */
 #define PATIENCE_ROUNDS 3u
 #define PATIENCE_MAX_NS NS_PER_S
 /* So many keepalives go to the last subflow before it counts as lost: a timeout after the first, then two, four... */
@@ -332,7 +332,10 @@ uint64_t path_manager_patience(const struct path_manager *pm)
     }
     if (first && !identity_confirmed(pm->id)) /* it could not begin yet */
         joining = pm->paths->opens && path_manager_has_others(pm, first);
-    return first && joining ? HW_MIN(PATIENCE_ROUNDS * first->tcp.rtt.srtt_ns, PATIENCE_MAX_NS) : 0;
+    if (!first || !joining)
+        return 0;
+    const struct rtt *rtt = &first->tcp.rtt;
+    return HW_MIN(HW_MAX(PATIENCE_ROUNDS * rtt->srtt_ns, rtt_rto(rtt)), PATIENCE_MAX_NS);
 }
 
 bool path_manager_has_others(const struct path_manager *pm, const struct subflow *last)
