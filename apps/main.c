@@ -6,11 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
+#include <hawser/version.h>
 
-#ifndef HAWSER_VERSION
-#define HAWSER_VERSION "development"
-#endif
+#include "commands.h"
 
 struct command {
     const char *name;
@@ -43,7 +41,7 @@ static int version_main(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    printf("hawser %s\n", HAWSER_VERSION);
+    printf("hawser %s\n", hawser_version());
     return EXIT_SUCCESS;
 }
 

@@ -12,5 +12,6 @@
 #include <hawser/scheduler.h>
 #include <hawser/socket.h>
 #include <hawser/stack.h>
+#include <hawser/version.h>
 
 #endif

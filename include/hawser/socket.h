@@ -68,10 +68,12 @@ HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_ad
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);
 
 /*
- * Listens on `local` (an all-zero IP, "::" and not "0.0.0.0", means every address). `backlog` bounds the connections
- * that wait for hawser_accept(), and likewise those that are half-open and remembered; beyond it SYNs are answered by
- * cookies. `options` apply to accepted connections; may be NULL. Errors: -EINVAL (no port, no backlog, or options
- * without their size), -E2BIG, -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM.
+ * Listens on `local`: an address of the stack, "0.0.0.0" for all of IPv4, or all zero ("::") for all there are. Whoever
+ * comes is the most specific one's. Port 0: one is chosen on which nobody listens (hawser_listener_local() says which).
+ * `backlog` bounds the connections that wait for hawser_accept(), and likewise those that are half-open and remembered;
+ * beyond it SYNs are answered by cookies. `options` apply to accepted connections; may be NULL. Errors: -EINVAL (no
+ * backlog, or options without their size), -E2BIG, -EADDRINUSE (somebody listens there, or on each port that could be
+ * chosen), -EADDRNOTAVAIL, -ENOMEM.
  */
 HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
                              const struct hawser_conn_options *options, struct hawser_listener **out);
@@ -142,6 +144,14 @@ HAWSER_API unsigned hawser_conn_ready(const struct hawser_conn *conn);
 
 /* 0, or the negative errno that ended the connection: -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, ... */
 HAWSER_API int hawser_conn_error(const struct hawser_conn *conn);
+
+/* Address and port of either end of the first subflow, be it gone since; before the connection is established, of the
+ * first attempt. */
+HAWSER_API void hawser_conn_local(const struct hawser_conn *conn, struct hawser_addr *out);
+HAWSER_API void hawser_conn_peer(const struct hawser_conn *conn, struct hawser_addr *out);
+
+/* Where it listens, with the port that was chosen for it if it asked for none. */
+HAWSER_API void hawser_listener_local(const struct hawser_listener *listener, struct hawser_addr *out);
 
 /* A pointer for the caller's own use. */
 HAWSER_API void hawser_conn_set_user(struct hawser_conn *conn, void *user);

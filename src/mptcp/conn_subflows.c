@@ -39,6 +39,6 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
     scheduler_serve(&conn->scheduler, &conn->account, subflows_slots(&conn->subflows), &host->tcp.counters);
     host->ops->subflow_came(host, conn, now_ns);
     if (!joins && !paths_begun(&conn->paths))
-        paths_begin(&conn->paths, local, remote);
+        paths_begin(&conn->paths, local, (*out)->tcp.config.local.port, remote);
     return 0;
 }

@@ -46,9 +46,11 @@ void paths_destroy(struct paths *p, struct account *payer, const struct hawser_e
     p->owed = NULL;
 }
 
-void paths_begin(struct paths *p, const struct local_address *local, const struct hawser_addr *remote)
+void paths_begin(struct paths *p, const struct local_address *local, uint16_t local_port,
+                 const struct hawser_addr *remote)
 {
     p->local = local->addr;
+    p->local.port = local_port;
     p->link = local->link;
     p->remote = *remote;
 }

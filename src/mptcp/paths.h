@@ -56,7 +56,7 @@ struct paths {
     struct path_book *book;           /* the peer's other addresses, what failed, what it was told; NULL: nothing */
     struct announcements *owed;       /* NULL: nothing is */
     uint64_t wake_ns;                 /* when the path manager is to be called; or TIME_NEVER */
-    struct hawser_addr local, remote; /* of the first subflow: those with ID 0 */
+    struct hawser_addr local, remote; /* of the first subflow, with its ports: those with ID 0 */
     uint16_t news;                    /* what it is to hear of then: set of HAWSER_PM_... */
     uint8_t link;                     /* where it goes out */
     bool opens : 1;                   /* we do, and not the peer */
@@ -73,7 +73,8 @@ void paths_init(struct paths *p, struct path_plan *plan, bool opens);
  * that of the plan. */
 void paths_destroy(struct paths *p, struct account *payer, const struct hawser_env *env);
 /* The pair of the first subflow. */
-void paths_begin(struct paths *p, const struct local_address *local, const struct hawser_addr *remote);
+void paths_begin(struct paths *p, const struct local_address *local, uint16_t local_port,
+                 const struct hawser_addr *remote);
 static inline bool paths_begun(const struct paths *p) { return p->remote.port != 0; }
 /* RFC 8684 3.1, flag C: no more subflows to the first address and port. */
 void paths_close_first(struct paths *p);

@@ -87,13 +87,10 @@ int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, u
     int err = conn_options_take(&o, options);
     if (err < 0)
         return err;
-    if (local->port == 0 || backlog == 0)
+    if (backlog == 0)
         return -EINVAL;
-    if (!is_zero(local) && !stack_local(stack, local))
+    if (!listener_is_any(local) && !stack_local(stack, local))
         return -EADDRNOTAVAIL;
-    LIST_EACH (it, &stack->listeners)
-        if (hawser_addr_equal(&LIST_ENTRY(it, struct hawser_listener, link)->local, local))
-            return -EADDRINUSE;
     const struct hawser_env *env = &stack->host.tcp.env;
     struct path_plan *plan;
     err = conn_plan_take(stack, &o, &plan);
@@ -104,13 +101,16 @@ int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, u
         path_plan_unref(plan, env);
         return -ENOMEM;
     }
-    *listener = (struct hawser_listener){.stack = stack, .local = *local, .options = o, .plan = plan};
+    *listener = (struct hawser_listener){.stack = stack, .options = o, .plan = plan};
     quota_init(&listener->half_open, backlog);
     quota_init(&listener->acceptable, backlog);
     told_init(&listener->told, true);
-    list_push_back(&stack->listeners, &listener->link);
-    *out = listener;
-    return 0;
+    err = listener_bind(listener, local);
+    if (err < 0)
+        listener_free(listener);
+    else
+        *out = listener;
+    return err;
 }
 
 void hawser_listener_close(struct hawser_listener *listener)
@@ -122,8 +122,7 @@ void hawser_listener_close(struct hawser_listener *listener)
         listener_leave(listener, conn);
         conn_ask_abort(conn);
     }
-    told_leave(&listener->told);
-    list_remove(&listener->link);
+    listener_unbind(listener);
     listener_free(listener);
 }
 
@@ -240,6 +239,18 @@ int hawser_conn_error(const struct hawser_conn *handle) { return endings_error(&
 void hawser_conn_set_user(struct hawser_conn *handle, void *user) { inner(handle)->user = user; }
 
 void *hawser_conn_user(const struct hawser_conn *handle) { return inner_const(handle)->user; }
+
+void hawser_conn_local(const struct hawser_conn *handle, struct hawser_addr *out)
+{
+    *out = inner_const(handle)->paths.local;
+}
+
+void hawser_conn_peer(const struct hawser_conn *handle, struct hawser_addr *out)
+{
+    *out = inner_const(handle)->paths.remote;
+}
+
+void hawser_listener_local(const struct hawser_listener *listener, struct hawser_addr *out) { *out = listener->local; }
 
 void hawser_listener_set_user(struct hawser_listener *listener, void *user) { listener->user = user; }
 

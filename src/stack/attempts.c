@@ -215,7 +215,7 @@ void attempts_answered(struct mp_host *host, struct subflow *winner, bool mptcp,
     EACH_SUBFLOW (it, conn)
         if (subflow_at(it) != winner)
             conn_drop_subflow(subflow_at(it));
-    paths_begin(&conn->paths, &local, remote);
+    paths_begin(&conn->paths, &local, winner->tcp.config.local.port, remote);
     attempts_end(conn);
 }
 

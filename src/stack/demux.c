@@ -44,23 +44,9 @@ bool demux_taken(struct hawser_stack *stack, const struct hawser_addr *local, co
     return demux_find(stack, local, remote) || (record && !record->aborted);
 }
 
-static bool is_any(const struct hawser_addr *addr)
-{
-    static const uint8_t zero[16];
-    return memcmp(addr->ip, zero, sizeof zero) == 0;
-}
-
 struct hawser_listener *demux_listener(struct hawser_stack *stack, const struct hawser_addr *local)
 {
-    if (!stack_local(stack, local)) /* on a door they may be to others */
-        return NULL;
-    LIST_EACH (it, &stack->listeners) {
-        struct hawser_listener *listener = LIST_ENTRY(it, struct hawser_listener, link);
-        if (listener->local.port == local->port &&
-            (is_any(&listener->local) || hawser_addr_same_ip(&listener->local, local)))
-            return listener;
-    }
-    return NULL;
+    return stack_local(stack, local) ? listener_for(stack, local) : NULL; /* on a door they may be to others */
 }
 
 const struct local_address *stack_local(const struct hawser_stack *stack, const struct hawser_addr *addr)

@@ -91,7 +91,7 @@ static bool hardly_any_left(const struct hawser_stack *stack, uint32_t leaving)
 
 bool evict_spares_one(const struct hawser_stack *stack)
 {
-    return list_empty(&stack->listeners) || !hardly_any_left(stack, 0);
+    return list_empty(&stack->listening) || !hardly_any_left(stack, 0);
 }
 
 /* What those of its address hold above their share, which counts first, as memory is dealt out by address first; and

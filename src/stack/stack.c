@@ -104,8 +104,10 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     made &= shares_init(&stack->shares, env, connections, &host->memory.account) == 0;
     made &= handshakes_init(&stack->handshakes, &host->tcp, &host->memory.account, connections,
                             HW_MAX(connections, HALF_OPEN_JOINS_MAX)) == 0;
+    made &= hash_init(&stack->listeners, env, 16) == 0;
     if (made && deadline_queue_reserve(&host->tcp.timers, TIMERS) == 0)
         return 0;
+    hash_destroy(&stack->listeners);
     handshakes_destroy(&stack->handshakes);
     time_waits_destroy(&stack->time_waits);
     plain_peers_destroy(&stack->plain_peers);
@@ -209,7 +211,7 @@ static void init_stack(struct hawser_stack *stack, const struct hawser_env *env,
     list_init(&host->lent);
     deadline_init(&stack->hunger_timer, on_hunger_timer);
     deadline_init(&stack->trim_timer, on_trim_timer);
-    list_init(&stack->listeners);
+    list_init(&stack->listening);
     list_init(&stack->idlest);
     static const uint8_t none[HAWSER_SECRET_LEN];
     memcpy(stack->secret, o->secret, sizeof stack->secret);
@@ -268,8 +270,9 @@ void hawser_stack_free(struct hawser_stack *stack)
     LIST_EACH (it, &host->connections)
         conn_free(LIST_ENTRY(it, struct conn, link));
     handshakes_destroy(&stack->handshakes);
-    LIST_EACH (it, &stack->listeners)
+    LIST_EACH (it, &stack->listening)
         listener_free(LIST_ENTRY(it, struct hawser_listener, link));
+    hash_destroy(&stack->listeners);
     time_waits_destroy(&stack->time_waits);
     plain_peers_destroy(&stack->plain_peers);
     ports_destroy(&stack->ports);

@@ -26,7 +26,8 @@ struct link_slot {
 struct hawser_listener {
     struct list link;
     struct hawser_stack *stack;
-    struct hawser_addr local; /* all-zero IP: any */
+    struct hash_node node; /* by port */
+    struct hawser_addr local;
     struct hawser_conn_options options;
     struct path_plan *plan;    /* what `options.paths` asks for */
     struct quota half_open;    /* handshakes */
@@ -47,8 +48,9 @@ struct hawser_stack {
     struct shares shares;
     struct list idlest; /* connections that others opened, by idle_link; who made no progress for longest comes first */
     uint32_t evicted;   /* connections that had to go, and are not gone yet; */
-    uint64_t evicted_bytes; /* which is what they held */
-    struct list listeners;
+    uint64_t evicted_bytes;      /* which is what they held */
+    struct hash_table listeners; /* by port */
+    struct list listening;       /* the same */
     struct link_slot links[LINKS_MAX];
     uint8_t link_count, last_address_id;
     struct handshakes handshakes;
@@ -103,6 +105,13 @@ struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *
                                   uint64_t now_ns);
 
 /* ---- listeners.c ---- */
+/* Whose a SYN to this address of ours is: that of the most specific one; else NULL. O(1) but for those at one port. */
+struct hawser_listener *listener_for(const struct hawser_stack *stack, const struct hawser_addr *local);
+/* Does it stand for all, or all of IPv4? */
+bool listener_is_any(const struct hawser_addr *addr);
+/* To an address of ours, or any. Port 0: one is chosen. 0 or -EADDRINUSE. */
+int listener_bind(struct hawser_listener *listener, const struct hawser_addr *local);
+void listener_unbind(struct hawser_listener *listener);
 /* A connection to be accepted comes, or goes. */
 void listener_enter(struct hawser_listener *listener, struct conn *conn);
 void listener_leave(struct hawser_listener *listener, struct conn *conn);

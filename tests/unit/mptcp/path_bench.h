@@ -42,7 +42,7 @@ static inline void set_up(struct bench *b, bool opens, unsigned locals)
     struct path_plan *plan;
     assert_int_equal(path_plan_new(&b->bundle.env.env, NULL, &pm_default, &plan), 0);
     paths_init(&b->paths, plan, opens);
-    paths_begin(&b->paths, &b->locals[0], &remote);
+    paths_begin(&b->paths, &b->locals[0], 5000, &remote);
     b->pm = (struct path_manager){.paths = &b->paths,
                                   .subflows = &b->bundle.subflows,
                                   .locals = {b->locals, locals},

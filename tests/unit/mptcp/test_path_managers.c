@@ -63,7 +63,7 @@ static void begin(struct bench *b, const struct hawser_path_options *options, bo
     b->now_ns = NS_PER_S;
     assert_int_equal(path_plan_new(&b->plans.env, options, hawser_path_manager_find("default"), &plan), 0);
     paths_init(&b->paths, plan, opens);
-    paths_begin(&b->paths, &b->locals[0], &remote);
+    paths_begin(&b->paths, &b->locals[0], 5000, &remote);
     paths_confirm(&b->paths);
     use(b, 1, 1, HAWSER_PM_UP);
 }

@@ -266,7 +266,7 @@ static void what_is_written_beside_what(void **state)
             if (table[i].v6)
                 b.locals[n].addr.ip[0] = 0x20;
         remote.ip[0] = b.locals[0].addr.ip[0];
-        paths_begin(&b.paths, &b.locals[0], &remote);
+        paths_begin(&b.paths, &b.locals[0], 5000, &remote);
         assert_int_equal(announce(&b, 1), 0);
         path_manager_local_removed(&b.pm, &b.locals[2]);
         run(&b, b.bundle.now_ns);

@@ -51,7 +51,7 @@ static void begin(struct bench *b, bool opens, uint8_t nets)
     test_env_init(&b->plans, 1);
     assert_int_equal(path_plan_new(&b->plans.env, NULL, &pm_default, &plan), 0);
     paths_init(&b->paths, plan, opens);
-    paths_begin(&b->paths, &b->locals[0], &remote);
+    paths_begin(&b->paths, &b->locals[0], 5000, &remote);
 }
 
 static void finish(struct bench *b)
@@ -344,7 +344,7 @@ static void link_local_addresses_stay_among_themselves(void **state)
             }
             b.view.locals.count = 3;
             hawser_addr_parse(&remote, near ? "fe80::99" : "2001:db8::99", 80);
-            paths_begin(&b.paths, &b.locals[near], &remote);
+            paths_begin(&b.paths, &b.locals[near], 5000, &remote);
             b.view.use_count = 1;
             b.uses[0] = (struct path_use){.local = &b.locals[near].addr, .remote = &remote, .state = HAWSER_PM_UP};
             expect_no_wish(&b);
