@@ -19,6 +19,7 @@ enum {
     HAWSER_DELIVERED = 1u << 6,     /* after hawser_shutdown(): the peer's host acknowledged all that was sent, and that
                                      * this is the end */
     HAWSER_ACCEPTABLE = 1u << 7,    /* hawser_accept() gives a connection */
+    HAWSER_REQUESTED = 1u << 8,     /* of a door's listener: hawser_next_request() gives a request */
 };
 
 struct hawser_event {
@@ -35,13 +36,14 @@ struct hawser_event {
  * HAWSER_READABLE, each time something has arrived since it was told last: more bytes in order, or the end of the
  * stream. HAWSER_WRITABLE once the connection is made, and then after each hawser_send() that took less than it was
  * offered, or left no room, when there is room for as many bytes as `send_low_water_bytes` says (struct
- * hawser_conn_options) and memory for some. HAWSER_ACCEPTABLE each time a connection has come since. HAWSER_ERROR once,
- * with HAWSER_READABLE and HAWSER_WRITABLE, for recv() and send() have something to say then. All others once.
+ * hawser_conn_options) and memory for some. HAWSER_ACCEPTABLE and HAWSER_REQUESTED each time one has come since.
+ * HAWSER_ERROR once, with HAWSER_READABLE and HAWSER_WRITABLE, for recv() and send() have something to say then. All
+ * others once.
  *
- * So a program reads until -EAGAIN or the end, sends until -EAGAIN, -ENOBUFS or less than all was taken, accepts until
- * -EAGAIN; or it remembers what it left. Handles that were given up are never told of; connections that wait on a
- * listener are when they are accepted. What the program does first is not told any more: bytes that it read, a
- * connection that it took.
+ * So a program reads until -EAGAIN or the end, sends until -EAGAIN, -ENOBUFS or less than all was taken, accepts, and
+ * takes requests, until -EAGAIN; or it remembers what it left. Handles that were given up are never told of;
+ * connections that wait on a listener are when they are accepted. What the program does first is not told any more:
+ * bytes that it read, a connection that it took.
  */
 HAWSER_API bool hawser_next_event(struct hawser_stack *stack, struct hawser_event *out);
 

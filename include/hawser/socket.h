@@ -78,7 +78,8 @@ HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_ad
 HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
                              const struct hawser_conn_options *options, struct hawser_listener **out);
 
-/* Stops listening. Connections not yet accepted are aborted; accepted ones live on and still take joins. */
+/* Stops listening. Connections not yet accepted are aborted; accepted ones live on and still take joins. Requests of a
+ * door (<hawser/door.h>) are no more, those that the program was told of included; their clients hear nothing. */
 HAWSER_API void hawser_listener_close(struct hawser_listener *listener);
 
 /* Takes the connection that was established first; 0 and *out, or -EAGAIN. O(1). What is so of it already is told by

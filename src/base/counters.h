@@ -87,6 +87,8 @@
     X(LIMIT_HALF_OPEN, "limit.half_open")                                                                              \
     X(LIMIT_ATTEMPTS, "limit.attempts")                                                                                \
     X(LIMIT_PLAIN_PEERS, "limit.plain_peers")                                                                          \
+    X(LIMIT_REQUESTS, "limit.requests")                                                                                \
+    X(LIMIT_REFUSALS, "limit.refusals_remembered")                                                                     \
     X(LIMIT_PORTS, "limit.ports")                                                                                      \
     X(LIMIT_TIME_WAIT, "limit.time_waits")                                                                             \
     X(LIMIT_COOKIES, "limit.syn_cookies_waiting")                                                                      \

@@ -56,7 +56,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     data_tx_init(&conn->data_tx, &host->store, &conn->account, conn->identity.local_idsn, config->send_limit);
     data_rx_init(&conn->data_rx, &host->nodes, &host->store, &conn->account, config->recv_limit);
     scheduler_init(&conn->scheduler, config->scheduler ? config->scheduler : host->scheduler);
-    if (config->opened)
+    if (config->opened && !config->opened->awaited)
         conn_take_opened(conn, config->opened);
     return conn;
 }

@@ -78,6 +78,7 @@ struct conn {
 /* What a handshake that the peer began has settled. */
 struct conn_opened {
     bool mptcp;
+    bool awaited;     /* only the key is known: conn_take_opened() follows */
     bool fallen_back; /* no, though it was offered and agreed to */
     bool checksums, peer_refuses_joins;
     uint64_t local_key, remote_key;

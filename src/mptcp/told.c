@@ -12,7 +12,7 @@ unsigned told_news(const struct told *told, unsigned is, uint32_t came)
 {
     unsigned known = told->what;
     if (came != told->came)
-        known &= ~(unsigned)(HAWSER_READABLE | HAWSER_ACCEPTABLE);
+        known &= ~(unsigned)(HAWSER_READABLE | HAWSER_ACCEPTABLE | HAWSER_REQUESTED);
     if (is & HAWSER_ERROR & ~known)
         known &= ~(unsigned)(HAWSER_READABLE | HAWSER_WRITABLE);
     return is & ~known;

@@ -20,7 +20,7 @@ struct told {
 
 void told_init(struct told *told, bool of_listener);
 
-/* Of what is now, what is new. `came` counts what HAWSER_READABLE and HAWSER_ACCEPTABLE tell of. */
+/* Of what is now, what is new. `came` counts what HAWSER_READABLE, HAWSER_ACCEPTABLE and HAWSER_REQUESTED tell of. */
 unsigned told_news(const struct told *told, unsigned is, uint32_t came);
 /* It stands in line while there are news, and keeps its place. */
 void told_line_up(struct told *told, struct list *line, bool news);

@@ -91,20 +91,10 @@ int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, u
         return -EINVAL;
     if (!listener_is_any(local) && !stack_local(stack, local))
         return -EADDRNOTAVAIL;
-    const struct hawser_env *env = &stack->host.tcp.env;
-    struct path_plan *plan;
-    err = conn_plan_take(stack, &o, &plan);
+    struct hawser_listener *listener;
+    err = listener_new(stack, &o, backlog, &listener);
     if (err < 0)
         return err;
-    struct hawser_listener *listener = env->alloc(env->ctx, sizeof *listener);
-    if (!listener) {
-        path_plan_unref(plan, env);
-        return -ENOMEM;
-    }
-    *listener = (struct hawser_listener){.stack = stack, .options = o, .plan = plan};
-    quota_init(&listener->half_open, backlog);
-    quota_init(&listener->acceptable, backlog);
-    told_init(&listener->told, true);
     err = listener_bind(listener, local);
     if (err < 0)
         listener_free(listener);

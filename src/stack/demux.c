@@ -202,10 +202,14 @@ static void conn_gone(struct mp_host *host, struct conn *conn)
     evict_gone(stack, conn);
     if (conn->share)
         shares_leave(&stack->shares, conn->share);
-    if (!conn->token_added)
-        return;
-    hash_remove(&stack->tokens, &conn->token_node);
+    LIST_EACH (it, &conn->half_open.members) {
+        struct handshake *h = LIST_ENTRY(it, struct handshake, owned);
+        if (h->kind != HANDSHAKE_JOIN)
+            replies_abort(&stack->replies, h, &host->tcp.counters);
+    }
     handshakes_drop_owner(&stack->handshakes, &conn->half_open);
+    if (conn->token_added)
+        hash_remove(&stack->tokens, &conn->token_node);
     conn->token_added = false;
 }
 

@@ -43,7 +43,7 @@ struct handshake {
     struct list of_kind;              /* among all opens or all joins */
     struct quota *owner;              /* NULL: no record, only a SYN/ACK that is to leave */
     struct hawser_listener *listener; /* of an open */
-    struct conn *conn;                /* of a join */
+    struct conn *conn;                /* of a join; of an open: it was promised to a program, and waits for this */
 
     struct hawser_addr local, remote;
     uint8_t link; /* by which it came */
@@ -76,6 +76,7 @@ struct handshakes {
     struct list due;                          /* their SYN/ACK leaves with the next output */
     struct list waiting[HANDSHAKE_TRIES_MAX]; /* by SYN/ACKs sent: each list is in the order of its times */
     struct quota opens, joins;                /* of all owners */
+    struct quota promised;                    /* opens whose connections are there, which are bounded themselves */
     struct quota cookies;                     /* SYN/ACKs without a record */
     struct deadline timer;                    /* for the first of all that wait */
 };
@@ -107,6 +108,8 @@ bool handshakes_answer(struct handshakes *t, const struct handshake *h);
 /* The peer asks again. */
 void handshakes_ask(struct handshakes *t, struct handshake *h);
 void handshakes_drop(struct handshakes *t, struct handshake *h);
+/* It came to nothing: if its connection was promised, that fails. */
+void handshakes_fail(struct handshakes *t, struct handshake *h, int error);
 void handshakes_drop_owner(struct handshakes *t, struct quota *owner);
 void handshakes_drop_address(struct handshakes *t, const struct hawser_addr *local);
 

@@ -1,4 +1,6 @@
 /* What arrives of handshakes that others began: SYNs, and what ought to be their third packets. */
+#include <errno.h>
+
 #include "stack/stack.h"
 #include "wire/bytes.h"
 #include "wire/keys.h"
@@ -48,10 +50,10 @@ static void offer_window(const struct hawser_stack *stack, struct handshake *h, 
 }
 
 /* Connections that get scarce are not for who has many. */
-static bool may_open(struct hawser_stack *stack, const struct hawser_listener *listener, const struct arrival *a,
+static bool may_open(struct hawser_stack *stack, const struct hawser_listener *listener, const struct hawser_addr *peer,
                      uint64_t now_ns)
 {
-    if (evict_admits(stack, listener->options.share, &a->remote, now_ns))
+    if (evict_admits(stack, listener->options.share, peer, now_ns))
         return true;
     count(counters(stack), COUNT_LIMIT_SHARES);
     return false;
@@ -66,7 +68,7 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
         count(counters(stack), COUNT_DROP_BACKLOG);
         return; /* the peer asks again */
     }
-    if (!may_open(stack, listener, a, now_ns))
+    if (!may_open(stack, listener, &a->remote, now_ns))
         return;
     begin(stack, &h, a, now_ns);
     h.listener = listener;
@@ -87,6 +89,45 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
     } else {
         count(counters(stack), COUNT_LIMIT_COOKIES);
     }
+}
+
+void handshake_request(struct hawser_stack *stack, struct hawser_listener *listener, const struct arrival *a,
+                       uint64_t now_ns)
+{
+    struct handshake h;
+    if (!may_open(stack, listener, &a->remote, now_ns))
+        return;
+    begin(stack, &h, a, now_ns);
+    h.listener = listener;
+    offer_window(stack, &h, listener->options.recv_buffer_bytes);
+    h.local_key = cookie_key(stack->secret, &h, now_ns);
+    consider_capable(stack, &h, &a->options.mp);
+    requests_add(&stack->requests, &listener->requests, &h, a, listener->options.share, now_ns);
+}
+
+bool handshake_request_segment(struct hawser_stack *stack, struct hawser_request *r, const struct arrival *a,
+                               uint64_t now_ns)
+{
+    struct requests *t = &stack->requests;
+    const struct tcp_header *header = &a->segment.header;
+    uint32_t irs = r->handshake.terms.irs;
+    if (header->flags & TCP_RST) { /* RFC 5961 3.2 */
+        bool exact = header->seq.v == irs + 1;
+        count(counters(stack), exact ? COUNT_TCP_RESETS_IN : COUNT_DROP_BAD_RST);
+        if (exact)
+            requests_withdraw(t, r);
+        return true;
+    }
+    if ((header->flags & (TCP_SYN | TCP_ACK | TCP_FIN)) != TCP_SYN)
+        return false;
+    if (header->seq.v == irs) {
+        requests_repeat(t, r, a, now_ns);
+        return true;
+    }
+    struct hawser_listener *listener = r->handshake.listener;
+    requests_withdraw(t, r); /* RFC 9293 3.5.1: the client began anew */
+    handshake_request(stack, listener, a, now_ns);
+    return true;
 }
 
 /* RFC 8684 3.2: no connection of ours has this token. */
@@ -237,43 +278,100 @@ static bool settle(struct hawser_stack *stack, const struct handshake *h, const 
     return true;
 }
 
+/* A connection for the peer, counted to its share. NULL at a limit, or without memory. */
+static struct conn *make_conn(struct hawser_stack *stack, const struct handshake *h, const struct conn_opened *opened,
+                              uint64_t now_ns)
+{
+    const struct hawser_conn_options *options = &h->listener->options;
+    struct conn_config config = conn_config_of(options, h->listener->plan);
+    evict_for(stack, options->share, &h->remote, now_ns);
+    struct share *share = shares_enter(&stack->shares, options->share, &h->remote);
+    config.opened = opened;
+    config.door = h->door;
+    config.payer = share ? &share->account : NULL;
+    struct conn *conn = conn_new(&stack->host, &config);
+    if (conn)
+        conn->share = share;
+    else if (share)
+        shares_leave(&stack->shares, share);
+    return conn;
+}
+
+/* Its first subflow, which is not opened yet; or NULL. */
+static struct subflow *add_first(struct hawser_stack *stack, struct conn *conn, const struct handshake *h,
+                                 uint64_t now_ns)
+{
+    struct local_address local;
+    struct subflow *subflow;
+    if (!stack_local_at(stack, h->link, &h->local, &local) ||
+        conn_add_subflow(conn, &local, h->local.port, &h->remote, now_ns, &subflow) < 0)
+        return NULL;
+    data_rx_promise(&conn->data_rx, h->window);
+    subflow->passive = true;
+    return subflow;
+}
+
 static struct subflow *open_conn(struct hawser_stack *stack, const struct handshake *h, const struct arrival *a,
                                  uint64_t now_ns)
 {
     struct hawser_listener *listener = h->listener;
-    struct conn_config config = conn_config_of(&listener->options, listener->plan);
     struct conn_opened opened;
-    struct subflow *subflow;
-    struct local_address local;
-    if (!stack_local_at(stack, a->link, &a->local, &local) || !settle(stack, h, &a->options.mp, &opened))
+    if (!settle(stack, h, &a->options.mp, &opened))
         return NULL;
     if (quota_full(&listener->acceptable)) {
         count(counters(stack), COUNT_DROP_ACCEPT_QUEUE);
         return NULL; /* it comes again */
     }
-    if (!may_open(stack, listener, a, now_ns))
+    if (!may_open(stack, listener, &a->remote, now_ns))
         return NULL;
-    evict_for(stack, listener->options.share, &a->remote, now_ns);
-    struct share *share = shares_enter(&stack->shares, listener->options.share, &a->remote);
-    config.opened = &opened;
-    config.door = h->door;
-    config.payer = share ? &share->account : NULL;
-    struct conn *conn = conn_new(&stack->host, &config);
-    if (!conn) {
-        if (share)
-            shares_leave(&stack->shares, share);
+    struct conn *conn = make_conn(stack, h, &opened, now_ns);
+    struct subflow *subflow = conn ? add_first(stack, conn, h, now_ns) : NULL;
+    if (!subflow) {
+        if (conn)
+            conn_free(conn);
         return NULL;
     }
-    conn->share = share;
-    data_rx_promise(&conn->data_rx, h->window);
-    if (conn_add_subflow(conn, &local, a->local.port, &a->remote, now_ns, &subflow) < 0) {
-        conn_free(conn);
-        return NULL;
-    }
-    subflow->passive = true;
     evict_enlist(stack, conn, now_ns);
     endings_let_go(&conn->endings); /* nobody's until accepted */
     listener_enter(listener, conn);
+    open_tcp(subflow, h, a, now_ns);
+    return subflow;
+}
+
+int handshake_promise(struct hawser_stack *stack, const struct handshake *h, struct conn **out)
+{
+    uint64_t now_ns = stack->latest_ns;
+    const struct conn_opened opened = {.awaited = true, .local_key = h->local_key};
+    struct handshake promised = *h;
+    if (!may_open(stack, h->listener, &h->remote, now_ns))
+        return -ENOBUFS;
+    struct conn *conn = make_conn(stack, h, &opened, now_ns);
+    if (!conn)
+        return -ENOBUFS;
+    promised.conn = conn;
+    promised.listener = NULL; /* which may be closed before the third packet comes */
+    if (!handshakes_add(&stack->handshakes, &conn->half_open, &promised)) {
+        conn_free(conn);
+        return -ENOMEM;
+    }
+    evict_enlist(stack, conn, now_ns);
+    *out = conn;
+    return 0;
+}
+
+static struct subflow *open_promised(struct hawser_stack *stack, const struct handshake *h, const struct arrival *a,
+                                     uint64_t now_ns)
+{
+    struct conn *conn = h->conn;
+    struct conn_opened opened;
+    if (!endings_goes_on(&conn->endings)) { /* the program has given it up since */
+        replies_refuse(&stack->replies, a, counters(stack));
+        return NULL;
+    }
+    struct subflow *subflow = settle(stack, h, &a->options.mp, &opened) ? add_first(stack, conn, h, now_ns) : NULL;
+    if (!subflow)
+        return NULL;
+    conn_take_opened(conn, &opened);
     open_tcp(subflow, h, a, now_ns);
     return subflow;
 }
@@ -323,7 +421,7 @@ static void asked_again(struct hawser_stack *stack, struct handshake *h, const s
     if (h->tries < HANDSHAKE_ANSWERS_MAX)
         handshakes_ask(&stack->handshakes, h);
     else
-        handshakes_drop(&stack->handshakes, h);
+        handshakes_fail(&stack->handshakes, h, -ETIMEDOUT);
 }
 
 struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *h, const struct arrival *a,
@@ -334,7 +432,7 @@ struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *
         bool exact = header->seq.v == h->terms.irs + 1;
         count(counters(stack), exact ? COUNT_TCP_RESETS_IN : COUNT_DROP_BAD_RST);
         if (exact)
-            handshakes_drop(&stack->handshakes, h);
+            handshakes_fail(&stack->handshakes, h, -ECONNRESET);
         return NULL;
     }
     if (header->flags & TCP_SYN) {
@@ -345,7 +443,9 @@ struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *
     if (!is_third(stack, h, a))
         return NULL;
     bool join = h->kind == HANDSHAKE_JOIN;
-    struct subflow *subflow = join ? open_join(stack, h, a, now_ns) : open_conn(stack, h, a, now_ns);
+    struct subflow *subflow = join      ? open_join(stack, h, a, now_ns)
+                              : h->conn ? open_promised(stack, h, a, now_ns)
+                                        : open_conn(stack, h, a, now_ns);
     if (h->owner && (subflow || join))
         handshakes_drop(&stack->handshakes, h);
     return subflow;

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "mptcp/conn.h"
 #include "stack/handshake.h"
 #include "stack/tuple.h"
 
@@ -42,7 +43,7 @@ static void on_timer(struct deadline *timer, uint64_t now_ns)
             if (i + 1 < HANDSHAKE_TRIES_MAX)
                 make_due(t, at_turn(first));
             else
-                handshakes_drop(t, at_turn(first));
+                handshakes_fail(t, at_turn(first), -ETIMEDOUT);
         }
     }
     arm(t);
@@ -53,9 +54,10 @@ int handshakes_init(struct handshakes *t, struct tcp_host *host, struct account 
     t->host = host;
     t->memory = memory;
     pool_init(&t->pool, &host->env, sizeof(struct handshake),
-              (1 + HANDSHAKE_SURE) * opens + joins + HANDSHAKE_COOKIES_MAX);
+              (2 + HANDSHAKE_SURE) * opens + joins + HANDSHAKE_COOKIES_MAX);
     quota_init(&t->opens, opens);
     quota_init(&t->joins, joins);
+    quota_init(&t->promised, UINT32_MAX);
     quota_init(&t->cookies, HANDSHAKE_COOKIES_MAX);
     list_init(&t->due);
     for (unsigned i = 0; i < HANDSHAKE_TRIES_MAX; i++)
@@ -69,19 +71,28 @@ static struct quota *kind_of(struct handshakes *t, enum handshake_kind kind)
     return kind == HANDSHAKE_JOIN ? &t->joins : &t->opens;
 }
 
+static bool is_promised(const struct handshake *h) { return h->kind != HANDSHAKE_JOIN && h->conn; }
+
 void handshakes_drop(struct handshakes *t, struct handshake *h)
 {
     list_remove(&h->turn);
     if (h->owner) {
         hash_remove(&t->tuples, &h->tuple);
         quota_leave(h->owner, &h->owned);
-        quota_leave(kind_of(t, h->kind), &h->of_kind);
+        quota_leave(is_promised(h) ? &t->promised : kind_of(t, h->kind), &h->of_kind);
         arm(t);
     } else {
         quota_leave(&t->cookies, &h->of_kind);
     }
     account_release(t->memory, sizeof *h);
     pool_put(&t->pool, h);
+}
+
+void handshakes_fail(struct handshakes *t, struct handshake *h, int error)
+{
+    if (is_promised(h))
+        conn_fail(h->conn, error);
+    handshakes_drop(t, h);
 }
 
 void handshakes_drop_owner(struct handshakes *t, struct quota *owner)
@@ -109,6 +120,7 @@ void handshakes_drop_address(struct handshakes *t, const struct hawser_addr *loc
 void handshakes_destroy(struct handshakes *t)
 {
     handshakes_drop_address(t, NULL);
+    drop_all(t, &t->promised, NULL);
     hash_destroy(&t->tuples);
     pool_destroy(&t->pool);
 }
@@ -169,7 +181,7 @@ struct handshake *handshakes_add(struct handshakes *t, struct quota *owner, cons
         return NULL;
     kept->owner = owner;
     quota_enter(owner, &kept->owned);
-    quota_enter(kind_of(t, h->kind), &kept->of_kind);
+    quota_enter(is_promised(h) ? &t->promised : kind_of(t, h->kind), &kept->of_kind);
     hash_insert(&t->tuples, &kept->tuple, hash_of(t, &h->local, &h->remote));
     return kept;
 }

@@ -85,6 +85,8 @@ static bool input_opening(struct hawser_stack *stack, struct arrival *a, uint64_
         handshake_join(stack, a, now_ns);
     else if (listener)
         handshake_syn(stack, listener, a, now_ns);
+    else if (stack->links[a->link].listener)
+        handshake_request(stack, stack->links[a->link].listener, a, now_ns);
     else
         return false;
     return true;
@@ -94,10 +96,14 @@ static bool input_opening(struct hawser_stack *stack, struct arrival *a, uint64_
 static bool input_handshake(struct hawser_stack *stack, struct arrival *a, bool opens, uint64_t now_ns)
 {
     struct handshake *h = handshakes_find(&stack->handshakes, &a->local, &a->remote), rebuilt;
-    if (h && !stack_meets(stack, h->link, a->link)) {
+    struct hawser_request *request = h ? NULL : requests_find(&stack->requests, &a->local, &a->remote);
+    int home = h ? h->link : request ? request->handshake.link : a->link;
+    if (!stack_meets(stack, home, a->link)) {
         count(counters(stack), COUNT_DROP_OTHER_DOOR);
         return true;
     }
+    if (request && handshake_request_segment(stack, request, a, now_ns))
+        return true;
     if (!h && opens)
         return input_opening(stack, a, now_ns);
     bool answers = h && a->segment.header.ack.v == h->iss + 1; /* else it may answer a cookie from before the record */

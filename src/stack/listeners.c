@@ -74,19 +74,22 @@ int listener_bind(struct hawser_listener *listener, const struct hawser_addr *lo
 
 void listener_unbind(struct hawser_listener *listener)
 {
+    if (listener->door)
+        return;
     hash_remove(&listener->stack->listeners, &listener->node);
     list_remove(&listener->link);
-    told_leave(&listener->told);
 }
 
 /* ---- what their programs are told ---- */
 
 static unsigned news(const struct hawser_listener *listener)
 {
-    return told_news(&listener->told, listener->acceptable.count ? HAWSER_ACCEPTABLE : 0, listener->came);
+    unsigned is = listener->acceptable.count ? HAWSER_ACCEPTABLE : 0;
+    is |= request_queue_has_news(&listener->requests) ? HAWSER_REQUESTED : 0;
+    return told_news(&listener->told, is, listener->came + listener->requests.came);
 }
 
-static void line_up(struct hawser_listener *listener)
+void listener_line_up(struct hawser_listener *listener)
 {
     told_line_up(&listener->told, &listener->stack->host.events, news(listener));
 }
@@ -96,19 +99,19 @@ void listener_enter(struct hawser_listener *listener, struct conn *conn)
     conn->listener = listener;
     quota_enter(&listener->acceptable, &conn->accept_link);
     listener->came++;
-    line_up(listener);
+    listener_line_up(listener);
 }
 
 void listener_leave(struct hawser_listener *listener, struct conn *conn)
 {
     conn->listener = NULL;
     quota_leave(&listener->acceptable, &conn->accept_link);
-    line_up(listener);
+    listener_line_up(listener);
 }
 
 unsigned listener_take_event(struct hawser_listener *listener)
 {
     unsigned what = news(listener);
-    told_note(&listener->told, what, listener->came);
+    told_note(&listener->told, what, listener->came + listener->requests.came);
     return what;
 }

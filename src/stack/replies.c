@@ -2,18 +2,27 @@
 
 #include "stack/bare.h"
 
+static struct stateless_reply *add(struct replies *r, const struct hawser_addr *local, const struct hawser_addr *remote,
+                                   uint8_t link, struct counters *counters)
+{
+    if (r->count == REPLIES_MAX) {
+        count(counters, COUNT_LIMIT_REPLIES);
+        return NULL;
+    }
+    struct stateless_reply *reply = &r->list[r->count++];
+    *reply = (struct stateless_reply){.local = *local, .remote = *remote, .link = link};
+    return reply;
+}
+
 /* RFC 9293 3.10.7.1: whoever speaks to a connection that does not exist is told so, unless it was a RST itself. */
 static struct stateless_reply *refuse(struct replies *r, const struct arrival *a, struct counters *counters)
 {
     const struct tcp_header *h = &a->segment.header;
     if (h->flags & TCP_RST)
         return NULL;
-    if (r->count == REPLIES_MAX) {
-        count(counters, COUNT_LIMIT_REPLIES);
+    struct stateless_reply *reply = add(r, &a->local, &a->remote, (uint8_t)a->link, counters);
+    if (!reply)
         return NULL;
-    }
-    struct stateless_reply *reply = &r->list[r->count++];
-    *reply = (struct stateless_reply){.local = a->local, .remote = a->remote, .link = (uint8_t)a->link};
     if (h->flags & TCP_ACK) {
         reply->seq = h->ack;
     } else {
@@ -45,6 +54,16 @@ void replies_refuse_aborted(struct replies *r, const struct arrival *a, uint64_t
         return;
     reply->kind = REPLY_ABORTED;
     reply->peer_key = peer_key;
+}
+
+void replies_abort(struct replies *r, const struct handshake *h, struct counters *counters)
+{
+    struct stateless_reply *reply = h->tries ? add(r, &h->local, &h->remote, h->link, counters) : NULL;
+    if (!reply)
+        return;
+    reply->seq = seq_at(h->iss + 1);
+    reply->ack = seq_at(h->terms.irs + 1);
+    reply->with_ack = true;
 }
 
 void replies_write(struct replies *r, struct hawser_tx *tx)

@@ -4,6 +4,7 @@
 
 #include "base/counters.h"
 #include "stack/arrival.h"
+#include "stack/handshake.h"
 #include "wire/mptcp_options.h"
 
 /* That wait for the next output; more are dropped and counted. */
@@ -36,6 +37,8 @@ void replies_refuse(struct replies *r, const struct arrival *a, struct counters 
 void replies_refuse_join(struct replies *r, const struct arrival *a, uint8_t reason, struct counters *counters);
 /* RFC 8684 3.5: a segment of a connection that was aborted, and whose peer has this key, is refused by MP_FASTCLOSE. */
 void replies_refuse_aborted(struct replies *r, const struct arrival *a, uint64_t peer_key, struct counters *counters);
+/* RFC 9293 3.10.5: a handshake is given up on our side; its peer learns that if it may have our SYN/ACK. */
+void replies_abort(struct replies *r, const struct handshake *h, struct counters *counters);
 /* Writes one of them to `tx`; there must be one. */
 void replies_write(struct replies *r, struct hawser_tx *tx);
 

@@ -57,22 +57,39 @@ static void enlist(struct shares *s, struct share *share)
     list_move_back(&s->levels[level_of(share->connections)], &share->link);
 }
 
-struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
+static struct share *find_or_make(struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
 {
     if (by == HAWSER_SHARE_NONE)
         return NULL;
     uint64_t hash = hash_of(s, peer);
     struct share *share = find(s, hash);
-    if (!share) {
-        share = pool_get(&s->pool);
-        if (!share)
-            return NULL;
-        share->connections = 0;
-        list_init(&share->link);
-        account_open(&share->account, s->memory);
-        list_init(&share->members);
-        hash_insert(&s->table, &share->node, hash);
-    }
+    if (share)
+        return share;
+    share = pool_get(&s->pool);
+    if (!share)
+        return NULL;
+    share->connections = share->requests = 0;
+    list_init(&share->link);
+    account_open(&share->account, s->memory);
+    list_init(&share->members);
+    hash_insert(&s->table, &share->node, hash);
+    return share;
+}
+
+static void drop_unless_needed(struct shares *s, struct share *share)
+{
+    if (share->connections || share->requests)
+        return;
+    account_close(&share->account);
+    hash_remove(&s->table, &share->node);
+    pool_put(&s->pool, share);
+}
+
+struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
+{
+    struct share *share = find_or_make(s, by, peer);
+    if (!share)
+        return NULL;
     share->connections++;
     s->connections++;
     enlist(s, share);
@@ -82,14 +99,25 @@ struct share *shares_enter(struct shares *s, enum hawser_share by, const struct 
 void shares_leave(struct shares *s, struct share *share)
 {
     s->connections--;
-    if (--share->connections) {
+    if (--share->connections)
         enlist(s, share);
-        return;
-    }
-    list_remove(&share->link);
-    account_close(&share->account);
-    hash_remove(&s->table, &share->node);
-    pool_put(&s->pool, share);
+    else
+        list_remove(&share->link);
+    drop_unless_needed(s, share);
+}
+
+struct share *shares_ask(struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
+{
+    struct share *share = find_or_make(s, by, peer);
+    if (share)
+        share->requests++;
+    return share;
+}
+
+void shares_unask(struct shares *s, struct share *share)
+{
+    share->requests--;
+    drop_unless_needed(s, share);
 }
 
 struct share *shares_greedier(const struct shares *s, const struct share *than)

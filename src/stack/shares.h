@@ -26,6 +26,7 @@ struct share {
     struct list members; /* connections, by share_link; who made no progress for longest comes first */
     struct account account;
     uint32_t connections;
+    uint32_t requests; /* that programs have not decided about */
 };
 
 struct shares {
@@ -47,6 +48,9 @@ struct share *shares_find(const struct shares *s, enum hawser_share by, const st
 /* It has one more: its share, or NULL when it counts to none, or when there is no memory to count. */
 struct share *shares_enter(struct shares *s, enum hawser_share by, const struct hawser_addr *peer);
 void shares_leave(struct shares *s, struct share *share);
+/* Likewise for a request; it is no connection, and does not count as one. */
+struct share *shares_ask(struct shares *s, enum hawser_share by, const struct hawser_addr *peer);
+void shares_unask(struct shares *s, struct share *share);
 /* One that has at least two thirds as many as anybody, and no fewer than `than` (NULL: none) even if one of them became
  * that one's; NULL: nobody has. */
 struct share *shares_greedier(const struct shares *s, const struct share *than);

@@ -22,8 +22,8 @@
 #define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
 #define KEEPALIVE_TRIES_DEFAULT 9
 #define SUBFLOWS_PER_CONNECTION 2
-/* Of the stack: for those who starve, for idle memory, for handshakes and for TIME-WAITs. */
-#define TIMERS 4u
+/* Of the stack: for those who starve, for idle memory, for handshakes, for requests and for TIME-WAITs. */
+#define TIMERS 5u
 #define TIME_WAIT_DEFAULT 65536u
 #define TIME_WAIT_MAX (UINT32_C(1) << 24)
 
@@ -105,8 +105,10 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     made &= handshakes_init(&stack->handshakes, &host->tcp, &host->memory.account, connections,
                             HW_MAX(connections, HALF_OPEN_JOINS_MAX)) == 0;
     made &= hash_init(&stack->listeners, env, 16) == 0;
+    made &= requests_init(&stack->requests, &host->tcp, &host->memory.account, &stack->shares) == 0;
     if (made && deadline_queue_reserve(&host->tcp.timers, TIMERS) == 0)
         return 0;
+    requests_destroy(&stack->requests);
     hash_destroy(&stack->listeners);
     handshakes_destroy(&stack->handshakes);
     time_waits_destroy(&stack->time_waits);
@@ -256,9 +258,38 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
     return 0;
 }
 
+int listener_new(struct hawser_stack *stack, const struct hawser_conn_options *options, unsigned backlog,
+                 struct hawser_listener **out)
+{
+    const struct hawser_env *env = &stack->host.tcp.env;
+    struct path_plan *plan;
+    int err = conn_plan_take(stack, options, &plan);
+    if (err < 0)
+        return err;
+    struct hawser_listener *listener = env->alloc(env->ctx, sizeof *listener);
+    if (!listener) {
+        path_plan_unref(plan, env);
+        return -ENOMEM;
+    }
+    *listener = (struct hawser_listener){.stack = stack, .options = *options, .plan = plan};
+    list_init(&listener->link);
+    told_init(&listener->told, true);
+    quota_init(&listener->half_open, backlog);
+    quota_init(&listener->acceptable, backlog);
+    request_queue_init(&listener->requests, backlog);
+    *out = listener;
+    return 0;
+}
+
 void listener_free(struct hawser_listener *listener)
 {
-    const struct hawser_env *env = &listener->stack->host.tcp.env;
+    struct hawser_stack *stack = listener->stack;
+    const struct hawser_env *env = &stack->host.tcp.env;
+    if (listener->door) {
+        requests_close(&stack->requests, &listener->requests);
+        listener->door->listener = NULL;
+    }
+    told_leave(&listener->told);
     path_plan_unref(listener->plan, env);
     env->free(env->ctx, listener);
 }
@@ -273,6 +304,10 @@ void hawser_stack_free(struct hawser_stack *stack)
     LIST_EACH (it, &stack->listening)
         listener_free(LIST_ENTRY(it, struct hawser_listener, link));
     hash_destroy(&stack->listeners);
+    for (unsigned i = 0; i < stack->link_count; i++)
+        if (stack->links[i].listener)
+            listener_free(stack->links[i].listener);
+    requests_destroy(&stack->requests);
     time_waits_destroy(&stack->time_waits);
     plain_peers_destroy(&stack->plain_peers);
     ports_destroy(&stack->ports);
@@ -314,7 +349,7 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
         return -EINVAL;
     if (stack->link_count == LINKS_MAX)
         return -ENOSPC;
-    stack->links[stack->link_count] = (struct link_slot){o.mtu, o.gso_bytes, o.door};
+    stack->links[stack->link_count] = (struct link_slot){o.mtu, o.gso_bytes, o.door, NULL};
     return stack->link_count++;
 }
 
@@ -385,18 +420,32 @@ int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_
     return -ENOENT;
 }
 
+/* Does the connection that it is to join, or that waits for it, go on? */
+static bool is_wanted(const struct handshake *h)
+{
+    if (!h->conn)
+        return true;
+    return h->kind == HANDSHAKE_JOIN ? conn_takes_joins(h->conn) : endings_goes_on(&h->conn->endings);
+}
+
 /* A SYN/ACK of a handshake, unless its 4-tuple has become that of a connection of our own making, or the connection
  * that it is to join has ended since. */
 static void emit_synack(struct hawser_stack *stack, struct handshake *h, struct tx_batch *batch, uint64_t now_ns)
 {
     struct local_address local;
-    if (demux_find(stack, &h->local, &h->remote) || (h->conn && !conn_takes_joins(h->conn)) ||
+    if (demux_find(stack, &h->local, &h->remote) || !is_wanted(h) ||
         !stack_local_at(stack, h->link, &h->local, &local)) {
-        handshakes_drop(&stack->handshakes, h);
+        handshakes_fail(&stack->handshakes, h, -EADDRINUSE);
         return;
     }
     handshake_write(h, &local, &batch->packets[batch->count++], now_ns);
     handshakes_sent(&stack->handshakes, h, now_ns);
+}
+
+static void emit_replies(struct hawser_stack *stack, struct tx_batch *batch)
+{
+    while (stack->replies.count && !tx_batch_full(batch))
+        replies_write(&stack->replies, &batch->packets[batch->count++]);
 }
 
 /* What TIME-WAITs have to say; one whose address is gone says nothing. */
@@ -427,8 +476,9 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
 {
     struct tx_batch batch = {packets, 0, max};
     now_ns = stack_time(stack, now_ns);
-    while (stack->replies.count && !tx_batch_full(&batch))
-        replies_write(&stack->replies, &packets[batch.count++]);
+    emit_replies(stack, &batch);
+    while (!tx_batch_full(&batch) && requests_write_due(&stack->requests, &packets[batch.count], now_ns))
+        batch.count++;
     emit_time_waits(stack, &batch, now_ns);
     for (struct handshake *h; !tx_batch_full(&batch) && (h = handshakes_due(&stack->handshakes));)
         emit_synack(stack, h, &batch, now_ns);
@@ -445,6 +495,7 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
         leave_listener_if_dead(conn);
         (void)conn_reap(conn, now_ns);
     }
+    emit_replies(stack, &batch); /* of connections that went before they were open */
     feed_starved(stack, now_ns);
     arm_trim(stack, now_ns);
     count_n(&stack->host.tcp.counters, COUNT_IP_OUT, batch.count);

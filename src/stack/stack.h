@@ -13,6 +13,7 @@
 #include "stack/plain_peers.h"
 #include "stack/ports.h"
 #include "stack/replies.h"
+#include "stack/requests.h"
 #include "stack/shares.h"
 #include "stack/time_wait.h"
 
@@ -21,6 +22,7 @@
 struct link_slot {
     uint32_t mtu, gso_bytes;
     bool door;
+    struct hawser_listener *listener; /* of a door, or NULL */
 };
 
 struct hawser_listener {
@@ -36,6 +38,8 @@ struct hawser_listener {
     struct told told;          /* what the program was told */
     uint32_t came;             /* connections to be accepted, in all */
     void *user;                /* the program's */
+    struct link_slot *door;    /* whose listener it is; NULL: of an address */
+    struct request_queue requests;
 };
 
 struct hawser_stack {
@@ -54,6 +58,7 @@ struct hawser_stack {
     struct link_slot links[LINKS_MAX];
     uint8_t link_count, last_address_id;
     struct handshakes handshakes;
+    struct requests requests;
     struct replies replies;
     uint64_t returns_seen;             /* of buffers, when those who starve were last looked after */
     struct deadline trim_timer;        /* idle memory goes back to the system */
@@ -97,6 +102,14 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
                    uint64_t now_ns);
 /* and one that asks to join a connection. */
 void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns);
+/* One that came in by a door with a listener: the program is to decide. */
+void handshake_request(struct hawser_stack *stack, struct hawser_listener *listener, const struct arrival *a,
+                       uint64_t now_ns);
+/* A segment of one that it has not decided about, or that it refused. False: it has nothing to do with that. */
+bool handshake_request_segment(struct hawser_stack *stack, struct hawser_request *r, const struct arrival *a,
+                               uint64_t now_ns);
+/* It accepts: the SYN/ACK is to leave, and *out is there for when the third packet comes. 0, -ENOBUFS or -ENOMEM. */
+int handshake_promise(struct hawser_stack *stack, const struct handshake *h, struct conn **out);
 /* Does the segment bring a cookie of ours? Then `h` is what it stands for. */
 enum cookie handshake_rebuild(struct hawser_stack *stack, const struct arrival *a, struct handshake *h,
                               uint64_t now_ns);
@@ -111,10 +124,13 @@ struct hawser_listener *listener_for(const struct hawser_stack *stack, const str
 bool listener_is_any(const struct hawser_addr *addr);
 /* To an address of ours, or any. Port 0: one is chosen. 0 or -EADDRINUSE. */
 int listener_bind(struct hawser_listener *listener, const struct hawser_addr *local);
+/* Nobody finds it any more; unless it is that of a door, which is found by its link. */
 void listener_unbind(struct hawser_listener *listener);
 /* A connection to be accepted comes, or goes. */
 void listener_enter(struct hawser_listener *listener, struct conn *conn);
 void listener_leave(struct hawser_listener *listener, struct conn *conn);
+/* There may be news of it, or none any more. */
+void listener_line_up(struct hawser_listener *listener);
 /* What its program is told now. */
 unsigned listener_take_event(struct hawser_listener *listener);
 
@@ -156,6 +172,10 @@ bool martian_source(const struct hawser_stack *stack, const struct hawser_addr *
 /* The time a caller says it is; the latest one told where it went back, which is counted. */
 uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns);
 
+/* One that nobody finds yet; of an address, unless the caller makes it a door's. 0, -ENOMEM, or what conn_plan_take()
+ * says. */
+int listener_new(struct hawser_stack *stack, const struct hawser_conn_options *options, unsigned backlog,
+                 struct hawser_listener **out);
 /* Nothing refers to it any more. */
 void listener_free(struct hawser_listener *listener);
 
