@@ -335,7 +335,7 @@ static int nc_add_links(struct nc *nc)
     char why[512];
     for (unsigned i = 0; i < nc->options.link_count; i++) {
         int error = hawser_host_add_link(nc->host, nc->options.links[i], why, sizeof(why));
-        if (error) {
+        if (error < 0) {
             nc_fail("--link %s: %s", nc->options.links[i], why);
             return error == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
         }

@@ -23,7 +23,7 @@ static bool end_add_link(struct hawser_host *host, const struct lab_options *o, 
         used += snprintf(spec + used, sizeof(spec) - (size_t)used, ",addr=%s/%u",
                          hawser_addr_format(&addr, text, sizeof(text)), o->ipv6 ? 128u : 32u);
     }
-    if (hawser_host_add_link(host, spec, why, sizeof(why)) == 0)
+    if (hawser_host_add_link(host, spec, why, sizeof(why)) >= 0)
         return true;
     snprintf(result->why, sizeof(result->why), "%s", why);
     return false;

@@ -51,7 +51,8 @@ HAWSER_API void *hawser_request_user(const struct hawser_request *request);
  */
 HAWSER_API int hawser_request_accept(struct hawser_request *request, struct hawser_conn **out);
 
-/* How a client learns that there is no connection, and what connect() says of it on Linux. */
+/* How a client learns that there is no connection, and what connect() says of it on Linux; by ICMP sometimes at its
+ * second SYN only, as the kernel passes over errors that come before connect() waits for an answer. */
 enum hawser_refusal {
     HAWSER_REFUSE_RESET,      /* ECONNREFUSED */
     HAWSER_REFUSE_NETWORK,    /* ICMP: no route to the network. ENETUNREACH */

@@ -89,9 +89,10 @@ uint64_t hawser_host_now(const struct hawser_host *host)
     return system_now();
 }
 
-int host_attach(struct hawser_host *host, struct link *link, struct netdev *netdev)
+int host_attach(struct hawser_host *host, struct link *link, struct netdev *netdev, bool door)
 {
-    struct hawser_link_options options = {.size = sizeof(options), .mtu = link->mtu, .gso_bytes = link->gso_bytes};
+    struct hawser_link_options options = {
+        .size = sizeof(options), .mtu = link->mtu, .gso_bytes = link->gso_bytes, .door = door};
     int error = host_watch(host, link->fd);
     if (error)
         return error;

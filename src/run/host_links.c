@@ -105,7 +105,7 @@ static int host_add_addresses(struct hawser_host *host, int index, const struct 
     return 0;
 }
 
-/* Sets up the open device and hands it over; on failure the caller still owns *link. */
+/* Sets up the open device and hands it over. Returns its index; on failure the caller owns what is left in *link. */
 static int host_add_device(struct hawser_host *host, const struct link_spec *spec, struct link **link, char *why,
                            size_t why_size)
 {
@@ -115,13 +115,13 @@ static int host_add_device(struct hawser_host *host, const struct link_spec *spe
         return error;
     error = host_record(spec, link, why, why_size);
     if (!error) {
-        int index = host_attach(host, *link, netdev);
+        int index = host_attach(host, *link, netdev, spec->door);
         if (index >= 0) {
             error = host_add_addresses(host, index, spec, why, why_size);
             if (error)
                 host_detach(host, (unsigned)index);
             *link = NULL;
-            return error;
+            return error ? error : index;
         }
         error = index;
         host_explain_attach(spec, *link, error, why, why_size);
@@ -141,16 +141,16 @@ int hawser_host_add_link(struct hawser_host *host, const char *text, char *why, 
         error = tun_open(spec.device, !spec.no_gso, host->pool, &link, why, why_size);
     if (error)
         return error;
-    error = host_add_device(host, &spec, &link, why, why_size);
-    if (error && link)
+    int index = host_add_device(host, &spec, &link, why, why_size);
+    if (index < 0 && link)
         link_destroy(link);
-    return error;
+    return index;
 }
 
 /* Attaches one end of a pair; destroys it on failure. */
 static int host_add_end(struct hawser_host *host, struct link *end, const struct hawser_addr *addr, unsigned prefix_len)
 {
-    int index = host_attach(host, end, NULL);
+    int index = host_attach(host, end, NULL, false);
     if (index < 0) {
         link_destroy(end);
         return index;

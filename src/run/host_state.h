@@ -33,7 +33,7 @@ struct hawser_host {
  * Gives the stack a link and makes the host serve it. Takes over `link` and `netdev` (may be NULL) on success only.
  * Returns the index or a negative errno.
  */
-int host_attach(struct hawser_host *host, struct link *link, struct netdev *netdev);
+int host_attach(struct hawser_host *host, struct link *link, struct netdev *netdev, bool door);
 
 /* Stops serving a link and destroys it. The stack's index of it stays taken. */
 void host_detach(struct hawser_host *host, unsigned index);

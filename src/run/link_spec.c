@@ -150,6 +150,10 @@ static int spec_field(struct spec_reader *r, const char *field)
         r->spec->no_gso = true;
         return 0;
     }
+    if (strcmp(field, "door") == 0) {
+        r->spec->door = true;
+        return 0;
+    }
     if (strncmp(field, "addr=", 5) == 0 && r->spec->address_count == LINK_SPEC_ADDRESSES)
         return spec_fail(r, "too many addresses: a link has at most %d; use another --link", LINK_SPEC_ADDRESSES);
     for (size_t i = 0; i < HW_ARRAY_LEN(spec_keys); i++) {
@@ -157,7 +161,8 @@ static int spec_field(struct spec_reader *r, const char *field)
         if (strncmp(field, spec_keys[i].name, len) == 0)
             return spec_keys[i].read(r, field + len);
     }
-    return spec_fail(r, "\"%s\" means nothing in a link: use dev= addr= mtu= pcap= nogso, as in " SPEC_EXAMPLE, field);
+    return spec_fail(r, "\"%s\" means nothing in a link: use dev= addr= mtu= pcap= nogso door, as in " SPEC_EXAMPLE,
+                     field);
 }
 
 int link_spec_parse(const char *text, struct link_spec *out, char *why, size_t why_size)
@@ -183,7 +188,7 @@ int link_spec_parse(const char *text, struct link_spec *out, char *why, size_t w
     }
     if (!out->device[0])
         return spec_fail(&r, "the link names no device: add dev=, as in " SPEC_EXAMPLE);
-    if (out->address_count == 0)
+    if (out->address_count == 0 && !out->door)
         return spec_fail(&r, "the link has no address: add addr=, as in " SPEC_EXAMPLE);
     return 0;
 }

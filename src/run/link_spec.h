@@ -1,4 +1,4 @@
-/* Reads the description of a link: "tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]". */
+/* Reads the description of a link: "tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso][,door]". */
 #ifndef HW_RUN_LINK_SPEC_H
 #define HW_RUN_LINK_SPEC_H
 
@@ -23,9 +23,9 @@ struct link_spec {
     char device[LINK_SPEC_DEVICE_SIZE];
     char pcap_path[LINK_SPEC_PATH_SIZE]; /* empty: no capture */
     struct link_address addresses[LINK_SPEC_ADDRESSES];
-    size_t address_count; /* at least 1 */
+    size_t address_count; /* at least 1, but of a door */
     uint32_t mtu;         /* 0: the device's */
-    bool no_gso;
+    bool no_gso, door;
 };
 
 /* Returns 0, or -EINVAL and in `why` one line that says what is wrong and what to write instead. */

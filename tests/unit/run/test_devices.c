@@ -35,7 +35,7 @@ static void need_namespace(void)
 static void add_link(struct hawser_host *host, const char *spec)
 {
     char why[300] = "";
-    if (hawser_host_add_link(host, spec, why, sizeof(why)) != 0)
+    if (hawser_host_add_link(host, spec, why, sizeof(why)) < 0)
         fail_msg("%s: %s", spec, why);
 }
 

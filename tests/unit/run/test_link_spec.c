@@ -51,6 +51,17 @@ static void every_field_in_any_order(void **state)
     assert_true(spec.no_gso);
 }
 
+static void a_door_needs_no_address(void **state)
+{
+    (void)state;
+    char why[200] = "";
+    assert_int_equal(link_spec_parse("tun,dev=door0,door", &spec, why, sizeof(why)), 0);
+    assert_true(spec.door);
+    assert_int_equal(spec.address_count, 0);
+    assert_int_equal(link_spec_parse("tun,dev=hw0,addr=10.9.1.1/24", &spec, why, sizeof(why)), 0);
+    assert_false(spec.door);
+}
+
 /* Each malformed spec is refused with a message that names the trouble. */
 static void malformed_specs_are_explained(void **state)
 {
@@ -197,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_shortest_spec),
         cmocka_unit_test(every_field_in_any_order),
+        cmocka_unit_test(a_door_needs_no_address),
         cmocka_unit_test(malformed_specs_are_explained),
         cmocka_unit_test(too_many_addresses_are_refused),
         cmocka_unit_test(long_fields_are_bounded),
