@@ -132,9 +132,21 @@ HAWSER_API void hawser_consume(struct hawser_conn *conn, size_t len);
 /* No more bytes will be sent: after those queued the peer sees the end of the stream. Receiving goes on. */
 HAWSER_API void hawser_shutdown(struct hawser_conn *conn);
 
-/* Gives up the handle: queued bytes are still delivered, then the connection ends; before the handshake is over it ends
- * at once. Unread bytes are thrown away. Delivery takes its time: who wants to free the stack asks
- * hawser_stack_unfinished(), or calls hawser_host_drain(). */
+/*
+ * The program neither sends nor reads any more. What is queued is still delivered, and so is the end of the stream;
+ * HAWSER_DELIVERED tells when the peer has acknowledged all of it, HAWSER_ERROR that this will not be. The handle stays
+ * the caller's until hawser_close(), which may follow at any time.
+ *
+ * What arrives is thrown away, and the window stays open for it; but once all is delivered it is answered by a reset
+ * (RFC 9293 3.6.1), -ECONNRESET, after HAWSER_DELIVERED. So is a peer that does not end its own stream within a minute,
+ * -ETIMEDOUT. Bytes that were there already and not read are lost, and the peer must learn that: the connection is
+ * reset at once, -ECONNRESET, with all that was queued; unless hawser_shutdown() came before, for then the program has
+ * said all and does not care. Before the handshake is over the connection ends at once, -ECONNABORTED.
+ */
+HAWSER_API void hawser_finish(struct hawser_conn *conn);
+
+/* Gives up the handle, after hawser_finish() if that was not called. Delivery takes its time: who wants to free the
+ * stack asks hawser_stack_unfinished(), or calls hawser_host_drain(). */
 HAWSER_API void hawser_close(struct hawser_conn *conn);
 
 /* Gives up the handle and resets the connection (MP_FASTCLOSE or RST). */

@@ -154,7 +154,9 @@ void conn_consumed(struct conn *conn);
 void conn_consume(struct conn *conn, size_t len); /* of the readable bytes */
 bool conn_at_end(const struct conn *conn);        /* all was read and the peer sends no more */
 void conn_shutdown(struct conn *conn);
-/* The application gave up its handle (endings.h); aborted with -ECONNABORTED. Both begin at the next output. */
+/* The application wants no more of it, nor its handle (endings.h); aborted with -ECONNABORTED. All begin at the next
+ * output. */
+void conn_finish(struct conn *conn);
 void conn_detach(struct conn *conn);
 void conn_ask_abort(struct conn *conn);
 void conn_begin_asked(struct conn *conn, uint64_t now_ns);

@@ -37,7 +37,7 @@ static bool may_be_rescued(const struct subflow *last)
     const struct endings *e = &conn->endings;
     bool possible =
         fallback_is_mptcp(&conn->fallback) && (identity_confirmed(&conn->identity) || conn->half_open.count);
-    bool missed = conn->listener || !endings_detached(e) || conn_unfinished(conn);
+    bool missed = conn->listener || !endings_finished(e) || !data_tx_end_acked(&conn->data_tx);
     return possible && missed && endings_goes_on(e) &&
            (!subflow_is_useless(last) || conn->half_open.count || has_others(last));
 }

@@ -12,14 +12,14 @@ static void advance_close(struct conn *conn, uint64_t now_ns)
     endings_note_farewell(&conn->endings, subflows_say_good_bye(&conn->subflows, now_ns));
 }
 
-/* Once the application has closed, nobody reads what still arrives. It is thrown away while our own last bytes are
- * under way; after that the peer must learn that it speaks to nobody (RFC 1122 4.2.2.13). */
+/* Once the application has finished, nobody reads what still arrives. It is thrown away while our own last bytes,
+ * and their end, are under way; after that the peer must learn that it speaks to nobody (RFC 1122 4.2.2.13). */
 static void refuse_arrivals(struct conn *conn, uint64_t now_ns)
 {
-    if (data_rx_readable(&conn->data_rx) == 0 || !endings_detached(&conn->endings) || conn->listener)
+    if (data_rx_readable(&conn->data_rx) == 0 || !endings_finished(&conn->endings) || conn->listener)
         return;
     conn_consume(conn, SIZE_MAX);
-    if (data_tx_fin_sent(&conn->data_tx) && data_tx_all_acked(&conn->data_tx))
+    if (data_tx_end_acked(&conn->data_tx))
         conn_abort(conn, -ECONNRESET, now_ns);
 }
 
@@ -43,6 +43,8 @@ static void note_progress(struct conn *conn, uint64_t now_ns)
 /* What arrived, and what it made us hold. */
 static void settle_arrivals(struct conn *conn, uint64_t now_ns)
 {
+    if (fallback_is_plain(&conn->fallback) && subflows_fin_acked(&conn->subflows))
+        data_tx_take_end_ack(&conn->data_tx);
     if (conn->renege_wanted) /* not while the segment was looked at that wanted it */
         (void)conn_shed(conn, SHED_SACKED);
     conn->renege_wanted = false;

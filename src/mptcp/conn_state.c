@@ -7,13 +7,6 @@ struct tx_paths conn_tx_paths(const struct conn *conn)
     return subflows_tx_paths(&conn->subflows, fallback_peer_committed(&conn->fallback));
 }
 
-static bool is_end_acked(const struct conn *conn)
-{
-    return fallback_is_plain(&conn->fallback) ? subflows_fin_acked(&conn->subflows) : data_tx_end_acked(&conn->data_tx);
-}
-
-static bool is_delivering(const struct conn *conn) { return !data_tx_all_acked(&conn->data_tx) || !is_end_acked(conn); }
-
 static struct readiness conn_readiness(const struct conn *conn)
 {
     return (struct readiness){.id = &conn->identity,
@@ -21,7 +14,6 @@ static struct readiness conn_readiness(const struct conn *conn)
                               .tx = &conn->data_tx,
                               .rx = &conn->data_rx,
                               .subflows = &conn->subflows,
-                              .delivering = is_delivering(conn),
                               .starved = !list_empty(&conn->starved_link)};
 }
 
@@ -47,13 +39,13 @@ struct ending_facts conn_ending_facts(const struct conn *conn)
 {
     return (struct ending_facts){.acked_bytes = data_tx_acked_bytes(&conn->data_tx),
                                  .moved = data_tx_acked_bytes(&conn->data_tx) + data_rx_next(&conn->data_rx).v,
-                                 .delivering = is_delivering(conn),
+                                 .delivering = !data_tx_end_acked(&conn->data_tx),
                                  .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
 }
 
 bool conn_unfinished(const struct conn *conn)
 {
-    return !conn->listener && endings_unattended(&conn->endings, is_delivering(conn));
+    return !conn->listener && endings_unattended(&conn->endings, !data_tx_end_acked(&conn->data_tx));
 }
 
 struct path_manager conn_path_manager(struct conn *conn)

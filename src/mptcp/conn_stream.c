@@ -49,17 +49,25 @@ void conn_shutdown(struct conn *conn)
     conn_wake(conn);
 }
 
-void conn_detach(struct conn *conn)
+void conn_finish(struct conn *conn)
 {
-    bool unread = data_rx_readable(&conn->data_rx) && !data_tx_ends(&conn->data_tx);
-    endings_detach(&conn->endings, unread);
+    if (endings_finished(&conn->endings))
+        return;
+    endings_finish(&conn->endings, data_rx_readable(&conn->data_rx) && !data_tx_ends(&conn->data_tx));
     conn_consume(conn, SIZE_MAX);
     if (identity_established(&conn->identity) || endings_error(&conn->endings))
         conn_shutdown(conn);
     else /* RFC 9293 3.10.4: nothing was queued, and nobody is there yet to be told */
         endings_ask_abort(&conn->endings);
-    conn_event(conn);
     list_remove(&conn->starved_link);
+    conn_wake(conn);
+}
+
+void conn_detach(struct conn *conn)
+{
+    conn_finish(conn);
+    endings_detach(&conn->endings);
+    conn_event(conn);
     conn_wake(conn);
 }
 

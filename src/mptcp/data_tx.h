@@ -124,6 +124,9 @@ static inline dsn64 data_tx_una(const struct data_tx *tx) { return tx->sendq.una
 static inline dsn64 data_tx_next(const struct data_tx *tx) { return tx->snd_nxt; }
 static inline dsn64 data_tx_stream_end(const struct data_tx *tx) { return tx->sendq.end; }
 
+/* Where plain TCP is spoken the peer acknowledges it by the subflow's FIN. */
+static inline void data_tx_take_end_ack(struct data_tx *tx) { tx->fin = DATA_FIN_ACKED; }
+/* Has the peer all of the stream, and knows that? */
 static inline bool data_tx_end_acked(const struct data_tx *tx) { return tx->fin == DATA_FIN_ACKED; }
 static inline bool data_tx_fin_sent(const struct data_tx *tx) { return tx->fin >= DATA_FIN_SENT; }
 /* Is a DATA_FIN on its way? */

@@ -19,9 +19,9 @@ static void linger(struct endings *e, const struct ending_facts *facts, uint64_t
     e->linger_until_ns = now_ns + LINGER_NS;
 }
 
-void endings_detach(struct endings *e, bool unread)
+void endings_finish(struct endings *e, bool unread)
 {
-    e->detached = true;
+    e->finished = true;
     if (e->asked == ASKED_NOTHING)
         e->asked = unread ? ASKED_RESET : ASKED_LINGER;
 }
@@ -52,7 +52,7 @@ bool endings_strand(struct endings *e, const struct ending_facts *facts)
 
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
-    if (facts->stranded && !e->detached && !e->error && e->linger_until_ns == TIME_NEVER)
+    if (facts->stranded && !e->finished && !e->error && e->linger_until_ns == TIME_NEVER)
         linger(e, facts, now_ns);
 }
 
@@ -85,9 +85,9 @@ static bool rescue_failed(struct endings *e)
 static bool lingers_in_vain(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
     e->linger_until_ns = TIME_NEVER;
-    if (!e->detached && !facts->stranded)
+    if (!e->finished && !facts->stranded)
         return false;
-    bool goes_on = facts->acked_bytes != e->linger_acked || (e->detached && facts->delivering);
+    bool goes_on = facts->acked_bytes != e->linger_acked || (e->finished && facts->delivering);
     if (goes_on)
         linger(e, facts, now_ns);
     return !goes_on;

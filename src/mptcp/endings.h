@@ -29,7 +29,8 @@ struct endings {
     int lost_error;   /* of the last subflow: what it fails with when no other one can come */
     enum asked asked; /* by the program */
     enum rescue rescue;
-    bool detached;            /* the program gave up its handle */
+    bool finished;            /* the program neither reads nor sends any more */
+    bool detached;            /* nor has it a handle */
     bool aborted;             /* reset by us: RSTs carry MP_FASTCLOSE */
     bool farewell;            /* the peer acknowledged a subflow's FIN, and so knows that all is over */
     uint64_t linger_until_ns; /* or TIME_NEVER */
@@ -61,18 +62,21 @@ static inline bool endings_goes_on(const struct endings *e)
     return !e->error && !e->aborted && e->asked < ASKED_ABORT;
 }
 /* It is nobody's yet, or a program's. */
-static inline void endings_let_go(struct endings *e) { e->detached = true; }
-static inline void endings_take_hold(struct endings *e) { e->detached = false; }
+static inline void endings_let_go(struct endings *e) { e->finished = e->detached = true; }
+static inline void endings_take_hold(struct endings *e) { e->finished = e->detached = false; }
 static inline bool endings_detached(const struct endings *e) { return e->detached; }
+static inline bool endings_finished(const struct endings *e) { return e->finished; }
 /* Does the peer know that all is over? */
 static inline void endings_note_farewell(struct endings *e, bool known) { e->farewell |= known; }
 static inline bool endings_farewell(const struct endings *e) { return e->farewell; }
 /* Of the last subflow. */
 static inline int endings_lost_error(const struct endings *e) { return e->lost_error; }
 
-/* The program gave up its handle. What is queued is still delivered, and a peer that has all of it and does not finish
- * is waited for a minute, which begins with endings_begin(); unless bytes are `unread`. */
-void endings_detach(struct endings *e, bool unread);
+/* The program wants no more of it. What is queued is still delivered, and a peer that has all of it and does not finish
+ * is waited for a minute, which begins with endings_begin(); unless bytes are `unread`. Once. */
+void endings_finish(struct endings *e, bool unread);
+/* It gave up its handle, too. */
+static inline void endings_detach(struct endings *e) { e->detached = true; }
 void endings_ask_abort(struct endings *e);
 /* Was something asked that is not begun? */
 static inline bool endings_asked(const struct endings *e) { return e->asked != ASKED_NOTHING && e->asked != ABORTED; }

@@ -30,7 +30,7 @@ unsigned readiness_of(const struct readiness *r, uint32_t room)
         is |= HAWSER_READABLE;
     if (established && has_room(r, room))
         is |= HAWSER_WRITABLE;
-    if (data_tx_fin_sent(r->tx) && !r->delivering && !failed)
+    if (data_tx_end_acked(r->tx))
         is |= HAWSER_DELIVERED;
     if ((over || failed) && subflows_over(r->subflows) && !endings_awaits_rescue(r->endings))
         is |= HAWSER_CLOSED;

@@ -16,8 +16,7 @@ struct readiness {
     const struct data_tx *tx;
     const struct data_rx *rx;
     const struct list *subflows;
-    bool delivering; /* some of what was sent, or the end, is not acknowledged */
-    bool starved;    /* it found no memory for more */
+    bool starved; /* it found no memory for more */
 };
 
 /* A set of HAWSER_READABLE...; HAWSER_WRITABLE with room for so many bytes, or for as many as there is ever. */

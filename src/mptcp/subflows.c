@@ -78,10 +78,10 @@ bool subflows_fin_acked(const struct list *subflows)
 {
     LIST_EACH (it, subflows) {
         const struct tcp *tcp = &subflow_at(it)->tcp;
-        if (!tcp->fin_sent || tcp->snd_una != tcp->snd_nxt)
-            return false;
+        if (tcp->fin_sent && tcp->snd_una == tcp->snd_nxt)
+            return true;
     }
-    return true;
+    return false;
 }
 
 bool subflows_have_other(const struct list *subflows, const struct subflow *leaving)

@@ -30,7 +30,7 @@ bool subflows_lost(const struct list *subflows);
 bool subflows_over(const struct list *subflows);
 /* The longest of their smoothed round trips. */
 uint64_t subflows_slowest_ns(const struct list *subflows);
-/* In plain TCP: has the peer acknowledged the FIN? */
+/* In plain TCP, of the only one there is: has the peer acknowledged the FIN? */
 bool subflows_fin_acked(const struct list *subflows);
 /* Is there another one that may carry data? One that is opening may never come to be. */
 bool subflows_have_other(const struct list *subflows, const struct subflow *leaving);

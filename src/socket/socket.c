@@ -213,6 +213,8 @@ void hawser_consume(struct hawser_conn *handle, size_t len) { conn_consume(inner
 
 void hawser_shutdown(struct hawser_conn *handle) { conn_shutdown(inner(handle)); }
 
+void hawser_finish(struct hawser_conn *handle) { conn_finish(inner(handle)); }
+
 void hawser_close(struct hawser_conn *handle) { conn_detach(inner(handle)); }
 
 void hawser_abort(struct hawser_conn *handle)

@@ -30,7 +30,8 @@ static void a_minute_after_the_program_let_go(void **state)
     struct endings e;
     const struct ending_facts facts = {0};
     endings_init(&e);
-    endings_detach(&e, false);
+    endings_finish(&e, false);
+    endings_detach(&e);
     assert_int_equal(endings_due(&e), TIME_NEVER); /* no time is known yet */
     assert_int_equal(endings_begin(&e, &facts, NS_PER_S), 0);
     assert_int_equal(endings_due(&e), NS_PER_S + MINUTE);
@@ -44,7 +45,8 @@ static void delivery_takes_its_time(void **state)
     struct endings e;
     struct ending_facts facts = {.delivering = true};
     endings_init(&e);
-    endings_detach(&e, false);
+    endings_finish(&e, false);
+    endings_detach(&e);
     (void)endings_begin(&e, &facts, NS_PER_S);
     assert_true(endings_unattended(&e, facts.delivering));
     for (uint64_t now_ns = NS_PER_S + MINUTE; now_ns < 100 * MINUTE; now_ns += MINUTE) {
@@ -65,7 +67,8 @@ static void what_was_not_read_is_told_at_once(void **state)
     struct endings e;
     const struct ending_facts facts = {.delivering = true};
     endings_init(&e);
-    endings_detach(&e, true);
+    endings_finish(&e, true);
+    endings_detach(&e);
     assert_true(endings_unattended(&e, true)); /* what is lost with it counts as undelivered */
     assert_int_equal(endings_begin(&e, &facts, 1), -ECONNRESET);
     assert_int_equal(endings_begin(&e, &facts, 1), 0);
@@ -78,7 +81,8 @@ static void an_abort_is_what_was_asked_for(void **state)
     const struct ending_facts facts = {.delivering = true};
     endings_init(&e);
     endings_ask_abort(&e);
-    endings_detach(&e, true);
+    endings_finish(&e, true);
+    endings_detach(&e);
     assert_int_equal(endings_begin(&e, &facts, 1), -ECONNABORTED);
     assert_false(endings_unattended(&e, true)); /* no loss: it was wanted */
     assert_int_equal(endings_begin(&e, &facts, 1), 0);
@@ -138,7 +142,8 @@ static void another_subflow_has_its_time(void **state)
     assert_int_equal(e.lost_error, -ECONNRESET);
     uint64_t due_ns = endings_due(&e);
     assert_int_equal(due_ns, NS_PER_S + MINUTE / 2);
-    endings_detach(&e, false);
+    endings_finish(&e, false);
+    endings_detach(&e);
     assert_int_equal(endings_begin(&e, &facts, 2 * NS_PER_S), 0); /* which makes it no longer */
     endings_note(&e, &facts, 2 * NS_PER_S);
     assert_int_equal(endings_due(&e), due_ns);
@@ -191,7 +196,8 @@ static void a_rescue_does_not_put_off_the_linger(void **state)
     struct endings e;
     const struct ending_facts facts = {0};
     endings_init(&e);
-    endings_detach(&e, false);
+    endings_finish(&e, false);
+    endings_detach(&e);
     (void)endings_begin(&e, &facts, NS_PER_S);
     for (uint64_t now_ns = 2 * NS_PER_S; now_ns < MINUTE; now_ns += MINUTE / 2) {
         (void)endings_lose(&e, &facts, -ECONNRESET, now_ns);
