@@ -48,6 +48,9 @@ struct hawser_conn_options {
     uint32_t send_low_water_bytes;
     /* Who says which bytes leave on which path (hawser/scheduler.h); it must outlive the stack. NULL: the stack's. */
     const struct hawser_scheduler *scheduler;
+    /* Few bytes wait until what was sent is acknowledged, or until they are a full segment (RFC 9293 3.7.4, of the
+     * stream as a whole). Off by default: each hawser_send() leaves at once, as with TCP_NODELAY. */
+    bool nagle;
 };
 
 /*
@@ -151,6 +154,26 @@ HAWSER_API void hawser_close(struct hawser_conn *conn);
 
 /* Gives up the handle and resets the connection (MP_FASTCLOSE or RST). */
 HAWSER_API void hawser_abort(struct hawser_conn *conn);
+
+/* What can be changed of a connection at any time, by the fields of struct hawser_conn_options of these names. */
+enum hawser_option {
+    HAWSER_OPTION_SEND_BUFFER_BYTES, /* 1 to HAWSER_BUFFER_MAX; what is queued beyond a smaller one is still sent */
+    HAWSER_OPTION_RECV_BUFFER_BYTES, /* likewise; what the peer was promised it may still send. The window scale of the
+                                        handshakes bounds what can be offered on the subflows that they made */
+    HAWSER_OPTION_SEND_LOW_WATER_BYTES,  /* at most HAWSER_BUFFER_MAX; 0: the default */
+    HAWSER_OPTION_NAGLE,                 /* 0 or 1 */
+    HAWSER_OPTION_KEEPALIVE_IDLE_NS,     /* 0: off; also counts the silence that there has been */
+    HAWSER_OPTION_KEEPALIVE_INTERVAL_NS, /* at least 1 */
+    HAWSER_OPTION_KEEPALIVE_TRIES,       /* at least 1, of 32 bits */
+};
+/* The largest window that TCP can offer (RFC 7323 2.3). */
+#define HAWSER_BUFFER_MAX (UINT32_C(1) << 30)
+
+/* Changes an option, from the next hawser_stack_output() on; before the handshake is over as well as after the end or a
+ * failure, where it changes nothing any more. Returns 0, or -EINVAL: no such option, or no such value. */
+HAWSER_API int hawser_conn_set(struct hawser_conn *conn, enum hawser_option option, uint64_t value);
+/* 0 and *value, or -EINVAL: no such option. */
+HAWSER_API int hawser_conn_get(const struct hawser_conn *conn, enum hawser_option option, uint64_t *value);
 
 /* The set of HAWSER_READABLE... that holds now, told or not. HAWSER_WRITABLE: there is room for one byte at least. */
 HAWSER_API unsigned hawser_conn_ready(const struct hawser_conn *conn);

@@ -54,6 +54,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     else
         conn_draw_key(conn);
     data_tx_init(&conn->data_tx, &host->store, &conn->account, conn->identity.local_idsn, config->send_limit);
+    data_tx_set_nagle(&conn->data_tx, config->nagle);
     data_rx_init(&conn->data_rx, &host->nodes, &host->store, &conn->account, config->recv_limit);
     scheduler_init(&conn->scheduler, config->scheduler ? config->scheduler : host->scheduler);
     if (config->opened && !config->opened->awaited)

@@ -87,7 +87,7 @@ struct conn_opened {
 struct conn_config {
     uint32_t send_limit, recv_limit, send_low_water; /* bytes */
     struct tcp_keepalive keepalive;
-    bool no_mptcp, door;
+    bool no_mptcp, door, nagle;
     uint8_t subflow_limit;                    /* most that it may have at once */
     struct path_plan *plan;                   /* for its paths; borrowed */
     const struct hawser_scheduler *scheduler; /* NULL: the host's */

@@ -16,14 +16,17 @@
 /* A window that opened by so much is worth telling (RFC 9293 3.8.6.2.2). */
 #define STEP_MAX (UINT32_C(256) << 10)
 
+static uint32_t node_limit(uint32_t limit_max) { return HW_MAX(limit_max / BYTES_PER_PIECE, PIECES_MIN); }
+static uint32_t gap_limit(uint32_t limit_max) { return HW_MAX(limit_max / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN); }
+
 void data_rx_init(struct data_rx *rx, struct pool *nodes, struct store *store, struct account *parent,
                   uint32_t limit_max)
 {
     *rx = (struct data_rx){.store = store, .limit_max = limit_max};
     account_open(&rx->account, parent);
     reassembly_init(&rx->reassembly, nodes, &rx->account, dsn_at(1));
-    rx->reassembly.node_limit = HW_MAX(limit_max / BYTES_PER_PIECE, PIECES_MIN);
-    rx->reassembly.gap_limit = HW_MAX(limit_max / BYTES_PER_GAP, REASSEMBLY_GAPS_MIN);
+    rx->reassembly.node_limit = node_limit(limit_max);
+    rx->reassembly.gap_limit = gap_limit(limit_max);
     uint64_t first = HW_MIN(account_share(&rx->account), DATA_RX_WINDOW_FIRST);
     rx->limit = (uint32_t)HW_MIN(HW_MAX(first, DATA_RX_WINDOW_MIN), (uint64_t)limit_max);
     rx->rcv_edge = rx->reassembly.read_next;
@@ -34,6 +37,15 @@ void data_rx_destroy(struct data_rx *rx)
     reassembly_destroy(&rx->reassembly);
     packer_release(&rx->packer);
     account_close(&rx->account);
+}
+
+/* What may be held already keeps its room, or what closes a gap would find none. */
+void data_rx_set_limit_max(struct data_rx *rx, uint32_t limit_max)
+{
+    rx->limit_max = limit_max;
+    rx->limit = HW_MIN(rx->limit, limit_max);
+    rx->reassembly.node_limit = HW_MAX(rx->reassembly.node_limit, node_limit(limit_max));
+    rx->reassembly.gap_limit = HW_MAX(rx->reassembly.gap_limit, gap_limit(limit_max));
 }
 
 void data_rx_rebase(struct data_rx *rx, dsn64 first)

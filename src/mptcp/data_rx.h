@@ -79,6 +79,8 @@ void data_rx_forget_end(struct data_rx *rx);
 /* Takes the DATA_FIN if all before it has arrived; true when that is news. */
 bool data_rx_take_end(struct data_rx *rx);
 
+/* What was promised before stays so. */
+void data_rx_set_limit_max(struct data_rx *rx, uint32_t limit_max);
 /* The most that is ever offered: it decides the window scale. */
 static inline uint32_t data_rx_limit_max(const struct data_rx *rx) { return rx->limit_max; }
 /* Bytes that the peer may now have sent ahead of the program. */

@@ -7,6 +7,15 @@
 /* The coarsest unit of the window field (RFC 7323 2.3). */
 #define WINDOW_UNIT_MAX (1 << 14)
 
+/* No set loses room for what it holds. */
+void data_tx_set_limit(struct data_tx *tx, uint32_t limit)
+{
+    uint32_t ranges = HW_MAX(limit / BYTES_PER_GAP, REINJECT_RANGES_MIN);
+    tx->sendq.limit = limit;
+    tx->reinject.limit = HW_MAX(tx->reinject.limit, ranges);
+    tx->repeated.limit = HW_MAX(tx->repeated.limit, ranges);
+}
+
 void data_tx_init(struct data_tx *tx, struct store *store, struct account *parent, dsn64 idsn, uint32_t limit)
 {
     dsn64 first = dsn_add(idsn, 1);
@@ -134,6 +143,15 @@ uint32_t data_tx_window_left(const struct data_tx *tx)
 {
     int64_t left = dsn_diff(tx->snd_edge, tx->snd_nxt);
     return left <= 0 ? 0 : (uint32_t)HW_MIN(left, (int64_t)UINT32_MAX);
+}
+
+/* RFC 9293 3.7.4, RFC 1122 4.2.3.4: what is no full segment waits while anything is outstanding, unless it is the last.
+ */
+uint32_t data_tx_ready(const struct data_tx *tx, uint32_t segment_bytes)
+{
+    uint32_t ready = HW_MIN(data_tx_unsent(tx), data_tx_window_left(tx));
+    bool waits = tx->nagle && data_tx_outstanding(tx) && !data_tx_ends(tx);
+    return waits ? ready - ready % segment_bytes : ready;
 }
 
 void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_ns)

@@ -60,6 +60,7 @@ struct data_tx {
     uint64_t fin_due_ns; /* when the DATA_FIN is repeated (RFC 8684 3.3.3), or TIME_NEVER */
     enum data_fin fin;
     uint8_t fin_tries; /* how often the DATA_FIN was repeated since data was last acknowledged */
+    bool nagle;        /* few bytes wait for an acknowledgement */
     bool window_shut;  /* behind what the peer acknowledged there is no room */
     uint64_t reinjected_bytes;
     uint64_t acked_at_look; /* data_tx_look_for_laggards() */
@@ -84,8 +85,12 @@ static inline size_t data_tx_write_slice(struct data_tx *tx, struct slice bytes)
     return sendq_write_slice(&tx->sendq, bytes);
 }
 static inline uint32_t data_tx_room(const struct data_tx *tx) { return sendq_room(&tx->sendq); }
-/* The most that is ever held. */
+/* The most bytes that are held; what is beyond a smaller limit stays. */
+void data_tx_set_limit(struct data_tx *tx, uint32_t limit);
 static inline uint32_t data_tx_limit(const struct data_tx *tx) { return tx->sendq.limit; }
+/* Do few bytes wait for what is outstanding? */
+static inline void data_tx_set_nagle(struct data_tx *tx, bool nagle) { tx->nagle = nagle; }
+static inline bool data_tx_nagle(const struct data_tx *tx) { return tx->nagle; }
 /* The program has no more. */
 static inline void data_tx_end(struct data_tx *tx) { tx->fin = DATA_FIN_WANTED; }
 static inline bool data_tx_ends(const struct data_tx *tx) { return tx->fin != DATA_FIN_NONE; }
@@ -156,6 +161,8 @@ static inline uint32_t data_tx_unsent(const struct data_tx *tx)
     return (uint32_t)dsn_diff(tx->sendq.end, tx->snd_nxt);
 }
 uint32_t data_tx_window_left(const struct data_tx *tx);
+/* As many of them as may leave now, in segments of so many bytes. */
+uint32_t data_tx_ready(const struct data_tx *tx, uint32_t segment_bytes);
 /* `len` of them left on subflow `slot`. */
 void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_ns);
 /* Everything is sent and the program has no more. */

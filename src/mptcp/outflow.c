@@ -62,7 +62,7 @@ static uint32_t send_new(const struct outflow *out, struct subflow *subflow, uin
                          uint64_t now_ns)
 {
     struct data_tx *tx = out->tx;
-    const struct piece piece = {subflow, data_tx_next(tx), HW_MIN(data_tx_unsent(tx), data_tx_window_left(tx)), most};
+    const struct piece piece = {subflow, data_tx_next(tx), data_tx_ready(tx, subflow->tcp.segment_bytes), most};
     uint32_t len = send_piece(out, &piece, batch, now_ns);
     if (len)
         data_tx_sent(tx, len, subflow->slot, now_ns);
@@ -105,7 +105,8 @@ static uint32_t send_copy(const struct outflow *out, struct subflow *subflow, st
     uint32_t old = (uint32_t)HW_MIN((uint64_t)dsn_diff(data_tx_next(tx), from), bytes.end - bytes.start);
     if (old)
         most = HW_MIN(most, copies_room(tx, subflow));
-    const struct piece piece = {subflow, from, bytes.end - bytes.start, most};
+    uint64_t fresh = HW_MIN(bytes.end - bytes.start - old, (uint64_t)data_tx_ready(tx, subflow->tcp.segment_bytes));
+    const struct piece piece = {subflow, from, old + fresh, most};
     uint32_t len = send_piece(out, &piece, batch, now_ns);
     if (len && old) {
         subflow->carried_again |= data_tx_copied(tx, from, HW_MIN(len, old));

@@ -59,6 +59,7 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options, str
         .plan = plan,
         .send_limit = options->send_buffer_bytes,
         .recv_limit = options->recv_buffer_bytes,
+        .nagle = options->nagle,
         .no_mptcp = options->no_mptcp,
         .subflow_limit = (uint8_t)options->max_subflows,
         .door = options->foreign_local,

@@ -298,6 +298,8 @@ uint8_t tcp_window_scale(uint32_t window_max);
 void tcp_shutdown(struct tcp *tcp, uint64_t now_ns);
 /* RST to the peer and CLOSED with `error`. The RST leaves with the next tcp_output(). */
 void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns);
+/* The terms of its keepalive have changed: they count from when the peer was heard last. */
+void tcp_keepalive_changed(struct tcp *tcp);
 /* True when the subflow is CLOSED and owes nothing to the wire. */
 static inline bool tcp_finished(const struct tcp *tcp) { return tcp->state == TCPS_CLOSED && !tcp->reset_wanted; }
 

@@ -93,6 +93,15 @@ void tcp_start_keepalive(struct tcp *tcp, uint64_t now_ns)
     tcp_arm_keepalive(tcp, tcp->config.keepalive->idle_ns, now_ns);
 }
 
+void tcp_keepalive_changed(struct tcp *tcp)
+{
+    if (tcp->state < TCPS_ESTABLISHED || tcp->state == TCPS_TIME_WAIT)
+        return;
+    tcp->liveness.keepalive_probes = 0;
+    tcp_arm_keepalive(tcp, tcp->config.keepalive->idle_ns, tcp->liveness.heard_ns);
+    tcp_timers_arm(tcp);
+}
+
 /* The timer need not move with every segment: when it expires it waits for what is left since the last one. */
 void tcp_heard(struct tcp *tcp, uint64_t now_ns)
 {

@@ -1,0 +1,95 @@
+/* What can be changed of a live connection. */
+#include <errno.h>
+
+#include <hawser/socket.h>
+
+#include "stack/stack.h"
+
+static bool is_possible(enum hawser_option option, uint64_t value)
+{
+    switch (option) {
+    case HAWSER_OPTION_SEND_BUFFER_BYTES:
+    case HAWSER_OPTION_RECV_BUFFER_BYTES:
+        return value && value <= HAWSER_BUFFER_MAX;
+    case HAWSER_OPTION_SEND_LOW_WATER_BYTES:
+        return value <= HAWSER_BUFFER_MAX;
+    case HAWSER_OPTION_NAGLE:
+        return value <= 1;
+    case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
+        return true;
+    case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
+        return value;
+    case HAWSER_OPTION_KEEPALIVE_TRIES:
+        return value && value <= UINT32_MAX;
+    }
+    return false;
+}
+
+static void set(struct conn *conn, enum hawser_option option, uint64_t value)
+{
+    switch (option) {
+    case HAWSER_OPTION_SEND_BUFFER_BYTES:
+        data_tx_set_limit(&conn->data_tx, (uint32_t)value);
+        break;
+    case HAWSER_OPTION_RECV_BUFFER_BYTES:
+        data_rx_set_limit_max(&conn->data_rx, (uint32_t)value);
+        break;
+    case HAWSER_OPTION_SEND_LOW_WATER_BYTES:
+        told_set_low_water(&conn->told, (uint32_t)value);
+        break;
+    case HAWSER_OPTION_NAGLE:
+        data_tx_set_nagle(&conn->data_tx, value);
+        break;
+    case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
+        conn->keepalive.idle_ns = value;
+        break;
+    case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
+        conn->keepalive.interval_ns = value;
+        break;
+    case HAWSER_OPTION_KEEPALIVE_TRIES:
+        conn->keepalive.tries = (uint32_t)value;
+        break;
+    }
+}
+
+int hawser_conn_set(struct hawser_conn *handle, enum hawser_option option, uint64_t value)
+{
+    struct conn *conn = (struct conn *)(void *)handle;
+    if (!is_possible(option, value))
+        return -EINVAL;
+    set(conn, option, value);
+    EACH_SUBFLOW (it, conn)
+        tcp_keepalive_changed(&subflow_at(it)->tcp);
+    conn_event(conn);
+    conn_wake(conn);
+    return 0;
+}
+
+int hawser_conn_get(const struct hawser_conn *handle, enum hawser_option option, uint64_t *value)
+{
+    const struct conn *conn = (const struct conn *)(const void *)handle;
+    switch (option) {
+    case HAWSER_OPTION_SEND_BUFFER_BYTES:
+        *value = data_tx_limit(&conn->data_tx);
+        return 0;
+    case HAWSER_OPTION_RECV_BUFFER_BYTES:
+        *value = data_rx_limit_max(&conn->data_rx);
+        return 0;
+    case HAWSER_OPTION_SEND_LOW_WATER_BYTES:
+        *value = told_low_water(&conn->told);
+        return 0;
+    case HAWSER_OPTION_NAGLE:
+        *value = data_tx_nagle(&conn->data_tx);
+        return 0;
+    case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
+        *value = conn->keepalive.idle_ns;
+        return 0;
+    case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
+        *value = conn->keepalive.interval_ns;
+        return 0;
+    case HAWSER_OPTION_KEEPALIVE_TRIES:
+        *value = conn->keepalive.tries;
+        return 0;
+    }
+    return -EINVAL;
+}
