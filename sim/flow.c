@@ -11,6 +11,7 @@
 
 #define WRITE_BYTES 16384u
 #define READ_PARTS 16
+#define TINKER_BYTES 30000u
 /* A slow reader takes what it may every so often. */
 #define SLOW_READ_NS (10 * NS_PER_MS)
 
@@ -46,6 +47,16 @@ static struct host *host_at(const struct flow_end *end)
     return end->side == FLOW_CLIENT ? end->flow->plan.client : end->flow->plan.server;
 }
 
+/* The stream that the program reads. */
+static uint64_t incoming(const struct flow_end *end) { return end->flow->stream + (end->side == FLOW_CLIENT); }
+
+static void expect_kept(struct flow_end *end, bool same)
+{
+    if (!same)
+        world_violation(end->flow->world, "stream-equal", "%s: what the %s kept has changed", end->flow->plan.name,
+                        end->side == FLOW_CLIENT ? "client" : "server");
+}
+
 static void finish(struct flow_end *end, int error, uint64_t now_ns)
 {
     struct flow *flow = end->flow;
@@ -57,6 +68,7 @@ static void finish(struct flow_end *end, int error, uint64_t now_ns)
     world_timer_set(flow->world, &end->pause, TIME_NEVER);
     world_timer_set(flow->world, &end->slow, TIME_NEVER);
     world_timer_set(flow->world, &end->rest, TIME_NEVER);
+    expect_kept(end, habit_give_back(&end->kept, flow->pattern, incoming(end)));
     if (end->conn) {
         flow_end_info(end, &end->last);
         host_own(end->conn, NULL);
@@ -98,7 +110,8 @@ static void write_some(struct flow_end *end, uint64_t now_ns)
     while (end->sent < limit && hawser_conn_ready(end->conn) & HAWSER_WRITABLE) {
         size_t want = (size_t)HW_MIN(limit - end->sent, (uint64_t)WRITE_BYTES);
         pattern_make(flow->pattern, stream, end->sent, bytes, want);
-        ssize_t taken = hawser_send(end->conn, bytes, want);
+        ssize_t taken =
+            flow->plan.by_reference ? habit_send(end->conn, bytes, want) : hawser_send(end->conn, bytes, want);
         end->refused_writes += taken == -ENOBUFS;
         if (taken <= 0)
             return;
@@ -123,13 +136,26 @@ static void note_read(struct flow_end *end, uint64_t len, uint64_t now_ns)
 static bool check_part(struct flow_end *end, const struct hawser_part *part, uint64_t now_ns)
 {
     struct flow *flow = end->flow;
-    uint64_t stream = flow->stream + (end->side == FLOW_CLIENT);
-    size_t good = pattern_check(flow->pattern, stream, end->received, part->data, part->len);
+    size_t good = pattern_check(flow->pattern, incoming(end), end->received, part->data, part->len);
     if (good < part->len)
         world_violation(flow->world, "stream-equal", "%s: byte %" PRIu64 " at the %s is not what was sent",
                         flow->plan.name, end->received + good, end->side == FLOW_CLIENT ? "client" : "server");
     note_read(end, part->len, now_ns);
     return good == part->len;
+}
+
+/* Takes what is readable to keep it for a while; without memory some is left. */
+static void keep_some(struct flow_end *end, uint64_t now_ns)
+{
+    struct hawser_slice slice;
+    while (hawser_recv_slices(end->conn, &slice, 1) == 1) {
+        uint64_t at = end->received;
+        if (!check_part(end, &(struct hawser_part){slice.data, slice.len}, now_ns)) {
+            hawser_buf_unref(slice.buf);
+            return;
+        }
+        expect_kept(end, habit_keep(&end->kept, slice, at, end->flow->pattern, incoming(end)));
+    }
 }
 
 /* Bytes the program reads now. */
@@ -151,6 +177,8 @@ static void read_some(struct flow_end *end, uint64_t now_ns)
     struct hawser_part parts[READ_PARTS];
     uint64_t allowed = read_allowance(end, now_ns);
     size_t n;
+    if (end->flow->plan.by_reference && allowed == UINT64_MAX)
+        keep_some(end, now_ns);
     while (allowed && (n = hawser_peek(end->conn, parts, READ_PARTS)) > 0) {
         uint64_t taken = 0;
         for (size_t i = 0; i < n && allowed; i++) {
@@ -214,6 +242,13 @@ static void judge_end(struct flow_end *end)
                         flow->plan.name, end->side == FLOW_CLIENT ? "client" : "server", end->received, expected);
 }
 
+/* Another option for each so many bytes. */
+static void tinker(struct flow_end *end)
+{
+    if (end->flow->plan.tinkers && (end->sent + end->received) / TINKER_BYTES > end->tinkered)
+        habit_tinker(end->conn, end->flow->stream + end->tinkered++);
+}
+
 static void pump(struct flow_end *end, uint64_t now_ns)
 {
     uint8_t byte;
@@ -225,6 +260,7 @@ static void pump(struct flow_end *end, uint64_t now_ns)
         read_some(end, now_ns);
         write_some(end, now_ns);
         next_rounds(end, now_ns);
+        tinker(end);
         if (ends_now(end)) {
             end_early(end, now_ns);
             return;
@@ -330,6 +366,7 @@ void flow_free(struct flow *flow)
         world_timer_set(flow->world, &flow->ends[side].pause, TIME_NEVER);
         world_timer_set(flow->world, &flow->ends[side].slow, TIME_NEVER);
         world_timer_set(flow->world, &flow->ends[side].rest, TIME_NEVER);
+        (void)habit_give_back(&flow->ends[side].kept, flow->pattern, incoming(&flow->ends[side]));
         if (flow->ends[side].conn)
             host_own(flow->ends[side].conn, NULL);
     }

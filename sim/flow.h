@@ -8,6 +8,7 @@
 #ifndef HW_SIM_FLOW_H
 #define HW_SIM_FLOW_H
 
+#include "sim/habits.h"
 #include "sim/host.h"
 #include "sim/pattern.h"
 
@@ -36,6 +37,8 @@ struct flow_plan {
     bool duplex;                            /* responses do not wait for requests: both ways at once */
     uint64_t read_bps[2];                   /* by side: how fast the program reads, bits a second; 0: at once */
     uint64_t slow_until_ns;                 /* since the start of the world: then both read at once; 0: never */
+    bool by_reference; /* the programs send from where the bytes lie, and keep what arrived for a while */
+    bool tinkers;      /* they change options in mid-stream */
     enum flow_ending ending;
     enum flow_side ender;
     uint64_t end_after; /* bytes received by `ender` */
@@ -57,8 +60,10 @@ struct flow_end {
     uint64_t longest_gap_ns;                                         /* between reads */
     uint64_t rest_until_ns;                                          /* 0: it has not said its last byte, or no rest */
     uint64_t refused_writes;                                         /* for want of memory */
-    uint64_t read_budget_ns;                                         /* slow reader: when the next bytes may be read */
-    struct hawser_conn_info last;                                    /* when the program gave the connection up */
+    struct habit_kept kept;
+    uint64_t tinkered;            /* how often options were changed */
+    uint64_t read_budget_ns;      /* slow reader: when the next bytes may be read */
+    struct hawser_conn_info last; /* when the program gave the connection up */
 };
 
 struct flow {

@@ -108,6 +108,17 @@ static void choose_flow(struct swarm_plan *plan, struct prng *rng, unsigned inde
     }
 }
 
+/* Of a stream of its own, so that what else the seed stands for stays what it was. */
+static void choose_habits(struct swarm_plan *plan)
+{
+    struct prng rng;
+    prng_seed(&rng, ~plan->seed);
+    for (size_t i = 0; i < plan->base.flow_count; i++) {
+        plan->base.flows[i].plan.by_reference = one_in(&rng, 3);
+        plan->base.flows[i].plan.tinkers = one_in(&rng, 4);
+    }
+}
+
 static bool is_kind(const struct swarm_fault *fault, const char *kind)
 {
     return is_box_fault(fault) && strcmp(fault->box.kind, kind) == 0;
@@ -148,6 +159,7 @@ void swarm_plan_make(struct swarm_plan *plan, uint64_t seed)
     swarm_draw_faults(plan, &rng);
     keep_liars_apart(plan);
     choose_schedulers(s, &rng);
+    choose_habits(plan);
 }
 
 void swarm_plan_fini(struct swarm_plan *plan) { scenario_fini(&plan->base); }

@@ -89,6 +89,8 @@ bool read_flow(struct reader *r, const struct toml_node *table)
         {"pause", read_duration, FLOW(plan.pause_ns), "a time, like \"100ms\""},
         {"rest", read_duration, FLOW(plan.rest_ns), "a time, like \"100s\""},
         {"duplex", read_flag, FLOW(plan.duplex), "true or false"},
+        {"by_reference", read_flag, FLOW(plan.by_reference), "true or false"},
+        {"tinkers", read_flag, FLOW(plan.tinkers), "true or false"},
         {"slow_until", read_duration, FLOW(plan.slow_until_ns), "a time, like \"8s\""},
         {"ending", read_ending, FLOW(plan.ending), "\"orderly\", \"hasty\" or \"abort\""},
         {"ender", read_side, FLOW(plan.ender), "\"client\" or \"server\""},

@@ -227,6 +227,10 @@ static void write_flow(const struct flow_spec *flow, FILE *out)
         write_time(out, "rest", plan->rest_ns);
     if (plan->duplex)
         write_flag(out, "duplex", true);
+    if (plan->by_reference)
+        write_flag(out, "by_reference", true);
+    if (plan->tinkers)
+        write_flag(out, "tinkers", true);
     if (plan->slow_until_ns)
         write_time(out, "slow_until", plan->slow_until_ns);
     if (plan->ending != FLOW_ORDERLY) {

@@ -249,6 +249,7 @@ static void open_tcp(struct subflow *subflow, const struct handshake *h, const s
         .iss = h->iss,
         .ts_offset = h->ts_offset,
         .rcv_wnd = h->window,
+        .window_max = h->window_max,
         .snd_wnd = (uint32_t)a->segment.header.window << h->terms.wscale,
         .rtt_ns = h->tries == 1 ? HW_MAX(now_ns - h->sent_ns, 1) : 0,
         .synack_lost = h->tries > 1,

@@ -73,6 +73,7 @@ void tcp_open_passive(struct tcp *tcp, const struct tcp_opened *opened, uint64_t
     CHECK(tcp->state == TCPS_CLOSED);
     tcp->config.iss = opened->iss;
     tcp->config.ts_offset = opened->ts_offset;
+    tcp->rcv_wscale = tcp_window_scale(opened->window_max);
     tcp_take_terms(tcp, &opened->terms);
     tcp->rcv_edge += opened->rcv_wnd;
     tcp->snd_una = tcp->snd_nxt = SSN_ORIGIN + 1;

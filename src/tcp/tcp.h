@@ -283,9 +283,10 @@ void tcp_read_terms(struct tcp_terms *terms, const struct tcp_segment *syn, cons
 struct tcp_opened {
     struct tcp_terms terms;
     uint32_t iss, ts_offset;
-    uint32_t rcv_wnd; /* that our SYN/ACK promised */
-    uint32_t snd_wnd; /* that its acknowledgement did; bytes */
-    uint64_t rtt_ns;  /* between the two; 0: not known */
+    uint32_t rcv_wnd;    /* that our SYN/ACK promised */
+    uint32_t window_max; /* for which it chose the window scale */
+    uint32_t snd_wnd;    /* that its acknowledgement did; bytes */
+    uint64_t rtt_ns;     /* between the two; 0: not known */
     bool synack_lost;
 };
 /* Passive open, of which the peer has acknowledged the SYN/ACK: ESTABLISHED. */

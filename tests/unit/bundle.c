@@ -166,6 +166,7 @@ struct subflow *bundle_open(struct bundle *b, uint64_t rtt_ns)
         .terms = {.irs = IRS, .mss = BUNDLE_MSS, .window_scaling = true, .sack = true},
         .iss = ISS,
         .rcv_wnd = BUNDLE_WINDOW,
+        .window_max = BUNDLE_WINDOW,
         .snd_wnd = BUNDLE_WINDOW,
         .rtt_ns = rtt_ns,
     };
