@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "lab/topology.h"
+#include "run/system.h"
 
 enum {
     PEER_PARTS = 32,
@@ -84,6 +85,18 @@ static void peer_note_info(struct hawser_peer *p)
         p->result->subflows = info.subflows;
 }
 
+/* The pattern stays where it is. */
+static ssize_t send_in_place(struct hawser_conn *conn, const uint8_t *data, size_t len)
+{
+    struct hawser_buf *buf;
+    int error = hawser_buf_wrap(system_env(), data, (uint32_t)len, NULL, NULL, &buf);
+    if (error)
+        return error;
+    ssize_t n = hawser_send_slice(conn, (struct hawser_slice){buf, data, (uint32_t)len});
+    hawser_buf_unref(buf);
+    return n;
+}
+
 static bool peer_send(struct hawser_peer *p, uint64_t now_ns)
 {
     bool moved = false;
@@ -96,7 +109,7 @@ static bool peer_send(struct hawser_peer *p, uint64_t now_ns)
             p->sent_all = moved = true;
             break;
         }
-        ssize_t n = hawser_send(p->conn, data, len);
+        ssize_t n = p->options->zero_copy ? send_in_place(p->conn, data, len) : hawser_send(p->conn, data, len);
         if (n <= 0)
             break; /* no room, or an error that the readiness shows too */
         sender_sent(&p->sender, (size_t)n);
@@ -106,11 +119,28 @@ static bool peer_send(struct hawser_peer *p, uint64_t now_ns)
     return moved;
 }
 
+/* Takes some of what is there to keep it; returns how many bytes. */
+static size_t take_slices(struct hawser_peer *p, uint64_t now_ns)
+{
+    struct hawser_slice slices[PEER_PARTS];
+    ssize_t count = hawser_recv_slices(p->conn, slices, PEER_PARTS);
+    size_t len = 0;
+    for (ssize_t i = 0; i < count; len += slices[i++].len) {
+        receiver_take(&p->receiver, slices[i].data, slices[i].len, now_ns);
+        hawser_buf_unref(slices[i].buf);
+    }
+    return len;
+}
+
 /* Returns whether anything was taken. */
 static bool peer_receive(struct hawser_peer *p, uint64_t now_ns)
 {
     bool moved = false;
-    for (size_t turn = 0; turn < PEER_TURN_BYTES && !p->received_all;) {
+    bool keeps = p->options->zero_copy && p->side != p->options->sender;
+    size_t turn = 0;
+    for (size_t len; keeps && turn < PEER_TURN_BYTES && (len = take_slices(p, now_ns)) > 0; turn += len)
+        moved = true;
+    while (turn < PEER_TURN_BYTES && !p->received_all) {
         struct hawser_part parts[PEER_PARTS];
         size_t count = hawser_peek(p->conn, parts, PEER_PARTS), len = 0;
         if (count == 0) {

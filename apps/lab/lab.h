@@ -59,7 +59,7 @@ struct lab_options {
     const char *pcap_dir; /* NULL: no captures */
     char cc[LAB_CC_SIZE];
     bool checksum; /* ask for DSS checksums */
-    bool ipv6, json, direct, in_process, fallback, no_verify;
+    bool ipv6, json, direct, in_process, fallback, no_verify, zero_copy;
 };
 
 /* What the emulator did to one direction of a path. */

@@ -34,6 +34,7 @@ enum {
     OPTION_IN_PROCESS,
     OPTION_FALLBACK,
     OPTION_NO_VERIFY,
+    OPTION_ZERO_COPY,
     OPTION_CHECKSUM,
 };
 
@@ -80,6 +81,7 @@ static const char usage[] =
     "  --seed N              of losses, jitter and the stream; the same seed repeats them\n"
     "  --pcap DIR            captures of what enters and leaves the network, per path and end\n"
     "  --timeout SECONDS     give up after this long (default: generous)\n"
+    "  --zero-copy           a Hawser end sends from where the bytes lie and keeps what arrives, instead of copying\n"
     "  --no-verify           only count the bytes: for measuring speed\n"
     "  --json                one JSON object instead of the live view\n"
     "\n"
@@ -268,6 +270,9 @@ static int read_flag(struct lab_options *o, int option)
     case OPTION_CHECKSUM:
         o->checksum = true;
         break;
+    case OPTION_ZERO_COPY:
+        o->zero_copy = true;
+        break;
     default:
         o->no_verify = true;
         break;
@@ -375,6 +380,7 @@ static const struct option long_options[] = {
     {"direct", no_argument, NULL, OPTION_DIRECT},
     {"in-process", no_argument, NULL, OPTION_IN_PROCESS},
     {"fallback", no_argument, NULL, OPTION_FALLBACK},
+    {"zero-copy", no_argument, NULL, OPTION_ZERO_COPY},
     {"no-verify", no_argument, NULL, OPTION_NO_VERIFY},
     {"checksum", no_argument, NULL, OPTION_CHECKSUM},
     {"help", no_argument, NULL, 'h'},

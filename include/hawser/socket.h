@@ -64,8 +64,8 @@ struct hawser_conn_options {
  * hawser_close() or hawser_abort(). Errors: -EINVAL (no port, an address that is the stack's own or no single host's,
  * `foreign_local` by a link that is no door, options without their size, or a scheduler that is none), -E2BIG (options
  * this library does not know), -EADDRNOTAVAIL (no local address of that family, `local` is none, or all ports are taken
- * by connections to `remote`), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack, of which a listener
- * keeps a sixteenth for those who come), -ENOMEM.
+ * by connections to `remote`), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack, of which a
+ * listener keeps a sixteenth for those who come), -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);
