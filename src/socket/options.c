@@ -60,6 +60,8 @@ int hawser_conn_set(struct hawser_conn *handle, enum hawser_option option, uint6
     set(conn, option, value);
     EACH_SUBFLOW (it, conn)
         tcp_keepalive_changed(&subflow_at(it)->tcp);
+    if (data_tx_room(&conn->data_tx) == 0)
+        told_forget(&conn->told, HAWSER_WRITABLE);
     conn_event(conn);
     conn_wake(conn);
     return 0;

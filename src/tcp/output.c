@@ -286,5 +286,7 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
         /* An old sequence number takes no space and draws an acknowledgement with the window (RFC 9293 3.8.6.1). */
         emit(tcp, NULL, tcp->snd_una - 1, TCP_ACK, batch, now_ns);
     }
+    tcp->timers.keepalive =
+        HW_MAX(tcp->timers.keepalive, now_ns + 1); /* its terms may have changed, without the time */
     tcp_timers_arm(tcp);
 }

@@ -30,6 +30,13 @@ static uint64_t get(const struct peer *p, enum hawser_option option)
     return is;
 }
 
+/* What of the connection is told now. */
+static uint32_t told(struct peer *p)
+{
+    struct hawser_event event;
+    return hawser_next_event(p->stack, &event) && event.conn == p->conn ? event.what : 0;
+}
+
 static uint32_t sent_bytes(const struct peer *p)
 {
     struct hawser_conn_info info = {.size = sizeof info};
@@ -114,6 +121,7 @@ static void the_send_buffer(void **state)
     assert_int_equal(hawser_send(p.conn, bytes + 5000, sizeof bytes), 7000);
     set(&p, HAWSER_OPTION_SEND_BUFFER_BYTES, 3000);
     assert_false(hawser_conn_ready(p.conn) & HAWSER_WRITABLE);
+    assert_false(told(&p) & HAWSER_WRITABLE);
     for (uint32_t acked = 1; acked < 12001; acked = sent_bytes(&p) + 1) {
         peer_drain(&p);
         peer_forget(&p);
@@ -121,6 +129,7 @@ static void the_send_buffer(void **state)
     }
     assert_int_equal(sent_bytes(&p), 12000);
     peer_send(&p, TCP_ACK, 1, 12001, NULL, NULL, 0);
+    assert_true(told(&p) & HAWSER_WRITABLE); /* though no send was refused since */
     assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), 3000);
     peer_destroy(&p);
 }
@@ -170,6 +179,8 @@ static void keepalive(void **state)
     peer_wait(&p, 100 * NS_PER_S);
     assert_int_equal(peer_counter(&p, "tcp.keepalive_probes"), 0);
     set(&p, HAWSER_OPTION_KEEPALIVE_IDLE_NS, 30 * NS_PER_S);
+    peer_drain(&p);
+    assert_true(hawser_stack_deadline(p.stack) > p.now_ns);
     peer_wait(&p, NS_PER_S);
     assert_int_equal(peer_counter(&p, "tcp.keepalive_probes"), 1);
     peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
