@@ -11,6 +11,7 @@
 
 #define FIRST_STEP (64u * 1024) /* bytes, before the second subflow */
 #define TOO_SLOW 4              /* times the fastest round trip */
+#define PATIENCE_NS UINT64_C(30000000000)
 
 static void open_one(struct hawser_pm *pm, const struct hawser_pm_view *view)
 {
@@ -49,24 +50,26 @@ static void event(struct hawser_pm *pm, const struct hawser_pm_view *view, unsig
 static const struct hawser_path_manager doubling = {
     .size = sizeof doubling, .name = "doubling", .conn_bytes = sizeof(uint64_t), .event = event};
 
-/* Moves half a megabyte from one host of this process to another; returns how many subflows there are then, or 0. */
+/* Moves bytes from one host of this process to another until a second subflow has come; returns how many there are. */
 static uint32_t move(struct hawser_host *a, struct hawser_host *b, struct hawser_listener *listener,
                      struct hawser_conn *to)
 {
     static char bytes[4096];
     struct hawser_conn *from = NULL;
     struct hawser_conn_info info = {.size = sizeof info};
-    for (ssize_t n, got = 0; got < 500000 && !hawser_conn_error(to);) {
+    const uint64_t end_ns = hawser_host_now(a) + PATIENCE_NS;
+    while (info.subflows < 2 && !hawser_conn_error(to) && hawser_host_now(a) < end_ns) {
         while (hawser_send(to, bytes, sizeof bytes) > 0)
             ;
         if (!from)
             (void)hawser_accept(listener, &from);
-        while (from && (n = hawser_recv(from, bytes, sizeof bytes)) > 0)
-            got += n;
+        while (from && hawser_recv(from, bytes, sizeof bytes) > 0)
+            ;
         (void)hawser_host_step(a);
         (void)hawser_host_step(b);
+        (void)hawser_conn_get_info(to, &info);
     }
-    return hawser_conn_get_info(to, &info) == 0 ? info.subflows : 0;
+    return info.subflows;
 }
 
 int main(void)
