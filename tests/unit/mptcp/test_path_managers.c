@@ -450,6 +450,32 @@ static void it_sees_how_all_stands(void **state)
     finish(&b);
 }
 
+static void ask_twice(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    assert_int_equal(what, script.calls == 1 ? HAWSER_PM_CONFIRMED : HAWSER_PM_BYTES);
+    assert_int_equal(view->bytes, script.calls == 1 ? 0 : 100);
+    if (script.calls == 1) {
+        hawser_pm_tell_at(pm, 50);
+        hawser_pm_tell_at(pm, 100); /* one mark at a time: the last */
+    }
+}
+
+static void it_hears_once_of_so_many_bytes(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_scripted(&b, true, 2, ask_twice);
+    call(&b);
+    paths_note_bytes(&b.paths, b.view.bytes = 99);
+    assert_int_equal(b.paths.news, 0);
+    paths_note_bytes(&b.paths, b.view.bytes = 100);
+    call(&b);
+    assert_int_equal(script.calls, 2);
+    paths_note_bytes(&b.paths, b.view.bytes = 1000);
+    assert_int_equal(b.paths.news, 0);
+    finish(&b);
+}
+
 static void open_beyond(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
 {
     (void)what;
@@ -636,6 +662,7 @@ int main(void)
         cmocka_unit_test(nor_is_a_denied_address_announced),
         cmocka_unit_test(the_other_family_is_announced_and_joined),
         cmocka_unit_test(it_sees_how_all_stands),
+        cmocka_unit_test(it_hears_once_of_so_many_bytes),
         cmocka_unit_test(it_opens_what_may_be_opened),
         cmocka_unit_test(it_closes_all_but_the_last),
         cmocka_unit_test(it_announces_and_takes_back),
