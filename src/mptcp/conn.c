@@ -36,7 +36,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
     told_init(&conn->told, false);
-    told_set_low_water(&conn->told, config->send_low_water);
+    conn->send_low_water = config->send_low_water;
     list_init(&conn->disorder_link);
     list_init(&conn->starved_link);
     list_init(&conn->lent_link);

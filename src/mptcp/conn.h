@@ -48,21 +48,21 @@ struct conn {
         uint64_t at_ns; /* when it came, or `bytes` grew last */
         uint64_t bytes; /* acknowledged by the peer and read by the program */
     } progress;
-    uint64_t evicted_bytes; /* held when it had to go for others */
     struct hash_node token_node;
     struct quota half_open; /* joins that have not proved themselves */
 
     int32_t deficit;      /* bytes it may still send in this turn: ready connections take turns (deficit round robin) */
     uint32_t subflow_ids; /* given away so far */
     uint8_t subflow_count, subflow_limit;
-    bool evicted : 1;       /* it had to go for others; the stack's */
     bool door : 1;          /* it lives on one: no address of ours is any of its peer's business */
     bool token_added : 1;   /* others find it by its token; the stack's */
     bool arrived : 1;       /* payload, or what is said of it, since conn_settle() */
     bool renege_wanted : 1; /* room for what comes next must come from what was SACKed (conn_settle()) */
+    uint32_t evicted_bytes; /* held when it had to go for others, which is some; 0: it had not to */
 
     struct list subflows;
     struct tcp_keepalive keepalive; /* of every subflow */
+    uint32_t send_low_water;        /* bytes of room that its program wants to hear of; 0: the default */
     struct account account;         /* all that it makes the host hold */
 
     struct identity identity;

@@ -14,6 +14,7 @@ static struct readiness conn_readiness(const struct conn *conn)
                               .tx = &conn->data_tx,
                               .rx = &conn->data_rx,
                               .subflows = &conn->subflows,
+                              .low_water = conn->send_low_water,
                               .starved = !list_empty(&conn->starved_link)};
 }
 

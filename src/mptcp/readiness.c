@@ -41,7 +41,7 @@ static uint32_t arrivals(const struct readiness *r) { return (uint32_t)data_rx_n
 
 unsigned readiness_news(const struct readiness *r, const struct told *told)
 {
-    uint32_t wanted = told_low_water(told), room = wanted ? wanted : readiness_low_water(data_tx_limit(r->tx));
+    uint32_t room = r->low_water ? r->low_water : readiness_low_water(data_tx_limit(r->tx));
     return endings_detached(r->endings) ? 0 : told_news(told, readiness_of(r, room), arrivals(r));
 }
 

@@ -16,7 +16,8 @@ struct readiness {
     const struct data_tx *tx;
     const struct data_rx *rx;
     const struct list *subflows;
-    bool starved; /* it found no memory for more */
+    uint32_t low_water; /* bytes; 0: the default, readiness_low_water() */
+    bool starved;       /* it found no memory for more */
 };
 
 /* A set of HAWSER_READABLE...; HAWSER_WRITABLE with room for so many bytes, or for as many as there is ever. */

@@ -11,10 +11,9 @@
 #include "base/list.h"
 
 struct told {
-    struct list link;   /* in the host's `events`, while there is something new */
-    uint32_t came;      /* how much had come, modulo 2^32, when it was told last */
-    uint32_t low_water; /* bytes of room to send that it wants to hear of; 0: the default */
-    uint16_t what;      /* set of HAWSER_READABLE... that is known */
+    struct list link; /* in the host's `events`, while there is something new */
+    uint32_t came;    /* how much had come, modulo 2^32, when it was told last */
+    uint16_t what;    /* set of HAWSER_READABLE... that is known */
     bool of_listener;
 };
 
@@ -30,9 +29,6 @@ static inline bool told_waits(const struct told *told) { return !list_empty(&tol
 void told_note(struct told *told, unsigned news, uint32_t came);
 /* It wants to hear of this again, once it is. */
 static inline void told_forget(struct told *told, unsigned what) { told->what &= (uint16_t)~what; }
-
-static inline void told_set_low_water(struct told *told, uint32_t bytes) { told->low_water = bytes; }
-static inline uint32_t told_low_water(const struct told *told) { return told->low_water; }
 
 static inline bool told_of_listener(const struct told *told) { return told->of_listener; }
 static inline struct told *told_at(struct list *node) { return LIST_ENTRY(node, struct told, link); }

@@ -35,16 +35,16 @@ static void set(struct conn *conn, enum hawser_option option, uint64_t value)
         data_rx_set_limit_max(&conn->data_rx, (uint32_t)value);
         break;
     case HAWSER_OPTION_SEND_LOW_WATER_BYTES:
-        told_set_low_water(&conn->told, (uint32_t)value);
+        conn->send_low_water = (uint32_t)value;
         break;
     case HAWSER_OPTION_NAGLE:
         data_tx_set_nagle(&conn->data_tx, value);
         break;
     case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
-        conn->keepalive.idle_ns = value;
+        conn->keepalive.idle_ms = tcp_keepalive_ms(value);
         break;
     case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
-        conn->keepalive.interval_ns = value;
+        conn->keepalive.interval_ms = tcp_keepalive_ms(value);
         break;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
         conn->keepalive.tries = (uint32_t)value;
@@ -78,16 +78,16 @@ int hawser_conn_get(const struct hawser_conn *handle, enum hawser_option option,
         *value = data_rx_limit_max(&conn->data_rx);
         return 0;
     case HAWSER_OPTION_SEND_LOW_WATER_BYTES:
-        *value = told_low_water(&conn->told);
+        *value = conn->send_low_water;
         return 0;
     case HAWSER_OPTION_NAGLE:
         *value = data_tx_nagle(&conn->data_tx);
         return 0;
     case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
-        *value = conn->keepalive.idle_ns;
+        *value = tcp_keepalive_idle_ns(&conn->keepalive);
         return 0;
     case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
-        *value = conn->keepalive.interval_ns;
+        *value = tcp_keepalive_interval_ns(&conn->keepalive);
         return 0;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
         *value = conn->keepalive.tries;

@@ -39,15 +39,14 @@ void evict_note_progress(struct hawser_stack *stack, struct conn *conn, uint64_t
 void evict_gone(struct hawser_stack *stack, struct conn *conn)
 {
     delist(conn);
-    stack->evicted -= conn->evicted;
+    stack->evicted -= conn->evicted_bytes != 0;
     stack->evicted_bytes -= conn->evicted_bytes;
 }
 
 static void evict(struct hawser_stack *stack, struct conn *conn, enum counter why, uint64_t now_ns)
 {
     delist(conn);
-    conn->evicted = true;
-    conn->evicted_bytes = conn->account.held;
+    conn->evicted_bytes = (uint32_t)HW_MAX(conn->account.held, 1u);
     stack->evicted++;
     stack->evicted_bytes += conn->evicted_bytes;
     count(&stack->host.tcp.counters, why);

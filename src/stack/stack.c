@@ -65,7 +65,8 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options, str
         .door = options->foreign_local,
         .send_low_water = options->send_low_water_bytes,
         .scheduler = options->scheduler,
-        .keepalive = {options->keepalive_idle_ns, options->keepalive_interval_ns, options->keepalive_tries},
+        .keepalive = {tcp_keepalive_ms(options->keepalive_idle_ns), tcp_keepalive_ms(options->keepalive_interval_ns),
+                      options->keepalive_tries},
     };
 }
 

@@ -82,19 +82,19 @@ static void on_persist(struct tcp *tcp, uint64_t now_ns)
 static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
 {
     const struct tcp_keepalive *k = tcp->config.keepalive;
-    uint64_t silence_ns = now_ns - tcp->liveness.heard_ns;
+    uint64_t silence_ns = now_ns - tcp->liveness.heard_ns, idle_ns = tcp_keepalive_idle_ns(k);
     if (tcp_txq(tcp)->count || tcp->timers.persist != TIME_NEVER) { /* whose own timers ask, and find out */
         tcp->liveness.keepalive_probes = 0;
-        tcp_arm_keepalive(tcp, k->idle_ns, now_ns);
-    } else if (silence_ns < k->idle_ns) {
-        tcp_arm_keepalive(tcp, k->idle_ns - silence_ns, now_ns);
+        tcp_arm_keepalive(tcp, idle_ns, now_ns);
+    } else if (silence_ns < idle_ns) {
+        tcp_arm_keepalive(tcp, idle_ns - silence_ns, now_ns);
     } else if (tcp->liveness.keepalive_probes == k->tries) {
         give_up(tcp, now_ns);
     } else {
         count(&tcp->host->counters, COUNT_TCP_KEEPALIVE_PROBES);
         tcp->liveness.keepalive_probes++;
         tcp_probe_now(tcp);
-        tcp_arm_keepalive(tcp, k->interval_ns, now_ns);
+        tcp_arm_keepalive(tcp, tcp_keepalive_interval_ns(k), now_ns);
     }
 }
 

@@ -111,9 +111,16 @@ struct tcp_host {
 
 /* RFC 9293 3.8.4 */
 struct tcp_keepalive {
-    uint64_t idle_ns, interval_ns; /* silence before the first question, and between questions; idle 0: never asks */
+    uint32_t idle_ms, interval_ms; /* silence before the first question, and between questions; idle 0: never asks */
     uint32_t tries;                /* questions without an answer */
 };
+/* Whole milliseconds of such a time, rounded up, and as many as there is room for. */
+static inline uint32_t tcp_keepalive_ms(uint64_t ns)
+{
+    return (uint32_t)HW_MIN(ns / NS_PER_MS + (ns % NS_PER_MS != 0), UINT32_MAX);
+}
+static inline uint64_t tcp_keepalive_idle_ns(const struct tcp_keepalive *k) { return k->idle_ms * NS_PER_MS; }
+static inline uint64_t tcp_keepalive_interval_ns(const struct tcp_keepalive *k) { return k->interval_ms * NS_PER_MS; }
 
 /* Fixed when the subflow opens. */
 struct tcp_config {
