@@ -132,7 +132,9 @@ HAWSER_API ssize_t hawser_recv_slices(struct hawser_conn *conn, struct hawser_sl
 HAWSER_API size_t hawser_peek(struct hawser_conn *conn, struct hawser_part *parts, size_t max);
 HAWSER_API void hawser_consume(struct hawser_conn *conn, size_t len);
 
-/* No more bytes will be sent: after those queued the peer sees the end of the stream. Receiving goes on. */
+/* No more bytes will be sent: after those queued the peer sees the end of the stream. Where further paths are being
+ * joined the end waits for them, some round trips and a second at most, for a peer may take no joins after it.
+ * Receiving goes on. */
 HAWSER_API void hawser_shutdown(struct hawser_conn *conn);
 
 /*
@@ -162,8 +164,9 @@ enum hawser_option {
                                         handshakes bounds what can be offered on the subflows that they made */
     HAWSER_OPTION_SEND_LOW_WATER_BYTES,  /* at most HAWSER_BUFFER_MAX; 0: the default */
     HAWSER_OPTION_NAGLE,                 /* 0 or 1 */
-    HAWSER_OPTION_KEEPALIVE_IDLE_NS,     /* 0: off; also counts the silence that there has been */
-    HAWSER_OPTION_KEEPALIVE_INTERVAL_NS, /* at least 1 */
+    HAWSER_OPTION_KEEPALIVE_IDLE_NS,     /* 0: off; also counts the silence that there has been. Whole milliseconds,
+                                            rounded up; 49 days are for ever */
+    HAWSER_OPTION_KEEPALIVE_INTERVAL_NS, /* at least 1; likewise */
     HAWSER_OPTION_KEEPALIVE_TRIES,       /* at least 1, of 32 bits */
 };
 /* The largest window that TCP can offer (RFC 7323 2.3). */

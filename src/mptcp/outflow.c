@@ -248,7 +248,7 @@ static bool send_alone(const struct outflow *out, struct subflow *subflow, struc
 {
     const struct range lost = data_tx_lost(out->tx);
     uint32_t room = views_room(out->tx, subflow);
-    bool again = lost.start < lost.end && out->committed && !subflow->stale && !subflow->suspect_since_ns;
+    bool again = lost.start != lost.end && out->committed && !subflow->stale && !subflow->suspect_since_ns;
     return (again && send_again(out, subflow, lost, room, batch, now_ns)) ||
            send_new(out, subflow, room, batch, now_ns);
 }

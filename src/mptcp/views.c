@@ -109,7 +109,7 @@ static void look_at_bytes(struct views *v, const struct outflow *out)
 {
     const struct data_tx *tx = out->tx;
     const struct range again = out->committed ? data_tx_lost(tx) : (struct range){0};
-    bool any = again.start < again.end;
+    bool any = again.start != again.end; /* they are numbers, which begin anew some time */
     struct hawser_stream *s = &v->stream;
     s->next = data_tx_place(tx, data_tx_next(tx));
     s->new_bytes = HW_MIN(data_tx_window_left(tx), data_tx_unsent(tx));

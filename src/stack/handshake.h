@@ -22,7 +22,7 @@
 /* SYN/ACKs to one that asks again and again: then it begins anew. */
 #define HANDSHAKE_ANSWERS_MAX 14
 /* SYN/ACKs with MP_CAPABLE that may go unanswered before one goes without. */
-#define HANDSHAKE_CAPABLE_TRIES 2
+#define HANDSHAKE_CAPABLE_TRIES 4u
 /* Records of which each owner is sure, whatever the others hold. */
 #define HANDSHAKE_SURE 8
 /* SYN/ACKs without a record that wait for the next output. */

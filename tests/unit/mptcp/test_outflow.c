@@ -251,6 +251,24 @@ static void not_to_who_does_not_answer(void **state)
     tear_down(&b);
 }
 
+/* The numbers of the stream begin anew behind byte 5000 (BUNDLE_IDSN): what lies on both sides goes again as well, be
+ * there another path or not. */
+static void what_is_lost_where_numbers_wrap_goes_again(void **state)
+{
+    (void)state;
+    for (unsigned alone = 0; alone < 2; alone++) {
+        struct bench b;
+        set_up(&b);
+        bundle_carry(&b.bundle, b.slow, 4500, 1000);
+        outflow_reinject(&b.bundle.tx, b.slow);
+        if (alone)
+            tcp_shutdown(&b.slow->tcp, b.bundle.now_ns);
+        assert_true(send(&b));
+        expect_carried(b.fast, 4500, 1000);
+        tear_down(&b);
+    }
+}
+
 static void only_data_goes_again(void **state)
 {
     (void)state;
@@ -464,6 +482,7 @@ int main(void)
         cmocka_unit_test(what_one_holds_goes_to_others),
         cmocka_unit_test(who_is_given_the_oldest_byte),
         cmocka_unit_test(not_to_who_does_not_answer),
+        cmocka_unit_test(what_is_lost_where_numbers_wrap_goes_again),
         cmocka_unit_test(only_data_goes_again),
         cmocka_unit_test(what_came_back_is_not_sent_again),
         cmocka_unit_test(a_laggard_is_reset),
