@@ -16,8 +16,8 @@ enum {
     HAWSER_ERROR = 1u << 3,         /* the connection failed: hawser_conn_error() says why */
     HAWSER_CLOSED = 1u << 4,        /* no subflow is left, nor may one come: both directions are over, or it failed */
     HAWSER_PEER_FINISHED = 1u << 5, /* the end of the peer's stream is here, and all that lies before it */
-    HAWSER_DELIVERED = 1u << 6,     /* after hawser_shutdown(): the peer's host acknowledged all that was sent, and that
-                                     * this is the end */
+    HAWSER_DELIVERED = 1u << 6,     /* after hawser_shutdown() or hawser_finish(): the peer's host acknowledged all that
+                                     * was sent, and that this is the end */
     HAWSER_ACCEPTABLE = 1u << 7,    /* hawser_accept() gives a connection */
     HAWSER_REQUESTED = 1u << 8,     /* of a door's listener: hawser_next_request() gives a request */
 };

@@ -53,7 +53,8 @@ enum hawser_pm_state {
     HAWSER_PM_OPENING,
     HAWSER_PM_UNANSWERED, /* its SYN was sent again */
     HAWSER_PM_UP,
-    HAWSER_PM_SILENT /* it was up, and has not answered for a second */
+    HAWSER_PM_SILENT /* it was up, and has not answered for a second, though asked: told by the next timeout, within
+                      * some seconds */
 };
 
 /* A subflow that is not closing. More members may be added at the end. */
@@ -68,7 +69,8 @@ struct hawser_pm_subflow {
 
 struct hawser_path_options;
 
-/* How all stands. Valid during the call, and up to date after each wish. More members may be added at the end. */
+/* How all stands. Valid during the call, and up to date after each wish; but a subflow that is to be closed stays in
+ * its place until the call ends, and counts. More members may be added at the end. */
 struct hawser_pm_view {
     uint64_t now_ns;
     bool initiator; /* this end opened the connection, and opens its subflows */
@@ -153,8 +155,10 @@ HAWSER_API unsigned hawser_pm_tries(const struct hawser_pm *pm, unsigned local, 
  * pair is not due, -ENOBUFS when there are as many as may be. */
 HAWSER_API int hawser_pm_open(struct hawser_pm *pm, unsigned local, unsigned remote, bool backup);
 
-/* The end of a subflow, and why (RFC 8684 3.6: 5 is unacceptable performance, 3 prohibits to open it again). One that
- * still opens counts as unanswered. Returns 0, -EINVAL for no such place, or -EBUSY for the only one that works. */
+/* The end of a subflow, and why, as RFC 8684 3.6 numbers it: 0 unspecified, 1 an error of MPTCP, 2 lack of resources, 3
+ * administratively prohibited, 4 too much outstanding data, 5 unacceptable performance, 6 interference by a middlebox.
+ * One that still opens counts as unanswered, and nothing is said. Returns 0, -EINVAL for no such place, or one that was
+ * closed in this call, or -EBUSY for the only one that works. */
 HAWSER_API int hawser_pm_close(struct hawser_pm *pm, unsigned subflow, uint8_t reason);
 
 /* The peer is told of an address of ours, and of a port where it is to be joined, unless that is 0. Returns 0 (also

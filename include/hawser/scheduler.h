@@ -21,15 +21,17 @@ struct hawser_path {
                   * the peer's data level does not acknowledge */
     bool willing; /* the rule of the house: it is not stale, unless all are; no backup, unless all that are not stale
                      are */
-    bool in_recovery;         /* from a loss */
-    uint32_t room_bytes;      /* what its windows and the send buffer admit now; 0 where that is less than a segment
-                               * and more will come */
-    uint32_t cwnd_bytes;      /* congestion window */
-    uint32_t window_bytes;    /* the peer's, of the subflow */
-    uint32_t in_flight_bytes; /* neither acknowledged nor deemed lost */
-    uint32_t segment_bytes;   /* payload of a full segment */
-    uint64_t srtt_ns, rttvar_ns, min_rtt_ns;
-    uint64_t rate_bps;     /* bits a second that it delivers, as far as known */
+    bool in_recovery;            /* from a loss */
+    uint32_t room_bytes;         /* what its windows and the send buffer admit now; 0 where that is less than a segment
+                                  * and more will come */
+    uint32_t cwnd_bytes;         /* congestion window */
+    uint32_t window_bytes;       /* the peer's, of the subflow */
+    uint32_t in_flight_bytes;    /* neither acknowledged nor deemed lost */
+    uint32_t segment_bytes;      /* payload of a full segment */
+    uint64_t srtt_ns, rttvar_ns; /* round trips as acknowledged: how long the peer held those back is in them */
+    uint64_t min_rtt_ns;         /* the least of the last half a minute, or of a little more */
+    uint64_t rate_bps; /* bits a second that it delivers, as far as known: what its congestion controller paces it to,
+                        * or else cwnd_bytes * 8 / srtt_ns in seconds, whether or not there was so much to send */
     uint64_t next_send_ns; /* when its pace admits more; 0: now */
     uint64_t cursor;       /* the next offset that HAWSER_SEND_CURSOR sends on it: `una` or above */
     void *memory;          /* the scheduler's own, `path_bytes`, zero at first, aligned for anything */
@@ -49,7 +51,8 @@ struct hawser_stream {
     uint32_t head_path;  /* which path carried the byte at `una` first; HAWSER_NO_PATH: none that is listed */
     bool may_copy;       /* bytes may be sent a second time; before the peer knows of a second path they may not */
     bool end_known;      /* the program queues no more */
-    bool app_limited;    /* `room_bytes` of all paths together would take more than there is */
+    bool app_limited;    /* `room_bytes` of all paths together would take more than there is: the program has queued no
+                          * more, be it because the send buffer is full */
     void *memory;        /* the scheduler's own, `conn_bytes`, zero at first, aligned for anything */
     const struct hawser_path *const *paths; /* those that are no backups and not stale come first, then backups, then
                                              * stale ones, then stale backups; and of equals those with the least
@@ -123,7 +126,8 @@ struct hawser_scheduler {
     struct hawser_decision (*ask)(const struct hawser_stream *stream, const struct hawser_path *path);
 
     /* What it hears, the first three before it is asked next. Each may be NULL. */
-    /* These bytes have left on the path. */
+    /* These bytes have left on the path; `stream` and `path` show how all stands after that. What the path sends again
+     * by itself is told by lost() only. */
     void (*sent)(const struct hawser_stream *stream, const struct hawser_path *path, uint64_t from, uint32_t len);
     /* So many more bytes were acknowledged on the path, of which the peer's data level may have had some before. */
     void (*acked)(const struct hawser_stream *stream, const struct hawser_path *path, uint64_t bytes);

@@ -115,8 +115,8 @@ HAWSER_API ssize_t hawser_recv(struct hawser_conn *conn, void *data, size_t len)
  * Takes the next bytes in order off the stream, for the program to keep: fills up to `max` slices, each with a
  * reference that the program gives back by hawser_buf_unref() when it likes, also after the connection and the stack
  * are gone (what the environment of the stack refers to must still be there). Returns how many, 0 at the end of the
- * peer's stream, -EAGAIN, -ENOBUFS when there is no memory for a copy that is needed (hawser_recv() needs none), or the
- * connection's error.
+ * peer's stream, -EAGAIN, -ENOBUFS when there is no memory for a copy that is needed (read by hawser_recv() then: it
+ * needs none), or the connection's error.
  *
  * What is kept counts to nobody's memory any more: it is the program's. It holds no more than four times its bytes, or
  * 2 KiB: bytes that lie in a much larger buffer are copied out of it, one behind the other. So are all while more than
@@ -127,7 +127,9 @@ HAWSER_API ssize_t hawser_recv_slices(struct hawser_conn *conn, struct hawser_sl
 
 /*
  * Reading without a copy: points `parts` (of `max`) at the next bytes in order and returns how many parts were set;
- * 0 when there are none. Valid until the next call into the stack. hawser_consume() then takes `len` bytes off.
+ * 0 when there are none: nothing yet, the end, or an error, as hawser_conn_ready() or hawser_recv() says. Valid until
+ * the next call into the stack, but for hawser_send(), which may be given them, of this connection or another of the
+ * stack: it copies, and changes nothing here. hawser_consume() then takes `len` bytes off.
  */
 HAWSER_API size_t hawser_peek(struct hawser_conn *conn, struct hawser_part *parts, size_t max);
 HAWSER_API void hawser_consume(struct hawser_conn *conn, size_t len);

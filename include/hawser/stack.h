@@ -21,7 +21,7 @@ struct hawser_stack_options {
     size_t size;               /* sizeof(struct hawser_stack_options) */
     uint32_t max_connections;  /* connections, beside TIME-WAITs; default 4096, at most 2^24 */
     uint32_t max_memory_bytes; /* all that connections make the stack hold, buffers that links lent included; default
-                                * 256 MiB, at least 394 KiB */
+                                * 256 MiB; less than 394 KiB counts as that */
     bool checksum_required;    /* ask for DSS checksums (RFC 8684 3.1, flag A) */
     bool no_mptcp;             /* plain TCP only, both as client and as server */
     const char *congestion;    /* "cubic" (default) or "reno" */

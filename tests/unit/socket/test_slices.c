@@ -304,13 +304,39 @@ static void says_when_it_cannot_copy(void **state)
     peer_destroy(&p);
 }
 
+/* What was peeked may be sent as it lies: that takes a copy, and changes nothing of what is to be read. */
+static void sends_what_was_peeked(void **state)
+{
+    (void)state;
+    struct hawser_part parts[4];
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    for (uint32_t i = 0; i < 4; i++)
+        peer_send(&p, TCP_ACK, 1 + 100 * i, 1, NULL, stream + 100 * i, 100);
+    size_t count = hawser_peek(p.conn, parts, 4), at = 0;
+    assert_true(count > 0);
+    p.env.refuses = true;
+    assert_int_equal(hawser_send(p.conn, parts[0].data, parts[0].len), -ENOBUFS);
+    p.env.refuses = false;
+    for (size_t i = 0; i < count; at += parts[i++].len)
+        assert_int_equal(hawser_send(p.conn, parts[i].data, parts[i].len), parts[i].len);
+    assert_int_equal(at, 400);
+    for (size_t i = count; i-- > 0; at -= parts[i].len)
+        assert_memory_equal(parts[i].data, stream + at - parts[i].len, parts[i].len);
+    hawser_consume(p.conn, 400);
+    assert_int_equal(hawser_peek(p.conn, parts, 4), 0);
+    assert_false(hawser_conn_ready(p.conn) & HAWSER_READABLE);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_from_where_the_bytes_lie), cmocka_unit_test(gives_back_at_each_end),
         cmocka_unit_test(takes_what_there_is_room_for),   cmocka_unit_test(keeps_what_was_taken),
         cmocka_unit_test(passes_on_what_was_taken),       cmocka_unit_test(leaves_buffers_to_links),
-        cmocka_unit_test(says_when_it_cannot_copy),
+        cmocka_unit_test(says_when_it_cannot_copy),       cmocka_unit_test(sends_what_was_peeked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
