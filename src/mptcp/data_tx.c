@@ -27,7 +27,7 @@ void data_tx_init(struct data_tx *tx, struct store *store, struct account *paren
     iset_init(&tx->reinject, &tx->account, ranges);
     iset_init(&tx->repeated, &tx->account, ranges);
     tx->progress.una = first;
-    tx->progress.due_ns = tx->fin_due_ns = TIME_NEVER;
+    tx->progress.due_ns = tx->fin_due_ns = tx->laggard_due_ns = TIME_NEVER;
 }
 
 void data_tx_destroy(struct data_tx *tx)
@@ -128,12 +128,14 @@ struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, 
     return news;
 }
 
-bool data_tx_look_for_laggards(struct data_tx *tx)
+bool data_tx_look_for_laggards(struct data_tx *tx, uint64_t now_ns)
 {
     uint64_t acked = data_tx_acked_bytes(tx);
-    bool due = acked - tx->acked_at_look >= tx->sendq.limit / 8;
-    if (due)
+    bool due = acked - tx->acked_at_look >= tx->sendq.limit / 8 || tx->laggard_due_ns <= now_ns;
+    if (due) {
         tx->acked_at_look = acked;
+        tx->laggard_due_ns = TIME_NEVER;
+    }
     return due;
 }
 

@@ -63,7 +63,7 @@ struct data_tx {
     bool nagle;        /* few bytes wait for an acknowledgement */
     bool window_shut;  /* behind what the peer acknowledged there is no room */
     uint64_t reinjected_bytes;
-    uint64_t acked_at_look; /* data_tx_look_for_laggards() */
+    uint64_t acked_at_look, laggard_due_ns; /* data_tx_look_for_laggards() */
 };
 
 /* An empty stream. Buffers come from `store`, charged to an account under `parent`; at most `limit` bytes are held. */
@@ -109,8 +109,13 @@ struct tx_news data_tx_take_ack(struct data_tx *tx, dsn64 ack, uint32_t window, 
 /* The peer's window reaches at least up to `edge`. */
 static inline void data_tx_widen(struct data_tx *tx, dsn64 edge) { tx->snd_edge = dsn_max(tx->snd_edge, edge); }
 
-/* Is it time to look for subflows that keep too much of what is acknowledged here? Once each eighth of the limit. */
-bool data_tx_look_for_laggards(struct data_tx *tx);
+/* Is it time to look for subflows that keep too much of what is acknowledged here? Once each eighth of the limit, and
+ * when one may be overdue that was seen. */
+bool data_tx_look_for_laggards(struct data_tx *tx, uint64_t now_ns);
+static inline void data_tx_look_again(struct data_tx *tx, uint64_t at_ns)
+{
+    tx->laggard_due_ns = HW_MIN(tx->laggard_due_ns, at_ns);
+}
 static inline uint64_t data_tx_laggard_limit(const struct data_tx *tx) { return tx->sendq.limit / 2; }
 /* What is held beyond the bytes that are queued: buffers of which a record still names a part, and the records. */
 static inline uint64_t data_tx_kept_bytes(const struct data_tx *tx)
@@ -244,11 +249,16 @@ static inline void data_tx_stop(struct data_tx *tx)
 {
     data_tx_disarm(tx);
     tx->fin_due_ns = TIME_NEVER;
+    tx->laggard_due_ns = TIME_NEVER;
 }
-/* When data_tx_on_timer() is to be called, and data_tx_repeat_fin(), or TIME_NEVER; and the earlier of these. */
+/* When data_tx_on_timer() is to be called, and data_tx_repeat_fin(), or TIME_NEVER; and the earliest of these, and of
+ * the next look for laggards. */
 static inline uint64_t data_tx_question_due(const struct data_tx *tx) { return tx->progress.due_ns; }
 static inline uint64_t data_tx_fin_due(const struct data_tx *tx) { return tx->fin_due_ns; }
-static inline uint64_t data_tx_due(const struct data_tx *tx) { return HW_MIN(tx->progress.due_ns, tx->fin_due_ns); }
+static inline uint64_t data_tx_due(const struct data_tx *tx)
+{
+    return HW_MIN(HW_MIN(tx->progress.due_ns, tx->fin_due_ns), tx->laggard_due_ns);
+}
 /* A DATA_FIN is about to be sent once more: TX_ASK, TX_USELESS or TX_TIMEOUT. */
 enum tx_due data_tx_repeat_fin(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns);
 

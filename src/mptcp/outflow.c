@@ -389,15 +389,27 @@ void outflow_forget_reinjection(struct data_tx *tx, const struct subflow *subflo
     }
 }
 
+/* When an acknowledgement of the oldest that it carries should have come. On fast paths those of others may be read
+ * first, and much be acknowledged there meanwhile. */
+static uint64_t answer_due(const struct subflow *subflow)
+{
+    const struct tx_record *oldest = txq_oldest(tcp_txq(&subflow->tcp));
+    return oldest ? oldest->sent_ns + rtt_rto(&subflow->tcp.rtt) : TIME_NEVER;
+}
+
 void outflow_reset_laggards(struct data_tx *tx, struct list *subflows, uint64_t now_ns)
 {
-    if (!data_tx_look_for_laggards(tx))
+    if (!data_tx_look_for_laggards(tx, now_ns))
         return;
     LIST_EACH (it, subflows) {
         struct subflow *subflow = subflow_at(it);
         bool laggard = subflow_lagging_bytes(subflow, data_tx_una(tx)) > data_tx_laggard_limit(tx);
         if (!laggard || !subflows_have_successor(subflows, subflow))
             continue;
+        if (answer_due(subflow) >= now_ns) {
+            data_tx_look_again(tx, answer_due(subflow) + 1);
+            continue;
+        }
         count(&subflow->tcp.host->counters, COUNT_LIMIT_LAGGARD);
         subflow_reset(subflow, MP_RST_OUTSTANDING, -ENOBUFS, now_ns);
     }

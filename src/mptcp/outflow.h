@@ -25,8 +25,8 @@ void outflow_reinject(struct data_tx *tx, const struct subflow *subflow);
 void outflow_forget_reinjection(struct data_tx *tx, const struct subflow *subflow);
 
 /* What the peer has is kept as long as a slow subflow has not delivered it too (RFC 8684 3.3.2), beside the send
- * buffer: past half of that the subflow is reset, if another can carry on. One that has nobody beside it is given no
- * more than the buffer holds. */
+ * buffer: past half of that the subflow is reset, if another can carry on and its answer is overdue. One that has
+ * nobody beside it is given no more than the buffer holds. */
 void outflow_reset_laggards(struct data_tx *tx, struct list *subflows, uint64_t now_ns);
 
 /* The first subflow, if it alone has carried all that left, once and in order: what the way back to plain TCP needs

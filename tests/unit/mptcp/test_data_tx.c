@@ -349,7 +349,7 @@ static void laggards_are_looked_for_now_and_then(void **state)
     for (int i = 0; i < 100; i++) {
         send(&b, 100, 0);
         (void)ack(&b, 100 * (uint64_t)(i + 1), 0);
-        looks += data_tx_look_for_laggards(&b.tx);
+        looks += data_tx_look_for_laggards(&b.tx, b.now_ns);
     }
     assert_int_equal(looks, 10000 / (sizeof bytes / 8));
     tear_down(&b);

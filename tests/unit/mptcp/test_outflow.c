@@ -306,11 +306,13 @@ static void what_came_back_is_not_sent_again(void **state)
 
 /* ---- laggards ---- */
 
-/* The fast one carries what is past half of the limit, by `more` bytes, and another one brought all of it. */
+/* The fast one carries what is past half of the limit, by `more` bytes, for longer than its timeout, and another one
+ * brought all of it. */
 static void lag(struct bench *b, uint32_t more)
 {
     enum { HALF = BUNDLE_LIMIT / 2 };
     carry(b, b->fast, 0, HALF + more);
+    b->bundle.now_ns += rtt_rto(&b->fast->tcp.rtt) + 1;
     data_ack(b, HALF + more);
 }
 
@@ -341,6 +343,22 @@ static void half_of_the_limit_is_no_lag(void **state)
 }
 
 /* Nobody could carry on: looked at again once an eighth of the limit later. */
+/* Its acknowledgements may be there, and not read yet. Once they should have come it is looked at again. */
+static void who_may_be_answered_by_now_is_no_laggard(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    lag(&b, 1);
+    b.bundle.now_ns--;
+    outflow_reset_laggards(&b.bundle.tx, &b.bundle.subflows, b.bundle.now_ns);
+    assert_int_equal(b.fast->tcp.state, TCPS_ESTABLISHED);
+    assert_int_equal(data_tx_due(&b.bundle.tx), b.bundle.now_ns + 1);
+    outflow_reset_laggards(&b.bundle.tx, &b.bundle.subflows, b.bundle.now_ns + 1);
+    assert_int_equal(b.fast->tcp.state, TCPS_CLOSED);
+    tear_down(&b);
+}
+
 static void the_last_laggard_stays(void **state)
 {
     (void)state;
@@ -488,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_laggard_is_reset),
         cmocka_unit_test(half_of_the_limit_is_no_lag),
         cmocka_unit_test(no_sliver_for_a_laggard),
+        cmocka_unit_test(who_may_be_answered_by_now_is_no_laggard),
         cmocka_unit_test(the_last_laggard_stays),
         cmocka_unit_test(the_first_has_carried_all),
         cmocka_unit_test(in_order_and_once),

@@ -261,8 +261,9 @@ static void any_number_of_connections(void **state)
     }
 }
 
-/* A peer that acknowledges data but never the subflows that brought it: these may not let go of it (RFC 8684 3.3.2),
- * so that nothing else limits what one connection holds. The one that lags is reset and told why. */
+/* A peer that acknowledges data but never the subflows that brought it: these may not let go of it (RFC 8684 3.3.2).
+ * None of them can carry on for another, so that none is reset (test_subflows has one that can); but each is given no
+ * more than the send buffer holds, however long that goes on. */
 static void data_acks_ahead_of_subflow_acks(void **state)
 {
     (void)state;
@@ -274,22 +275,18 @@ static void data_acks_ahead_of_subflow_acks(void **state)
     struct line first = line_open(&p, 4000);
     (void)line_join(&p, &first, 5000);
     struct hawser_conn_info info = {.size = sizeof info};
-    const struct peer_segment *reset = NULL;
-    for (int round = 0; round < ROUNDS && !reset; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         assert_int_equal(hawser_conn_get_info(first.conn, &info), 0);
         struct tcp_options ack = peer_dss(&p, 1 + info.sent_bytes, 0, 0, 0);
         line_take(&p, &first);
         peer_send(&p, TCP_ACK, 2, 1, &ack, NULL, 0);
         (void)hawser_send(first.conn, bytes, sizeof bytes);
         peer_drain(&p);
-        reset = peer_last(&p, TCP_RST);
+        peer_wait(&p, 300 * NS_PER_MS);
     }
-    assert_non_null(reset);
-    assert_true(mptcp_has(&reset->options.mp, MPTCP_TCPRST));
-    assert_int_equal(reset->options.mp.tcprst.reason, MP_RST_OUTSTANDING);
-    assert_int_equal(peer_counter(&p, "limit.lagging_bytes"), 1);
     assert_int_equal(hawser_conn_get_info(first.conn, &info), 0);
-    assert_true(info.sent_bytes < 3 * LIMIT);
+    assert_in_range(info.sent_bytes, LIMIT, 2 * LIMIT);
+    assert_int_equal(peer_counter(&p, "limit.lagging_bytes"), 0);
     assert_int_equal(hawser_conn_error(first.conn), 0);
     peer_destroy(&p);
 }
