@@ -103,7 +103,8 @@ struct hawser_path_manager {
  *   ports       so many over the first pair, from ports of their own (options: `subflows`)
  *   backup      as the default; but only the first pair, or whatever is not marked (options: `backup`), carries data as
  *               long as it works, and again when it comes back
- *   on-demand   as the default, once the connection has moved so many bytes, or lasted so long (options: `demand_...`)
+ *   on-demand   as the default, once the connection has moved so many bytes, or lasted so long (options: `demand_...`),
+ * or when no subflow answers any more
  */
 HAWSER_API const struct hawser_path_manager *hawser_path_manager_find(const char *name);
 

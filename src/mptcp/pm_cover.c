@@ -119,3 +119,14 @@ void pm_cover(struct hawser_pm *pm, const struct hawser_pm_view *view, const str
     if (!aim->mesh)
         close_idle(pm, view, &ends);
 }
+
+bool pm_in_trouble(const struct hawser_pm_view *view)
+{
+    bool silent = false;
+    for (unsigned i = 0; i < view->subflow_count; i++) {
+        if (view->subflows[i]->state == HAWSER_PM_UP)
+            return false;
+        silent |= view->subflows[i]->state == HAWSER_PM_SILENT;
+    }
+    return view->rescue || silent;
+}

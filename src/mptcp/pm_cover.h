@@ -11,6 +11,9 @@ struct pm_aim {
     bool spares_first; /* all but those from the first address are backups */
 };
 
+/* Is no subflow left, or does none that there is answer? */
+bool pm_in_trouble(const struct hawser_pm_view *view);
+
 /* Opens what is missing, wakes when a pair has its turn, announces where others open, and closes what nobody needs. */
 void pm_cover(struct hawser_pm *pm, const struct hawser_pm_view *view, const struct pm_aim *aim);
 

@@ -1,5 +1,5 @@
-/* As the default, but no more than one subflow before there is a demand for it (RFC 8684 3.9.2): so many bytes, or so
- * much time. */
+/* As the default, but no more than one subflow before there is a demand for it (RFC 8684 3.9.2): so many bytes, so
+ * much time, or that the one does not answer. */
 #include "base/units.h"
 #include "mptcp/pm_cover.h"
 
@@ -17,7 +17,7 @@ static bool is_demanded(const struct hawser_pm_view *view, const struct memory *
 {
     const struct hawser_path_options *o = view->options;
     bool enough = o->demand_bytes && view->bytes >= o->demand_bytes;
-    return !m || m->demanded || view->rescue || enough || view->now_ns >= due_at(m, o);
+    return !m || m->demanded || pm_in_trouble(view) || enough || view->now_ns >= due_at(m, o);
 }
 
 static void event(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)

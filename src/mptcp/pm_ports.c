@@ -1,4 +1,5 @@
-/* So many subflows over one pair of addresses, each from a port of its own; over any, when none is left. */
+/* So many subflows over one pair of addresses, each from a port of its own; over any, when none is left
+ * that answers. */
 #include "base/compiler.h"
 #include "base/units.h"
 #include "mptcp/pm_cover.h"
@@ -34,7 +35,7 @@ static void event(struct hawser_pm *pm, const struct hawser_pm_view *view, unsig
     static const struct pm_aim any = {.mesh = false};
     unsigned local = 0, remote = 0;
     (void)what;
-    if (view->rescue) {
+    if (pm_in_trouble(view)) {
         pm_cover(pm, view, &any);
         return;
     }

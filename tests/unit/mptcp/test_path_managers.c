@@ -280,6 +280,26 @@ static void after_so_much_time(void **state)
     finish(&b);
 }
 
+/* A path that has gone silent is not to be waited for. */
+static void when_none_answers(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"on-demand", "ports"};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(names); i++) {
+        struct bench b;
+        const struct hawser_path_options options = {.size = sizeof options,
+                                                    .manager = hawser_path_manager_find(names[i]),
+                                                    .subflows = 1,
+                                                    .demand_ns = NS_PER_S};
+        begin(&b, &options, true, 2);
+        assert_int_equal(call(&b), 0);
+        b.uses[0].state = HAWSER_PM_SILENT;
+        assert_int_equal(call(&b), 1);
+        assert_true(opens(&b, 2, 1));
+        finish(&b);
+    }
+}
+
 static void at_once_when_none_is_left_or_nothing_can_be_remembered(void **state)
 {
     (void)state;
@@ -656,6 +676,7 @@ int main(void)
         cmocka_unit_test(what_is_marked_stands_by),
         cmocka_unit_test(after_so_many_bytes),
         cmocka_unit_test(after_so_much_time),
+        cmocka_unit_test(when_none_answers),
         cmocka_unit_test(at_once_when_none_is_left_or_nothing_can_be_remembered),
         cmocka_unit_test(only_between_allowed_addresses),
         cmocka_unit_test(a_denied_address_of_the_peer_is_not_kept),
