@@ -8,7 +8,9 @@ enum { JOIN_ACK_LEN = 24 };
 
 /* What of the connection decides whether a deviation excuses an error. */
 struct progress {
-    const struct path *first; /* that the connection began on */
+    const struct path *first; /* that the connection began on: of several attempts the one that was answered first */
+    bool answered;            /* one was */
+    bool elsewhere;           /* not the first of them: it began that much later */
     bool data;                /* payload was sent */
     bool established;         /* the client has received a DATA_ACK: it may join (RFC 8684 3.2) */
     bool joined;              /* the third packet of a join has arrived */
@@ -18,6 +20,7 @@ struct progress {
 struct path_record {
     bool hurt;          /* an error on it is excused */
     bool stripped;      /* it loses options for good */
+    bool bound;         /* a connection that begins on it may have to stay there */
     uint64_t proof_ns;  /* the third packet of a join left last, */
     uint64_t joined_ns; /* and that one of those that arrived */
 };
@@ -163,8 +166,11 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     e->delays += !costs;
     e->costs += costs;
     /* Plain TCP: without options, or after two SYNs that were lost. Or too late for the first DATA_ACK. */
-    bool bound = loses_options(what) ? !p->joined : !p->established && e->delays > (seen->flags & SEEN_SYN ? 1 : 2);
-    needed |= bound && path == p->first && first_goes(e, now_ns);
+    unsigned borne = (seen->flags & SEEN_SYN ? 1 : 2) - p->elsewhere;
+    bool proxied = what == DEVIATE_ACKING_PROXY && !p->answered;
+    e->records[path->number].bound |=
+        loses_options(what) || proxied ? !p->joined : !p->established && e->delays > borne;
+    needed |= e->records[path->number].bound && path == p->first && first_goes(e, now_ns);
     bool too_late = is_stripped(e) && e->delays + e->costs > 2; /* for the fall back: the subflow is reset instead */
     e->stage->meddled |= too_late || (costs && what != DEVIATE_BLACK_HOLE);
     if (needed || (e->costs && !has_good_path(e, now_ns)))
@@ -212,6 +218,13 @@ static void on_arrival(void *ctx, struct path *path, unsigned end, const struct 
     if (!decode(packet->data, packet->len, packet->checksum_pending, &seen))
         return;
     bool at_client = gate_host(path->end[end]) == e->stage->flows[0]->plan.client;
+    if (at_client && seen.flags & SEEN_SYN && !seen_has(&seen, SEEN_JOIN) && !p->answered) {
+        p->answered = true;
+        p->elsewhere = path != p->first;
+        p->first = path;
+        if (e->records[path->number].bound && first_goes(e, e->stage->world.now_ns))
+            e->stage->must_complete = false;
+    }
     p->established |= at_client && seen_has(&seen, SEEN_DSS) && seen.dss.has_ack;
     p->joined |= seen.join_len == JOIN_ACK_LEN;
     if (seen.join_len == JOIN_ACK_LEN)

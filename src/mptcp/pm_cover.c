@@ -109,11 +109,23 @@ static void close_idle(struct hawser_pm *pm, const struct hawser_pm_view *view, 
     }
 }
 
+/* The family of the first subflow comes first: a peer may take in one address at a time, and be of no use to the other
+ * family (Linux is both). */
+static void announce_all(struct hawser_pm *pm, const struct hawser_pm_view *view)
+{
+    const struct hawser_pm_subflow *first = view->subflow_count ? view->subflows[0] : NULL;
+    bool v4 = first && first->local >= 0 && hawser_addr_is_v4(&view->locals[first->local]->addr);
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (unsigned l = 0; l < view->local_count; l++)
+            if ((hawser_addr_is_v4(&view->locals[l]->addr) == v4) == (pass == 0))
+                (void)hawser_pm_announce(pm, l, 0);
+}
+
 void pm_cover(struct hawser_pm *pm, const struct hawser_pm_view *view, const struct pm_aim *aim)
 {
     struct ends ends;
-    for (unsigned l = 0; !view->initiator && l < view->local_count; l++)
-        (void)hawser_pm_announce(pm, l, 0);
+    if (!view->initiator)
+        announce_all(pm, view);
     survey(&ends, view);
     open_all(pm, view, aim, &ends);
     if (!aim->mesh)

@@ -35,7 +35,7 @@ static void step_both(struct hawser_host *a, struct hawser_host *b)
 
 int main(void)
 {
-    struct hawser_host *a, *b;
+    struct hawser_host *a = NULL, *b = NULL;
     struct hawser_addr local, remote, any = {.port = PORT};
     struct hawser_listener *listener;
     struct hawser_conn *out, *in;
