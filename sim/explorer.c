@@ -222,7 +222,8 @@ static void on_arrival(void *ctx, struct path *path, unsigned end, const struct 
         p->answered = true;
         p->elsewhere = path != p->first;
         p->first = path;
-        if (e->records[path->number].bound && first_goes(e, e->stage->world.now_ns))
+        const struct path_record *record = &e->records[path->number];
+        if (record->hurt || (record->bound && first_goes(e, e->stage->world.now_ns)))
             e->stage->must_complete = false;
     }
     p->established |= at_client && seen_has(&seen, SEEN_DSS) && seen.dss.has_ack;
