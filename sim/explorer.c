@@ -149,7 +149,7 @@ static bool costs_subflow(const struct explorer *e, enum deviation what, const s
  * acknowledges without any, must fall back and takes no join any more (RFC 8684 3.7); the proxy still delivers. */
 static bool needs_first(const struct progress *p, enum deviation what)
 {
-    return p->lone || !(loses_options(what) ? p->joined : p->established);
+    return p->lone || !(what == DEVIATE_BLACK_HOLE ? p->established : p->joined);
 }
 
 /* An error is excused when no path stays well, or the first one goes wrong before the connection has learned to do
