@@ -4,7 +4,7 @@
 #include "mptcp/conn.h"
 #include "mptcp/dss.h"
 
-/* RFC 8684 3.3: has it a checksum, or none, as was negotiated? False: the subflow is gone for it. */
+/* RFC 8684 3.3: has the mapping a checksum, or none, as was negotiated? False: the subflow is gone for it. */
 static bool is_as_negotiated(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
 {
     const struct conn *conn = subflow->conn;
@@ -20,8 +20,6 @@ static bool take_mapping(struct subflow *subflow, const struct mapping *map, uin
 {
     struct conn *conn = subflow->conn;
     fallback_note_divergence(&conn->fallback, !dsn_eq(map->dsn, dsn_of_ssn(conn->identity.remote_idsn, map->ssn)));
-    if (!is_as_negotiated(subflow, map, now_ns))
-        return false;
     enum rxmap_result result = rx_mapping_add(&subflow->rx_mapping, map, !conn->identity.checksums);
     if (result == RXMAP_CONFLICT || result == RXMAP_FULL)
         count(&conn->host->tcp.counters, result == RXMAP_FULL ? COUNT_LIMIT_MAPPINGS : COUNT_DROP_MAPPING);
@@ -69,6 +67,8 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
     }
     conn->identity.peer_dsn_64 |= dss.dsn_is_64;
     conn->arrived |= dss.maps != DSS_NOTHING;
+    if (dss.maps != DSS_NOTHING && !is_as_negotiated(subflow, &dss.map, now_ns))
+        return false;
     switch (dss.maps) {
     case DSS_NOTHING:
         return true;
@@ -79,8 +79,6 @@ static bool take_dss(struct subflow *subflow, const struct tcp_segment *segment,
         conn_take_infinite(subflow, &dss.map, now_ns);
         return true;
     case DSS_END:
-        if (!is_as_negotiated(subflow, &dss.map, now_ns))
-            return false;
         take_data_fin(subflow, &dss.map, now_ns);
         return dss.map.len == 0 || take_mapping(subflow, &dss.map, now_ns);
     case DSS_BYTES:
@@ -102,7 +100,7 @@ static bool take_capable(struct subflow *subflow, const struct mp_capable *capab
                                 .len = capable->data_len,
                                 .checksum = capable->checksum,
                                 .has_checksum = capable->has_checksum};
-    return map.len == 0 || take_mapping(subflow, &map, now_ns);
+    return map.len == 0 || (is_as_negotiated(subflow, &map, now_ns) && take_mapping(subflow, &map, now_ns));
 }
 
 static void take_addresses(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)

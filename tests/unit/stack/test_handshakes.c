@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "mptcp/conn.h"
 #include "peer.h"
+#include "stack/stack.h"
 #include "wire/bytes.h"
 #include "wire/keys.h"
 
@@ -436,18 +437,20 @@ static void a_join_comes_to_a_dying_connection(void **state)
 }
 
 /* RFC 8684 3.3: a checksum that was not negotiated, or is missing though it was, ends the subflow, and nothing is taken
- * from it: neither bytes nor the end of the stream, together or alone. */
+ * from it: neither bytes nor the end of the stream, together or alone, nor the way back to plain TCP. */
 static void checksums_are_as_negotiated(void **state)
 {
     (void)state;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         struct peer p;
-        const bool negotiated = i % 2, end = i >= 2;
+        const bool negotiated = i % 2, end = i >= 2 && i < 6;
         const uint16_t len = i < 4 ? 5 : 0;
         struct hawser_stack_options options = {.size = sizeof options, .checksum_required = negotiated};
         peer_init(&p, &options, NULL);
         peer_open_mptcp(&p);
         struct tcp_options o = peer_dss(&p, 1, 1, len ? 1 : 0, (uint16_t)(len + end));
+        if (i >= 6)
+            o.mp.dss = (struct mp_dss){.has_map = true, .dsn_is_64 = true, .dsn = p.idsn + 1, .ssn = 1};
         o.mp.dss.has_checksum = !negotiated;
         o.mp.dss.data_fin = end;
         peer_forget(&p);
@@ -456,6 +459,101 @@ static void checksums_are_as_negotiated(void **state)
         assert_int_not_equal(hawser_recv(p.conn, &(uint8_t){0}, 1), 0);
         peer_destroy(&p);
     }
+}
+
+/* RFC 8684 3.2: the third packet of a join is answered, and again when it comes again, for the answer may be lost. */
+static void the_third_packet_of_a_join_is_answered_each_time(void **state)
+{
+    (void)state;
+    struct peer p;
+    begin_join(&p, open_for_joins(&p));
+    const struct peer_segment synack = *peer_last(&p, TCP_SYN | TCP_ACK);
+    for (unsigned i = 0; i < 3; i++) {
+        peer_forget(&p);
+        p.seen[p.seen_count++] = synack;
+        prove_join(&p);
+        assert_int_equal(p.seen_count, 2);
+        assert_int_equal(p.seen[1].flags, TCP_ACK);
+        assert_int_equal(subflows(&p), 2);
+    }
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.2: nor is data sent on our join before the third packet was answered. */
+static void no_data_before_the_third_packet_is_answered(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[40000];
+    struct peer p;
+    uint8_t hmac[MPTCP_HMAC_LEN];
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    announce(&p);
+    const struct peer_segment syn = *peer_last(&p, TCP_SYN);
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYNACK, .nonce = 5}}};
+    mptcp_join_hmac(p.key, p.stack_key, 5, syn.options.mp.join.nonce, hmac);
+    o.mp.join.address_id = 3;
+    o.mp.join.hmac64 = get64(hmac);
+    p.own = syn.local;
+    p.addr = syn.remote;
+    assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
+    peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0); /* more than the first subflow takes at once */
+    for (unsigned i = 0; i < p.seen_count; i++)
+        assert_true(p.seen[i].len == 0 || p.seen[i].local.port != syn.local.port);
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_true(p.seen_count > 0 && p.seen[0].len > 0);
+    assert_int_equal(p.seen[0].local.port, syn.local.port);
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.1: where a super-segment was cut, each piece has the MP_CAPABLE of the whole. */
+static void the_first_mapping_may_come_twice(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE, .capable = {.version = 1, .algorithms = 1}}};
+    uint8_t bytes[16];
+    peer_init(&p, NULL, NULL);
+    peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+    o.mp.capable.has_sender_key = o.mp.capable.has_receiver_key = o.mp.capable.has_data_len = true;
+    o.mp.capable.sender_key = p.key;
+    o.mp.capable.receiver_key = peer_last(&p, TCP_SYN | TCP_ACK)->options.mp.capable.sender_key;
+    o.mp.capable.data_len = 10;
+    peer_send(&p, TCP_ACK, 1, 1, &o, "first", 5);
+    peer_send(&p, TCP_ACK, 6, 1, &o, "bytes", 5);
+    peer_send(&p, TCP_ACK, 1, 1, &o, "first", 5);
+    assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 10);
+    assert_memory_equal(bytes, "firstbytes", 10);
+    assert_int_equal(subflows(&p), 1);
+    assert_int_equal(peer_counter(&p, "drop.bad_mapping"), 0);
+    peer_destroy(&p);
+}
+
+static bool odd_ones_are_taken(struct mp_host *host, uint32_t token)
+{
+    (void)host;
+    return token % 2;
+}
+
+/* RFC 8684 3.1: a key whose token another connection has is drawn again. */
+static void our_key_has_a_token_of_its_own(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    struct mp_host_ops ops = *p.stack->host.ops;
+    ops.token_taken = odd_ones_are_taken;
+    p.stack->host.ops = &ops;
+    for (unsigned i = 0; i < 16; i++) {
+        peer_connect(&p, false);
+        assert_int_equal(((const struct conn *)p.conn)->identity.local_token % 2, 0);
+        hawser_abort(p.conn);
+        peer_drain(&p);
+        peer_forget(&p);
+    }
+    peer_destroy(&p);
 }
 
 /* RFC 8684 3.4.2: an address that goes must not take the only subflow that works with it, whatever else is half open.
@@ -501,6 +599,10 @@ int main(void)
         cmocka_unit_test(a_join_comes_too_late),
         cmocka_unit_test(a_join_comes_to_a_dying_connection),
         cmocka_unit_test(remove_addr_beside_a_half_open_join),
+        cmocka_unit_test(the_third_packet_of_a_join_is_answered_each_time),
+        cmocka_unit_test(no_data_before_the_third_packet_is_answered),
+        cmocka_unit_test(the_first_mapping_may_come_twice),
+        cmocka_unit_test(our_key_has_a_token_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/units.h"
-#include "peer.h"
+#include "lines.h"
 #include "wire/checksum.h"
 #include "wire/keys.h"
 
@@ -368,6 +368,55 @@ static void fastclose_behind_lost_data(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.5: the peer need not reset to close fast: an acknowledgement will do, if it has our key. All subflows are
+ * answered by a RST. */
+static void fastclose_on_an_acknowledgement(void **state)
+{
+    (void)state;
+    struct peer p;
+    unsigned reset = 0;
+    peer_init(&p, NULL, NULL);
+    const struct line first = line_open(&p, 4001);
+    (void)line_join(&p, &first, 4002);
+    line_take(&p, &first);
+    struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+    o.mp.dss.ack_is_64 = false;
+    o.mp.present |= 1u << MPTCP_FASTCLOSE;
+    o.mp.fastclose.receiver_key = p.stack_key + 1;
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_true(peer_is_open(&p));
+    assert_null(peer_last(&p, TCP_RST));
+    o.mp.fastclose.receiver_key = p.stack_key;
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_int_equal(hawser_conn_error(p.conn), -ECONNRESET);
+    for (unsigned i = 0; i < p.seen_count; i++) {
+        assert_true(p.seen[i].flags & TCP_RST);
+        assert_false(mptcp_has(&p.seen[i].options.mp, MPTCP_FASTCLOSE)); /* which would be one of our own */
+        reset |= 1u << (p.seen[i].remote.port - 4001);
+    }
+    assert_int_equal(reset, 3);
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.3.1: they are mapped like any, and delivered in their place. */
+static void urgent_bytes_are_bytes(void **state)
+{
+    (void)state;
+    struct peer p;
+    char bytes[16];
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    const struct tcp_options o = peer_dss(&p, 1, 1, 1, 10);
+    peer_send(&p, TCP_ACK | TCP_URG, 1, 1, &o, "hurry", 5);
+    peer_send(&p, TCP_ACK, 6, 1, &o, "ahead", 5);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 10);
+    assert_memory_equal(bytes, "hurryahead", 10);
+    assert_int_equal(hawser_send(p.conn, bytes, 10), 10);
+    peer_drain(&p);
+    assert_false(peer_last(&p, TCP_PSH)->flags & TCP_URG);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +433,8 @@ int main(void)
         cmocka_unit_test(data_beyond_the_end_goes),
         cmocka_unit_test(disorder_goes_with_the_last_subflow),
         cmocka_unit_test(fastclose_behind_lost_data),
+        cmocka_unit_test(fastclose_on_an_acknowledgement),
+        cmocka_unit_test(urgent_bytes_are_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

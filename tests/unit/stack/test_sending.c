@@ -42,6 +42,56 @@ static void a_retransmission_brings_its_window(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.3.2: the window is the connection's only where it comes with a DATA_ACK. */
+static void a_window_without_a_data_ack_is_none(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    p.window = 1000;
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
+    peer_drain(&p);
+    assert_int_equal(sent_end(&p), 1001);
+    struct tcp_options o = peer_dss(&p, 1001, 0, 0, 0);
+    peer_send(&p, TCP_ACK, 1, 1001, &o, NULL, 0);
+    assert_int_equal(sent_end(&p), 2001);
+    p.window = 60000;
+    o = (struct tcp_options){.mp.present = 1u << MPTCP_PRIO};
+    peer_send(&p, TCP_ACK, 1, 1001, NULL, NULL, 0);
+    peer_send(&p, TCP_ACK, 1, 1001, &o, NULL, 0);
+    assert_int_equal(sent_end(&p), 2001);
+    o = peer_dss(&p, 1001, 0, 0, 0);
+    peer_send(&p, TCP_ACK, 1, 1001, &o, NULL, 0);
+    assert_true(sent_end(&p) > 4000);
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.4.1, 4: what is said of addresses and priorities looks like duplicate acknowledgements, and is none. */
+static void signals_are_no_sign_of_loss(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_subflow_info before = {.size = sizeof before}, after = before;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_send(p.conn, bytes, 4000), 4000);
+    peer_drain(&p);
+    assert_int_equal(sent_end(&p), 4001); /* of several segments */
+    assert_int_equal(hawser_subflow_get_info(p.conn, 0, &before), 0);
+    peer_forget(&p);
+    struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        o.mp.present |= 1u << MPTCP_PRIO;
+        o.mp.prio.backup = i % 2;
+        peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    }
+    assert_int_equal(sent_end(&p), 1); /* nothing again */
+    assert_int_equal(hawser_subflow_get_info(p.conn, 0, &after), 0);
+    assert_int_equal(after.cwnd_bytes, before.cwnd_bytes);
+    peer_destroy(&p);
+}
+
 /* RFC 8684 3.1: MP_CAPABLE maps the first bytes of the subflow, so it can stand for a DSS only there: not where the
  * first bytes of the stream are sent once more, because the path seemed dead, before a DSS of the peer's was heard. */
 static void mp_capable_maps_the_first_bytes_only(void **state)
@@ -195,6 +245,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_retransmission_brings_its_window),
+        cmocka_unit_test(a_window_without_a_data_ack_is_none),
+        cmocka_unit_test(signals_are_no_sign_of_loss),
         cmocka_unit_test(mp_capable_maps_the_first_bytes_only),
         cmocka_unit_test(signals_do_not_come_three_in_a_row),
         cmocka_unit_test(signals_go_on_after_a_silence),

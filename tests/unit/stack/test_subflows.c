@@ -93,6 +93,26 @@ static void a_fin_is_answered_when_another_path_works(void **state)
     }
 }
 
+/* RFC 8684 3.3.6: what went elsewhere, and is acknowledged there, goes on being sent where it was, for a hole in the
+ * sequence of a subflow is none that a middlebox lets pass. */
+static void what_went_elsewhere_is_still_sent_where_it_was(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct line lines[2];
+    const unsigned dead = end_one_beside_a_dead_one(&p, lines);
+    peer_forget(&p);
+    peer_wait(&p, 60 * NS_PER_S);
+    bool again = false;
+    for (unsigned i = 0; i < p.seen_count; i++) {
+        const struct peer_segment *s = &p.seen[i];
+        again |= s->remote.port == lines[dead].port && s->number == lines[dead].irs + 1 && s->len == 400 &&
+                 s->options.mp.dss.dsn == p.stack_idsn + 1;
+    }
+    assert_true(again);
+    peer_destroy(&p);
+}
+
 /* ---- one holds too much that the peer has from the other ---- */
 
 /* The two subflows of a connection that the stack opened, as the peer must know them. */
@@ -200,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fin_is_not_answered_while_the_other_path_is_dead),
         cmocka_unit_test(a_fin_is_answered_when_another_path_works),
+        cmocka_unit_test(what_went_elsewhere_is_still_sent_where_it_was),
         cmocka_unit_test(a_laggard_is_reset_and_opened_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

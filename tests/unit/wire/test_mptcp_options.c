@@ -361,6 +361,34 @@ static void width_flags_alone_mean_nothing(void **state)
     assert_false(parsed.dss.has_ack || parsed.dss.ack_is_64 || parsed.dss.has_map || parsed.dss.dsn_is_64);
 }
 
+/* RFC 8684 3.2, 3.3, 3.4.1, 3.6: what is reserved may come to mean something that an older host need not know. */
+static void reserved_bits_are_ignored(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t at, bits;
+    } reserved[] = {
+        [MPTCP_JOIN] = {2, 0x0e},        [MPTCP_DSS] = {3, 0xe0},  [MPTCP_ADD_ADDR] = {2, 0x0e},
+        [MPTCP_REMOVE_ADDR] = {2, 0x0f}, [MPTCP_PRIO] = {2, 0x0e}, [MPTCP_FAIL] = {3, 0xff},
+        [MPTCP_FASTCLOSE] = {3, 0xff},
+    };
+    for (size_t i = 0; i < HW_ARRAY_LEN(samples); i++) {
+        const struct sample *s = &samples[i];
+        uint8_t bytes[64], again[64];
+        struct mptcp_options parsed = {0};
+        if (s->subtype >= HW_ARRAY_LEN(reserved) || !reserved[s->subtype].bits)
+            continue;
+        mptcp_option_emit(bytes, &s->value, s->subtype);
+        const uint8_t at = reserved[s->subtype].at, sent = bytes[at];
+        assert_int_equal(sent & reserved[s->subtype].bits, 0);
+        bytes[at] |= reserved[s->subtype].bits;
+        assert_int_equal(mptcp_option_parse(bytes, s->len, s->syn, s->ack, &parsed), MPTCP_PARSED);
+        mptcp_option_emit(again, &parsed, s->subtype);
+        bytes[at] = sent;
+        assert_memory_equal(again, bytes, s->len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +400,7 @@ int main(void)
         cmocka_unit_test(unknown_subtypes_are_ignored),
         cmocka_unit_test(experimental_is_kept_as_bytes),
         cmocka_unit_test(width_flags_alone_mean_nothing),
+        cmocka_unit_test(reserved_bits_are_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
