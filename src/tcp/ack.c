@@ -13,9 +13,13 @@ static void delivered(struct tcp *tcp, const struct tx_record *record, uint64_t 
     if (!earlier)
         tcp_rack_delivered(tcp, record, end, now_ns);
     d->resent |= record->retransmitted;
-    /* RFC 6298 3 (Karn): a record that was sent twice tells no round trip. */
-    if (!record->retransmitted)
-        d->rtt_ns = HW_MAX(now_ns - record->sent_ns, 1);
+    if (record->retransmitted) /* RFC 6298 3 (Karn): what was sent twice tells no round trip */
+        return;
+    uint64_t rtt_ns = HW_MAX(now_ns - record->sent_ns, 1);
+    if (record->sent_ns < tcp->flight->recovery.timed_out_ns)
+        d->doubtful_ns = rtt_ns;
+    else
+        d->rtt_ns = rtt_ns;
 }
 
 /* Where the whole wire segments of a record that lie in [start, end) begin and end: who says that he holds half a
@@ -132,6 +136,27 @@ static uint64_t rtt_by_timestamp(const struct tcp *tcp, const struct delivery *d
     return ticks < UINT32_C(1) << 24 ? HW_MAX(ticks, 1u) * NS_PER_MS : 0;
 }
 
+static bool echoes_before_timeout(const struct tcp *tcp, const struct delivery *d)
+{
+    uint64_t timed_out_ns = tcp->flight->recovery.timed_out_ns;
+    return timed_out_ns && (int32_t)(d->echo - tcp_timestamp(tcp, timed_out_ns)) < 0;
+}
+
+/* What left before a timeout and is acknowledged after it may have been on its way for so long, or have arrived long
+ * ago, and the acknowledgement that told so was lost: what a peer has already makes it echo nothing new (RFC 7323 4.3,
+ * 5.3). */
+static void measure(struct tcp *tcp, const struct delivery *d, uint64_t now_ns)
+{
+    uint64_t echoed_ns = d->advanced && !d->rtt_ns ? rtt_by_timestamp(tcp, d, now_ns) : 0;
+    uint64_t rtt_ns = d->rtt_ns;
+    if (echoed_ns && !echoes_before_timeout(tcp, d))
+        rtt_ns = echoed_ns;
+    if (rtt_ns)
+        rtt_sample(&tcp->rtt, rtt_ns, now_ns);
+    else if (echoed_ns || d->doubtful_ns)
+        rtt_doubt(&tcp->rtt, HW_MAX(echoed_ns, d->doubtful_ns));
+}
+
 static void tell_controller(struct tcp *tcp, const struct delivery *d, bool limited, uint64_t now_ns)
 {
     struct cc_sibling siblings[SIBLINGS_MAX];
@@ -213,18 +238,15 @@ static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment,
     if (segment->ack > tcp->snd_una)
         process_cumulative(tcp, segment->ack, &d, now_ns);
     update_window(tcp, segment, d.advanced, now_ns);
-    if (d.bytes) {
-        uint64_t rtt = d.rtt_ns ? d.rtt_ns : d.advanced ? rtt_by_timestamp(tcp, &d, now_ns) : 0;
-        if (rtt)
-            rtt_sample(&tcp->rtt, rtt, now_ns);
-    }
+    if (d.bytes)
+        measure(tcp, &d, now_ns);
     note_echo(f, &d);
     if (d.advanced)
         tcp->rtt.backoff = 0;
     if (d.bytes || f->txq.count == 0)
         note_progress(tcp);
     tcp_recovery_on_ack(tcp, &d, now_ns);
-    if (d.bytes && (!f->recovery.active || f->recovery.after_timeout))
+    if (d.bytes && (!f->recovery.active || f->recovery.timed_out_ns))
         tell_controller(tcp, &d, limited, now_ns);
     if (d.bytes || (d.advanced && f->txq.count == 0)) {
         tcp_arm_retransmit(tcp, now_ns);

@@ -60,14 +60,15 @@ static inline uint64_t tcp_tx_ssn(const struct tcp *tcp, seq32 ack)
 void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
 
 /* recovery.c */
-struct delivery {    /* what one acknowledgement delivered */
-    uint32_t bytes;  /* newly acknowledged or sacked */
-    uint32_t flight; /* in flight before */
-    uint64_t rtt_ns; /* of the newest record never retransmitted; 0: none */
-    bool advanced;   /* snd_una moved */
-    bool duplicate;  /* a DSACK says that the tail loss probe was one */
-    bool resent;     /* something that had been sent twice is acknowledged */
-    bool has_echo;   /* a timestamp came back */
+struct delivery {         /* what one acknowledgement delivered */
+    uint32_t bytes;       /* newly acknowledged or sacked */
+    uint32_t flight;      /* in flight before */
+    uint64_t rtt_ns;      /* of the newest record never retransmitted; 0: none */
+    uint64_t doubtful_ns; /* likewise, of what left before the last timeout */
+    bool advanced;        /* snd_una moved */
+    bool duplicate;       /* a DSACK says that the tail loss probe was one */
+    bool resent;          /* something that had been sent twice is acknowledged */
+    bool has_echo;        /* a timestamp came back */
     uint32_t echo;
 };
 /* The peer holds `record` up to sequence number `end`. */

@@ -81,6 +81,12 @@ static bool was_spurious(struct tcp *tcp, const struct delivery *d)
     return r->active && d->resent && d->has_echo && (int32_t)(d->echo - r->first_ts) < 0;
 }
 
+static void end_episode(struct tcp_recovery *r)
+{
+    r->active = false;
+    r->timed_out_ns = 0;
+}
+
 /* RFC 4015, RFC 9438 4.9: nothing was lost, only late. What waits to be sent again need not be. */
 static void undo_if_spurious(struct tcp *tcp, const struct delivery *d)
 {
@@ -92,9 +98,9 @@ static void undo_if_spurious(struct tcp *tcp, const struct delivery *d)
     tcp->cc.ops->undo(&tcp->cc);
     if (!r->active)
         return;
-    if (!r->after_timeout)
+    if (!r->timed_out_ns)
         tcp->reorders = true;
-    r->active = r->after_timeout = false;
+    end_episode(r);
     txq_unmark_lost(&tcp->flight->txq);
 }
 
@@ -103,7 +109,7 @@ static void enter_recovery(struct tcp *tcp, uint32_t flight, uint64_t now_ns)
     struct tcp_recovery *r = &tcp->flight->recovery;
     count(&tcp->host->counters, COUNT_TCP_RECOVERIES);
     r->active = true;
-    r->after_timeout = false;
+    r->timed_out_ns = 0;
     r->point = tcp->snd_nxt;
     r->prr_delivered = r->prr_out = 0;
     r->recover_flight = HW_MAX(flight, tcp->segment_bytes);
@@ -176,10 +182,10 @@ void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint6
     undo_if_spurious(tcp, delivery);
     check_probe(tcp, delivery, now_ns);
     if (r->active && tcp->snd_una >= r->point)
-        r->active = r->after_timeout = false;
+        end_episode(r);
     if (delivery->bytes || r->active)
         tcp_detect_loss(tcp, now_ns);
-    if (r->active && !r->after_timeout)
+    if (r->active && !r->timed_out_ns)
         prr_update(tcp, delivery->bytes);
 }
 
@@ -193,7 +199,8 @@ void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns)
         watch_for_undo(tcp);
         tcp->cc.ops->on_timeout(&tcp->cc, now_ns, flight);
     }
-    r->active = r->after_timeout = true;
+    r->active = true;
+    r->timed_out_ns = now_ns;
     r->point = tcp->snd_nxt;
     r->probe_end = 0;
     tcp->flight->timers.reorder = tcp->flight->timers.probe = TIME_NEVER;
@@ -204,7 +211,7 @@ uint32_t tcp_cwnd_room(const struct tcp *tcp)
     if (!tcp->flight)
         return tcp->cc.cwnd;
     const struct tcp_recovery *r = &tcp->flight->recovery;
-    uint32_t cwnd = r->active && !r->after_timeout ? r->cwnd : tcp->cc.cwnd;
+    uint32_t cwnd = r->active && !r->timed_out_ns ? r->cwnd : tcp->cc.cwnd;
     uint32_t flight = tcp_in_flight(tcp);
     return cwnd > flight ? cwnd - flight : 0;
 }

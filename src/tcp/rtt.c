@@ -16,18 +16,30 @@ static void track_min(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)
     }
 }
 
+/* RFC 6298 2.3: beta = 1/4 */
+static void track_deviation(struct rtt *r, uint64_t sample_ns)
+{
+    uint64_t deviation = sample_ns > r->srtt_ns ? sample_ns - r->srtt_ns : r->srtt_ns - sample_ns;
+    r->rttvar_ns = (3 * r->rttvar_ns + deviation) / 4;
+}
+
 void rtt_sample(struct rtt *r, uint64_t sample_ns, uint64_t now_ns)
 {
     track_min(r, sample_ns, now_ns);
     if (r->srtt_ns == 0) { /* RFC 6298 2.2 */
         r->srtt_ns = sample_ns;
         r->rttvar_ns = sample_ns / 2;
-    } else { /* RFC 6298 2.3: beta = 1/4, alpha = 1/8 */
-        uint64_t deviation = sample_ns > r->srtt_ns ? sample_ns - r->srtt_ns : r->srtt_ns - sample_ns;
-        r->rttvar_ns = (3 * r->rttvar_ns + deviation) / 4;
+    } else { /* RFC 6298 2.3: alpha = 1/8 */
+        track_deviation(r, sample_ns);
         r->srtt_ns = (7 * r->srtt_ns + sample_ns) / 8;
     }
     r->backoff = 0;
+}
+
+void rtt_doubt(struct rtt *r, uint64_t elapsed_ns)
+{
+    if (r->srtt_ns)
+        track_deviation(r, elapsed_ns);
 }
 
 void rtt_back_off(struct rtt *r)

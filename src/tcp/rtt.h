@@ -25,6 +25,9 @@ void rtt_init(struct rtt *r);
 /* Takes a sample of `sample_ns` > 0 at `now_ns`; ends the back-off (RFC 6298 5.7 by way of new data acknowledged). */
 void rtt_sample(struct rtt *r, uint64_t sample_ns, uint64_t now_ns);
 
+/* A round trip may have lasted so long, or much less: no sample (RFC 6298 3), but what the timeout must allow for. */
+void rtt_doubt(struct rtt *r, uint64_t elapsed_ns);
+
 /* RFC 6298 5.5: doubles the timeout. */
 void rtt_back_off(struct rtt *r);
 

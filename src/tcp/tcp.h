@@ -140,9 +140,9 @@ struct tcp_config {
 
 /* Loss detection and recovery: RACK-TLP (RFC 8985) with proportional rate reduction (RFC 6937). */
 struct tcp_recovery {
-    bool active;        /* fast recovery or after a timeout, until `point` is acknowledged */
-    bool after_timeout; /* the episode began with a timeout: slow start, not PRR */
-    uint64_t point;     /* snd_nxt when the episode began */
+    bool active;           /* fast recovery or after a timeout, until `point` is acknowledged */
+    uint64_t timed_out_ns; /* the episode's last timeout: slow start, not PRR; 0: it is none that began with one */
+    uint64_t point;        /* snd_nxt when the episode began */
     uint64_t prr_delivered, prr_out;
     uint32_t recover_flight; /* in flight when the episode began */
     uint32_t cwnd;           /* PRR's window while the episode lasts, in place of the controller's */

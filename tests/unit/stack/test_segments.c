@@ -163,12 +163,14 @@ static void send_five(struct peer *p, bool timestamps)
     assert_int_equal(p->seen_count, 5);
 }
 
-static uint32_t window_of(const struct peer *p)
+static struct hawser_subflow_info subflow_of(const struct peer *p)
 {
     struct hawser_subflow_info info = {.size = sizeof info};
     assert_int_equal(hawser_subflow_get_info(p->conn, 0, &info), 0);
-    return info.cwnd_bytes;
+    return info;
 }
+
+static uint32_t window_of(const struct peer *p) { return subflow_of(p).cwnd_bytes; }
 
 static uint64_t spurious_of(const struct peer *p) { return peer_counter(p, "tcp.spurious_recoveries"); }
 
@@ -232,6 +234,63 @@ static void spurious_recovery_by_dsack(void **state)
             acknowledge(&p, 1 + 5 * FULL, 1, 1 + FULL);
         assert_int_equal(spurious_of(&p), !lost);
         assert_int_equal(window_of(&p) >= window, !lost);
+        peer_destroy(&p);
+    }
+}
+
+/* RFC 6298 3: for three seconds no acknowledgement comes, though segments arrive. The one that tells in the end says
+ * nothing of a round trip, neither by what it acknowledges nor by its echo, which is that of what arrived before. The
+ * timeout allows for it until more is known. */
+static void an_outage_is_no_round_trip(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) { /* with timestamps; and without, a hole at the front, and then all at once */
+        struct peer p;
+        send_five(&p, way == 0);
+        const uint64_t rtt_ns = subflow_of(&p).srtt_ns;
+        assert_in_range(rtt_ns, 19 * NS_PER_MS, 21 * NS_PER_MS);
+        p.ts_ecr = p.seen[4].options.ts_val;
+        peer_wait(&p, 3 * NS_PER_S);
+        assert_int_equal(p.seen[p.seen_count - 1].seq, 1);
+        if (way == 1)
+            acknowledge(&p, 1, 1 + FULL, 1 + 5 * FULL);
+        else
+            acknowledge(&p, 1 + 5 * FULL, 1, 1 + FULL);
+        const struct hawser_subflow_info after = subflow_of(&p);
+        assert_int_equal(after.srtt_ns, rtt_ns);
+        assert_int_equal(after.min_rtt_ns, rtt_ns);
+        if (way < 2) /* else nothing is known at all */
+            assert_true(after.rttvar_ns > NS_PER_S / 2);
+        peer_destroy(&p);
+    }
+}
+
+/* But a path that has become slow is believed: what is sent from then on is waited for. */
+static void a_slow_path_is_learned(void **state)
+{
+    (void)state;
+    for (int timestamps = 0; timestamps < 2; timestamps++) {
+        struct peer p;
+        send_five(&p, timestamps);
+        uint32_t acked = 1 + 5 * FULL, repeats = 0, first_ts = p.seen[4].options.ts_val;
+        for (unsigned round = 0; round < 10; round++) {
+            peer_forget(&p);
+            peer_wait(&p, NS_PER_S);
+            repeats = p.seen_count;
+            p.ts_ecr = first_ts;
+            peer_send(&p, TCP_ACK, 1, acked, NULL, NULL, 0);
+            peer_wait(&p, 20 * NS_PER_MS);
+            peer_forget(&p);
+            assert_int_equal(hawser_send(p.conn, "x", 1), 1);
+            peer_drain(&p);
+            assert_int_equal(p.seen_count, 1);
+            first_ts = p.seen[0].options.ts_val;
+            acked++;
+        }
+        if (timestamps) {
+            assert_int_equal(repeats, 0);
+            assert_true(subflow_of(&p).srtt_ns > NS_PER_S / 2);
+        }
         peer_destroy(&p);
     }
 }
@@ -427,6 +486,8 @@ int main(void)
         cmocka_unit_test(closed_before_it_was_open),
         cmocka_unit_test(spurious_timeout_by_echo),
         cmocka_unit_test(spurious_recovery_by_dsack),
+        cmocka_unit_test(an_outage_is_no_round_trip),
+        cmocka_unit_test(a_slow_path_is_learned),
         cmocka_unit_test(no_fastclose_after_the_end),
         cmocka_unit_test(a_reset_is_not_answered),
         cmocka_unit_test(stranded_by_a_join_that_fails),

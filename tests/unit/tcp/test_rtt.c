@@ -41,6 +41,19 @@ static void a_steady_path_keeps_the_floor(void **state)
     assert_true(rtt_timeout(&r) == 10 * MS + RTO_MIN_NS);
 }
 
+/* The timeout grows, the round trip does not. */
+static void a_doubtful_round_trip(void **state)
+{
+    (void)state;
+    struct rtt r;
+    rtt_init(&r);
+    rtt_doubt(&r, 3000 * MS);
+    assert_true(r.srtt_ns == 0 && rtt_rto(&r) == NS_PER_S);
+    rtt_sample(&r, 20 * MS, 0);
+    rtt_doubt(&r, 3000 * MS);
+    assert_true(r.srtt_ns == 20 * MS && r.min_ns == 20 * MS && rtt_rto(&r) > 3000 * MS);
+}
+
 static void backing_off(void **state)
 {
     (void)state;
@@ -76,6 +89,7 @@ int main(void)
         cmocka_unit_test(first_sample),
         cmocka_unit_test(later_samples),
         cmocka_unit_test(a_steady_path_keeps_the_floor),
+        cmocka_unit_test(a_doubtful_round_trip),
         cmocka_unit_test(backing_off),
         cmocka_unit_test(the_least_is_forgotten_in_time),
     };
