@@ -102,6 +102,7 @@ struct plan {
     size_t len;
     const struct tcp_options *want;
     struct tcp_options *sent;
+    bool tight; /* nothing is padded */
 };
 
 static bool fits(const struct plan *plan, size_t bytes) { return plan->len + bytes <= TCP_OPTION_SPACE; }
@@ -143,7 +144,7 @@ static void plan_syn_options(struct plan *plan)
         put_kind(p, KIND_SACK_PERMITTED, 2);
     }
     if (timestamps) {
-        bool padded = !(want->present & TCP_OPT_SACK_PERMITTED);
+        bool padded = !(want->present & TCP_OPT_SACK_PERMITTED) && !plan->tight;
         uint8_t *p = take(plan, padded ? 12 : 10);
         if (padded) {
             p[0] = p[1] = KIND_NOP;
@@ -157,13 +158,20 @@ static void plan_syn_options(struct plan *plan)
 
 static size_t padded(size_t len) { return (len + 3) / 4 * 4; }
 
+/* An IPv6 address with a port fills, beside timestamps, all the room there is. */
+static bool is_tight(const struct tcp_options *want)
+{
+    bool alone = want->present & TCP_OPT_TIMESTAMPS && want->mp.present == 1u << MPTCP_ADD_ADDR;
+    return alone && 12 + padded(mptcp_option_len(&want->mp, MPTCP_ADD_ADDR)) > TCP_OPTION_SPACE;
+}
+
 static bool plan_mptcp(struct plan *plan, const struct mptcp_options *mp, enum mptcp_subtype subtype)
 {
-    size_t len = mptcp_option_len(mp, subtype);
-    if (!fits(plan, padded(len)))
+    size_t len = mptcp_option_len(mp, subtype), room = plan->tight ? len : padded(len);
+    if (!fits(plan, room))
         return false;
-    uint8_t *p = take(plan, padded(len));
-    memset(p + len, KIND_NOP, padded(len) - len);
+    uint8_t *p = take(plan, room);
+    memset(p + len, KIND_NOP, room - len);
     mptcp_option_emit(p, mp, subtype);
     plan->sent->mp.present |= (uint16_t)(1u << subtype);
     return true;
@@ -252,7 +260,7 @@ size_t tcp_options_plan(uint8_t p[40], const struct tcp_options *want_in, struct
         *sent = want;
     sent->present = want.present & (TCP_OPT_MSS | TCP_OPT_WSCALE | TCP_OPT_SACK_PERMITTED | TCP_OPT_TIMESTAMPS);
     sent->mp.present = 0;
-    struct plan plan = {.p = p, .want = &want, .sent = sent};
+    struct plan plan = {.p = p, .want = &want, .sent = sent, .tight = is_tight(&want)};
     plan_syn_options(&plan);
     for (unsigned i = 0; i < HW_ARRAY_LEN(before_dss); i++)
         if (mptcp_has(mp, before_dss[i]))

@@ -283,6 +283,35 @@ static void many_addresses(void **state)
     }
 }
 
+static void announce_with_port(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    (void)what;
+    for (unsigned l = 0; l < view->local_count; l++)
+        (void)hawser_pm_announce(pm, l, PORT + 1);
+}
+
+/* RFC 8684 3.4.1: beside timestamps an IPv6 address with its port and HMAC takes the last byte of the options. */
+static void an_address_with_a_port(void **state)
+{
+    (void)state;
+    static const struct hawser_path_manager manager = {
+        .size = sizeof manager, .name = "x", .event = announce_with_port};
+    const struct hawser_path_options announcing = {.size = sizeof announcing, .manager = &manager};
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct pair p;
+        bool joined = false;
+        world_init(&p.w, 11, 2, 2, v6, NULL, NULL);
+        open_pair(&p, NULL, &announcing, 0);
+        const struct hawser_addr second = world_server_addr(&p.w, 1, PORT + 1);
+        for (size_t i = 0; i < subflows(&p, 0); i++) {
+            const struct hawser_subflow_info info = subflow_at_end(&p, 0, i);
+            joined |= hawser_addr_equal(&info.remote, &second);
+        }
+        assert_true(joined);
+        close_pair(&p);
+    }
+}
+
 static void a_denied_address_is_not_joined(void **state)
 {
     (void)state;
@@ -447,6 +476,7 @@ int main(void)
         cmocka_unit_test(the_acceptor_marks_a_backup_too),
         cmocka_unit_test(a_connection_of_one_family_with_subflows_of_the_other),
         cmocka_unit_test(many_addresses),
+        cmocka_unit_test(an_address_with_a_port),
         cmocka_unit_test(a_denied_address_is_not_joined),
         cmocka_unit_test(whose_options_hold),
         cmocka_unit_test(the_end_of_the_stream_waits_for_joins),

@@ -174,7 +174,7 @@ static const struct {
     size_t len; /* padded */
 } announcements[] = {
     {true, true, false, 8},   {true, true, true, 12},  {true, false, false, 20},  {true, false, true, 24},
-    {false, true, false, 16}, {false, true, true, 20}, {false, false, false, 28},
+    {false, true, false, 16}, {false, true, true, 20}, {false, false, false, 28}, {false, false, true, 32},
 };
 
 /* A DSS as bare acknowledgements carry it. */
@@ -241,7 +241,8 @@ static void planner_with_all_that_is_said_of_addresses(void **state)
                 }
                 with_removals(&o, removed);
                 with_sacks(&o, 3);
-                expect_fit(&o, 12 * timestamps + told <= 40);
+                bool alone = told == 32 && !removed; /* then nothing is padded: 10 and 30 */
+                expect_fit(&o, 12 * timestamps + told <= 40 || alone);
                 for (size_t s = 0; s < HW_ARRAY_LEN(signals); s++) {
                     bool narrows = signals[s].wide && !signals[s].stays;
                     size_t dss = signals[s].len - (narrows ? 4 : 0);
