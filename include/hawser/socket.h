@@ -51,6 +51,11 @@ struct hawser_conn_options {
     /* Few bytes wait until what was sent is acknowledged, or until they are a full segment (RFC 9293 3.7.4, of the
      * stream as a whole). Off by default: each hawser_send() leaves at once, as with TCP_NODELAY. */
     bool nagle;
+    /* The connection fails with -ETIMEDOUT, and the peer is told, when its handshake takes so long; or when so long
+     * nothing more is acknowledged of what the program has queued, or ended: by the peer's MPTCP as a whole, whatever
+     * single subflows do, and whether it is the network or a window that stays shut (RFC 9293 3.9.1). Whole
+     * milliseconds, rounded up; 0: the bounds that hold anyway (docs/API.md), than which a longer one is not. */
+    uint64_t user_timeout_ns;
 };
 
 /*
@@ -170,6 +175,7 @@ enum hawser_option {
                                             rounded up; 49 days are for ever */
     HAWSER_OPTION_KEEPALIVE_INTERVAL_NS, /* at least 1; likewise */
     HAWSER_OPTION_KEEPALIVE_TRIES,       /* at least 1, of 32 bits */
+    HAWSER_OPTION_USER_TIMEOUT_NS,       /* 0: off; also counts what has passed. Whole milliseconds, likewise */
 };
 /* The largest window that TCP can offer (RFC 7323 2.3). */
 #define HAWSER_BUFFER_MAX (UINT32_C(1) << 30)

@@ -48,6 +48,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->timer, conn_on_timer);
     endings_init(&conn->endings);
+    endings_set_user_timeout(&conn->endings, config->user_timeout_ns);
     fallback_settle(&conn->fallback, config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING);
     if (config->opened)
         identity_set_local_key(&conn->identity, host->ops->derive, config->opened->local_key);

@@ -87,6 +87,7 @@ struct conn_opened {
 struct conn_config {
     uint32_t send_limit, recv_limit, send_low_water; /* bytes */
     struct tcp_keepalive keepalive;
+    uint64_t user_timeout_ns; /* 0: none */
     bool no_mptcp, door, nagle;
     uint8_t subflow_limit;                    /* most that it may have at once */
     struct path_plan *plan;                   /* for its paths; borrowed */

@@ -34,6 +34,7 @@ static void take_data_ack(struct conn *conn, dsn64 ack, uint32_t window, uint64_
     count_n(&conn->host->tcp.counters, COUNT_DROP_DATA_ACK, !!(news.what & TX_IMPOSSIBLE));
     if (!(news.what & TX_ACKED))
         return;
+    endings_note_delivery(&conn->endings, now_ns);
     if (paths_in_rescue(&conn->paths) && data_tx_all_acked(&conn->data_tx))
         paths_look_at(&conn->paths, 0); /* nothing of ours would be lost if all refuse */
     subflows_clear(&conn->subflows, news.merit);

@@ -69,6 +69,8 @@ static void settle_data(struct conn *conn, uint64_t now_ns)
     }
     outflow_reset_laggards(&conn->data_tx, &conn->subflows, now_ns);
     advance_close(conn, now_ns);
+    bool waits = !identity_established(&conn->identity) || data_tx_undelivered(&conn->data_tx);
+    endings_watch_delivery(&conn->endings, waits, now_ns);
 }
 
 /* What subflows have to say, before anybody asks what there is. */

@@ -144,6 +144,11 @@ static inline bool data_tx_fin_waits(const struct data_tx *tx) { return tx->fin 
 /* Is data? */
 static inline bool data_tx_outstanding(const struct data_tx *tx) { return dsn_lt(tx->sendq.una, tx->snd_nxt); }
 static inline bool data_tx_all_acked(const struct data_tx *tx) { return dsn_eq(tx->sendq.una, tx->sendq.end); }
+/* Does the program wait for the peer to have some of the stream, or its end? */
+static inline bool data_tx_undelivered(const struct data_tx *tx)
+{
+    return !data_tx_all_acked(tx) || (data_tx_ends(tx) && !data_tx_end_acked(tx));
+}
 static inline uint64_t data_tx_offset(const struct data_tx *tx, dsn64 at) { return at.v - tx->idsn.v; }
 /* Likewise, counted from the first byte of the stream. */
 static inline uint64_t data_tx_place(const struct data_tx *tx, dsn64 at) { return data_tx_offset(tx, at) - 1; }

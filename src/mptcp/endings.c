@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/compiler.h"
+
 /* In which nothing is left to be delivered, and nothing was, and yet it does not end. */
 #define LINGER_NS (60 * NS_PER_S)
 
@@ -93,9 +95,29 @@ static bool lingers_in_vain(struct endings *e, const struct ending_facts *facts,
     return !goes_on;
 }
 
+void endings_watch_delivery(struct endings *e, bool waits, uint64_t now_ns)
+{
+    if (!waits || e->error)
+        e->waits_since_ns = 0;
+    else if (e->waits_since_ns == 0)
+        e->waits_since_ns = now_ns;
+}
+
+static uint64_t user_timeout_due(const struct endings *e)
+{
+    uint64_t wait_ns = endings_user_timeout(e);
+    bool runs = e->waits_since_ns && wait_ns && wait_ns < TIME_NEVER - e->waits_since_ns;
+    return runs ? e->waits_since_ns + wait_ns : TIME_NEVER;
+}
+
+uint64_t endings_due(const struct endings *e)
+{
+    return HW_MIN(user_timeout_due(e), HW_MIN(e->linger_until_ns, e->rescue_until_ns));
+}
+
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
-    if (e->rescue_until_ns <= now_ns && rescue_failed(e))
+    if (user_timeout_due(e) <= now_ns || (e->rescue_until_ns <= now_ns && rescue_failed(e)))
         return true;
     return e->linger_until_ns <= now_ns && lingers_in_vain(e, facts, now_ns);
 }

@@ -33,6 +33,8 @@ struct endings {
     bool detached;            /* nor has it a handle */
     bool aborted;             /* reset by us: RSTs carry MP_FASTCLOSE */
     bool farewell;            /* the peer acknowledged a subflow's FIN, and so knows that all is over */
+    uint32_t user_timeout_ms; /* 0: off */
+    uint64_t waits_since_ns;  /* for the peer to answer, or to acknowledge what is queued; 0: for nothing */
     uint64_t linger_until_ns; /* or TIME_NEVER */
     uint64_t linger_acked;    /* acknowledged bytes when that was set */
     uint64_t rescue_until_ns; /* or TIME_NEVER */
@@ -101,11 +103,21 @@ void endings_recover(struct endings *e);
 /* Does the connection go on without one? */
 static inline bool endings_awaits_rescue(const struct endings *e) { return e->rescue == RESCUE_AWAITED && !e->error; }
 
-/* When endings_on_timer() is to be called, or TIME_NEVER. */
-static inline uint64_t endings_due(const struct endings *e)
+/* The program has patience for so long when the peer does not answer its SYN, or acknowledges nothing more of what is
+ * queued (RFC 9293 3.9.1, 3.8.3); 0: for as long as others have. Whole milliseconds, rounded up. */
+static inline void endings_set_user_timeout(struct endings *e, uint64_t ns) { e->user_timeout_ms = ms_of_ns(ns); }
+static inline uint64_t endings_user_timeout(const struct endings *e) { return ns_of_ms(e->user_timeout_ms); }
+/* Does it wait for that now? */
+void endings_watch_delivery(struct endings *e, bool waits, uint64_t now_ns);
+/* The peer has acknowledged some of it. */
+static inline void endings_note_delivery(struct endings *e, uint64_t now_ns)
 {
-    return e->linger_until_ns < e->rescue_until_ns ? e->linger_until_ns : e->rescue_until_ns;
+    if (e->waits_since_ns)
+        e->waits_since_ns = now_ns;
 }
+
+/* When endings_on_timer() is to be called, or TIME_NEVER. */
+uint64_t endings_due(const struct endings *e);
 /* A time is over. True: the connection is to be aborted with -ETIMEDOUT. */
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 

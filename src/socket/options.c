@@ -16,6 +16,7 @@ static bool is_possible(enum hawser_option option, uint64_t value)
     case HAWSER_OPTION_NAGLE:
         return value <= 1;
     case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
+    case HAWSER_OPTION_USER_TIMEOUT_NS:
         return true;
     case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
         return value;
@@ -41,13 +42,16 @@ static void set(struct conn *conn, enum hawser_option option, uint64_t value)
         data_tx_set_nagle(&conn->data_tx, value);
         break;
     case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
-        conn->keepalive.idle_ms = tcp_keepalive_ms(value);
+        conn->keepalive.idle_ms = ms_of_ns(value);
         break;
     case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
-        conn->keepalive.interval_ms = tcp_keepalive_ms(value);
+        conn->keepalive.interval_ms = ms_of_ns(value);
         break;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
         conn->keepalive.tries = (uint32_t)value;
+        break;
+    case HAWSER_OPTION_USER_TIMEOUT_NS:
+        endings_set_user_timeout(&conn->endings, value);
         break;
     }
 }
@@ -91,6 +95,9 @@ int hawser_conn_get(const struct hawser_conn *handle, enum hawser_option option,
         return 0;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
         *value = conn->keepalive.tries;
+        return 0;
+    case HAWSER_OPTION_USER_TIMEOUT_NS:
+        *value = endings_user_timeout(&conn->endings);
         return 0;
     }
     return -EINVAL;

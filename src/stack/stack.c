@@ -65,8 +65,9 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options, str
         .door = options->foreign_local,
         .send_low_water = options->send_low_water_bytes,
         .scheduler = options->scheduler,
-        .keepalive = {tcp_keepalive_ms(options->keepalive_idle_ns), tcp_keepalive_ms(options->keepalive_interval_ns),
+        .keepalive = {ms_of_ns(options->keepalive_idle_ns), ms_of_ns(options->keepalive_interval_ns),
                       options->keepalive_tries},
+        .user_timeout_ns = options->user_timeout_ns,
     };
 }
 

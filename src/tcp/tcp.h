@@ -114,17 +114,8 @@ struct tcp_keepalive {
     uint32_t idle_ms, interval_ms; /* silence before the first question, and between questions; idle 0: never asks */
     uint32_t tries;                /* questions without an answer */
 };
-/* Whole milliseconds of such a time, rounded up; what is beyond 49 days is never. */
-static inline uint32_t tcp_keepalive_ms(uint64_t ns)
-{
-    return (uint32_t)HW_MIN(ns / NS_PER_MS + (ns % NS_PER_MS != 0), UINT32_MAX);
-}
-static inline uint64_t tcp_keepalive_ns(uint32_t ms) { return ms == UINT32_MAX ? TIME_NEVER : ms * NS_PER_MS; }
-static inline uint64_t tcp_keepalive_idle_ns(const struct tcp_keepalive *k) { return tcp_keepalive_ns(k->idle_ms); }
-static inline uint64_t tcp_keepalive_interval_ns(const struct tcp_keepalive *k)
-{
-    return tcp_keepalive_ns(k->interval_ms);
-}
+static inline uint64_t tcp_keepalive_idle_ns(const struct tcp_keepalive *k) { return ns_of_ms(k->idle_ms); }
+static inline uint64_t tcp_keepalive_interval_ns(const struct tcp_keepalive *k) { return ns_of_ms(k->interval_ms); }
 
 /* Fixed when the subflow opens. */
 struct tcp_config {

@@ -88,6 +88,36 @@ static void an_abort_is_what_was_asked_for(void **state)
     assert_int_equal(endings_begin(&e, &facts, 1), 0);
 }
 
+/* The program's patience, from when it waits, and anew with each acknowledgement; not once it failed. */
+static void patience_of_the_program(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts facts = {.delivering = true};
+    endings_init(&e);
+    endings_watch_delivery(&e, true, NS_PER_S);
+    assert_int_equal(endings_due(&e), TIME_NEVER);
+    endings_set_user_timeout(&e, 7 * NS_PER_MS - 1); /* whole milliseconds */
+    assert_int_equal(endings_user_timeout(&e), 7 * NS_PER_MS);
+    assert_int_equal(endings_due(&e), NS_PER_S + 7 * NS_PER_MS);
+    endings_watch_delivery(&e, true, 2 * NS_PER_S); /* it goes on */
+    assert_int_equal(endings_due(&e), NS_PER_S + 7 * NS_PER_MS);
+    assert_false(endings_on_timer(&e, &facts, endings_due(&e) - 1));
+    assert_true(endings_on_timer(&e, &facts, endings_due(&e)));
+    endings_note_delivery(&e, 3 * NS_PER_S);
+    assert_int_equal(endings_due(&e), 3 * NS_PER_S + 7 * NS_PER_MS);
+    endings_watch_delivery(&e, false, 3 * NS_PER_S);
+    endings_note_delivery(&e, 3 * NS_PER_S);
+    assert_int_equal(endings_due(&e), TIME_NEVER);
+    endings_set_user_timeout(&e, UINT64_MAX);
+    endings_watch_delivery(&e, true, 4 * NS_PER_S);
+    assert_int_equal(endings_due(&e), TIME_NEVER);
+    endings_set_user_timeout(&e, NS_PER_S);
+    endings_fail(&e, -ECONNRESET);
+    endings_watch_delivery(&e, true, 5 * NS_PER_S);
+    assert_int_equal(endings_due(&e), TIME_NEVER);
+}
+
 /* No subflow can bring the end of the peer's stream: a new one may come, for a time. */
 static void a_stranded_connection_is_not_kept_for_ever(void **state)
 {
@@ -217,6 +247,7 @@ int main(void)
         cmocka_unit_test(delivery_takes_its_time),
         cmocka_unit_test(what_was_not_read_is_told_at_once),
         cmocka_unit_test(an_abort_is_what_was_asked_for),
+        cmocka_unit_test(patience_of_the_program),
         cmocka_unit_test(a_stranded_connection_is_not_kept_for_ever),
         cmocka_unit_test(stranded_again_it_is_asked_anew_for_what_moved),
         cmocka_unit_test(another_subflow_has_its_time),

@@ -18,7 +18,8 @@ static uint8_t bytes[200000];
 /* Times are whole milliseconds. */
 static uint64_t kept(enum hawser_option option, uint64_t value)
 {
-    bool time = option == HAWSER_OPTION_KEEPALIVE_IDLE_NS || option == HAWSER_OPTION_KEEPALIVE_INTERVAL_NS;
+    bool time = option == HAWSER_OPTION_KEEPALIVE_IDLE_NS || option == HAWSER_OPTION_KEEPALIVE_INTERVAL_NS ||
+                option == HAWSER_OPTION_USER_TIMEOUT_NS;
     return time && value < UINT64_MAX ? (value + NS_PER_MS - 1) / NS_PER_MS * NS_PER_MS : value;
 }
 
@@ -66,6 +67,7 @@ static void only_what_can_be(void **state)
         {HAWSER_OPTION_KEEPALIVE_IDLE_NS, 7 * NS_PER_S, 0, UINT64_MAX},
         {HAWSER_OPTION_KEEPALIVE_INTERVAL_NS, 75 * NS_PER_S, 1, UINT64_MAX},
         {HAWSER_OPTION_KEEPALIVE_TRIES, 9, 1, UINT32_MAX},
+        {HAWSER_OPTION_USER_TIMEOUT_NS, 0, 0, UINT64_MAX},
     };
     struct hawser_conn_options options = {.size = sizeof options, .nagle = true, .keepalive_idle_ns = 7 * NS_PER_S};
     struct peer p;
