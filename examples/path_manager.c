@@ -17,7 +17,7 @@ static void open_one(struct hawser_pm *pm, const struct hawser_pm_view *view)
 {
     for (unsigned r = 0; r < view->remote_count; r++)
         for (unsigned l = 0; l < view->local_count; l++)
-            if (hawser_pm_tries(pm, l, r) == 0 && view->locals[l]->id != 0 && hawser_pm_open(pm, l, r, false) == 0)
+            if (hawser_pm_tries(pm, l, r) == 0 && !view->locals[l]->first && hawser_pm_open(pm, l, r, false) == 0)
                 return;
 }
 

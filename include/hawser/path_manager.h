@@ -47,6 +47,7 @@ struct hawser_pm_address {
     uint8_t link;            /* ours: which one it is on */
     bool backup;             /* ours: the options say that it is one */
     bool announced;          /* ours: the peer was told */
+    bool first;              /* the connection began with it; also of one that went and came back, as `id` is not */
 };
 
 enum hawser_pm_state {
@@ -101,8 +102,8 @@ struct hawser_path_manager {
  *   default     every address of either end has a subflow that works
  *   fullmesh    every pair of addresses has one
  *   ports       so many over the first pair, from ports of their own (options: `subflows`)
- *   backup      as the default; but only the first pair, or whatever is not marked (options: `backup`), carries data as
- *               long as it works, and again when it comes back
+ *   backup      as the default; but only the pair of addresses with which the connection began, or whatever is not
+ *               marked (options: `backup`), carries data as long as it works, and again when it comes back
  *   on-demand   as the default, once the connection has moved so many bytes, or lasted so long (options: `demand_...`),
  * or when no subflow answers any more
  */

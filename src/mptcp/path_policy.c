@@ -20,7 +20,8 @@ static void show_locals(struct hawser_pm *pm, const struct path_locals *locals)
                                                    .id = paths_local_id(pm->paths, local),
                                                    .link = local->link,
                                                    .backup = path_plan_is_backup(plan, &local->addr),
-                                                   .announced = paths_announced(pm->paths, local)};
+                                                   .announced = paths_announced(pm->paths, local),
+                                                   .first = paths_began_from(pm->paths, local)};
         pm->sources[n] = local;
         pm->local_list[n] = &pm->locals[n];
         pm->view.local_count++;
@@ -52,7 +53,8 @@ static void show_remotes(struct hawser_pm *pm)
             continue;
         const int before = place_of_remote(pm, &remote.addr);
         const unsigned n = before >= 0 ? (unsigned)before : pm->view.remote_count++;
-        pm->remotes[n] = (struct hawser_pm_address){.addr = remote.addr, .id = remote.id};
+        pm->remotes[n] = (struct hawser_pm_address){
+            .addr = remote.addr, .id = remote.id, .first = paths_began_to(pm->paths, &remote.addr)};
         pm->refused[n] = paths_is_refused(pm->paths, remote.id);
         pm->remote_list[n] = &pm->remotes[n];
     }

@@ -57,9 +57,19 @@ void paths_begin(struct paths *p, const struct local_address *local, uint16_t lo
 
 void paths_close_first(struct paths *p) { p->remote_closed = true; }
 
+bool paths_began_from(const struct paths *p, const struct local_address *local)
+{
+    return hawser_addr_same_ip(&p->local, &local->addr);
+}
+
+bool paths_began_to(const struct paths *p, const struct hawser_addr *remote)
+{
+    return hawser_addr_same_ip(&p->remote, remote) && (remote->port == 0 || remote->port == p->remote.port);
+}
+
 uint8_t paths_local_id(const struct paths *p, const struct local_address *local)
 {
-    return !p->local_gone && hawser_addr_same_ip(&p->local, &local->addr) ? 0 : local->id;
+    return !p->local_gone && paths_began_from(p, local) ? 0 : local->id;
 }
 
 static struct path_book *open_book(struct paths *p, struct account *payer)
@@ -155,11 +165,6 @@ bool paths_local_removed(struct paths *p, struct account *payer, const struct lo
 
 /* ---- the peer's ---- */
 
-static bool is_first(const struct paths *p, const struct hawser_addr *addr)
-{
-    return hawser_addr_same_ip(&p->remote, addr) && (addr->port == 0 || addr->port == p->remote.port);
-}
-
 static bool is_valid(const struct paths *p, const struct path_locals *locals, const struct mp_add_addr *add)
 {
     if (add->is_v4 != hawser_addr_is_v4(&add->addr) || !scope_is_reachable(&add->addr) ||
@@ -170,7 +175,7 @@ static bool is_valid(const struct paths *p, const struct path_locals *locals, co
             local_address_broadcasts(&locals->list[i], &add->addr))
             return false;
     /* RFC 8684 3.4.1: an ID stands for one address, until that is removed. */
-    return add->address_id != 0 || p->remote_gone || is_first(p, &add->addr);
+    return add->address_id != 0 || p->remote_gone || paths_began_to(p, &add->addr);
 }
 
 static bool may_join_announced(struct path_book *book, uint64_t now_ns)
@@ -189,7 +194,7 @@ enum paths_news paths_add_addr(struct paths *p, struct account *payer, const str
     if (!p->opens || !path_plan_allows(p->plan, &add->addr))
         return PATHS_NO_NEWS; /* RFC 8684 3.4.1: of no use, so not kept */
     paths_note(p, HAWSER_PM_REMOTE_REFRESHED);
-    bool first = !p->remote_gone && is_first(p, &add->addr);
+    bool first = !p->remote_gone && paths_began_to(p, &add->addr);
     if (first && p->book)
         pairs_forget_remote(&p->book->failed, 0);
     if (first && add->address_id == 0)
@@ -243,7 +248,7 @@ bool paths_remote_at(const struct paths *p, unsigned i, struct path_remote *out)
     *out = (struct path_remote){.addr = known->addr, .id = known->id};
     if (known->addr.port == 0) /* RFC 8684 3.4.1, 3.9.1 */
         out->addr.port = p->remote.port;
-    return !is_first(p, &out->addr) || (p->remote_gone && !p->remote_closed);
+    return !paths_began_to(p, &out->addr) || (p->remote_gone && !p->remote_closed);
 }
 
 unsigned paths_remote_count(const struct paths *p) { return 1 + (p->book ? p->book->remotes.count : 0u); }

@@ -124,6 +124,9 @@ unsigned paths_remote_count(const struct paths *p);
 bool paths_meet(const struct paths *p, const struct local_address *local, const struct hawser_addr *remote);
 /* May subflows beside the first use that address of ours? */
 bool paths_may_use(const struct paths *p, const struct local_address *local);
+/* Did the connection begin with that address of ours, or of the peer's? Even if it went and came back. */
+bool paths_began_from(const struct paths *p, const struct local_address *local);
+bool paths_began_to(const struct paths *p, const struct hawser_addr *remote);
 /* Has somebody refused there, so that nobody else asks (RFC 8684 3.9.3)? */
 bool paths_is_refused(const struct paths *p, uint8_t remote_id);
 /* When the pair may be tried, apart from that: 0 (at once), later, or TIME_NEVER. */

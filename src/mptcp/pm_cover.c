@@ -82,10 +82,10 @@ static bool choose(const struct hawser_pm *pm, const struct hawser_pm_view *view
     return best < UINT32_MAX;
 }
 
-static bool is_backup(const struct hawser_pm_view *view, const struct pm_aim *aim, unsigned local)
+static bool is_backup(const struct hawser_pm_view *view, const struct pm_aim *aim, const struct choice *pair)
 {
-    const struct hawser_pm_address *address = view->locals[local];
-    return aim->spares_first ? address->id != 0 : address->backup;
+    const struct hawser_pm_address *ours = view->locals[pair->local], *theirs = view->remotes[pair->remote];
+    return aim->spares_first ? !(ours->first && theirs->first) : ours->backup;
 }
 
 static void open_all(struct hawser_pm *pm, const struct hawser_pm_view *view, const struct pm_aim *aim,
@@ -93,7 +93,7 @@ static void open_all(struct hawser_pm *pm, const struct hawser_pm_view *view, co
 {
     struct choice choice;
     while (choose(pm, view, ends, aim->mesh, &choice) &&
-           hawser_pm_open(pm, choice.local, choice.remote, is_backup(view, aim, choice.local)) == 0)
+           hawser_pm_open(pm, choice.local, choice.remote, is_backup(view, aim, &choice)) == 0)
         add(ends, view, view->subflow_count - 1);
     hawser_pm_wake(pm, choice.due_ns);
 }
@@ -130,6 +130,15 @@ void pm_cover(struct hawser_pm *pm, const struct hawser_pm_view *view, const str
     open_all(pm, view, aim, &ends);
     if (!aim->mesh)
         close_idle(pm, view, &ends);
+}
+
+void pm_mark_first(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    for (unsigned i = 0; what & HAWSER_PM_CONFIRMED && i < view->subflow_count; i++) {
+        const int local = view->subflows[i]->local;
+        if (local >= 0 && view->locals[local]->backup)
+            (void)hawser_pm_set_backup(pm, i, true);
+    }
 }
 
 bool pm_in_trouble(const struct hawser_pm_view *view)

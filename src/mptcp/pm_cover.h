@@ -8,8 +8,11 @@ extern const struct hawser_path_manager pm_default, pm_fullmesh, pm_ports, pm_ba
 
 struct pm_aim {
     bool mesh;         /* every pair has one; else every address of either end has one that works */
-    bool spares_first; /* all but those from the first address are backups */
+    bool spares_first; /* all but those of the first pair are backups; else those from marked addresses */
 };
+
+/* What was there before the path manager is a backup where its address is marked: its SYN could not say so. */
+void pm_mark_first(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what);
 
 /* Is no subflow left, or does none that there is answer? */
 bool pm_in_trouble(const struct hawser_pm_view *view);

@@ -5,7 +5,7 @@
 static void event(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
 {
     static const struct pm_aim aim = {.mesh = false};
-    (void)what;
+    pm_mark_first(pm, view, what);
     pm_cover(pm, view, &aim);
 }
 

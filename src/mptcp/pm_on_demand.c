@@ -24,6 +24,7 @@ static void event(struct hawser_pm *pm, const struct hawser_pm_view *view, unsig
 {
     static const struct pm_aim aim = {.mesh = false};
     struct memory *m = view->memory;
+    pm_mark_first(pm, view, what);
     if (m && what & HAWSER_PM_CONFIRMED) {
         m->since_ns = view->now_ns;
         if (view->options->demand_bytes)

@@ -19,7 +19,7 @@ static uint64_t first_pair(const struct hawser_pm *pm, const struct hawser_pm_vi
     for (unsigned first = 0; first < 2; first++)
         for (unsigned r = 0; r < view->remote_count; r++)
             for (unsigned l = 0; l < view->local_count; l++) {
-                bool is_first = view->locals[l]->id == 0 && view->remotes[r]->id == 0;
+                bool is_first = view->locals[l]->first && view->remotes[r]->first;
                 uint64_t due_ns = hawser_pm_due(pm, l, r);
                 if (is_first == !first && due_ns != TIME_NEVER) {
                     *local = l;
@@ -34,7 +34,7 @@ static void event(struct hawser_pm *pm, const struct hawser_pm_view *view, unsig
 {
     static const struct pm_aim any = {.mesh = false};
     unsigned local = 0, remote = 0;
-    (void)what;
+    pm_mark_first(pm, view, what);
     if (pm_in_trouble(view)) {
         pm_cover(pm, view, &any);
         return;

@@ -206,24 +206,31 @@ static void a_priority_changes(void **state)
     }
 }
 
-/* An address that is marked at the acceptor: its SYN/ACK says so. */
-static void the_acceptor_marks_a_backup_too(void **state)
+/* An address that is marked at either end, be it that on which the connection began: SYNs, SYN/ACKs and MP_PRIO tell.
+ */
+static void either_end_marks_backups(void **state)
 {
     (void)state;
-    struct pair p;
-    world_init(&p.w, 6, 2, 2, false, NULL, NULL);
-    const struct hawser_prefix metered = {world_server_addr(&p.w, 1, 0), 32};
-    struct hawser_path_options marked = named("default");
-    marked.backup = &metered;
-    marked.backup_count = 1;
-    open_pair(&p, NULL, &marked, 0);
-    assert_int_equal(subflows(&p, 0), 3);
-    for (int end = 0; end < 2; end++)
-        for (size_t i = 0; i < 3; i++) {
-            const struct hawser_subflow_info info = subflow_at_end(&p, end, i);
-            assert_int_equal(info.backup, hawser_addr_same_ip(end ? &info.local : &info.remote, &metered.addr));
+    for (int marker = 0; marker < 2; marker++)
+        for (unsigned which = 0; which < 2; which++) {
+            struct pair p;
+            world_init(&p.w, 6, 2, 2, false, NULL, NULL);
+            const struct hawser_addr client = world_client_addr(&p.w, which),
+                                     server = world_server_addr(&p.w, which, 0);
+            const struct hawser_prefix metered = {marker ? server : client, 32};
+            struct hawser_path_options marked = named("default");
+            marked.backup = &metered;
+            marked.backup_count = 1;
+            open_pair(&p, marker ? NULL : &marked, marker ? &marked : NULL, 0);
+            assert_int_equal(subflows(&p, 0), 3);
+            for (int end = 0; end < 2; end++)
+                for (size_t i = 0; i < 3; i++) {
+                    const struct hawser_subflow_info info = subflow_at_end(&p, end, i);
+                    const struct hawser_addr *at = end == marker ? &info.local : &info.remote;
+                    assert_int_equal(info.backup, hawser_addr_same_ip(at, &metered.addr));
+                }
+            close_pair(&p);
         }
-    close_pair(&p);
 }
 
 static void add_both(struct world *w, unsigned path, const char *client, const char *server, unsigned bits)
@@ -473,7 +480,7 @@ int main(void)
         cmocka_unit_test(not_before_there_is_a_demand),
         cmocka_unit_test(a_backup_takes_over_and_gives_back),
         cmocka_unit_test(a_priority_changes),
-        cmocka_unit_test(the_acceptor_marks_a_backup_too),
+        cmocka_unit_test(either_end_marks_backups),
         cmocka_unit_test(a_connection_of_one_family_with_subflows_of_the_other),
         cmocka_unit_test(many_addresses),
         cmocka_unit_test(an_address_with_a_port),
