@@ -25,13 +25,19 @@ struct hawser_subflow_info {
     size_t size; /* sizeof(struct hawser_subflow_info) */
     uint32_t id; /* its own for good: no other subflow of the connection ever has the same */
     struct hawser_addr local, remote;
-    uint8_t local_id, remote_id; /* address IDs (RFC 8684 3.2) */
-    const char *state;           /* RFC 9293's name, such as "ESTABLISHED" */
-    bool backup;
-    uint32_t cwnd_bytes, in_flight_bytes, mss_bytes;
-    uint64_t srtt_ns, rttvar_ns, min_rtt_ns;
-    uint64_t sent_bytes, recv_bytes, retransmitted_bytes; /* payload */
-    uint64_t timeouts;
+    uint8_t local_id, remote_id;  /* address IDs (RFC 8684 3.2) */
+    const char *state;            /* RFC 9293's name, such as "ESTABLISHED" */
+    bool backup;                  /* one of both ends asked to use it only when no regular one works */
+    uint32_t cwnd_bytes;          /* congestion window */
+    uint32_t in_flight_bytes;     /* neither acknowledged nor deemed lost */
+    uint32_t mss_bytes;           /* payload of a full segment, with the options that data carries */
+    uint64_t srtt_ns, rttvar_ns;  /* RFC 6298's, of what was measured last, however long ago; 0: nothing was yet. How
+                                   * long the peer held acknowledgements back is in them; outages are not */
+    uint64_t min_rtt_ns;          /* the least of the last half a minute in which there were any, or a little more */
+    uint64_t sent_bytes;          /* payload, each byte once, acknowledged or not */
+    uint64_t recv_bytes;          /* payload, each byte once, in whatever order, as far as there was room */
+    uint64_t retransmitted_bytes; /* payload that it sent again by itself, each time */
+    uint64_t timeouts;            /* of its retransmission timer, in all */
 };
 
 /* Fills in `out`, whose size is set; fields that the library does not know become zero. Returns 0, or -EINVAL when the

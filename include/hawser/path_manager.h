@@ -90,7 +90,7 @@ struct hawser_pm_view {
 struct hawser_pm; /* a connection, for as long as the call lasts */
 
 struct hawser_path_manager {
-    size_t size;         /* sizeof(struct hawser_path_manager) */
+    size_t size;         /* sizeof(struct hawser_path_manager); more members may be added at the end, as with options */
     const char *name;    /* for those who read it */
     uint32_t conn_bytes; /* of memory for each connection; at most HAWSER_PM_MEMORY_MAX */
     /* Something happened (`what`: a set of HAWSER_PM_...). Wishes are calls with `pm`. Must not call into the stack. */
@@ -177,7 +177,8 @@ HAWSER_API int hawser_pm_set_backup(struct hawser_pm *pm, unsigned subflow, bool
 /* To be called at that time, or before. Each call of the path manager ends what was asked before. */
 HAWSER_API void hawser_pm_wake(struct hawser_pm *pm, uint64_t at_ns);
 
-/* To be called when the view's `bytes` have reached that many; one such mark at a time. */
+/* To be called when the view's `bytes` have reached that many: if they have already, right after this call. One such
+ * mark at a time. */
 HAWSER_API void hawser_pm_tell_at(struct hawser_pm *pm, uint64_t bytes);
 
 #endif

@@ -30,11 +30,10 @@ struct hawser_path {
     uint32_t segment_bytes;      /* payload of a full segment */
     uint64_t srtt_ns, rttvar_ns; /* round trips as acknowledged: how long the peer held those back is in them */
     uint64_t min_rtt_ns;         /* the least of the last half a minute, or of a little more */
-    uint64_t rate_bps; /* bits a second that it delivers, as far as known: what its congestion controller paces it to,
-                        * or else cwnd_bytes * 8 / srtt_ns in seconds, whether or not there was so much to send */
-    uint64_t next_send_ns; /* when its pace admits more; 0: now */
-    uint64_t cursor;       /* the next offset that HAWSER_SEND_CURSOR sends on it: `una` or above */
-    void *memory;          /* the scheduler's own, `path_bytes`, zero at first, aligned for anything */
+    uint64_t rate_bps; /* an estimate, not measured: bits a second if a whole `cwnd_bytes` went in each `srtt_ns`,
+                        * whether or not there was so much to send, or it could get there */
+    uint64_t cursor;   /* the next offset that HAWSER_SEND_CURSOR sends on it: `una` or above */
+    void *memory;      /* the scheduler's own, `path_bytes`, zero at first, aligned for anything */
 };
 
 /* The outgoing stream. Offsets count its bytes from 0. More members may be added at the end. */
@@ -116,7 +115,7 @@ static inline struct hawser_decision hawser_send_cursor(uint32_t len)
  * goes the way of "lowest-rtt": at once if it named no time, or else after a second ("mptcp.scheduler_overruled").
  */
 struct hawser_scheduler {
-    size_t size;      /* sizeof(struct hawser_scheduler) */
+    size_t size;      /* sizeof(struct hawser_scheduler); more members may be added at the end, as with options */
     const char *name; /* not empty */
     uint32_t conn_bytes,
         path_bytes; /* memory for each connection, and for each of its paths, from when it has two; a

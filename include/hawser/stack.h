@@ -54,7 +54,8 @@ struct hawser_link_options {
 /*
  * Options begin with their size so that they can grow, and whoever takes some says of it: -EINVAL when it is less than
  * that of any version of the struct, as where it was forgotten; -E2BIG when it is more than this library's, and what
- * lies beyond is not zero: the program asks for what the library does not know.
+ * lies beyond is not zero: the program asks for what the library does not know. So it is with tables of functions, of
+ * schedulers and path managers, to which options point.
  */
 
 /*

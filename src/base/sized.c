@@ -12,19 +12,24 @@ static size_t size_of(const void *sized)
     return size;
 }
 
-int sized_take(void *to, size_t known, size_t least, const void *from)
+int sized_check(const void *from, size_t known, size_t least)
 {
-    memset(to, 0, known);
-    if (!from)
-        return 0;
     const size_t size = size_of(from);
     if (size < least)
         return -EINVAL;
     for (size_t at = known; at < size; at++)
         if (((const unsigned char *)from)[at])
             return -E2BIG;
-    memcpy(to, from, HW_MIN(size, known));
     return 0;
+}
+
+int sized_take(void *to, size_t known, size_t least, const void *from)
+{
+    memset(to, 0, known);
+    int err = from ? sized_check(from, known, least) : 0;
+    if (from && err == 0)
+        memcpy(to, from, HW_MIN(size_of(from), known));
+    return err;
 }
 
 int sized_give(void *to, const void *from, size_t known, size_t least)

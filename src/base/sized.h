@@ -9,9 +9,15 @@
 #define SIZED_SINCE(type, member) (offsetof(type, member) + sizeof(((const type *)NULL)->member))
 
 /*
+ * May a struct of the program be taken, of which the library knows `known` bytes? 0; -EINVAL when its size is below
+ * `least`, as where it was forgotten; or -E2BIG when it asks for what the library does not know. Tables of functions
+ * stay where they are: of a smaller one, members beyond its size are not to be read.
+ */
+int sized_check(const void *from, size_t known, size_t least);
+
+/*
  * Copies options of the program, `from`, to `to`, of which the library knows `known` bytes; NULL and what the program
- * does not know of count as zero. Returns 0; -EINVAL when its size is below `least`, as where it was forgotten; or
- * -E2BIG when it asks for what the library does not know.
+ * does not know of count as zero. Returns what sized_check() does.
  */
 int sized_take(void *to, size_t known, size_t least, const void *from);
 

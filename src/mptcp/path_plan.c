@@ -30,10 +30,12 @@ static bool are_prefixes(const struct hawser_prefix *list, uint32_t count)
     return true;
 }
 
-static bool is_table(const struct hawser_path_manager *m)
+static int check_table(const struct hawser_path_manager *m)
 {
-    return m->size >= SIZED_SINCE(struct hawser_path_manager, event) && m->name && m->event &&
-           m->conn_bytes <= HAWSER_PM_MEMORY_MAX;
+    int err = sized_check(m, sizeof *m, SIZED_SINCE(struct hawser_path_manager, event));
+    if (err < 0)
+        return err;
+    return m->name && m->event && m->conn_bytes <= HAWSER_PM_MEMORY_MAX ? 0 : -EINVAL;
 }
 
 static const struct hawser_prefix *keep(struct hawser_prefix **to, const struct hawser_prefix *from, uint32_t count)
@@ -54,7 +56,10 @@ int path_plan_new(const struct hawser_env *env, const struct hawser_path_options
         return err;
     if (!o.manager)
         o.manager = manager;
-    if (!is_table(o.manager) || !are_prefixes(o.allow, o.allow_count) || !are_prefixes(o.deny, o.deny_count) ||
+    err = check_table(o.manager);
+    if (err < 0)
+        return err;
+    if (!are_prefixes(o.allow, o.allow_count) || !are_prefixes(o.deny, o.deny_count) ||
         !are_prefixes(o.backup, o.backup_count))
         return -EINVAL;
     size_t count = (size_t)o.allow_count + o.deny_count + o.backup_count;

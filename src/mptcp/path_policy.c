@@ -239,4 +239,8 @@ int hawser_pm_set_backup(struct hawser_pm *pm, unsigned subflow, bool backup)
 
 void hawser_pm_wake(struct hawser_pm *pm, uint64_t at_ns) { paths_look_at(pm->paths, at_ns); }
 
-void hawser_pm_tell_at(struct hawser_pm *pm, uint64_t bytes) { (void)paths_tell_at(pm->paths, pm->payer, bytes); }
+void hawser_pm_tell_at(struct hawser_pm *pm, uint64_t bytes)
+{
+    if (paths_tell_at(pm->paths, pm->payer, bytes))
+        paths_note_bytes(pm->paths, pm->view.bytes); /* there may never be more */
+}

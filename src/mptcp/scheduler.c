@@ -1,8 +1,10 @@
 #include "mptcp/scheduler.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/sized.h"
 
 /* A policy is asked no more often than that, */
 #define ASK_AGAIN_MIN_NS (10 * NS_PER_US)
@@ -33,10 +35,16 @@ const struct hawser_scheduler *hawser_scheduler_find(const char *name)
     return NULL;
 }
 
-bool scheduler_is_valid(const struct hawser_scheduler *policy)
+int scheduler_check(const struct hawser_scheduler *policy)
 {
-    return policy->size == sizeof *policy && policy->name && policy->name[0] && policy->ask &&
-           policy->conn_bytes <= HAWSER_SCHEDULER_MEMORY_MAX && policy->path_bytes <= HAWSER_SCHEDULER_MEMORY_MAX;
+    if (!policy)
+        return 0;
+    int err = sized_check(policy, sizeof *policy, SIZED_SINCE(struct hawser_scheduler, gone));
+    if (err < 0)
+        return err;
+    bool whole = policy->name && policy->name[0] && policy->ask && policy->conn_bytes <= HAWSER_SCHEDULER_MEMORY_MAX &&
+                 policy->path_bytes <= HAWSER_SCHEDULER_MEMORY_MAX;
+    return whole ? 0 : -EINVAL;
 }
 
 /* ---- memory ---- */

@@ -30,8 +30,8 @@ struct scheduler_path {
 
 extern const struct hawser_scheduler scheduler_lowest_rtt, scheduler_redundant;
 
-/* Can it be used? */
-bool scheduler_is_valid(const struct hawser_scheduler *policy);
+/* Can it be used? 0, -EINVAL, or -E2BIG: it asks for what the library does not know. NULL, which is nobody, can. */
+int scheduler_check(const struct hawser_scheduler *policy);
 
 static inline void scheduler_init(struct scheduler *s, const struct hawser_scheduler *policy)
 {

@@ -39,9 +39,7 @@ int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_op
     if (o->keepalive_tries == 0)
         o->keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
     o->max_subflows = o->max_subflows ? HW_MIN(o->max_subflows, SUBFLOWS_MAX) : SUBFLOWS_DEFAULT;
-    if (err == 0 && o->scheduler && !scheduler_is_valid(o->scheduler))
-        err = -EINVAL;
-    return err;
+    return err < 0 ? err : scheduler_check(o->scheduler);
 }
 
 int conn_plan_take(struct hawser_stack *stack, const struct hawser_conn_options *options, struct path_plan **out)
@@ -232,8 +230,8 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
     struct hawser_stack_options o;
     int err = sized_take(&o, sizeof o, SIZED_SINCE(struct hawser_stack_options, shard_count), options);
     const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
-    if (err == 0 && (!settle_limits(&o) || !cc || (o.scheduler && !scheduler_is_valid(o.scheduler))))
-        err = -EINVAL;
+    if (err == 0)
+        err = settle_limits(&o) && cc ? scheduler_check(o.scheduler) : -EINVAL;
     if (err < 0)
         return err;
     struct path_plan *plan;

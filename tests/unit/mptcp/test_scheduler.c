@@ -1,8 +1,10 @@
 /* What a connection keeps for its scheduler. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -60,25 +62,40 @@ static void which_are_valid(void **state)
 {
     (void)state;
     struct hawser_scheduler s = lazy;
-    assert_true(scheduler_is_valid(&s));
+    assert_int_equal(scheduler_check(NULL), 0);
+    assert_int_equal(scheduler_check(&s), 0);
     s.size--;
-    assert_false(scheduler_is_valid(&s));
+    assert_int_equal(scheduler_check(&s), -EINVAL);
     s = lazy;
     s.name = NULL;
-    assert_false(scheduler_is_valid(&s));
+    assert_int_equal(scheduler_check(&s), -EINVAL);
     s.name = "";
-    assert_false(scheduler_is_valid(&s));
+    assert_int_equal(scheduler_check(&s), -EINVAL);
     s = lazy;
     s.ask = NULL;
-    assert_false(scheduler_is_valid(&s));
+    assert_int_equal(scheduler_check(&s), -EINVAL);
     s = lazy;
     s.conn_bytes = s.path_bytes = HAWSER_SCHEDULER_MEMORY_MAX;
-    assert_true(scheduler_is_valid(&s));
+    assert_int_equal(scheduler_check(&s), 0);
     s.conn_bytes++;
-    assert_false(scheduler_is_valid(&s));
+    assert_int_equal(scheduler_check(&s), -EINVAL);
     s = lazy;
     s.path_bytes = HAWSER_SCHEDULER_MEMORY_MAX + 1;
-    assert_false(scheduler_is_valid(&s));
+    assert_int_equal(scheduler_check(&s), -EINVAL);
+}
+
+/* A table of a program that knows more: good as long as it does not use it. */
+static void a_table_of_tomorrow(void **state)
+{
+    (void)state;
+    struct {
+        struct hawser_scheduler s;
+        void (*more)(void);
+    } tomorrow = {.s = lazy};
+    tomorrow.s.size = sizeof tomorrow;
+    assert_int_equal(scheduler_check(&tomorrow.s), 0);
+    tomorrow.more = abort;
+    assert_int_equal(scheduler_check(&tomorrow.s), -E2BIG);
 }
 
 static bool is_zero(const void *block, size_t len)
@@ -217,9 +234,13 @@ static void copies_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(which_are_valid),        cmocka_unit_test(memory_comes_with_the_second_path),
-        cmocka_unit_test(the_default_needs_none), cmocka_unit_test(without_memory_lowest_rtt_decides),
-        cmocka_unit_test(when_it_is_asked_again), cmocka_unit_test(patience_has_an_end),
+        cmocka_unit_test(which_are_valid),
+        cmocka_unit_test(a_table_of_tomorrow),
+        cmocka_unit_test(memory_comes_with_the_second_path),
+        cmocka_unit_test(the_default_needs_none),
+        cmocka_unit_test(without_memory_lowest_rtt_decides),
+        cmocka_unit_test(when_it_is_asked_again),
+        cmocka_unit_test(patience_has_an_end),
         cmocka_unit_test(copies_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,7 +216,7 @@ static void by_name(void **state)
     size_t n = 0;
     for (const struct hawser_scheduler *s; (s = hawser_scheduler_at(n)); n++) {
         assert_ptr_equal(hawser_scheduler_find(s->name), s);
-        assert_true(scheduler_is_valid(s));
+        assert_int_equal(scheduler_check(s), 0);
     }
     assert_int_equal(n, 2);
     assert_null(hawser_scheduler_at(SIZE_MAX));

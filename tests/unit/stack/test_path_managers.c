@@ -319,6 +319,33 @@ static void an_address_with_a_port(void **state)
     }
 }
 
+static unsigned told_of_bytes;
+
+static void ask_when_idle(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    if (what & HAWSER_PM_CONFIRMED)
+        hawser_pm_wake(pm, view->now_ns + 10 * NS_PER_S);
+    if (what & HAWSER_PM_TIMER)
+        hawser_pm_tell_at(pm, view->bytes);
+    told_of_bytes += (what & HAWSER_PM_BYTES) != 0;
+}
+
+/* A mark that is reached already: on an idle stream there may never be more. */
+static void a_mark_on_an_idle_stream(void **state)
+{
+    (void)state;
+    static const struct hawser_path_manager manager = {.size = sizeof manager, .name = "idle", .event = ask_when_idle};
+    const struct hawser_path_options options = {.size = sizeof options, .manager = &manager};
+    struct pair p;
+    world_init(&p.w, 119, 1, 1, false, NULL, NULL);
+    open_pair(&p, &options, NULL, 0);
+    live(&p, 5 * NS_PER_S);
+    assert_int_equal(told_of_bytes, 0);
+    live(&p, 10 * NS_PER_S);
+    assert_int_equal(told_of_bytes, 1);
+    close_pair(&p);
+}
+
 static void a_denied_address_is_not_joined(void **state)
 {
     (void)state;
@@ -484,6 +511,7 @@ int main(void)
         cmocka_unit_test(a_connection_of_one_family_with_subflows_of_the_other),
         cmocka_unit_test(many_addresses),
         cmocka_unit_test(an_address_with_a_port),
+        cmocka_unit_test(a_mark_on_an_idle_stream),
         cmocka_unit_test(a_denied_address_is_not_joined),
         cmocka_unit_test(whose_options_hold),
         cmocka_unit_test(the_end_of_the_stream_waits_for_joins),
