@@ -12,7 +12,9 @@ struct hawser_host;
  * Part of libhawser-host, not of the core library.
  */
 HAWSER_API int hawser_host_new(const struct hawser_stack_options *options, struct hawser_host **out);
-/* Frees everything, at once: what connections still had to deliver is lost. hawser_host_drain() comes before. */
+/* Frees everything, at once: what connections still had to deliver is lost, and their peers are told by resets
+ * (hawser_stack_abort()), as far as the links take them now. hawser_host_drain() comes before. In a child that fork()
+ * made of the process it would end the parent's connections: such a one calls _exit(). */
 HAWSER_API void hawser_host_free(struct hawser_host *host);
 
 /* The host's stack, for the socket interface. Owned by the host. */

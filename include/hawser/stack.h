@@ -67,7 +67,7 @@ HAWSER_API int hawser_stack_new(const struct hawser_env *env, const struct hawse
                                 struct hawser_stack **out);
 
 /* Ends every connection without a word on the wire and frees everything, delivered or not (hawser_stack_unfinished()).
- * All handles of the stack become invalid. */
+ * All handles of the stack become invalid. For a word, hawser_stack_abort() and hawser_stack_output() come before. */
 HAWSER_API void hawser_stack_free(struct hawser_stack *stack);
 
 /* Adds a link; returns its index (0, 1, ...), -EINVAL for impossible options, -E2BIG, or -ENOSPC when there
@@ -140,6 +140,14 @@ struct hawser_unfinished {
  * connections that only remain for late segments (TIME-WAIT), nor aborted ones. Looks at every connection.
  */
 HAWSER_API void hawser_stack_unfinished(const struct hawser_stack *stack, struct hawser_unfinished *out);
+
+/*
+ * Ends every connection at the next hawser_stack_output(), as hawser_abort() does, but the handles stay: HAWSER_ERROR
+ * is told, -ECONNABORTED. So it is with those that were closed and have not delivered all, and with those that nobody
+ * has accepted yet; whoever was closed, and has delivered all, has nothing to say any more. Looks at every connection.
+ * For the end of a program: the peers of one that just goes learn of it minutes later, or never.
+ */
+HAWSER_API void hawser_stack_abort(struct hawser_stack *stack);
 
 /* Closed subflows, and those of aborted connections, that only remain for late segments (TIME-WAIT). They belong to no
  * connection any more. */

@@ -54,25 +54,6 @@ int hawser_host_new(const struct hawser_stack_options *options, struct hawser_ho
     return error;
 }
 
-void hawser_host_free(struct hawser_host *host)
-{
-    if (host->stack)
-        hawser_stack_free(host->stack);
-    for (unsigned i = 0; i < HOST_LINKS; i++) {
-        if (host->ports[i].link)
-            host_detach(host, i);
-    }
-    if (host->pool)
-        hawser_buf_pool_close(host->pool);
-    if (host->signal_fd >= 0)
-        close(host->signal_fd);
-    if (host->timer_fd >= 0)
-        close(host->timer_fd);
-    if (host->epoll_fd >= 0)
-        close(host->epoll_fd);
-    free(host);
-}
-
 struct hawser_stack *hawser_host_stack(struct hawser_host *host) { return host->stack; }
 
 int hawser_host_fd(const struct hawser_host *host) { return host->epoll_fd; }
@@ -186,6 +167,37 @@ static void host_output(struct hawser_host *host, uint64_t now_ns)
         host_transmit(host, packets, count, now_ns);
         host->output_left = count == HOST_OUTPUT_BATCH;
     }
+}
+
+/* Peers learn that all is over. */
+static void host_say_good_bye(struct hawser_host *host)
+{
+    uint64_t now_ns = system_now();
+    hawser_stack_abort(host->stack);
+    do
+        host_output(host, now_ns);
+    while (host->output_left);
+}
+
+void hawser_host_free(struct hawser_host *host)
+{
+    if (host->stack) {
+        host_say_good_bye(host);
+        hawser_stack_free(host->stack);
+    }
+    for (unsigned i = 0; i < HOST_LINKS; i++) {
+        if (host->ports[i].link)
+            host_detach(host, i);
+    }
+    if (host->pool)
+        hawser_buf_pool_close(host->pool);
+    if (host->signal_fd >= 0)
+        close(host->signal_fd);
+    if (host->timer_fd >= 0)
+        close(host->timer_fd);
+    if (host->epoll_fd >= 0)
+        close(host->epoll_fd);
+    free(host);
 }
 
 /*

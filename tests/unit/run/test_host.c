@@ -277,6 +277,25 @@ static void a_host_is_drained_before_it_ends(void **state)
     }
 }
 
+/* The peers of a program that goes learn of it at once. */
+static void a_host_that_goes_says_so(void **state)
+{
+    (void)state;
+    for (int plain = 0; plain < 2; plain++) {
+        const struct hawser_conn_options options = {.size = sizeof(options), .no_mptcp = plain};
+        for (int end = 0; end < 2; end++) {
+            struct pair p;
+            setup(&p, true);
+            open_connection_as(&p, &options);
+            step_both(&p);
+            hawser_host_free(end ? p.b : p.a);
+            hawser_host_step(end ? p.a : p.b);
+            assert_int_equal(hawser_conn_error(end ? p.from : p.to), -ECONNRESET);
+            hawser_host_free(end ? p.a : p.b);
+        }
+    }
+}
+
 /* The peer does not even acknowledge: patience ends, and what is left is told. Events of others wait meanwhile. */
 static void a_drain_without_an_end_says_what_is_left(void **state)
 {
@@ -479,6 +498,7 @@ int main(void)
         cmocka_unit_test(memory_that_comes_back_wakes_who_was_refused),
         cmocka_unit_test(output_that_is_left_keeps_the_descriptor_readable),
         cmocka_unit_test(a_host_is_drained_before_it_ends),
+        cmocka_unit_test(a_host_that_goes_says_so),
         cmocka_unit_test(a_drain_without_an_end_says_what_is_left),
         cmocka_unit_test(a_drain_tells_of_failure),
         cmocka_unit_test(a_signal_ends_a_drain),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "peer.h"
 #include "world.h"
 
 #define PORT 5001
@@ -314,6 +315,47 @@ static void shutdown_then_close_with_bytes_unread(void **state)
     }
 }
 
+/* A program ends, and all its peers are told: of what is open, is not accepted yet, or is closed and not delivered. Who
+ * has heard good-bye hears no more. */
+static void everything_is_aborted(void **state)
+{
+    (void)state;
+    enum { OPEN, UNACCEPTED, UNDELIVERED, DELIVERED, CASES };
+    for (int mptcp = 0; mptcp < 2; mptcp++)
+        for (int i = 0; i < CASES; i++) {
+            struct peer p;
+            struct hawser_event event;
+            peer_init(&p, NULL, NULL);
+            if (i == UNACCEPTED)
+                peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0), peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+            else if (mptcp)
+                peer_open_mptcp(&p);
+            else
+                peer_open_plain(&p);
+            while (hawser_next_event(p.stack, &event))
+                ;
+            if (i >= UNDELIVERED)
+                hawser_close(p.conn);
+            peer_drain(&p);
+            struct tcp_options o = peer_dss(&p, 2, 0, 0, 0);
+            if (i == DELIVERED)
+                peer_send(&p, TCP_ACK, 1, mptcp ? 1 : 2, mptcp ? &o : NULL, NULL, 0);
+            peer_forget(&p);
+            hawser_stack_abort(p.stack);
+            hawser_stack_abort(p.stack); /* once */
+            peer_drain(&p);
+            const struct peer_segment *rst = peer_last(&p, TCP_RST);
+            assert_int_equal(rst != NULL, i != DELIVERED);
+            if (i == OPEN) {
+                assert_int_equal(mptcp_has(&rst->options.mp, MPTCP_FASTCLOSE), mptcp);
+                assert_int_equal(hawser_conn_error(p.conn), -ECONNABORTED);
+                assert_true(hawser_next_event(p.stack, &event) && event.what & HAWSER_ERROR);
+                hawser_close(p.conn);
+            }
+            peer_destroy(&p);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_dead_path_keeps_nothing_alive),
         cmocka_unit_test(close_with_bytes_unread),
         cmocka_unit_test(shutdown_then_close_with_bytes_unread),
+        cmocka_unit_test(everything_is_aborted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
