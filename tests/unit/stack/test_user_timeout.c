@@ -171,6 +171,14 @@ static void set_while_it_waits(void **state)
     peer_destroy(&p);
 }
 
+static void run(struct world *w, uint64_t for_ns)
+{
+    uint64_t until = w->now_ns + for_ns;
+    while (world_step(w, until))
+        ;
+    w->now_ns = until;
+}
+
 /* One of two paths is dead for much longer: the other one delivers. */
 static void another_path_delivers(void **state)
 {
@@ -186,14 +194,12 @@ static void another_path_delivers(void **state)
     while (hawser_accept(listener, &conn[1]) < 0)
         assert_true(world_step(&w, w.now_ns + NS_PER_S));
     assert_int_equal(hawser_send(conn[0], bytes, sizeof bytes), sizeof bytes);
-    for (uint64_t until = w.now_ns + NS_PER_S; world_step(&w, until);)
-        ;
+    run(&w, NS_PER_S);
     for (unsigned i = 0; i < 20; i++) {
         w.paths[0].down = true;
         assert_int_equal(hawser_recv(conn[1], bytes, sizeof bytes), sizeof bytes);
         assert_int_equal(hawser_send(conn[0], bytes, sizeof bytes), sizeof bytes);
-        for (uint64_t until = w.now_ns + 2 * NS_PER_S; world_step(&w, until);)
-            ;
+        run(&w, 2 * NS_PER_S);
     }
     assert_int_equal(hawser_conn_error(conn[0]), 0);
     assert_int_equal(hawser_conn_error(conn[1]), 0);
