@@ -356,6 +356,7 @@ int handshake_promise(struct hawser_stack *stack, const struct handshake *h, str
         return -ENOMEM;
     }
     evict_enlist(stack, conn, now_ns);
+    conn_wake(conn); /* its program's patience begins */
     *out = conn;
     return 0;
 }

@@ -115,6 +115,26 @@ static void accepted_it_is_a_connection(void **state)
     }
 }
 
+/* The program's patience is shorter. */
+static void a_client_that_goes_on_too_late(void **state)
+{
+    (void)state;
+    const struct hawser_conn_options impatient = {.size = sizeof impatient, .user_timeout_ns = 5 * NS_PER_S};
+    struct peer p;
+    setup_with(&p, NULL, &impatient);
+    accept_it(&p, ask(&p));
+    peer_wait(&p, 5 * NS_PER_S - NS_PER_MS);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_wait(&p, 2 * NS_PER_MS);
+    assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, "late", 4);
+    assert_non_null(peer_last(&p, TCP_RST));
+    hawser_close(p.conn);
+    peer_drain(&p);
+    peer_destroy(&p);
+}
+
 static void a_client_that_does_not_go_on_is_an_error(void **state)
 {
     (void)state;
@@ -472,6 +492,7 @@ int main(void)
         cmocka_unit_test(an_event_tells_of_each),
         cmocka_unit_test(accepted_it_is_a_connection),
         cmocka_unit_test(a_client_that_does_not_go_on_is_an_error),
+        cmocka_unit_test(a_client_that_goes_on_too_late),
         cmocka_unit_test(what_the_program_gives_up_is_reset),
         cmocka_unit_test(refused_it_hears_why),
         cmocka_unit_test(or_is_reset),
