@@ -144,8 +144,9 @@ HAWSER_API void hawser_stack_unfinished(const struct hawser_stack *stack, struct
 /*
  * Ends every connection at the next hawser_stack_output(), as hawser_abort() does, but the handles stay: HAWSER_ERROR
  * is told, -ECONNABORTED. So it is with those that were closed and have not delivered all, and with those that nobody
- * has accepted yet; whoever was closed, and has delivered all, has nothing to say any more. Looks at every connection.
- * For the end of a program: the peers of one that just goes learn of it minutes later, or never.
+ * has accepted yet; what was closed, and has delivered all, or whose streams have both ended, has nothing to say any
+ * more. Looks at every connection. For the end of a program: the peers of one that just goes learn of it minutes later,
+ * or never.
  */
 HAWSER_API void hawser_stack_abort(struct hawser_stack *stack);
 

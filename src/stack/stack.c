@@ -295,17 +295,18 @@ void listener_free(struct hawser_listener *listener)
     env->free(env->ctx, listener);
 }
 
-/* Does the peer wait for anything? */
+/* Does anybody wait for the rest of it? */
 static bool is_attended(const struct conn *conn)
 {
-    return conn->listener || !endings_finished(&conn->endings) || data_tx_undelivered(&conn->data_tx);
+    bool attended = conn->listener || !endings_finished(&conn->endings) || data_tx_undelivered(&conn->data_tx);
+    return attended && endings_goes_on(&conn->endings) && !conn_streams_over(conn);
 }
 
 void hawser_stack_abort(struct hawser_stack *stack)
 {
     LIST_EACH (it, &stack->host.connections) {
         struct conn *conn = LIST_ENTRY(it, struct conn, link);
-        if (endings_goes_on(&conn->endings) && is_attended(conn))
+        if (is_attended(conn))
             conn_ask_abort(conn);
     }
 }

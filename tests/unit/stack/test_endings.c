@@ -320,7 +320,7 @@ static void shutdown_then_close_with_bytes_unread(void **state)
 static void everything_is_aborted(void **state)
 {
     (void)state;
-    enum { OPEN, UNACCEPTED, UNDELIVERED, DELIVERED, CASES };
+    enum { OPEN, UNACCEPTED, UNDELIVERED, DELIVERED, BOTH_ENDED, CASES };
     for (int mptcp = 0; mptcp < 2; mptcp++)
         for (int i = 0; i < CASES; i++) {
             struct peer p;
@@ -334,18 +334,22 @@ static void everything_is_aborted(void **state)
                 peer_open_plain(&p);
             while (hawser_next_event(p.stack, &event))
                 ;
-            if (i >= UNDELIVERED)
+            if (i == UNDELIVERED || i == DELIVERED)
                 hawser_close(p.conn);
+            if (i == BOTH_ENDED)
+                hawser_shutdown(p.conn);
             peer_drain(&p);
-            struct tcp_options o = peer_dss(&p, 2, 0, 0, 0);
-            if (i == DELIVERED)
-                peer_send(&p, TCP_ACK, 1, mptcp ? 1 : 2, mptcp ? &o : NULL, NULL, 0);
+            struct tcp_options o = peer_dss(&p, 2, 1, 0, i == BOTH_ENDED);
+            o.mp.dss.data_fin = i == BOTH_ENDED;
+            uint8_t flags = i == BOTH_ENDED && !mptcp ? TCP_FIN | TCP_ACK : TCP_ACK;
+            if (i >= DELIVERED)
+                peer_send(&p, flags, 1, mptcp ? 1 : 2, mptcp ? &o : NULL, NULL, 0);
             peer_forget(&p);
             hawser_stack_abort(p.stack);
             hawser_stack_abort(p.stack); /* once */
             peer_drain(&p);
             const struct peer_segment *rst = peer_last(&p, TCP_RST);
-            assert_int_equal(rst != NULL, i != DELIVERED);
+            assert_int_equal(rst != NULL, i < DELIVERED);
             if (i == OPEN) {
                 assert_int_equal(mptcp_has(&rst->options.mp, MPTCP_FASTCLOSE), mptcp);
                 assert_int_equal(hawser_conn_error(p.conn), -ECONNABORTED);
