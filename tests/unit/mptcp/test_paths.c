@@ -236,6 +236,24 @@ static void a_refusal_counts_for_every_id_of_the_address(void **state)
     finish(&b);
 }
 
+/* RFC 8684 3.4.1: what is announced once more with another port is worth a try there. */
+static void another_port_is_tried(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct path_wish wish;
+    begin(&b, true, 1);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
+    hear(&b, 5, address(2, 2, 0));
+    expect_wish(&b, 0, 2); /* that of the first subflow */
+    ended(&b, 0, 2, PATH_END_REFUSED);
+    expect_no_wish(&b);
+    hear(&b, 5, address(2, 2, 81));
+    assert_true(next_wish(&b, &wish));
+    assert_int_equal(wish.remote.addr.port, 81);
+    finish(&b);
+}
+
 static void a_new_address_of_ours_tries_what_was_refused(void **state)
 {
     (void)state;
@@ -584,6 +602,7 @@ int main(void)
         cmocka_unit_test(unanswered_pairs_back_off_each_by_itself),
         cmocka_unit_test(a_refused_address_is_left_alone_until_announced_afresh),
         cmocka_unit_test(a_refusal_counts_for_every_id_of_the_address),
+        cmocka_unit_test(another_port_is_tried),
         cmocka_unit_test(a_new_address_of_ours_tries_what_was_refused),
         cmocka_unit_test(what_worked_and_was_lost_is_opened_again),
         cmocka_unit_test(a_silent_subflow_does_not_serve_its_addresses),

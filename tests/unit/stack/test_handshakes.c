@@ -128,7 +128,7 @@ static void expect_refusal(const struct peer *p, uint8_t reason)
     assert_non_null(rst);
     assert_true(mptcp_has(&rst->options.mp, MPTCP_TCPRST));
     assert_int_equal(rst->options.mp.tcprst.reason, reason);
-    assert_int_equal(rst->options.mp.tcprst.transient, reason == MP_RST_RESOURCES); /* there may be room again */
+    assert_int_equal(rst->options.mp.tcprst.flags, reason == MP_RST_RESOURCES); /* there may be room again */
 }
 
 /* RFC 8684 3.2, 3.6. */
@@ -507,6 +507,50 @@ static void no_data_before_the_third_packet_is_answered(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 5: nor does a proof say anything of another one. */
+static void each_join_has_a_nonce_of_its_own(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct mp_join said[4];
+    const uint32_t token = open_for_joins(&p);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(said); i++) {
+        begin_join(&p, token);
+        said[i] = peer_last(&p, TCP_SYN | TCP_ACK)->options.mp.join;
+        for (unsigned before = 0; before < i; before++) {
+            assert_int_not_equal(said[before].nonce, said[i].nonce);
+            assert_true(said[before].hmac64 != said[i].hmac64);
+        }
+    }
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.1: that MPTCP gets through, both ways, is shown by the peer's first DSS. */
+static void no_join_before_a_dss(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_addr other;
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_CAPABLE, .capable = {.version = 1, .algorithms = 1}}};
+    peer_init(&p, NULL, NULL);
+    assert_int_equal(hawser_addr_parse(&other, "10.0.0.9", 0), 0);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
+    peer_connect(&p, false);
+    o.mp.capable.has_sender_key = true;
+    o.mp.capable.sender_key = p.key;
+    peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
+    peer_forget(&p);
+    peer_wait(&p, NS_PER_S);
+    o = (struct tcp_options){.mp.present = 1u << MPTCP_PRIO};
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    peer_wait(&p, NS_PER_S);
+    assert_int_equal(peer_count_syns(&p), 0);
+    o = (struct tcp_options){.mp = {.present = 1u << MPTCP_DSS, .dss = {.has_ack = true}}};
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_int_equal(peer_count_syns(&p), 1);
+    peer_destroy(&p);
+}
+
 /* RFC 8684 3.1: where a super-segment was cut, each piece has the MP_CAPABLE of the whole. */
 static void the_first_mapping_may_come_twice(void **state)
 {
@@ -601,6 +645,8 @@ int main(void)
         cmocka_unit_test(remove_addr_beside_a_half_open_join),
         cmocka_unit_test(the_third_packet_of_a_join_is_answered_each_time),
         cmocka_unit_test(no_data_before_the_third_packet_is_answered),
+        cmocka_unit_test(each_join_has_a_nonce_of_its_own),
+        cmocka_unit_test(no_join_before_a_dss),
         cmocka_unit_test(the_first_mapping_may_come_twice),
         cmocka_unit_test(our_key_has_a_token_of_its_own),
     };

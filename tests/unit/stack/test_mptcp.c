@@ -424,6 +424,26 @@ static void fail_among_several_subflows(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3.7: data that is acknowledged on a join by somebody who has no DATA_ACK has not reached the peer. */
+static void a_join_without_data_acks_is_reset(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[20000];
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    join_from(&p, 3, 1);
+    assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes); /* more than the first takes at once */
+    peer_drain(&p);
+    peer_send(&p, TCP_ACK, 1, 101, NULL, NULL, 0);
+    const struct peer_segment *rst = peer_last(&p, TCP_RST);
+    assert_non_null(rst);
+    assert_int_equal(rst->remote.ip[15], 3);
+    assert_int_equal(rst->options.mp.tcprst.reason, MP_RST_MIDDLEBOX);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_destroy(&p);
+}
+
 /* Before any DATA_ACK proved that the peer speaks MPTCP still, bytes that it acknowledged are not sent a second time:
  * to a peer that has fallen back they would be new ones. */
 static void nothing_is_reinjected_to_a_peer_that_may_have_fallen_back(void **state)
@@ -589,6 +609,7 @@ int main(void)
         cmocka_unit_test(answers_the_peers_fail),
         cmocka_unit_test(fail_among_several_subflows),
         cmocka_unit_test(fail_without_an_answer),
+        cmocka_unit_test(a_join_without_data_acks_is_reset),
         cmocka_unit_test(a_peer_that_did_not_fall_back_is_reset),
         cmocka_unit_test(no_end_without_every_byte),
         cmocka_unit_test(a_64_bit_dsn_is_acknowledged_with_64_bits),

@@ -457,6 +457,43 @@ static void fastclose_on_an_acknowledgement(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 8684 3, 3.4.1, 3.4.2; RFC 5961 3.2, 5.2: whoever does not know the numbers says nothing of the connection either,
+ * even if he knows its key. */
+static void options_count_where_the_numbers_do(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t flags;
+        uint32_t seq, ack;
+    } wrong[] = {
+        {TCP_ACK, 1u << 30, 1},       /* beyond the window */
+        {TCP_ACK, 0u - 100000, 1},    /* before it */
+        {TCP_ACK, 1, 2},              /* acknowledges what was not sent, */
+        {TCP_ACK, 1, 1 - (1u << 20)}, /* or what nobody remembers */
+        {TCP_RST, 2, 0},              /* not the next number */
+        {TCP_RST | TCP_ACK, 1000, 1},
+        {TCP_SYN, 1, 0},
+        {0, 1, 0},
+    };
+    struct peer p;
+    struct hawser_subflow_info info = {.size = sizeof info};
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct tcp_options o = {.mp = {.present = 1u << MPTCP_FASTCLOSE | 1u << MPTCP_PRIO | 1u << MPTCP_REMOVE_ADDR}};
+        o.mp.fastclose.receiver_key = p.stack_key;
+        o.mp.prio.backup = true;
+        o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {0}};
+        peer_send(&p, wrong[i].flags, wrong[i].seq, wrong[i].ack, &o, NULL, 0);
+        assert_true(peer_is_open(&p));
+        assert_int_equal(hawser_subflow_get_info(p.conn, 0, &info), 0);
+        assert_false(info.backup);
+    }
+    peer_wait(&p, 20 * NS_PER_S); /* nor did anybody doubt its address */
+    assert_true(peer_is_open(&p));
+    peer_destroy(&p);
+}
+
 /* RFC 8684 3.3.1: they are mapped like any, and delivered in their place. */
 static void urgent_bytes_are_bytes(void **state)
 {
@@ -495,6 +532,7 @@ int main(void)
         cmocka_unit_test(disorder_goes_with_the_last_subflow),
         cmocka_unit_test(fastclose_behind_lost_data),
         cmocka_unit_test(fastclose_on_an_acknowledgement),
+        cmocka_unit_test(options_count_where_the_numbers_do),
         cmocka_unit_test(urgent_bytes_are_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -389,6 +389,19 @@ static void reserved_bits_are_ignored(void **state)
     }
 }
 
+/* RFC 8684 3.6: of the four only T means something. */
+static void flags_of_a_reset(void **state)
+{
+    (void)state;
+    for (uint8_t flags = 0; flags < 16; flags++) {
+        const uint8_t bytes[] = {30, 4, (uint8_t)(MPTCP_TCPRST << 4 | flags), MP_RST_RESOURCES};
+        struct mptcp_options parsed = {0};
+        assert_int_equal(mptcp_option_parse(bytes, sizeof bytes, false, true, &parsed), MPTCP_PARSED);
+        assert_int_equal(parsed.tcprst.transient, flags & 1);
+        assert_int_equal(parsed.tcprst.reason, MP_RST_RESOURCES);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +414,7 @@ int main(void)
         cmocka_unit_test(experimental_is_kept_as_bytes),
         cmocka_unit_test(width_flags_alone_mean_nothing),
         cmocka_unit_test(reserved_bits_are_ignored),
+        cmocka_unit_test(flags_of_a_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
