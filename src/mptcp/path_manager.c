@@ -155,25 +155,53 @@ void path_manager_note_answer(struct subflow *subflow, const struct tcp_segment 
 
 static bool may_speak(const struct subflow *subflow) { return subflow_usable(subflow) && subflow_may_signal(subflow); }
 
+static bool any_answers(const struct path_manager *pm)
+{
+    LIST_EACH (it, pm->subflows)
+        if (subflow_usable(subflow_at(it)) && subflow_alive(subflow_at(it)))
+            return true;
+    return false;
+}
+
+/* May it say what concerns no subflow alone? One that does not answer may not, as long as another one does. */
+static bool speaks_for_all(const struct path_manager *pm, const struct subflow *subflow)
+{
+    return subflow_alive(subflow) || !any_answers(pm);
+}
+
+static bool owes(const struct path_manager *pm, const struct subflow *subflow)
+{
+    return paths_owes_on(pm->paths, subflow->slot) || (paths_owes_anywhere(pm->paths) && speaks_for_all(pm, subflow));
+}
+
+/* Of those that were not called yet, the one that has said least: what has no answer goes another way each time. */
+static struct subflow *next_speaker(const struct path_manager *pm, bool answers)
+{
+    struct subflow *next = NULL;
+    LIST_EACH (it, pm->subflows) {
+        struct subflow *subflow = subflow_at(it);
+        bool may = may_speak(subflow) && (!answers || subflow_alive(subflow));
+        if (may && !subflow->tcp.acking.signal && (!next || subflow_signals(subflow) < subflow_signals(next)))
+            next = subflow;
+    }
+    return next;
+}
+
 /* No more of them than have something to say: one that acknowledges anyway before one that would do so for this. */
 static void call_speakers(const struct path_manager *pm)
 {
     unsigned anywhere = paths_owes_anywhere(pm->paths);
+    const bool answers = any_answers(pm);
     LIST_EACH (it, pm->subflows) {
         struct subflow *subflow = subflow_at(it);
         if (!may_speak(subflow))
             continue;
         if (paths_owes_on(pm->paths, subflow->slot))
             tcp_signal_now(&subflow->tcp);
-        anywhere -= anywhere && subflow->tcp.acking.signal;
+        anywhere -= anywhere && subflow->tcp.acking.signal && (!answers || subflow_alive(subflow));
     }
-    LIST_EACH (it, pm->subflows) {
-        struct subflow *subflow = subflow_at(it);
-        if (!anywhere || !may_speak(subflow) || subflow->tcp.acking.signal)
-            continue;
-        tcp_signal_now(&subflow->tcp);
-        anywhere--;
-    }
+    for (struct subflow *next; anywhere && (next = next_speaker(pm, answers)); anywhere--)
+        tcp_signal_now(&next->tcp);
 }
 
 void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns)
@@ -380,6 +408,8 @@ void path_manager_write(const struct path_manager *pm, const struct subflow *sub
     if (!subflow_may_signal(subflow))
         return;
     paths_write(pm->paths, &pm->locals, subflow->slot, subflow->backup_local, mp);
+    if (!speaks_for_all(pm, subflow))
+        mp->present &= (uint16_t) ~(1u << MPTCP_ADD_ADDR);
     if (mptcp_has(mp, MPTCP_ADD_ADDR) && !mp->add_addr.echo)
         mp->add_addr.hmac64 = mptcp_add_addr_hmac(pm->id->local_key, pm->id->remote_key, &mp->add_addr);
     if (!tcp_options_fit(options)) /* beside a REMOVE_ADDR */
@@ -392,6 +422,6 @@ void path_manager_sent(const struct path_manager *pm, struct subflow *subflow, c
     bool first = paths_sent(pm->paths, pm->payer, subflow->slot, sent);
     count_n(pm->counters, COUNT_MPTCP_ADD_ADDR_OUT, first);
     /* It took the place of a DATA_ACK that somebody may wait for; or there is more to tell. */
-    if (!mptcp_has(sent, MPTCP_DSS) || (paths_owes(pm->paths, subflow->slot) && subflow_may_signal(subflow)))
+    if (!mptcp_has(sent, MPTCP_DSS) || (owes(pm, subflow) && subflow_may_signal(subflow)))
         tcp_signal_now(&subflow->tcp);
 }

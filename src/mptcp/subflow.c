@@ -140,10 +140,9 @@ static bool came_between(const struct subflow *subflow)
     return subflow->signals_snd != sent(&subflow->tcp) || subflow->signals_rcv != subflow->tcp.rx.next;
 }
 
-bool subflow_may_signal(const struct subflow *subflow)
-{
-    return subflow->signals < SIGNALS_IN_A_ROW_MAX || came_between(subflow);
-}
+unsigned subflow_signals(const struct subflow *subflow) { return came_between(subflow) ? 0 : subflow->signals; }
+
+bool subflow_may_signal(const struct subflow *subflow) { return subflow_signals(subflow) < SIGNALS_IN_A_ROW_MAX; }
 
 void subflow_count_signal(struct subflow *subflow)
 {

@@ -158,6 +158,8 @@ void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns);
 /* RFC 8684 3: may a bare acknowledgement carry options that are no answer to anything? No more than two in a row, lest
  * a middlebox takes them for duplicates that tell of a loss. */
 bool subflow_may_signal(const struct subflow *subflow);
+/* How many are in a row. */
+unsigned subflow_signals(const struct subflow *subflow);
 void subflow_count_signal(struct subflow *subflow);
 /* A row that is full ends after so long as well: what was lost before it was sent again long since. Without that an
  * idle connection would never tell of a third change. */

@@ -290,6 +290,28 @@ static void many_addresses(void **state)
     }
 }
 
+/* What concerns all paths is not said on those that are known to be dead; nor, where that is not known, on the same one
+ * again and again. */
+static void an_address_is_announced_where_somebody_answers(void **state)
+{
+    (void)state;
+    for (int busy = 0; busy < 2; busy++) {
+        struct pair p;
+        world_init(&p.w, 12, 4, 1, false, NULL, NULL);
+        open_pair(&p, NULL, NULL, 0);
+        assert_int_equal(subflows(&p, 1), 4);
+        for (unsigned i = 0; i < 3; i++)
+            p.w.paths[i].down = true;
+        if (busy)
+            pump(&p, 1, 3 * NS_PER_S);
+        const struct hawser_addr more = world_server_addr(&p.w, 1, 0);
+        assert_int_equal(hawser_stack_add_address(p.w.stack[1], 0, &more, 24, p.w.now_ns), 0);
+        live(&p, busy ? NS_PER_S / 10 : 5 * NS_PER_S);
+        assert_int_equal(world_counter(&p.w, 0, "mptcp.addresses_learned"), 1);
+        close_pair(&p);
+    }
+}
+
 static void announce_with_port(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
 {
     (void)what;
@@ -510,6 +532,7 @@ int main(void)
         cmocka_unit_test(either_end_marks_backups),
         cmocka_unit_test(a_connection_of_one_family_with_subflows_of_the_other),
         cmocka_unit_test(many_addresses),
+        cmocka_unit_test(an_address_is_announced_where_somebody_answers),
         cmocka_unit_test(an_address_with_a_port),
         cmocka_unit_test(a_mark_on_an_idle_stream),
         cmocka_unit_test(a_denied_address_is_not_joined),
