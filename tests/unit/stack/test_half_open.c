@@ -566,6 +566,48 @@ static void nobody_left_to_answer_for(void **state)
     }
 }
 
+/* Handshakes that a listener began, by record or by cookie, are nothing to the next one in its place: RFC 9293 3.6.1.
+ */
+static void a_listener_in_the_place_of_another(void **state)
+{
+    (void)state;
+    for (int cookies = 0; cookies < 2; cookies++) {
+        struct peer p;
+        struct hawser_conn *conn;
+        const struct hawser_addr any = {.port = PEER_PORT};
+        peer_init(&p, NULL, NULL);
+        if (cookies)
+            press(&p);
+        syn_from(&p, 4000, NULL);
+        hawser_listener_close(p.listener);
+        assert_int_equal(hawser_listen(p.stack, &any, BACKLOG, NULL, &p.listener), 0);
+        peer_forget(&p);
+        peer_wait(&p, 10 * NS_PER_S);
+        assert_int_equal(p.seen_count, 0);
+        peer_send(&p, TCP_ACK, 1, 1, NULL, "bytes", 5);
+        assert_non_null(peer_last(&p, TCP_RST));
+        assert_int_equal(hawser_accept(p.listener, &conn), -EAGAIN);
+        p.addr.port = 4001;
+        peer_open_plain(&p);
+        peer_destroy(&p);
+    }
+}
+
+/* RFC 3168 6.1.1: a SYN that asks for ECN is one; it is answered without. */
+static void a_syn_that_asks_for_more(void **state)
+{
+    (void)state;
+    static const uint8_t more[] = {TCP_ECE | TCP_CWR, TCP_ECE, TCP_CWR, TCP_PSH};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(more); i++) {
+        struct peer p;
+        peer_init(&p, NULL, NULL);
+        peer_send(&p, TCP_SYN | more[i], 0, 0, NULL, NULL, 0);
+        assert_int_equal(p.seen_count, 1);
+        assert_int_equal(p.seen[0].flags, TCP_SYN | TCP_ACK);
+        peer_destroy(&p);
+    }
+}
+
 /* What was acknowledged before anybody accepted the connection is not taken back, however it ended. */
 static void bytes_that_came_before_the_accept(void **state)
 {
@@ -613,6 +655,8 @@ int main(void)
         cmocka_unit_test(the_synack_is_lost),
         cmocka_unit_test(the_accept_queue_is_full),
         cmocka_unit_test(nobody_left_to_answer_for),
+        cmocka_unit_test(a_listener_in_the_place_of_another),
+        cmocka_unit_test(a_syn_that_asks_for_more),
         cmocka_unit_test(bytes_that_came_before_the_accept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -312,6 +312,33 @@ static void an_address_is_announced_where_somebody_answers(void **state)
     }
 }
 
+/* More often than there are address IDs (RFC 8684 3.4.1). */
+static void an_address_that_comes_and_goes(void **state)
+{
+    (void)state;
+    for (int end = 0; end < 2; end++)
+        for (unsigned which = 0; which < 2; which++) {
+            struct pair p;
+            world_init(&p.w, 13, 2, 2, false, NULL, NULL);
+            open_pair(&p, NULL, NULL, 0);
+            const struct hawser_addr addr = end ? world_server_addr(&p.w, which, 0) : world_client_addr(&p.w, which);
+            for (int i = 0; i < 300; i++) {
+                assert_int_equal(hawser_stack_remove_address(p.w.stack[end], &addr, p.w.now_ns), 0);
+                live(&p, i % 2 ? NS_PER_S : NS_PER_S / 50);
+                assert_int_equal(hawser_stack_add_address(p.w.stack[end], 0, &addr, 24, p.w.now_ns), 0);
+                live(&p, i % 3 ? NS_PER_S : NS_PER_S / 50);
+            }
+            live(&p, 2 * SIGNAL_ROW_NS);
+            bool serves = false;
+            for (size_t i = 0; i < subflows(&p, end); i++) {
+                const struct hawser_subflow_info info = subflow_at_end(&p, end, i);
+                serves |= hawser_addr_same_ip(&info.local, &addr);
+            }
+            assert_true(serves);
+            close_pair(&p);
+        }
+}
+
 static void announce_with_port(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
 {
     (void)what;
@@ -533,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_connection_of_one_family_with_subflows_of_the_other),
         cmocka_unit_test(many_addresses),
         cmocka_unit_test(an_address_is_announced_where_somebody_answers),
+        cmocka_unit_test(an_address_that_comes_and_goes),
         cmocka_unit_test(an_address_with_a_port),
         cmocka_unit_test(a_mark_on_an_idle_stream),
         cmocka_unit_test(a_denied_address_is_not_joined),

@@ -485,6 +485,56 @@ static void timestamps_are_those_of_the_last_syn(void **state)
     peer_destroy(&p);
 }
 
+/* Health checks do so. Nothing is left of them, however many there are. */
+static void clients_that_reset_what_was_accepted(void **state)
+{
+    (void)state;
+    struct peer p;
+    setup(&p);
+    for (uint16_t i = 0; i < 10 * BACKLOG; i++) {
+        p.addr.port = (uint16_t)(4000 + i);
+        accept_it(&p, ask(&p));
+        peer_send(&p, TCP_RST, 1, 0, NULL, NULL, 0);
+        assert_int_equal(hawser_conn_error(p.conn), -ECONNRESET);
+        hawser_close(p.conn);
+        peer_drain(&p);
+        while (next_told(p.stack))
+            ;
+    }
+    peer_destroy(&p);
+}
+
+/* From the port of a connection that is not over here: it is challenged, resets that, and asks again (RFC 9293 3.5.1).
+ */
+static void a_client_that_uses_its_port_again(void **state)
+{
+    (void)state;
+    for (int ended = 0; ended < 3; ended++) { /* by nobody, by us, by the client */
+        struct peer p;
+        setup(&p);
+        accept_it(&p, ask(&p));
+        peer_send(&p, TCP_ACK | (ended == 2 ? TCP_FIN : 0), 1, 1, NULL, NULL, 0);
+        if (ended == 1)
+            hawser_shutdown(p.conn);
+        peer_drain(&p);
+        while (next_told(p.stack))
+            ;
+        const uint32_t next = ended == 2 ? 2 : 1;
+        p.iss += 1000000;
+        peer_forget(&p);
+        syn(&p);
+        assert_int_equal(p.seen_count, 1);
+        assert_int_equal(p.seen[0].flags, TCP_ACK);
+        p.iss -= 1000000;
+        peer_send(&p, TCP_RST, next, 0, NULL, NULL, 0);
+        assert_true(hawser_conn_ready(p.conn) & HAWSER_CLOSED);
+        p.iss += 1000000;
+        syn(&p);
+        (void)told_now(&p);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +553,8 @@ int main(void)
         cmocka_unit_test(another_number_is_another_request),
         cmocka_unit_test(other_segments_are_nothing_to_it),
         cmocka_unit_test(time_wait_yields_to_a_request),
+        cmocka_unit_test(clients_that_reset_what_was_accepted),
+        cmocka_unit_test(a_client_that_uses_its_port_again),
         cmocka_unit_test(multipath_tcp_is_agreed_to),
         cmocka_unit_test(timestamps_are_those_of_the_last_syn),
     };

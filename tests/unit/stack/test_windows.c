@@ -234,6 +234,33 @@ static void an_acknowledgement_of_the_subflow_is_no_progress(void **state)
     peer_destroy(&p);
 }
 
+/* The end of a stream takes a number (RFC 9293 3.4, RFC 8684 3.3.3), but no room. */
+static void an_end_at_a_window_that_is_shut(void **state)
+{
+    (void)state;
+    const struct hawser_conn_options small = {.size = sizeof small, .recv_buffer_bytes = 3 * PEER_PAYLOAD_MAX};
+    for (int mptcp = 0; mptcp < 2; mptcp++) {
+        struct peer p;
+        uint32_t at = 1;
+        peer_init(&p, NULL, &small);
+        if (mptcp)
+            peer_open_mptcp(&p);
+        else
+            peer_open_plain(&p);
+        for (; !peer_last(&p, TCP_ACK) || peer_last(&p, TCP_ACK)->window; at += PEER_PAYLOAD_MAX) {
+            const struct tcp_options o = peer_dss(&p, 1, at, at, PEER_PAYLOAD_MAX);
+            peer_send(&p, TCP_ACK, at, 1, mptcp ? &o : NULL, bytes, PEER_PAYLOAD_MAX);
+        }
+        struct tcp_options end = peer_dss(&p, 1, at, 0, 1);
+        end.mp.dss.data_fin = true;
+        peer_send(&p, mptcp ? TCP_ACK : TCP_FIN | TCP_ACK, at, 1, mptcp ? &end : NULL, NULL, 0);
+        assert_true(hawser_conn_ready(p.conn) & HAWSER_PEER_FINISHED);
+        assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), at - 1);
+        assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 0);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +271,7 @@ int main(void)
         cmocka_unit_test(goes_on_when_the_window_opens),
         cmocka_unit_test(a_synack_promises_what_there_is),
         cmocka_unit_test(an_acknowledgement_of_the_subflow_is_no_progress),
+        cmocka_unit_test(an_end_at_a_window_that_is_shut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
