@@ -10,7 +10,11 @@ uint32_t subflows_slots(const struct list *subflows)
     return taken;
 }
 
-uint8_t subflows_free_slot(const struct list *subflows) { return (uint8_t)__builtin_ctz(~subflows_slots(subflows)); }
+uint8_t subflows_free_slot(const struct list *subflows)
+{
+    uint32_t free_slots = ~subflows_slots(subflows);
+    return free_slots ? (uint8_t)__builtin_ctz(free_slots) : SUBFLOWS_MAX;
+}
 
 unsigned subflows_alive(const struct list *subflows)
 {

@@ -12,7 +12,7 @@
 #define SUBFLOWS_MAX 32
 #define SUBFLOWS_DEFAULT 8
 
-/* A slot that none of them has. */
+/* A slot that none of them has; SUBFLOWS_MAX when all are taken. */
 uint8_t subflows_free_slot(const struct list *subflows);
 /* Those that are taken, as a bit set. */
 uint32_t subflows_slots(const struct list *subflows);

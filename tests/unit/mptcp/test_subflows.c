@@ -26,6 +26,21 @@ static void slots_come_back(void **state)
     bundle_destroy(&b);
 }
 
+/* Who asks for one more than there may be is refused afterwards. */
+static void no_slot_is_left(void **state)
+{
+    (void)state;
+    static struct subflow all[SUBFLOWS_MAX];
+    struct list subflows;
+    list_init(&subflows);
+    for (uint8_t i = 0; i < SUBFLOWS_MAX; i++) {
+        assert_int_equal(subflows_free_slot(&subflows), i);
+        all[i].slot = i;
+        list_push_back(&subflows, &all[i].link);
+    }
+    assert_int_equal(subflows_free_slot(&subflows), SUBFLOWS_MAX);
+}
+
 static void any_has_news(void **state)
 {
     (void)state;
@@ -408,6 +423,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_come_back),
+        cmocka_unit_test(no_slot_is_left),
         cmocka_unit_test(any_has_news),
         cmocka_unit_test(what_is_left),
         cmocka_unit_test(others_that_can_carry_on),
