@@ -8,10 +8,10 @@
 static bool are_both_over(const struct conn *conn, const struct subflow *last)
 {
     /* RFC 9293 3.10.7.4: as in LAST-ACK, a RST for the end of the stream comes from a peer that knows it is over. */
-    bool all_acked = data_tx_all_acked(&conn->data_tx);
-    bool in_order = last->tcp.error == 0 || (last->tcp.error == -ECONNRESET && all_acked);
+    bool in_order = last->tcp.error == 0 || last->tcp.error == -ECONNRESET;
     return data_rx_is_over(&conn->data_rx) &&
-           (data_tx_end_acked(&conn->data_tx) || (data_tx_fin_sent(&conn->data_tx) && in_order));
+           (data_tx_end_acked(&conn->data_tx) ||
+            (data_tx_fin_sent(&conn->data_tx) && data_tx_all_acked(&conn->data_tx) && in_order));
 }
 
 static void note_closed(struct subflow *subflow, uint64_t now_ns)
@@ -48,7 +48,10 @@ static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
     struct conn *conn = last->conn;
     const struct ending_facts facts = conn_ending_facts(conn);
     int error = last->tcp.error ? last->tcp.error : -ECONNRESET;
-    if (endings_awaits_rescue(&conn->endings) || are_both_over(conn, last)) {
+    if (are_both_over(conn, last)) {
+        data_tx_take_end_ack(&conn->data_tx);
+        note_closed(last, now_ns);
+    } else if (endings_awaits_rescue(&conn->endings)) {
         note_closed(last, now_ns);
     } else if (may_be_rescued(last)) {
         bool anew = endings_lose(&conn->endings, &facts, error, now_ns);

@@ -65,6 +65,29 @@ static void tells_when_all_is_delivered(void **state)
     }
 }
 
+/* A peer that is gone and said its own last word before has all, but for a RST in place of the last acknowledgement. */
+static void a_reset_is_an_answer_to_the_end(void **state)
+{
+    (void)state;
+    for (unsigned plain = 0; plain < 2; plain++) {
+        struct peer p;
+        open_either(&p, plain);
+        assert_int_equal(hawser_send(p.conn, bytes, LEN), LEN);
+        hawser_finish(p.conn);
+        peer_drain(&p);
+        struct tcp_options end = peer_dss(&p, 1 + LEN, 1, 0, 1);
+        end.mp.dss.data_fin = true;
+        peer_send(&p, plain ? TCP_ACK | TCP_FIN : TCP_ACK, 1, 1 + LEN, plain ? NULL : &end, NULL, 0);
+        peer_drain(&p);
+        assert_false(told(&p) & (HAWSER_DELIVERED | HAWSER_ERROR));
+        peer_send(&p, TCP_ACK | TCP_RST, 1 + plain, 1 + LEN, NULL, NULL, 0);
+        assert_int_equal(told(&p), HAWSER_DELIVERED | HAWSER_CLOSED);
+        assert_int_equal(hawser_conn_error(p.conn), 0);
+        hawser_close(p.conn);
+        peer_destroy(&p);
+    }
+}
+
 /* What arrives meanwhile is acknowledged and thrown away, and keeps the window open; afterwards it is refused. */
 static void hears_no_more(void **state)
 {
@@ -200,10 +223,10 @@ static void the_handle_may_go_at_any_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tells_when_all_is_delivered),   cmocka_unit_test(hears_no_more),
-        cmocka_unit_test(unread_bytes_are_a_loss),       cmocka_unit_test(learns_when_nothing_can_be_delivered),
-        cmocka_unit_test(a_peer_that_does_not_end),      cmocka_unit_test(before_the_handshake_is_over),
-        cmocka_unit_test(the_handle_may_go_at_any_time),
+        cmocka_unit_test(tells_when_all_is_delivered),     cmocka_unit_test(hears_no_more),
+        cmocka_unit_test(unread_bytes_are_a_loss),         cmocka_unit_test(learns_when_nothing_can_be_delivered),
+        cmocka_unit_test(a_reset_is_an_answer_to_the_end), cmocka_unit_test(a_peer_that_does_not_end),
+        cmocka_unit_test(before_the_handshake_is_over),    cmocka_unit_test(the_handle_may_go_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
