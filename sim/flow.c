@@ -12,6 +12,7 @@
 #define WRITE_BYTES 16384u
 #define READ_PARTS 16
 #define TINKER_BYTES 30000u
+#define PRIORITY_BYTES 50000u
 /* A slow reader takes what it may every so often. */
 #define SLOW_READ_NS (10 * NS_PER_MS)
 
@@ -80,6 +81,11 @@ static void finish(struct flow_end *end, int error, uint64_t now_ns)
         flow->on_finished(flow, end, flow->ctx);
 }
 
+static uint64_t expected(const struct flow_end *end)
+{
+    return flow_total(end->flow, end->side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT);
+}
+
 /* How far the program may write by now. */
 static uint64_t write_limit(const struct flow_end *end)
 {
@@ -102,25 +108,44 @@ static bool has_rested(struct flow_end *end, uint64_t now_ns)
     return now_ns >= end->rest_until_ns;
 }
 
+/* No more to say: the end of the stream, or of all. */
+static void say_last_word(struct flow_end *end)
+{
+    bool heard_all = end->at_end || end->received == expected(end);
+    if (!end->flow->plan.finishes) {
+        end->shut = true;
+        hawser_shutdown(end->conn);
+    } else if (heard_all) {
+        end->shut = end->finishing = true;
+        hawser_finish(end->conn);
+    }
+}
+
+/* Is there room, or does who obeys a low-water mark find out by asking, to be told later? */
+static bool may_write(const struct flow_end *end, bool obeys)
+{
+    return obeys ? !end->full : hawser_conn_ready(end->conn) & HAWSER_WRITABLE;
+}
+
 static void write_some(struct flow_end *end, uint64_t now_ns)
 {
     uint8_t bytes[WRITE_BYTES];
     const struct flow *flow = end->flow;
     uint64_t limit = write_limit(end), stream = flow->stream + (end->side == FLOW_SERVER);
-    while (end->sent < limit && hawser_conn_ready(end->conn) & HAWSER_WRITABLE) {
+    bool obeys = flow->plan.options[end->side].send_low_water_bytes;
+    while (end->sent < limit && may_write(end, obeys)) {
         size_t want = (size_t)HW_MIN(limit - end->sent, (uint64_t)WRITE_BYTES);
         pattern_make(flow->pattern, stream, end->sent, bytes, want);
         ssize_t taken =
             flow->plan.by_reference ? habit_send(end->conn, bytes, want) : hawser_send(end->conn, bytes, want);
         end->refused_writes += taken == -ENOBUFS;
+        end->full = obeys && taken < (ssize_t)want;
         if (taken <= 0)
             return;
         end->sent += (uint64_t)taken;
     }
-    if (!end->shut && end->sent == flow_total(flow, end->side) && has_rested(end, now_ns)) {
-        end->shut = true;
-        hawser_shutdown(end->conn);
-    }
+    if (!end->shut && end->sent == flow_total(flow, end->side) && has_rested(end, now_ns))
+        say_last_word(end);
 }
 
 static void note_read(struct flow_end *end, uint64_t len, uint64_t now_ns)
@@ -235,11 +260,10 @@ static void end_early(struct flow_end *end, uint64_t now_ns)
 static void judge_end(struct flow_end *end)
 {
     const struct flow *flow = end->flow;
-    uint64_t expected = flow_total(flow, end->side == FLOW_CLIENT ? FLOW_SERVER : FLOW_CLIENT);
     bool peer_cuts = flow->plan.ending != FLOW_ORDERLY && flow->plan.ender != end->side;
-    if (end->received != expected && !peer_cuts)
+    if (end->received != expected(end) && !peer_cuts)
         world_violation(flow->world, "stream-whole", "%s: the %s saw the end after %" PRIu64 " of %" PRIu64 " bytes",
-                        flow->plan.name, end->side == FLOW_CLIENT ? "client" : "server", end->received, expected);
+                        flow->plan.name, end->side == FLOW_CLIENT ? "client" : "server", end->received, expected(end));
 }
 
 /* Another option for each so many bytes. */
@@ -249,6 +273,34 @@ static void tinker(struct flow_end *end)
         habit_tinker(end->conn, end->flow->stream + end->tinkered++);
 }
 
+/* Likewise a priority. */
+static void prioritise(struct flow_end *end)
+{
+    if (end->flow->plan.prioritises && (end->sent + end->received) / PRIORITY_BYTES > end->prioritised)
+        habit_prioritise(end->conn, end->flow->stream + end->side + end->prioritised++);
+}
+
+static void expect_subflows(const struct flow_end *end)
+{
+    struct hawser_conn_info info = {.size = sizeof info};
+    uint32_t most = end->flow->plan.options[end->side].max_subflows;
+    CHECK(hawser_conn_get_info(end->conn, &info) == 0);
+    if (most && info.subflows > most)
+        world_violation(end->flow->world, "subflows-bound", "%s: the %s has %u subflows, and wants %u at most",
+                        end->flow->plan.name, end->side == FLOW_CLIENT ? "client" : "server", info.subflows, most);
+}
+
+/* After hawser_finish(): the rest is the stack's. */
+static void await_delivery(struct flow_end *end, uint64_t now_ns)
+{
+    int error = hawser_conn_error(end->conn);
+    bool delivered = hawser_conn_ready(end->conn) & HAWSER_DELIVERED;
+    if (delivered || error)
+        finish(end, delivered ? 0 : error, now_ns);
+    else
+        host_wake(host_at(end), now_ns);
+}
+
 static void pump(struct flow_end *end, uint64_t now_ns)
 {
     uint8_t byte;
@@ -256,11 +308,17 @@ static void pump(struct flow_end *end, uint64_t now_ns)
         return;
     if (hawser_conn_ready(end->conn) & HAWSER_CONNECTED && end->connected_ns == 0)
         end->connected_ns = now_ns;
+    if (end->finishing) {
+        await_delivery(end, now_ns);
+        return;
+    }
+    expect_subflows(end);
     if (end->connected_ns) {
         read_some(end, now_ns);
         write_some(end, now_ns);
         next_rounds(end, now_ns);
         tinker(end);
+        prioritise(end);
         if (ends_now(end)) {
             end_early(end, now_ns);
             return;
@@ -278,10 +336,14 @@ static void pump(struct flow_end *end, uint64_t now_ns)
         host_wake(host_at(end), now_ns);
 }
 
-static void on_event(struct host_user *user, struct hawser_conn *conn, uint64_t now_ns)
+static void on_event(struct host_user *user, unsigned what, uint64_t now_ns)
 {
-    (void)conn;
-    pump(HW_CONTAINER(user, struct flow_end, user), now_ns);
+    struct flow_end *end = HW_CONTAINER(user, struct flow_end, user);
+    if (end->full && what & HAWSER_WRITABLE) {
+        end->full = false;
+        end->told_of_room++;
+    }
+    pump(end, now_ns);
 }
 
 static void on_pause_over(struct deadline *timer, uint64_t now_ns)

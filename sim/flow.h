@@ -39,6 +39,8 @@ struct flow_plan {
     uint64_t slow_until_ns;                 /* since the start of the world: then both read at once; 0: never */
     bool by_reference; /* the programs send from where the bytes lie, and keep what arrived for a while */
     bool tinkers;      /* they change options in mid-stream */
+    bool prioritises;  /* they make subflows backups, and regular ones again, in mid-stream (RFC 8684 3.3.8) */
+    bool finishes;     /* with hawser_finish(), once they have said and heard all */
     enum flow_ending ending;
     enum flow_side ender;
     uint64_t end_after; /* bytes received by `ender` */
@@ -54,6 +56,8 @@ struct flow_end {
     struct deadline rest;        /* the shutdown */
     uint64_t sent, received;     /* bytes of the streams, by the program */
     bool shut, at_end;           /* shutdown was called; the end of the peer's stream was read */
+    bool finishing;              /* hawser_finish() was called */
+    bool full;                   /* obeys its low-water mark: sends when it is told that there is room */
     bool finished;               /* the program is done with the connection */
     int error;                   /* negative errno it learned, 0: none */
     uint64_t connected_ns, first_read_ns, last_read_ns, finished_ns; /* 0: not yet */
@@ -62,6 +66,8 @@ struct flow_end {
     uint64_t refused_writes;                                         /* for want of memory */
     struct habit_kept kept;
     uint64_t tinkered;            /* how often options were changed */
+    uint64_t prioritised;         /* how often a priority was */
+    uint64_t told_of_room;        /* how often it had waited for its low-water mark */
     uint64_t read_budget_ns;      /* slow reader: when the next bytes may be read */
     struct hawser_conn_info last; /* when the program gave the connection up */
 };

@@ -1,6 +1,9 @@
 #include "sim/habits.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include <hawser/info.h>
 
 #include "base/check.h"
 #include "base/units.h"
@@ -91,4 +94,17 @@ void habit_tinker(struct hawser_conn *conn, uint64_t number)
     size_t which = number % (sizeof all / sizeof all[0]);
     uint64_t value = all[which].least + number * 7368787 % all[which].spread;
     CHECK(hawser_conn_set(conn, all[which].option, value) == 0);
+}
+
+void habit_prioritise(struct hawser_conn *conn, uint64_t number)
+{
+    struct hawser_subflow_info info = {.size = sizeof info};
+    size_t count = 0;
+    while (hawser_subflow_get_info(conn, count, &info) == 0)
+        count++;
+    if (count == 0)
+        return;
+    CHECK(hawser_subflow_get_info(conn, number * 7368787 % count, &info) == 0);
+    int err = hawser_subflow_set_backup(conn, info.id, number / count % 3 != 0);
+    CHECK(err == 0 || err == -ENOENT); /* it speaks plain TCP, or closes */
 }

@@ -27,4 +27,7 @@ bool habit_give_back(struct habit_kept *kept, const struct pattern *pattern, uin
 /* Changes an option of the connection, another one for each number. */
 void habit_tinker(struct hawser_conn *conn, uint64_t number);
 
+/* Makes a subflow a backup or a regular one, another one for each number. */
+void habit_prioritise(struct hawser_conn *conn, uint64_t number);
+
 #endif

@@ -145,7 +145,7 @@ static bool take_events(struct host *host, uint64_t now_ns)
         if (event.what == 0)
             world_violation(host->node.world, "events-tell", "%s is told of nothing", host->node.name);
         if (user)
-            user->event(user, event.conn, now_ns);
+            user->event(user, event.what, now_ns);
     }
     if (any != pending)
         world_violation(host->node.world, "events-tell", "%s has %s, and says otherwise", host->node.name,

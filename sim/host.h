@@ -19,7 +19,7 @@ struct tap {
 
 /* The owner of connections: set as the user pointer of each, by host_own(). */
 struct host_user {
-    void (*event)(struct host_user *user, struct hawser_conn *conn, uint64_t now_ns);
+    void (*event)(struct host_user *user, unsigned what, uint64_t now_ns); /* `what`: of struct hawser_event */
 };
 
 /* A listening port and who takes its connections. */

@@ -16,14 +16,22 @@
 #define SCENARIO_EVENTS_MAX 10000u /* changes of links and of addresses */
 #define SCENARIO_FLOWS_MAX 20000u
 
+#define HOST_PREFIXES_MAX 8
+
+struct host_prefixes {
+    struct hawser_prefix list[HOST_PREFIXES_MAX];
+    uint32_t count;
+};
+
 struct host_spec {
     char name[NODE_NAME_MAX];
     struct hawser_stack_options options; /* `congestion` points to `congestion_name` */
     char congestion_name[16];
-    char path_manager_name[16];  /* "": the default */
-    uint64_t memory_limit_bytes; /* of all its allocations; 0: none */
-    uint64_t link_memory_bytes;  /* of the buffers that packets come in; 0: none, or unlimited (SCENARIOS.md) */
-    uint32_t refuse_ppm;         /* share of allocations refused */
+    char path_manager_name[16];               /* "": the default */
+    struct host_prefixes allow, deny, backup; /* of struct hawser_path_options */
+    uint64_t memory_limit_bytes;              /* of all its allocations; 0: none */
+    uint64_t link_memory_bytes; /* of the buffers that packets come in; 0: none, or unlimited (SCENARIOS.md) */
+    uint32_t refuse_ppm;        /* share of allocations refused */
 };
 
 struct router_spec {

@@ -48,7 +48,13 @@ static void build_hosts(struct stage *stage)
         struct hawser_stack_options options = spec->options;
         const struct hawser_path_options paths = {
             .size = sizeof paths,
-            .manager = spec->path_manager_name[0] ? hawser_path_manager_find(spec->path_manager_name) : NULL};
+            .manager = spec->path_manager_name[0] ? hawser_path_manager_find(spec->path_manager_name) : NULL,
+            .allow = spec->allow.list,
+            .deny = spec->deny.list,
+            .backup = spec->backup.list,
+            .allow_count = spec->allow.count,
+            .deny_count = spec->deny.count,
+            .backup_count = spec->backup.count};
         options.congestion = spec->congestion_name[0] ? spec->congestion_name : NULL;
         options.paths = &paths;
         struct host *host = host_new(&stage->world, spec->name, &options, s->wrap_soon);

@@ -8,7 +8,7 @@
 
 #include "sim/scenario.h"
 
-#define SWARM_FAULTS_MAX 32
+#define SWARM_FAULTS_MAX 56
 #define SWARM_PATHS_MAX 4
 #define SWARM_ROUTES_MAX 8
 
@@ -80,7 +80,10 @@ struct swarm_plan {
     uint64_t seed;
     uint64_t heal_ns;
     bool v6;
-    bool peace; /* every connection is there, with all of its subflows, before anything goes wrong */
+    bool unequal;        /* one path is fast, the others are thin, with seconds of queue */
+    bool many_addresses; /* of the client */
+    bool flaps;          /* every path goes down in its turn, again and again */
+    bool peace;          /* every connection is there, with all of its subflows, before anything goes wrong */
     enum swarm_topology topology;
     uint32_t routes[SWARM_ROUTES_MAX]; /* bit sets of links, each of one way from client to server */
     unsigned route_count;
@@ -109,7 +112,7 @@ uint64_t swarm_connect_within_ns(const struct swarm_plan *plan);
 
 /* ---- what was drawn, and what of it acted (swarm_tally.c) ---- */
 
-#define SWARM_TALLIES 80
+#define SWARM_TALLIES 96
 
 /* The kinds that are told apart, the i-th; NULL past the end. */
 const char *swarm_tally_name(unsigned i);

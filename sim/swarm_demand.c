@@ -14,11 +14,13 @@
  *   ends need not agree on the fallback (3.7); what an acking proxy promised to plain TCP and then cannot deliver is
  *   lost; a path on which nothing answers lets nobody connect.
  * - A first subflow is on the first route, but on any that leads to the server when that one may be slow to answer.
- * - Unless the story began in peace: all subflows were there before. Then one on a sound route carries everything on,
- *   whatever becomes of the others: every pair of addresses that can meet has one where an end of it needs one.
+ * - Unless the story began in peace, and neither lists of addresses nor a limit keep a pair from its subflow: all
+ * subflows were there before. Then one on a sound route carries everything on, whatever becomes of the others: every
+ * pair of addresses that can meet has one where an end of it needs one.
  */
 #include <string.h>
 
+#include "mptcp/subflows.h"
 #include "sim/swarm_draw.h"
 
 static bool has_crowd(const struct swarm_plan *plan)
@@ -29,6 +31,8 @@ static bool has_crowd(const struct swarm_plan *plan)
     return crowd;
 }
 
+/* So many addresses have their turn. */
+#define ATTEMPTS_MAX 8u
 /* RFC 8305: who has no answer for so long tries the next address. */
 #define ATTEMPT_DELAY_NS (250 * NS_PER_MS)
 
@@ -98,12 +102,35 @@ static bool has_sound_route(const struct swarm_plan *plan, uint32_t harmed)
     return false;
 }
 
+static unsigned addresses_of(const struct scenario *s, unsigned end)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < s->link_count; i++)
+        count += s->links[i].address_count[end];
+    return count;
+}
+
+/* May options keep a pair of addresses from having its subflow? */
+static bool is_restricted(const struct scenario *s)
+{
+    uint32_t pairs = addresses_of(s, 0) * addresses_of(s, 1), least = UINT32_MAX;
+    bool lists = false;
+    for (size_t i = 0; i < s->host_count; i++)
+        lists |= s->hosts[i].allow.count || s->hosts[i].deny.count;
+    for (size_t i = 0; i < s->flow_count; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            uint32_t most = s->flows[i].plan.options[side].max_subflows;
+            least = HW_MIN(least, most ? most : SUBFLOWS_DEFAULT);
+        }
+    return lists || least < pairs;
+}
+
 /* Does every connection have a subflow on a way that nothing harms but links that heal? On bottlenecks that are shared,
  * or in a crowd, the peace may be too short for all joins. */
 static bool has_sound_subflows(const struct swarm_plan *plan)
 {
-    return plan->peace && !has_crowd(plan) && all_speak_mptcp(&plan->base) && plan->topology != TOPOLOGY_CHAIN &&
-           has_sound_route(plan, harmed_links(plan));
+    return plan->peace && !has_crowd(plan) && !is_restricted(&plan->base) && all_speak_mptcp(&plan->base) &&
+           plan->topology != TOPOLOGY_CHAIN && has_sound_route(plan, harmed_links(plan));
 }
 
 /* What it promised waits for memory at the server's. */
@@ -186,7 +213,7 @@ static unsigned addresses_before(const struct swarm_plan *plan, uint32_t route)
 {
     unsigned count = 0;
     for (size_t k = 0; k < plan->base.link_count && !(route >> k & 1 && plan->base.links[k].address_count[0]); k++)
-        count += plan->base.links[k].address_count[0] > 0;
+        count += plan->base.links[k].address_count[0];
     return count;
 }
 
@@ -203,7 +230,9 @@ uint64_t swarm_connect_within_ns(const struct swarm_plan *plan)
         uint64_t round_trip_ns = swarm_round_trip_ns(plan, plan->routes[i]);
         if (!swarm_serves(plan, i, flow) || has_fault(plan, plan->routes[i]) || round_trip_ns == TIME_NEVER)
             continue;
-        uint64_t turn_ns = addresses_before(plan, plan->routes[i]) * ATTEMPT_DELAY_NS;
+        uint64_t before = addresses_before(plan, plan->routes[i]), turn_ns = before * ATTEMPT_DELAY_NS;
+        if (before >= ATTEMPTS_MAX)
+            continue;
         least_ns = HW_MIN(least_ns, turn_ns + round_trip_ns + CONNECT_SLACK_NS);
     }
     return least_ns == TIME_NEVER ? 0 : least_ns;

@@ -32,6 +32,12 @@ static inline uint64_t between_log(struct prng *rng, uint64_t low, uint64_t high
 void swarm_draw_topology(struct swarm_plan *plan, struct prng *rng);
 /* swarm_faults.c */
 void swarm_draw_faults(struct swarm_plan *plan, struct prng *rng);
+/* Every path goes down in its turn, again and again. */
+void swarm_draw_flaps(struct swarm_plan *plan);
+/* swarm_habits.c */
+void swarm_draw_ways(struct swarm_plan *plan);
+void swarm_draw_policies(struct swarm_plan *plan);
+void swarm_draw_habits(struct swarm_plan *plan);
 
 /* Does the program say from which address the flow is to begin? */
 bool swarm_is_bound(const struct flow_plan *flow);

@@ -228,7 +228,8 @@ static bool may_change(const struct swarm_plan *plan, const char *host, unsigned
 
 static void add_address_fault(struct swarm_plan *plan, struct prng *rng)
 {
-    enum swarm_address_change change = (enum swarm_address_change)prng_below(rng, ADDRESS_CHANGES);
+    uint64_t drawn = prng_below(rng, ADDRESS_CHANGES + 1);
+    enum swarm_address_change change = drawn < ADDRESS_CHANGES ? (enum swarm_address_change)drawn : ADDRESS_GONE;
     unsigned link = 0, end = 0;
     bool found = false;
     for (unsigned tries = 0; tries < ADDRESS_TRIES && !found; tries++) {
@@ -275,6 +276,30 @@ static void kill_first_path(struct swarm_plan *plan, struct prng *rng)
         return;
     fault->target = 0;
     fault->from_ns = 0;
+}
+
+/* How often each path goes down, and how long. */
+#define FLAPS_MAX 4u
+#define FLAP_MAX_NS (2 * NS_PER_S)
+
+void swarm_draw_flaps(struct swarm_plan *plan)
+{
+    struct prng rng;
+    prng_seed(&rng, ~plan->seed ^ UINT64_C(4) << 48);
+    plan->flaps = one_in(&rng, plan->topology == TOPOLOGY_SEPARATE ? 2 : 8);
+    unsigned rounds = plan->flaps ? (unsigned)between(&rng, 2, FLAPS_MAX) : 0;
+    uint64_t earliest_ns = plan->peace ? PEACE_NS : 0;
+    uint64_t step_ns = (plan->heal_ns - earliest_ns) / (rounds * SWARM_PATHS_MAX + 1);
+    for (unsigned i = 0; i < rounds * SWARM_PATHS_MAX; i++) {
+        unsigned path = i % SWARM_PATHS_MAX;
+        bool there = path < plan->base.link_count && is_client_link(plan, path);
+        struct swarm_fault *fault = there ? add_fault(plan, &rng, FAULT_DOWN) : NULL;
+        if (!fault)
+            continue;
+        fault->target = path;
+        fault->from_ns = earliest_ns + i * step_ns;
+        fault->to_ns = HW_MIN(fault->from_ns + between_log(&rng, 10 * NS_PER_MS, FLAP_MAX_NS), plan->heal_ns);
+    }
 }
 
 void swarm_draw_faults(struct swarm_plan *plan, struct prng *rng)

@@ -13,22 +13,8 @@
 #define FLOWS_MAX 4u
 #define PORT_FIRST 5001u
 
-/* From numbers of its own, so that older stories stay as they are but for this. A server has one of the first two: who
- * does not announce its addresses leaves its peers without a way when the first one goes. */
-static void choose_path_managers(struct scenario *s, const struct prng *rng)
-{
-    static const char *const names[] = {"fullmesh", "backup", "ports", "on-demand"};
-    struct prng own = *rng;
-    prng_seed(&own, prng_next(&own) ^ 0x9a7);
-    for (size_t i = 0; i < s->host_count; i++)
-        if (one_in(&own, 8))
-            snprintf(s->hosts[i].path_manager_name, sizeof s->hosts[i].path_manager_name, "%s",
-                     names[prng_below(&own, i == 0 ? HW_ARRAY_LEN(names) : 2)]);
-}
-
 static void choose_options(struct scenario *s, struct prng *rng)
 {
-    choose_path_managers(s, rng);
     for (size_t i = 0; i < s->host_count; i++) {
         struct host_spec *host = &s->hosts[i];
         host->options.checksum_required = one_in(rng, 4);
@@ -109,17 +95,6 @@ static void choose_flow(struct swarm_plan *plan, struct prng *rng, unsigned inde
     }
 }
 
-/* Of a stream of its own, so that what else the seed stands for stays what it was. */
-static void choose_habits(struct swarm_plan *plan)
-{
-    struct prng rng;
-    prng_seed(&rng, ~plan->seed);
-    for (size_t i = 0; i < plan->base.flow_count; i++) {
-        plan->base.flows[i].plan.by_reference = one_in(&rng, 3);
-        plan->base.flows[i].plan.tinkers = one_in(&rng, 4);
-    }
-}
-
 static bool is_kind(const struct swarm_fault *fault, const char *kind)
 {
     return is_box_fault(fault) && strcmp(fault->box.kind, kind) == 0;
@@ -153,6 +128,8 @@ void swarm_plan_make(struct swarm_plan *plan, uint64_t seed)
     s->patience_ns = PATIENCE_NS;
     s->duration_ns = plan->heal_ns + PATIENCE_NS + AFTERMATH_NS;
     swarm_draw_topology(plan, &rng);
+    swarm_draw_ways(plan);
+    swarm_draw_policies(plan);
     choose_options(s, &rng);
     unsigned flows = one_in(&rng, 2) ? 1 : (unsigned)between(&rng, 1, FLOWS_MAX);
     for (unsigned i = 0; i < flows; i++)
@@ -160,7 +137,8 @@ void swarm_plan_make(struct swarm_plan *plan, uint64_t seed)
     swarm_draw_faults(plan, &rng);
     keep_liars_apart(plan);
     choose_schedulers(s, &rng);
-    choose_habits(plan);
+    swarm_draw_habits(plan);
+    swarm_draw_flaps(plan);
 }
 
 void swarm_plan_fini(struct swarm_plan *plan) { scenario_fini(&plan->base); }

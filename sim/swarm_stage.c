@@ -233,6 +233,7 @@ static void apply_to_program(const struct swarm_plan *plan, struct scenario *s, 
         flow->slow_until_ns = plan->heal_ns;
     } else if (fault->before_close) {
         flow->rest_ns = fault->ns;
+        flow->finishes = false; /* who has finished waits a minute for its peer's end, and no longer */
     } else {
         flow->rounds = HW_MIN(HW_MAX(flow->rounds, IDLE_ROUNDS_MIN), IDLE_ROUNDS_MAX);
         flow->pause_ns = fault->ns;

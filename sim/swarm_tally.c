@@ -31,6 +31,15 @@ enum {
     TALLY_TRACE,
     TALLY_ECN,
     TALLY_REDUNDANT,
+    TALLY_MANY_ADDRESSES,
+    TALLY_UNEQUAL,
+    TALLY_FLAPS,
+    TALLY_SEPARATE_FLAPS,
+    TALLY_PREFIXES,
+    TALLY_MAX_SUBFLOWS,
+    TALLY_PRIORITY,
+    TALLY_FINISH,
+    TALLY_LOW_WATER,
     TALLY_END,
 };
 _Static_assert(TALLY_END <= SWARM_TALLIES, "a verdict has room for every kind");
@@ -83,6 +92,15 @@ static const char *const names[TALLY_END] = {
     [TALLY_TRACE] = "varying rate",
     [TALLY_ECN] = "ECN",
     [TALLY_REDUNDANT] = "redundant",
+    [TALLY_MANY_ADDRESSES] = "20 addresses",
+    [TALLY_UNEQUAL] = "very unequal paths",
+    [TALLY_FLAPS] = "every path flaps",
+    [TALLY_SEPARATE_FLAPS] = "three networks, all flap",
+    [TALLY_PREFIXES] = "allowed and denied addresses",
+    [TALLY_MAX_SUBFLOWS] = "subflows limited",
+    [TALLY_PRIORITY] = "priority changed",
+    [TALLY_FINISH] = "finishes",
+    [TALLY_LOW_WATER] = "low-water mark",
 };
 
 const char *swarm_tally_name(unsigned i)
@@ -369,6 +387,43 @@ static void note_links(struct tally *tally)
         note(tally, TALLY_MANY_PATHS, used >= MANY_PATHS);
 }
 
+static void note_ways(struct tally *tally)
+{
+    const struct swarm_plan *plan = tally->plan;
+    unsigned used = paths_in_use(tally->stage);
+    uint64_t joins = host_counter(tally->stage->hosts[0], "mptcp.joins_made");
+    if (plan->many_addresses)
+        note(tally, TALLY_MANY_ADDRESSES, joins > 0);
+    if (plan->unequal)
+        note(tally, TALLY_UNEQUAL, used > 1);
+    if (plan->flaps)
+        note(tally, TALLY_FLAPS, used > 1);
+    if (plan->flaps && plan->topology == TOPOLOGY_SEPARATE && plan->route_count >= MANY_PATHS)
+        note(tally, TALLY_SEPARATE_FLAPS, used >= MANY_PATHS);
+}
+
+static void note_programs(struct tally *tally)
+{
+    for (size_t i = 0; i < tally->plan->base.flow_count; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            const struct flow_end *end = &tally->stage->flows[i]->ends[side];
+            const struct flow_plan *plan = &end->flow->plan;
+            if (plan->options[side].no_mptcp)
+                note(tally, TALLY_PLAIN, end->connected_ns > 0);
+            const struct host_spec *host = &tally->plan->base.hosts[side];
+            if (host->allow.count || host->deny.count)
+                note(tally, TALLY_PREFIXES, end->last.mptcp);
+            if (plan->prioritises)
+                note(tally, TALLY_PRIORITY, end->prioritised > 0 && end->last.mptcp);
+            if (plan->finishes)
+                note(tally, TALLY_FINISH, end->finishing && !end->error);
+            if (plan->options[side].send_low_water_bytes)
+                note(tally, TALLY_LOW_WATER, end->told_of_room > 0);
+            if (plan->options[side].max_subflows)
+                note(tally, TALLY_MAX_SUBFLOWS, end->last.mptcp);
+        }
+}
+
 static void tally_end(struct watcher *watcher, struct stage *stage)
 {
     struct tally *tally = tally_of_watcher(watcher);
@@ -389,10 +444,8 @@ static void tally_end(struct watcher *watcher, struct stage *stage)
     for (size_t i = 0; i < plan->base.host_count; i++)
         if (plan->base.hosts[i].options.scheduler)
             note(tally, TALLY_REDUNDANT, host_counter(stage->hosts[i], "mptcp.copies") > 0);
-    for (size_t i = 0; i < plan->base.flow_count; i++)
-        for (unsigned side = 0; side < 2; side++)
-            if (plan->base.flows[i].plan.options[side].no_mptcp)
-                note(tally, TALLY_PLAIN, stage->flows[i]->ends[side].connected_ns > 0);
+    note_ways(tally);
+    note_programs(tally);
 }
 
 static void tally_destroy(struct watcher *watcher) { sim_free(tally_of_watcher(watcher)); }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lab/values.h"
 #include "sim/memory.h"
 #include "sim/reader.h"
 
@@ -50,6 +51,32 @@ static bool read_path_manager(struct reader *r, const struct toml_node *node, vo
     return true;
 }
 
+static bool read_prefix(const struct toml_node *node, struct hawser_prefix *out)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    uint64_t bits;
+    const char *slash = node->kind == TOML_STRING ? strchr(node->text, '/') : NULL;
+    if (!slash || (size_t)(slash - node->text) >= sizeof text || !value_number(slash + 1, &bits) || bits > 128)
+        return false;
+    snprintf(text, sizeof text, "%.*s", (int)(slash - node->text), node->text);
+    out->bits = (uint32_t)bits;
+    return hawser_addr_parse(&out->addr, text, 0) == 0 && (bits <= 32 || !hawser_addr_is_v4(&out->addr));
+}
+
+static bool read_prefixes(struct reader *r, const struct toml_node *node, void *out)
+{
+    struct host_prefixes *prefixes = out;
+    (void)r;
+    if (node->kind != TOML_ARRAY)
+        return false;
+    for (const struct toml_node *at = node->first; at; at = at->next)
+        if (prefixes->count == HOST_PREFIXES_MAX || !read_prefix(at, &prefixes->list[prefixes->count++]))
+            return false;
+    return true;
+}
+
+#define PREFIXES "up to 8 prefixes, like [\"10.0.1.0/24\", \"fd00::/64\"]"
+
 bool read_host(struct reader *r, const struct toml_node *table)
 {
     char name[NODE_NAME_MAX];
@@ -62,6 +89,9 @@ bool read_host(struct reader *r, const struct toml_node *table)
         {"congestion", read_congestion, 0, "\"cubic\" or \"reno\""},
         {"scheduler", read_scheduler, 0, "\"lowest-rtt\" or \"redundant\""},
         {"path_manager", read_path_manager, 0, "\"default\", \"fullmesh\", \"ports\", \"backup\" or \"on-demand\""},
+        {"allow", read_prefixes, HOST(allow), PREFIXES},
+        {"deny", read_prefixes, HOST(deny), PREFIXES},
+        {"backup", read_prefixes, HOST(backup), PREFIXES},
         {"tcp_only", read_flag, HOST(options.no_mptcp), "true or false"},
         {"checksums", read_flag, HOST(options.checksum_required), "true or false"},
         {"payload_memory", read_bytes32, HOST(options.max_memory_bytes), "bytes, like \"64m\""},

@@ -33,6 +33,15 @@ static void write_head(const struct scenario *s, uint64_t seed, FILE *out)
     write_flag(out, "wrap_soon", s->wrap_soon);
 }
 
+static void write_prefixes(FILE *out, const char *key, const struct host_prefixes *prefixes)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    for (uint32_t i = 0; i < prefixes->count; i++)
+        fprintf(out, "%s%s\"%s/%u\"%s", i ? ", " : key, i ? "" : " = [",
+                hawser_addr_format(&prefixes->list[i].addr, text, sizeof text), prefixes->list[i].bits,
+                i + 1 == prefixes->count ? "]\n" : "");
+}
+
 static void write_host(const struct host_spec *host, FILE *out)
 {
     fprintf(out, "\n[[host]]\n");
@@ -44,6 +53,9 @@ static void write_host(const struct host_spec *host, FILE *out)
         write_word(out, "scheduler", scheduler->name);
     if (host->path_manager_name[0])
         write_word(out, "path_manager", host->path_manager_name);
+    write_prefixes(out, "allow", &host->allow);
+    write_prefixes(out, "deny", &host->deny);
+    write_prefixes(out, "backup", &host->backup);
     if (host->options.no_mptcp)
         write_flag(out, "tcp_only", true);
     if (host->options.checksum_required)
@@ -185,7 +197,8 @@ static void write_end(const struct flow_plan *plan, enum flow_side side, FILE *o
 {
     const struct hawser_conn_options *options = &plan->options[side];
     bool any = options->send_buffer_bytes || options->recv_buffer_bytes || options->no_mptcp ||
-               options->keepalive_idle_ns || is_set(&options->local) || plan->read_bps[side];
+               options->keepalive_idle_ns || options->send_low_water_bytes || options->max_subflows ||
+               is_set(&options->local) || plan->read_bps[side];
     if (any)
         fprintf(out, "[flow.%s]\n", side == FLOW_CLIENT ? "at_client" : "at_server");
     if (options->send_buffer_bytes)
@@ -194,6 +207,10 @@ static void write_end(const struct flow_plan *plan, enum flow_side side, FILE *o
         write_number(out, "recv_buffer", options->recv_buffer_bytes);
     if (options->no_mptcp)
         write_flag(out, "tcp", true);
+    if (options->send_low_water_bytes)
+        write_number(out, "low_water", options->send_low_water_bytes);
+    if (options->max_subflows)
+        write_number(out, "max_subflows", options->max_subflows);
     if (options->keepalive_idle_ns)
         write_time(out, "keepalive_idle", options->keepalive_idle_ns);
     if (options->keepalive_interval_ns)
@@ -231,6 +248,10 @@ static void write_flow(const struct flow_spec *flow, FILE *out)
         write_flag(out, "by_reference", true);
     if (plan->tinkers)
         write_flag(out, "tinkers", true);
+    if (plan->prioritises)
+        write_flag(out, "prioritises", true);
+    if (plan->finishes)
+        write_flag(out, "finishes", true);
     if (plan->slow_until_ns)
         write_time(out, "slow_until", plan->slow_until_ns);
     if (plan->ending != FLOW_ORDERLY) {

@@ -41,11 +41,34 @@ static const char *capable_fault(const struct judge_subflow *s, const struct see
     return NULL;
 }
 
+static bool holds(const struct host_prefixes *prefixes, const struct hawser_addr *addr)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < prefixes->count; i++) {
+        const struct hawser_prefix *p = &prefixes->list[i];
+        unsigned bits = p->bits + (hawser_addr_is_v4(&p->addr) ? 96 : 0);
+        bool equal = hawser_addr_is_v4(&p->addr) == hawser_addr_is_v4(addr);
+        for (unsigned k = 0; k < bits; k++)
+            equal &= ((p->addr.ip[k / 8] ^ addr->ip[k / 8]) >> (7 - k % 8) & 1) == 0;
+        any |= equal;
+    }
+    return any;
+}
+
+/* By the lists of its host. */
+static bool is_allowed(const struct host_spec *spec, const struct hawser_addr *addr)
+{
+    return (spec->allow.count == 0 || holds(&spec->allow, addr)) && !holds(&spec->deny, addr);
+}
+
 static void check_join(const struct judge_subflow *s, const struct seen *seen)
 {
     bool syn = seen->flags & SEEN_SYN;
     if (syn && s->opened && !s->conn->heard_dss)
         judge_says(s, "join-after-dss", "MP_JOIN before a DSS has passed");
+    const struct host_spec *spec = s->conn->at->spec;
+    if (syn && !(is_allowed(spec, &s->local) && is_allowed(spec, &s->remote)))
+        judge_says(s, "path-allowed", "MP_JOIN between addresses that its options do not allow");
     /* Each side waits for the proof of the other: the third packet, and what answers it. */
     if (seen->len && !s->proved)
         judge_says(s, "join-early-data", "%u bytes before the subflow is fully established", seen->len);

@@ -41,6 +41,7 @@ static void judges_begin(struct watcher *watcher, struct stage *stage)
         struct judge_host *at = sim_new(sizeof *at);
         all->hosts[i] = at;
         model_add_host(at, all, stage->hosts[i]);
+        at->spec = &stage->scenario->hosts[i];
         household_begin(at);
         at->tap.packet = on_packet;
         list_init(&at->tap.link);

@@ -126,6 +126,7 @@ struct judge_host {
     struct tap tap;
     struct host *host;
     struct judges *all;
+    const struct host_spec *spec;
     struct list subflows, conns;
     struct judge_subflow *buckets[JUDGE_BUCKETS];
     unsigned count;

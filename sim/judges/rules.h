@@ -11,7 +11,7 @@
 bool form_good(const struct judge_host *at, const struct seen *seen, bool is_tcp);
 void form_sent(struct judge_subflow *s, const struct seen *seen, uint64_t now_ns);
 
-/* handshake.c: "capable-consistent", "checksums-agreed", "join-after-dss", "join-early-data" */
+/* handshake.c: "capable-consistent", "checksums-agreed", "join-after-dss", "join-early-data", "path-allowed" */
 void handshake_sent(struct judge_subflow *s, const struct seen *seen, uint64_t now_ns);
 
 /* acks.c: "ack-honest", "ack-back", "sack-honest", "data-ack-honest", "data-ack-back" */

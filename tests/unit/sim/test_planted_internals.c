@@ -234,6 +234,19 @@ static void long_segments(struct plant *plant)
             subflow_at(it)->tcp.segment_bytes = 1600;
 }
 
+/* As if the stack did not know what its host and its program asked for. */
+static void deny_a_path(struct plant *plant)
+{
+    struct host_prefixes *deny = &plant->stage->scenario->hosts[0].deny;
+    deny->list[deny->count].bits = 24;
+    hawser_addr_parse(&deny->list[deny->count++].addr, "10.0.1.0", 0);
+}
+
+static void want_one_subflow(struct plant *plant)
+{
+    plant->stage->flows[0]->plan.options[FLOW_CLIENT].max_subflows = 1;
+}
+
 /* ---- the table ---- */
 
 static const struct bug bugs[] = {
@@ -250,6 +263,8 @@ static const struct bug bugs[] = {
      .at_ns = 300 * MS},
     {"a join comes before the first DSS", "join-after-dss", .tamper = join_too_early},
     {"data comes before the join is proved", "join-early-data", .tamper = trust_too_early},
+    {"an address is used that is not allowed", "path-allowed", .meddle = deny_a_path, .at_ns = MS},
+    {"there are more subflows than wanted", "subflows-bound", .meddle = want_one_subflow, .at_ns = 300 * MS},
     {"plain TCP speaks MPTCP", "fallback-final", .arrange = arrange_plain, .meddle = speak_again, .at_ns = 300 * MS},
     {"signals come as many duplicate ACKs", "signal-acks", .host = 1, .arrange = arrange_idle, .meddle = signal_again,
      .at_ns = NS_PER_S, .every_ns = 10 * MS},

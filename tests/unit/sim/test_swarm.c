@@ -84,6 +84,13 @@ static void numbers_of_faults_replay_a_story(void **state)
 
 /* ---- what is demanded ---- */
 
+static bool is_unlimited(const struct scenario *s)
+{
+    const struct flow_plan *flow = &s->flows[0].plan;
+    bool lists = s->hosts[0].allow.count || s->hosts[0].deny.count || s->hosts[1].allow.count || s->hosts[1].deny.count;
+    return !lists && !flow->options[0].max_subflows && !flow->options[1].max_subflows;
+}
+
 /* The plan of a story by MPTCP between two routers' worth of paths, with no faults yet. */
 static void bare_plan(struct swarm_plan *plan, bool peace)
 {
@@ -92,12 +99,14 @@ static void bare_plan(struct swarm_plan *plan, bool peace)
     for (; !fits; seed++) {
         swarm_plan_make(plan, seed);
         const struct scenario *s = &plan->base;
-        fits = plan->topology == TOPOLOGY_ROUTER && plan->route_count == 8 && plan->peace == peace &&
-               s->flow_count == 1 && !s->hosts[0].options.checksum_required && !s->hosts[1].options.checksum_required &&
+        fits = plan->topology == TOPOLOGY_ROUTER && !plan->unequal && !plan->many_addresses && is_unlimited(s) &&
+               plan->route_count == 8 && plan->peace == peace && s->flow_count == 1 &&
+               !s->hosts[0].options.checksum_required && !s->hosts[1].options.checksum_required &&
                !s->hosts[0].options.no_mptcp && !s->hosts[1].options.no_mptcp &&
                !s->flows[0].plan.options[0].no_mptcp && !s->flows[0].plan.options[1].no_mptcp &&
                hawser_addr_same_ip(&s->flows[0].plan.server_addr, &s->links[4].addresses[1][0]) &&
-               hawser_addr_same_ip(&s->flows[0].plan.options[0].local, &(struct hawser_addr){0});
+               hawser_addr_same_ip(&s->flows[0].plan.options[0].local, &(struct hawser_addr){0}) &&
+               swarm_round_trip_ns(plan, plan->routes[0]) < 200 * NS_PER_MS;
         if (!fits)
             swarm_plan_fini(plan);
     }
@@ -249,6 +258,23 @@ static void how_soon_a_flow_begins(void **state)
     swarm_plan_fini(&plan);
 }
 
+/* What keeps a pair of addresses from its subflow, keeps it from being the one that is left. */
+static void after_peace_limits_excuse(void **state)
+{
+    (void)state;
+    struct swarm_plan plan;
+    bare_plan(&plan, true);
+    struct swarm_fault hole = staying_box("dropper", FIRST_PATH);
+    check_fault(&plan, &hole, false);
+    plan.base.flows[0].plan.options[FLOW_SERVER].max_subflows = 7;
+    check_fault(&plan, &hole, true);
+    plan.base.flows[0].plan.options[FLOW_SERVER].max_subflows = 8;
+    check_fault(&plan, &hole, false);
+    plan.base.hosts[1].deny = (struct host_prefixes){.list = {{.bits = 0}}, .count = 1};
+    check_fault(&plan, &hole, true);
+    swarm_plan_fini(&plan);
+}
+
 /* ---- what is drawn ---- */
 
 static void what_stays_leaves_a_route(void **state)
@@ -294,6 +320,12 @@ static void what_is_drawn_acts(void **state)
         "three paths or more",
         "plain TCP, one flow",
         "varying rate",
+        "subflows limited",
+        "allowed and denied addresses",
+        "priority changed",
+        "finishes",
+        "low-water mark",
+        "every path flaps",
     };
     unsigned acted[SWARM_TALLIES] = {0};
     for (uint64_t seed = 1; seed <= TALLY_SEEDS; seed++) {
@@ -337,6 +369,7 @@ int main(void)
         cmocka_unit_test(only_what_harms_a_first_subflow_is_an_excuse),
         cmocka_unit_test(addresses_of_first_subflows_are_an_excuse_when_they_go),
         cmocka_unit_test(after_peace_a_sound_route_is_enough),
+        cmocka_unit_test(after_peace_limits_excuse),
         cmocka_unit_test(how_soon_a_flow_begins),
         cmocka_unit_test(what_stays_leaves_a_route),
         cmocka_unit_test(what_is_drawn_acts),
