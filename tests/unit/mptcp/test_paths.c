@@ -236,6 +236,22 @@ static void a_refusal_counts_for_every_id_of_the_address(void **state)
     finish(&b);
 }
 
+/* RFC 8684 3.4.2: whoever took an address back does not want to be called there. */
+static void an_address_that_was_taken_back_is_not_joined(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, true, 1);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
+    hear(&b, 5, address(2, 2, 0));
+    expect_wish(&b, 0, 2);
+    paths_remove_addr(&b.paths, 6); /* which nobody knows */
+    expect_wish(&b, 0, 2);
+    paths_remove_addr(&b.paths, 5);
+    expect_no_wish(&b);
+    finish(&b);
+}
+
 /* RFC 8684 3.4.1: what is announced once more with another port is worth a try there. */
 static void another_port_is_tried(void **state)
 {
@@ -602,6 +618,7 @@ int main(void)
         cmocka_unit_test(unanswered_pairs_back_off_each_by_itself),
         cmocka_unit_test(a_refused_address_is_left_alone_until_announced_afresh),
         cmocka_unit_test(a_refusal_counts_for_every_id_of_the_address),
+        cmocka_unit_test(an_address_that_was_taken_back_is_not_joined),
         cmocka_unit_test(another_port_is_tried),
         cmocka_unit_test(a_new_address_of_ours_tries_what_was_refused),
         cmocka_unit_test(what_worked_and_was_lost_is_opened_again),

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <hawser/stack.h>
+
 #include "base/compiler.h"
 #include "stack/handshake.h"
 
@@ -141,6 +143,8 @@ static void keys_differ(void **state)
     assert_true(cookie_key(secret, &a, NOW_NS) != cookie_key(secret, &b, NOW_NS));
     assert_true(cookie_key(secret, &a, NOW_NS) != cookie_key(secret, &a, NOW_NS + COOKIE_SLOT_NS));
     assert_true(cookie_key(secret, &a, NOW_NS) == cookie_key(secret, &a, NOW_NS + COOKIE_SLOT_NS - 1));
+    uint8_t other[HAWSER_SECRET_LEN] = {0};
+    assert_true(cookie_key(secret, &a, NOW_NS) != cookie_key(other, &a, NOW_NS));
 }
 
 int main(void)

@@ -420,6 +420,7 @@ static void fail_among_several_subflows(void **state)
     o.mp.present |= 1u << MPTCP_FAIL;
     peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
     assert_non_null(peer_last(&p, TCP_RST));
+    assert_true(mptcp_has(&peer_last(&p, TCP_RST)->options.mp, MPTCP_FAIL));
     assert_int_equal(hawser_conn_error(p.conn), 0);
     peer_destroy(&p);
 }
@@ -556,18 +557,31 @@ static void a_64_bit_dsn_is_acknowledged_with_64_bits(void **state)
 {
     (void)state;
     struct peer p;
+    uint32_t token;
+    struct tcp_options o = {.present = TCP_OPT_SACK_PERMITTED, .mp.present = 1u << MPTCP_CAPABLE};
+    o.mp.capable = (struct mp_capable){.version = MPTCP_VERSION, .algorithms = 1};
     peer_init(&p, NULL, NULL);
-    peer_open_mptcp(&p);
+    p.timestamps = true;
+    peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+    o.present = 0;
+    o.mp.capable.has_sender_key = o.mp.capable.has_receiver_key = true;
+    o.mp.capable.sender_key = p.key;
+    o.mp.capable.receiver_key = p.stack_key = peer_last(&p, TCP_SYN)->options.mp.capable.sender_key;
+    mptcp_key_derive(p.key, &token, &p.idsn);
+    mptcp_key_derive(p.stack_key, &token, &p.stack_idsn);
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
     peer_forget(&p);
     send_mapped(&p, 5, 5, "ef", 2); /* behind two holes, so that there is more to say than fits */
     send_mapped(&p, 9, 9, "ij", 2);
+    assert_int_equal(peer_last(&p, TCP_ACK)->options.sack_count, 1);
     assert_int_equal(hawser_send(p.conn, "data", 4), 4);
     peer_drain(&p);
     unsigned bare = 0, data = 0;
     for (size_t i = 0; i < p.seen_count; i++) {
-        const struct tcp_options *o = &p.seen[i].options;
-        assert_true(mptcp_has(&o->mp, MPTCP_DSS));
-        assert_true(o->mp.dss.has_ack && o->mp.dss.ack_is_64);
+        const struct mptcp_options *mp = &p.seen[i].options.mp;
+        assert_true(mptcp_has(mp, MPTCP_DSS));
+        assert_true(mp->dss.has_ack && mp->dss.ack_is_64);
         *(p.seen[i].len ? &data : &bare) += 1;
     }
     assert_true(bare > 0 && data > 0);

@@ -60,10 +60,33 @@ static void a_window_without_a_data_ack_is_none(void **state)
     o = (struct tcp_options){.mp.present = 1u << MPTCP_PRIO};
     peer_send(&p, TCP_ACK, 1, 1001, NULL, NULL, 0);
     peer_send(&p, TCP_ACK, 1, 1001, &o, NULL, 0);
+    o = peer_dss(&p, 1001, 1, 1, 4);
+    o.mp.dss.has_ack = false;
+    peer_send(&p, TCP_ACK, 1, 1001, &o, "data", 4);
     assert_int_equal(sent_end(&p), 2001);
     o = peer_dss(&p, 1001, 0, 0, 0);
-    peer_send(&p, TCP_ACK, 1, 1001, &o, NULL, 0);
+    peer_send(&p, TCP_ACK, 5, 1001, &o, NULL, 0);
     assert_true(sent_end(&p) > 4000);
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.3.5: the edge of the connection stays where it was promised; but a middlebox on the path of a subflow may
+ * have less room, and says so by that subflow's window. */
+static void a_subflow_has_a_window_of_its_own(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    p.window = 1000;
+    const struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
+    peer_drain(&p);
+    assert_in_range(sent_end(&p), 2, 1001);
+    p.window = 3000;
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_in_range(sent_end(&p), 1002, 3001);
     peer_destroy(&p);
 }
 
@@ -246,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_retransmission_brings_its_window),
         cmocka_unit_test(a_window_without_a_data_ack_is_none),
+        cmocka_unit_test(a_subflow_has_a_window_of_its_own),
         cmocka_unit_test(signals_are_no_sign_of_loss),
         cmocka_unit_test(mp_capable_maps_the_first_bytes_only),
         cmocka_unit_test(signals_do_not_come_three_in_a_row),
