@@ -92,6 +92,12 @@ uint64_t account_excess(const struct account *account)
 
 bool account_is_greedy(const struct account *account) { return account_excess(account) > 0; }
 
+bool account_is_frugal(const struct account *account)
+{
+    const struct account_root *root = root_of(account);
+    return root->account.held > ordinary(root) / 8;
+}
+
 bool account_is_pressed(const struct account *account)
 {
     const struct account_root *root = root_of(account);

@@ -80,7 +80,9 @@ uint64_t account_share(const struct account *account);
 uint64_t account_excess(const struct account *account);
 /* Does it hold more than its share? */
 bool account_is_greedy(const struct account *account);
-/* Is more than half of the stack's memory held? */
+/* Is more than an eighth of the stack's memory held, so that nobody gets what he has no use for yet? */
+bool account_is_frugal(const struct account *account);
+/* Is more than half of it? */
 bool account_is_pressed(const struct account *account);
 /* Is there no room for another connection of this key, or of none, where it is the stack's? */
 bool account_is_full(const struct account *parent);

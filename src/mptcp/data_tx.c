@@ -39,6 +39,35 @@ void data_tx_destroy(struct data_tx *tx)
     account_close(&tx->account);
 }
 
+/* ---- the program's side ---- */
+
+uint32_t data_tx_allowance(const struct data_tx *tx)
+{
+    uint32_t limit = tx->sendq.limit;
+    if (!account_is_frugal(&tx->account))
+        return limit;
+    uint64_t outstanding = (uint64_t)dsn_diff(tx->snd_nxt, tx->sendq.una), share = account_share(&tx->account);
+    uint64_t spare = HW_MAX(HW_MIN(share, DATA_TX_SPARE_MAX), DATA_TX_SPARE_MIN);
+    return (uint32_t)HW_MIN(limit, outstanding + HW_MAX(outstanding, spare));
+}
+
+uint32_t data_tx_room(const struct data_tx *tx)
+{
+    uint32_t held = (uint32_t)dsn_diff(tx->sendq.end, tx->sendq.una), allowance = data_tx_allowance(tx);
+    return held < allowance ? allowance - held : 0;
+}
+
+size_t data_tx_write(struct data_tx *tx, const void *data, size_t len)
+{
+    return sendq_write(&tx->sendq, data, HW_MIN(len, data_tx_room(tx)));
+}
+
+size_t data_tx_write_slice(struct data_tx *tx, struct slice bytes)
+{
+    bytes.len = HW_MIN(bytes.len, data_tx_room(tx));
+    return sendq_write_slice(&tx->sendq, bytes);
+}
+
 /* ---- what the peer acknowledges ---- */
 
 static void made_progress(struct data_tx *tx)

@@ -13,6 +13,10 @@
 #include "mptcp/sendq.h"
 
 #define REINJECT_RANGES_MIN 256u
+/* Least and most that may wait unsent, whatever is outstanding, when memory is not plentiful: a super-segment, so that
+ * a stream gets going; and more than the low-water mark of who did not set any. */
+#define DATA_TX_SPARE_MIN (UINT32_C(64) << 10)
+#define DATA_TX_SPARE_MAX (UINT32_C(256) << 10)
 
 /* The end of the stream (RFC 8684 3.3.3). */
 enum data_fin {
@@ -75,16 +79,14 @@ static inline struct account *data_tx_account(struct data_tx *tx) { return &tx->
 
 /* ---- the program's side ---- */
 
-/* As sendq_write(), sendq_write_slice() and sendq_room(). */
-static inline size_t data_tx_write(struct data_tx *tx, const void *data, size_t len)
-{
-    return sendq_write(&tx->sendq, data, len);
-}
-static inline size_t data_tx_write_slice(struct data_tx *tx, struct slice bytes)
-{
-    return sendq_write_slice(&tx->sendq, bytes);
-}
-static inline uint32_t data_tx_room(const struct data_tx *tx) { return sendq_room(&tx->sendq); }
+/* The most bytes that may be held now: the limit, or, when memory is not plentiful, what is outstanding and as many
+ * again, but DATA_TX_SPARE_MIN for a start. So whose peer takes nothing cannot pile up what others could use. */
+uint32_t data_tx_allowance(const struct data_tx *tx);
+/* Of these, what is not held. */
+uint32_t data_tx_room(const struct data_tx *tx);
+/* As sendq_write() and sendq_write_slice(), as much as there is room for. */
+size_t data_tx_write(struct data_tx *tx, const void *data, size_t len);
+size_t data_tx_write_slice(struct data_tx *tx, struct slice bytes);
 /* The most bytes that are held; what is beyond a smaller limit stays. */
 void data_tx_set_limit(struct data_tx *tx, uint32_t limit);
 static inline uint32_t data_tx_limit(const struct data_tx *tx) { return tx->sendq.limit; }

@@ -10,10 +10,17 @@ uint32_t readiness_low_water(uint32_t send_limit)
     return HW_MAX(HW_MIN(send_limit / LOW_WATER_SHARE, LOW_WATER_MAX), 1u);
 }
 
+/* So much that more is not to be waited for. */
+static uint32_t room_enough(const struct data_tx *tx, uint32_t wanted)
+{
+    uint32_t allowance = data_tx_allowance(tx), all = data_tx_limit(tx);
+    return HW_MIN(wanted, allowance < all ? allowance / 2 : all);
+}
+
 static bool has_room(const struct readiness *r, uint32_t room)
 {
     uint32_t is = data_tx_room(r->tx);
-    return is && (is >= room || is >= data_tx_limit(r->tx)) && !data_tx_ends(r->tx) && !r->starved;
+    return is && is >= room_enough(r->tx, room) && !data_tx_ends(r->tx) && !r->starved;
 }
 
 unsigned readiness_of(const struct readiness *r, uint32_t room)

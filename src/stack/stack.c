@@ -138,7 +138,7 @@ static void tell_starved(struct hawser_stack *stack, uint64_t now_ns)
     LIST_EACH (it, &host->starved) {
         struct conn *conn = LIST_ENTRY(it, struct conn, starved_link);
         list_remove(it);
-        if (account_admits(data_tx_account(&conn->data_tx), store_smallest(&host->store), CLAIM_NEED)) {
+        if (conn_may_queue(conn)) {
             conn_event(conn);
             told += told_waits(&conn->told);
         } else {

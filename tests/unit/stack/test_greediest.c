@@ -21,10 +21,13 @@ static uint64_t resets(const struct peer *p) { return peer_counter(p, "limit.res
 /* Another client of the network. */
 static void move_to(struct peer *p, uint8_t host) { p->addr.ip[15] = host; }
 
-/* Its program queues so many bytes for a peer that acknowledges none. */
+/* Its program queued so many bytes, when memory was plentiful, for a peer that acknowledges none. */
 static void queue(struct peer *p, const struct line *line, uint32_t bytes)
 {
+    struct account_root *memory = &p->stack->host.memory;
+    memory->limit *= 16;
     assert_int_equal(hawser_send(line->conn, lines_stream, bytes), bytes);
+    memory->limit /= 16;
     peer_drain(p);
 }
 

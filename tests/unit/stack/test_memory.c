@@ -36,6 +36,14 @@ static void serve_a_victim(struct peer *p)
     assert_true(held(p) <= MEMORY);
 }
 
+/* Its program sends all that the connection takes. */
+static void fill_up(struct peer *p, const struct line *line)
+{
+    while (hawser_send(line->conn, lines_stream, sizeof lines_stream) > 0)
+        ;
+    peer_drain(p);
+}
+
 /* What programs queue for peers that read nothing. */
 static void shut_windows(void **state)
 {
@@ -44,13 +52,60 @@ static void shut_windows(void **state)
     lines_init(&p, MEMORY, false, NULL);
     for (uint16_t i = 0; i < CROWD; i++) {
         struct line line = line_open(&p, (uint16_t)(4000 + i));
-        while (hawser_send(line.conn, lines_stream, sizeof lines_stream) > 0)
-            ;
-        peer_drain(&p);
+        fill_up(&p, &line);
     }
     assert_true(held(&p) > MEMORY / 2);
     serve_a_victim(&p);
     peer_destroy(&p);
+}
+
+/* The program sends what it can when it is told to, the peer acknowledges what it sees: bytes of one round trip. */
+static uint32_t exchange(struct peer *p, bool told, uint32_t from)
+{
+    uint32_t next = from;
+    while (told && hawser_send(p->conn, lines_stream, BUFFER) > 0)
+        ;
+    peer_drain(p);
+    for (unsigned i = 0; i < p->seen_count; i++)
+        if (p->seen[i].remote.port == p->addr.port)
+            next = HW_MAX(next, p->seen[i].seq + p->seen[i].len);
+    while (next_told(p->stack))
+        ;
+    peer_forget(p);
+    peer_send(p, TCP_ACK, 1, next, NULL, NULL, 0);
+    return next - from;
+}
+
+/* A crowd whose programs send all they can and whose peers acknowledge nothing: whose peer does goes on in each round
+ * trip, and is told at once, where there is room enough for all and where there is only a little for the next bytes. */
+static void who_takes_what_is_sent_goes_on(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 40 };
+    static const struct {
+        uint16_t crowd;
+        uint32_t least; /* bytes a round trip */
+    } cases[] = {{CROWD, 16000}, {4 * CROWD, 2000}};
+    for (unsigned c = 0; c < HW_ARRAY_LEN(cases); c++) {
+        struct peer p;
+        lines_init(&p, 4 * MEMORY, false, NULL);
+        for (uint16_t i = 0; i < cases[c].crowd; i++) {
+            struct line line = line_open(&p, (uint16_t)(4000 + i));
+            fill_up(&p, &line);
+        }
+        peer_forget(&p);
+        p.addr.port = 9000;
+        peer_open_plain(&p);
+        uint32_t next = 1;
+        bool told = true;
+        for (unsigned round = 0; round < ROUNDS; round++) {
+            uint32_t bytes = exchange(&p, told, next);
+            assert_true(round < 5 || bytes >= cases[c].least);
+            next += bytes;
+            told = next_told(p.stack) == p.conn;
+        }
+        peer_destroy(&p);
+    }
 }
 
 /* What peers send to programs that read nothing, in small segments and large, and what they promise. */
@@ -166,14 +221,6 @@ static void the_greedy_give_way(void **state)
     for (int i = 0; i < 10; i++)
         account_close(&others[i]);
     peer_destroy(&p);
-}
-
-/* Its program sends all that the connection takes. */
-static void fill_up(struct peer *p, const struct line *line)
-{
-    while (hawser_send(line->conn, lines_stream, sizeof lines_stream) > 0)
-        ;
-    peer_drain(p);
 }
 
 /* Others hold all that is left, or all but the emergency reserve. */
@@ -380,6 +427,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shut_windows),
+        cmocka_unit_test(who_takes_what_is_sent_goes_on),
         cmocka_unit_test(unread_data),
         cmocka_unit_test(few_bytes_hold_little),
         cmocka_unit_test(bytes_and_gaps),
