@@ -17,57 +17,11 @@
 /* What is kept for the next bytes of a stream: a sixteenth, and one large buffer at least. */
 #define RESERVE_SHARE 16u
 #define RESERVE_MIN (STORE_LARGE_BYTES + STORE_SMALL_BYTES)
-#define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
-#define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
-#define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
-#define KEEPALIVE_TRIES_DEFAULT 9
 #define SUBFLOWS_PER_CONNECTION 2
 /* Of the stack: for those who starve, for idle memory, for handshakes, for requests and for TIME-WAITs. */
 #define TIMERS 5u
 #define TIME_WAIT_DEFAULT 65536u
 #define TIME_WAIT_MAX (UINT32_C(1) << 24)
-
-int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_options *given)
-{
-    int err = sized_take(o, sizeof *o, SIZED_SINCE(struct hawser_conn_options, share), given);
-    if (o->send_buffer_bytes == 0)
-        o->send_buffer_bytes = SEND_BUFFER_DEFAULT;
-    if (o->recv_buffer_bytes == 0)
-        o->recv_buffer_bytes = RECV_BUFFER_DEFAULT;
-    if (o->keepalive_interval_ns == 0)
-        o->keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
-    if (o->keepalive_tries == 0)
-        o->keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
-    o->max_subflows = o->max_subflows ? HW_MIN(o->max_subflows, SUBFLOWS_MAX) : SUBFLOWS_DEFAULT;
-    return err < 0 ? err : scheduler_check(o->scheduler);
-}
-
-int conn_plan_take(struct hawser_stack *stack, const struct hawser_conn_options *options, struct path_plan **out)
-{
-    struct mp_host *host = &stack->host;
-    if (options->paths)
-        return path_plan_new(&host->tcp.env, options->paths, path_plan_options(host->plan)->manager, out);
-    *out = path_plan_ref(host->plan);
-    return 0;
-}
-
-struct conn_config conn_config_of(const struct hawser_conn_options *options, struct path_plan *plan)
-{
-    return (struct conn_config){
-        .plan = plan,
-        .send_limit = options->send_buffer_bytes,
-        .recv_limit = options->recv_buffer_bytes,
-        .nagle = options->nagle,
-        .no_mptcp = options->no_mptcp,
-        .subflow_limit = (uint8_t)options->max_subflows,
-        .door = options->foreign_local,
-        .send_low_water = options->send_low_water_bytes,
-        .scheduler = options->scheduler,
-        .keepalive = {ms_of_ns(options->keepalive_idle_ns), ms_of_ns(options->keepalive_interval_ns),
-                      options->keepalive_tries},
-        .user_timeout_ns = options->user_timeout_ns,
-    };
-}
 
 /* The limits that `o` asks for, with the defaults filled in. False: it asks for what cannot be. */
 static bool settle_limits(struct hawser_stack_options *o)
@@ -257,42 +211,6 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
     }
     *out = stack;
     return 0;
-}
-
-int listener_new(struct hawser_stack *stack, const struct hawser_conn_options *options, unsigned backlog,
-                 struct hawser_listener **out)
-{
-    const struct hawser_env *env = &stack->host.tcp.env;
-    struct path_plan *plan;
-    int err = conn_plan_take(stack, options, &plan);
-    if (err < 0)
-        return err;
-    struct hawser_listener *listener = env->alloc(env->ctx, sizeof *listener);
-    if (!listener) {
-        path_plan_unref(plan, env);
-        return -ENOMEM;
-    }
-    *listener = (struct hawser_listener){.stack = stack, .options = *options, .plan = plan};
-    list_init(&listener->link);
-    told_init(&listener->told, true);
-    quota_init(&listener->half_open, backlog);
-    quota_init(&listener->acceptable, backlog);
-    request_queue_init(&listener->requests, backlog);
-    *out = listener;
-    return 0;
-}
-
-void listener_free(struct hawser_listener *listener)
-{
-    struct hawser_stack *stack = listener->stack;
-    const struct hawser_env *env = &stack->host.tcp.env;
-    if (listener->door) {
-        requests_close(&stack->requests, &listener->requests);
-        listener->door->listener = NULL;
-    }
-    told_leave(&listener->told);
-    path_plan_unref(listener->plan, env);
-    env->free(env->ctx, listener);
 }
 
 /* Does anybody wait for the rest of it? */

@@ -134,6 +134,14 @@ void listener_line_up(struct hawser_listener *listener);
 /* What its program is told now. */
 unsigned listener_take_event(struct hawser_listener *listener);
 
+/* ---- listener_life.c ---- */
+/* One that nobody finds yet; of an address, unless the caller makes it a door's. 0, -ENOMEM, or what conn_plan_take()
+ * says. */
+int listener_new(struct hawser_stack *stack, const struct hawser_conn_options *options, unsigned backlog,
+                 struct hawser_listener **out);
+/* Nothing refers to it any more. */
+void listener_free(struct hawser_listener *listener);
+
 /* ---- evict.c ---- */
 /* Somebody opened it. */
 void evict_enlist(struct hawser_stack *stack, struct conn *conn, uint64_t now_ns);
@@ -172,13 +180,7 @@ bool martian_source(const struct hawser_stack *stack, const struct hawser_addr *
 /* The time a caller says it is; the latest one told where it went back, which is counted. */
 uint64_t stack_time(struct hawser_stack *stack, uint64_t now_ns);
 
-/* One that nobody finds yet; of an address, unless the caller makes it a door's. 0, -ENOMEM, or what conn_plan_take()
- * says. */
-int listener_new(struct hawser_stack *stack, const struct hawser_conn_options *options, unsigned backlog,
-                 struct hawser_listener **out);
-/* Nothing refers to it any more. */
-void listener_free(struct hawser_listener *listener);
-
+/* ---- conn_options.c ---- */
 /* Options with the defaults filled in. 0, -EINVAL or -E2BIG, as sized_take(). */
 int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_options *given);
 /* What such options say of a connection, with `plan` for its paths, which is borrowed. */

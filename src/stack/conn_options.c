@@ -1,0 +1,52 @@
+/* What a program asks of its connections. */
+#include <errno.h>
+
+#include "base/sized.h"
+#include "stack/stack.h"
+
+#define SEND_BUFFER_DEFAULT (4u * 1024 * 1024)
+#define RECV_BUFFER_DEFAULT (6u * 1024 * 1024)
+#define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * NS_PER_S)
+#define KEEPALIVE_TRIES_DEFAULT 9
+
+int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_options *given)
+{
+    int err = sized_take(o, sizeof *o, SIZED_SINCE(struct hawser_conn_options, share), given);
+    if (o->send_buffer_bytes == 0)
+        o->send_buffer_bytes = SEND_BUFFER_DEFAULT;
+    if (o->recv_buffer_bytes == 0)
+        o->recv_buffer_bytes = RECV_BUFFER_DEFAULT;
+    if (o->keepalive_interval_ns == 0)
+        o->keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
+    if (o->keepalive_tries == 0)
+        o->keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
+    o->max_subflows = o->max_subflows ? HW_MIN(o->max_subflows, SUBFLOWS_MAX) : SUBFLOWS_DEFAULT;
+    return err < 0 ? err : scheduler_check(o->scheduler);
+}
+
+int conn_plan_take(struct hawser_stack *stack, const struct hawser_conn_options *options, struct path_plan **out)
+{
+    struct mp_host *host = &stack->host;
+    if (options->paths)
+        return path_plan_new(&host->tcp.env, options->paths, path_plan_options(host->plan)->manager, out);
+    *out = path_plan_ref(host->plan);
+    return 0;
+}
+
+struct conn_config conn_config_of(const struct hawser_conn_options *options, struct path_plan *plan)
+{
+    return (struct conn_config){
+        .plan = plan,
+        .send_limit = options->send_buffer_bytes,
+        .recv_limit = options->recv_buffer_bytes,
+        .nagle = options->nagle,
+        .no_mptcp = options->no_mptcp,
+        .subflow_limit = (uint8_t)options->max_subflows,
+        .door = options->foreign_local,
+        .send_low_water = options->send_low_water_bytes,
+        .scheduler = options->scheduler,
+        .keepalive = {ms_of_ns(options->keepalive_idle_ns), ms_of_ns(options->keepalive_interval_ns),
+                      options->keepalive_tries},
+        .user_timeout_ns = options->user_timeout_ns,
+    };
+}
