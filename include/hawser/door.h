@@ -62,7 +62,8 @@ enum hawser_refusal {
     HAWSER_REFUSE_SILENTLY,   /* nothing is said. ETIMEDOUT, in its own time */
 };
 
-/* Refuses it. The request is no more. A client that asks again gets the same answer for a minute or two. */
-HAWSER_API void hawser_request_refuse(struct hawser_request *request, enum hawser_refusal how);
+/* Refuses it. The request is no more. A client that asks again gets the same answer for a minute or two. Returns 0, or
+ * -EINVAL: there is no such refusal, and the request waits as before. */
+HAWSER_API int hawser_request_refuse(struct hawser_request *request, enum hawser_refusal how);
 
 #endif

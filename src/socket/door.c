@@ -64,7 +64,10 @@ int hawser_request_accept(struct hawser_request *request, struct hawser_conn **o
     return 0;
 }
 
-void hawser_request_refuse(struct hawser_request *request, enum hawser_refusal how)
+int hawser_request_refuse(struct hawser_request *request, enum hawser_refusal how)
 {
+    if ((unsigned)how > HAWSER_REFUSE_SILENTLY)
+        return -EINVAL;
     requests_refuse(&stack_of_request(request)->requests, request, how);
+    return 0;
 }

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/check.h"
 #include "mptcp/identity.h"
 #include "stack/bare.h"
 #include "stack/stack.h"
@@ -213,7 +212,6 @@ struct hawser_request *requests_next(struct request_queue *queue)
 void requests_refuse(struct requests *t, struct hawser_request *r, enum hawser_refusal how)
 {
     struct quota *refused = &r->queue->refused;
-    CHECK(how <= HAWSER_REFUSE_SILENTLY);
     if (r->state == REQUEST_WITHDRAWN) {
         requests_drop(t, r);
         return;

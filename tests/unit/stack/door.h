@@ -87,7 +87,7 @@ static inline void accept_it(struct peer *p, struct hawser_request *request)
 
 static inline void refuse(struct peer *p, struct hawser_request *request, enum hawser_refusal how)
 {
-    hawser_request_refuse(request, how);
+    assert_int_equal(hawser_request_refuse(request, how), 0);
     peer_drain(p);
 }
 

@@ -358,6 +358,19 @@ static void silence_withdraws(void **state)
     peer_destroy(&p);
 }
 
+static void there_are_no_other_refusals(void **state)
+{
+    (void)state;
+    struct peer p;
+    setup(&p);
+    struct hawser_request *request = ask(&p);
+    assert_int_equal(hawser_request_refuse(request, (enum hawser_refusal)(HAWSER_REFUSE_SILENTLY + 1)), -EINVAL);
+    assert_int_equal(hawser_request_refuse(request, (enum hawser_refusal) - 1), -EINVAL);
+    accept_it(&p, request);
+    assert_int_equal(peer_last(&p, TCP_SYN | TCP_ACK)->ack, 1);
+    peer_destroy(&p);
+}
+
 static void another_number_is_another_request(void **state)
 {
     (void)state;
@@ -550,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_refused_client_may_ask_anew),
         cmocka_unit_test(a_reset_withdraws),
         cmocka_unit_test(silence_withdraws),
+        cmocka_unit_test(there_are_no_other_refusals),
         cmocka_unit_test(another_number_is_another_request),
         cmocka_unit_test(other_segments_are_nothing_to_it),
         cmocka_unit_test(time_wait_yields_to_a_request),
