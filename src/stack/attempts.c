@@ -111,14 +111,21 @@ static bool begin_beside(struct attempts *a, bool plain, uint64_t now_ns)
     return begun;
 }
 
+static uint64_t otherwise_due(const struct attempts *a)
+{
+    if (a->port)
+        return HW_MIN(a->latest_ns + ATTEMPT_PLAIN_ALONE_NS, a->begun_ns[0] + ATTEMPT_PLAIN_LATEST_NS);
+    return a->latest_ns + (a->again ? ATTEMPT_PLAIN_NS : ATTEMPT_AGAIN_NS);
+}
+
 /* What is left when every address has had its turn; returns when there is something to do again. */
 static uint64_t begin_otherwise(struct attempts *a, uint64_t now_ns)
 {
     if (a->plain || !fallback_is_negotiating(&a->conn->fallback))
         return TIME_NEVER;
-    const uint64_t wait_ns = a->again ? ATTEMPT_PLAIN_NS : a->port ? ATTEMPT_PLAIN_ALONE_NS : ATTEMPT_AGAIN_NS;
-    if (a->latest_ns + wait_ns > now_ns)
-        return a->latest_ns + wait_ns;
+    const uint64_t due_ns = otherwise_due(a);
+    if (due_ns > now_ns)
+        return due_ns;
     if (!a->again && !a->port) {
         a->again = true;
         a->latest_ns = now_ns; /* even if none could be begun */

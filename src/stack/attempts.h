@@ -26,6 +26,8 @@
 /* Where there is one port only, the plain attempt takes the place of the other, whose second SYN has its second first.
  */
 #define ATTEMPT_PLAIN_ALONE_NS (2 * NS_PER_S)
+/* But no later than this after the first attempt, from however many addresses. */
+#define ATTEMPT_PLAIN_LATEST_NS (2750 * NS_PER_MS)
 /* Once the peer has refused one, others that are not refused as well have so long. */
 #define ATTEMPT_REFUSED_NS NS_PER_S
 

@@ -516,6 +516,29 @@ static void the_only_port(void **state)
     peer_destroy(&p);
 }
 
+/* From however many addresses, it comes within three seconds. */
+static void the_only_port_of_many_addresses(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn_options options = {.size = sizeof options, .local = {.port = 5555}};
+    set_up(&p, ATTEMPT_ADDRESSES_MAX, NULL);
+    p.addr.port = PEER_PORT;
+    assert_int_equal(hawser_connect(p.stack, &p.addr, &options, p.now_ns, &p.conn), 0);
+    peer_wait(&p, ATTEMPT_PLAIN_LATEST_NS - 1);
+    unsigned offers = peer_count_syns(&p);
+    for (unsigned i = 0; i < offers; i++) {
+        const struct peer_segment syn = take_syn(&p, i);
+        assert_true(mptcp_has(&syn.options.mp, MPTCP_CAPABLE));
+    }
+    peer_wait(&p, 1);
+    assert_int_equal(peer_count_syns(&p), offers + ATTEMPT_ADDRESSES_MAX);
+    expect_syn(&p, offers + 7, 7, false);
+    answer(&p, offers + 7, false);
+    expect_source(&p, 7);
+    peer_destroy(&p);
+}
+
 /* ---- ends, and want ---- */
 
 /* The program gives it up at any moment. */
@@ -613,6 +636,7 @@ int main(void)
         cmocka_unit_test(addresses_before_plain_tcp),
         cmocka_unit_test(capable_where_none_was_offered),
         cmocka_unit_test(the_only_port),
+        cmocka_unit_test(the_only_port_of_many_addresses),
         cmocka_unit_test(given_up),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(one_subflow_is_enough),
