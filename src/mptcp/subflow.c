@@ -202,6 +202,10 @@ static void await_good_bye(struct subflow *subflow, uint64_t now_ns)
 void subflow_say_good_bye(struct subflow *subflow, uint64_t now_ns)
 {
     struct tcp *tcp = &subflow->tcp;
+    if (subflow->stage == SUBFLOW_PROVING) { /* RFC 8684 3.2: nothing goes before the proof, nor a FIN */
+        subflow_reset(subflow, MP_RST_UNSPECIFIED, -ECANCELED, now_ns);
+        return;
+    }
     tcp_shutdown(tcp, now_ns);
     if (subflow->stage == SUBFLOW_LEAVING || tcp->state == TCPS_CLOSED || tcp->state == TCPS_TIME_WAIT)
         return;

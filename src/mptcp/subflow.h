@@ -51,7 +51,7 @@ struct subflow {
     bool passive : 1;     /* the peer opened it */
     bool plain : 1;       /* it is to open the connection as plain TCP: its SYN offers no MPTCP */
     bool backup_local : 1, backup_remote : 1;
-    bool stale : 1;           /* silent for two round trips, or timed out, and nothing acknowledged since */
+    bool stale : 1; /* silent for two round trips (and 10 ms at least), or timed out, and nothing acknowledged since */
     bool carried_again : 1;   /* it was given the oldest missing byte, which others had carried */
     bool bare_acks : 1;       /* it acknowledged data without an option of MPTCP */
     bool dss_seen : 1;        /* one came on it */

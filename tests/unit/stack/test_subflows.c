@@ -146,8 +146,8 @@ static void open_first(struct peer *p)
     mptcp_key_derive(p->stack_key, &token, &p->stack_idsn);
 }
 
-/* Announces another address, and answers the join that comes for it. */
-static void open_second(struct peer *p)
+/* Announces another address, and answers the join that comes for it, but not its third packet. */
+static void answer_second(struct peer *p)
 {
     uint8_t hmac[MPTCP_HMAC_LEN];
     struct tcp_options o = peer_dss(p, 1, 0, 0, 0);
@@ -165,8 +165,46 @@ static void open_second(struct peer *p)
     o = (struct tcp_options){.present = TCP_OPT_MSS, .mss = MSS, .mp.present = 1u << MPTCP_JOIN};
     o.mp.join = (struct mp_join){.shape = MP_JOIN_SYNACK, .address_id = 3, .nonce = NONCE, .hmac64 = get64(hmac)};
     peer_send(p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
-    o = peer_dss(p, 1, 0, 0, 0);
+}
+
+static void open_second(struct peer *p)
+{
+    answer_second(p);
+    const struct tcp_options o = peer_dss(p, 1, 0, 0, 0);
     peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+}
+
+/* RFC 8684 3.2: the streams end while the third packet of our join is under way. Nothing goes there but that packet,
+ * and a RST. */
+static void a_join_that_is_not_proved_yet_is_reset(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct way first, second;
+    peer_init(&p, NULL, NULL);
+    open_first(&p);
+    note_way(&first, &p);
+    answer_second(&p);
+    note_way(&second, &p);
+    take_way(&p, &first);
+    hawser_shutdown(p.conn);
+    struct tcp_options o = peer_dss(&p, 1, 1, 0, 1);
+    o.mp.dss.data_fin = true;
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    peer_wait(&p, 3 * NS_PER_S / 2); /* the DATA_FIN does not wait for longer */
+    o = peer_dss(&p, 2, 0, 0, 0);
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    unsigned resets = 0;
+    for (unsigned i = 0; i < p.seen_count; i++) {
+        if (!hawser_addr_same_ip(&p.seen[i].remote, &second.addr))
+            continue;
+        resets += (p.seen[i].flags & TCP_RST) != 0;
+        assert_true(resets || mptcp_has(&p.seen[i].options.mp, MPTCP_JOIN));
+        assert_false(p.seen[i].flags & TCP_FIN);
+    }
+    assert_int_equal(resets, 1);
+    assert_true(peer_last(&p, TCP_FIN) != NULL); /* the other one says good-bye */
+    peer_destroy(&p);
 }
 
 /* Sends what the connection takes, and acknowledges all of it at the data level; on the first subflow all but `left`
@@ -218,6 +256,7 @@ static void a_laggard_is_reset_and_opened_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_join_that_is_not_proved_yet_is_reset),
         cmocka_unit_test(a_fin_is_not_answered_while_the_other_path_is_dead),
         cmocka_unit_test(a_fin_is_answered_when_another_path_works),
         cmocka_unit_test(what_went_elsewhere_is_still_sent_where_it_was),
