@@ -140,14 +140,14 @@ HAWSER_API uint64_t hawser_pm_due(const struct hawser_pm *pm, unsigned local, un
 
 /* How the last subflow between them ended, since either address came. */
 enum hawser_pm_end {
-    HAWSER_PM_END_NONE,       /* it did not, or this end closed it */
+    HAWSER_PM_END_NONE,       /* it did not, or this end closed it, or had no port or no memory for it */
     HAWSER_PM_END_UNANSWERED, /* nobody answered, or it worked, and was reset or timed out: later again */
     HAWSER_PM_END_REFUSED,    /* not to that address again before it is announced afresh (RFC 8684 3.9.3) */
     HAWSER_PM_END_CLOSED,     /* by the peer */
     HAWSER_PM_END_USELESS     /* given up for good (RFC 8684 3.6) */
 };
 HAWSER_API enum hawser_pm_end hawser_pm_ended(const struct hawser_pm *pm, unsigned local, unsigned remote);
-/* How often in a row it failed. */
+/* How often in a row it failed; what worked for two minutes begins a new row when it fails. */
 HAWSER_API unsigned hawser_pm_tries(const struct hawser_pm *pm, unsigned local, unsigned remote);
 
 /* ---- what it may wish ---- */

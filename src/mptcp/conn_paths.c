@@ -15,29 +15,38 @@ void conn_paths_changed(struct conn *conn, unsigned what)
     conn_touch(conn);
 }
 
+/* False: this end has no port or no memory for it. */
 static bool open_pair(struct conn *conn, const struct path_manager *pm, const struct path_wish *pair, uint64_t now_ns)
 {
     struct subflow *subflow;
-    if (conn_add_subflow(conn, pair->local, 0, &pair->remote.addr, now_ns, &subflow) < 0)
-        return false;
-    path_manager_opened(pm, pair, subflow, &conn->host->tcp.env);
-    if (tcp_connect(&subflow->tcp, now_ns) == 0)
-        return true;
-    conn_drop_subflow(subflow);
+    if (conn_add_subflow(conn, pair->local, 0, &pair->remote.addr, now_ns, &subflow) == 0) {
+        path_manager_opened(pm, pair, subflow, &conn->host->tcp.env);
+        if (tcp_connect(&subflow->tcp, now_ns) == 0)
+            return true;
+        conn_drop_subflow(subflow);
+    }
+    path_manager_unopened(pm, pair, now_ns);
     return false;
+}
+
+static bool open_pairs(struct conn *conn, const struct path_manager *pm, const struct path_wishes *wishes,
+                       uint64_t now_ns)
+{
+    bool all = true;
+    for (unsigned i = 0; i < wishes->count; i++)
+        all &= open_pair(conn, pm, &wishes->opens[i], now_ns);
+    return all;
 }
 
 static void open_wished(struct conn *conn, const struct path_manager *pm, uint64_t now_ns)
 {
     struct path_wishes wishes;
-    bool again;
-    do {
-        again = false;
+    path_manager_decide(pm, &wishes, now_ns);
+    if (!open_pairs(conn, pm, &wishes, now_ns)) { /* others have their turn; but what is short is short for all */
+        paths_note(&conn->paths, HAWSER_PM_SUBFLOW_DOWN);
         path_manager_decide(pm, &wishes, now_ns);
-        for (unsigned i = 0; i < wishes.count; i++)
-            again |= !open_pair(conn, pm, &wishes.opens[i], now_ns) &&
-                     path_manager_failed(pm, &wishes.opens[i], now_ns); /* then others have their turn */
-    } while (again);
+        (void)open_pairs(conn, pm, &wishes, now_ns);
+    }
     if (wishes.in_vain && endings_awaits_rescue(&conn->endings)) {
         conn_fail(conn, endings_lost_error(&conn->endings));
         conn_forget_disorder(conn);
@@ -56,8 +65,10 @@ uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns)
     if (due_ns > now_ns)
         return due_ns;
     path_manager_speak_up(&pm, now_ns);
-    if (paths_wish_due(&conn->paths) <= now_ns)
+    if (paths_wish_due(&conn->paths) <= now_ns) {
         open_wished(conn, &pm, now_ns);
+        path_manager_speak_up(&pm, now_ns); /* what the path manager wished to be told */
+    }
     return conn_wants_paths(conn) ? path_manager_due(&pm, now_ns) : TIME_NEVER;
 }
 

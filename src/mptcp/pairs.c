@@ -79,6 +79,13 @@ static struct pair *add(struct pairs *p, uint8_t local_id, uint8_t remote_id)
     return &p->list[at];
 }
 
+static uint64_t again_at(enum pair_outcome outcome, unsigned tries, uint64_t now_ns)
+{
+    if (outcome == PAIR_UNOPENED)
+        return now_ns + PAIR_RETRY_NS;
+    return outcome == PAIR_UNANSWERED ? now_ns + (PAIR_RETRY_NS << HW_MIN(tries, PAIR_DOUBLINGS_MAX)) : TIME_NEVER;
+}
+
 bool pairs_note(struct pairs *p, struct account *payer, uint8_t local_id, uint8_t remote_id, enum pair_outcome outcome,
                 uint64_t now_ns)
 {
@@ -90,11 +97,11 @@ bool pairs_note(struct pairs *p, struct account *payer, uint8_t local_id, uint8_
         forget(p, due_first(p));
     if (!pair)
         pair = add(p, local_id, remote_id);
+    if (now_ns > pair->again_ns && now_ns - pair->again_ns >= PAIR_STEADY_NS)
+        pair->tries = 0;
     pair->outcome = (uint8_t)outcome;
-    pair->again_ns = TIME_NEVER;
-    if (outcome == PAIR_UNANSWERED)
-        pair->again_ns = now_ns + (PAIR_RETRY_NS << HW_MIN(pair->tries, (uint8_t)PAIR_DOUBLINGS_MAX));
-    if (pair->tries < UINT8_MAX)
+    pair->again_ns = again_at(outcome, pair->tries, now_ns);
+    if (pair->tries < UINT8_MAX && outcome != PAIR_UNOPENED)
         pair->tries++;
     return room;
 }
@@ -110,7 +117,7 @@ bool pairs_refused(const struct pairs *p, uint8_t remote_id)
 void pairs_forget_local(struct pairs *p, uint8_t local_id)
 {
     for (unsigned i = p->count; i-- > 0;)
-        if (p->list[i].local_id == local_id)
+        if (p->list[i].local_id == local_id && p->list[i].outcome != PAIR_REFUSED)
             forget(p, i);
 }
 

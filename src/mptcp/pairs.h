@@ -11,13 +11,16 @@
 #define PAIRS_MAX 256
 /* After the first failure a pair waits so long, then twice as long each time. */
 #define PAIR_RETRY_NS UINT64_C(1000000000)
-#define PAIR_DOUBLINGS_MAX 6
+#define PAIR_DOUBLINGS_MAX 6u
+/* A pair that did not fail for so long since it had its turn has worked: that begins anew. A join fails sooner. */
+#define PAIR_STEADY_NS (120 * PAIR_RETRY_NS)
 
 enum pair_outcome {
     PAIR_UNANSWERED, /* nobody answered, or what worked went silent or was reset: again after a time */
     PAIR_REFUSED,    /* the peer does not want it: not again before it announces the address afresh */
     PAIR_CLOSED,     /* the peer closed it */
     PAIR_USELESS,    /* one end gave it up for good */
+    PAIR_UNOPENED,   /* this end had no port or no memory for it, which is no failure of the pair's */
 };
 
 struct pair {
@@ -44,7 +47,8 @@ const struct pair *pairs_find(const struct pairs *p, uint8_t local_id, uint8_t r
 /* RFC 8684 3.9.3: one refusal speaks for the address, wherever we come from. */
 bool pairs_refused(const struct pairs *p, uint8_t remote_id);
 
-/* The address is gone, or came anew: what failed with it says nothing any more. */
+/* The address is gone, or came anew: what failed with it says nothing any more. But one of ours that goes takes no
+ * refusal with it, which speaks for the address of the peer's. */
 void pairs_forget_local(struct pairs *p, uint8_t local_id);
 void pairs_forget_remote(struct pairs *p, uint8_t remote_id);
 

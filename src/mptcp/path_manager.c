@@ -277,7 +277,6 @@ void path_manager_decide(const struct path_manager *pm, struct path_wishes *wish
     bool stranded = view.use_count == 0 && pm->end_missing && subflows_stranded(pm->subflows);
     bool none = wishes->count == 0 && (subflows_closed(pm->subflows) || stranded);
     wishes->in_vain = none && paths_exhausted(pm->paths, &pm->locals) && path_policy_is_done(&wished);
-    path_manager_speak_up(pm, now_ns); /* what it wished to be told */
 }
 
 void path_manager_opened(const struct path_manager *pm, const struct path_wish *wish, struct subflow *subflow,
@@ -290,14 +289,11 @@ void path_manager_opened(const struct path_manager *pm, const struct path_wish *
     join_proof_begin(&subflow->join_proof, env);
 }
 
-bool path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns)
+void path_manager_unopened(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns)
 {
-    bool noted = paths_ended(pm->paths, pm->payer, wish->local, &wish->remote.addr, PATH_END_UNANSWERED, now_ns);
-    if (noted)
-        paths_note(pm->paths, HAWSER_PM_SUBFLOW_DOWN);
-    else
-        paths_look_at(pm->paths, now_ns + REPEAT_NS);
-    return noted;
+    bool noted = paths_ended(pm->paths, pm->payer, wish->local, &wish->remote.addr, PATH_END_UNOPENED, now_ns);
+    count_n(pm->counters, COUNT_LIMIT_PAIRS, !noted);
+    paths_look_at(pm->paths, now_ns + REPEAT_NS);
 }
 
 bool path_manager_silent(struct subflow *subflow, uint64_t now_ns)

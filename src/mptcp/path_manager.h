@@ -36,13 +36,13 @@ struct path_wishes {
     unsigned count;
     bool in_vain; /* none, now or later, and no subflow is left: all refused */
 };
-/* What is to be opened now. The rest of the wishes is done: subflows that nobody needs go, priorities change. */
+/* What is to be opened now. The rest of the wishes is done: subflows that nobody needs go, priorities change; what is
+ * to be told, path_manager_speak_up() says. */
 void path_manager_decide(const struct path_manager *pm, struct path_wishes *wishes, uint64_t now_ns);
-/* What it opened for it is this, or could not be opened. False: there is no memory for that, and another wish has to
- * wait. */
+/* What it opened for it is this, or could not be opened: that is looked at again. */
 void path_manager_opened(const struct path_manager *pm, const struct path_wish *wish, struct subflow *subflow,
                          const struct hawser_env *env);
-bool path_manager_failed(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns);
+void path_manager_unopened(const struct path_manager *pm, const struct path_wish *wish, uint64_t now_ns);
 
 /* Whether the peer shall use the subflow only when no regular one works: it is told so (RFC 8684 3.3.8). */
 void path_manager_set_backup(const struct path_manager *pm, struct subflow *subflow, bool backup);

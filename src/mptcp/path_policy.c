@@ -131,10 +131,9 @@ static const struct pair *failed(const struct hawser_pm *pm, unsigned local, uns
 enum hawser_pm_end hawser_pm_ended(const struct hawser_pm *pm, unsigned local, unsigned remote)
 {
     static const enum hawser_pm_end ends[] = {
-        [PAIR_UNANSWERED] = HAWSER_PM_END_UNANSWERED,
-        [PAIR_REFUSED] = HAWSER_PM_END_REFUSED,
-        [PAIR_CLOSED] = HAWSER_PM_END_CLOSED,
-        [PAIR_USELESS] = HAWSER_PM_END_USELESS,
+        [PAIR_UNANSWERED] = HAWSER_PM_END_UNANSWERED, [PAIR_REFUSED] = HAWSER_PM_END_REFUSED,
+        [PAIR_CLOSED] = HAWSER_PM_END_CLOSED,         [PAIR_USELESS] = HAWSER_PM_END_USELESS,
+        [PAIR_UNOPENED] = HAWSER_PM_END_NONE,
     };
     const struct pair *pair = failed(pm, local, remote);
     return pair ? ends[pair->outcome] : HAWSER_PM_END_NONE;

@@ -258,7 +258,7 @@ bool paths_ended(struct paths *p, struct account *payer, const struct local_addr
 {
     static const enum pair_outcome outcomes[] = {
         [PATH_END_UNANSWERED] = PAIR_UNANSWERED, [PATH_END_REFUSED] = PAIR_REFUSED, [PATH_END_LOST] = PAIR_UNANSWERED,
-        [PATH_END_CLOSED] = PAIR_CLOSED,         [PATH_END_USELESS] = PAIR_USELESS,
+        [PATH_END_CLOSED] = PAIR_CLOSED,         [PATH_END_USELESS] = PAIR_USELESS, [PATH_END_UNOPENED] = PAIR_UNOPENED,
     };
     struct path_remote at;
     bool noted = true;

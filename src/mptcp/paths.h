@@ -38,6 +38,7 @@ enum path_end {
     PATH_END_LOST,       /* it worked, and was reset or timed out */
     PATH_END_CLOSED,     /* the peer closed it */
     PATH_END_USELESS,    /* one end gave it up for good: a middlebox spoils it, say */
+    PATH_END_UNOPENED,   /* this end could not begin it */
 };
 
 /* What became of an announcement of the peer's. */

@@ -49,7 +49,41 @@ static void an_unanswered_pair_waits_longer_each_time(void **state)
     finish(&b);
 }
 
-/* RFC 8684 3.9.3: to that address not again, wherever from. */
+static void what_worked_for_long_begins_anew(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint64_t now_ns = 7;
+    begin(&b);
+    for (unsigned i = 0; i < 9; i++) { /* each time it works for a little less */
+        assert_true(note(&b, 1, 0, PAIR_UNANSWERED, now_ns));
+        now_ns = pairs_find(&b.p, 1, 0)->again_ns + PAIR_STEADY_NS - 1;
+    }
+    assert_int_equal(pairs_find(&b.p, 1, 0)->tries, 9);
+    note(&b, 1, 0, PAIR_UNANSWERED, now_ns + 1);
+    assert_int_equal(pairs_find(&b.p, 1, 0)->tries, 1);
+    assert_int_equal(pairs_find(&b.p, 1, 0)->again_ns, now_ns + 1 + PAIR_RETRY_NS);
+    finish(&b);
+}
+
+/* What this end is short of says nothing about the pair. */
+static void what_could_not_be_opened_is_no_failure(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned failures = i / 5;
+        assert_true(note(&b, 1, 0, PAIR_UNOPENED, 7 * i));
+        assert_int_equal(pairs_find(&b.p, 1, 0)->again_ns, 7 * i + PAIR_RETRY_NS);
+        assert_int_equal(pairs_find(&b.p, 1, 0)->tries, failures);
+        if (i == 4)
+            note(&b, 1, 0, PAIR_UNANSWERED, 0);
+    }
+    finish(&b);
+}
+
+/* RFC 8684 3.9.3: to that address not again, wherever from, be it after the address of ours that met it is gone. */
 static void a_refusal_speaks_for_the_address(void **state)
 {
     (void)state;
@@ -61,6 +95,9 @@ static void a_refusal_speaks_for_the_address(void **state)
     assert_false(pairs_refused(&b.p, 3));
     assert_int_equal(pairs_find(&b.p, 1, 2)->again_ns, TIME_NEVER);
     assert_int_equal(pairs_find(&b.p, 1, 3)->again_ns, TIME_NEVER);
+    pairs_forget_local(&b.p, 1);
+    assert_true(pairs_refused(&b.p, 2));
+    assert_null(pairs_find(&b.p, 1, 3));
     pairs_forget_remote(&b.p, 2);
     assert_false(pairs_refused(&b.p, 2));
     assert_null(pairs_find(&b.p, 1, 2));
@@ -139,6 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unanswered_pair_waits_longer_each_time),
+        cmocka_unit_test(what_worked_for_long_begins_anew),
+        cmocka_unit_test(what_could_not_be_opened_is_no_failure),
         cmocka_unit_test(a_refusal_speaks_for_the_address),
         cmocka_unit_test(what_is_useless_stays_so_until_its_address_comes_anew),
         cmocka_unit_test(beyond_the_limit_the_next_one_due_makes_way),

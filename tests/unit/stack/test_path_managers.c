@@ -13,6 +13,7 @@
 #include "mptcp/addresses.h"
 #include "mptcp/subflow.h"
 #include "peer.h"
+#include "stack/stack.h"
 #include "wire/keys.h"
 #include "world.h"
 
@@ -231,6 +232,27 @@ static void either_end_marks_backups(void **state)
                 }
             close_pair(&p);
         }
+}
+
+/* A join for which this end is short of something, as of subflows, is tried each second. */
+static void a_shortage_of_ours_is_no_silence_of_the_peer(void **state)
+{
+    (void)state;
+    enum { SHORT = 1 << 20 };
+    struct peer p;
+    struct hawser_addr addr;
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    assert_int_equal(hawser_addr_parse(&addr, "10.0.0.11", 0), 0);
+    p.stack->host.joined_subflows += SHORT;
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &addr, 24, p.now_ns), 0);
+    peer_wait(&p, 8 * NS_PER_S + 1);
+    assert_int_equal(peer_count_syns(&p), 0);
+    assert_int_equal(peer_counter(&p, "limit.subflows"), 9);
+    p.stack->host.joined_subflows -= SHORT;
+    peer_wait(&p, NS_PER_S);
+    assert_int_equal(peer_count_syns(&p), 1);
+    peer_destroy(&p);
 }
 
 static void add_both(struct world *w, unsigned path, const char *client, const char *server, unsigned bits)
@@ -557,6 +579,7 @@ int main(void)
         cmocka_unit_test(a_backup_takes_over_and_gives_back),
         cmocka_unit_test(a_priority_changes),
         cmocka_unit_test(either_end_marks_backups),
+        cmocka_unit_test(a_shortage_of_ours_is_no_silence_of_the_peer),
         cmocka_unit_test(a_connection_of_one_family_with_subflows_of_the_other),
         cmocka_unit_test(many_addresses),
         cmocka_unit_test(an_address_is_announced_where_somebody_answers),
