@@ -23,14 +23,15 @@
 /* Most prefixes of each kind in struct hawser_path_options. */
 #define HAWSER_PREFIXES_MAX 64
 
-/* What has happened since the path manager was called last, as a set; what became of it, the view shows. */
+/* What has happened since the path manager was called last, as a set; what became of it, the view shows. What the peer
+ * says of addresses and priorities is heard at once, but then not again for 20 ms, unless something else happens. */
 enum {
     HAWSER_PM_CONFIRMED = 1u << 0, /* the peer speaks MPTCP for sure: comes first, and once */
     HAWSER_PM_LOCAL_ADDED = 1u << 1,
     HAWSER_PM_LOCAL_REMOVED = 1u << 2,
     HAWSER_PM_REMOTE_ADDED = 1u << 3,     /* the peer announced an address */
     HAWSER_PM_REMOTE_REMOVED = 1u << 4,   /* it says that one is gone */
-    HAWSER_PM_REMOTE_REFRESHED = 1u << 5, /* it announced one again: what failed there may be tried at once */
+    HAWSER_PM_REMOTE_REFRESHED = 1u << 5, /* it announced one where a subflow failed: there may be another at once */
     HAWSER_PM_SUBFLOW_UP = 1u << 6,
     HAWSER_PM_SUBFLOW_DOWN = 1u << 7,  /* one is over; hawser_pm_ended() says why */
     HAWSER_PM_SUBFLOW_STALE = 1u << 8, /* one went silent */

@@ -46,6 +46,19 @@ void addresses_destroy(struct addresses *a, struct account *payer)
     *a = (struct addresses){0};
 }
 
+/* They are in the order in which they came. */
+static void mark_latest(struct addresses *a, const struct hawser_addr *addr)
+{
+    struct known_address *latest = NULL;
+    for (unsigned i = 0; i < a->count; i++)
+        if (hawser_addr_equal(&a->list[i].addr, addr)) {
+            latest = &a->list[i];
+            latest->latest = false;
+        }
+    if (latest)
+        latest->latest = true;
+}
+
 enum addresses_result addresses_put(struct addresses *a, struct account *payer, uint8_t id,
                                     const struct hawser_addr *addr)
 {
@@ -53,12 +66,18 @@ enum addresses_result addresses_put(struct addresses *a, struct account *payer, 
     if (known) {
         if (hawser_addr_equal(&known->addr, addr))
             return ADDRESSES_SAME;
+        if (!hawser_addr_same_ip(&known->addr, addr))
+            return ADDRESSES_TAKEN;
+        const struct hawser_addr before = known->addr;
         known->addr = *addr;
+        mark_latest(a, &before);
+        mark_latest(a, addr);
         return ADDRESSES_CHANGED;
     }
     if (!make_room(a, payer))
         return ADDRESSES_FULL;
     a->list[a->count++] = (struct known_address){.addr = *addr, .id = id};
+    mark_latest(a, addr);
     return ADDRESSES_ADDED;
 }
 
@@ -67,8 +86,10 @@ bool addresses_drop(struct addresses *a, uint8_t id)
     struct known_address *known = entry_of(a, id);
     if (!known)
         return false;
+    const struct hawser_addr addr = known->addr;
     /* The order stays, so that what is tried next does not depend on what was dropped. */
     a->count--;
     memmove(known, known + 1, (size_t)(a->list + a->count - known) * sizeof *known);
+    mark_latest(a, &addr);
     return true;
 }

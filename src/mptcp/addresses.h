@@ -25,8 +25,9 @@ struct local_address {
 
 /* One of the peer's. */
 struct known_address {
-    struct hawser_addr addr; /* port 0: the port of the first subflow */
+    struct hawser_addr addr;
     uint8_t id;
+    bool latest; /* of the IDs that it has */
 };
 
 /* All zero: none. */
@@ -35,10 +36,11 @@ struct addresses {
     uint8_t count, capacity;
 };
 
-enum addresses_result { ADDRESSES_ADDED, ADDRESSES_SAME, ADDRESSES_CHANGED, ADDRESSES_FULL };
+enum addresses_result { ADDRESSES_ADDED, ADDRESSES_SAME, ADDRESSES_CHANGED, ADDRESSES_TAKEN, ADDRESSES_FULL };
 
-/* Records `addr` under `id`. An ID already there with another address is replaced (CHANGED). FULL: they are as many as
- * may be, or `payer`, always the same one, has no memory for more. */
+/* Records `addr` under `id`. An ID that is there keeps its IP address (TAKEN) until it is dropped, but may get another
+ * port (CHANGED; RFC 8684 3.4.1). FULL: they are as many as may be, or `payer`, always the same one, has no memory for
+ * more. */
 enum addresses_result addresses_put(struct addresses *a, struct account *payer, uint8_t id,
                                     const struct hawser_addr *addr);
 void addresses_destroy(struct addresses *a, struct account *payer);

@@ -108,10 +108,10 @@ static void take_addresses(struct subflow *subflow, const struct mptcp_options *
 {
     struct conn *conn = subflow->conn;
     const struct path_manager pm = conn_path_manager(conn);
+    if (mptcp_has(mp, MPTCP_REMOVE_ADDR)) /* first, for what is added may take its place (RFC 8684 3.4.1) */
+        path_manager_take_remove_addr(&pm, &mp->remove_addr, now_ns);
     if (mptcp_has(mp, MPTCP_ADD_ADDR))
         path_manager_take_add_addr(&pm, subflow, &mp->add_addr, now_ns);
-    if (mptcp_has(mp, MPTCP_REMOVE_ADDR))
-        path_manager_take_remove_addr(&pm, &mp->remove_addr, now_ns);
 }
 
 static void take_signals(struct subflow *subflow, const struct mptcp_options *mp, uint64_t now_ns)
@@ -119,7 +119,8 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
     struct conn *conn = subflow->conn;
     if (mptcp_has(mp, MPTCP_ADD_ADDR) || mptcp_has(mp, MPTCP_REMOVE_ADDR))
         take_addresses(subflow, mp, now_ns);
-    if (mptcp_has(mp, MPTCP_PRIO)) { /* RFC 8684 3.3.8: of the subflow that carries it */
+    if (mptcp_has(mp, MPTCP_PRIO) &&
+        subflow->backup_remote != mp->prio.backup) { /* RFC 8684 3.3.8: of the subflow that carries it */
         subflow->backup_remote = mp->prio.backup;
         conn_paths_changed(conn, HAWSER_PM_PRIORITY);
     }

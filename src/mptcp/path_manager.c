@@ -96,19 +96,21 @@ static void ask_doubted(struct subflow *subflow)
     tcp_probe_now(&subflow->tcp);
 }
 
-static void doubt(struct subflow *subflow, uint64_t now_ns)
+/* False: it was, not long ago. */
+static bool doubt(struct subflow *subflow, uint64_t now_ns)
 {
     struct tcp *tcp = &subflow->tcp;
     if (tcp->state < TCPS_ESTABLISHED) {
         tcp_abort(tcp, -ENETUNREACH, now_ns);
-        return;
+        return true;
     }
     /* It is told more than once. And whoever names the subflow that he speaks on answers himself, each time. */
     if (subflow->doubts || (subflow->doubted_ns && now_ns - subflow->doubted_ns < REPEAT_NS))
-        return;
+        return false;
     subflow->doubted_ns = now_ns;
     ask_doubted(subflow);
     subflow_set_stale(subflow, true);
+    return true;
 }
 
 /* There was no answer to the keepalive. The last subflow does not go for one that may have been lost. */
@@ -129,12 +131,15 @@ void path_manager_judge(struct list *subflows, uint64_t now_ns)
 
 void path_manager_take_remove_addr(const struct path_manager *pm, const struct mp_remove_addr *remove, uint64_t now_ns)
 {
+    bool news = false;
     for (unsigned i = 0; i < remove->count; i++) {
-        paths_remove_addr(pm->paths, remove->ids[i]);
+        news |= paths_remove_addr(pm->paths, remove->ids[i]);
         LIST_EACH (it, pm->subflows)
             if (subflow_at(it)->remote_id == remove->ids[i] && is_in_use(&subflow_at(it)->tcp))
-                doubt(subflow_at(it), now_ns);
+                news |= doubt(subflow_at(it), now_ns);
     }
+    if (news)
+        paths_note(pm->paths, HAWSER_PM_REMOTE_REMOVED);
 }
 
 void path_manager_note_answer(struct subflow *subflow, const struct tcp_segment *segment, uint64_t now_ns)
@@ -379,6 +384,7 @@ void path_manager_take_add_addr(const struct path_manager *pm, struct subflow *s
 {
     static const enum counter news[] = {[PATHS_LEARNED] = COUNT_MPTCP_ADD_ADDR_IN,
                                         [PATHS_INVALID] = COUNT_DROP_ADD_ADDR_INVALID,
+                                        [PATHS_TAKEN] = COUNT_DROP_ADD_ADDR_INVALID,
                                         [PATHS_LIMITED] = COUNT_DROP_ADD_ADDR_LIMIT};
     if (add->echo) {
         paths_echoed(pm->paths, pm->payer, add->address_id);
@@ -389,8 +395,9 @@ void path_manager_take_add_addr(const struct path_manager *pm, struct subflow *s
         count(pm->counters, COUNT_DROP_ADD_ADDR_HMAC);
         return;
     }
-    count_n(pm->counters, COUNT_LIMIT_ECHOES, !paths_owe_echo(pm->paths, pm->payer, add));
     enum paths_news result = paths_add_addr(pm->paths, pm->payer, &pm->locals, add, now_ns);
+    if (result != PATHS_TAKEN) /* which is to come again, after the removal */
+        count_n(pm->counters, COUNT_LIMIT_ECHOES, !paths_owe_echo(pm->paths, pm->payer, add));
     if (result != PATHS_NO_NEWS)
         count(pm->counters, news[result]);
     tcp_signal_now(&subflow->tcp);

@@ -44,15 +44,15 @@ static int place_of_remote(const struct hawser_pm *pm, const struct hawser_addr 
     return -1;
 }
 
-/* Each once, under the latest of the IDs that the peer gave it. */
+/* Each once, under the latest of its IDs. */
 static void show_remotes(struct hawser_pm *pm)
 {
     struct path_remote remote;
     for (unsigned i = 0; pm->view.initiator && i < paths_remote_count(pm->paths); i++) {
-        if (!paths_remote_at(pm->paths, i, &remote) || !path_plan_allows(pm->paths->plan, &remote.addr))
+        if (!paths_remote_at(pm->paths, i, &remote) || !remote.latest ||
+            !path_plan_allows(pm->paths->plan, &remote.addr))
             continue;
-        const int before = place_of_remote(pm, &remote.addr);
-        const unsigned n = before >= 0 ? (unsigned)before : pm->view.remote_count++;
+        const unsigned n = pm->view.remote_count++;
         pm->remotes[n] = (struct hawser_pm_address){
             .addr = remote.addr, .id = remote.id, .first = paths_began_to(pm->paths, &remote.addr)};
         pm->refused[n] = paths_is_refused(pm->paths, remote.id);
@@ -177,8 +177,9 @@ struct path_wish path_policy_open_at(const struct hawser_pm *pm, unsigned i)
 {
     const struct hawser_pm_subflow *wished = &pm->subflows[pm->used + i];
     const struct hawser_pm_address *remote = &pm->remotes[wished->remote];
-    return (struct path_wish){
-        .local = pm->sources[wished->local], .remote = {remote->addr, remote->id}, .backup = wished->backup_local};
+    return (struct path_wish){.local = pm->sources[wished->local],
+                              .remote = {.addr = remote->addr, .id = remote->id},
+                              .backup = wished->backup_local};
 }
 
 /* One that was there before the call. */

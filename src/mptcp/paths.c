@@ -186,6 +186,16 @@ static bool may_join_announced(struct path_book *book, uint64_t now_ns)
     return book->joins < PATH_JOINS_BURST;
 }
 
+/* What failed there may be tried again. */
+static void refresh(struct paths *p, uint8_t remote_id)
+{
+    const unsigned failed = p->book ? p->book->failed.count : 0;
+    if (p->book)
+        pairs_forget_remote(&p->book->failed, remote_id);
+    if (p->book && p->book->failed.count < failed)
+        paths_note(p, HAWSER_PM_REMOTE_REFRESHED);
+}
+
 enum paths_news paths_add_addr(struct paths *p, struct account *payer, const struct path_locals *locals,
                                const struct mp_add_addr *add, uint64_t now_ns)
 {
@@ -193,20 +203,25 @@ enum paths_news paths_add_addr(struct paths *p, struct account *payer, const str
         return PATHS_INVALID;
     if (!p->opens || !path_plan_allows(p->plan, &add->addr))
         return PATHS_NO_NEWS; /* RFC 8684 3.4.1: of no use, so not kept */
-    paths_note(p, HAWSER_PM_REMOTE_REFRESHED);
-    bool first = !p->remote_gone && paths_began_to(p, &add->addr);
-    if (first && p->book)
-        pairs_forget_remote(&p->book->failed, 0);
-    if (first && add->address_id == 0)
+    struct known_address known = {.addr = add->addr, .id = add->address_id};
+    if (known.addr.port == 0) /* RFC 8684 3.4.1, 3.9.1 */
+        known.addr.port = p->remote.port;
+    bool first = !p->remote_gone && paths_began_to(p, &known.addr);
+    if (first && known.id == 0) {
+        refresh(p, 0);
         return PATHS_NO_NEWS;
+    }
     struct path_book *book = open_book(p, payer);
-    enum addresses_result result =
-        book ? addresses_put(&book->remotes, payer, add->address_id, &add->addr) : ADDRESSES_FULL;
+    enum addresses_result result = book ? addresses_put(&book->remotes, payer, known.id, &known.addr) : ADDRESSES_FULL;
+    if (result == ADDRESSES_TAKEN)
+        return PATHS_TAKEN;
+    if (first)
+        refresh(p, 0);
     if (result == ADDRESSES_FULL)
         return PATHS_LIMITED;
-    for (unsigned i = 0; i < book->remotes.count; i++) /* whatever else it calls that address */
-        if (hawser_addr_equal(&book->remotes.list[i].addr, &add->addr))
-            pairs_forget_remote(&book->failed, book->remotes.list[i].id);
+    for (unsigned i = 0; book->failed.count && i < book->remotes.count; i++) /* whatever else it calls that address */
+        if (hawser_addr_equal(&book->remotes.list[i].addr, &known.addr))
+            refresh(p, book->remotes.list[i].id);
     if (result == ADDRESSES_SAME)
         return may_join_announced(book, now_ns) ? PATHS_NO_NEWS : PATHS_LIMITED;
     paths_note(p, HAWSER_PM_REMOTE_ADDED);
@@ -225,14 +240,15 @@ void paths_echoed(struct paths *p, struct account *payer, uint8_t id)
     close_owed(p, payer);
 }
 
-void paths_remove_addr(struct paths *p, uint8_t remote_id)
+bool paths_remove_addr(struct paths *p, uint8_t remote_id)
 {
+    bool known = remote_id == 0 && !p->remote_gone;
     p->remote_gone |= remote_id == 0;
-    paths_note(p, HAWSER_PM_REMOTE_REMOVED);
-    if (!p->book)
-        return;
-    addresses_drop(&p->book->remotes, remote_id);
-    pairs_forget_remote(&p->book->failed, remote_id);
+    if (p->book) {
+        known |= addresses_drop(&p->book->remotes, remote_id);
+        pairs_forget_remote(&p->book->failed, remote_id);
+    }
+    return known;
 }
 
 /* ---- pairs ---- */
@@ -241,13 +257,11 @@ void paths_remove_addr(struct paths *p, uint8_t remote_id)
 bool paths_remote_at(const struct paths *p, unsigned i, struct path_remote *out)
 {
     if (i == 0) {
-        *out = (struct path_remote){.addr = p->remote};
+        *out = (struct path_remote){.addr = p->remote, .latest = true};
         return !p->remote_gone && !p->remote_closed;
     }
     const struct known_address *known = &p->book->remotes.list[i - 1];
-    *out = (struct path_remote){.addr = known->addr, .id = known->id};
-    if (known->addr.port == 0) /* RFC 8684 3.4.1, 3.9.1 */
-        out->addr.port = p->remote.port;
+    *out = (struct path_remote){.addr = known->addr, .id = known->id, .latest = known->latest};
     return !paths_began_to(p, &out->addr) || (p->remote_gone && !p->remote_closed);
 }
 
@@ -351,6 +365,8 @@ void paths_try(struct paths *p, uint8_t remote_id)
 unsigned paths_take_news(struct paths *p, uint64_t now_ns)
 {
     unsigned news = p->news | (p->wake_ns <= now_ns ? HAWSER_PM_TIMER : 0u);
+    if (news & PATH_NEWS_OF_PEER)
+        p->quiet_ns = now_ns + PATH_NEWS_INTERVAL_NS;
     p->news = 0;
     p->wake_ns = TIME_NEVER;
     return news;

@@ -18,6 +18,11 @@
 /* Joins to addresses that the peer announced: so many at once, then one each interval, for they may be anybody's. */
 #define PATH_JOINS_BURST 8
 #define PATH_JOIN_INTERVAL_NS UINT64_C(4000000000)
+/* What the peer says of addresses and priorities reaches the path manager at once, then no more than once in so long:
+ * it is shown all of them. */
+#define PATH_NEWS_INTERVAL_NS UINT64_C(20000000)
+#define PATH_NEWS_OF_PEER                                                                                              \
+    (HAWSER_PM_REMOTE_ADDED | HAWSER_PM_REMOTE_REMOVED | HAWSER_PM_REMOTE_REFRESHED | HAWSER_PM_PRIORITY)
 
 /* Addresses of the host. */
 struct path_locals {
@@ -29,6 +34,7 @@ struct path_locals {
 struct path_remote {
     struct hawser_addr addr;
     uint8_t id;
+    bool latest; /* of the IDs that the peer gave it */
 };
 
 /* How a subflow came to its end. */
@@ -46,6 +52,7 @@ enum paths_news {
     PATHS_NO_NEWS, /* it is announced again: what failed there may be tried again */
     PATHS_LEARNED,
     PATHS_INVALID, /* nobody has that address, or not where the peer is; or no port is that one */
+    PATHS_TAKEN,   /* the ID stands for another one, whose removal may come yet (RFC 8684 3.4.1) */
     PATHS_LIMITED, /* too many addresses, or too fast */
 };
 
@@ -57,6 +64,7 @@ struct paths {
     struct path_book *book;           /* the peer's other addresses, what failed, what it was told; NULL: nothing */
     struct announcements *owed;       /* NULL: nothing is */
     uint64_t wake_ns;                 /* when the path manager is to be called; or TIME_NEVER */
+    uint64_t quiet_ns;                /* before that it is not called for what the peer said */
     struct hawser_addr local, remote; /* of the first subflow, with its ports: those with ID 0 */
     uint16_t news;                    /* what it is to hear of then: set of HAWSER_PM_... */
     uint8_t link;                     /* where it goes out */
@@ -101,7 +109,8 @@ enum paths_news paths_add_addr(struct paths *p, struct account *payer, const str
                                const struct mp_add_addr *add, uint64_t now_ns);
 bool paths_owe_echo(struct paths *p, struct account *payer, const struct mp_add_addr *add);
 void paths_echoed(struct paths *p, struct account *payer, uint8_t id);
-void paths_remove_addr(struct paths *p, uint8_t remote_id);
+/* False: it knew none with that ID. */
+bool paths_remove_addr(struct paths *p, uint8_t remote_id);
 /* A subflow of ours is over, and why. */
 bool paths_ended(struct paths *p, struct account *payer, const struct local_address *local,
                  const struct hawser_addr *remote, enum path_end why, uint64_t now_ns);
@@ -147,7 +156,12 @@ bool paths_exhausted(const struct paths *p, const struct path_locals *locals);
 /* What it is to hear of now; and it has heard, so that nothing wakes it. */
 unsigned paths_take_news(struct paths *p, uint64_t now_ns);
 /* When it is to be called, or TIME_NEVER; and then it is, if not before. */
-static inline uint64_t paths_wish_due(const struct paths *p) { return p->confirmed && p->news ? 0 : p->wake_ns; }
+static inline uint64_t paths_wish_due(const struct paths *p)
+{
+    if (!p->confirmed || !p->news)
+        return p->wake_ns;
+    return p->news & ~PATH_NEWS_OF_PEER ? 0 : HW_MIN(p->wake_ns, p->quiet_ns);
+}
 static inline void paths_look_at(struct paths *p, uint64_t at_ns) { p->wake_ns = HW_MIN(p->wake_ns, at_ns); }
 /* paths_note_bytes(). False: no memory. */
 bool paths_tell_at(struct paths *p, struct account *payer, uint64_t bytes);

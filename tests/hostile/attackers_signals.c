@@ -125,6 +125,23 @@ static void add_and_remove(struct attack *a, uint64_t tick)
     say_options(f, &o);
 }
 
+/* As many addresses as there may be, each of which gives its ID to another one. */
+static void addresses_in_turn(struct attack *a, uint64_t tick)
+{
+    struct foe *f = called(a, tick);
+    if (!f)
+        return;
+    struct tcp_options o = {.mp.present = 1u << MPTCP_ADD_ADDR | 1u << MPTCP_REMOVE_ADDR};
+    struct mp_add_addr *add = &o.mp.add_addr;
+    *add = (struct mp_add_addr){.is_v4 = true, .address_id = (uint8_t)(1 + tick / 4 % 64)};
+    (void)hawser_addr_parse(&add->addr, "10.9.0.0", 0);
+    add->addr.ip[14] = (uint8_t)attack_below(a, 256);
+    add->addr.ip[15] = (uint8_t)attack_below(a, 256);
+    add->hmac64 = mptcp_add_addr_hmac(f->key, f->target_key, add);
+    o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {add->address_id}};
+    say_options(f, &o);
+}
+
 static bool few_strays(struct attack *a) { return a->foes.stray_answers < 100; }
 static bool no_strays(struct attack *a) { return a->foes.stray_answers == 0; }
 
@@ -274,6 +291,12 @@ const struct attacker attackers_signals[] = {
     {.name = "add-and-remove",
      .does = "addresses that come and go",
      .press = add_and_remove,
+     .press_ms = 3000,
+     .options = &queue_little,
+     .proof = few_strays},
+    {.name = "addresses-in-turn",
+     .does = "addresses that give each other their IDs",
+     .press = addresses_in_turn,
      .press_ms = 3000,
      .options = &queue_little,
      .proof = few_strays},

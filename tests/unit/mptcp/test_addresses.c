@@ -63,7 +63,8 @@ static void records_replaces_and_forgets(void **state)
 
     assert_int_equal(put(&b, 1, &same_ip), ADDRESSES_CHANGED);
     assert_int_equal(entry_of(&b.a, 1)->addr.port, 4711);
-    assert_int_equal(put(&b, 1, &two), ADDRESSES_CHANGED);
+    assert_int_equal(put(&b, 1, &two), ADDRESSES_TAKEN); /* RFC 8684 3.4.1: it is removed first */
+    assert_int_equal(entry_of(&b.a, 1)->addr.ip[15], 1);
     assert_int_equal(b.a.count, 1);
 
     assert_true(addresses_drop(&b.a, 1));
@@ -100,7 +101,8 @@ static void refuses_more_than_the_limit(void **state)
     assert_int_equal(b.a.count, ADDRESSES_MAX);
 
     /* What is there can still be changed, and one dropped makes room for one. */
-    assert_int_equal(put(&b, 5, &more), ADDRESSES_CHANGED);
+    struct hawser_addr other_port = make_addr(4, 4711);
+    assert_int_equal(put(&b, 5, &other_port), ADDRESSES_CHANGED);
     assert_true(addresses_drop(&b.a, 3));
     struct hawser_addr last = make_addr(201, 0);
     assert_int_equal(put(&b, 255, &last), ADDRESSES_ADDED);
@@ -122,6 +124,26 @@ static void keeps_the_order_of_arrival(void **state)
     assert_int_equal(b.a.count, 4);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(b.a.list[i].id, left[i]);
+    finish(&b);
+}
+
+/* Two ports are two addresses. */
+static void one_address_has_one_latest_id(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    struct hawser_addr one = make_addr(1, 80), other_port = make_addr(1, 81), two = make_addr(2, 80);
+    put(&b, 7, &one);
+    put(&b, 5, &two);
+    put(&b, 6, &one);
+    assert_true(!entry_of(&b.a, 7)->latest && entry_of(&b.a, 6)->latest && entry_of(&b.a, 5)->latest);
+    put(&b, 6, &other_port);
+    assert_true(entry_of(&b.a, 7)->latest && entry_of(&b.a, 6)->latest);
+    put(&b, 7, &other_port);
+    assert_true(!entry_of(&b.a, 7)->latest && entry_of(&b.a, 6)->latest);
+    addresses_drop(&b.a, 6);
+    assert_true(entry_of(&b.a, 7)->latest);
     finish(&b);
 }
 
@@ -158,6 +180,12 @@ static void check_against(const struct addresses *a, const struct model *m)
         if (entry)
             assert_true(hawser_addr_equal(&entry->addr, &m->addr[id]));
     }
+    for (unsigned i = 0; i < a->count; i++) {
+        bool last = true;
+        for (unsigned k = i + 1; k < a->count; k++)
+            last &= !hawser_addr_equal(&a->list[i].addr, &a->list[k].addr);
+        assert_int_equal(a->list[i].latest, last);
+    }
 }
 
 static void agrees_with_a_table_of_all_ids(void **state)
@@ -176,10 +204,11 @@ static void agrees_with_a_table_of_all_ids(void **state)
             struct hawser_addr addr =
                 make_addr((uint8_t)prng_below(&b.env.rng, 8), (uint16_t)prng_below(&b.env.rng, 2));
             enum addresses_result expected = !m.known[id] ? m.count == ADDRESSES_MAX ? ADDRESSES_FULL : ADDRESSES_ADDED
-                                             : hawser_addr_equal(&m.addr[id], &addr) ? ADDRESSES_SAME
-                                                                                     : ADDRESSES_CHANGED;
+                                             : hawser_addr_equal(&m.addr[id], &addr)   ? ADDRESSES_SAME
+                                             : hawser_addr_same_ip(&m.addr[id], &addr) ? ADDRESSES_CHANGED
+                                                                                       : ADDRESSES_TAKEN;
             assert_int_equal(put(&b, id, &addr), expected);
-            if (expected != ADDRESSES_FULL) {
+            if (expected != ADDRESSES_FULL && expected != ADDRESSES_TAKEN) {
                 m.count += !m.known[id];
                 m.known[id] = true;
                 m.addr[id] = addr;
@@ -193,9 +222,10 @@ static void agrees_with_a_table_of_all_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_replaces_and_forgets),       cmocka_unit_test(knows_id_zero),
-        cmocka_unit_test(refuses_more_than_the_limit),        cmocka_unit_test(keeps_the_order_of_arrival),
-        cmocka_unit_test(without_memory_what_is_known_stays), cmocka_unit_test(agrees_with_a_table_of_all_ids),
+        cmocka_unit_test(records_replaces_and_forgets),   cmocka_unit_test(knows_id_zero),
+        cmocka_unit_test(refuses_more_than_the_limit),    cmocka_unit_test(keeps_the_order_of_arrival),
+        cmocka_unit_test(one_address_has_one_latest_id),  cmocka_unit_test(without_memory_what_is_known_stays),
+        cmocka_unit_test(agrees_with_a_table_of_all_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -398,6 +398,7 @@ static void joins_to_announced_addresses_are_rationed(void **state)
     begin(&b, true, 1);
     use(&b, 0, 0, 1, HAWSER_PM_UP);
     for (uint8_t i = 0; i < 100; i++) {
+        (void)paths_remove_addr(&b.paths, 1);
         enum paths_news news = hear(&b, 1, address(100, (uint8_t)(10 + i), 0)); /* always another one */
         assert_int_equal(news, knocks < PATH_JOINS_BURST ? PATHS_LEARNED : PATHS_LIMITED);
         knocks += next_wish(&b, &wish);
@@ -409,9 +410,85 @@ static void joins_to_announced_addresses_are_rationed(void **state)
     assert_int_equal(wish.remote.addr.ip[15], 109);
     b.now_ns = 1000 * NS_PER_S; /* no limit for a lifetime */
     for (uint8_t i = 0; i < PATH_JOINS_BURST; i++) {
+        assert_true(paths_remove_addr(&b.paths, 1));
         assert_int_equal(hear(&b, 1, address(101, (uint8_t)(10 + i), 0)), PATHS_LEARNED);
         assert_true(next_wish(&b, &wish));
     }
+    finish(&b);
+}
+
+/* RFC 8684 3.4.1: another port may come with an ID that is known, but no other address before a removal. */
+static void an_id_stands_for_one_address(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, true, 1);
+    use(&b, 0, 0, 1, HAWSER_PM_UP);
+    assert_int_equal(hear(&b, 7, address(2, 2, 0)), PATHS_LEARNED);
+    expect_wish(&b, 0, 2);
+    ended(&b, 0, 2, PATH_END_REFUSED);
+    assert_int_equal(hear(&b, 7, address(3, 2, 0)), PATHS_TAKEN);
+    assert_int_equal(hear(&b, 7, address(1, 2, 80)), PATHS_TAKEN); /* nor that of the first subflow */
+    expect_no_wish(&b);
+    assert_int_equal(hear(&b, 7, address(2, 2, 80)), PATHS_NO_NEWS); /* the port that was meant */
+    expect_wish(&b, 0, 2);
+    ended(&b, 0, 2, PATH_END_REFUSED);
+    assert_int_equal(hear(&b, 7, address(2, 2, 81)), PATHS_LEARNED);
+    struct path_wish wish;
+    assert_true(next_wish(&b, &wish));
+    assert_int_equal(wish.remote.addr.port, 81);
+    assert_true(paths_remove_addr(&b.paths, 7));
+    assert_false(paths_remove_addr(&b.paths, 7));
+    assert_int_equal(hear(&b, 7, address(3, 2, 0)), PATHS_LEARNED);
+    expect_wish(&b, 0, 3);
+    finish(&b);
+}
+
+static unsigned take_news(struct bench *b) { return paths_take_news(&b->paths, b->now_ns); }
+
+/* What changes nothing is no news. */
+static void an_announcement_again_is_news_where_something_failed(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, true, 1);
+    assert_int_equal(hear(&b, 7, address(2, 2, 0)), PATHS_LEARNED);
+    assert_int_equal(take_news(&b), HAWSER_PM_REMOTE_ADDED);
+    hear(&b, 7, address(2, 2, 0));
+    hear(&b, 0, address(1, 2, 0));
+    assert_int_equal(take_news(&b), 0);
+    ended(&b, 0, 2, PATH_END_REFUSED);
+    hear(&b, 7, address(2, 2, 0));
+    assert_int_equal(take_news(&b), HAWSER_PM_REMOTE_REFRESHED);
+    ended(&b, 0, 1, PATH_END_REFUSED);
+    hear(&b, 0, address(1, 2, 0));
+    assert_int_equal(take_news(&b), HAWSER_PM_REMOTE_REFRESHED);
+    finish(&b);
+}
+
+/* The first at once, then together; but whatever else happens brings them along. */
+static void what_the_peer_says_is_heard_in_intervals(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, true, 1);
+    b.now_ns = NS_PER_S;
+    paths_note(&b.paths, HAWSER_PM_PRIORITY);
+    assert_int_equal(paths_wish_due(&b.paths), TIME_NEVER); /* nobody knows yet that it speaks MPTCP */
+    paths_confirm(&b.paths);
+    assert_int_equal(paths_wish_due(&b.paths), 0);
+    assert_int_equal(take_news(&b), HAWSER_PM_CONFIRMED | HAWSER_PM_PRIORITY);
+    hear(&b, 7, address(2, 2, 0));
+    paths_note(&b.paths, HAWSER_PM_PRIORITY);
+    assert_int_equal(paths_wish_due(&b.paths), b.now_ns + PATH_NEWS_INTERVAL_NS);
+    paths_look_at(&b.paths, b.now_ns + 1);
+    assert_int_equal(paths_wish_due(&b.paths), b.now_ns + 1);
+    paths_note(&b.paths, HAWSER_PM_SUBFLOW_DOWN);
+    assert_int_equal(paths_wish_due(&b.paths), 0);
+    assert_int_equal(take_news(&b), HAWSER_PM_REMOTE_ADDED | HAWSER_PM_PRIORITY | HAWSER_PM_SUBFLOW_DOWN);
+    b.now_ns += PATH_NEWS_INTERVAL_NS;
+    paths_note(&b.paths, HAWSER_PM_REMOTE_REMOVED);
+    assert_true(paths_wish_due(&b.paths) <= b.now_ns);
     finish(&b);
 }
 
@@ -627,6 +704,9 @@ int main(void)
         cmocka_unit_test(what_no_peer_can_have_is_refused),
         cmocka_unit_test(link_local_addresses_stay_among_themselves),
         cmocka_unit_test(joins_to_announced_addresses_are_rationed),
+        cmocka_unit_test(an_id_stands_for_one_address),
+        cmocka_unit_test(an_announcement_again_is_news_where_something_failed),
+        cmocka_unit_test(what_the_peer_says_is_heard_in_intervals),
         cmocka_unit_test(more_addresses_than_the_limit),
         cmocka_unit_test(a_first_address_that_is_back_has_another_id),
         cmocka_unit_test(the_peers_first_address_goes_and_comes_back),

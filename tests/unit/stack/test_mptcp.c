@@ -242,6 +242,17 @@ static void send_add_addr(struct peer *p, struct mp_add_addr *add)
     peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
 }
 
+/* Another address with its ID, in one segment. */
+static void send_replacement(struct peer *p, struct mp_add_addr *add)
+{
+    struct tcp_options o = {.mp.present = 1u << MPTCP_ADD_ADDR | 1u << MPTCP_REMOVE_ADDR};
+    add->hmac64 = mptcp_add_addr_hmac(p->key, p->stack_key, add);
+    o.mp.add_addr = *add;
+    o.mp.remove_addr = (struct mp_remove_addr){.count = 1, .ids = {add->address_id}};
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+    peer_wait(p, 20 * NS_PER_MS);
+}
+
 /* A peer may not use us to knock at the doors of others without end. */
 static void announcements_make_a_bounded_number_of_joins(void **state)
 {
@@ -256,7 +267,7 @@ static void announcements_make_a_bounded_number_of_joins(void **state)
         struct mp_add_addr add = {.is_v4 = true, .address_id = 1, .addr = peer};
         add.addr.port = 0;
         add.addr.ip[15] = (uint8_t)(100 + i);
-        send_add_addr(&p, &add);
+        send_replacement(&p, &add);
         const struct peer_segment *syn = peer_last(&p, TCP_SYN);
         if (syn) {
             knocks++;
@@ -272,6 +283,36 @@ static void announcements_make_a_bounded_number_of_joins(void **state)
     assert_in_range(knocks, 1, 16);
     assert_true(peer_counter(&p, "drop.add_addr_limit") > 0);
     assert_int_equal(hawser_conn_error(p.conn), 0);
+    peer_destroy(&p);
+}
+
+/* RFC 8684 3.4.1: its removal may have been lost, so it is not acknowledged, and will come again. */
+static void an_address_with_the_id_of_another_is_ignored(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_connect_mptcp(&p);
+    struct mp_add_addr add = {.is_v4 = true, .address_id = 1, .addr = p.addr};
+    const uint32_t irs = p.irs;
+    add.addr.port = 0;
+    add.addr.ip[15] = 100;
+    send_add_addr(&p, &add);
+    assert_non_null(peer_last(&p, TCP_SYN));
+    p.irs = irs;
+    peer_wait(&p, 20 * NS_PER_MS);
+    peer_forget(&p);
+    add.addr.ip[15] = 101;
+    send_add_addr(&p, &add);
+    peer_wait(&p, 20 * NS_PER_MS);
+    for (unsigned i = 0; i < p.seen_count; i++)
+        assert_false(mptcp_has(&p.seen[i].options.mp, MPTCP_ADD_ADDR));
+    assert_null(peer_last(&p, TCP_SYN));
+    assert_int_equal(peer_counter(&p, "drop.add_addr_invalid"), 1);
+    send_replacement(&p, &add);
+    const struct peer_segment *syn = peer_last(&p, TCP_SYN);
+    assert_non_null(syn);
+    assert_int_equal(syn->remote.ip[15], 101);
     peer_destroy(&p);
 }
 
@@ -618,6 +659,7 @@ int main(void)
         cmocka_unit_test(reset_during_the_handshake_is_no_fallback),
         cmocka_unit_test(remove_addr_leaves_a_subflow),
         cmocka_unit_test(announcements_make_a_bounded_number_of_joins),
+        cmocka_unit_test(an_address_with_the_id_of_another_is_ignored),
         cmocka_unit_test(announcements_of_no_address_are_ignored),
         cmocka_unit_test(failed_checksum_on_the_only_subflow),
         cmocka_unit_test(answers_the_peers_fail),

@@ -100,6 +100,51 @@ static bool is_v4_at(const struct pair *p, size_t i)
     return hawser_addr_is_v4(&info.local);
 }
 
+/* ---- what a peer makes a path manager do ---- */
+
+static unsigned priorities;
+
+static void count_priorities(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    (void)pm;
+    (void)view;
+    priorities += !!(what & HAWSER_PM_PRIORITY);
+}
+
+static void send_priority(struct peer *p, bool backup)
+{
+    struct tcp_options o = {.mp.present = 1u << MPTCP_PRIO};
+    o.mp.prio.backup = backup;
+    peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
+}
+
+/* It is shown all that there is each time. */
+static void a_peer_calls_it_no_more_than_once_in_an_interval(void **state)
+{
+    (void)state;
+    static const struct hawser_path_manager counting = {
+        .size = sizeof counting, .name = "counting", .event = count_priorities};
+    const struct hawser_path_options paths = {.size = sizeof paths, .manager = &counting};
+    const struct hawser_conn_options listening = {.size = sizeof listening, .paths = &paths};
+    struct peer p;
+    peer_init(&p, NULL, &listening);
+    peer_open_mptcp(&p);
+    priorities = 0;
+    send_priority(&p, true);
+    assert_int_equal(priorities, 1);
+    peer_wait(&p, NS_PER_S);
+    for (unsigned i = 0; i < 100; i++)
+        send_priority(&p, true); /* which it is */
+    peer_wait(&p, NS_PER_S);
+    assert_int_equal(priorities, 1);
+    for (unsigned i = 0; i < 101; i++)
+        send_priority(&p, i % 2);
+    assert_int_equal(priorities, 2);
+    peer_wait(&p, NS_PER_S); /* the last word is heard */
+    assert_int_equal(priorities, 3);
+    peer_destroy(&p);
+}
+
 /* ---- between two stacks ---- */
 
 static void a_full_mesh(void **state)
@@ -573,6 +618,7 @@ static void it_waits_only_for_something(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_peer_calls_it_no_more_than_once_in_an_interval),
         cmocka_unit_test(a_full_mesh),
         cmocka_unit_test(several_over_one_pair),
         cmocka_unit_test(not_before_there_is_a_demand),
