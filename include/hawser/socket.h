@@ -21,9 +21,9 @@ enum hawser_share {
 
 /* Begins with its size so that it can grow. Zero in any field means the default. */
 struct hawser_conn_options {
-    size_t size; /* sizeof(struct hawser_conn_options) */
-    uint32_t
-        send_buffer_bytes; /* default 4 MiB; less, by what the peer takes, once the stack's memory is an eighth full */
+    size_t size;                /* sizeof(struct hawser_conn_options) */
+    uint32_t send_buffer_bytes; /* default 4 MiB; less, by what the peer takes, when the stack's memory is an eighth
+                                   full */
     uint32_t recv_buffer_bytes; /* default 6 MiB; the largest window offered: it begins with 64 KiB and grows as the
                                    program reads */
     bool no_mptcp;              /* speak plain TCP */
