@@ -148,8 +148,6 @@ void conn_abort(struct conn *conn, int error, uint64_t now_ns);
 void conn_fail(struct conn *conn, int error);
 
 /* ---- conn_stream.c ---- */
-/* Is there memory for a little more? */
-bool conn_may_queue(struct conn *conn);
 /* The program queued so many of `len` bytes. */
 void conn_queued(struct conn *conn, size_t taken, size_t len);
 /* It took bytes: the window may have opened. */

@@ -81,11 +81,10 @@ static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 static void subflow_fin(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
-    if (fallback_is_plain(&conn->fallback) && data_rx_has_disorder(&conn->data_rx)) {
+    if (fallback_is_plain(&conn->fallback) && data_rx_has_disorder(&conn->data_rx))
         conn_abort(conn, -EPROTO, now_ns); /* the end, but not all that lies before it */
-    } else if (fallback_is_plain(&conn->fallback)) {
+    else if (fallback_is_plain(&conn->fallback))
         data_rx_end_here(&conn->data_rx);
-    }
 }
 
 void conn_take_subflow_news(struct subflow *subflow, uint64_t now_ns)

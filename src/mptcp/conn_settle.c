@@ -29,13 +29,6 @@ static void arm(struct conn *conn, uint64_t others_ns)
     deadline_set(&conn->host->tcp.timers, &conn->timer, HW_MIN(due_ns, others_ns));
 }
 
-/* Its own bytes came back, and what it holds is little: it need not wait for its turn among those who hold more. */
-static void feed(struct conn *conn)
-{
-    if (!list_empty(&conn->starved_link) && conn_may_queue(conn))
-        list_remove(&conn->starved_link);
-}
-
 static void note_progress(struct conn *conn, uint64_t now_ns)
 {
     uint64_t read = data_rx_read_bytes(&conn->data_rx) - conn->identity.remote_idsn.v - 1;
@@ -43,7 +36,8 @@ static void note_progress(struct conn *conn, uint64_t now_ns)
     if (bytes == conn->progress.bytes)
         return;
     conn->progress.bytes = bytes;
-    feed(conn);
+    if (data_tx_finds_memory(&conn->data_tx)) /* its own bytes came back: it need not wait for its turn */
+        list_remove(&conn->starved_link);
     paths_note_bytes(&conn->paths, bytes);
     conn->host->ops->conn_progressed(conn->host, conn, now_ns);
 }

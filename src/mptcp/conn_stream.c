@@ -3,11 +3,6 @@
 
 #include <hawser/event.h>
 
-bool conn_may_queue(struct conn *conn)
-{
-    return account_admits(data_tx_account(&conn->data_tx), store_smallest(&conn->host->store), CLAIM_NEED);
-}
-
 void conn_queued(struct conn *conn, size_t taken, size_t len)
 {
     bool starved = taken < len && data_tx_room(&conn->data_tx);

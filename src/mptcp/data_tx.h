@@ -84,6 +84,11 @@ static inline struct account *data_tx_account(struct data_tx *tx) { return &tx->
 uint32_t data_tx_allowance(const struct data_tx *tx);
 /* Of these, what is not held. */
 uint32_t data_tx_room(const struct data_tx *tx);
+/* Is there memory for a little more? */
+static inline bool data_tx_finds_memory(const struct data_tx *tx)
+{
+    return account_admits(&tx->account, store_smallest(tx->sendq.store), CLAIM_NEED);
+}
 /* As sendq_write() and sendq_write_slice(), as much as there is room for. */
 size_t data_tx_write(struct data_tx *tx, const void *data, size_t len);
 size_t data_tx_write_slice(struct data_tx *tx, struct slice bytes);

@@ -92,7 +92,7 @@ static void tell_starved(struct hawser_stack *stack, uint64_t now_ns)
     LIST_EACH (it, &host->starved) {
         struct conn *conn = LIST_ENTRY(it, struct conn, starved_link);
         list_remove(it);
-        if (conn_may_queue(conn)) {
+        if (data_tx_finds_memory(&conn->data_tx)) {
             conn_event(conn);
             told += told_waits(&conn->told);
         } else {
