@@ -105,8 +105,8 @@ enum handshake_room handshakes_make_room(struct handshakes *t, struct quota *own
 struct handshake *handshakes_add(struct handshakes *t, struct quota *owner, const struct handshake *h);
 /* Answers with a SYN/ACK and keeps nothing. False: too many wait. */
 bool handshakes_answer(struct handshakes *t, const struct handshake *h);
-/* The peer asks again. */
-void handshakes_ask(struct handshakes *t, struct handshake *h);
+/* The peer asks again. It has time for the answer, however old it is. */
+void handshakes_ask(struct handshakes *t, struct handshake *h, uint64_t now_ns);
 void handshakes_drop(struct handshakes *t, struct handshake *h);
 /* It came to nothing: if its connection was promised, that fails. */
 void handshakes_fail(struct handshakes *t, struct handshake *h, int error);

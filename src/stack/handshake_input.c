@@ -409,7 +409,7 @@ static struct subflow *open_join(struct hawser_stack *stack, const struct handsh
     return subflow;
 }
 
-static void asked_again(struct hawser_stack *stack, struct handshake *h, const struct arrival *a)
+static void asked_again(struct hawser_stack *stack, struct handshake *h, const struct arrival *a, uint64_t now_ns)
 {
     const struct tcp_header *header = &a->segment.header;
     if (header->flags & (TCP_ACK | TCP_FIN)) {
@@ -421,7 +421,7 @@ static void asked_again(struct hawser_stack *stack, struct handshake *h, const s
         h->terms.ts_recent = a->options.ts_val;
     h->capable_asked &= identity_acceptable(&a->options.mp); /* RFC 8684 3.1: nor is it answered where it is not */
     if (h->tries < HANDSHAKE_ANSWERS_MAX)
-        handshakes_ask(&stack->handshakes, h);
+        handshakes_ask(&stack->handshakes, h, now_ns);
     else
         handshakes_fail(&stack->handshakes, h, -ETIMEDOUT);
 }
@@ -438,7 +438,7 @@ struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *
         return NULL;
     }
     if (header->flags & TCP_SYN) {
-        asked_again(stack, h, a);
+        asked_again(stack, h, a, now_ns);
         return NULL;
     }
     count_n(counters(stack), COUNT_TCP_OPTION_MALFORMED, a->options.malformed);

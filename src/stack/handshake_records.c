@@ -136,11 +136,15 @@ struct handshake *handshakes_find(const struct handshakes *t, const struct hawse
     return NULL;
 }
 
+static uint64_t patience_with(const struct handshake *h)
+{
+    return h->kind == HANDSHAKE_JOIN ? JOIN_PATIENCE_NS : OPEN_PATIENCE_NS;
+}
+
 /* False: the oldest one is too young. */
 static bool recycle(struct handshakes *t, struct handshake *oldest, uint64_t now_ns)
 {
-    uint64_t patience_ns = oldest->kind == HANDSHAKE_JOIN ? JOIN_PATIENCE_NS : OPEN_PATIENCE_NS;
-    if (now_ns - oldest->begun_ns < patience_ns)
+    if (now_ns - oldest->begun_ns < patience_with(oldest))
         return false;
     count(&t->host->counters, COUNT_LIMIT_HALF_OPEN);
     handshakes_drop(t, oldest);
@@ -196,8 +200,10 @@ bool handshakes_answer(struct handshakes *t, const struct handshake *h)
     return true;
 }
 
-void handshakes_ask(struct handshakes *t, struct handshake *h)
+void handshakes_ask(struct handshakes *t, struct handshake *h, uint64_t now_ns)
 {
+    uint64_t patience_ns = patience_with(h), spent_ns = patience_ns - HW_MIN(patience_ns, FIRST_WAIT_NS);
+    h->begun_ns = now_ns > spent_ns ? HW_MAX(h->begun_ns, now_ns - spent_ns) : h->begun_ns;
     make_due(t, h);
     arm(t);
 }

@@ -122,9 +122,9 @@ static void asked_again(void **state)
     struct handshake *h = add(&r, &r.owner, HANDSHAKE_PLAIN, 1);
     send_due(&r);
     r.now_ns += NS_PER_S / 2;
-    handshakes_ask(&r.table, h);
+    handshakes_ask(&r.table, h, r.now_ns);
     assert_true(deadline_next(&r.host.timers) == TIME_NEVER);
-    handshakes_ask(&r.table, h);
+    handshakes_ask(&r.table, h, r.now_ns);
     assert_int_equal(send_due(&r), 1);
     assert_int_equal(h->tries, 2);
     assert_true(deadline_next(&r.host.timers) == r.now_ns + 2 * NS_PER_S);
@@ -156,6 +156,31 @@ static void the_oldest_makes_way(void **state)
             assert_true(knows(&r, port));
         assert_null(add(&r, &r.owner, kinds[i].kind, 6));
         assert_int_equal(r.host.counters.v[COUNT_LIMIT_HALF_OPEN], 1);
+        teardown(&r);
+    }
+}
+
+/* An old one whose peer has just asked again has a second to take the answer, or its whole time where that is less. */
+static void who_asks_again_does_not_make_way(void **state)
+{
+    (void)state;
+    static const struct {
+        enum handshake_kind kind;
+        uint64_t patience_ns;
+    } kinds[] = {{HANDSHAKE_PLAIN, NS_PER_S}, {HANDSHAKE_CAPABLE, NS_PER_S}, {HANDSHAKE_JOIN, NS_PER_S / 4}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(kinds); i++) {
+        struct room r;
+        setup(&r);
+        struct handshake *first = add(&r, &r.owner, kinds[i].kind, 1);
+        for (uint16_t port = 2; port <= 4; port++)
+            assert_non_null(add(&r, &r.owner, kinds[i].kind, port));
+        r.now_ns += 5 * NS_PER_S;
+        handshakes_ask(&r.table, first, r.now_ns);
+        r.now_ns += kinds[i].patience_ns - 1;
+        assert_null(add(&r, &r.owner, kinds[i].kind, 5));
+        r.now_ns++;
+        assert_non_null(add(&r, &r.owner, kinds[i].kind, 5));
+        assert_false(knows(&r, 1));
         teardown(&r);
     }
 }
@@ -275,11 +300,11 @@ static void records_are_charged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(synacks_back_off),          cmocka_unit_test(asked_again),
-        cmocka_unit_test(the_oldest_makes_way),      cmocka_unit_test(a_stack_has_a_limit),
-        cmocka_unit_test(everybody_is_sure_of_some), cmocka_unit_test(goes_with_its_address),
-        cmocka_unit_test(answers_are_bounded),       cmocka_unit_test(without_memory),
-        cmocka_unit_test(records_are_charged),
+        cmocka_unit_test(synacks_back_off),      cmocka_unit_test(asked_again),
+        cmocka_unit_test(the_oldest_makes_way),  cmocka_unit_test(who_asks_again_does_not_make_way),
+        cmocka_unit_test(a_stack_has_a_limit),   cmocka_unit_test(everybody_is_sure_of_some),
+        cmocka_unit_test(goes_with_its_address), cmocka_unit_test(answers_are_bounded),
+        cmocka_unit_test(without_memory),        cmocka_unit_test(records_are_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
