@@ -25,14 +25,14 @@ enum rescue {
 };
 
 struct endings {
-    int error;        /* negative errno once it failed */
-    int lost_error;   /* of the last subflow: what it fails with when no other one can come */
-    enum asked asked; /* by the program */
-    enum rescue rescue;
-    bool finished;            /* the program neither reads nor sends any more */
-    bool detached;            /* nor has it a handle */
-    bool aborted;             /* reset by us: RSTs carry MP_FASTCLOSE */
-    bool farewell;            /* the peer acknowledged a subflow's FIN, and so knows that all is over */
+    int error;            /* negative errno once it failed */
+    int lost_error;       /* of the last subflow: what it fails with when no other one can come */
+    enum asked asked : 8; /* by the program */
+    enum rescue rescue : 8;
+    bool finished : 1;        /* the program neither reads nor sends any more */
+    bool detached : 1;        /* nor has it a handle */
+    bool aborted : 1;         /* reset by us: RSTs carry MP_FASTCLOSE */
+    bool farewell : 1;        /* the peer acknowledged a subflow's FIN, and so knows that all is over */
     uint32_t user_timeout_ms; /* 0: off */
     uint64_t waits_since_ns;  /* for the peer to answer, or to acknowledge what is queued; 0: for nothing */
     uint64_t linger_until_ns; /* or TIME_NEVER */

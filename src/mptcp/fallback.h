@@ -36,9 +36,9 @@ enum fail_answer {
 };
 
 struct fallback {
-    enum conn_mode mode;
-    enum commitment commitment;
-    enum fail_answer fail;
+    enum conn_mode mode : 8;
+    enum commitment commitment : 8;
+    enum fail_answer fail : 8;
     bool options_pass;      /* a DATA_ACK came with the acknowledgement of data: they do both ways */
     bool rx_diverged;       /* what arrived is not the stream from its begin, in order */
     uint8_t infinite_tells; /* bare segments that still carry the infinite mapping */
@@ -68,7 +68,8 @@ static inline bool fallback_owe_answer(struct fallback *f)
 
 static inline void fallback_commit(struct fallback *f, enum commitment who)
 {
-    f->commitment = who > f->commitment ? who : f->commitment;
+    if (who > f->commitment)
+        f->commitment = who;
 }
 /* Can the peer not take bytes that are sent again for new ones? */
 static inline bool fallback_peer_committed(const struct fallback *f) { return f->commitment == COMMITTED_BOTH; }
