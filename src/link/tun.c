@@ -44,7 +44,7 @@ static void tun_explain_attach(const char *name, int error, char *why, size_t si
     if (error == EPERM || error == EACCES)
         snprintf(why, size, "no permission to make device %s: run as root, or with CAP_NET_ADMIN", name);
     else if (error == EBUSY)
-        snprintf(why, size, "device %s is in use by another program: stop it, or choose another dev=", name);
+        snprintf(why, size, "device %s is in use, by another program or host: choose another dev=", name);
     else if (error == EINVAL)
         snprintf(why, size, "device %s exists and is not a single-queue tun device: choose another dev=", name);
     else

@@ -45,6 +45,15 @@ static void host_explain_attach(const struct link_spec *spec, const struct link 
         snprintf(why, size, "cannot add device %s: %s", spec->device, strerror(-error));
 }
 
+/* Of a device that is in use. */
+static void host_explain_busy(const struct hawser_host *host, const char *device, char *why, size_t size)
+{
+    for (size_t i = 0; i < HOST_LINKS; i++) {
+        if (host->ports[i].netdev && netdev_is(host->ports[i].netdev, device))
+            snprintf(why, size, "device %s is another link of this host already: choose another dev=", device);
+    }
+}
+
 /* Whether the stack will take this address: asked beforehand, for what it has taken it cannot give back. */
 static int host_may_add(const struct hawser_host *host, const struct hawser_addr *addr, unsigned prefix_len)
 {
@@ -139,6 +148,8 @@ int hawser_host_add_link(struct hawser_host *host, const char *text, char *why, 
         error = host_check_addresses(host, &spec, why, why_size);
     if (!error)
         error = tun_open(spec.device, !spec.no_gso, host->pool, &link, why, why_size);
+    if (error == -EBUSY)
+        host_explain_busy(host, spec.device, why, why_size);
     if (error)
         return error;
     int index = host_add_device(host, &spec, &link, why, why_size);

@@ -81,6 +81,17 @@ static bool spec_address_usable(const struct hawser_addr *addr)
     return !unspecified_or_loopback && !link_local && ip[0] != 0xff;
 }
 
+/* A prefix that is short of 31 bits has an address of its own, and one for all of its hosts (RFC 3021 2.1). */
+static bool spec_address_is_all_hosts_or_none(const struct hawser_addr *addr, uint32_t prefix_len)
+{
+    if (!hawser_addr_is_v4(addr) || prefix_len > 30)
+        return false;
+    const uint8_t *ip = addr->ip + 12;
+    uint32_t mask = UINT32_MAX >> prefix_len;
+    uint32_t host = ((uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 | (uint32_t)ip[2] << 8 | ip[3]) & mask;
+    return host == 0 || host == mask;
+}
+
 static int spec_address(struct spec_reader *r, const char *value)
 {
     struct link_spec *spec = r->spec;
@@ -104,6 +115,9 @@ static int spec_address(struct spec_reader *r, const char *value)
     uint32_t prefix_len;
     if (!spec_number(slash + 1, bits, &prefix_len) || prefix_len == 0)
         return spec_fail(r, "addr=%s: the prefix length must be 1 to %u", value, bits);
+    if (spec_address_is_all_hosts_or_none(&out->addr, prefix_len))
+        return spec_fail(r, "addr=%s: not one host's, but the network's own or its broadcast address: use one between",
+                         value);
     for (size_t i = 0; i < spec->address_count; i++) {
         if (hawser_addr_same_ip(&spec->addresses[i].addr, &out->addr))
             return spec_fail(r, "addr=%s: the address is given twice: leave one out", value);

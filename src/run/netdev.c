@@ -263,6 +263,8 @@ int netdev_setup(const struct link_spec *spec, bool lasting, struct netdev **out
     return 0;
 }
 
+bool netdev_is(const struct netdev *dev, const char *device) { return dev->index == if_nametoindex(device); }
+
 void netdev_restore(struct netdev *dev)
 {
     for (size_t i = 0; i < dev->route_count; i++)

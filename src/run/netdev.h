@@ -19,6 +19,9 @@ struct netdev;
 int netdev_setup(const struct link_spec *spec, bool lasting, struct netdev **out, uint32_t *mtu, char *why,
                  size_t why_size);
 
+/* Whether `dev` has this name. */
+bool netdev_is(const struct netdev *dev, const char *device);
+
 /* Takes away what netdev_setup() added, as far as it is still there, and frees `dev`. */
 void netdev_restore(struct netdev *dev);
 

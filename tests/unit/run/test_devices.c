@@ -99,10 +99,13 @@ static void refused_links_leave_nothing(void **state)
 {
     (void)state;
     need_namespace();
-    struct hawser_host *host;
+    struct hawser_host *host, *another;
     assert_int_equal(hawser_host_new(NULL, &host), 0);
+    assert_int_equal(hawser_host_new(NULL, &another), 0);
     add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
-    refuse_link(host, "tun,dev=hwa,addr=10.9.2.1/24", "in use");
+    refuse_link(host, "tun,dev=hwa,addr=10.9.2.1/24", "another link of this host");
+    refuse_link(another, "tun,dev=hwa,addr=10.9.2.1/24", "in use, by another program or host");
+    hawser_host_free(another);
     refuse_link(host, "tun,dev=lo,addr=10.9.2.1/24", "exists and is not");
     refuse_link(host, "tun,dev=hwb,addr=10.9.3.1/24,addr=127.0.0.1/8", "not an address for a host");
     refuse_link(host, "tun,dev=hwb,addr=10.9.3.1/24,addr=10.9.1.7/24", "routed elsewhere");

@@ -51,6 +51,22 @@ static void every_field_in_any_order(void **state)
     assert_true(spec.no_gso);
 }
 
+/* Two hosts share a prefix of 31 bits (RFC 3021), one has all of 32; IPv6 has no broadcast, and 10.9.1.0 and 10.9.1.255
+ * are hosts like others of a larger network. */
+static void the_ends_of_a_prefix_that_are_hosts(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"10.9.1.0/31", "10.9.1.1/31", "10.9.1.0/32",   "10.9.1.255/32",
+                                        "10.9.1.0/23", "fd09::/64",   "10.9.0.255/23", "fd09::ffff:ffff:ffff:ffff/64",
+                                        "10.9.1.5/30"};
+    for (size_t i = 0; i < HW_ARRAY_LEN(texts); i++) {
+        char text[100], why[200] = "";
+        snprintf(text, sizeof(text), "tun,dev=hw0,addr=%s", texts[i]);
+        if (link_spec_parse(text, &spec, why, sizeof(why)) != 0)
+            fail_msg("%s", why);
+    }
+}
+
 static void a_door_needs_no_address(void **state)
 {
     (void)state;
@@ -112,6 +128,11 @@ static void malformed_specs_are_explained(void **state)
         {"tun,dev=hw0,addr=::1/64", "not an address for a host"},
         {"tun,dev=hw0,addr=ff02::1/64", "not an address for a host"},
         {"tun,dev=hw0,addr=fe80::1/64", "not an address for a host"},
+        {"tun,dev=hw0,addr=10.9.1.0/24", "the network's own or its broadcast address"},
+        {"tun,dev=hw0,addr=10.9.1.255/24", "the network's own or its broadcast address"},
+        {"tun,dev=hw0,addr=10.9.1.4/30", "the network's own or its broadcast address"},
+        {"tun,dev=hw0,addr=10.255.255.255/8", "the network's own or its broadcast address"},
+        {"tun,dev=hw0,addr=128.0.0.0/1", "the network's own or its broadcast address"},
         {"tun,dev=hw0,addr=10.9.1.1/24,addr=10.9.1.1/32", "given twice"},
         {"tun,dev=hw0,addr=10.9.1.1/24,mtu=", "1280 to 65535"},
         {"tun,dev=hw0,addr=10.9.1.1/24,mtu=1279", "1280 to 65535"},
@@ -208,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_shortest_spec),
         cmocka_unit_test(every_field_in_any_order),
+        cmocka_unit_test(the_ends_of_a_prefix_that_are_hosts),
         cmocka_unit_test(a_door_needs_no_address),
         cmocka_unit_test(malformed_specs_are_explained),
         cmocka_unit_test(too_many_addresses_are_refused),
