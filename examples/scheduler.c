@@ -1,18 +1,8 @@
 /*
- * A scheduler of one's own: one path costs nothing, every other one is paid for by the byte and carries a fifth of what
- * is sent and no more, as long as the free one works. Four megabytes between two hosts of this process show it; exit
- * status 0 only when they arrived, and the bill is as it should be.
+ * A scheduler of one's own: the first path costs nothing, every other one is paid for by the byte and carries a fifth
+ * of what is sent and no more, as long as the first one works. scheduler_demo.c has a transfer that it serves.
  */
-#include <errno.h>
-#include <inttypes.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <hawser/hawser.h>
-
-/* ---- the scheduler ---- */
+#include <hawser/scheduler.h>
 
 enum { FREE_PATH = 0, SHARE = 5 }; /* the first subflow of a connection has the id 0 */
 
@@ -28,29 +18,22 @@ static bool is_affordable(const struct hawser_stream *stream, const struct hawse
     return path->id != FREE_PATH && !path->stale && (bill->paid + path->segment_bytes) * SHARE <= bill->all;
 }
 
-/* Is there a path that may have the next bytes, and has room for them? */
-static bool has_turn(const struct hawser_stream *stream, bool free_of_charge)
-{
-    for (size_t i = 0; i < stream->path_count; i++) {
-        const struct hawser_path *path = stream->paths[i];
-        if (free_of_charge ? path->id == FREE_PATH && !path->stale : path->room_bytes && is_affordable(stream, path))
-            return true;
-    }
-    return false;
-}
-
 /* `path` has room: what goes there? */
 static struct hawser_decision ask(const struct hawser_stream *stream, const struct hawser_path *path)
 {
+    bool free_works = false, paid_is_next = false;
+    for (size_t i = 0; i < stream->path_count; i++) {
+        const struct hawser_path *p = stream->paths[i];
+        free_works |= p->id == FREE_PATH && !p->stale;
+        paid_is_next |= p->room_bytes && is_affordable(stream, p);
+    }
     if (stream->again_from < stream->again_end && !path->stale) /* what got lost elsewhere goes first, at any price */
         return hawser_send_again(stream->again_from, UINT32_MAX);
     if (stream->new_bytes == 0)
-        return hawser_send_nothing(0);                   /* until something has happened */
-    if (path->id != FREE_PATH && has_turn(stream, true)) /* the free one works */
-        return is_affordable(stream, path) ? hawser_send_new(path->segment_bytes) : hawser_send_nothing(0);
-    if (path->id == FREE_PATH && has_turn(stream, false)) /* that one is asked next */
-        return hawser_send_nothing(0);
-    return hawser_send_new(4 * path->segment_bytes);
+        return hawser_send_nothing(0); /* until something has happened */
+    if (path->id == FREE_PATH)
+        return paid_is_next ? hawser_send_nothing(0) : hawser_send_new(4 * path->segment_bytes);
+    return free_works && !is_affordable(stream, path) ? hawser_send_nothing(0) : hawser_send_new(path->segment_bytes);
 }
 
 /* So much has left. */
@@ -62,90 +45,11 @@ static void sent(const struct hawser_stream *stream, const struct hawser_path *p
     bill->paid += path->id == FREE_PATH ? 0 : len;
 }
 
-static const struct hawser_scheduler thrifty = {
+extern const struct hawser_scheduler thrifty;
+const struct hawser_scheduler thrifty = {
     .size = sizeof(struct hawser_scheduler),
     .name = "thrifty",
     .conn_bytes = sizeof(struct bill),
     .ask = ask,
     .sent = sent,
 };
-
-/* ---- a transfer that it serves ---- */
-
-enum { STREAM_BYTES = 4000000, PORT = 5000, PATIENCE_MS = 10000 };
-
-static void check(int error, const char *what)
-{
-    if (error < 0) {
-        fprintf(stderr, "%s: %s\n", what, strerror(-error));
-        exit(EXIT_FAILURE);
-    }
-}
-
-static void join(struct hawser_host *a, const char *addr_a, struct hawser_host *b, const char *addr_b)
-{
-    struct hawser_addr local, remote;
-    check(hawser_addr_parse(&local, addr_a, 0), addr_a);
-    check(hawser_addr_parse(&remote, addr_b, 0), addr_b);
-    check(hawser_host_add_pair(a, &local, b, &remote, 24), "add_pair");
-}
-
-/* Steps both hosts, once one has something to do. */
-static void step(struct hawser_host *a, struct hawser_host *b)
-{
-    struct pollfd fds[] = {{.fd = hawser_host_fd(a), .events = POLLIN}, {.fd = hawser_host_fd(b), .events = POLLIN}};
-    struct hawser_event event;
-    check(poll(fds, 2, PATIENCE_MS) == 0 ? -ETIMEDOUT : 0, "nothing moves any more");
-    check(hawser_host_step(a), "step");
-    check(hawser_host_step(b), "step");
-    while (hawser_next_event(hawser_host_stack(a), &event) || hawser_next_event(hawser_host_stack(b), &event))
-        ; /* each has one connection, which is looked at in any case */
-}
-
-/* Sends it all, and returns the bytes that were paid for. */
-static uint64_t transfer(struct hawser_host *client, struct hawser_host *server, struct hawser_conn *out,
-                         struct hawser_listener *listener)
-{
-    static uint8_t bytes[1 << 16];
-    struct hawser_conn *in = NULL;
-    uint64_t queued = 0, got = 0, paid = 0;
-    while (got < STREAM_BYTES) {
-        ssize_t n;
-        check(hawser_host_step(client), "step"); /* what was said to the connections goes out */
-        check(hawser_host_step(server), "step");
-        step(client, server);
-        check(hawser_conn_error(out), "connection");
-        size_t want = STREAM_BYTES - queued < sizeof bytes ? (size_t)(STREAM_BYTES - queued) : sizeof bytes;
-        if (want && hawser_conn_ready(out) & HAWSER_WRITABLE && (n = hawser_send(out, bytes, want)) > 0)
-            queued += (uint64_t)n;
-        if (!in)
-            hawser_accept(listener, &in);
-        while (in && (n = hawser_recv(in, bytes, sizeof bytes)) > 0)
-            got += (uint64_t)n;
-    }
-    struct hawser_subflow_info s = {.size = sizeof s};
-    for (size_t i = 0; hawser_subflow_get_info(out, i, &s) == 0; i++)
-        paid += s.id == FREE_PATH ? 0 : s.sent_bytes;
-    return paid;
-}
-
-int main(void)
-{
-    struct hawser_host *client, *server;
-    struct hawser_listener *listener;
-    struct hawser_conn *out;
-    struct hawser_addr any = {.port = PORT}, remote;
-    const struct hawser_conn_options options = {.size = sizeof options, .scheduler = &thrifty};
-    check(hawser_host_new(NULL, &client), "hawser_host_new");
-    check(hawser_host_new(NULL, &server), "hawser_host_new");
-    join(client, "10.1.0.1", server, "10.1.0.2");
-    join(client, "10.2.0.1", server, "10.2.0.2");
-    check(hawser_addr_parse(&remote, "10.1.0.2", PORT), "address");
-    check(hawser_listen(hawser_host_stack(server), &any, 1, NULL, &listener), "listen");
-    check(hawser_connect(hawser_host_stack(client), &remote, &options, hawser_host_now(client), &out), "connect");
-    uint64_t paid = transfer(client, server, out, listener);
-    printf("%d bytes arrived, %" PRIu64 " of them are paid for\n", STREAM_BYTES, paid);
-    hawser_host_free(client);
-    hawser_host_free(server);
-    return paid > 0 && paid <= STREAM_BYTES / SHARE ? EXIT_SUCCESS : EXIT_FAILURE;
-}
