@@ -5,6 +5,9 @@
  *     http_file_server ROOT PORT LINK...    each link as in hawser_host_add_link(); until SIGINT or SIGTERM
  *     http_file_server --self-test          server and clients in this process, without any privilege
  *
+ * After the first signal it takes no new clients, and those that have asked get their answers; the second one ends it
+ * at once. Clients that ask for nothing more, or do not take what they asked for, are left after a while.
+ *
  * Who truncates a file while it is sent ends the server (SIGBUS): replace files by rename() instead.
  */
 #define _GNU_SOURCE /* signalfd, strcasecmp, memmem */
@@ -30,7 +33,16 @@ enum { BACKLOG = 1024, CONNECTIONS_MAX = 10000, REQUEST_MAX = 8192, HEAD_MAX = 5
 /* A connection is charged for a buffer as long as any byte of it is under way: so a file goes out in pieces. */
 enum { PIECE_BYTES = 256 * 1024 };
 
-#define DRAIN_NS UINT64_C(2000000000)
+#define SECOND_NS UINT64_C(1000000000)
+enum { SWEEP_MS = 500 };
+
+/* How long it waits for clients. */
+struct patience {
+    uint64_t idle_ns;    /* with one that has all of its answers, and does not ask, or not to the end */
+    uint64_t taking_ns;  /* with one that takes nothing more of an answer, or whose network does not */
+    uint64_t closing_ns; /* after the signal, with all of them */
+};
+static const struct patience patience = {60 * SECOND_NS, 30 * SECOND_NS, 10 * SECOND_NS};
 
 static void check(int error, const char *what)
 {
@@ -118,14 +130,18 @@ struct session {
     size_t body_at, body_end; /* these bytes */
     struct hawser_buf *piece; /* in which `body_at` lies */
     size_t piece_end;
-    bool last; /* no request after this one */
+    bool last;         /* no request after this one */
+    uint64_t taken;    /* bytes of all that it sent that the client had when it was looked at last, */
+    uint64_t taken_ns; /* and since when */
 };
 
 struct server {
     struct hawser_host *host;
-    struct hawser_listener *listener;
+    struct hawser_listener *listener; /* NULL: the last requests are answered */
     struct session *sessions;
-    int root; /* directory */
+    const struct patience *patience;
+    uint64_t swept_ns; /* when idle sessions were looked for last */
+    int root;          /* directory */
 };
 
 static void session_begin(struct server *server, struct hawser_conn *conn)
@@ -136,6 +152,7 @@ static void session_begin(struct server *server, struct hawser_conn *conn)
         return;
     }
     s->conn = conn;
+    s->taken_ns = hawser_host_now(server->host);
     s->next = server->sessions;
     s->at = &server->sessions;
     if (s->next)
@@ -307,7 +324,7 @@ static void answer(struct server *server, struct session *s, char *text)
 {
     char *line = strsep(&text, "\n"), *method = strsep(&line, " "), *target = strsep(&line, " "), *range = NULL;
     bool head = strcmp(method, "HEAD") == 0, bad = !target || !line || strncmp(line, "HTTP/1.", 7) != 0;
-    s->last = bad || line[7] == '0';
+    s->last = bad || line[7] == '0' || !server->listener;
     while ((line = strsep(&text, "\n")) && *line && *line != '\r') {
         char *name = strsep(&line, ":");
         if (!line)
@@ -329,7 +346,8 @@ static void answer(struct server *server, struct session *s, char *text)
         refuse(s, "405 Method Not Allowed");
 }
 
-/* The next request, if all of it is here. 0; -EAGAIN; or what ends the session, -ENODATA after the last request. */
+/* Answers the next request, if all of it is here, or notes that there will be none. 0; -EAGAIN; or what ends the
+ * session. */
 static int session_next_request(struct server *server, struct session *s)
 {
     char *end;
@@ -340,8 +358,11 @@ static int session_next_request(struct server *server, struct session *s)
             return 0;
         }
         ssize_t n = hawser_recv(s->conn, s->request + s->request_len, sizeof(s->request) - s->request_len);
-        if (n <= 0)
-            return n < 0 ? (int)n : -ENODATA;
+        s->last = n == 0 || (n == -EAGAIN && s->request_len == 0 && !server->listener);
+        if (s->last)
+            return 0;
+        if (n < 0)
+            return (int)n;
         s->request_len += (size_t)n;
     }
     size_t used = (size_t)(end + 4 - s->request);
@@ -362,12 +383,12 @@ static void session_move(struct server *server, struct session *s)
         if (!error)
             error = session_send(server, s);
     }
-    if (!error) {
+    if (!error) { /* all of the last response is queued: it is over when the client has it, and has ended, too */
         ssize_t n;
-        hawser_shutdown(s->conn); /* all of the last response is queued */
+        hawser_shutdown(s->conn);
         while ((n = hawser_recv(s->conn, s->request, sizeof(s->request))) > 0)
             ; /* nobody wants it, but what a connection is closed with unread resets it */
-        error = n ? (int)n : -ENODATA;
+        error = n ? (int)n : hawser_conn_ready(s->conn) & HAWSER_DELIVERED ? -ENODATA : -EAGAIN;
     }
     if (error != -EAGAIN && error != -ENOBUFS)
         session_end(s, hawser_close);
@@ -383,12 +404,32 @@ static struct hawser_host *new_host(void)
     return host;
 }
 
-static void server_start(struct server *server, struct hawser_host *host, const char *root, uint16_t port)
+static void server_start(struct server *server, struct hawser_host *host, const char *root, uint16_t port,
+                         const struct patience *how_long)
 {
     struct hawser_addr any = {.port = port};
-    *server = (struct server){.host = host, .root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    struct hawser_conn_options options = {.size = sizeof(options), .user_timeout_ns = how_long->taking_ns};
+    *server = (struct server){.host = host, .patience = how_long, .root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC)};
     check(server->root < 0 ? -errno : 0, root);
-    check(hawser_listen(hawser_host_stack(host), &any, BACKLOG, NULL, &server->listener), "listen");
+    check(hawser_listen(hawser_host_stack(host), &any, BACKLOG, &options, &server->listener), "listen");
+}
+
+/* Ends the sessions of clients that have taken nothing for too long: because they asked for nothing, or never end what
+ * they ask, or never end. An answer that is not even queued, for want of memory, must not look like a whole one. */
+static void server_sweep(struct server *server, uint64_t now_ns)
+{
+    struct hawser_conn_info info = {.size = sizeof(info)};
+    for (struct session *s = server->sessions, *next; s; s = next) {
+        next = s->next;
+        hawser_conn_get_info(s->conn, &info);
+        if (info.acked_bytes != s->taken) {
+            s->taken = info.acked_bytes;
+            s->taken_ns = now_ns;
+        } else if (now_ns - s->taken_ns >= server->patience->idle_ns) {
+            session_end(s, s->body_at < s->body_end ? hawser_abort : hawser_close);
+        }
+    }
+    server->swept_ns = now_ns;
 }
 
 /* One turn: packets in, everything that waits for the program, packets out. */
@@ -403,19 +444,33 @@ static void server_turn(struct server *server)
         while (event.listener && hawser_accept(event.listener, &conn) == 0)
             session_begin(server, conn);
     }
+    uint64_t now_ns = hawser_host_now(server->host);
+    if (now_ns - server->swept_ns >= SWEEP_MS * SECOND_NS / 1000)
+        server_sweep(server, now_ns);
     check(hawser_host_step(server->host), "a link is gone");
 }
 
-static void server_stop(struct server *server, uint64_t patience_ns)
+/* No new clients. Those that ask for nothing are told the end now, the others when they have what they asked for. */
+static void server_last_orders(struct server *server)
 {
-    struct hawser_unfinished left;
     hawser_listener_close(server->listener);
-    while (server->sessions)
-        session_end(server->sessions, hawser_close);
-    if (hawser_host_drain(server->host, patience_ns, &left) < 0)
-        fprintf(stderr, "not delivered: %" PRIu64 " bytes on %u connections\n", left.bytes, left.connections);
+    server->listener = NULL;
+    for (struct session *s = server->sessions, *next; s; s = next) {
+        next = s->next;
+        session_move(server, s);
+    }
+    check(hawser_host_step(server->host), "a link is gone");
+}
+
+/* Whoever is left is reset, and learns of it. Returns how many that were. */
+static unsigned server_stop(struct server *server)
+{
+    unsigned left = 0;
+    for (; server->sessions; left++)
+        session_end(server->sessions, hawser_abort);
     hawser_host_free(server->host);
     close(server->root);
+    return left;
 }
 
 static void serve(const char *root, uint16_t port, char **links)
@@ -434,12 +489,23 @@ static void serve(const char *root, uint16_t port, char **links)
             exit(EXIT_FAILURE);
         }
     }
-    server_start(&server, host, root, port);
+    server_start(&server, host, root, port, &patience);
     struct pollfd fds[] = {{.fd = hawser_host_fd(host), .events = POLLIN},
-                           {.fd = signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN}};
-    while (poll(fds, 2, -1) > 0 && !fds[1].revents)
+                           {.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN}};
+    uint64_t end_ns = HAWSER_NEVER, now_ns;
+    while ((now_ns = hawser_host_now(host)) < end_ns && (server.listener || server.sessions)) {
+        struct signalfd_siginfo info;
+        check(poll(fds, 2, server.sessions ? SWEEP_MS : -1) < 0 ? -errno : 0, "poll");
         server_turn(&server);
-    server_stop(&server, DRAIN_NS);
+        if (read(fds[1].fd, &info, sizeof(info)) != sizeof(info))
+            continue;
+        end_ns = server.listener ? now_ns + server.patience->closing_ns : now_ns;
+        if (server.listener)
+            server_last_orders(&server);
+    }
+    unsigned left = server_stop(&server);
+    if (left)
+        fprintf(stderr, "%u clients did not get all in time\n", left);
     close(fds[1].fd);
 }
 
@@ -540,12 +606,129 @@ static unsigned run_clients(struct hawser_host *host, struct server *server, con
     return right;
 }
 
+/* Guests do as they like, and those that read at all keep what came first. */
+struct guest {
+    const char *says;
+    bool reads;
+    struct hawser_conn *conn;
+    size_t said, got;
+    char text[HEAD_MAX];
+};
+
+static void guest_begin(struct guest *g, struct hawser_host *host, const struct hawser_addr *to, const char *says)
+{
+    *g = (struct guest){.says = says};
+    check(hawser_connect(hawser_host_stack(host), to, NULL, hawser_host_now(host), &g->conn), "connect");
+}
+
+static void guest_move(struct guest *g)
+{
+    static char bytes[65536];
+    ssize_t n = hawser_send(g->conn, g->says + g->said, strlen(g->says + g->said));
+    g->said += n > 0 ? (size_t)n : 0;
+    while (g->reads && (n = hawser_recv(g->conn, bytes, sizeof(bytes))) > 0) {
+        if (g->got == 0)
+            memcpy(g->text, bytes, (size_t)n < sizeof(g->text) ? (size_t)n : sizeof(g->text) - 1);
+        g->got += (size_t)n;
+    }
+    if (g->reads && n == 0)
+        hawser_shutdown(g->conn);
+}
+
+static bool guest_has(const struct guest *g, unsigned what) { return (hawser_conn_ready(g->conn) & what) != 0; }
+
+static void turn(struct hawser_host *host, struct server *server, struct guest *guests, size_t count)
+{
+    struct pollfd fds[] = {{.fd = hawser_host_fd(host), .events = POLLIN},
+                           {.fd = hawser_host_fd(server->host), .events = POLLIN}};
+    struct hawser_event event;
+    check(hawser_host_step(host), "step");
+    while (hawser_next_event(hawser_host_stack(host), &event))
+        ; /* all guests are asked in any case */
+    for (size_t i = 0; i < count; i++)
+        guest_move(&guests[i]);
+    check(hawser_host_step(host), "step");
+    server_turn(server);
+    poll(fds, 2, SWEEP_MS / 10);
+}
+
+/* Says nothing, half of a request, a whole one and then nothing, or takes no answer: all are left, the first three in
+ * good order. */
+static bool guests_are_left(struct hawser_host *host, struct server *server, const struct hawser_addr *to)
+{
+    const char *const says[] = {"", "GET /bi", "GET /sub/small HTTP/1.1\r\n\r\n", "GET /big HTTP/1.1\r\n\r\n"};
+    enum { COUNT = sizeof(says) / sizeof(*says) };
+    struct guest guests[COUNT];
+    uint64_t end_ns = hawser_host_now(host) + STALL_MS * SECOND_NS / 1000;
+    unsigned over = 0, right = 0;
+    for (unsigned i = 0; i < COUNT; i++)
+        guest_begin(&guests[i], host, to, says[i]);
+    while (over < COUNT && hawser_host_now(host) < end_ns) {
+        turn(host, server, guests, COUNT);
+        over = 0;
+        for (unsigned i = 0; i < COUNT; i++)
+            over += guest_has(&guests[i], HAWSER_PEER_FINISHED | HAWSER_ERROR);
+    }
+    for (unsigned i = 0; i < COUNT; i++) {
+        right += guest_has(&guests[i], i < 3 ? HAWSER_PEER_FINISHED : HAWSER_ERROR);
+        hawser_abort(guests[i].conn);
+    }
+    return right == COUNT && !server->sessions;
+}
+
+/* The server ends while one has an answer under way, one has asked for half, one for nothing, and one takes nothing. */
+static bool guests_get_last_orders(struct hawser_host *host, struct server *server, const struct hawser_addr *to)
+{
+    enum { TAKES, ASKS, IDLE, STUBBORN, COUNT };
+    struct guest guests[COUNT];
+    uint64_t end_ns = hawser_host_now(host) + STALL_MS * SECOND_NS / 1000;
+    guest_begin(&guests[TAKES], host, to, "GET /big HTTP/1.1\r\n\r\n");
+    guest_begin(&guests[ASKS], host, to, "GET /sub");
+    guest_begin(&guests[IDLE], host, to, "");
+    guest_begin(&guests[STUBBORN], host, to, "GET /big HTTP/1.1\r\n\r\n");
+    while (!guest_has(&guests[TAKES], HAWSER_READABLE) || !guest_has(&guests[STUBBORN], HAWSER_READABLE) ||
+           !guest_has(&guests[IDLE], HAWSER_CONNECTED) || !guests[ASKS].said)
+        turn(host, server, guests, COUNT);
+    for (int i = 0; i < 10; i++)
+        turn(host, server, guests, COUNT); /* until the server has heard all of that */
+
+    server_last_orders(server);
+    guests[TAKES].reads = guests[ASKS].reads = guests[IDLE].reads = true;
+    guests[ASKS].says = "GET /sub/small HTTP/1.1\r\n\r\n";
+    while ((!server->sessions || server->sessions->next) && hawser_host_now(host) < end_ns)
+        turn(host, server, guests, COUNT);
+    unsigned left = server_stop(server);
+    check(hawser_host_step(host), "step");
+    bool right = left == 1 && guest_has(&guests[STUBBORN], HAWSER_ERROR) && guests[TAKES].got > BIG_BYTES &&
+                 guests[IDLE].got == 0 && guest_has(&guests[IDLE], HAWSER_PEER_FINISHED) &&
+                 strstr(guests[ASKS].text, "Connection: close") && guests[ASKS].got > 0;
+    for (int i = 0; i < COUNT; i++) {
+        right &= i == STUBBORN || hawser_conn_error(guests[i].conn) == 0;
+        hawser_abort(guests[i].conn);
+    }
+    return right;
+}
+
+static void join(struct hawser_host *client, struct server *server, struct hawser_addr *to)
+{
+    char text[20];
+    struct hawser_addr a;
+    for (int path = 1; path <= 2; path++) {
+        snprintf(text, sizeof(text), "10.%d.0.1", path);
+        check(hawser_addr_parse(&a, text, 0), text);
+        snprintf(text, sizeof(text), "10.%d.0.2", path);
+        check(hawser_addr_parse(to, text, 80), text);
+        check(hawser_host_add_pair(client, &a, server->host, to, 24), "add_pair");
+    }
+}
+
 static int self_test(void)
 {
+    static const struct patience short_one = {2 * SECOND_NS, SECOND_NS, SECOND_NS};
     char base[] = "/tmp/http_file_server-XXXXXX", command[64];
     struct hawser_host *client = new_host();
     struct server server;
-    struct hawser_addr a, b;
+    struct hawser_addr to;
     for (size_t i = 0; i < BIG_BYTES; i++)
         big[i] = (uint8_t)(i * 2654435761u >> 13);
     check(mkdtemp(base) && chdir(base) == 0 && mkdir("root", 0700) == 0 && mkdir("root/sub", 0700) == 0 ? 0 : -errno,
@@ -557,21 +740,24 @@ static int self_test(void)
     write_file("root/sub/index.html", "index\n", 6);
     check(symlink("..", "root/out") ? -errno : 0, "symlink");
 
-    server_start(&server, new_host(), "root", 80);
-    for (int path = 1; path <= 2; path++) {
-        snprintf(command, sizeof(command), "10.%d.0.1", path);
-        check(hawser_addr_parse(&a, command, 0), command);
-        snprintf(command, sizeof(command), "10.%d.0.2", path);
-        check(hawser_addr_parse(&b, command, 80), command);
-        check(hawser_host_add_pair(client, &a, server.host, &b, 24), "add_pair");
-    }
-    unsigned right = run_clients(client, &server, &b);
-    server_stop(&server, 0); /* a peer in this thread cannot answer while we wait */
+    server_start(&server, new_host(), "root", 80, &patience);
+    join(client, &server, &to);
+    unsigned right = run_clients(client, &server, &to);
+    bool last_orders = guests_get_last_orders(client, &server, &to);
     hawser_host_free(client);
+
+    client = new_host();
+    server_start(&server, new_host(), "root", 80, &short_one);
+    join(client, &server, &to);
+    bool left = guests_are_left(client, &server, &to);
+    server_stop(&server);
+    hawser_host_free(client);
+
     snprintf(command, sizeof(command), "rm -r %s", base);
     check(system(command) ? -errno : 0, command);
-    printf("%u of %d answers were right\n", right, CROWD);
-    return right == CROWD ? EXIT_SUCCESS : EXIT_FAILURE;
+    printf("%u of %d answers were right, last orders %s, who does not ask or take %s\n", right, CROWD,
+           last_orders ? "too" : "not", left ? "is left" : "stays");
+    return right == CROWD && last_orders && left ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
