@@ -387,7 +387,7 @@ static void session_move(struct server *server, struct session *s)
         ssize_t n;
         hawser_shutdown(s->conn);
         while ((n = hawser_recv(s->conn, s->request, sizeof(s->request))) > 0)
-            ; /* nobody wants it, but what a connection is closed with unread resets it */
+            ; /* nobody wants it, but a client that still sends is not to be reset */
         error = n ? (int)n : hawser_conn_ready(s->conn) & HAWSER_DELIVERED ? -ENODATA : -EAGAIN;
     }
     if (error != -EAGAIN && error != -ENOBUFS)
