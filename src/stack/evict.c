@@ -1,6 +1,6 @@
 /* Who has to go. When connections are used up: of the greediest, and then of all, the one that made no progress for
- * longest. When memory is: the one that holds most above its share. Whoever makes progress and stays within his share
- * is left alone. */
+ * longest. When memory is, and stays so: the one that holds most above its share. Whoever makes progress and stays
+ * within his share is left alone. */
 #include <errno.h>
 
 #include "stack/stack.h"
@@ -9,6 +9,9 @@
 #define HEADROOM 16u
 /* For so long a connection may pause. */
 #define PAUSE_NS (10 * NS_PER_S)
+/* Memory that is used up for an instant comes back by itself, and so does who found none: only then somebody has to go.
+ */
+#define SCARCE_NS NS_PER_S
 /* Connections looked at for one that has to go, */
 #define LOOKS_MAX 64u
 /* and, for one that comes, that have to go at once for memory. */
@@ -168,11 +171,25 @@ static struct conn *richest_idle(const struct share *share, uint64_t now_ns)
     return richest;
 }
 
+void evict_look(struct hawser_stack *stack)
+{
+    if (!account_is_full(&stack->host.memory.account))
+        stack->scarce_since_ns = 0;
+}
+
+static bool stays_scarce(struct hawser_stack *stack, uint64_t now_ns)
+{
+    evict_look(stack);
+    if (stack->scarce_since_ns == 0)
+        stack->scarce_since_ns = now_ns;
+    return now_ns - stack->scarce_since_ns >= SCARCE_NS;
+}
+
 /* One of all, or of those that share their address with who comes. */
 static struct conn *one_for_memory(struct hawser_stack *stack, const struct share *own, uint64_t now_ns)
 {
     if (account_is_scarce(&stack->host.memory.account, stack->evicted_bytes))
-        return greediest(stack);
+        return stays_scarce(stack, now_ns) ? greediest(stack) : NULL;
     return own && account_is_scarce(&own->account, stack->evicted_bytes) ? richest_idle(own, now_ns) : NULL;
 }
 

@@ -431,6 +431,7 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
         (void)conn_reap(conn, now_ns);
     }
     emit_replies(stack, &batch); /* of connections that went before they were open */
+    evict_look(stack);
     feed_starved(stack, now_ns);
     arm_trim(stack, now_ns);
     count_n(&stack->host.tcp.counters, COUNT_IP_OUT, batch.count);

@@ -53,6 +53,7 @@ struct hawser_stack {
     struct list idlest; /* connections that others opened, by idle_link; who made no progress for longest comes first */
     uint32_t evicted;   /* connections that had to go, and are not gone yet; */
     uint64_t evicted_bytes;      /* which is what they held */
+    uint64_t scarce_since_ns;    /* somebody came when memory was used up, and it was not let go since; 0: it was */
     struct hash_table listeners; /* by port */
     struct list listening;       /* the same */
     struct link_slot links[LINKS_MAX];
@@ -153,6 +154,8 @@ bool evict_admits(const struct hawser_stack *stack, enum hawser_share by, const 
                   uint64_t now_ns);
 /* Is there one for a connection of our own? Some are kept for those who come to a listener. */
 bool evict_spares_one(const struct hawser_stack *stack);
+/* Memory may have come back. */
+void evict_look(struct hawser_stack *stack);
 /* It is about to have one more: when hardly any is left, another one has to go. */
 void evict_for(struct hawser_stack *stack, enum hawser_share by, const struct hawser_addr *peer, uint64_t now_ns);
 

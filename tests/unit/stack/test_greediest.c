@@ -52,12 +52,17 @@ static void suffer(struct peer *p, const struct line *line)
     assert_false(pressure_make_room(&p->stack->host, inner(line->conn), p->now_ns + PATIENCE_S * NS_PER_S));
 }
 
-static void somebody_comes(struct peer *p, uint8_t host)
+/* One when memory is used up, and another one when it has been for a second. */
+static void two_come(struct peer *p, uint8_t host)
 {
     move_to(p, host);
-    p->addr.port = 9000;
-    peer_send(p, TCP_SYN, 0, 0, NULL, NULL, 0);
-    peer_send(p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    for (uint16_t i = 0; i < 2; i++) {
+        assert_int_equal(resets(p), 0);
+        p->addr.port = (uint16_t)(9000 + i);
+        peer_send(p, TCP_SYN, 0, 0, NULL, NULL, 0);
+        peer_send(p, TCP_ACK, 1, 1, NULL, NULL, 0);
+        p->now_ns += NS_PER_S;
+    }
 }
 
 /* One of a crowd is greedy. So many are looked at when patience ends, and others the next time. */
@@ -159,7 +164,7 @@ static void an_address_has_one_share(void **state)
 static void our_own_go_too(void **state)
 {
     (void)state;
-    for (int comes = 0; comes < 2; comes++) {
+    for (int come = 0; come < 2; come++) {
         struct peer p;
         struct account others;
         lines_init(&p, MEMORY, false, NULL);
@@ -172,8 +177,8 @@ static void our_own_go_too(void **state)
             queue(&p, &own, 700000);
         hold_the_rest(&p, &others);
         p.own.port = PEER_PORT;
-        if (comes)
-            somebody_comes(&p, 52);
+        if (come)
+            two_come(&p, 52);
         else
             suffer(&p, &sufferer);
         assert_int_equal(hawser_conn_error(own.conn), -ENOBUFS);
@@ -207,7 +212,7 @@ static void nobody_hides_in_a_crowd(void **state)
         struct tcp_options o = peer_dss(&p, 3 + i, 0, 0, 0);
         peer_send(&p, TCP_ACK, 2, 3 + i, &o, NULL, 0);
     }
-    somebody_comes(&p, 52);
+    two_come(&p, 52);
     assert_int_equal(hawser_conn_error(greedy.conn), -ENOBUFS);
     assert_int_equal(hawser_conn_error(modest.conn), 0);
     assert_int_equal(resets(&p), 1);

@@ -302,7 +302,7 @@ static void repeats_leave_nothing(void **state)
     }
 }
 
-/* No new connection when nearly all is held; but the greediest goes for it, so that it may come again. */
+/* No new connection when nearly all is held; when that lasts the greediest goes for it, so that it may come again. */
 static void the_greediest_goes_for_a_new_one(void **state)
 {
     (void)state;
@@ -318,6 +318,10 @@ static void the_greediest_goes_for_a_new_one(void **state)
     peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
     assert_true(hawser_accept(p.listener, &p.conn) < 0);
     assert_int_equal(peer_counter(&p, "limit.connections_for_memory"), 1);
+    assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), 0);
+    peer_wait(&p, NS_PER_S);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), 1);
     assert_true(hawser_conn_error(greedy.conn) < 0);
     hawser_close(greedy.conn);
     peer_drain(&p);
@@ -325,6 +329,31 @@ static void the_greediest_goes_for_a_new_one(void **state)
     assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
     assert_int_equal(hawser_conn_error(modest.conn), 0);
     give_back(&others);
+    peer_destroy(&p);
+}
+
+/* Nobody goes for what comes back by itself, however often it was gone for a moment. */
+static void nobody_goes_for_a_moment(void **state)
+{
+    (void)state;
+    struct peer p;
+    lines_init(&p, 1 << 20, false, NULL);
+    struct line greedy = line_open(&p, 4000);
+    fill_up(&p, &greedy);
+    peer_forget(&p);
+    for (uint16_t i = 0; i < 5; i++) {
+        struct account others;
+        hold_elsewhere(&p, &others, true);
+        p.addr.port = (uint16_t)(9000 + i);
+        peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+        peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+        assert_int_equal(peer_counter(&p, "limit.connections_for_memory"), i + 1);
+        p.now_ns += NS_PER_S / 2;
+        give_back(&others);
+        peer_wait(&p, NS_PER_S);
+    }
+    assert_int_equal(peer_counter(&p, "limit.reset_for_memory"), 0);
+    assert_int_equal(hawser_conn_error(greedy.conn), 0);
     peer_destroy(&p);
 }
 
@@ -398,6 +427,7 @@ static void many_addresses_leave_room_to_others(void **state)
     for (uint16_t i = 0; i < 400; i++) {
         p.addr.ip[14] = (uint8_t)(1 + i / 200);
         p.addr.ip[15] = (uint8_t)(1 + i % 200);
+        p.now_ns += 50 * NS_PER_MS;
         fill(&p, 4000);
     }
     p.addr.ip[14] = 9;
@@ -435,6 +465,7 @@ int main(void)
         cmocka_unit_test(the_greedy_give_way),
         cmocka_unit_test(the_last_resorts),
         cmocka_unit_test(the_greediest_goes_for_a_new_one),
+        cmocka_unit_test(nobody_goes_for_a_moment),
         cmocka_unit_test(a_crowd_leaves_room_to_others),
         cmocka_unit_test(a_crowd_gives_way_to_its_own),
         cmocka_unit_test(many_addresses_leave_room_to_others),
