@@ -5,6 +5,9 @@
 #include "base/check.h"
 #include "base/compiler.h"
 
+/* Parts of what is left of a quarter: each that is taken makes the next one smaller. */
+#define SPARE_PARTS 64u
+
 static const struct account_root *root_of(const struct account *account)
 {
     while (account->parent)
@@ -96,6 +99,13 @@ bool account_is_frugal(const struct account *account)
 {
     const struct account_root *root = root_of(account);
     return root->account.held > ordinary(root) / 8;
+}
+
+uint64_t account_spare(const struct account *account)
+{
+    const struct account_root *root = root_of(account);
+    uint64_t quarter = ordinary(root) / 4;
+    return (quarter - HW_MIN(root->account.held, quarter)) / SPARE_PARTS;
 }
 
 bool account_is_pressed(const struct account *account)

@@ -82,6 +82,9 @@ uint64_t account_excess(const struct account *account);
 bool account_is_greedy(const struct account *account);
 /* Is more than an eighth of the stack's memory held, so that nobody gets what he has no use for yet? */
 bool account_is_frugal(const struct account *account);
+/* What somebody may have for which he has no use yet: the less, the nearer the whole comes to a quarter of the stack's
+ * memory. So however many wait, they leave the rest of a half to those who go on. */
+uint64_t account_spare(const struct account *account);
 /* Is more than half of it? */
 bool account_is_pressed(const struct account *account);
 /* Is there no room for another connection of this key, or of none, where it is the stack's? */

@@ -46,8 +46,8 @@ uint32_t data_tx_allowance(const struct data_tx *tx)
     uint32_t limit = tx->sendq.limit;
     if (!account_is_frugal(&tx->account))
         return limit;
-    uint64_t outstanding = (uint64_t)dsn_diff(tx->snd_nxt, tx->sendq.una), share = account_share(&tx->account);
-    uint64_t spare = HW_MAX(HW_MIN(share, DATA_TX_SPARE_MAX), DATA_TX_SPARE_MIN);
+    uint64_t outstanding = (uint64_t)dsn_diff(tx->snd_nxt, tx->sendq.una);
+    uint64_t spare = HW_MAX(HW_MIN(account_spare(&tx->account), DATA_TX_SPARE_MAX), DATA_TX_SPARE_MIN);
     return (uint32_t)HW_MIN(limit, outstanding + HW_MAX(outstanding, spare));
 }
 

@@ -13,9 +13,9 @@
 #include "mptcp/sendq.h"
 
 #define REINJECT_RANGES_MIN 256u
-/* Least and most that may wait unsent, whatever is outstanding, when memory is not plentiful: a super-segment, so that
- * a stream gets going; and more than the low-water mark of who did not set any. */
-#define DATA_TX_SPARE_MIN (UINT32_C(64) << 10)
+/* Least and most that may wait unsent, whatever is outstanding, when memory is not plentiful: some segments, so that a
+ * stream gets going; and more than the low-water mark of who did not set any. */
+#define DATA_TX_SPARE_MIN (UINT32_C(8) << 10)
 #define DATA_TX_SPARE_MAX (UINT32_C(256) << 10)
 
 /* The end of the stream (RFC 8684 3.3.3). */
@@ -80,7 +80,7 @@ static inline struct account *data_tx_account(struct data_tx *tx) { return &tx->
 /* ---- the program's side ---- */
 
 /* The most bytes that may be held now: the limit, or, when memory is not plentiful, what is outstanding and as many
- * again, but DATA_TX_SPARE_MIN for a start. So whose peer takes nothing cannot pile up what others could use. */
+ * again, but account_spare() for a start. So whose peer takes nothing cannot pile up what others could use. */
 uint32_t data_tx_allowance(const struct data_tx *tx);
 /* Of these, what is not held. */
 uint32_t data_tx_room(const struct data_tx *tx);
