@@ -389,12 +389,15 @@ void outflow_forget_reinjection(struct data_tx *tx, const struct subflow *subflo
     }
 }
 
-/* When an acknowledgement of the oldest that it carries should have come. On fast paths those of others may be read
- * first, and much be acknowledged there meanwhile. */
+/* So many timeouts after it was sent an answer to the oldest that a subflow carries is overdue. On fast paths the
+ * acknowledgements of others may be read first, and much be acknowledged there meanwhile; and where a queue grows, or
+ * the peer is busy, it takes longer than one for a while, and the subflow is well. */
+#define LAGGARD_TIMEOUTS 3u
+
 static uint64_t answer_due(const struct subflow *subflow)
 {
     const struct tx_record *oldest = txq_oldest(tcp_txq(&subflow->tcp));
-    return oldest ? oldest->sent_ns + rtt_rto(&subflow->tcp.rtt) : TIME_NEVER;
+    return oldest ? oldest->sent_ns + LAGGARD_TIMEOUTS * rtt_rto(&subflow->tcp.rtt) : TIME_NEVER;
 }
 
 void outflow_reset_laggards(struct data_tx *tx, struct list *subflows, uint64_t now_ns)

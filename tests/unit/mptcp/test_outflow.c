@@ -306,13 +306,13 @@ static void what_came_back_is_not_sent_again(void **state)
 
 /* ---- laggards ---- */
 
-/* The fast one carries what is past half of the limit, by `more` bytes, for longer than its timeout, and another one
- * brought all of it. */
+/* The fast one carries what is past half of the limit, by `more` bytes, for longer than three of its timeouts, and
+ * another one brought all of it. */
 static void lag(struct bench *b, uint32_t more)
 {
     enum { HALF = BUNDLE_LIMIT / 2 };
     carry(b, b->fast, 0, HALF + more);
-    b->bundle.now_ns += rtt_rto(&b->fast->tcp.rtt) + 1;
+    b->bundle.now_ns += 3 * rtt_rto(&b->fast->tcp.rtt) + 1;
     data_ack(b, HALF + more);
 }
 
@@ -342,8 +342,8 @@ static void half_of_the_limit_is_no_lag(void **state)
     tear_down(&b);
 }
 
-/* Nobody could carry on: looked at again once an eighth of the limit later. */
-/* Its acknowledgements may be there, and not read yet. Once they should have come it is looked at again. */
+/* Its acknowledgements may be there, and not read yet, or its peer busy. Once they should have come it is looked at
+ * again. */
 static void who_may_be_answered_by_now_is_no_laggard(void **state)
 {
     (void)state;
@@ -359,6 +359,7 @@ static void who_may_be_answered_by_now_is_no_laggard(void **state)
     tear_down(&b);
 }
 
+/* Nobody could carry on: looked at again once an eighth of the limit later. */
 static void the_last_laggard_stays(void **state)
 {
     (void)state;
