@@ -286,7 +286,8 @@ void swarm_draw_flaps(struct swarm_plan *plan)
 {
     struct prng rng;
     prng_seed(&rng, ~plan->seed ^ UINT64_C(4) << 48);
-    plan->flaps = one_in(&rng, plan->topology == TOPOLOGY_SEPARATE ? 2 : 8);
+    bool three_networks = plan->topology == TOPOLOGY_SEPARATE && plan->route_count == 3;
+    plan->flaps = three_networks || one_in(&rng, plan->topology == TOPOLOGY_SEPARATE ? 2 : 8);
     unsigned rounds = plan->flaps ? (unsigned)between(&rng, 2, FLAPS_MAX) : 0;
     uint64_t earliest_ns = plan->peace ? PEACE_NS : 0;
     uint64_t step_ns = (plan->heal_ns - earliest_ns) / (rounds * SWARM_PATHS_MAX + 1);
