@@ -22,9 +22,12 @@
 #define HAWSER_PM_MEMORY_MAX 4096
 /* Most prefixes of each kind in struct hawser_path_options. */
 #define HAWSER_PREFIXES_MAX 64
+/* hawser_pm_wake() wakes no sooner than so long after the call. */
+#define HAWSER_PM_WAKE_MIN_NS 1000000u
 
 /* What has happened since the path manager was called last, as a set; what became of it, the view shows. What the peer
- * says of addresses and priorities is heard at once, but then not again for 20 ms, unless something else happens. */
+ * says of addresses and priorities, and that a mark of bytes is reached, is heard at once, but then not again for 20
+ * ms, unless something else happens. */
 enum {
     HAWSER_PM_CONFIRMED = 1u << 0, /* the peer speaks MPTCP for sure: comes first, and once */
     HAWSER_PM_LOCAL_ADDED = 1u << 1,
@@ -55,11 +58,12 @@ enum hawser_pm_state {
     HAWSER_PM_OPENING,
     HAWSER_PM_UNANSWERED, /* its SYN was sent again */
     HAWSER_PM_UP,
-    HAWSER_PM_SILENT /* it was up, and has not answered for a second, though asked: told by the next timeout, within
-                      * some seconds */
+    HAWSER_PM_SILENT, /* it was up, and has not answered for a second, though asked: told by the next timeout, within
+                       * some seconds */
+    HAWSER_PM_CLOSING /* hawser_pm_close() in this very call: it keeps its place, and counts, until the call ends */
 };
 
-/* A subflow that is not closing. More members may be added at the end. */
+/* A subflow that is not closing, unless by a wish of this very call. More members may be added at the end. */
 struct hawser_pm_subflow {
     uint32_t id;       /* as in struct hawser_subflow_info; 0 of one that is wished for in this very call */
     int local, remote; /* between which of the view's addresses; -1: that is not among them (any more) */
@@ -71,8 +75,7 @@ struct hawser_pm_subflow {
 
 struct hawser_path_options;
 
-/* How all stands. Valid during the call, and up to date after each wish; but a subflow that is to be closed stays in
- * its place until the call ends, and counts. More members may be added at the end. */
+/* How all stands. Valid during the call, and up to date after each wish. More members may be added at the end. */
 struct hawser_pm_view {
     uint64_t now_ns;
     bool initiator; /* this end opened the connection, and opens its subflows */
@@ -141,11 +144,11 @@ HAWSER_API uint64_t hawser_pm_due(const struct hawser_pm *pm, unsigned local, un
 
 /* How the last subflow between them ended, since either address came. */
 enum hawser_pm_end {
-    HAWSER_PM_END_NONE,       /* it did not, or this end closed it, or had no port or no memory for it */
+    HAWSER_PM_END_NONE,       /* it did not, or this end closed it for now, or had no port or no memory for it */
     HAWSER_PM_END_UNANSWERED, /* nobody answered, or it worked, and was reset or timed out: later again */
     HAWSER_PM_END_REFUSED,    /* not to that address again before it is announced afresh (RFC 8684 3.9.3) */
     HAWSER_PM_END_CLOSED,     /* by the peer */
-    HAWSER_PM_END_USELESS     /* given up for good (RFC 8684 3.6) */
+    HAWSER_PM_END_USELESS     /* given up for good by either end (RFC 8684 3.6): not again */
 };
 HAWSER_API enum hawser_pm_end hawser_pm_ended(const struct hawser_pm *pm, unsigned local, unsigned remote);
 /* How often in a row it failed; what worked for two minutes begins a new row when it fails. */
@@ -160,26 +163,31 @@ HAWSER_API int hawser_pm_open(struct hawser_pm *pm, unsigned local, unsigned rem
 
 /* The end of a subflow, and why, as RFC 8684 3.6 numbers it: 0 unspecified, 1 an error of MPTCP, 2 lack of resources, 3
  * administratively prohibited, 4 too much outstanding data, 5 unacceptable performance, 6 interference by a middlebox.
- * One that still opens counts as unanswered, and nothing is said. Returns 0, -EINVAL for no such place, or one that was
- * closed in this call, or -EBUSY for the only one that works. */
+ * With 2, 4 and 5 it is closed for now: flag T says so to the peer, and the pair may be opened again at once. With any
+ * other it is closed for good: neither end opens it again (HAWSER_PM_END_USELESS). It is reset, so that what is under
+ * way goes elsewhere at once. One that still opens counts as unanswered, and nothing is said. Returns 0, -EINVAL for no
+ * such place, or one that was closed in this call, or -EBUSY for the only one that works. */
 HAWSER_API int hawser_pm_close(struct hawser_pm *pm, unsigned subflow, uint8_t reason);
 
-/* The peer is told of an address of ours, and of a port where it is to be joined, unless that is 0. Returns 0 (also
- * when it was told before), -EINVAL for no such place, -ENOBUFS when too much is to be told already. */
+/* The peer is told of an address of ours, and of a port where it is to be joined, unless that is 0; of one that was
+ * withdrawn not before the peer was told enough of that. Returns 0 (also when it was told before), -EINVAL for no such
+ * place, for the address of the first subflow, which the peer knows, and for one that means nothing where the peer is;
+ * -ENOBUFS when too much is to be told already. */
 HAWSER_API int hawser_pm_announce(struct hawser_pm *pm, unsigned local, uint16_t port);
 
-/* The peer is told that it is gone: it closes subflows to it. Returns 0 or -EINVAL, -ENOBUFS, likewise. */
+/* The peer is told that it is gone: it closes subflows to it that do not answer. That of the first subflow has an ID of
+ * its own from then on, by which it may be announced. Returns 0, -EINVAL for no such place, or -ENOBUFS, likewise. */
 HAWSER_API int hawser_pm_withdraw(struct hawser_pm *pm, unsigned local);
 
 /* Whether the peer is asked to use the subflow only when no regular one works; it is told where that changes (RFC 8684
  * 3.3.8). Returns 0 or -EINVAL, likewise. */
 HAWSER_API int hawser_pm_set_backup(struct hawser_pm *pm, unsigned subflow, bool backup);
 
-/* To be called at that time, or before. Each call of the path manager ends what was asked before. */
+/* To be called at that time, or before; or after HAWSER_PM_WAKE_MIN_NS, if that is later. Each call of the path manager
+ * ends what was asked before. */
 HAWSER_API void hawser_pm_wake(struct hawser_pm *pm, uint64_t at_ns);
 
-/* To be called when the view's `bytes` have reached that many: if they have already, right after this call. One such
- * mark at a time. */
+/* To be called when the view's `bytes` have reached that many, which they may have already. One such mark at a time. */
 HAWSER_API void hawser_pm_tell_at(struct hawser_pm *pm, uint64_t bytes);
 
 #endif

@@ -8,8 +8,6 @@
 #define JOIN_SYNS_MAX 4u
 /* A subflow that does not answer for so long has its addresses served by others. */
 #define SILENCE_NS NS_PER_S
-/* What is not answered is told again so soon; where another signal would be one too many, once its row has ended. */
-#define REPEAT_NS NS_PER_S
 /* So many round trips of the first subflow, but no less than its timeout, the end of the stream waits for joins. */
 #define PATIENCE_ROUNDS 3u
 #define PATIENCE_MAX_NS NS_PER_S
@@ -105,7 +103,7 @@ static bool doubt(struct subflow *subflow, uint64_t now_ns)
         return true;
     }
     /* It is told more than once. And whoever names the subflow that he speaks on answers himself, each time. */
-    if (subflow->doubts || (subflow->doubted_ns && now_ns - subflow->doubted_ns < REPEAT_NS))
+    if (subflow->doubts || (subflow->doubted_ns && now_ns - subflow->doubted_ns < PATH_REPEAT_NS))
         return false;
     subflow->doubted_ns = now_ns;
     ask_doubted(subflow);
@@ -217,7 +215,7 @@ void path_manager_speak_up(const struct path_manager *pm, uint64_t now_ns)
         subflow_end_row(subflow, now_ns);
         tellers |= (uint32_t)subflow_usable(subflow) << subflow->slot;
     }
-    unsigned given_up = paths_turn(pm->paths, pm->payer, tellers, REPEAT_NS, now_ns);
+    unsigned given_up = paths_turn(pm->paths, pm->payer, tellers, PATH_REPEAT_NS, now_ns);
     count_n(pm->counters, COUNT_MPTCP_ADD_ADDR_LOST, given_up);
     call_speakers(pm);
 }
@@ -252,14 +250,14 @@ static void close_one(struct subflow *subflow, enum hawser_pm_state state, uint8
         subflow_reset(subflow, reason, -ECANCELED, now_ns);
 }
 
-static void change(const struct path_manager *pm, const struct hawser_pm *wished, struct subflow **subflows,
-                   uint64_t now_ns)
+static void change(const struct path_manager *pm, const struct hawser_pm *wished, const struct path_use *uses,
+                   struct subflow **subflows, uint64_t now_ns)
 {
     for (unsigned i = 0; i < wished->used; i++) {
         if (wished->changed >> i & 1)
             path_manager_set_backup(pm, subflows[i], wished->subflows[i].backup_local);
-        if (wished->closing >> i & 1)
-            close_one(subflows[i], wished->subflows[i].state, wished->reasons[i], now_ns);
+        if (wished->subflows[i].state == HAWSER_PM_CLOSING)
+            close_one(subflows[i], uses[i].state, wished->reasons[i], now_ns);
     }
 }
 
@@ -277,7 +275,7 @@ void path_manager_decide(const struct path_manager *pm, struct path_wishes *wish
     wishes->count = path_policy_opens(&wished);
     for (unsigned i = 0; i < wishes->count; i++)
         wishes->opens[i] = path_policy_open_at(&wished, i);
-    change(pm, &wished, subflows, now_ns);
+    change(pm, &wished, uses, subflows, now_ns);
     count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, wished.untold);
     bool stranded = view.use_count == 0 && pm->end_missing && subflows_stranded(pm->subflows);
     bool none = wishes->count == 0 && (subflows_closed(pm->subflows) || stranded);
@@ -298,7 +296,7 @@ void path_manager_unopened(const struct path_manager *pm, const struct path_wish
 {
     bool noted = paths_ended(pm->paths, pm->payer, wish->local, &wish->remote.addr, PATH_END_UNOPENED, now_ns);
     count_n(pm->counters, COUNT_LIMIT_PAIRS, !noted);
-    paths_look_at(pm->paths, now_ns + REPEAT_NS);
+    paths_look_at(pm->paths, now_ns + PATH_REPEAT_NS);
 }
 
 bool path_manager_silent(struct subflow *subflow, uint64_t now_ns)

@@ -90,7 +90,7 @@ void path_policy_run(struct hawser_pm *pm, struct paths *paths, struct account *
     const struct hawser_path_options *options = path_plan_options(paths->plan);
     pm->paths = paths;
     pm->payer = payer;
-    pm->closing = pm->changed = 0;
+    pm->changed = 0;
     pm->untold = 0;
     pm->view = (struct hawser_pm_view){.now_ns = now_ns,
                                        .initiator = paths->opens,
@@ -182,17 +182,17 @@ struct path_wish path_policy_open_at(const struct hawser_pm *pm, unsigned i)
                               .backup = wished->backup_local};
 }
 
-/* One that was there before the call. */
+/* One that was there before the call, and is to stay. */
 static bool is_subflow(const struct hawser_pm *pm, unsigned subflow)
 {
-    return subflow < pm->used && !(pm->closing >> subflow & 1);
+    return subflow < pm->used && pm->subflows[subflow].state != HAWSER_PM_CLOSING;
 }
 
 static bool is_only_one(const struct hawser_pm *pm, unsigned subflow)
 {
     unsigned up = 0;
     for (unsigned i = 0; i < pm->used; i++)
-        up += is_subflow(pm, i) && pm->subflows[i].state == HAWSER_PM_UP;
+        up += pm->subflows[i].state == HAWSER_PM_UP;
     return pm->subflows[subflow].state == HAWSER_PM_UP && up == 1;
 }
 
@@ -202,7 +202,7 @@ int hawser_pm_close(struct hawser_pm *pm, unsigned subflow, uint8_t reason)
         return -EINVAL;
     if (is_only_one(pm, subflow))
         return -EBUSY;
-    pm->closing |= UINT32_C(1) << subflow;
+    pm->subflows[subflow].state = HAWSER_PM_CLOSING;
     pm->reasons[subflow] = reason;
     return 0;
 }
@@ -223,6 +223,7 @@ int hawser_pm_withdraw(struct hawser_pm *pm, unsigned local)
         return -EINVAL;
     pm->locals[local].announced = false;
     bool noted = paths_withdraw(pm->paths, pm->payer, pm->sources[local]);
+    pm->locals[local].id = paths_local_id(pm->paths, pm->sources[local]);
     pm->untold += !noted;
     return noted ? 0 : -ENOBUFS;
 }
@@ -237,7 +238,10 @@ int hawser_pm_set_backup(struct hawser_pm *pm, unsigned subflow, bool backup)
     return 0;
 }
 
-void hawser_pm_wake(struct hawser_pm *pm, uint64_t at_ns) { paths_look_at(pm->paths, at_ns); }
+void hawser_pm_wake(struct hawser_pm *pm, uint64_t at_ns)
+{
+    paths_look_at(pm->paths, HW_MAX(at_ns, pm->view.now_ns + HAWSER_PM_WAKE_MIN_NS));
+}
 
 void hawser_pm_tell_at(struct hawser_pm *pm, uint64_t bytes)
 {

@@ -47,8 +47,8 @@ struct hawser_pm {
     const struct hawser_pm_subflow *subflow_list[PATH_USES_MAX];
     const struct local_address *sources[HOST_ADDRESSES_MAX]; /* what `locals` are to the host */
     bool refused[PATH_REMOTES_MAX];                          /* paths_is_refused() */
-    uint32_t closing, changed;                               /* subflows to be closed, and whose priority is another */
-    uint8_t reasons[PATH_USES_MAX];                          /* why they are to be closed */
+    uint32_t changed;                                        /* subflows whose priority is another */
+    uint8_t reasons[PATH_USES_MAX];                          /* why those are closed that are HAWSER_PM_CLOSING */
 };
 
 /* Calls the path manager with what it is to hear of. Wishes that concern addresses are done, others are in `pm`. */

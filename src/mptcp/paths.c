@@ -150,7 +150,10 @@ bool paths_withdraw(struct paths *p, struct account *payer, const struct local_a
     uint8_t id = paths_local_id(p, local);
     if (p->book)
         set_told(p->book, id, false);
-    return open_owed(p, payer) && announcements_remove(p->owed, id);
+    if (!open_owed(p, payer))
+        return false;
+    p->local_gone |= id == 0;
+    return announcements_remove(p->owed, id);
 }
 
 bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local)
@@ -341,10 +344,17 @@ bool paths_is_refused(const struct paths *p, uint8_t remote_id)
     return p->book && !p->rescue && pairs_refused(&p->book->failed, remote_id);
 }
 
+/* When paths_turn() may have settled an ID: what has just been taken back had no turn yet. */
+static uint64_t settling_due(const struct paths *p, uint64_t now_ns)
+{
+    const uint64_t again_ns = p->owed->again_ns;
+    return again_ns > now_ns && again_ns != TIME_NEVER ? again_ns : now_ns + PATH_REPEAT_NS;
+}
+
 uint64_t paths_due(struct paths *p, const struct local_address *local, uint8_t remote_id, uint64_t now_ns)
 {
     if (p->owed && announcements_settling(p->owed, paths_local_id(p, local)))
-        return p->owed->again_ns; /* when paths_turn() may settle it */
+        return settling_due(p, now_ns);
     if (!p->book)
         return 0;
     const struct pair *pair = pairs_find(&p->book->failed, local->id, remote_id);
@@ -365,7 +375,7 @@ void paths_try(struct paths *p, uint8_t remote_id)
 unsigned paths_take_news(struct paths *p, uint64_t now_ns)
 {
     unsigned news = p->news | (p->wake_ns <= now_ns ? HAWSER_PM_TIMER : 0u);
-    if (news & PATH_NEWS_OF_PEER)
+    if (news & PATH_NEWS_IN_TURN)
         p->quiet_ns = now_ns + PATH_NEWS_INTERVAL_NS;
     p->news = 0;
     p->wake_ns = TIME_NEVER;

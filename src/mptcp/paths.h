@@ -18,11 +18,15 @@
 /* Joins to addresses that the peer announced: so many at once, then one each interval, for they may be anybody's. */
 #define PATH_JOINS_BURST 8
 #define PATH_JOIN_INTERVAL_NS UINT64_C(4000000000)
-/* What the peer says of addresses and priorities reaches the path manager at once, then no more than once in so long:
- * it is shown all of them. */
+/* What the peer is not known to have heard is told again so soon; where another signal would be one too many, once its
+ * row has ended. */
+#define PATH_REPEAT_NS UINT64_C(1000000000)
+/* What the peer says of addresses and priorities, and marks of bytes, which may be reached when they are set, come to
+ * the path manager at once, then no more than once in so long: it is shown all of them. */
 #define PATH_NEWS_INTERVAL_NS UINT64_C(20000000)
-#define PATH_NEWS_OF_PEER                                                                                              \
-    (HAWSER_PM_REMOTE_ADDED | HAWSER_PM_REMOTE_REMOVED | HAWSER_PM_REMOTE_REFRESHED | HAWSER_PM_PRIORITY)
+#define PATH_NEWS_IN_TURN                                                                                              \
+    (HAWSER_PM_REMOTE_ADDED | HAWSER_PM_REMOTE_REMOVED | HAWSER_PM_REMOTE_REFRESHED | HAWSER_PM_PRIORITY |             \
+     HAWSER_PM_BYTES)
 
 /* Addresses of the host. */
 struct path_locals {
@@ -64,7 +68,7 @@ struct paths {
     struct path_book *book;           /* the peer's other addresses, what failed, what it was told; NULL: nothing */
     struct announcements *owed;       /* NULL: nothing is */
     uint64_t wake_ns;                 /* when the path manager is to be called; or TIME_NEVER */
-    uint64_t quiet_ns;                /* before that it is not called for what the peer said */
+    uint64_t quiet_ns;                /* before that it is not called for PATH_NEWS_IN_TURN */
     struct hawser_addr local, remote; /* of the first subflow, with its ports: those with ID 0 */
     uint16_t news;                    /* what it is to hear of then: set of HAWSER_PM_... */
     uint8_t link;                     /* where it goes out */
@@ -160,7 +164,7 @@ static inline uint64_t paths_wish_due(const struct paths *p)
 {
     if (!p->confirmed || !p->news)
         return p->wake_ns;
-    return p->news & ~PATH_NEWS_OF_PEER ? 0 : HW_MIN(p->wake_ns, p->quiet_ns);
+    return p->news & ~PATH_NEWS_IN_TURN ? 0 : HW_MIN(p->wake_ns, p->quiet_ns);
 }
 static inline void paths_look_at(struct paths *p, uint64_t at_ns) { p->wake_ns = HW_MIN(p->wake_ns, at_ns); }
 /* paths_note_bytes(). False: no memory. */

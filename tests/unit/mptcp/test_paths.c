@@ -46,8 +46,8 @@ static void the_only_pair_that_works_is_tried(void **state)
     use(&b, 1, 1, 1, HAWSER_PM_UNANSWERED);
     use(&b, 2, 1, 2, HAWSER_PM_UP);
     expect_no_wish(&b);
-    assert_true(b.pm.closing >> 1 & 1);
-    assert_false(b.pm.closing >> 2 & 1);
+    assert_int_equal(b.pm.subflows[1].state, HAWSER_PM_CLOSING);
+    assert_int_equal(b.pm.subflows[2].state, HAWSER_PM_UP);
     finish(&b);
 }
 
