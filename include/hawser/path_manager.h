@@ -52,6 +52,7 @@ struct hawser_pm_address {
     bool backup;             /* ours: the options say that it is one */
     bool announced;          /* ours: the peer was told */
     bool first;              /* the connection began with it; also of one that went and came back, as `id` is not */
+    uint8_t prefix_len;      /* ours: bits that name its network; of IPv4 up to 32, of IPv6 up to 128 */
 };
 
 enum hawser_pm_state {
@@ -71,6 +72,8 @@ struct hawser_pm_subflow {
     bool ours;                        /* this end opened it */
     bool backup_local, backup_remote; /* which end asks to use it only when no regular one works */
     uint64_t srtt_ns;                 /* 0: not measured */
+    uint64_t sent_bytes, recv_bytes;  /* payload that it carried, each byte once */
+    uint64_t heard_ns;                /* when a segment last came on it, on the clock of `now_ns`; 0: none yet */
 };
 
 struct hawser_path_options;

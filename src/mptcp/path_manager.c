@@ -54,7 +54,10 @@ static struct path_use use_of(const struct subflow *subflow, uint64_t now_ns)
                              .ours = !subflow->passive && subflow->join,
                              .backup_local = subflow->backup_local,
                              .backup_remote = subflow->backup_remote,
-                             .srtt_ns = tcp->rtt.srtt_ns};
+                             .srtt_ns = tcp->rtt.srtt_ns,
+                             .sent_bytes = tcp_sent_bytes(tcp),
+                             .recv_bytes = tcp_recv_bytes(tcp),
+                             .heard_ns = tcp->liveness.heard_ns};
 }
 
 /* Subflows that serve their addresses; returns how many. */

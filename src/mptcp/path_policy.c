@@ -21,7 +21,8 @@ static void show_locals(struct hawser_pm *pm, const struct path_locals *locals)
                                                    .link = local->link,
                                                    .backup = path_plan_is_backup(plan, &local->addr),
                                                    .announced = paths_announced(pm->paths, local),
-                                                   .first = paths_began_from(pm->paths, local)};
+                                                   .first = paths_began_from(pm->paths, local),
+                                                   .prefix_len = local->prefix_len};
         pm->sources[n] = local;
         pm->local_list[n] = &pm->locals[n];
         pm->view.local_count++;
@@ -78,7 +79,10 @@ static void show_subflows(struct hawser_pm *pm, const struct paths_view *view)
                                                   .ours = use->ours,
                                                   .backup_local = use->backup_local,
                                                   .backup_remote = use->backup_remote,
-                                                  .srtt_ns = use->srtt_ns};
+                                                  .srtt_ns = use->srtt_ns,
+                                                  .sent_bytes = use->sent_bytes,
+                                                  .recv_bytes = use->recv_bytes,
+                                                  .heard_ns = use->heard_ns};
         show_subflow(pm, &subflow);
     }
     pm->used = view->use_count;

@@ -16,7 +16,7 @@ struct path_use {
     enum hawser_pm_state state;
     uint32_t id;
     bool ours, backup_local, backup_remote;
-    uint64_t srtt_ns;
+    uint64_t srtt_ns, sent_bytes, recv_bytes, heard_ns;
 };
 
 /* What there is now. */

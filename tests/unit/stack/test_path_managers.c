@@ -435,6 +435,37 @@ static void an_address_with_a_port(void **state)
     }
 }
 
+static struct hawser_pm_subflow seen;
+
+static void watch_the_first(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
+{
+    (void)what;
+    assert_int_equal(view->locals[0]->prefix_len, 24);
+    seen = *view->subflows[0];
+    hawser_pm_wake(pm, view->now_ns + NS_PER_MS);
+}
+
+/* What a subflow carried, and when it was heard of last. */
+static void it_sees_what_a_subflow_carries(void **state)
+{
+    (void)state;
+    static const struct hawser_path_manager manager = {
+        .size = sizeof manager, .name = "watching", .event = watch_the_first};
+    const struct hawser_path_options options = {.size = sizeof options, .manager = &manager};
+    struct pair p;
+    world_init(&p.w, 120, 1, 1, false, NULL, NULL);
+    open_pair(&p, &options, NULL, 0);
+    (void)pump(&p, 0, NS_PER_S);
+    uint64_t heard_until_ns = p.w.now_ns;
+    live(&p, 10 * NS_PER_S);
+    const struct hawser_subflow_info info = subflow_at_end(&p, 0, 0);
+    assert_true(seen.sent_bytes > 1000);
+    assert_int_equal(seen.sent_bytes, info.sent_bytes);
+    assert_int_equal(seen.recv_bytes, 1);
+    assert_in_range(seen.heard_ns, heard_until_ns - NS_PER_S, heard_until_ns + NS_PER_S);
+    close_pair(&p);
+}
+
 static unsigned told_of_bytes;
 
 static void ask_when_idle(struct hawser_pm *pm, const struct hawser_pm_view *view, unsigned what)
@@ -631,6 +662,7 @@ int main(void)
         cmocka_unit_test(an_address_is_announced_where_somebody_answers),
         cmocka_unit_test(an_address_that_comes_and_goes),
         cmocka_unit_test(an_address_with_a_port),
+        cmocka_unit_test(it_sees_what_a_subflow_carries),
         cmocka_unit_test(a_mark_on_an_idle_stream),
         cmocka_unit_test(a_denied_address_is_not_joined),
         cmocka_unit_test(whose_options_hold),
