@@ -92,6 +92,7 @@ struct hawser_pm_view {
     const struct hawser_path_options *options;       /* as given by the program, defaults filled in */
     void *memory; /* the path manager's own, `conn_bytes`, zero at first, aligned for anything; NULL without any, and
                    * when there is no memory */
+    uint32_t forgotten; /* how often a pair failed of which nothing is known any more: 256 are remembered */
 };
 
 struct hawser_pm; /* a connection, for as long as the call lasts */

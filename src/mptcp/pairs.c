@@ -91,6 +91,7 @@ bool pairs_note(struct pairs *p, struct account *payer, uint8_t local_id, uint8_
 {
     struct pair *pair = entry_of(p, local_id, remote_id);
     bool room = pair || make_room(p, payer);
+    p->forgotten += !room;
     if (!room && p->count == 0)
         return false;
     if (!room)

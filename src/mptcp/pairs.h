@@ -33,6 +33,7 @@ struct pair {
 struct pairs {
     struct pair *list; /* in the order of their IDs */
     uint16_t count, capacity;
+    uint32_t forgotten; /* so many made way, or found no room */
 };
 
 /* The pair failed. False when there are as many as may be, or `payer`, always the same one, has no memory for more:

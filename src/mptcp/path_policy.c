@@ -101,6 +101,7 @@ void path_policy_run(struct hawser_pm *pm, struct paths *paths, struct account *
                                        .rescue = paths->rescue,
                                        .bytes = view->bytes,
                                        .subflow_limit = view->limit,
+                                       .forgotten = paths_forgotten(paths),
                                        .locals = pm->local_list,
                                        .remotes = pm->remote_list,
                                        .subflows = pm->subflow_list,

@@ -364,6 +364,8 @@ uint64_t paths_due(struct paths *p, const struct local_address *local, uint8_t r
     return due_ns;
 }
 
+uint32_t paths_forgotten(const struct paths *p) { return p->book ? p->book->failed.forgotten : 0; }
+
 void paths_try(struct paths *p, uint8_t remote_id)
 {
     if (remote_id != 0)

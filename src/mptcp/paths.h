@@ -147,6 +147,8 @@ bool paths_is_refused(const struct paths *p, uint8_t remote_id);
 uint64_t paths_due(struct paths *p, const struct local_address *local, uint8_t remote_id, uint64_t now_ns);
 /* What is known of it; NULL: nothing. */
 const struct pair *paths_failed(const struct paths *p, const struct local_address *local, uint8_t remote_id);
+/* How many pairs failed of which nothing is known any more. */
+uint32_t paths_forgotten(const struct paths *p);
 /* It is tried now. */
 void paths_try(struct paths *p, uint8_t remote_id);
 /* Is there a pair but for that one, and not useless either, or may there be one that only the peer knows of? */

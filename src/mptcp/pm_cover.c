@@ -42,10 +42,11 @@ static void survey(struct ends *ends, const struct hawser_pm_view *view)
 
 static bool is_served(const struct end_state *end) { return end->up || end->tried; }
 
-/* The pair with the fewest tries; of those the one with the most ends that have nothing; of those the first. */
-static unsigned cost_of(const struct end_state *a, const struct end_state *b, unsigned tries)
+/* The pair with the fewest tries; of those the one with the most ends that have nothing; of those the first. Where more
+ * fail than are remembered they take turns instead: who was forgotten seems never to have been tried. */
+static unsigned cost_of(const struct end_state *a, const struct end_state *b, unsigned tries, bool in_turn)
 {
-    return 4u * tries + !!a->up + !!b->up;
+    return 4u * tries + (in_turn ? 0u : !!a->up + (unsigned)!!b->up);
 }
 
 struct choice {
@@ -57,26 +58,26 @@ struct choice {
 static bool choose(const struct hawser_pm *pm, const struct hawser_pm_view *view, const struct ends *ends, bool mesh,
                    struct choice *out)
 {
+    const unsigned pairs = view->local_count * view->remote_count;
     unsigned best = UINT32_MAX;
     out->due_ns = TIME_NEVER;
-    for (unsigned r = 0; r < view->remote_count; r++) {
-        const struct end_state *theirs = &ends->theirs[r];
-        for (unsigned l = 0; l < view->local_count; l++) {
-            const struct end_state *ours = &ends->ours[l];
-            bool served = !mesh && is_served(ours) && is_served(theirs);
-            if (served || ours->all & theirs->all)
-                continue;
-            uint64_t due_ns = hawser_pm_due(pm, l, r);
-            if (due_ns > view->now_ns) {
-                out->due_ns = HW_MIN(out->due_ns, due_ns);
-                continue;
-            }
-            unsigned cost = cost_of(ours, theirs, hawser_pm_tries(pm, l, r));
-            if (cost < best) {
-                best = cost;
-                out->local = l;
-                out->remote = r;
-            }
+    for (unsigned n = 0; n < pairs; n++) {
+        const unsigned at = (n + view->forgotten % pairs) % pairs, l = at % view->local_count,
+                       r = at / view->local_count;
+        const struct end_state *ours = &ends->ours[l], *theirs = &ends->theirs[r];
+        bool served = !mesh && is_served(ours) && is_served(theirs);
+        if (served || ours->all & theirs->all)
+            continue;
+        uint64_t due_ns = hawser_pm_due(pm, l, r);
+        if (due_ns > view->now_ns) {
+            out->due_ns = HW_MIN(out->due_ns, due_ns);
+            continue;
+        }
+        unsigned cost = cost_of(ours, theirs, hawser_pm_tries(pm, l, r), view->forgotten != 0);
+        if (cost < best) {
+            best = cost;
+            out->local = l;
+            out->remote = r;
         }
     }
     return best < UINT32_MAX;

@@ -19,7 +19,7 @@ struct bench {
     struct account_root memory;
     struct account payer;
     struct paths paths;
-    struct local_address locals[4];
+    struct local_address locals[HOST_ADDRESSES_MAX];
     struct hawser_addr remotes[PATH_USES_MAX];
     struct path_use uses[PATH_USES_MAX];
     struct paths_view view;

@@ -60,6 +60,43 @@ static void pairs_are_tried_until_they_answer(void **state)
     finish(&b);
 }
 
+#define MANY 64
+
+/* Lets all that the path manager wishes for fail; returns how many pairs had their first turn. */
+static unsigned let_all_fail(struct bench *b, bool tried[MANY + 1][MANY + 1])
+{
+    unsigned news = 0;
+    const unsigned count = call(b);
+    for (unsigned i = 0; i < count; i++) {
+        const struct path_wish wish = path_policy_open_at(&b->pm, i);
+        bool *was_tried = &tried[wish.local->addr.ip[14]][wish.remote.addr.ip[14]];
+        news += !*was_tried;
+        *was_tried = true;
+        (void)paths_ended(&b->paths, &b->payer, wish.local, &wish.remote.addr, PATH_END_UNANSWERED, b->now_ns);
+    }
+    return news;
+}
+
+/* More pairs fail than are remembered. One address of ours works, which is no reason to pass it over for ever. */
+static void every_pair_has_its_turn(void **state)
+{
+    (void)state;
+    struct bench b;
+    static bool tried[MANY + 1][MANY + 1];
+    unsigned missing = MANY * MANY - 1; /* the first is there */
+    begin_named(&b, "fullmesh", MANY);
+    for (unsigned m = 2; m <= MANY; m++) {
+        const struct mp_add_addr add = {.is_v4 = true, .address_id = (uint8_t)m, .addr = address(m, 2, 0)};
+        (void)paths_add_addr(&b.paths, &b.payer, &b.view.locals, &add, b.now_ns);
+    }
+    for (unsigned call = 0; call < MANY * MANY && missing; call++) {
+        missing -= let_all_fail(&b, tried);
+        b.now_ns += PATH_JOINS_BURST * PATH_JOIN_INTERVAL_NS;
+    }
+    assert_int_equal(missing, 0);
+    finish(&b);
+}
+
 /* ---- ports ---- */
 
 static void so_many_over_the_first_pair(void **state)
@@ -347,6 +384,7 @@ int main(void)
         cmocka_unit_test(every_pair_has_a_subflow),
         cmocka_unit_test(as_many_as_may_be),
         cmocka_unit_test(pairs_are_tried_until_they_answer),
+        cmocka_unit_test(every_pair_has_its_turn),
         cmocka_unit_test(so_many_over_the_first_pair),
         cmocka_unit_test(all_but_the_first_address_stand_by),
         cmocka_unit_test(only_the_first_pair_is_regular),

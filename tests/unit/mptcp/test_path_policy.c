@@ -42,6 +42,8 @@ static void look_around(struct hawser_pm *pm, const struct hawser_pm_view *view,
     assert_int_equal(view->locals[0]->id, 0);
     assert_int_equal(view->locals[1]->id, 2);
     assert_int_equal(view->locals[1]->link, 2);
+    assert_int_equal(view->locals[1]->prefix_len, 24);
+    assert_int_equal(view->forgotten, 0);
     assert_int_equal(view->remotes[0]->addr.port, 80);
     assert_int_equal(view->remotes[1]->id, 2);
     assert_int_equal(view->subflow_count, 2);
