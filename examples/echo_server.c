@@ -25,6 +25,10 @@ enum { BACKLOG = 4096, CONNECTIONS_MAX = 20000, STREAM_BYTES = 20000, STALL_MS =
 #define LAST_ORDERS_NS UINT64_C(5000000000)
 #define DRAIN_NS UINT64_C(2000000000)
 
+/* How long a client may be silent before it is asked whether it is there. One that is, and says nothing, may stay:
+ * http_file_server.c shows how such ones are left. */
+#define SILENT_NS UINT64_C(60000000000)
+
 static void check(int error, const char *what)
 {
     if (error < 0) {
@@ -79,8 +83,9 @@ struct server {
 static void server_start(struct server *server, struct hawser_host *host, uint16_t port)
 {
     struct hawser_addr any = {.port = port};
+    struct hawser_conn_options options = {.size = sizeof(options), .keepalive_idle_ns = SILENT_NS};
     *server = (struct server){.host = host};
-    check(hawser_listen(hawser_host_stack(host), &any, BACKLOG, NULL, &server->listener), "listen");
+    check(hawser_listen(hawser_host_stack(host), &any, BACKLOG, &options, &server->listener), "listen");
 }
 
 static void session_begin(struct server *server, struct hawser_conn *conn)
