@@ -16,6 +16,9 @@
  * TIME-WAIT. */
 #define AFTERLIFE_NS (400 * NS_PER_S)
 
+/* Of a buffer that is sent from, a quarter at least is queued, and all of it is held. */
+#define VIEWED_PARTS 4u
+
 static bool uses(const struct flow *flow, const struct host *host)
 {
     return flow->plan.client == host || flow->plan.server == host;
@@ -32,8 +35,9 @@ void household_begin(struct judge_host *at)
         const struct flow_plan *plan = &stage->flows[i]->plan;
         for (unsigned side = 0; side < 2; side++) {
             uint64_t buffer = plan->options[side].send_buffer_bytes;
+            buffer = (buffer ? buffer : SEND_BUFFER_DEFAULT) * (plan->by_reference ? VIEWED_PARTS : 1);
             if ((side == FLOW_CLIENT ? plan->client : plan->server) == at->host)
-                limit += CONNECTION_BYTES + (buffer ? buffer : SEND_BUFFER_DEFAULT);
+                limit += CONNECTION_BYTES + buffer;
         }
     }
     at->memory_limit = HW_MIN(limit, memory + memory / 4 + STACK_BYTES);
