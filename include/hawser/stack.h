@@ -126,7 +126,7 @@ HAWSER_API uint64_t hawser_stack_deadline(const struct hawser_stack *stack);
 HAWSER_API void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns);
 
 /* hawser_next_event() has something to tell. Who is about to sleep looks here first. O(1). */
-HAWSER_API bool hawser_stack_pending(const struct hawser_stack *stack);
+HAWSER_API bool hawser_stack_pending(struct hawser_stack *stack);
 
 /* What closed connections owe to their peers: nobody else asks for it any more. */
 struct hawser_unfinished {

@@ -8,7 +8,7 @@
 static bool are_both_over(const struct conn *conn, const struct subflow *last)
 {
     /* RFC 9293 3.10.7.4: as in LAST-ACK, a RST for the end of the stream comes from a peer that knows it is over. */
-    bool in_order = last->tcp.error == 0 || last->tcp.error == -ECONNRESET;
+    bool in_order = last->tcp.error == 0 || (last->tcp.error == -ECONNRESET && !last->told_why);
     return data_rx_is_over(&conn->data_rx) &&
            (data_tx_end_acked(&conn->data_tx) ||
             (data_tx_fin_sent(&conn->data_tx) && data_tx_all_acked(&conn->data_tx) && in_order));

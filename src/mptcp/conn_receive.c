@@ -159,7 +159,7 @@ bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, ui
     bool was_confirmed = identity_confirmed(&conn->identity), taken = true;
     note_answer(subflow, segment);
     path_manager_note_answer(subflow, segment, now_ns);
-    subflow->closed_for_good |= segment->header.flags & TCP_RST && mptcp_has(mp, MPTCP_TCPRST) && !mp->tcprst.transient;
+    subflow_note_reason(subflow, segment->header.flags, mp);
     subflow->bare_acks |= segment->ack > tcp->snd_una && !mp->present;
     if (mptcp_has(mp, MPTCP_DSS))
         taken = take_dss(subflow, segment, now_ns);

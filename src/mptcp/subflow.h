@@ -52,9 +52,10 @@ struct subflow {
     bool plain : 1;       /* it is to open the connection as plain TCP: its SYN offers no MPTCP */
     bool backup_local : 1, backup_remote : 1;
     bool stale : 1; /* silent for two round trips (and 10 ms at least), or timed out, and nothing acknowledged since */
-    bool carried_again : 1;   /* it was given the oldest missing byte, which others had carried */
-    bool bare_acks : 1;       /* it acknowledged data without an option of MPTCP */
-    bool dss_seen : 1;        /* one came on it */
+    bool carried_again : 1; /* it was given the oldest missing byte, which others had carried */
+    bool bare_acks : 1;     /* it acknowledged data without an option of MPTCP */
+    bool dss_seen : 1;      /* one came on it */
+    bool told_why : 1;      /* the peer's RST gives a reason: it was for the subflow, not for want of the connection */
     bool closed_for_good : 1; /* the peer's RST says that it shall not be opened again (RFC 8684 3.6) */
     bool reset_with_reason : 1;
     bool row_full : 1; /* another one would be one too many, since row_full_ms at least */
@@ -78,6 +79,14 @@ static inline dsn64 dsn_of_ssn(dsn64 idsn, uint64_t ssn) { return dsn_add(idsn, 
 
 static inline struct subflow *subflow_of(struct tcp *tcp) { return HW_CONTAINER(tcp, struct subflow, tcp); }
 static inline struct subflow *subflow_at(struct list *node) { return LIST_ENTRY(node, struct subflow, link); }
+
+/* RFC 8684 3.6: why the peer resets it, if it says so. */
+static inline void subflow_note_reason(struct subflow *subflow, uint8_t flags, const struct mptcp_options *mp)
+{
+    bool reset = flags & TCP_RST && mp->present & 1u << MPTCP_TCPRST;
+    subflow->told_why |= reset;
+    subflow->closed_for_good |= reset && !mp->tcprst.transient;
+}
 
 /* May it carry data? */
 static inline bool subflow_usable(const struct subflow *subflow)

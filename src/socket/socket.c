@@ -260,6 +260,22 @@ static struct hawser_event of_conn(struct conn *conn)
     return (struct hawser_event){.what = what, .conn = outer(conn), .user = conn->user};
 }
 
+/* Who lined up for room may find that others have taken the memory since. */
+static bool has_news(struct told *told)
+{
+    if (!told_of_listener(told))
+        conn_event(HW_CONTAINER(told, struct conn, told));
+    return told_waits(told);
+}
+
+bool hawser_stack_pending(struct hawser_stack *stack)
+{
+    LIST_EACH (it, &stack->host.events)
+        if (has_news(told_at(it)))
+            return true;
+    return false;
+}
+
 bool hawser_next_event(struct hawser_stack *stack, struct hawser_event *out)
 {
     LIST_EACH (it, &stack->host.events) {

@@ -438,8 +438,6 @@ size_t hawser_stack_output(struct hawser_stack *stack, struct hawser_tx *packets
     return batch.count;
 }
 
-bool hawser_stack_pending(const struct hawser_stack *stack) { return !list_empty(&stack->host.events); }
-
 uint64_t hawser_stack_deadline(const struct hawser_stack *stack) { return deadline_next(&stack->host.tcp.timers); }
 
 void hawser_stack_advance(struct hawser_stack *stack, uint64_t now_ns)

@@ -88,6 +88,25 @@ static void a_reset_is_an_answer_to_the_end(void **state)
     }
 }
 
+/* But not one that gives a reason: it was for the subflow only, and who sent it may wait for the end on another. */
+static void a_reset_with_a_reason_is_none(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_either(&p, false);
+    assert_int_equal(hawser_send(p.conn, bytes, LEN), LEN);
+    hawser_finish(p.conn);
+    peer_drain(&p);
+    struct tcp_options end = peer_dss(&p, 1 + LEN, 1, 0, 1);
+    end.mp.dss.data_fin = true;
+    peer_send(&p, TCP_ACK, 1, 1 + LEN, &end, NULL, 0);
+    struct tcp_options why = {.mp = {.present = 1u << MPTCP_TCPRST, .tcprst = {.reason = MP_RST_MIDDLEBOX}}};
+    peer_send(&p, TCP_ACK | TCP_RST, 1, 1 + LEN, &why, NULL, 0);
+    assert_false(told(&p) & HAWSER_DELIVERED);
+    hawser_close(p.conn);
+    peer_destroy(&p);
+}
+
 /* What arrives meanwhile is acknowledged and thrown away, and keeps the window open; afterwards it is refused. */
 static void hears_no_more(void **state)
 {
@@ -225,8 +244,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_when_all_is_delivered),     cmocka_unit_test(hears_no_more),
         cmocka_unit_test(unread_bytes_are_a_loss),         cmocka_unit_test(learns_when_nothing_can_be_delivered),
-        cmocka_unit_test(a_reset_is_an_answer_to_the_end), cmocka_unit_test(a_peer_that_does_not_end),
-        cmocka_unit_test(before_the_handshake_is_over),    cmocka_unit_test(the_handle_may_go_at_any_time),
+        cmocka_unit_test(a_reset_is_an_answer_to_the_end), cmocka_unit_test(a_reset_with_a_reason_is_none),
+        cmocka_unit_test(a_peer_that_does_not_end),        cmocka_unit_test(before_the_handshake_is_over),
+        cmocka_unit_test(the_handle_may_go_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,31 @@ static void who_takes_what_is_sent_goes_on(void **state)
     }
 }
 
+/* There was room, and it lined up to be told of that; then others took the memory. Nobody says that there is news, and
+ * it is told when there is room again. */
+static void room_that_others_took_is_no_news(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn_options soon = {
+        .size = sizeof soon, .send_buffer_bytes = 64 * 1024, .send_low_water_bytes = LINES_PIECE};
+    struct account others;
+    lines_init(&p, MEMORY, false, &soon);
+    p.addr.port = 9000;
+    peer_open_plain(&p);
+    uint32_t next = 1 + exchange(&p, true, 1);
+    assert_true(hawser_stack_pending(p.stack));
+    account_open(&others, &p.stack->host.memory.account);
+    account_charge(&others, MEMORY / 4);
+    assert_false(hawser_stack_pending(p.stack));
+    assert_null(next_told(p.stack));
+    account_release(&others, MEMORY / 4);
+    account_close(&others);
+    (void)exchange(&p, false, next);
+    assert_ptr_equal(next_told(p.stack), p.conn);
+    peer_destroy(&p);
+}
+
 /* What peers send to programs that read nothing, in small segments and large, and what they promise. */
 static void unread_data(void **state)
 {
@@ -470,6 +495,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shut_windows),
         cmocka_unit_test(who_takes_what_is_sent_goes_on),
+        cmocka_unit_test(room_that_others_took_is_no_news),
         cmocka_unit_test(unread_data),
         cmocka_unit_test(few_bytes_hold_little),
         cmocka_unit_test(bytes_and_gaps),
