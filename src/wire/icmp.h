@@ -1,4 +1,5 @@
-/* ICMP errors that tell a host that its packet led nowhere (RFC 792, RFC 4443 3.1): written, never read. */
+/* ICMP errors that tell a host that its packet led nowhere (RFC 792, RFC 4443 3.1): written. icmp_error.h reads them.
+ */
 #ifndef HW_WIRE_ICMP_H
 #define HW_WIRE_ICMP_H
 

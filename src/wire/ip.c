@@ -2,12 +2,14 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "wire/bytes.h"
 #include "wire/checksum.h"
 
 #define HOP_LIMIT 64
 #define DONT_FRAGMENT 0x4000
 #define FRAGMENT_MASK 0x3fff /* more-fragments flag and offset */
+#define OFFSET_MASK 0x1fff
 #define EXTENSION_HEADERS_MAX 8
 
 /* RFC 8200 4, RFC 5237: next-header numbers. */
@@ -127,6 +129,55 @@ enum ip_result ip_parse(const uint8_t *p, size_t len, bool merged, struct ip_hea
         return parse_v4(p, len, merged, out);
     case 6:
         return parse_v6(p, len, merged, out);
+    default:
+        return IP_BAD_VERSION;
+    }
+}
+
+static enum ip_result parse_quoted_v4(const uint8_t *p, size_t len, struct ip_header *out)
+{
+    if (len < IPV4_HEADER_LEN)
+        return IP_TRUNCATED;
+    size_t header_len = (size_t)(p[0] & 15) * 4, total = get16(p + 2);
+    if (header_len < IPV4_HEADER_LEN || total < header_len)
+        return IP_BAD_HEADER;
+    if (header_len > len)
+        return IP_TRUNCATED;
+    if (get16(p + 6) & OFFSET_MASK)
+        return IP_FRAGMENT;
+    *out = (struct ip_header){.protocol = p[9],
+                              .is_v4 = true,
+                              .header_len = (uint16_t)header_len,
+                              .payload_len = (uint32_t)(total - header_len)};
+    set_v4(&out->src, p + 12);
+    set_v4(&out->dst, p + 16);
+    return IP_OK;
+}
+
+static enum ip_result parse_quoted_v6(const uint8_t *p, size_t len, struct ip_header *out)
+{
+    if (len < IPV6_HEADER_LEN)
+        return IP_TRUNCATED;
+    size_t at = IPV6_HEADER_LEN, end = at + get16(p + 4);
+    uint8_t next = p[6];
+    enum ip_result result = skip_extensions(p, HW_MIN(len, end), &at, &next);
+    if (result != IP_OK)
+        return result;
+    *out = (struct ip_header){.protocol = next, .header_len = (uint16_t)at, .payload_len = (uint32_t)(end - at)};
+    set_v6(&out->src, p + 8);
+    set_v6(&out->dst, p + 24);
+    return IP_OK;
+}
+
+enum ip_result ip_parse_quoted(const uint8_t *p, size_t len, struct ip_header *out)
+{
+    if (len == 0)
+        return IP_TRUNCATED;
+    switch (p[0] >> 4) {
+    case 4:
+        return parse_quoted_v4(p, len, out);
+    case 6:
+        return parse_quoted_v6(p, len, out);
     default:
         return IP_BAD_VERSION;
     }

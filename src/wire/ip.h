@@ -44,6 +44,13 @@ enum ip_result {
  */
 enum ip_result ip_parse(const uint8_t *p, size_t len, bool merged, struct ip_header *out);
 
+/*
+ * The same of a packet of our own that an ICMP error quotes, of which `len` bytes are left: `payload_len` is what its
+ * header says, not what is there. Only the header must be, and it must be of a first fragment; its checksum is not
+ * looked at, for routers and translators change headers.
+ */
+enum ip_result ip_parse_quoted(const uint8_t *p, size_t len, struct ip_header *out);
+
 /* Length of the header that ip_emit() writes for this destination: 20 or 40. */
 size_t ip_header_len(const struct hawser_addr *dst);
 
