@@ -20,7 +20,9 @@ static const struct box_kind kinds[] = {
     {"window-shrinker", "window fields of at most amount", box_window_shrinker},
     {"rst-injector", "a RST behind a segment; amount (0: exact number, 1: in the window, 2: outside)",
      box_rst_injector},
-    {"icmp-sender", "ICMP errors for packets that pass; amount (0: unreachable, 1: too big, 2: forged)",
+    {"icmp-sender",
+     "ICMP errors for packets that pass; amount (0: port unreachable, 1: too big for 1280, 2: forged, 3: host "
+     "unreachable, 4: prohibited, 5: too big for 68)",
      box_icmp_sender},
     {"syn-dropper", "drops SYNs with MPTCP options; amount (only the first so many, 0: all)", box_syn_dropper},
     {"dropper", "drops packets; amount (0: any, 1: FIN, 2: bare ACK, 3: data, 4: RST)", box_dropper},

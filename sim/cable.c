@@ -3,12 +3,27 @@
 #include <stdio.h>
 
 #include "base/compiler.h"
+#include "sim/icmp.h"
 #include "sim/memory.h"
 #include "sim/world.h"
 
+/* RFC 1191 3, RFC 4443 3.2: the router before the link does. */
+static void tell_too_big(struct cable *cable, unsigned port, struct packet *packet, uint64_t now_ns)
+{
+    const struct lane_config *config = &cable->lanes[port].config;
+    if (!config->mtu_told || !lane_refuses_size(&cable->lanes[port], packet))
+        return;
+    packet_settle(packet);
+    struct packet *icmp = icmp_about(cable->node.world->packets, packet, ICMP_SAYS_TOO_BIG, config->mtu);
+    if (icmp)
+        node_emit(&cable->node, port, icmp, now_ns);
+}
+
 static void cable_forward(struct node *node, unsigned port, struct packet *packet, uint64_t now_ns)
 {
-    lane_push(&HW_CONTAINER(node, struct cable, node)->lanes[port], packet, now_ns);
+    struct cable *cable = HW_CONTAINER(node, struct cable, node);
+    tell_too_big(cable, port, packet, now_ns);
+    lane_push(&cable->lanes[port], packet, now_ns);
 }
 
 static uint64_t cable_next_run_at(const struct node *node)

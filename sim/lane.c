@@ -37,7 +37,7 @@ bool lane_config_same(const struct lane_config *a, const struct lane_config *b)
            a->jitter_ns == b->jitter_ns && a->jitter_reorders == b->jitter_reorders &&
            queue_same(&a->queue, &b->queue) && loss_same(&a->loss, &b->loss) && a->corrupt_ppm == b->corrupt_ppm &&
            a->duplicate_ppm == b->duplicate_ppm && a->reorder_ppm == b->reorder_ppm && a->reorder_ns == b->reorder_ns &&
-           a->mtu == b->mtu && a->down == b->down;
+           a->mtu == b->mtu && a->mtu_told == b->mtu_told && a->down == b->down;
 }
 
 void lane_init(struct lane *lane, const struct lane_config *config, const struct prng *rng,
@@ -208,13 +208,18 @@ static void advance(struct lane *lane, uint64_t now_ns)
     }
 }
 
+bool lane_refuses_size(const struct lane *lane, const struct packet *packet)
+{
+    return !lane->config.down && lane->config.mtu && packet->len > lane->config.mtu;
+}
+
 /* Why the packet may not enter: the counter of such, or NULL. */
 static uint64_t *refused_by(struct lane *lane, const struct packet *packet)
 {
     const struct lane_config *c = &lane->config;
     if (c->down)
         return &lane->counters.lost_down;
-    return c->mtu && packet->len > c->mtu ? &lane->counters.lost_size : NULL;
+    return lane_refuses_size(lane, packet) ? &lane->counters.lost_size : NULL;
 }
 
 void lane_push(struct lane *lane, struct packet *packet, uint64_t now_ns)

@@ -36,7 +36,8 @@ struct lane_config {
     uint32_t duplicate_ppm; /* arrives twice */
     uint32_t reorder_ppm;   /* takes `reorder_ns` longer, so that later ones overtake it */
     uint64_t reorder_ns;
-    uint32_t mtu; /* larger packets are dropped; 0: no limit */
+    uint32_t mtu;  /* larger packets are dropped; 0: no limit */
+    bool mtu_told; /* and their senders are told by ICMP */
     bool down;
 };
 
@@ -80,6 +81,8 @@ void lane_fini(struct lane *lane);
  * of another kind. Down drops what is inside when it would leave. */
 void lane_configure(struct lane *lane, const struct lane_config *config, uint64_t now_ns);
 
+/* Is it too large for the link? */
+bool lane_refuses_size(const struct lane *lane, const struct packet *packet);
 /* A packet enters; the lane owns it. */
 void lane_push(struct lane *lane, struct packet *packet, uint64_t now_ns);
 

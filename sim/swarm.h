@@ -33,6 +33,7 @@ enum swarm_fault_kind {
     FAULT_DOWN,
     FAULT_SLOW,    /* a hundredth of the rate */
     FAULT_DELAY,   /* the wire becomes longer */
+    FAULT_NARROW,  /* larger packets vanish, and who sent them is told or not */
     FAULT_QUEUE,   /* hardly any queue */
     FAULT_BOX,     /* a middlebox */
     FAULT_STAYING, /* a middlebox for good, where another route is free of such */

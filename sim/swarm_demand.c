@@ -6,7 +6,7 @@
  * - A crowd at a server whose memory holds a buffer each way for every connection is served; with less, beside a proxy
  * that acknowledges early or on a link that is jammed some may fail.
  * - Memory that is refused at random, a program that ends early, and whoever forges segments on the way excuse an
- * error.
+ * error; not who says by ICMP that packets are too big, or that what nobody sent did not arrive.
  * - A middlebox, or an address that goes, away from the way of every connection's first subflow harms joined subflows
  *   only, and those may fail without any loss (RFC 8684 3.3.6, 3.4.2): whole. An address that comes harms nothing.
  * - On the way of a first subflow a middlebox that plain TCP passes unharmed excuses nothing, if MPTCP does not mind it
@@ -176,12 +176,21 @@ static bool passes_unharmed(const struct swarm_fault *fault)
     return strips_all && fault->from_ns == 0 && fault->to_ns == 0;
 }
 
+/* ICMP errors about nothing that was sent, or about the size of what was: they cost bytes at most (RFC 5927). */
+static bool forges_sizes_only(const struct swarm_fault *fault)
+{
+    const uint32_t amount = fault->box.amount;
+    return strcmp(fault->box.kind, "icmp-sender") == 0 && (amount == 1 || amount == 2 || amount == 5);
+}
+
 bool swarm_fault_excuses(const struct swarm_plan *plan, const struct swarm_fault *fault)
 {
     bool first = first_routes(plan) >> fault->target & 1;
     switch (fault->kind) {
     case FAULT_BOX:
     case FAULT_STAYING:
+        if (forges_sizes_only(fault))
+            return false;
         if (!swarm_box_may_stay(fault->box.kind))
             return true;
         return first && !passes_unharmed(fault) && !has_sound_subflows(plan);

@@ -15,6 +15,11 @@
 #define FAIR_CROWD_MAX 30u
 #define FAIR_SHARE_MAX (2 * SWARM_SHARE_BYTES)
 #define ADDRESS_TRIES 4
+/* What an ICMP sender may say. */
+#define ICMP_AMOUNTS 6u
+/* No path is narrower (RFC 791; RFC 8200 5). */
+#define NARROW_V4 576u
+#define NARROW_V6 1280u
 /* Before there are subflows one would change nothing. */
 #define BLINK_MIN_NS (50 * NS_PER_MS)
 
@@ -33,6 +38,11 @@ static struct swarm_fault *add_fault(struct swarm_plan *plan, struct prng *rng, 
 
 /* ---- links ---- */
 
+static uint32_t link_mtu(const struct swarm_plan *plan, unsigned link)
+{
+    return HW_MAX(plan->base.links[link].mtu, NARROW_V6 + 1u);
+}
+
 static void add_link_fault(struct swarm_plan *plan, struct prng *rng)
 {
     enum swarm_fault_kind kind = (enum swarm_fault_kind)between(rng, FAULT_LOSS, FAULT_QUEUE);
@@ -41,6 +51,8 @@ static void add_link_fault(struct swarm_plan *plan, struct prng *rng)
         return;
     fault->ppm = (uint32_t)between_log(rng, 1000, 300000);
     fault->ns = between_log(rng, NS_PER_MS, 200 * NS_PER_MS);
+    if (kind == FAULT_NARROW)
+        fault->bytes = between(rng, plan->v6 ? NARROW_V6 : NARROW_V4, link_mtu(plan, fault->target) - 1);
 }
 
 /* ---- middleboxes ---- */
@@ -93,6 +105,8 @@ static void add_box_fault(struct swarm_plan *plan, struct prng *rng)
         return;
     random_box(&fault->box, rng, kind);
     fault->box_faces_server = one_in(rng, 4);
+    if (strcmp(kind, "icmp-sender") == 0)
+        fault->box.amount = (uint32_t)prng_below(rng, ICMP_AMOUNTS);
     if (strcmp(kind, "nat") == 0)
         make_nat(plan, fault);
 }

@@ -55,6 +55,10 @@ static void worsen(struct lane_config *lane, const struct swarm_fault *fault)
     case FAULT_DELAY:
         lane->delay_ns += fault->ns;
         break;
+    case FAULT_NARROW:
+        lane->mtu = (uint32_t)fault->bytes;
+        lane->mtu_told = fault->ppm & 1;
+        break;
     case FAULT_QUEUE:
         lane->queue.bytes = QUEUE_FLOOR_BYTES;
         break;

@@ -56,6 +56,7 @@ static const char *const names[TALLY_END] = {
     [TALLY_LINKS + FAULT_DOWN] = "down",
     [TALLY_LINKS + FAULT_SLOW] = "slow",
     [TALLY_LINKS + FAULT_DELAY] = "delay",
+    [TALLY_LINKS + FAULT_NARROW] = "narrow",
     [TALLY_LINKS + FAULT_QUEUE] = "short queue",
     [TALLY_STAYING + 0] = "option-stripper, stays",
     [TALLY_STAYING + 1] = "acking-proxy, stays",
@@ -180,6 +181,8 @@ static uint64_t count_of(enum swarm_fault_kind kind, const struct lane *lane)
         return c->corrupted;
     case FAULT_DOWN:
         return c->lost_down;
+    case FAULT_NARROW:
+        return c->lost_size;
     case FAULT_QUEUE:
         return c->lost_queue;
     default:

@@ -6,12 +6,16 @@
 
 static void link_text(const struct swarm_fault *fault, const char *link, char *text, size_t size)
 {
-    static const char *const names[] = {"loss",       "bursts of loss", "jitter", "reordering", "duplication",
-                                        "corruption", "down",           "slow",   "delay",      "short queue"};
+    static const char *const names[] = {"loss", "bursts of loss", "jitter", "reordering", "duplication", "corruption",
+                                        "down", "slow",           "delay",  "narrow",     "short queue"};
     static const char *const lanes[] = {"", " forward", " backward", ""};
-    snprintf(text, size, "%s on %s%s from %.3f s to %.3f s (%" PRIu32 " ppm, %" PRIu64 " us)", names[fault->kind], link,
-             lanes[fault->lanes], (double)fault->from_ns / 1e9, (double)fault->to_ns / 1e9, fault->ppm,
-             fault->ns / NS_PER_US);
+    char how[64];
+    if (fault->kind == FAULT_NARROW)
+        snprintf(how, sizeof how, "%" PRIu64 " bytes, %s", fault->bytes, fault->ppm & 1 ? "told" : "silent");
+    else
+        snprintf(how, sizeof how, "%" PRIu32 " ppm, %" PRIu64 " us", fault->ppm, fault->ns / NS_PER_US);
+    snprintf(text, size, "%s on %s%s from %.3f s to %.3f s (%s)", names[fault->kind], link, lanes[fault->lanes],
+             (double)fault->from_ns / 1e9, (double)fault->to_ns / 1e9, how);
 }
 
 static void box_text(const struct swarm_fault *fault, const char *link, char *text, size_t size)

@@ -187,6 +187,7 @@ static const struct field lane_fields[] = {
     {"reorder", read_share, LANE(reorder_ppm), "a share of packets, like \"1%\""},
     {"reorder_delay", read_duration, LANE(reorder_ns), "a time, like \"5ms\""},
     {"mtu", read_mtu, LANE(mtu), "bytes, 68 to 65535, or 0 for no limit"},
+    {"mtu_told", read_flag, LANE(mtu_told), "true or false"},
     {"trace", read_trace, 0, NULL},
     {"down", read_flag, LANE(down), "true or false"},
 };

@@ -132,6 +132,8 @@ void lane_write(const struct lane_config *before, const struct lane_config *now,
         write_time(out, "reorder_delay", now->reorder_ns);
     if (before->mtu != now->mtu)
         write_number(out, "mtu", now->mtu);
+    if (before->mtu_told != now->mtu_told)
+        write_flag(out, "mtu_told", now->mtu_told);
     if (before->down != now->down)
         write_flag(out, "down", now->down);
 }

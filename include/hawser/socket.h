@@ -190,7 +190,8 @@ HAWSER_API int hawser_conn_get(const struct hawser_conn *conn, enum hawser_optio
 /* The set of HAWSER_READABLE... that holds now, told or not. HAWSER_WRITABLE: there is room for one byte at least. */
 HAWSER_API unsigned hawser_conn_ready(const struct hawser_conn *conn);
 
-/* 0, or the negative errno that ended the connection: -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, ... */
+/* 0, or the negative errno that ended the connection: -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, or what a
+ * router said of it: -EHOSTUNREACH, -ENETUNREACH, -ENOPROTOOPT, -EACCES... (docs/API.md). */
 HAWSER_API int hawser_conn_error(const struct hawser_conn *conn);
 
 /* Address and port of either end of the first subflow, be it gone since; before the connection is established, of the

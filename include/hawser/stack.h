@@ -99,7 +99,8 @@ HAWSER_API void hawser_stack_input(struct hawser_stack *stack, int link, const s
 
 /*
  * The same for one of several stacks that stand for one host. What belongs to another one is left alone: SYNs that ask
- * to join a connection whose token it does not know (RFC 8684 3.2). Sets declined[i] for each of `count` packets and
+ * to join a connection whose token it does not know (RFC 8684 3.2), and ICMP errors about segments that it did not
+ * send. Sets declined[i] for each of `count` packets and
  * returns how many were declined; who owns the stacks offers those to the others, and to the last one by
  * hawser_stack_input(), which answers them by a RST if it does not know the token either. From then on packets between
  * the same addresses and ports go to the stack that took it; others go by hawser_shard_of_port() of their destination

@@ -1,11 +1,11 @@
 /* Boxes that put segments of their own between those that pass: resets, ICMP errors, and what passed before. */
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
 #include "sim/boxes/box.h"
 #include "sim/boxes/kinds.h"
-#include "wire/bytes.h"
-#include "wire/checksum.h"
+#include "sim/icmp.h"
 
 enum { RST_EXACT, RST_IN_WINDOW, RST_OUTSIDE };
 
@@ -35,61 +35,43 @@ struct node *box_rst_injector(struct world *world, const char *name, const struc
 
 /* ---- ICMP (RFC 792, RFC 4443) ---- */
 
-enum { ICMP_UNREACHABLE, ICMP_TOO_BIG, ICMP_FORGED };
-enum { PROTO_ICMP = 1, PROTO_ICMPV6 = 58, QUOTE_BYTES = 64, PROTOCOL_OFFSET_V4 = 9, NEXT_HEADER_OFFSET_V6 = 6 };
-enum { V4_UNREACHABLE = 3, V4_PORT = 3, V4_TOO_BIG = 4, V6_UNREACHABLE = 1, V6_PORT = 4, V6_TOO_BIG = 2 };
+enum { ICMP_HEADER_LEN = 8, SEQUENCE_OFFSET = 4 };
+/* What `amount` asks for. */
+enum { SAYS_PORT, SAYS_TOO_BIG, SAYS_FORGED, SAYS_HOST, SAYS_PROHIBITED, SAYS_TINY };
+#define TOO_BIG_FOR 1280
+#define TINY_FOR 68
 
-/* Writes the ICMP message behind the IP header; returns its length. */
-static uint32_t write_icmp(uint8_t *p, const struct box *box, const struct packet *quoted, bool v4)
+static struct packet *make_icmp(const struct box *box, const struct packet *quoted)
 {
-    bool too_big = box->config.amount == ICMP_TOO_BIG;
-    uint32_t quote = HW_MIN(quoted->len, (uint32_t)QUOTE_BYTES);
-    memset(p, 0, 8);
-    p[0] = v4 ? V4_UNREACHABLE : too_big ? V6_TOO_BIG : V6_UNREACHABLE;
-    p[1] = v4 ? (too_big ? V4_TOO_BIG : V4_PORT) : too_big ? 0 : V6_PORT;
-    if (too_big)
-        put16(p + 6, 1280); /* the MTU; the low half of ICMPv6's */
-    memcpy(p + 8, quoted->data, quote);
-    return 8 + quote;
+    static const enum icmp_said kinds[] = {
+        [SAYS_PORT] = ICMP_SAYS_PORT, [SAYS_TOO_BIG] = ICMP_SAYS_TOO_BIG,       [SAYS_FORGED] = ICMP_SAYS_PORT,
+        [SAYS_HOST] = ICMP_SAYS_HOST, [SAYS_PROHIBITED] = ICMP_SAYS_PROHIBITED, [SAYS_TINY] = ICMP_SAYS_TOO_BIG};
+    uint32_t amount = box->config.amount % HW_ARRAY_LEN(kinds);
+    return icmp_about(box->node.world->packets, quoted, kinds[amount], amount == SAYS_TINY ? TINY_FOR : TOO_BIG_FOR);
 }
 
-static struct packet *make_icmp(struct box *box, const struct packet *quoted, const struct box_segment *seg)
+/* It quotes a segment that was never sent. */
+static void forge_quote(struct packet *icmp, const struct box_segment *seg)
 {
-    struct packet *packet = packet_new(box->node.world->packets);
-    if (!packet)
-        return NULL;
-    bool v4 = seg->ip.is_v4;
-    struct hawser_addr to = seg->ip.src, from = seg->ip.dst;
-    uint32_t l3 = (uint32_t)ip_header_len(&to), len = write_icmp(packet->data + l3, box, quoted, v4);
-    if (box->config.amount == ICMP_FORGED) /* it quotes a segment that was never sent */
-        packet->data[l3 + 8 + seg->ip.header_len + 4] ^= 0x55;
-    ip_emit(packet->data, &from, &to, 0, len);
-    packet->data[v4 ? PROTOCOL_OFFSET_V4 : NEXT_HEADER_OFFSET_V6] = v4 ? PROTO_ICMP : PROTO_ICMPV6;
-    struct csum sum = {0, false};
-    if (!v4) { /* RFC 4443 2.3: the pseudo-header, with the protocol of ICMPv6 instead of TCP's */
-        csum_add_pseudo(&sum, &from, &to, len);
-        csum_add16(&sum, PROTO_ICMPV6 - IP_PROTO_TCP);
-    }
-    csum_add(&sum, packet->data + l3, len);
-    put16(packet->data + l3 + 2, csum_finish(&sum));
-    packet->len = l3 + len;
-    packet_rewritten(packet);
-    return packet;
+    icmp->data[ip_header_len(&seg->ip.src) + ICMP_HEADER_LEN + seg->ip.header_len + SEQUENCE_OFFSET] ^= 0x55;
+    icmp_seal(icmp);
 }
 
-/* `amount`: 0, port unreachable; 1, packet too big; 2, unreachable with a quotation that cannot be right. The packet
- * itself passes. */
+/* `amount`: 0, port unreachable; 1, packet too big; 2, unreachable with a quotation that cannot be right; 3, host
+ * unreachable; 4, prohibited; 5, too big for a size that no path has. The packet itself passes. */
 static enum box_fate send_icmp(struct box *box, unsigned port, struct packet *packet, struct box_segment *seg,
                                uint64_t now_ns)
 {
     if (!box_selects(box, seg))
         return BOX_PASS;
     packet_settle(packet);
-    struct packet *icmp = make_icmp(box, packet, seg);
-    if (icmp) {
-        box->acted++;
-        node_emit(&box->node, port, icmp, now_ns);
-    }
+    struct packet *icmp = make_icmp(box, packet);
+    if (!icmp)
+        return BOX_PASS;
+    if (box->config.amount == SAYS_FORGED)
+        forge_quote(icmp, seg);
+    box->acted++;
+    node_emit(&box->node, port, icmp, now_ns);
     return BOX_PASS;
 }
 

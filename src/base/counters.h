@@ -19,6 +19,11 @@
     X(DROP_NOT_OURS, "drop.not_our_address")                                                                           \
     X(DROP_OTHER_DOOR, "drop.by_another_door")                                                                         \
     X(DROP_PROTOCOL, "drop.not_tcp")                                                                                   \
+    X(DROP_ICMP_MALFORMED, "drop.icmp_malformed")                                                                      \
+    X(DROP_ICMP_CHECKSUM, "drop.icmp_bad_checksum")                                                                    \
+    X(DROP_ICMP_OTHER, "drop.icmp_no_error")                                                                           \
+    X(DROP_ICMP_UNMATCHED, "drop.icmp_unmatched")                                                                      \
+    X(DROP_ICMP_MTU, "drop.icmp_bad_mtu")                                                                              \
     X(DROP_TCP_HEADER, "drop.tcp_bad_header")                                                                          \
     X(DROP_TCP_CHECKSUM, "drop.tcp_bad_checksum")                                                                      \
     X(DROP_NO_CONNECTION, "drop.no_connection")                                                                        \
@@ -56,6 +61,10 @@
     X(HANDSHAKE_TIMEOUTS, "tcp.handshake_timeouts")                                                                    \
     X(COOKIES_OUT, "tcp.syn_cookies_sent")                                                                             \
     X(COOKIES_IN, "tcp.syn_cookies_answered")                                                                          \
+    X(TCP_UNREACHABLE, "tcp.icmp_unreachable")                                                                         \
+    X(TCP_PATH_MTUS, "tcp.icmp_too_big")                                                                               \
+    X(TCP_BLACK_HOLES, "tcp.black_holes")                                                                              \
+    X(TCP_MTU_PROBES, "tcp.mtu_probes")                                                                                \
     X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
     X(TCP_KEEPALIVE_PROBES, "tcp.keepalive_probes")                                                                    \
     X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
@@ -107,6 +116,8 @@
     X(LIMIT_ASSEMBLY, "limit.unfinished_mappings")                                                                     \
     X(LIMIT_FLIGHTS, "limit.subflows_in_flight")                                                                       \
     X(LIMIT_SACKED, "limit.sacked_ranges")                                                                             \
+    X(LIMIT_ICMP, "limit.icmp_errors")                                                                                 \
+    X(LIMIT_PATH_MTUS, "limit.path_mtus")                                                                              \
     X(LIMIT_REPEATS, "limit.answers_to_repeats")                                                                       \
     X(LIMIT_ANNOUNCEMENTS, "limit.announcements")                                                                      \
     X(LIMIT_ECHOES, "limit.echoes")                                                                                    \

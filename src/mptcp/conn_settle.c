@@ -134,14 +134,14 @@ static void on_ending_timer(struct conn *conn, uint64_t now_ns)
 {
     const struct ending_facts facts = conn_ending_facts(conn);
     if (endings_on_timer(&conn->endings, &facts, now_ns))
-        conn_abort(conn, -ETIMEDOUT, now_ns);
+        conn_abort(conn, subflows_silence(&conn->subflows), now_ns);
 }
 
 static void on_data_timer(struct conn *conn, uint64_t now_ns)
 {
     const struct outflow out = conn_outflow(conn);
     if (!outflow_on_timer(&out, identity_confirmed(&conn->identity), now_ns))
-        conn_abort(conn, -ETIMEDOUT, now_ns);
+        conn_abort(conn, subflows_silence(&conn->subflows), now_ns);
     conn_wake(conn); /* bytes may go again */
 }
 

@@ -12,7 +12,7 @@
 
 static uint32_t trim_to_segments(const struct tcp *tcp, uint32_t len, uint64_t waiting)
 {
-    if (len < waiting && len > tcp->segment_bytes)
+    if (len < waiting && len > tcp->segment_bytes && len < tcp_send_max(tcp))
         len -= len % tcp->segment_bytes;
     return len;
 }

@@ -25,7 +25,7 @@ static enum hawser_pm_state state_of(const struct subflow *subflow, uint64_t now
 {
     const struct tcp *tcp = &subflow->tcp;
     if (tcp->state < TCPS_ESTABLISHED)
-        return tcp->timeouts ? HAWSER_PM_UNANSWERED : HAWSER_PM_OPENING;
+        return tcp->liveness.timeouts ? HAWSER_PM_UNANSWERED : HAWSER_PM_OPENING;
     if (!subflow_usable(subflow))
         return join_proof_is_doubtful(&subflow->join_proof) ? HAWSER_PM_UNANSWERED : HAWSER_PM_OPENING;
     return is_silent(tcp, now_ns) ? HAWSER_PM_SILENT : HAWSER_PM_UP;
@@ -310,11 +310,18 @@ bool path_manager_silent(struct subflow *subflow, uint64_t now_ns)
     return tcp->state < TCPS_ESTABLISHED || is_silent(tcp, now_ns);
 }
 
+/* A router, or a filter of the peer's, did not let it through: that says nothing of other ways there, nor of the peer's
+ * will, and anybody might say it. So it counts as silence, for the pair, with its back-off. */
+static bool is_by_icmp(const struct tcp *tcp)
+{
+    return tcp->config.path.icmp_error && tcp->error == -tcp->config.path.icmp_error;
+}
+
 static enum path_end end_of(const struct subflow *subflow)
 {
     bool opening = subflow->stage == SUBFLOW_OPENING || subflow->stage == SUBFLOW_PROVING;
     if (subflow->join && opening)
-        return subflow->tcp.error == -ETIMEDOUT ? PATH_END_UNANSWERED : PATH_END_REFUSED;
+        return subflow->tcp.error == -ETIMEDOUT || is_by_icmp(&subflow->tcp) ? PATH_END_UNANSWERED : PATH_END_REFUSED;
     if (subflow_is_useless(subflow) || subflow->closed_for_good) /* RFC 8684 3.6: on this path it is permanent */
         return PATH_END_USELESS;
     return subflow->tcp.error == 0 ? PATH_END_CLOSED : PATH_END_LOST;
@@ -324,7 +331,8 @@ void path_manager_closed(const struct path_manager *pm, const struct subflow *su
 {
     const struct tcp_config *c = &subflow->tcp.config;
     const struct local_address *local = local_of(pm, &c->local);
-    bool address_gone = subflow->tcp.error == -EADDRNOTAVAIL || subflow->tcp.error == -ENETUNREACH;
+    bool address_gone =
+        (subflow->tcp.error == -EADDRNOTAVAIL || subflow->tcp.error == -ENETUNREACH) && !is_by_icmp(&subflow->tcp);
     bool own_wish = subflow->tcp.error == -ECANCELED && !subflow_is_useless(subflow);
     paths_note(pm->paths, HAWSER_PM_SUBFLOW_DOWN);
     if (subflow->passive || !local || address_gone || own_wish)
@@ -348,7 +356,8 @@ bool path_manager_is_backup(const struct path_manager *pm, const struct hawser_a
 static bool is_joining(const struct subflow *subflow)
 {
     const struct tcp *tcp = &subflow->tcp;
-    return subflow->join && !tcp->timeouts && (tcp->state == TCPS_SYN_SENT || subflow->stage == SUBFLOW_PROVING);
+    return subflow->join && !tcp->liveness.timeouts &&
+           (tcp->state == TCPS_SYN_SENT || subflow->stage == SUBFLOW_PROVING);
 }
 
 uint64_t path_manager_patience(const struct path_manager *pm)

@@ -41,10 +41,8 @@ struct subflow {
     struct list link;       /* in conn->subflows */
     struct hash_node tuple; /* in the stack's demultiplexer */
     uint32_t id;            /* no other subflow of the connection ever has the same */
-    enum subflow_stage stage;
-    enum fail_stage fail_stage;
-    uint8_t slot; /* its number among the connection's subflows, below SUBFLOWS_MAX */
-    uint8_t news; /* set of enum subflow_news */
+    uint8_t slot;           /* its number among the connection's subflows, below SUBFLOWS_MAX */
+    uint8_t news;           /* set of enum subflow_news */
     bool bound : 1;
     bool port_chosen : 1; /* by the stack, which takes it back */
     bool join : 1;        /* came by MP_JOIN */
@@ -61,8 +59,10 @@ struct subflow {
     bool row_full : 1; /* another one would be one too many, since row_full_ms at least */
     uint8_t reset_reason;
     uint8_t local_id, remote_id;
-    uint8_t signals; /* bare acknowledgements for the sake of options since anything was sent or received in order */
-    uint8_t doubts;  /* how often it was asked since `doubted_ns`; 0: it answered */
+    uint8_t signals;    /* bare acknowledgements for the sake of options since anything was sent or received in order */
+    uint8_t doubts;     /* how often it was asked since `doubted_ns`; 0: it answered */
+    uint8_t stage;      /* enum subflow_stage */
+    uint8_t fail_stage; /* enum fail_stage */
     uint32_t row_full_ms;
     struct join_proof join_proof;
     struct rx_mapping rx_mapping;

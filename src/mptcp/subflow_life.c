@@ -13,13 +13,14 @@ void subflow_free(struct mp_host *host, struct subflow *subflow)
     pool_put(&host->subflows, subflow);
 }
 
-static void begin(struct mp_host *host, struct subflow *subflow, const struct subflow_plan *plan)
+static void begin(struct mp_host *host, struct subflow *subflow, const struct subflow_plan *plan, uint64_t now_ns)
 {
     const struct local_address *local = plan->local;
     struct tcp_config config = {
         .local = local->addr,
         .remote = plan->remote,
         .mtu = (uint16_t)HW_MIN(local->mtu, UINT16_MAX),
+        .path.mtu = path_mtus_find(&host->tcp.path_mtus, &local->addr, &plan->remote, now_ns),
         .gso_bytes = (uint16_t)HW_MIN(local->gso_bytes, UINT16_MAX),
         .link = local->link,
         .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
@@ -41,7 +42,7 @@ int subflow_new(struct mp_host *host, const struct subflow_plan *plan, uint64_t 
     struct subflow *subflow = pool_get(&host->subflows);
     if (!subflow)
         return -ENOBUFS;
-    begin(host, subflow, plan);
+    begin(host, subflow, plan, now_ns);
     int err = host->ops->subflow_bind(host, subflow); /* settles the local port */
     if (err < 0) {
         subflow_free(host, subflow);

@@ -60,6 +60,15 @@ bool subflows_stranded(const struct list *subflows)
     return true;
 }
 
+int subflows_silence(const struct list *subflows)
+{
+    int error = ETIMEDOUT;
+    LIST_EACH (it, subflows)
+        if (subflow_at(it)->tcp.config.path.icmp_error)
+            error = subflow_at(it)->tcp.config.path.icmp_error;
+    return -error;
+}
+
 bool subflows_over(const struct list *subflows)
 {
     LIST_EACH (it, subflows) {

@@ -28,6 +28,8 @@ bool subflows_stranded(const struct list *subflows);
 bool subflows_lost(const struct list *subflows);
 /* Is every one closed, or in TIME-WAIT? */
 bool subflows_over(const struct list *subflows);
+/* The error when they have been silent for too long: what a router said last, or a timeout. */
+int subflows_silence(const struct list *subflows);
 /* The longest of their smoothed round trips. */
 uint64_t subflows_slowest_ns(const struct list *subflows);
 /* In plain TCP, of the only one there is: has the peer acknowledged the FIN? */

@@ -67,7 +67,7 @@ int hawser_subflow_get_info(const struct hawser_conn *handle, size_t i, struct h
             .sent_bytes = tcp_sent_bytes(tcp),
             .recv_bytes = tcp_recv_bytes(tcp),
             .retransmitted_bytes = tcp->retransmitted_bytes,
-            .timeouts = tcp->timeouts,
+            .timeouts = tcp->liveness.timeouts,
         };
         return sized_give(out, &info, sizeof info, SIZED_SINCE(struct hawser_subflow_info, timeouts));
     }

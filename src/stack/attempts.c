@@ -14,6 +14,7 @@ struct attempts {
     uint8_t count;                            /* of addresses that were tried */
     uint64_t latest_ns;                       /* when an attempt was begun or refused last */
     int refused;                              /* the error, if one was; else 0 */
+    int unreachable;                          /* likewise, of the last one that a router put an end to */
     uint8_t tried[ATTEMPT_ADDRESSES_MAX];     /* IDs */
     uint32_t subflows[ATTEMPT_ADDRESSES_MAX]; /* the IDs of what was begun there, */
     uint64_t begun_ns[ATTEMPT_ADDRESSES_MAX];
@@ -101,7 +102,7 @@ static bool begin_beside(struct attempts *a, bool plain, uint64_t now_ns)
     bool begun = false;
     for (unsigned i = 0; i < a->count; i++) {
         struct subflow *first = waiting(a->conn, a->subflows[i]);
-        if (!first)
+        if (!first || first->tcp.config.path.icmp_error) /* from there it would be the same */
             continue;
         const struct local_address local = local_of(first);
         if (a->port)
@@ -138,7 +139,8 @@ static uint64_t begin_otherwise(struct attempts *a, uint64_t now_ns)
 
 static void fail(struct attempts *a, int error, uint64_t now_ns)
 {
-    conn_abort(a->conn, a->refused ? a->refused : error, now_ns);
+    error = a->refused ? a->refused : a->unreachable ? a->unreachable : error;
+    conn_abort(a->conn, error, now_ns);
     arm(a, TIME_NEVER);
 }
 
@@ -196,6 +198,12 @@ void attempts_address_added(struct conn *conn, uint64_t now_ns)
         arm(conn->opening, now_ns);
 }
 
+void attempts_hurry(struct conn *conn, uint64_t now_ns)
+{
+    if (conn->opening)
+        arm(conn->opening, now_ns);
+}
+
 /* Did a middlebox eat MP_CAPABLE, and nothing else? */
 static bool was_eaten(const struct subflow *winner)
 {
@@ -232,7 +240,9 @@ void attempts_over(struct mp_host *host, struct subflow *subflow, uint64_t now_n
     struct attempts *a = conn->opening;
     int error = subflow->tcp.error ? subflow->tcp.error : -ECONNRESET;
     (void)host;
-    if (error == -ECONNREFUSED) {
+    if (subflow->tcp.config.path.icmp_error) { /* that is said of its path only */
+        a->unreachable = error;
+    } else if (error == -ECONNREFUSED) {
         a->refused = error;
         a->latest_ns = now_ns;
     }

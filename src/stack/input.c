@@ -15,6 +15,11 @@ static bool is_for_us(const struct hawser_stack *stack, const struct arrival *a)
     return stack_has_door(stack, a->link) ? scope_is_unicast(&a->ip.dst) : stack_local(stack, &a->ip.dst) != NULL;
 }
 
+static bool is_icmp(const struct ip_header *ip)
+{
+    return ip->protocol == (ip->is_v4 ? IP_PROTO_ICMP : IP_PROTO_ICMPV6);
+}
+
 static bool parse_ip(struct hawser_stack *stack, struct arrival *a)
 {
     static const enum counter causes[] = {
@@ -27,7 +32,7 @@ static bool parse_ip(struct hawser_stack *stack, struct arrival *a)
         count(counters(stack), causes[result]);
         return false;
     }
-    if (a->ip.protocol != IP_PROTO_TCP) {
+    if (a->ip.protocol != IP_PROTO_TCP && !is_icmp(&a->ip)) {
         count(counters(stack), COUNT_DROP_PROTOCOL);
         return false;
     }
@@ -136,11 +141,8 @@ static void input_time_wait(struct hawser_stack *stack, struct time_wait *record
         time_waits_input(&stack->time_waits, record, &a->segment, now_ns);
 }
 
-static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
+static void input_segment(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
 {
-    count(counters(stack), COUNT_IP_IN);
-    if (!parse_ip(stack, a) || !parse_tcp(stack, a))
-        return;
     uint8_t flags = a->segment.header.flags;
     bool opens = (flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
     struct subflow *subflow = demux_find(stack, &a->local, &a->remote);
@@ -158,6 +160,19 @@ static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t no
         count(counters(stack), COUNT_DROP_NO_CONNECTION);
         replies_refuse(&stack->replies, a, counters(stack));
     }
+}
+
+static void input_one(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns)
+{
+    count(counters(stack), COUNT_IP_IN);
+    if (!parse_ip(stack, a))
+        return;
+    if (is_icmp(&a->ip)) {
+        icmp_input(stack, a, now_ns);
+        return;
+    }
+    if (parse_tcp(stack, a))
+        input_segment(stack, a, now_ns);
 }
 
 /* `declined` NULL: what is nobody's is refused. */

@@ -55,6 +55,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     }
     bool made = ports_init(&stack->ports, env, subflows + o->max_time_wait, o->shard, o->shard_count) == 0;
     made &= plain_peers_init(&stack->plain_peers, env, &host->tcp.counters) == 0;
+    made &= path_mtus_init(&stack->host.tcp.path_mtus, env, &host->tcp.counters) == 0;
     made &= time_waits_init(&stack->time_waits, &host->tcp, &stack->ports, o->max_time_wait) == 0;
     made &= shares_init(&stack->shares, env, connections, &host->memory.account) == 0;
     made &= handshakes_init(&stack->handshakes, &host->tcp, &host->memory.account, connections,
@@ -67,6 +68,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     hash_destroy(&stack->listeners);
     handshakes_destroy(&stack->handshakes);
     time_waits_destroy(&stack->time_waits);
+    path_mtus_destroy(&stack->host.tcp.path_mtus);
     plain_peers_destroy(&stack->plain_peers);
     ports_destroy(&stack->ports);
     shares_destroy(&stack->shares);
@@ -244,6 +246,7 @@ void hawser_stack_free(struct hawser_stack *stack)
             listener_free(stack->links[i].listener);
     requests_destroy(&stack->requests);
     time_waits_destroy(&stack->time_waits);
+    path_mtus_destroy(&stack->host.tcp.path_mtus);
     plain_peers_destroy(&stack->plain_peers);
     ports_destroy(&stack->ports);
     shares_destroy(&stack->shares);

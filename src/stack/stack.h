@@ -118,6 +118,10 @@ enum cookie handshake_rebuild(struct hawser_stack *stack, const struct arrival *
 struct subflow *handshake_segment(struct hawser_stack *stack, struct handshake *h, const struct arrival *a,
                                   uint64_t now_ns);
 
+/* ---- icmp_input.c ---- */
+/* A message of ICMP or ICMPv6. */
+void icmp_input(struct hawser_stack *stack, struct arrival *a, uint64_t now_ns);
+
 /* ---- listeners.c ---- */
 /* Whose a SYN to this address of ours is: that of the most specific one; else NULL. O(1) but for those at one port. */
 struct hawser_listener *listener_for(const struct hawser_stack *stack, const struct hawser_addr *local);

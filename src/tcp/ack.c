@@ -13,6 +13,7 @@ static void delivered(struct tcp *tcp, const struct tx_record *record, uint64_t 
     if (!earlier)
         tcp_rack_delivered(tcp, record, end, now_ns);
     d->resent |= record->retransmitted;
+    tcp_path_passes(tcp, record, end);
     if (record->retransmitted) /* RFC 6298 3 (Karn): what was sent twice tells no round trip */
         return;
     uint64_t rtt_ns = HW_MAX(now_ns - record->sent_ns, 1);
@@ -219,6 +220,7 @@ static void note_progress(struct tcp *tcp)
 {
     tcp->liveness.unanswered_since_ns = 0;
     tcp->liveness.stuck_ns = 0;
+    tcp->config.path.icmp_error = 0;
 }
 
 static void note_echo(struct tcp_flight *f, const struct delivery *d)
@@ -245,6 +247,7 @@ static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment,
         tcp->rtt.backoff = 0;
     if (d.bytes || f->txq.count == 0)
         note_progress(tcp);
+    tcp_path_settle(tcp, now_ns);
     tcp_recovery_on_ack(tcp, &d, now_ns);
     if (d.bytes && (!f->recovery.active || f->recovery.timed_out_ns))
         tell_controller(tcp, &d, limited, now_ns);

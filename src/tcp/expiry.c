@@ -10,7 +10,7 @@ static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
     if (tcp->state == TCPS_SYN_SENT)
         return tcp->handshake_tries >= TCP_SYN_TRIES_MAX;
     if (tcp->state == TCPS_SYN_RECEIVED) /* a SYN/ACK that answers a repeated SYN shows that the peer is there */
-        return tcp->timeouts + 1 >= TCP_SYNACK_TRIES_MAX ||
+        return tcp->liveness.timeouts + 1 >= TCP_SYNACK_TRIES_MAX ||
                tcp->handshake_tries >= TCP_SYNACK_TRIES_MAX + TCP_SYN_TRIES_MAX;
     if (tcp->liveness.unanswered_since_ns == 0)
         tcp->liveness.unanswered_since_ns = now_ns;
@@ -20,7 +20,8 @@ static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
 static void give_up(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->reset_wanted = tcp->state >= TCPS_ESTABLISHED;
-    tcp_close_now(tcp, -ETIMEDOUT, now_ns);
+    int error = tcp->config.path.icmp_error ? tcp->config.path.icmp_error : ETIMEDOUT; /* RFC 1122 4.2.3.9 */
+    tcp_close_now(tcp, -error, now_ns);
 }
 
 static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
@@ -33,8 +34,13 @@ static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
         return;
     }
     count(&tcp->host->counters, COUNT_TCP_TIMEOUTS);
-    tcp->timeouts++;
+    if (tcp->liveness.timeouts < UINT16_MAX)
+        tcp->liveness.timeouts++;
+    const uint32_t ssthresh = tcp->cc.ssthresh;
+    bool too_big = tcp_path_on_timeout(tcp, now_ns);
     tcp_recovery_on_timeout(tcp, now_ns);
+    if (too_big) /* RFC 1191 6.4: slow start, but back to where it was */
+        tcp->cc.ssthresh = ssthresh;
     rtt_back_off(&tcp->rtt);
     tcp->flight->alive_pending = true;
     tcp_arm_retransmit(tcp, now_ns);
@@ -46,13 +52,15 @@ static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->flight->timers.probe = TIME_NEVER;
     struct tx_record *last = txq_newest(&tcp->flight->txq);
-    if (!last || last->lost || last->sacked)
+    if (!last || last->lost || last->sacked || tcp_path_on_silence(tcp, now_ns))
         return;
     count(&tcp->host->counters, COUNT_TCP_PROBES);
-    tcp->flight->recovery.probe_end = tcp->snd_nxt;
+    tcp->flight->recovery.probe_end = last->probe ? 0 : tcp->snd_nxt;
     /* RFC 8985 7.3: the last segment again. Only its last wire segment, when it was a super-segment. */
-    if (last->len > tcp->segment_bytes &&
-        txq_split(&tcp->flight->txq, tcp->flight->txq.count - 1, last->ssn + last->len - tcp->segment_bytes) == 0)
+    if (last->probe)
+        tcp_path_refuses(tcp, now_ns);
+    else if (last->len > tcp->segment_bytes &&
+             txq_split(&tcp->flight->txq, tcp->flight->txq.count - 1, last->ssn + last->len - tcp->segment_bytes) == 0)
         last = txq_newest(&tcp->flight->txq);
     txq_mark_lost(&tcp->flight->txq, last);
     tcp_arm_retransmit(tcp, now_ns);

@@ -21,7 +21,9 @@ struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
     f->round_end = tcp->snd_nxt;
     f->last_echo = tcp_timestamp(tcp, now_ns) - 1;
     cc_resume(&tcp->cc, f->cc);
-    return tcp->flight = f;
+    tcp->flight = f;
+    f->search.raise_ns = tcp_raise_due(tcp, now_ns);
+    return f;
 }
 
 struct tx_record *tcp_append(struct tcp *tcp, uint64_t now_ns)

@@ -12,18 +12,10 @@ static uint32_t segment_span(const struct tcp_segment *s)
     return s->payload.len + !!(s->header.flags & TCP_SYN) + !!(s->header.flags & TCP_FIN);
 }
 
-static struct tcp_rations *rations(struct tcp *tcp, uint64_t now_ns)
-{
-    uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS);
-    if (now_ms - tcp->rations.since_ms >= 1000)
-        tcp->rations = (struct tcp_rations){now_ms, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS};
-    return &tcp->rations;
-}
-
 /* RFC 5961 7: challenge acknowledgements are rationed. */
 static void challenge(struct tcp *tcp, uint64_t now_ns)
 {
-    struct tcp_rations *r = rations(tcp, now_ns);
+    struct tcp_rations *r = tcp_rations_now(tcp, now_ns);
     if (r->challenges == 0)
         return;
     r->challenges--;
@@ -34,7 +26,7 @@ static void challenge(struct tcp *tcp, uint64_t now_ns)
 /* RFC 9293 3.10.7.4: a peer whose numbers are not ours is told where we are; not as often as anybody likes. */
 static void answer_repeat(struct tcp *tcp, uint64_t now_ns)
 {
-    struct tcp_rations *r = rations(tcp, now_ns);
+    struct tcp_rations *r = tcp_rations_now(tcp, now_ns);
     if (r->repeats == 0) {
         count(&tcp->host->counters, COUNT_LIMIT_REPEATS);
         return;

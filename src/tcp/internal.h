@@ -3,6 +3,7 @@
 #define HW_TCP_INTERNAL_H
 
 #include "tcp/tcp.h"
+#include "wire/ip.h"
 
 #define TCP_DELAYED_ACK_NS (40 * NS_PER_MS)
 /* RFC 9293 3.8.3: R2 is at least 3 minutes for a SYN, which eight of them last, and 100 s for data. A SYN/ACK that
@@ -19,11 +20,29 @@
 /* Ranges of an episode that are remembered as sent again; of what is more nobody can say that it was for nothing. */
 #define TCP_AGAIN_MAX 64
 
+/* Acts on ICMP errors a second: as many as it takes to learn of a path that becomes narrower step by step. */
+#define TCP_ICMP_ACTS 8
+
+/* RFC 791: the packet that every host takes. A path that is narrower yet has to reassemble, or is none; nobody who
+ * forges an ICMP error gets us below it. RFC 8200 5. */
+#define PATH_MTU_MIN_V4 576
+#define PATH_MTU_MIN_V6 1280
+/* RFC 1191 6.3, RFC 8201 4: larger packets are tried again after so long. */
+#define PATH_MTU_RAISE_MIN 10u
+/* Who was not told the size, but had to guess it, looks sooner, and goes on as soon: a dead path looks like a narrow
+ * one (RFC 4821 7.7), and a probe that is lost costs a round trip of its own bytes, and no more. */
+#define PATH_MTU_SEARCH_NS NS_PER_S
+/* The search ends when what arrives and what does not are so close. */
+#define PATH_MTU_PRECISION 16
+/* Timeouts of a large packet after which smaller ones leave, where such a one has arrived; elsewhere the first one will
+ * do. */
+#define PATH_MTU_TIMEOUTS 2
+
 /* RFC 7323 2.3 */
 #define TCP_WSCALE_MAX 14
 
 /* Calls go one way only: a file calls those named after it, besides txq, rxseq and rtt.
- * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, state.c, timers.c, flight.c */
+ * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, path_mtu.c, state.c, timers.c, flight.c */
 
 /* flight.c */
 /* The record of what is under way, a new one after idleness; NULL, which is counted, when they are out. */
@@ -43,6 +62,16 @@ void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms);
 uint16_t tcp_assumed_mss(const struct hawser_addr *peer);
 /* The payload of a full segment, by what is known of the path and of the options in use. */
 void tcp_settle_segment_size(struct tcp *tcp);
+/* Bytes of a packet that are not payload. */
+uint32_t tcp_overhead(const struct tcp *tcp);
+/* What is left for this second. */
+struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns);
+
+/* Of IP and TCP, without options. */
+static inline uint32_t tcp_headers(const struct tcp *tcp)
+{
+    return (uint32_t)(TCP_HEADER_LEN + ip_header_len(&tcp->config.remote));
+}
 
 /* Between the wire's numbers and ours: the number nearest to what was expected. */
 static inline uint64_t tcp_rx_ssn(const struct tcp *tcp, seq32 seq)
@@ -84,6 +113,28 @@ void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record,
 void tcp_recovery_on_duplicate(struct tcp *tcp, uint64_t start, uint64_t end);
 /* Bytes that may go out now, new or again. */
 uint32_t tcp_cwnd_room(const struct tcp *tcp);
+
+/* path_mtu.c */
+/* Payload of the probe that is due; 0: none is. */
+uint32_t tcp_probe_bytes(const struct tcp *tcp);
+/* It leaves. */
+void tcp_path_probing(struct tcp *tcp, uint32_t len);
+/* It did not arrive. */
+void tcp_path_refuses(struct tcp *tcp, uint64_t now_ns);
+/* The record did, up to `end`; then, after all of an acknowledgement, what follows from that. */
+void tcp_path_passes(struct tcp *tcp, const struct tx_record *record, uint64_t end);
+void tcp_path_settle(struct tcp *tcp, uint64_t now_ns);
+/* Two round trips without an answer. True: packets were too big, a router said so, and smaller ones leave. */
+bool tcp_path_on_silence(struct tcp *tcp, uint64_t now_ns);
+/* The retransmission timer has expired. True: it seems because of their size, and smaller ones leave. */
+bool tcp_path_on_timeout(struct tcp *tcp, uint64_t now_ns);
+/* What the path takes is as old as it is: when larger packets are to be tried. */
+static inline uint64_t tcp_raise_due(const struct tcp *tcp, uint64_t now_ns)
+{
+    uint8_t age_min = (uint8_t)(now_ns / (60 * NS_PER_S) - tcp->config.path.looked_min);
+    bool lowered = tcp->config.path.mtu < tcp->config.mtu;
+    return lowered ? now_ns + (PATH_MTU_RAISE_MIN - HW_MIN(age_min, PATH_MTU_RAISE_MIN)) * 60 * NS_PER_S : TIME_NEVER;
+}
 
 /* timers.c */
 void tcp_timers_stop(struct tcp *tcp);

@@ -113,7 +113,7 @@ static void emit(struct tcp *tcp, const struct tx_record *record, uint64_t ssn, 
             if (record->parts[i].len)
                 tx->parts[tx->part_count++] = (struct hawser_part){record->parts[i].data, record->parts[i].len};
         tx->payload_len = record->len;
-        if (record->len > tcp->segment_bytes)
+        if (record->len > tcp->segment_bytes && !record->probe)
             tx->gso_size = (uint16_t)tcp->segment_bytes;
     }
     put_headers(tcp, tx, ssn, flags, bytes, options_len);
@@ -135,8 +135,9 @@ static uint8_t record_flags(const struct tcp *tcp, const struct tx_record *r, bo
 
 uint32_t tcp_send_max(const struct tcp *tcp)
 {
-    if (tcp->config.gso_bytes <= tcp->segment_bytes)
-        return tcp->segment_bytes;
+    uint32_t probe = tcp_probe_bytes(tcp);
+    if (probe || tcp->config.gso_bytes <= tcp->segment_bytes)
+        return HW_MAX(probe, tcp->segment_bytes);
     uint32_t max = HW_MIN(tcp->config.gso_bytes, SUPER_SEGMENT_MAX);
     return max - max % tcp->segment_bytes;
 }
@@ -184,6 +185,9 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
         hawser_buf_ref(parts[i].buf);
     }
     r->len = len;
+    r->probe = len > tcp->segment_bytes && len == tcp_probe_bytes(tcp);
+    if (r->probe)
+        tcp_path_probing(tcp, len);
     r->note = *note;
     r->sent_ns = now_ns;
     tcp->snd_nxt += len;
@@ -212,6 +216,7 @@ static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t no
         if (room == 0)
             return;
         fit_retransmission(tcp, r, room);
+        r->probe = false;
         bool first_syn = r->syn && tcp->handshake_tries == 0;
         if (r->syn)
             tcp->handshake_tries++;

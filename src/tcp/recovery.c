@@ -129,7 +129,7 @@ void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns)
         return;
     uint32_t flight = tcp_in_flight(tcp);
     uint64_t patience = r->rack_rtt_ns + reordering_window(tcp), wait_until = 0;
-    bool lost_any = false;
+    bool lost_any = false, refused = false;
     LIST_EACH (node, &tcp->flight->txq.sent) {
         struct tx_record *record = LIST_ENTRY(node, struct tx_record, link);
         if (record->sent_ns > r->rack_sent_ns ||
@@ -140,9 +140,12 @@ void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns)
             break;
         }
         txq_mark_lost(&tcp->flight->txq, record);
-        lost_any = true;
+        refused |= record->probe;
+        lost_any |= !record->probe; /* RFC 4821 7.5: that is no sign of congestion */
     }
     tcp->flight->timers.reorder = wait_until ? wait_until : TIME_NEVER;
+    if (refused)
+        tcp_path_refuses(tcp, now_ns);
     if (lost_any && !r->active)
         enter_recovery(tcp, flight, now_ns);
 }

@@ -20,13 +20,26 @@ const char *tcp_state_name(enum tcp_state state)
     return names[state];
 }
 
-/* The payload of a full segment: our link's limit and the peer's, less the options every data segment carries. */
+uint32_t tcp_overhead(const struct tcp *tcp)
+{
+    return tcp_headers(tcp) + tcp->config.upper_overhead + (tcp->ts.used ? TIMESTAMP_OPTION_LEN : 0);
+}
+
+/* The payload of a full segment: the path's limit and the peer's, less the options every data segment carries. */
 void tcp_settle_segment_size(struct tcp *tcp)
 {
-    uint32_t headers = TCP_HEADER_LEN + (hawser_addr_is_v4(&tcp->config.remote) ? 20 : 40);
-    uint32_t mss = HW_MIN(tcp->config.mtu - headers, tcp->peer_mss);
-    uint32_t options = tcp->config.upper_overhead + (tcp->ts.used ? TIMESTAMP_OPTION_LEN : 0);
-    tcp->segment_bytes = HW_MAX(mss, MSS_FLOOR) - options;
+    uint32_t headers = tcp_headers(tcp);
+    uint32_t mss = HW_MIN(tcp->config.path.mtu - headers, tcp->peer_mss);
+    tcp->segment_bytes = HW_MAX(mss, MSS_FLOOR) - (tcp_overhead(tcp) - headers);
+}
+
+/* RFC 5961 7, and likewise for what else is rationed. */
+struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns)
+{
+    uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS);
+    if (now_ms - tcp->rations.since_ms >= 1000)
+        tcp->rations = (struct tcp_rations){now_ms, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS, TCP_ICMP_ACTS};
+    return &tcp->rations;
 }
 
 void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns)
@@ -34,8 +47,11 @@ void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns)
     enum tcp_state before = tcp->state;
     tcp->state = state;
     if (state == TCPS_ESTABLISHED && before != TCPS_ESTABLISHED) {
-        if (tcp->flight)
+        tcp->config.path.looked_min = (uint8_t)(now_ns / (60 * NS_PER_S));
+        if (tcp->flight) {
             tcp->flight->round_end = tcp->snd_nxt;
+            tcp->flight->search.raise_ns = tcp_raise_due(tcp, now_ns);
+        }
         tcp_start_keepalive(tcp, now_ns);
         tcp->hooks->event(tcp, TCP_EVENT_ESTABLISHED, now_ns);
     }

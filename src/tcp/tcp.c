@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/compiler.h"
 #include "tcp/internal.h"
 
 uint8_t tcp_window_scale(uint32_t window_max)
@@ -23,9 +24,11 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
     tcp->config = *config;
     tcp->snd_una = tcp->snd_nxt = SSN_ORIGIN;
     tcp->peer_mss = tcp_assumed_mss(&config->remote);
+    if (config->path.mtu == 0 || config->path.mtu > config->mtu)
+        tcp->config.path.mtu = config->mtu;
     tcp->rcv_wscale = tcp_window_scale(window_max);
     tcp->acking.quick = TCP_QUICK_ACKS;
-    tcp->rations = (struct tcp_rations){0, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS};
+    tcp->rations = (struct tcp_rations){0, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS, TCP_ICMP_ACTS};
     rxseq_init(&tcp->rx, &host->disorders);
     rxseq_start(&tcp->rx, SSN_ORIGIN);
     tcp->rcv_edge = SSN_ORIGIN;

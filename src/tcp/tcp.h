@@ -7,8 +7,8 @@
  * 1) extended to 64 bits and raised by SSN_ORIGIN, so that plain comparison is right even for what lies before the SYN.
  * The 32-bit numbers of the wire appear only where segments are read and written.
  *
- * Reading order: tcp.c (life), input.c (arrival), ack.c (acknowledgement), recovery.c (loss), output.c (departure),
- * timers.c (when), expiry.c (what then), state.c (what all of them do to the state).
+ * Reading order: tcp.c (life), input.c (arrival), ack.c (acknowledgement), recovery.c (loss), path_mtu.c (size),
+ * output.c (departure), timers.c (when), expiry.c (what then), state.c (what all of them do to the state).
  */
 #ifndef HW_TCP_TCP_H
 #define HW_TCP_TCP_H
@@ -26,6 +26,7 @@
 #include "base/pool.h"
 #include "base/seq.h"
 #include "cc/cc.h"
+#include "tcp/path_mtus.h"
 #include "tcp/rtt.h"
 #include "tcp/rxseq.h"
 #include "tcp/txq.h"
@@ -106,6 +107,7 @@ struct tcp_host {
     struct pool records;   /* of struct tx_record */
     struct pool flights;   /* of struct tcp_flight */
     struct pool disorders; /* of struct rx_disorder */
+    struct path_mtus path_mtus;
     struct counters counters;
 };
 
@@ -117,12 +119,20 @@ struct tcp_keepalive {
 static inline uint64_t tcp_keepalive_idle_ns(const struct tcp_keepalive *k) { return ns_of_ms(k->idle_ms); }
 static inline uint64_t tcp_keepalive_interval_ns(const struct tcp_keepalive *k) { return ns_of_ms(k->interval_ms); }
 
-/* Fixed when the subflow opens. */
+/* What the path takes (RFC 1191, 8201; RFC 4821 where routers say nothing). Sizes are of whole packets, bytes. */
+struct tcp_path {
+    uint16_t mtu;       /* none larger leaves but to find out whether it arrives */
+    uint8_t looked_min; /* when that was found out, in minutes */
+    uint8_t icmp_error; /* that came about what is under way: an errno; 0 when something was acknowledged since */
+};
+
+/* Fixed when the subflow opens, but for `path`. */
 struct tcp_config {
     struct hawser_addr local, remote;
     uint32_t iss;                          /* our initial sequence number (RFC 6528) */
     uint32_t ts_offset;                    /* added to our timestamps (RFC 7323 5.4) */
     uint16_t mtu;                          /* of the link */
+    struct tcp_path path;                  /* what is known when it opens, or an MTU of 0 */
     uint16_t gso_bytes;                    /* largest payload of a super-segment the link takes; 0: none */
     uint8_t link;                          /* index of the link */
     uint8_t upper_overhead;                /* option bytes the upper layer puts on data segments, padded */
@@ -152,6 +162,19 @@ struct tcp_recovery {
     bool resent;
 };
 
+/* The same while something is under way. */
+struct tcp_path_search {
+    uint64_t raise_ns; /* a larger packet is tried from then on; or TIME_NEVER */
+    uint64_t
+        claim_ssn;    /* the segment about which a router says that `claim` is the limit, though larger ones arrived: */
+    uint16_t claim;   /* believed when that is not answered; 0: none says so */
+    uint16_t passed;  /* the largest that was acknowledged */
+    uint16_t probing; /* is under way to find out; 0: none */
+    uint16_t next;    /* is tried next; 0: the largest */
+    uint16_t too_big; /* the smallest that did not arrive; 0: none is known */
+    uint8_t timeouts; /* of large packets, since one was acknowledged */
+};
+
 /*
  * What a subflow needs only while something of it is under way, and for a timeout afterwards: a record from the host's
  * pool that comes with what is sent first and goes when the subflow has been idle. What a path has taught stays in
@@ -170,6 +193,7 @@ struct tcp_flight {
     uint64_t stray_ack; /* of an old connection's segment that met our SYN, to be answered by a RST; 0: none */
     uint32_t last_echo; /* newest timestamp of ours that came back with an acknowledgement of data */
     bool alive_pending; /* it went silent or timed out, and nothing new was acknowledged since */
+    struct tcp_path_search search;
     uint64_t cc[CC_PRIVATE_WORDS];
 };
 
@@ -199,6 +223,7 @@ struct tcp_liveness {
     uint64_t stuck_ns;            /* what of such times passed until the window shut, since anything was acknowledged */
     uint64_t heard_ns;            /* when a segment last passed every check */
     uint8_t window_probes;        /* since the window shut, up to 255 */
+    uint16_t timeouts;            /* in all, up to 65535 */
     uint32_t keepalive_probes;    /* since it was heard */
 };
 
@@ -207,6 +232,7 @@ struct tcp_rations {
     uint32_t since_ms;
     uint8_t challenges; /* RFC 5961 7 */
     uint8_t repeats;    /* to segments outside of the window that take sequence space */
+    uint8_t icmp;       /* errors that are acted on */
 };
 
 struct tcp {
@@ -240,7 +266,6 @@ struct tcp {
     bool sack, window_scaling;
     bool probe_wanted; /* send a probe */
     bool reset_wanted; /* send a RST, then be gone */
-    uint32_t timeouts;
     struct rtt rtt;
     struct cc cc;
     struct tcp_timers timers;
@@ -320,6 +345,16 @@ static inline bool tcp_may_send(const struct tcp *tcp)
  * here. */
 void tcp_input(struct tcp *tcp, struct tcp_segment *segment, uint64_t now_ns);
 
+/* ---- what routers say (path_mtu.c) ---- */
+
+/* Is that the sequence number of something that is under way (RFC 5927 4.1)? Of a SYN, the very one. */
+bool tcp_is_under_way(const struct tcp *tcp, seq32 seq);
+/* Something that is under way was too big: a packet of `packet_len` bytes for an MTU of `mtu`, 0: not named. */
+void tcp_too_big(struct tcp *tcp, seq32 seq, uint32_t packet_len, uint32_t mtu, uint64_t now_ns);
+/* It did not arrive, for the reason `error`, an errno. `hard`: the peer is out of reach, some router says: that makes
+ * the path one that may be dead, until something is acknowledged. */
+void tcp_note_unreachable(struct tcp *tcp, int error, bool hard, uint64_t now_ns);
+
 /* ---- timers (expiry.c) ---- */
 
 /* What is due at `now_ns` happens; to be called at `due_ns` or later. */
@@ -332,7 +367,8 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns);
 
 /* New payload bytes that congestion control, recovery and the peer's window admit now. */
 uint32_t tcp_send_room(const struct tcp *tcp);
-/* Most payload one tcp_send() takes: a super-segment where the link can, else one segment. */
+/* Most payload one tcp_send() takes: a super-segment where the link can, else one segment; or one that is to find out
+ * whether larger packets arrive. Less is best a multiple of `segment_bytes`. */
 uint32_t tcp_send_max(const struct tcp *tcp);
 
 /*

@@ -38,6 +38,7 @@ struct tx_record {
     uint32_t len;     /* payload bytes */
     bool syn, fin;    /* each takes one sequence number */
     bool sacked, lost, retransmitted;
+    bool probe; /* one packet, larger than others, to learn whether such a one arrives */
     struct tx_note note;
     struct slice parts[TX_RECORD_PARTS];
 };

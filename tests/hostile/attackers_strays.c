@@ -6,6 +6,8 @@
 #include "base/compiler.h"
 #include "base/units.h"
 #include "wire/bytes.h"
+#include "wire/checksum.h"
+#include "wire/ip.h"
 
 /* Apart from all lines. */
 enum { STRANGER = LINES_MAX - 1, IMPOSTOR = LINES_MAX - 2 };
@@ -120,6 +122,45 @@ static void blind_data(struct attack *a, uint64_t tick)
     foe_say(f, TCP_ACK, attack_below(a, 10000), tick % 4 < 2 ? ack : -ack, NULL, FOE_WIRE_PAYLOAD);
 }
 
+/* Says of one of the target's segments to the friend that it did not arrive, in every way there is. */
+static void say_icmp(struct attack *a, uint64_t tick, uint32_t number)
+{
+    static const uint8_t codes4[] = {0, 1, 2, 3, 4, 4, 5, 9, 10, 13}, codes6[] = {0, 1, 3, 4, 5, 6};
+    const bool v4 = !a->ground.options.v6, too_big = !v4 && tick % 3 == 0;
+    const struct hawser_addr *own = &a->ground.addr, *to = &a->seen.addr;
+    uint8_t packet[2 * IPV6_HEADER_LEN + 16] = {0};
+    size_t l3 = ip_header_len(own), len = 8 + l3 + 8;
+    const uint8_t protocol = v4 ? IP_PROTO_ICMP : IP_PROTO_ICMPV6;
+    ip_emit_as(packet, protocol, to, own, 0, (uint32_t)len);
+    uint8_t *icmp = packet + l3, *quote = icmp + 8;
+    icmp[0] = v4 ? 3 : too_big ? 2 : 1;
+    icmp[1] = v4 ? codes4[tick % sizeof codes4] : too_big ? 0 : codes6[tick % sizeof codes6];
+    put32(icmp + 4, 1280 + attack_below(a, 220) - (uint32_t)(tick % 7 == 0) * 1200);
+    ip_emit(quote, own, to, 0, 1500 - (uint32_t)l3);
+    put16(quote + l3, GROUND_PORT);
+    put16(quote + l3 + 2, to->port);
+    put32(quote + l3 + 4, number);
+    struct csum sum = {0, false};
+    if (!v4)
+        csum_add_pseudo_as(&sum, protocol, to, own, (uint32_t)len);
+    csum_add(&sum, icmp, len);
+    put16(icmp + 2, csum_finish(&sum));
+    a->foes.sent++;
+    ground_input(&a->ground, packet, (uint32_t)(l3 + len), 0);
+}
+
+static void blind_icmp(struct attack *a, uint64_t tick)
+{
+    for (unsigned i = 0; i < 4; i++)
+        say_icmp(a, tick + i, (uint32_t)prng_next(&a->ground.luck));
+}
+
+static void seeing_icmp(struct attack *a, uint64_t tick)
+{
+    for (unsigned i = 0; i < 4; i++)
+        say_icmp(a, tick + i, a->seen.seq);
+}
+
 const struct attacker attackers_strays[] = {
     {.name = "martians", .does = "sources that cannot be", .press = martians, .proof = no_answers},
     {.name = "closed-ports", .does = "segments to ports where nobody listens", .press = closed_ports},
@@ -131,5 +172,7 @@ const struct attacker attackers_strays[] = {
     {.name = "blind-rst-near", .does = "RSTs that miss the exact number", .press = blind_rst_in_window},
     {.name = "blind-syn", .does = "SYNs there", .press = blind_syn},
     {.name = "blind-data", .does = "data there with impossible acknowledgements", .press = blind_data},
+    {.name = "blind-icmp", .does = "ICMP errors guessed for the friend's connection", .press = blind_icmp},
+    {.name = "seeing-icmp", .does = "ICMP errors about what it is sent", .press = seeing_icmp},
     {.name = NULL},
 };

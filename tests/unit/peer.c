@@ -9,6 +9,7 @@
 #include "base/seq.h"
 #include "stack/stack.h"
 #include "wire/bytes.h"
+#include "wire/checksum.h"
 #include "wire/ip.h"
 #include "wire/keys.h"
 
@@ -129,6 +130,50 @@ void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const 
     hawser_stack_input(p->stack, p->link, &rx, 1, p->now_ns);
     if (rx.buf)
         hawser_buf_unref(rx.buf);
+    peer_drain(p);
+}
+
+struct peer_icmp peer_icmp_about(const struct peer_segment *segment, uint8_t type, uint8_t code, uint32_t packet_len)
+{
+    return (struct peer_icmp){.type = type,
+                              .code = code,
+                              .local = segment->local,
+                              .remote = segment->remote,
+                              .number = segment->number,
+                              .packet_len = packet_len};
+}
+
+size_t peer_icmp_packet(uint8_t *bytes, const struct peer_icmp *icmp)
+{
+    bool v4 = hawser_addr_is_v4(&icmp->local);
+    size_t l3 = ip_header_len(&icmp->local);
+    const uint8_t protocol = v4 ? IP_PROTO_ICMP : IP_PROTO_ICMPV6;
+    const uint32_t len = (uint32_t)(8 + l3 + 8);
+    struct hawser_addr router;
+    assert_int_equal(hawser_addr_parse(&router, v4 ? "10.9.9.9" : "fd00:9::9", 0), 0);
+    ip_emit_as(bytes, protocol, &router, &icmp->local, 0, len);
+    uint8_t *at = bytes + l3, *quote = at + 8;
+    memset(at, 0, 8);
+    at[0] = icmp->type;
+    at[1] = icmp->code;
+    put32(at + 4, icmp->rest);
+    ip_emit(quote, &icmp->local, &icmp->remote, 0, icmp->packet_len - (uint32_t)l3);
+    put16(quote + l3, icmp->local.port);
+    put16(quote + l3 + 2, icmp->remote.port);
+    put32(quote + l3 + 4, icmp->number);
+    struct csum sum = {0, false};
+    if (!v4)
+        csum_add_pseudo_as(&sum, protocol, &router, &icmp->local, len);
+    csum_add(&sum, at, len);
+    put16(at + 2, csum_finish(&sum));
+    return l3 + len;
+}
+
+void peer_send_icmp(struct peer *p, const struct peer_icmp *icmp)
+{
+    uint8_t bytes[PEER_ICMP_MAX];
+    struct hawser_rx rx = {.data = bytes, .len = (uint32_t)peer_icmp_packet(bytes, icmp)};
+    hawser_stack_input(p->stack, p->link, &rx, 1, p->now_ns);
     peer_drain(p);
 }
 

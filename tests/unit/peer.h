@@ -16,6 +16,7 @@
 #define PEER_SEEN_MAX 256
 #define PEER_PAYLOAD_MAX 1460
 #define PEER_PACKET_MAX (40 + 20 + 40 + PEER_PAYLOAD_MAX)
+#define PEER_ICMP_MAX (40 + 8 + 40 + 8)
 
 struct peer_segment {
     struct hawser_addr local, remote; /* of the stack and of the peer */
@@ -62,6 +63,21 @@ void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const 
 /* The same segment as bytes, not sent; returns how many. */
 size_t peer_packet(const struct peer *p, uint8_t *bytes, uint8_t flags, uint32_t seq, uint32_t ack,
                    const struct tcp_options *options, const void *payload, uint32_t len);
+
+/* A router's word on a packet of the stack's. */
+struct peer_icmp {
+    uint8_t type, code;
+    uint32_t rest;                    /* the second word of its header: where an MTU is named */
+    struct hawser_addr local, remote; /* of the packet that it quotes */
+    uint32_t number;                  /* its sequence number, as on the wire */
+    uint32_t packet_len;
+};
+/* About that segment, of so many bytes. */
+struct peer_icmp peer_icmp_about(const struct peer_segment *segment, uint8_t type, uint8_t code, uint32_t packet_len);
+/* Sends it; what the stack answers at once is in `seen`. */
+void peer_send_icmp(struct peer *p, const struct peer_icmp *icmp);
+/* The same as bytes, not sent; returns how many. */
+size_t peer_icmp_packet(uint8_t *bytes, const struct peer_icmp *icmp);
 
 /* Lets time pass, with the stack's timers and what they make it send. */
 void peer_wait(struct peer *p, uint64_t ns);

@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "peer.h"
 #include "stack/stack.h"
+#include "wire/bytes.h"
 
 #define BATCH 32
 
@@ -76,6 +78,30 @@ static unsigned path_of(int from, const uint8_t *packet)
     return packet[at];
 }
 
+/* A router half-way says so. */
+static void refuse(struct world *w, int from, const struct world_packet *packet)
+{
+    const struct world_path *path = &w->paths[packet->path];
+    const bool v6 = packet->bytes[0] >> 4 == 6;
+    const size_t l3 = v6 ? 40 : 20, size = v6 ? 16 : 4, at = v6 ? 8 : 12;
+    struct peer_icmp icmp = {.type = v6 ? 2 : 3,
+                             .code = v6 ? 0 : 4,
+                             .rest = path->mtu,
+                             .number = get32(packet->bytes + l3 + 4),
+                             .packet_len = packet->len};
+    if (!v6)
+        icmp.local.ip[10] = icmp.local.ip[11] = icmp.remote.ip[10] = icmp.remote.ip[11] = 0xff;
+    memcpy(icmp.local.ip + 16 - size, packet->bytes + at, size);
+    memcpy(icmp.remote.ip + 16 - size, packet->bytes + at + size, size);
+    icmp.local.port = get16(packet->bytes + l3);
+    icmp.remote.port = get16(packet->bytes + l3 + 2);
+    struct world_packet answer = {.to = (uint8_t)from, .path = packet->path, .at_ns = w->now_ns + path->delay_ns};
+    answer.len = (uint16_t)peer_icmp_packet(answer.bytes, &icmp);
+    answer.order = w->order++;
+    assert_true(w->flight_count < WORLD_FLIGHT_MAX);
+    w->flight[w->flight_count++] = answer;
+}
+
 static void transmit(struct world *w, int from, const struct hawser_tx *tx)
 {
     struct world_packet packet = {.to = (uint8_t)!from};
@@ -86,6 +112,12 @@ static void transmit(struct world *w, int from, const struct hawser_tx *tx)
     struct world_path *path = &w->paths[packet.path];
     if (w->tamper && !w->tamper(w->tamper_ctx, packet.to, packet.bytes, &packet.len))
         return;
+    if (path->mtu && packet.len > path->mtu) {
+        path->too_big++;
+        if (path->tells)
+            refuse(w, from, &packet);
+        return;
+    }
     uint64_t start = path->busy_until_ns[from] > w->now_ns ? path->busy_until_ns[from] : w->now_ns;
     bool full = path->rate_bps && path->queue_bytes &&
                 (start - w->now_ns) * path->rate_bps / 8000000000u + packet.len > path->queue_bytes;

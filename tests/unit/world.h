@@ -14,10 +14,12 @@ struct world_path {
     uint64_t rate_bps, delay_ns; /* rate 0: unlimited */
     uint32_t queue_bytes;        /* 0: unlimited */
     double loss;
+    uint16_t mtu; /* larger packets are dropped half-way, 0: none; */
+    bool tells;   /* and their sender is told (RFC 1191, RFC 4443 3.2) */
     bool down;
     uint64_t busy_until_ns[2]; /* by direction: 0 from client to server */
     uint64_t delivered_bytes[2];
-    uint64_t dropped;
+    uint64_t dropped, too_big;
 };
 
 struct world_packet {

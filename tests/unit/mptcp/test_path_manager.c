@@ -126,9 +126,9 @@ static void the_end_has_patience_with_joins(void **state)
     s->stage = SUBFLOW_PROVING;
     s->tcp.state = TCPS_ESTABLISHED;
     assert_int_equal(path_manager_patience(&b.pm), NS_PER_S);
-    s->tcp.timeouts = 1;
+    s->tcp.liveness.timeouts = 1;
     assert_int_equal(path_manager_patience(&b.pm), 0);
-    s->tcp.timeouts = 0;
+    s->tcp.liveness.timeouts = 0;
     s->stage = SUBFLOW_JOINED;
     assert_int_equal(path_manager_patience(&b.pm), 0);
     b.id.stage = IDENTITY_ESTABLISHED;
@@ -206,7 +206,7 @@ static void nobody_needs_it_any_more(void **state)
     struct subflow *s = between(bundle_join(&b.bundle), 2, 2);
     between(bundle_open(&b.bundle, RTT), 2, 1);
     struct subflow *fourth = between(bundle_join(&b.bundle), 1, 2);
-    s->tcp.timeouts = 1;
+    s->tcp.liveness.timeouts = 1;
     assert_int_equal(wish(&b), 0);
     assert_int_equal(s->tcp.state, TCPS_SYN_SENT);
     fourth->tcp.state = TCPS_ESTABLISHED;

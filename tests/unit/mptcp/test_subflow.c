@@ -422,7 +422,7 @@ static void mp_join_goes_where_it_is_due(void **state)
     assert_true(mp.join.backup);
     for (unsigned i = 0; i < HW_ARRAY_LEN(silent); i++) {
         mp.present = 0;
-        s->stage = silent[i];
+        s->stage = (uint8_t)silent[i];
         subflow_write_join(s, &id, false, &mp);
         assert_int_equal(mp.present, 0);
     }

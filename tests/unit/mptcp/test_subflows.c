@@ -91,7 +91,7 @@ static void what_is_left(void **state)
         const struct standing *t = &standings[i];
         s->tcp.state = t->state;
         s->join = t->join;
-        s->stage = t->stage;
+        s->stage = (uint8_t)t->stage;
         unsigned is = subflows_closed(&b.subflows) ? CLOSED : 0;
         is |= subflows_lost(&b.subflows) ? LOST : 0;
         is |= subflows_stranded(&b.subflows) ? STRANDED : 0;

@@ -429,7 +429,8 @@ static void icmp_errors_go_back_to_the_sender(void **state)
     static const struct {
         uint8_t type[2], code[2]; /* IPv4, IPv6 */
         uint32_t mtu;
-    } wanted[] = {{{3, 1}, {3, 4}, 0}, {{3, 2}, {4, 0}, 1280}, {{3, 1}, {3, 4}, 0}};
+    } wanted[] = {{{3, 1}, {3, 4}, 0}, {{3, 2}, {4, 0}, 1280}, {{3, 1}, {3, 4}, 0},
+                  {{3, 1}, {1, 3}, 0}, {{3, 1}, {13, 1}, 0},   {{3, 2}, {4, 0}, 68}};
     for (uint32_t amount = 0; amount < HW_ARRAY_LEN(wanted); amount++) {
         struct box_bench b;
         bench_open(&b, "icmp-sender", (struct box_config){.amount = amount, .direction = BOX_OUTWARD});

@@ -1,5 +1,6 @@
 /* Links between nodes: two directions that know nothing of each other, and elements that do not disturb another. */
 #include "unit/sim/sinks.h"
+#include "wire/ip.h"
 
 #define MS NS_PER_MS
 
@@ -61,6 +62,32 @@ static void each_direction_can_be_cut_alone(void **state)
         world_run(&p.world, T0 + 20 * MS);
         assert_int_equal(p.ends[1 - cut]->count, 100);
         assert_int_equal(p.ends[cut]->count, 200);
+        world_destroy(&p.world);
+    }
+}
+
+/* Who sends what is too large is told at once, where the link says so. The sinks make no IP packets: of those nobody is
+ * told. */
+static void a_narrow_link_may_say_so(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        struct pair p;
+        const struct lane_config narrow = {.delay_ns = MS, .mtu = 1400, .mtu_told = told};
+        const struct lane_config lanes[2] = {narrow, {.delay_ns = MS}};
+        struct hawser_addr a, b;
+        pair_start(&p, lanes);
+        assert_int_equal(hawser_addr_parse(&a, "10.0.0.1", 0), 0);
+        assert_int_equal(hawser_addr_parse(&b, "10.0.0.2", 0), 0);
+        struct packet *packet = numbered(&p.world, 1401, 7), *fits = numbered(&p.world, 1400, 8);
+        ip_emit(packet->data, &a, &b, 0, 1381);
+        send(&p, 0, 1); /* 1500 bytes of nothing */
+        node_emit(&p.ends[0]->node, 0, packet, p.world.now_ns);
+        node_emit(&p.ends[0]->node, 0, fits, p.world.now_ns);
+        assert_int_equal(p.ends[0]->count, told);
+        world_run(&p.world, T0 + 10 * MS);
+        assert_int_equal(p.ends[0]->count, told);
+        assert_int_equal(p.ends[1]->count, 1);
         world_destroy(&p.world);
     }
 }
@@ -163,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_direction_has_its_own_parameters),
         cmocka_unit_test(each_direction_can_be_cut_alone),
+        cmocka_unit_test(a_narrow_link_may_say_so),
         cmocka_unit_test(both_directions_work_after_an_outage),
         cmocka_unit_test(another_element_does_not_change_the_fates),
         cmocka_unit_test(the_two_directions_have_fates_of_their_own),

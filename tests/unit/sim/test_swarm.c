@@ -155,6 +155,11 @@ static void errors_need_an_excuse(void **state)
     check_fault(&plan, &(struct swarm_fault){.kind = FAULT_READER, .bytes = 1000}, false);
     check_fault(&plan, &(struct swarm_fault){.kind = FAULT_IDLE, .ns = 100 * NS_PER_S}, false);
     check_fault(&plan, &(struct swarm_fault){.kind = FAULT_MEMORY}, true);
+    for (uint32_t amount = 0; amount < 6; amount++) {
+        struct swarm_fault icmp = {.kind = FAULT_BOX, .to_ns = NS_PER_S, .box = {.kind = "icmp-sender"}};
+        icmp.box.amount = amount;
+        check_fault(&plan, &icmp, amount == 0 || amount == 3 || amount == 4);
+    }
     check_fault(&plan, &(struct swarm_fault){.kind = FAULT_ENDING, .ending = FLOW_ABORT}, true);
     struct swarm_fault crowd = {.kind = FAULT_CROWD, .count = 19, .bytes = 1, .ppm = 20 * SWARM_SHARE_BYTES};
     check_fault(&plan, &crowd, false); /* with the flow that is there already they are twenty */

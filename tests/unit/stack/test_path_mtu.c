@@ -1,0 +1,613 @@
+/* Paths that are narrower than their links: by what routers say, by silence, and upwards again. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "base/units.h"
+#include "peer.h"
+#include "stack/stack.h"
+#include "tcp/internal.h"
+#include "world.h"
+
+/* Bytes of a packet that are no payload: IPv4, TCP, and what a DSS takes. */
+enum { HEAD = 20 + 20 + 28, HEAD_V6 = HEAD + 20, FULL = 1500 - HEAD, RTT_MS = 20 };
+
+static uint8_t bytes[400000];
+
+static struct tcp *tcp_of(struct peer *p)
+{
+    struct conn *conn = LIST_ENTRY(p->stack->host.connections.next, struct conn, link);
+    return &subflow_at(conn->subflows.next)->tcp;
+}
+
+/* Plain TCP with SACK, 20 ms a round trip; `v6`: between IPv6 addresses. */
+static void open_with(struct peer *p, bool v6, uint16_t mss)
+{
+    struct tcp_options o = {.present = TCP_OPT_SACK_PERMITTED | TCP_OPT_MSS | TCP_OPT_WSCALE, .wscale = 7, .mss = mss};
+    peer_init(p, NULL, NULL);
+    if (v6) {
+        assert_int_equal(hawser_addr_parse(&p->own, "fd00::1", 0), 0);
+        assert_int_equal(hawser_stack_add_address(p->stack, 0, &p->own, 64, p->now_ns), 0);
+        p->own.port = PEER_PORT;
+        assert_int_equal(hawser_addr_parse(&p->addr, "fd00::2", 4000), 0);
+    }
+    peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+    peer_wait(p, RTT_MS * NS_PER_MS);
+    peer_send(p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_int_equal(hawser_accept(p->listener, &p->conn), 0);
+}
+
+static void open_plain(struct peer *p)
+{
+    open_with(p, false, 1460);
+    assert_int_equal(tcp_of(p)->segment_bytes, FULL);
+}
+
+/* So much is under way; the first segment of it. */
+static struct peer_segment send_bytes(struct peer *p, uint32_t len)
+{
+    peer_forget(p);
+    assert_int_equal(hawser_send(p->conn, bytes, len), len);
+    peer_drain(p);
+    assert_true(p->seen_count > 0);
+    return p->seen[0];
+}
+
+static void too_big(struct peer *p, const struct peer_segment *about, uint32_t mtu)
+{
+    bool v4 = hawser_addr_is_v4(&about->local);
+    struct peer_icmp icmp =
+        peer_icmp_about(about, v4 ? 3 : 2, v4 ? 4 : 0, about->len + (v4 ? HEAD : HEAD_V6)); /* full, but for options */
+    icmp.rest = mtu;
+    peer_forget(p);
+    peer_send_icmp(p, &icmp);
+}
+
+static void acknowledge(struct peer *p, uint32_t ack)
+{
+    peer_forget(p);
+    peer_send(p, TCP_ACK, 1, ack, NULL, NULL, 0);
+}
+
+/* What is seen covers [from, to) once, in order, in pieces of `size` at most. */
+static void expect_cut(const struct peer *p, uint32_t from, uint32_t to, uint32_t size)
+{
+    uint32_t at = from;
+    for (unsigned i = 0; i < p->seen_count; i++) {
+        assert_int_equal(p->seen[i].seq, at);
+        assert_in_range(p->seen[i].len, 1, size);
+        assert_memory_equal(p->seen[i].payload, bytes + (at - 1), p->seen[i].len);
+        at += p->seen[i].len;
+    }
+    assert_int_equal(at, to);
+}
+
+/* ---- what routers say ---- */
+
+static void cuts_anew_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        bool v6;
+        uint32_t told, mtu;
+    } cases[] = {{false, 1400, 1400}, {false, 0, 1492},   {false, 576, 576},
+                 {false, 100, 576},   {true, 1280, 1280}, {true, 1420, 1420}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(cases); i++) {
+        struct peer p;
+        open_with(&p, cases[i].v6, 1460);
+        const struct tcp *tcp = tcp_of(&p);
+        const uint32_t cwnd = tcp->cc.cwnd, ssthresh = tcp->cc.ssthresh, head = cases[i].v6 ? HEAD_V6 : HEAD;
+        const struct peer_segment first = send_bytes(&p, 6 * (1500 - head));
+        too_big(&p, &first, cases[i].told);
+        assert_int_equal(tcp->config.path.mtu, cases[i].mtu);
+        assert_int_equal(tcp->segment_bytes, cases[i].mtu - head);
+        expect_cut(&p, 1, 1 + 6 * (1500 - head), cases[i].mtu - head);
+        assert_int_equal(tcp->cc.cwnd, cwnd); /* RFC 1191 6.4: it is no congestion */
+        assert_int_equal(tcp->cc.ssthresh, ssthresh);
+        assert_int_equal(peer_counter(&p, "tcp.icmp_too_big"), 1);
+        acknowledge(&p, 1 + 6 * (1500 - head));
+        assert_true(tcp->cc.cwnd >= cwnd);
+        assert_int_equal(peer_counter(&p, "tcp.recoveries"), 0);
+        peer_destroy(&p);
+    }
+}
+
+static void ignores_sizes_that_are_no_news(void **state)
+{
+    (void)state;
+    for (int v6 = 0; v6 < 2; v6++) {
+        const uint32_t sizes[] = {1500, 1501, 65535, v6 ? 1279 : 1500, v6 ? 0 : 9000, v6 ? 1 << 20 : 1500};
+        struct peer p;
+        open_with(&p, v6, 1460);
+        const struct peer_segment first = send_bytes(&p, 5000);
+        for (size_t i = 0; i < HW_ARRAY_LEN(sizes); i++)
+            too_big(&p, &first, sizes[i]);
+        assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
+        assert_int_equal(peer_counter(&p, "drop.icmp_bad_mtu"), HW_ARRAY_LEN(sizes));
+        assert_int_equal(p.seen_count, 0);
+        peer_destroy(&p);
+    }
+}
+
+/* About each of the segments of one flight comes an error; the first one says it all. */
+static void is_told_once(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    struct peer_segment lost[6];
+    send_bytes(&p, 6 * FULL);
+    for (unsigned i = 0; i < 6; i++)
+        lost[i] = p.seen[i];
+    for (unsigned i = 0; i < 6; i++) {
+        too_big(&p, &lost[i], 1400);
+        assert_true(i == 0 || p.seen_count == 0);
+    }
+    assert_int_equal(peer_counter(&p, "tcp.icmp_too_big"), 1);
+    /* A narrower link behind it. */
+    too_big(&p, &lost[0], 1300);
+    assert_in_range(p.seen_count, 12, 12); /* of each the larger part, cut again */
+    for (unsigned i = 0; i < p.seen_count; i++) {
+        assert_int_equal((p.seen[i].seq - 1) / FULL, i / 2);
+        assert_int_equal(p.seen[i].len, i % 2 ? 100 : 1300 - HEAD);
+    }
+    peer_destroy(&p);
+}
+
+/* What the peer holds, and what is small enough, does not leave again. */
+static void leaves_the_rest_alone(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    const struct peer_segment first = send_bytes(&p, 3 * FULL);
+    acknowledge(&p, 1); /* Nagle is off: a small one behind the large ones */
+    assert_int_equal(hawser_send(p.conn, bytes + 3 * FULL, 100), 100);
+    peer_drain(&p);
+    struct tcp_options o = {.present = TCP_OPT_SACK, .sack_count = 1};
+    o.sack[0] = (struct sack_block){seq_at(p.irs + 1 + FULL), seq_at(p.irs + 1 + 2 * FULL)};
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, 1, &o, NULL, 0);
+    peer_forget(&p);
+    tcp_of(&p)->flight->search.passed = 0; /* as if it had come in two halves */
+    too_big(&p, &first, 1000);
+    for (unsigned i = 0; i < p.seen_count; i++) {
+        bool held = p.seen[i].seq >= 1 + FULL && p.seen[i].seq < 1 + 2 * FULL;
+        assert_false(held || p.seen[i].seq >= 1 + 3 * FULL);
+        assert_in_range(p.seen[i].len, 1, 1000 - HEAD);
+    }
+    acknowledge(&p, 1 + 3 * FULL + 100);
+    assert_int_equal(tcp_of(&p)->snd_una, tcp_of(&p)->snd_nxt);
+    peer_destroy(&p);
+}
+
+/* RFC 5927 7.2: that such packets arrive is known; who says otherwise is believed when one is not answered. */
+static void larger_ones_arrived_a_moment_ago(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        struct peer p;
+        open_plain(&p);
+        send_bytes(&p, 2 * FULL);
+        peer_wait(&p, RTT_MS * NS_PER_MS);
+        acknowledge(&p, 1 + 2 * FULL);
+        const struct peer_segment first = send_bytes(&p, 3 * FULL);
+        too_big(&p, &first, 600);
+        assert_int_equal(p.seen_count, 0);
+        assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
+        if (!lost)
+            acknowledge(&p, 1 + 5 * FULL);
+        peer_forget(&p);
+        peer_wait(&p, 3 * RTT_MS * NS_PER_MS);
+        assert_int_equal(peer_counter(&p, "tcp.timeouts"), 0);
+        assert_int_equal(tcp_of(&p)->config.path.mtu, lost ? 600 : 1500);
+        assert_int_equal(p.seen_count > 0, lost);
+        peer_destroy(&p);
+    }
+}
+
+/* Each step costs the whole flight once more: not more often than steps may be honest ones. */
+static void steps_are_rationed(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    const struct peer_segment first = send_bytes(&p, 6 * FULL);
+    for (uint32_t mtu = 1499; mtu > 1499 - 20; mtu--)
+        too_big(&p, &first, mtu);
+    assert_int_equal(tcp_of(&p)->config.path.mtu, 1500 - TCP_ICMP_ACTS);
+    assert_int_equal(peer_counter(&p, "limit.icmp_errors"), 20 - TCP_ICMP_ACTS);
+    peer_destroy(&p);
+}
+
+/* The peer takes less than the path: what routers say of more is nothing to us. */
+static void the_peer_takes_less_anyway(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_with(&p, false, 900);
+    const struct peer_segment first = send_bytes(&p, 5000);
+    too_big(&p, &first, 1000);
+    assert_int_equal(p.seen_count, 0);
+    assert_int_equal(peer_counter(&p, "drop.icmp_bad_mtu"), 1);
+    too_big(&p, &first, 800);
+    expect_cut(&p, 1, 1 + 5 * (900 - 28), 800 - HEAD); /* the last one was small */
+    peer_destroy(&p);
+}
+
+/* ---- what is remembered ---- */
+
+static void the_next_connection_knows(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct tcp_options o = {.present = TCP_OPT_SACK_PERMITTED | TCP_OPT_MSS, .mss = 1460};
+    open_plain(&p);
+    const struct peer_segment first = send_bytes(&p, 3 * FULL);
+    too_big(&p, &first, 1400);
+    hawser_abort(p.conn);
+    peer_drain(&p);
+    for (int later = 0; later < 2; later++) {
+        p.addr.port++;
+        peer_forget(&p);
+        peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+        assert_int_equal(peer_last(&p, TCP_SYN)->options.mss, 1460); /* RFC 1191 6.4: it says what we take */
+        peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+        assert_int_equal(hawser_accept(p.listener, &p.conn), 0);
+        assert_int_equal(send_bytes(&p, 3 * FULL).len, later ? FULL : 1400 - HEAD);
+        hawser_abort(p.conn);
+        peer_drain(&p);
+        peer_wait(&p, PATH_MTU_NS);
+    }
+    peer_destroy(&p);
+}
+
+/* ---- by silence ---- */
+
+/* Nothing of the first flight is answered: at the first timeout already it may be the size. */
+static void smaller_ones_follow_a_timeout(void **state)
+{
+    (void)state;
+    for (int v6 = 0; v6 < 2; v6++) {
+        const uint32_t head = v6 ? HEAD_V6 : HEAD;
+        struct peer p;
+        open_with(&p, v6, 1460);
+        send_bytes(&p, 3 * (1500 - head));
+        for (unsigned i = 0; i < 100 && peer_counter(&p, "tcp.timeouts") == 0; i++) {
+            peer_forget(&p);
+            peer_wait(&p, 20 * NS_PER_MS);
+        }
+        assert_int_equal(peer_counter(&p, "tcp.black_holes"), 1);
+        assert_int_equal(tcp_of(&p)->config.path.mtu, 1280);
+        assert_int_equal(p.seen_count, 1); /* and one segment only, as after any timeout */
+        assert_int_equal(p.seen[0].len, 1280 - head);
+        for (unsigned i = 0; i < 100; i++) {
+            peer_forget(&p);
+            peer_wait(&p, 100 * NS_PER_MS);
+        }
+        assert_int_equal(tcp_of(&p)->config.path.mtu, v6 ? 1280 : 576);
+        peer_destroy(&p);
+    }
+}
+
+/* Where large ones have arrived one timeout tells nothing, nor does one of a small segment. */
+static void other_timeouts_tell_nothing(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    send_bytes(&p, FULL);
+    peer_wait(&p, RTT_MS * NS_PER_MS);
+    acknowledge(&p, 1 + FULL);
+    send_bytes(&p, FULL);
+    while (peer_counter(&p, "tcp.timeouts") == 0)
+        peer_wait(&p, 20 * NS_PER_MS);
+    assert_int_equal(peer_counter(&p, "tcp.black_holes"), 0);
+    acknowledge(&p, 1 + 2 * FULL);
+    send_bytes(&p, 500);
+    for (unsigned i = 0; i < 200; i++) {
+        peer_forget(&p);
+        peer_wait(&p, 100 * NS_PER_MS);
+    }
+    assert_true(peer_counter(&p, "tcp.timeouts") > 3);
+    assert_int_equal(peer_counter(&p, "tcp.black_holes"), 0);
+    assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
+    peer_destroy(&p);
+}
+
+/* ---- upwards ---- */
+
+/* The path has been too narrow for a while. */
+static uint32_t wait_for_raise(struct peer *p)
+{
+    const struct peer_segment first = send_bytes(p, 3 * FULL);
+    too_big(p, &first, 1300);
+    acknowledge(p, 1 + 3 * FULL);
+    peer_wait(p, (PATH_MTU_RAISE_MIN + 1) * 60 * NS_PER_S);
+    send_bytes(p, 100); /* something is under way again */
+    peer_wait(p, RTT_MS * NS_PER_MS);
+    acknowledge(p, 1 + 3 * FULL + 100);
+    return 1 + 3 * FULL + 100;
+}
+
+/* The segment that is longer than others now, or NULL. */
+static const struct peer_segment *probe_of(const struct peer *p, uint32_t longer_than)
+{
+    for (unsigned i = 0; i < p->seen_count; i++)
+        if (p->seen[i].len > longer_than)
+            return &p->seen[i];
+    return NULL;
+}
+
+static void a_larger_one_is_tried_after_a_while(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    const uint32_t at = wait_for_raise(&p);
+    send_bytes(&p, 8 * FULL);
+    const struct peer_segment *probe = probe_of(&p, 1300 - HEAD);
+    assert_non_null(probe);
+    assert_int_equal(probe->len, FULL);
+    for (unsigned i = 0; i < p.seen_count; i++) /* one */
+        assert_true(&p.seen[i] == probe || p.seen[i].len <= 1300 - HEAD);
+    assert_int_equal(peer_counter(&p, "tcp.mtu_probes"), 1);
+    peer_wait(&p, RTT_MS * NS_PER_MS);
+    acknowledge(&p, at + 8 * FULL);
+    assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
+    assert_int_equal(tcp_of(&p)->cc.mss, FULL);
+    assert_int_equal(send_bytes(&p, 3 * FULL).len, FULL);
+    assert_int_equal(peer_counter(&p, "tcp.mtu_probes"), 1);
+    assert_int_equal(path_mtus_find(&p.stack->host.tcp.path_mtus, &p.own, &p.addr, p.now_ns), 0);
+    peer_destroy(&p);
+}
+
+/* RFC 4821 7.5: a probe that is lost is no sign of congestion. It leaves again in two halves, and so on. */
+static void a_larger_one_may_be_lost(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    (void)wait_for_raise(&p);
+    const struct tcp *tcp = tcp_of(&p);
+    send_bytes(&p, 8 * FULL);
+    const struct peer_segment probe = *probe_of(&p, 1300 - HEAD), last = p.seen[p.seen_count - 1];
+    const uint32_t ssthresh = tcp->cc.ssthresh, end = last.seq + last.len;
+    peer_wait(&p, RTT_MS * NS_PER_MS);
+    struct tcp_options o = {.present = TCP_OPT_SACK, .sack_count = 1};
+    o.sack[0] = (struct sack_block){seq_at(p.irs + probe.seq + probe.len), seq_at(p.irs + end)};
+    peer_forget(&p);
+    peer_send(&p, TCP_ACK, 1, probe.seq, &o, NULL, 0);
+    peer_wait(&p, RTT_MS * NS_PER_MS);
+    assert_in_range(p.seen_count, 2, 8);
+    assert_int_equal(p.seen[0].seq, probe.seq);
+    assert_int_equal(p.seen[0].len, 1300 - HEAD);
+    assert_int_equal(p.seen[1].seq, probe.seq + 1300 - HEAD);
+    assert_int_equal(p.seen[1].len, FULL - (1300 - HEAD));
+    assert_int_equal(peer_counter(&p, "tcp.recoveries"), 0);
+    assert_int_equal(tcp->cc.ssthresh, ssthresh);
+    acknowledge(&p, end);
+    assert_int_equal(tcp->cc.ssthresh, ssthresh);
+    assert_int_equal(tcp->config.path.mtu, 1300);
+    /* The search goes on in the middle, a second later. */
+    uint32_t at = end;
+    for (unsigned i = 0; i < 60; i++) {
+        send_bytes(&p, 100);
+        assert_null(probe_of(&p, 1300 - HEAD));
+        peer_wait(&p, RTT_MS * NS_PER_MS);
+        acknowledge(&p, at += 100);
+    }
+    send_bytes(&p, 8 * FULL);
+    assert_non_null(probe_of(&p, 1300 - HEAD));
+    assert_int_equal(probe_of(&p, 1300 - HEAD)->len, 1400 - HEAD);
+    peer_destroy(&p);
+}
+
+/* A router that says what it would have been makes it short. */
+static void a_larger_one_may_be_refused(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    const uint32_t at = wait_for_raise(&p);
+    send_bytes(&p, 8 * FULL);
+    const struct peer_segment probe = *probe_of(&p, 1300 - HEAD);
+    too_big(&p, &probe, 1450);
+    assert_true(p.seen_count >= 2);
+    assert_int_equal(p.seen[0].seq, probe.seq);
+    assert_int_equal(p.seen[0].len, 1300 - HEAD);
+    assert_int_equal(tcp_of(&p)->config.path.mtu, 1300);
+    peer_wait(&p, RTT_MS * NS_PER_MS);
+    acknowledge(&p, at + 8 * FULL);
+    send_bytes(&p, 8 * FULL);
+    assert_int_equal(probe_of(&p, 1300 - HEAD)->len, 1450 - HEAD);
+    peer_wait(&p, RTT_MS * NS_PER_MS);
+    acknowledge(&p, at + 16 * FULL);
+    assert_int_equal(tcp_of(&p)->config.path.mtu, 1450);
+    send_bytes(&p, 8 * FULL);
+    assert_null(probe_of(&p, 1450 - HEAD));
+    peer_destroy(&p);
+}
+
+/* ---- whole transfers, in super-segments, beside other paths ---- */
+
+struct transfer {
+    struct hawser_conn *from, *to;
+    uint64_t sent, received, longest_ns;
+};
+
+static uint8_t pattern(uint64_t at) { return (uint8_t)(at * 31 + (at >> 8) * 17 + (at >> 16) * 7); }
+
+static void pump(struct transfer *t, uint64_t total)
+{
+    uint8_t chunk[16384];
+    ssize_t n;
+    while (t->sent < total) {
+        size_t want = HW_MIN(total - t->sent, (uint64_t)sizeof chunk);
+        for (size_t i = 0; i < want; i++)
+            chunk[i] = pattern(t->sent + i);
+        if ((n = hawser_send(t->from, chunk, want)) <= 0)
+            break;
+        t->sent += (uint64_t)n;
+    }
+    while ((n = hawser_recv(t->to, chunk, sizeof chunk)) > 0)
+        for (ssize_t i = 0; i < n; i++)
+            assert_int_equal(chunk[i], pattern(t->received++));
+}
+
+/* Sends `total` bytes and notes the longest time in which none arrived. */
+static void run(struct world *w, struct transfer *t, uint64_t total)
+{
+    uint64_t until_ns = w->now_ns + 100 * NS_PER_S, latest_ns = w->now_ns, before;
+    total += t->received;
+    while (t->received < total) {
+        before = t->received;
+        pump(t, total);
+        if (t->received != before) {
+            t->longest_ns = HW_MAX(t->longest_ns, w->now_ns - latest_ns);
+            latest_ns = w->now_ns;
+        }
+        if (t->received < total)
+            assert_true(world_step(w, until_ns));
+    }
+}
+
+/* `down`: the server sends. */
+static void open_world(struct world *w, struct transfer *t, unsigned paths, bool v6, bool down)
+{
+    struct hawser_listener *listener;
+    struct hawser_conn *client, *server;
+    struct hawser_addr any = {.port = 80};
+    world_init(w, 5, paths, 1, v6, NULL, NULL);
+    for (unsigned i = 0; i < paths; i++) {
+        w->paths[i].rate_bps = 50000000;
+        w->paths[i].queue_bytes = 128000;
+    }
+    struct hawser_addr to = world_server_addr(w, 0, 80);
+    assert_int_equal(hawser_listen(w->stack[1], &any, 8, NULL, &listener), 0);
+    assert_int_equal(hawser_connect(w->stack[0], &to, NULL, w->now_ns, &client), 0);
+    while (hawser_accept(listener, &server) < 0)
+        assert_true(world_step(w, 10 * NS_PER_S));
+    *t = (struct transfer){.from = down ? server : client, .to = down ? client : server};
+}
+
+static struct tcp *sender_of(struct world *w, bool down, unsigned path)
+{
+    struct conn *conn = LIST_ENTRY(w->stack[down]->host.connections.next, struct conn, link);
+    struct hawser_addr client = world_client_addr(w, path);
+    EACH_SUBFLOW (it, conn) {
+        const struct tcp_config *c = &subflow_at(it)->tcp.config;
+        if (hawser_addr_same_ip(down ? &c->remote : &c->local, &client))
+            return &subflow_at(it)->tcp;
+    }
+    fail_msg("path %u has no subflow", path);
+    return NULL;
+}
+
+static void a_narrow_path_that_says_so(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct world w;
+        struct transfer t;
+        bool v6 = i & 1, down = i & 2;
+        open_world(&w, &t, 1, v6, down);
+        w.paths[0].mtu = 1300;
+        w.paths[0].tells = true;
+        run(&w, &t, 3 << 20);
+        assert_int_equal(sender_of(&w, down, 0)->config.path.mtu, 1300);
+        assert_true(t.longest_ns < 70 * NS_PER_MS); /* one round trip of 20 ms to learn it, one for the first bytes */
+        assert_int_equal(world_counter(&w, down, "tcp.timeouts"), 0);
+        assert_in_range(w.paths[0].too_big, 1, 20);
+        world_destroy(&w);
+    }
+}
+
+static void a_narrow_path_that_is_silent(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct world w;
+        struct transfer t;
+        bool v6 = i & 1, down = i & 2;
+        open_world(&w, &t, 1, v6, down);
+        w.paths[0].mtu = 1400;
+        run(&w, &t, 4 << 20);
+        assert_true(t.longest_ns < 700 * NS_PER_MS);
+        assert_int_equal(world_counter(&w, down, "tcp.timeouts"), 1);
+        run(&w, &t, 60 << 20); /* ten seconds, in which it finds out what fits */
+        assert_in_range(sender_of(&w, down, 0)->config.path.mtu, 1400 - PATH_MTU_PRECISION, 1400 + 4);
+        assert_int_equal(world_counter(&w, down, "tcp.timeouts"), 1);
+        world_destroy(&w);
+    }
+}
+
+static void it_becomes_narrow_and_wide_again(void **state)
+{
+    (void)state;
+    for (int tells = 0; tells < 2; tells++) {
+        struct world w;
+        struct transfer t;
+        open_world(&w, &t, 1, false, false);
+        run(&w, &t, 2 << 20);
+        w.paths[0].mtu = 1000;
+        w.paths[0].tells = tells;
+        run(&w, &t, 2 << 20);
+        assert_true(t.longest_ns < (tells ? 200 : 3000) * NS_PER_MS);
+        assert_in_range(sender_of(&w, false, 0)->config.path.mtu, 576, 1000);
+        w.paths[0].mtu = 0;
+        w.now_ns += 11 * 60 * NS_PER_S;
+        run(&w, &t, 8 << 20);
+        assert_int_equal(sender_of(&w, false, 0)->config.path.mtu, 1500);
+        world_destroy(&w);
+    }
+}
+
+/* Beside a good path a silent one costs no more than its own bytes. */
+static void beside_a_good_path(void **state)
+{
+    (void)state;
+    struct world w;
+    struct transfer t;
+    open_world(&w, &t, 2, false, true);
+    run(&w, &t, 1 << 20);
+    w.paths[0].mtu = 1280;
+    run(&w, &t, 20 << 20);
+    assert_true(t.longest_ns < 200 * NS_PER_MS);
+    assert_int_equal(sender_of(&w, true, 0)->config.path.mtu, 1280);
+    uint64_t before = w.paths[0].delivered_bytes[1];
+    run(&w, &t, 20 << 20);
+    assert_true(w.paths[0].delivered_bytes[1] - before > 5 << 20); /* and it carries its share */
+    world_destroy(&w);
+}
+
+int main(void)
+{
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7 + (i >> 8));
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cuts_anew_at_once),
+        cmocka_unit_test(ignores_sizes_that_are_no_news),
+        cmocka_unit_test(is_told_once),
+        cmocka_unit_test(leaves_the_rest_alone),
+        cmocka_unit_test(larger_ones_arrived_a_moment_ago),
+        cmocka_unit_test(steps_are_rationed),
+        cmocka_unit_test(the_peer_takes_less_anyway),
+        cmocka_unit_test(the_next_connection_knows),
+        cmocka_unit_test(smaller_ones_follow_a_timeout),
+        cmocka_unit_test(other_timeouts_tell_nothing),
+        cmocka_unit_test(a_larger_one_is_tried_after_a_while),
+        cmocka_unit_test(a_larger_one_may_be_lost),
+        cmocka_unit_test(a_larger_one_may_be_refused),
+        cmocka_unit_test(a_narrow_path_that_says_so),
+        cmocka_unit_test(a_narrow_path_that_is_silent),
+        cmocka_unit_test(it_becomes_narrow_and_wide_again),
+        cmocka_unit_test(beside_a_good_path),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
