@@ -1,0 +1,44 @@
+/*
+ * The service behind a door: what a client asks for is opened first, at the real destination; then the client is
+ * accepted, and the two connections joined, or it is told what the destination said.
+ */
+#ifndef HW_APPS_SERVICE_DOOR_H
+#define HW_APPS_SERVICE_DOOR_H
+
+#include <hawser/hawser.h>
+
+#include "service/joint.h"
+
+struct door;
+
+struct door_options {
+    unsigned backlog; /* clients that wait for their destination; one address has about half of them */
+    struct hawser_conn_options near, far; /* of connections with clients, and with destinations; their sizes are set */
+};
+
+struct door_counts {
+    uint64_t asked;
+    uint64_t accepted;
+    uint64_t withdrawn;                           /* the client gave up before there was an answer */
+    uint64_t refused[HAWSER_REFUSE_SILENTLY + 1]; /* by enum hawser_refusal */
+    uint32_t waiting;                             /* now */
+};
+
+/* Serves link number `link`, a door; connections become joints of `joints`. Returns 0 and *out, -ENOMEM, or what
+ * hawser_listen_link() says. */
+int door_open(struct hawser_stack *stack, int link, struct joints *joints, const struct door_options *options,
+              struct door **out);
+
+void door_count(const struct door *door, struct door_counts *out);
+
+/* Refuses whoever waits, and whoever comes from now on. Who waits hears of it by the next output of the stack. */
+void door_shut(struct door *door);
+
+/* Forgets whoever waits, and the door: nobody hears anything who was not refused before. Joints live on. */
+void door_close(struct door *door);
+
+/* How a client is told that there is no connection for this negative errno, of hawser_connect() or
+ * hawser_conn_error(). */
+enum hawser_refusal door_refusal(int error);
+
+#endif

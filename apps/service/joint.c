@@ -1,0 +1,220 @@
+#include "service/joint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/compiler.h"
+
+enum { JOINT_PARTS = 16 };
+
+/* What is to be expected of a direction after some bytes were moved, or none. */
+enum joint_news { JOINT_GOES_ON, JOINT_WAITS, JOINT_ENDED, JOINT_FAILED };
+
+void joints_init(struct joints *joints)
+{
+    *joints = (struct joints){.held_max = JOINTS_HELD_MAX};
+    list_init(&joints->all);
+    list_init(&joints->turns);
+}
+
+static struct joint_end *other_end(struct joint_end *end)
+{
+    struct joint *joint = end->joint;
+    return &joint->ends[end == &joint->ends[0]];
+}
+
+static void let_go(struct joint_end *end)
+{
+    if (!end->held.buf)
+        return;
+    end->joint->joints->held_bytes -= hawser_buf_capacity(end->held.buf);
+    hawser_buf_unref(end->held.buf);
+    end->held.buf = NULL;
+}
+
+static void forget(struct joint *joint)
+{
+    struct joints *joints = joint->joints;
+    for (unsigned i = 0; i < 2; i++) {
+        joints->bytes[i] += joint->ends[i].bytes;
+        list_remove(&joint->ends[i].turn);
+        let_go(&joint->ends[i]);
+    }
+    list_remove(&joint->link);
+    joints->count--;
+    free(joint);
+}
+
+/* Resets both ends: what one of them is told late, the other would be told later. */
+static void break_off(struct joint *joint)
+{
+    joint->joints->broken++;
+    for (unsigned i = 0; i < 2; i++)
+        hawser_abort(joint->ends[i].conn);
+    forget(joint);
+}
+
+/* Both streams are over, and what is not delivered yet is the stack's. */
+static void close_both(struct joint *joint)
+{
+    for (unsigned i = 0; i < 2; i++)
+        hawser_close(joint->ends[i].conn);
+    forget(joint);
+}
+
+static void take_turn(struct joint_end *end)
+{
+    if (!end->ended && !end->shut && list_empty(&end->turn))
+        list_push_back(&end->joint->joints->turns, &end->turn);
+}
+
+static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
+{
+    struct joint_end *end = HW_CONTAINER(watch, struct joint_end, watch), *other = other_end(end);
+    (void)now_ns;
+    if (event->what & HAWSER_ERROR) {
+        break_off(end->joint);
+        return;
+    }
+    if (event->what & (HAWSER_READABLE | HAWSER_PEER_FINISHED))
+        take_turn(end);
+    if (event->what & (HAWSER_WRITABLE | HAWSER_CONNECTED)) {
+        other->shut = false;
+        take_turn(other);
+    }
+}
+
+int joint_make(struct joints *joints, struct hawser_conn *first, struct hawser_conn *second, uint64_t now_ns)
+{
+    struct joint *joint = calloc(1, sizeof *joint);
+    if (!joint)
+        return -ENOMEM;
+    joint->joints = joints;
+    joint->since_ns = now_ns;
+    list_push_back(&joints->all, &joint->link);
+    joints->count++;
+    joints->made++;
+    for (unsigned i = 0; i < 2; i++) {
+        struct joint_end *end = &joint->ends[i];
+        end->watch.heard = heard;
+        end->joint = joint;
+        end->conn = i ? second : first;
+        list_init(&end->turn);
+        hawser_conn_set_user(end->conn, &end->watch);
+        take_turn(end); /* it may have been told of something before */
+    }
+    return 0;
+}
+
+/* The stream from here has no more bytes now: -EAGAIN; or ever: 0; or it failed. */
+static enum joint_news nothing_came(struct joint_end *end, ssize_t why)
+{
+    if (why == -EAGAIN)
+        return JOINT_WAITS;
+    if (why < 0)
+        return JOINT_FAILED;
+    hawser_shutdown(other_end(end)->conn);
+    end->ended = true;
+    return JOINT_ENDED;
+}
+
+/* What the other end took of `offered` bytes, or why it took none. HAWSER_WRITABLE tells when it takes more. */
+static enum joint_news was_taken(struct joint_end *end, ssize_t taken, size_t offered)
+{
+    if (taken < 0 && taken != -EAGAIN && taken != -ENOBUFS)
+        return JOINT_FAILED;
+    size_t n = taken > 0 ? (size_t)taken : 0;
+    end->bytes += n;
+    end->credit -= (int64_t)n;
+    end->shut = n < offered;
+    return end->shut ? JOINT_WAITS : JOINT_GOES_ON;
+}
+
+static enum joint_news pass_held(struct joint_end *end)
+{
+    struct hawser_slice *held = &end->held;
+    uint32_t offered = held->len;
+    ssize_t n = hawser_send_slice(other_end(end)->conn, *held);
+    if (n > 0) {
+        held->data += n;
+        held->len -= (uint32_t)n;
+    }
+    if (held->len == 0)
+        let_go(end);
+    return was_taken(end, n, offered);
+}
+
+/* Bytes stay with the connection that received them until the other one has copied them. */
+static enum joint_news pass_copy(struct joint_end *end)
+{
+    struct hawser_part parts[JOINT_PARTS];
+    size_t count = hawser_peek(end->conn, parts, JOINT_PARTS), passed = 0;
+    enum joint_news news = JOINT_GOES_ON;
+    for (size_t i = 0; i < count && news == JOINT_GOES_ON && (int64_t)passed <= JOINT_TURN_BYTES; i++) {
+        ssize_t n = hawser_send(other_end(end)->conn, parts[i].data, parts[i].len);
+        passed += n > 0 ? (size_t)n : 0;
+        news = was_taken(end, n, parts[i].len);
+    }
+    hawser_consume(end->conn, passed);
+    end->joint->joints->copied_bytes += passed;
+    return count ? news : nothing_came(end, hawser_recv(end->conn, parts, 1));
+}
+
+static enum joint_news pass_some(struct joint_end *end)
+{
+    struct joints *joints = end->joint->joints;
+    if (!(hawser_conn_ready(other_end(end)->conn) & HAWSER_CONNECTED))
+        return JOINT_WAITS;
+    if (end->held.buf)
+        return pass_held(end);
+    if (joints->held_bytes >= joints->held_max)
+        return pass_copy(end);
+    ssize_t n = hawser_recv_slices(end->conn, &end->held, 1);
+    if (n == -ENOBUFS)
+        return pass_copy(end);
+    if (n <= 0)
+        return nothing_came(end, n);
+    joints->held_bytes += hawser_buf_capacity(end->held.buf);
+    return pass_held(end);
+}
+
+static void move(struct joint_end *end)
+{
+    struct joint *joint = end->joint;
+    enum joint_news news = JOINT_GOES_ON;
+    end->credit += JOINT_TURN_BYTES;
+    while (news == JOINT_GOES_ON && end->credit > 0)
+        news = pass_some(end);
+    if (news == JOINT_FAILED)
+        break_off(joint);
+    else if (news == JOINT_ENDED && other_end(end)->ended)
+        close_both(joint);
+    else if (news == JOINT_GOES_ON)
+        list_push_back(&joint->joints->turns, &end->turn);
+    else
+        end->credit = HW_MIN(end->credit, 0); /* who waits saves up nothing */
+}
+
+bool joints_turn(struct joints *joints)
+{
+    for (unsigned turns = JOINTS_TURN_BYTES / JOINT_TURN_BYTES; turns && !list_empty(&joints->turns); turns--) {
+        struct joint_end *end = LIST_ENTRY(list_first(&joints->turns), struct joint_end, turn);
+        list_remove(&end->turn);
+        move(end);
+    }
+    return !list_empty(&joints->turns);
+}
+
+uint64_t joints_bytes(const struct joints *joints, unsigned from)
+{
+    uint64_t sum = joints->bytes[from];
+    LIST_EACH (it, &joints->all)
+        sum += LIST_ENTRY(it, struct joint, link)->ends[from].bytes;
+    return sum;
+}
+
+void joints_break(struct joints *joints)
+{
+    LIST_EACH (it, &joints->all)
+        break_off(LIST_ENTRY(it, struct joint, link));
+}
