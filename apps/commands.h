@@ -9,5 +9,6 @@ enum {
 int nc_main(int argc, char **argv);
 int lab_main(int argc, char **argv);
 int sim_main(int argc, char **argv);
+int up_main(int argc, char **argv);
 
 #endif

@@ -21,6 +21,7 @@ static int help_main(int argc, char **argv);
 
 static const struct command commands[] = {
     {"nc", nc_main, "connect standard input and output to a peer over TCP or Multipath TCP"},
+    {"up", up_main, "carry the TCP that comes in by doors over all uplinks"},
     {"lab", lab_main, "build emulated paths and run one verified transfer over them"},
     {"sim", sim_main, "play a scenario, or a swarm of random ones, in simulated time"},
     {"version", version_main, "print the version"},

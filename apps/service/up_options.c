@@ -1,0 +1,98 @@
+#include "service/up_options.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+enum { OPTION_TCP = 256, OPTION_DOOR, OPTION_UPLINK };
+
+static const char usage[] =
+    "usage: hawser up [-v] [--tcp] --door SPEC [--door SPEC]... --uplink SPEC [--uplink SPEC]...\n"
+    "\n"
+    "Takes the TCP that comes in by doors, whatever it is for, and carries each connection over all uplinks at once\n"
+    "where the destination speaks Multipath TCP. Clients hear what the destination says: accepted, refused,\n"
+    "unreachable, or nothing. Runs until SIGINT or SIGTERM.\n"
+    "\n"
+    "  --door SPEC    tun,dev=NAME[,mtu=N][,pcap=FILE][,nogso]\n"
+    "                 what leads there is yours to set up: ip addr add 192.0.2.1/32 dev NAME, and a route\n"
+    "  --uplink SPEC  tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]\n"
+    "                 the addresses belong to Hawser; the kernel reaches them through the device\n"
+    "  --tcp          speak plain TCP to destinations\n"
+    "  -v             print connections and all counters to standard error at the end\n"
+    "\n"
+    "SIGUSR1 prints the connections to standard error.\n"
+    "\n"
+    "example: hawser up --door tun,dev=door0 --uplink tun,dev=up0,addr=198.18.0.1/24 \\\n"
+    "             --uplink tun,dev=up1,addr=198.18.1.1/24\n";
+
+__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
+{
+    va_list args;
+    fprintf(stderr, "hawser up: ");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "; see hawser up --help\n");
+    return EXIT_USAGE;
+}
+
+static int add_link(const char **links, unsigned *count, unsigned max, const char *kind)
+{
+    if (*count == max)
+        return usage_error("more than %u %s", max, kind);
+    links[(*count)++] = optarg;
+    return -1;
+}
+
+static int read_option(struct up_options *o, int option, char **argv)
+{
+    switch (option) {
+    case 'v':
+        o->verbose = true;
+        return -1;
+    case OPTION_TCP:
+        o->no_mptcp = true;
+        return -1;
+    case OPTION_DOOR:
+        return add_link(o->doors, &o->door_count, UP_DOORS, "doors");
+    case OPTION_UPLINK:
+        return add_link(o->uplinks, &o->uplink_count, UP_UPLINKS, "uplinks");
+    case 'h':
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    case ':':
+        return usage_error("%s needs a value", argv[optind - 1]);
+    default:
+        return usage_error("unknown option in \"%s\"", argv[optind - 1]);
+    }
+}
+
+int up_options_read(struct up_options *o, int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"tcp", no_argument, NULL, OPTION_TCP},
+        {"door", required_argument, NULL, OPTION_DOOR},
+        {"uplink", required_argument, NULL, OPTION_UPLINK},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    memset(o, 0, sizeof(*o));
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":vh", long_options, NULL)) != -1) {
+        int status = read_option(o, option, argv);
+        if (status >= 0)
+            return status;
+    }
+    if (optind < argc)
+        return usage_error("\"%s\" is no option", argv[optind]);
+    if (o->door_count == 0)
+        return usage_error("no door: add --door tun,dev=door0");
+    if (o->uplink_count == 0)
+        return usage_error("no uplink: add --uplink tun,dev=up0,addr=198.18.0.1/24 with an address that is free");
+    return -1;
+}

@@ -1,0 +1,21 @@
+/* The command line of `hawser up`. */
+#ifndef HW_APPS_SERVICE_UP_OPTIONS_H
+#define HW_APPS_SERVICE_UP_OPTIONS_H
+
+#include <stdbool.h>
+
+enum { UP_DOORS = 16, UP_UPLINKS = 16 };
+
+struct up_options {
+    bool verbose, no_mptcp;
+    const char *doors[UP_DOORS], *uplinks[UP_UPLINKS];
+    unsigned door_count, uplink_count;
+};
+
+/*
+ * Reads the command line. Returns -1 when the command should go on, otherwise the exit status it should end with,
+ * having printed what there is to say.
+ */
+int up_options_read(struct up_options *options, int argc, char **argv);
+
+#endif

@@ -1,0 +1,73 @@
+#include "service/up_status.h"
+
+#include <inttypes.h>
+
+#include "base/units.h"
+
+void up_status_door(FILE *out, const char *name, const struct door_counts *c)
+{
+    fprintf(out,
+            "door %s: %" PRIu64 " asked, %" PRIu64 " accepted, %" PRIu32 " wait, %" PRIu64 " gave up; %" PRIu64
+            " refused, %" PRIu64 " unreachable, %" PRIu64 " prohibited, %" PRIu64 " without an answer\n",
+            name, c->asked, c->accepted, c->waiting, c->withdrawn,
+            c->refused[HAWSER_REFUSE_RESET] + c->refused[HAWSER_REFUSE_PORT],
+            c->refused[HAWSER_REFUSE_NETWORK] + c->refused[HAWSER_REFUSE_HOST], c->refused[HAWSER_REFUSE_PROHIBITED],
+            c->refused[HAWSER_REFUSE_SILENTLY]);
+}
+
+static void print_paths(FILE *out, const struct hawser_conn *conn)
+{
+    struct hawser_conn_info info = {.size = sizeof info};
+    struct hawser_subflow_info path = {.size = sizeof path};
+    char local[HAWSER_ADDR_STRLEN];
+    hawser_conn_get_info(conn, &info);
+    fprintf(out, "  %s:", info.mptcp ? "Multipath TCP" : "TCP");
+    for (size_t i = 0; hawser_subflow_get_info(conn, i, &path) == 0; i++)
+        fprintf(out, " %s (%s, %.1f ms, %" PRIu64 " out, %" PRIu64 " in)",
+                hawser_addr_format(&path.local, local, sizeof local), path.state,
+                (double)path.srtt_ns / (double)NS_PER_MS, path.sent_bytes, path.recv_bytes);
+    fputc('\n', out);
+}
+
+static void print_joint(FILE *out, const struct joint *joint, uint64_t now_ns)
+{
+    char from[HAWSER_ADDR_STRLEN], to[HAWSER_ADDR_STRLEN];
+    struct hawser_addr addr;
+    hawser_conn_peer(joint->ends[0].conn, &addr);
+    hawser_addr_format(&addr, from, sizeof from);
+    hawser_conn_peer(joint->ends[1].conn, &addr);
+    hawser_addr_format(&addr, to, sizeof to);
+    fprintf(out, "%s -> %s: %" PRIu64 " bytes out, %" PRIu64 " in, %.1f s\n", from, to, joint->ends[0].bytes,
+            joint->ends[1].bytes, (double)(now_ns - joint->since_ns) / (double)NS_PER_S);
+    print_paths(out, joint->ends[1].conn);
+}
+
+void up_status_joints(FILE *out, const struct joints *joints, uint64_t now_ns)
+{
+    unsigned left = UP_STATUS_JOINTS;
+    fprintf(out,
+            "connections: %" PRIu32 " now, %" PRIu64 " so far, %" PRIu64 " of them reset; %" PRIu64
+            " bytes out, %" PRIu64 " in, %" PRIu64 " by a copy\n",
+            joints->count, joints->made, joints->broken, joints_bytes(joints, 0), joints_bytes(joints, 1),
+            joints->copied_bytes);
+    LIST_EACH (it, &joints->all) {
+        if (left-- == 0)
+            break;
+        print_joint(out, LIST_ENTRY(it, struct joint, link), now_ns);
+    }
+    if (joints->count > UP_STATUS_JOINTS)
+        fprintf(out, "and %" PRIu32 " more\n", joints->count - UP_STATUS_JOINTS);
+}
+
+void up_status_counters(FILE *out, struct hawser_host *host)
+{
+    struct hawser_counter counter;
+    for (size_t i = 0; hawser_stack_counter(hawser_host_stack(host), i, &counter); i++) {
+        if (counter.value)
+            fprintf(out, "%-32s %" PRIu64 "\n", counter.name, counter.value);
+    }
+    for (size_t i = 0; hawser_host_counter(host, i, &counter); i++) {
+        if (counter.value)
+            fprintf(out, "%-32s %" PRIu64 "\n", counter.name, counter.value);
+    }
+}

@@ -1,0 +1,19 @@
+/* What `hawser up` says of itself. */
+#ifndef HW_APPS_SERVICE_UP_STATUS_H
+#define HW_APPS_SERVICE_UP_STATUS_H
+
+#include <stdio.h>
+
+#include "service/door.h"
+
+/* One line about a door. */
+void up_status_door(FILE *out, const char *name, const struct door_counts *counts);
+
+/* All joints together, and the first UP_STATUS_JOINTS each with its paths. */
+enum { UP_STATUS_JOINTS = 100 };
+void up_status_joints(FILE *out, const struct joints *joints, uint64_t now_ns);
+
+/* Every counter of the stack and of the links that is not 0. */
+void up_status_counters(FILE *out, struct hawser_host *host);
+
+#endif
