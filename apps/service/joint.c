@@ -14,6 +14,7 @@ void joints_init(struct joints *joints)
 {
     *joints = (struct joints){.held_max = JOINTS_HELD_MAX};
     list_init(&joints->all);
+    list_init(&joints->doomed);
     list_init(&joints->turns);
 }
 
@@ -41,6 +42,7 @@ static void forget(struct joint *joint)
         let_go(&joint->ends[i]);
     }
     list_remove(&joint->link);
+    list_remove(&joint->doomed);
     joints->count--;
     free(joint);
 }
@@ -64,8 +66,25 @@ static void close_both(struct joint *joint)
 
 static void take_turn(struct joint_end *end)
 {
-    if (!end->ended && !end->shut && list_empty(&end->turn))
+    if (list_empty(&end->joint->doomed) && !end->ended && !end->shut && list_empty(&end->turn))
         list_push_back(&end->joint->joints->turns, &end->turn);
+}
+
+/* One of the connections failed: nothing is taken from the other any more. */
+static void doom(struct joint *joint)
+{
+    if (list_empty(&joint->doomed))
+        list_push_back(&joint->joints->doomed, &joint->doomed);
+    for (unsigned i = 0; i < 2; i++)
+        list_remove(&joint->ends[i].turn);
+}
+
+/* What had arrived at the end that failed still goes on its way. */
+static void end_failed(struct joint_end *end)
+{
+    doom(end->joint);
+    if (!end->ended && !end->shut)
+        list_push_front(&end->joint->joints->turns, &end->turn);
 }
 
 static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
@@ -73,7 +92,7 @@ static void heard(struct watch *watch, const struct hawser_event *event, uint64_
     struct joint_end *end = HW_CONTAINER(watch, struct joint_end, watch), *other = other_end(end);
     (void)now_ns;
     if (event->what & HAWSER_ERROR) {
-        break_off(end->joint);
+        end_failed(end);
         return;
     }
     if (event->what & (HAWSER_READABLE | HAWSER_PEER_FINISHED))
@@ -91,6 +110,7 @@ int joint_make(struct joints *joints, struct hawser_conn *first, struct hawser_c
         return -ENOMEM;
     joint->joints = joints;
     joint->since_ns = now_ns;
+    list_init(&joint->doomed);
     list_push_back(&joints->all, &joint->link);
     joints->count++;
     joints->made++;
@@ -186,7 +206,7 @@ static void move(struct joint_end *end)
     while (news == JOINT_GOES_ON && end->credit > 0)
         news = pass_some(end);
     if (news == JOINT_FAILED)
-        break_off(joint);
+        doom(joint);
     else if (news == JOINT_ENDED && other_end(end)->ended)
         close_both(joint);
     else if (news == JOINT_GOES_ON)
@@ -195,14 +215,27 @@ static void move(struct joint_end *end)
         end->credit = HW_MIN(end->credit, 0); /* who waits saves up nothing */
 }
 
+/* What they had passed on in the turn before has left since. */
+static void bury_doomed(struct joints *joints)
+{
+    LIST_EACH (it, &joints->doomed) {
+        struct joint *joint = LIST_ENTRY(it, struct joint, doomed);
+        if (joint->had_turn)
+            break_off(joint);
+        else
+            joint->had_turn = true;
+    }
+}
+
 bool joints_turn(struct joints *joints)
 {
+    bury_doomed(joints);
     for (unsigned turns = JOINTS_TURN_BYTES / JOINT_TURN_BYTES; turns && !list_empty(&joints->turns); turns--) {
         struct joint_end *end = LIST_ENTRY(list_first(&joints->turns), struct joint_end, turn);
         list_remove(&end->turn);
         move(end);
     }
-    return !list_empty(&joints->turns);
+    return !list_empty(&joints->turns) || !list_empty(&joints->doomed);
 }
 
 uint64_t joints_bytes(const struct joints *joints, unsigned from)

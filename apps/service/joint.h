@@ -34,13 +34,16 @@ struct joint_end {
 
 struct joint {
     struct joints *joints;
-    struct list link; /* of all joints */
+    struct list link;   /* of all joints */
+    struct list doomed; /* of those that are broken off soon; in no list: it lives */
+    bool had_turn;      /* doomed: what had arrived was passed on, and sent since */
     struct joint_end ends[2];
     uint64_t since_ns;
 };
 
 struct joints {
-    struct list all, turns; /* struct joint; struct joint_end */
+    struct list all, doomed; /* struct joint */
+    struct list turns;       /* struct joint_end */
     uint32_t count;
     uint64_t held_bytes;
     uint64_t held_max;     /* JOINTS_HELD_MAX; less is for tests */

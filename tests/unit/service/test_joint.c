@@ -170,6 +170,27 @@ static void a_reset_passes(void **state)
     }
 }
 
+/* But what had arrived before it, even by the same packets, goes before it. */
+static void a_reset_comes_behind_the_bytes(void **state)
+{
+    (void)state;
+    struct relay r;
+    uint8_t bytes[10000];
+    relay_init(&r, false, NULL, NULL);
+    struct line line = relay_line(&r, NULL);
+    assert_int_equal(hawser_send(line.server, stream[0], sizeof bytes), sizeof bytes);
+    relay_output(&r);
+    hawser_abort(line.server);
+    relay_output(&r);
+    relay_run(&r, 10 * NS_PER_MS);
+    assert_int_equal(hawser_recv(line.client, bytes, sizeof bytes), sizeof bytes);
+    assert_memory_equal(bytes, stream[0], sizeof bytes);
+    assert_int_equal(hawser_recv(line.client, bytes, sizeof bytes), -ECONNRESET);
+    assert_int_equal(r.joints.count, 0);
+    hawser_close(line.client);
+    relay_destroy(&r);
+}
+
 /* So is an end that falls silent. */
 static void silence_is_a_reset(void **state)
 {
@@ -353,15 +374,11 @@ static int fill_streams(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_and_ends_pass),
-        cmocka_unit_test(either_end_ends_first),
-        cmocka_unit_test(a_reset_passes),
-        cmocka_unit_test(silence_is_a_reset),
-        cmocka_unit_test(a_slow_reader_costs_only_itself),
-        cmocka_unit_test(what_is_held_is_bounded),
-        cmocka_unit_test(turns_are_by_bytes),
-        cmocka_unit_test(a_thousand_at_once),
-        cmocka_unit_test(all_can_be_broken_off),
+        cmocka_unit_test(bytes_and_ends_pass),     cmocka_unit_test(either_end_ends_first),
+        cmocka_unit_test(a_reset_passes),          cmocka_unit_test(a_reset_comes_behind_the_bytes),
+        cmocka_unit_test(silence_is_a_reset),      cmocka_unit_test(a_slow_reader_costs_only_itself),
+        cmocka_unit_test(what_is_held_is_bounded), cmocka_unit_test(turns_are_by_bytes),
+        cmocka_unit_test(a_thousand_at_once),      cmocka_unit_test(all_can_be_broken_off),
     };
     return cmocka_run_group_tests(tests, fill_streams, NULL);
 }

@@ -1,0 +1,178 @@
+/*
+ * What a relay is measured beside: the kernel's own means.
+ *
+ *     hawser-relay splice PORT ADDRESS PORT   takes connections on PORT and splices each to ADDRESS PORT
+ *     hawser-relay source PORT                sends whoever comes on PORT as much as he takes
+ *     hawser-relay sink ADDRESS PORT SECONDS  reads from there; prints Gbit/s, but for the first half a second
+ *
+ * Multipath TCP where a fourth word says "mptcp" (source).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PIPE_BYTES = 1 << 20, PIECE = 1 << 20, BACKLOG = 64 };
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static struct sockaddr_in address(const char *text, const char *port)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    if (inet_pton(AF_INET, text, &addr.sin_addr) != 1)
+        die(text);
+    return addr;
+}
+
+static int listen_on(const char *port, int protocol)
+{
+    struct sockaddr_in addr = address("0.0.0.0", port);
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, protocol);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+        bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0 || listen(fd, BACKLOG) < 0)
+        die("listen");
+    puts("ready");
+    fflush(stdout);
+    return fd;
+}
+
+static int connect_to(const char *text, const char *port)
+{
+    struct sockaddr_in addr = address(text, port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+        die("connect");
+    return fd;
+}
+
+/* One direction of a pair. */
+struct lane {
+    int from, to, pipe[2];
+    size_t held;
+    bool ended;
+};
+
+static bool moves(struct lane *lane)
+{
+    unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+    bool moved = false;
+    if (!lane->ended && lane->held < PIPE_BYTES) {
+        ssize_t n = splice(lane->from, NULL, lane->pipe[1], NULL, PIPE_BYTES, flags);
+        lane->ended = n == 0;
+        lane->held += n > 0 ? (size_t)n : 0;
+        moved |= n > 0;
+    }
+    if (lane->held) {
+        ssize_t n = splice(lane->pipe[0], NULL, lane->to, NULL, lane->held, flags);
+        if (n < 0 && errno != EAGAIN)
+            exit(0);
+        lane->held -= n > 0 ? (size_t)n : 0;
+        moved |= n > 0;
+    }
+    if (lane->ended && lane->held == 0)
+        shutdown(lane->to, SHUT_WR);
+    return moved;
+}
+
+static void relay(int near, int far)
+{
+    struct lane lanes[2] = {{.from = near, .to = far}, {.from = far, .to = near}};
+    for (int i = 0; i < 2; i++) {
+        if (pipe2(lanes[i].pipe, O_NONBLOCK) < 0 || fcntl(lanes[i].pipe[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
+            die("pipe");
+        fcntl(lanes[i].from, F_SETFL, O_NONBLOCK);
+    }
+    while (!lanes[0].ended || !lanes[1].ended || lanes[0].held || lanes[1].held) {
+        bool moved = moves(&lanes[0]);
+        if (moves(&lanes[1]) || moved)
+            continue;
+        struct pollfd fds[2];
+        for (int i = 0; i < 2; i++) {
+            bool reads = !lanes[i].ended && lanes[i].held<PIPE_BYTES, writes = lanes[!i].held> 0;
+            fds[i] =
+                (struct pollfd){.fd = lanes[i].from, .events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0))};
+        }
+        poll(fds, 2, -1);
+    }
+}
+
+static void splice_main(char **argv)
+{
+    int listener = listen_on(argv[2], 0);
+    for (;;) {
+        int near = accept(listener, NULL, NULL);
+        if (near < 0)
+            die("accept");
+        if (fork() == 0) {
+            relay(near, connect_to(argv[3], argv[4]));
+            exit(0);
+        }
+        close(near);
+    }
+}
+
+static void source_main(int protocol, char **argv)
+{
+    static char bytes[PIECE];
+    int listener = listen_on(argv[2], protocol);
+    for (;;) {
+        int fd = accept(listener, NULL, NULL);
+        if (fd < 0)
+            die("accept");
+        while (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
+            ;
+        close(fd);
+    }
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void sink_main(char **argv)
+{
+    static char bytes[PIECE];
+    int fd = connect_to(argv[2], argv[3]);
+    double begin_s = now_s() + 0.5, end_s = begin_s + atof(argv[4]);
+    uint64_t total = 0;
+    double at_s;
+    while ((at_s = now_s()) < end_s) {
+        ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+        if (n <= 0)
+            die("recv");
+        total += at_s >= begin_s ? (uint64_t)n : 0;
+    }
+    printf("%.3f\n", (double)total * 8 / (end_s - begin_s) / 1e9);
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGCHLD, SIG_IGN);
+    if (argc == 5 && strcmp(argv[1], "splice") == 0)
+        splice_main(argv);
+    else if (argc >= 3 && strcmp(argv[1], "source") == 0)
+        source_main(argc > 3 ? IPPROTO_MPTCP : 0, argv);
+    else if (argc == 5 && strcmp(argv[1], "sink") == 0)
+        sink_main(argv);
+    else
+        return 2;
+    return 0;
+}
