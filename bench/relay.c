@@ -2,14 +2,18 @@
  * What a relay is measured beside: the kernel's own means.
  *
  *     hawser-relay splice PORT ADDRESS PORT   takes connections on PORT and splices each to ADDRESS PORT
+ *     hawser-relay pump A B [C D]...          makes TUN devices and passes what is sent into one of a pair to the other
  *     hawser-relay source PORT                sends whoever comes on PORT as much as he takes
  *     hawser-relay sink ADDRESS PORT SECONDS  reads from there; prints Gbit/s, but for the first half a second
  *
- * Multipath TCP where a fourth word says "mptcp" (source).
+ * `source PORT mptcp` speaks Multipath TCP where the other end does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -19,11 +23,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PIPE_BYTES = 1 << 20, PIECE = 1 << 20, BACKLOG = 64 };
+enum { PIPE_BYTES = 1 << 20, PIECE = 1 << 20, BACKLOG = 64, TUNS = 8, TUN_BATCH = 32, TUN_PACKET = 65536 + 64 };
 
 static void die(const char *what)
 {
@@ -140,6 +145,45 @@ static void source_main(int protocol, char **argv)
     }
 }
 
+static int open_tun(const char *name)
+{
+    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE};
+    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0 ||
+        ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN) < 0)
+        die(name);
+    return fd;
+}
+
+/* Super-segments pass as they are. */
+static void pump(int from, int to)
+{
+    static char packet[TUN_PACKET];
+    ssize_t n = 0;
+    for (int i = 0; i < TUN_BATCH && (n = read(from, packet, sizeof packet)) > 0; i++) {
+        if (write(to, packet, (size_t)n) < 0 && errno != EIO && errno != EINVAL)
+            die("write"); /* but that the other one is not up yet */
+    }
+}
+
+static void pump_main(int count, char **names)
+{
+    struct pollfd fds[TUNS];
+    for (int i = 0; i < count; i++)
+        fds[i] = (struct pollfd){.fd = open_tun(names[i]), .events = POLLIN};
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        if (poll(fds, (nfds_t)count, -1) < 0)
+            die("poll");
+        for (int i = 0; i < count; i++) {
+            if (fds[i].revents)
+                pump(fds[i].fd, fds[i ^ 1].fd);
+        }
+    }
+}
+
 static double now_s(void)
 {
     struct timespec t;
@@ -168,6 +212,8 @@ int main(int argc, char **argv)
     signal(SIGCHLD, SIG_IGN);
     if (argc == 5 && strcmp(argv[1], "splice") == 0)
         splice_main(argv);
+    else if (argc > 2 && argc % 2 == 0 && argc - 2 <= TUNS && strcmp(argv[1], "pump") == 0)
+        pump_main(argc - 2, argv + 2);
     else if (argc >= 3 && strcmp(argv[1], "source") == 0)
         source_main(argc > 3 ? IPPROTO_MPTCP : 0, argv);
     else if (argc == 5 && strcmp(argv[1], "sink") == 0)
