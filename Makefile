@@ -7,7 +7,8 @@ help:
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel, hostile peers"
 	@echo "make bench    unlimited throughput beside the kernel's, in the same run; packets per second of the simulator;"
-	@echo "              resident memory a connection beside its bars; a thousand busy ones beside a million idle ones"
+	@echo "              resident memory a connection beside its bars; a thousand busy ones beside a million idle ones;"
+	@echo "              hawser up beside a splice of the kernel's"
 	@echo "make fuzz     the fuzzers and mobs of hostile peers, FUZZ_SECONDS each (default 300)"
 	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: three quarters of an hour"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
@@ -34,6 +35,7 @@ bench: build
 	@bench/simulator
 	@bench/memory
 	@bench/connections
+	@bench/relay build/release/apps/hawser
 
 fuzz: setup
 	@tools/fuzz

@@ -4,9 +4,13 @@
  *     hawser-relay splice PORT ADDRESS PORT   takes connections on PORT and splices each to ADDRESS PORT
  *     hawser-relay pump A B [C D]...          makes TUN devices and passes what is sent into one of a pair to the other
  *     hawser-relay source PORT                sends whoever comes on PORT as much as he takes
+ *     hawser-relay echo PORT                  sends each byte back
  *     hawser-relay sink ADDRESS PORT SECONDS  reads from there; prints Gbit/s, but for the first half a second
+ *     hawser-relay exchange ADDRESS PORT SECONDS  sends a byte and waits for it, again and again; prints microseconds
+ *     hawser-relay connects ADDRESS PORT SECONDS  connects, exchanges a byte, closes, eight at once; prints how many a
+ * second
  *
- * `source PORT mptcp` speaks Multipath TCP where the other end does.
+ * `source PORT mptcp` and `echo PORT mptcp` speak Multipath TCP where the other end does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,11 +28,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PIPE_BYTES = 1 << 20, PIECE = 1 << 20, BACKLOG = 64, TUNS = 8, TUN_BATCH = 32, TUN_PACKET = 65536 + 64 };
+enum {
+    PIPE_BYTES = 1 << 20,
+    PIECE = 1 << 20,
+    BACKLOG = 1024,
+    WORKERS = 8,
+    TUNS = 8,
+    TUN_BATCH = 32,
+    TUN_PACKET = 65536 + 64
+};
 
 static void die(const char *what)
 {
@@ -207,6 +221,69 @@ static void sink_main(char **argv)
     printf("%.3f\n", (double)total * 8 / (end_s - begin_s) / 1e9);
 }
 
+static void echo_main(int protocol, char **argv)
+{
+    int listener = listen_on(argv[2], protocol);
+    for (int i = 1; i < WORKERS && fork() != 0; i++)
+        ;
+    for (;;) {
+        char byte;
+        int one = 1, fd = accept(listener, NULL, NULL);
+        if (fd < 0)
+            die("accept");
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        while (recv(fd, &byte, 1, 0) == 1 && send(fd, &byte, 1, MSG_NOSIGNAL) == 1)
+            ;
+        close(fd);
+    }
+}
+
+static void exchange(int fd)
+{
+    char byte = 1;
+    if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1 || recv(fd, &byte, 1, 0) != 1)
+        die("exchange");
+}
+
+static void exchange_main(char **argv)
+{
+    int one = 1, fd = connect_to(argv[2], argv[3]);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    double begin_s = now_s(), end_s = begin_s + atof(argv[4]);
+    uint64_t count = 0;
+    for (; now_s() < end_s; count++)
+        exchange(fd);
+    printf("%.1f\n", (now_s() - begin_s) / (double)count * 1e6);
+}
+
+static void connects_main(char **argv)
+{
+    double seconds = atof(argv[4]), end_s = now_s() + seconds;
+    uint64_t sum = 0,
+             *counts = mmap(NULL, WORKERS * sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (counts == MAP_FAILED)
+        die("mmap");
+    signal(SIGCHLD, SIG_DFL);
+    for (int i = 0; i < WORKERS; i++) {
+        if (fork() != 0)
+            continue;
+        for (; now_s() < end_s; counts[i]++) {
+            int fd = connect_to(argv[2], argv[3]);
+            exchange(fd);
+            close(fd);
+        }
+        exit(0);
+    }
+    int status, failed = 0;
+    while (wait(&status) > 0)
+        failed |= status;
+    for (int i = 0; i < WORKERS; i++)
+        sum += counts[i];
+    if (failed)
+        exit(1);
+    printf("%.0f\n", (double)sum / seconds);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGCHLD, SIG_IGN);
@@ -216,6 +293,12 @@ int main(int argc, char **argv)
         pump_main(argc - 2, argv + 2);
     else if (argc >= 3 && strcmp(argv[1], "source") == 0)
         source_main(argc > 3 ? IPPROTO_MPTCP : 0, argv);
+    else if (argc >= 3 && strcmp(argv[1], "echo") == 0)
+        echo_main(argc > 3 ? IPPROTO_MPTCP : 0, argv);
+    else if (argc == 5 && strcmp(argv[1], "exchange") == 0)
+        exchange_main(argv);
+    else if (argc == 5 && strcmp(argv[1], "connects") == 0)
+        connects_main(argv);
     else if (argc == 5 && strcmp(argv[1], "sink") == 0)
         sink_main(argv);
     else

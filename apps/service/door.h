@@ -13,7 +13,9 @@ struct door;
 
 struct door_options {
     unsigned backlog; /* clients that wait for their destination; one address has about half of them */
-    struct hawser_conn_options near, far; /* of connections with clients, and with destinations; their sizes are set */
+    /* Of connections with clients, and with destinations. Their sizes are set, and what they point to outlives the
+     * door. */
+    struct hawser_conn_options near, far;
 };
 
 struct door_counts {

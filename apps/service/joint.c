@@ -229,13 +229,14 @@ static void bury_doomed(struct joints *joints)
 
 bool joints_turn(struct joints *joints)
 {
+    bool work = !list_empty(&joints->turns) || !list_empty(&joints->doomed);
     bury_doomed(joints);
     for (unsigned turns = JOINTS_TURN_BYTES / JOINT_TURN_BYTES; turns && !list_empty(&joints->turns); turns--) {
         struct joint_end *end = LIST_ENTRY(list_first(&joints->turns), struct joint_end, turn);
         list_remove(&end->turn);
         move(end);
     }
-    return !list_empty(&joints->turns) || !list_empty(&joints->doomed);
+    return work;
 }
 
 uint64_t joints_bytes(const struct joints *joints, unsigned from)

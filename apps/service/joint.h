@@ -60,7 +60,8 @@ void joints_init(struct joints *joints);
  */
 int joint_make(struct joints *joints, struct hawser_conn *first, struct hawser_conn *second, uint64_t now_ns);
 
-/* Moves bytes for those of whom there were events, in turns, JOINTS_TURN_BYTES at most. Returns whether any is left. */
+/* Moves bytes for those of whom there were events, in turns, about JOINTS_TURN_BYTES at most. Returns whether there was
+ * anything to do: then the stack has something to say, and another turn is due after that. */
 bool joints_turn(struct joints *joints);
 
 /* Bytes that came from the first ends (0) or the second ones (1) and were taken by the others, in all. */

@@ -20,6 +20,9 @@
 enum {
     UP_CONNECTIONS = 65536,
     UP_BACKLOG = 2048, /* of each door */
+    /* Of a connection with a client, who is near: enough for a gigabit over eight milliseconds. What a pair may hold is
+     * twice this, the two buffers towards the destination, which are the stack's defaults, and what joint.h says. */
+    UP_NEAR_BUFFER_BYTES = 1024 * 1024,
     UP_SPEC_SIZE = 4096,
 };
 
@@ -56,10 +59,13 @@ __attribute__((format(printf, 1, 2))) static int up_fail(const char *format, ...
 static int up_catch_signals(struct up *up)
 {
     sigset_t set;
+    struct sigaction hup;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGUSR1);
+    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN) /* nohup */
+        sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
         up->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -92,7 +98,10 @@ static int up_add_doors(struct up *up)
 {
     const struct door_options options = {
         .backlog = UP_BACKLOG,
-        .near = {.size = sizeof(options.near), .keepalive_idle_ns = UP_NEAR_KEEPALIVE_NS},
+        .near = {.size = sizeof(options.near),
+                 .send_buffer_bytes = UP_NEAR_BUFFER_BYTES,
+                 .recv_buffer_bytes = UP_NEAR_BUFFER_BYTES,
+                 .keepalive_idle_ns = UP_NEAR_KEEPALIVE_NS},
         .far = {.size = sizeof(options.far),
                 .keepalive_idle_ns = UP_FAR_KEEPALIVE_NS,
                 .no_mptcp = up->options.no_mptcp},
@@ -135,13 +144,13 @@ static int up_step(struct up *up)
 }
 
 /* Sleeps until there is something to do. Returns UP_GO_ON, or the status of having been told to stop. */
-static int up_wait(struct up *up, bool more)
+static int up_wait(struct up *up, bool busy)
 {
     struct pollfd fds[] = {
         {.fd = hawser_host_fd(up->host), .events = POLLIN},
         {.fd = up->signal_fd, .events = POLLIN},
     };
-    if (poll(fds, sizeof(fds) / sizeof(fds[0]), more ? 0 : -1) < 0 && errno != EINTR)
+    if (poll(fds, sizeof(fds) / sizeof(fds[0]), busy ? 0 : -1) < 0 && errno != EINTR)
         return up_fail("cannot wait for events: %s", strerror(errno));
     struct signalfd_siginfo info;
     if (!fds[1].revents || read(up->signal_fd, &info, sizeof(info)) != sizeof(info))
@@ -157,12 +166,9 @@ static int up_loop(struct up *up)
     struct hawser_stack *stack = hawser_host_stack(up->host);
     for (;;) {
         int status = up_step(up);
-        watch_serve(stack, hawser_host_now(up->host));
-        bool more = joints_turn(&up->joints);
+        bool news = watch_serve(stack, hawser_host_now(up->host)), more = joints_turn(&up->joints);
         if (status == UP_GO_ON)
-            status = up_step(up);
-        if (status == UP_GO_ON)
-            status = up_wait(up, more);
+            status = up_wait(up, news || more); /* what was said meanwhile leaves by the next step */
         if (status != UP_GO_ON)
             return status;
     }
@@ -202,12 +208,15 @@ static int up_run(struct up *up)
 
 int up_main(int argc, char **argv)
 {
-    const struct hawser_stack_options stack_options = {.size = sizeof(stack_options),
-                                                       .max_connections = UP_CONNECTIONS};
     struct up up = {.signal_fd = -1};
     int status = up_options_read(&up.options, argc, argv);
     if (status != UP_GO_ON)
         return status;
+    const struct hawser_path_options paths = {.size = sizeof(paths), .manager = up.options.manager};
+    const struct hawser_stack_options stack_options = {.size = sizeof(stack_options),
+                                                       .max_connections = UP_CONNECTIONS,
+                                                       .scheduler = up.options.scheduler,
+                                                       .paths = &paths};
     joints_init(&up.joints);
     int error = hawser_host_new(&stack_options, &up.host);
     if (error)

@@ -8,10 +8,10 @@
 
 #include "commands.h"
 
-enum { OPTION_TCP = 256, OPTION_DOOR, OPTION_UPLINK };
+enum { OPTION_TCP = 256, OPTION_DOOR, OPTION_UPLINK, OPTION_SCHEDULER, OPTION_PATH_MANAGER };
 
 static const char usage[] =
-    "usage: hawser up [-v] [--tcp] --door SPEC [--door SPEC]... --uplink SPEC [--uplink SPEC]...\n"
+    "usage: hawser up [-v] [OPTION]... --door SPEC [--door SPEC]... --uplink SPEC [--uplink SPEC]...\n"
     "\n"
     "Takes the TCP that comes in by doors, whatever it is for, and carries each connection over all uplinks at once\n"
     "where the destination speaks Multipath TCP. Clients hear what the destination says: accepted, refused,\n"
@@ -22,6 +22,10 @@ static const char usage[] =
     "  --uplink SPEC  tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]\n"
     "                 the addresses belong to Hawser; the kernel reaches them through the device\n"
     "  --tcp          speak plain TCP to destinations\n"
+    "  --scheduler NAME\n"
+    "                 lowest-rtt (default), or redundant: every path carries everything\n"
+    "  --path-manager NAME\n"
+    "                 default, fullmesh, ports, backup (one uplink as long as it works) or on-demand\n"
     "  -v             print connections and all counters to standard error at the end\n"
     "\n"
     "SIGUSR1 prints the connections to standard error.\n"
@@ -48,6 +52,20 @@ static int add_link(const char **links, unsigned *count, unsigned max, const cha
     return -1;
 }
 
+static int read_scheduler(struct up_options *o, const char *name)
+{
+    o->scheduler = hawser_scheduler_find(name);
+    return o->scheduler ? -1 : usage_error("--scheduler \"%s\": there are lowest-rtt and redundant", name);
+}
+
+static int read_path_manager(struct up_options *o, const char *name)
+{
+    o->manager = hawser_path_manager_find(name);
+    return o->manager
+               ? -1
+               : usage_error("--path-manager \"%s\": there are default, fullmesh, ports, backup and on-demand", name);
+}
+
 static int read_option(struct up_options *o, int option, char **argv)
 {
     switch (option) {
@@ -61,6 +79,10 @@ static int read_option(struct up_options *o, int option, char **argv)
         return add_link(o->doors, &o->door_count, UP_DOORS, "doors");
     case OPTION_UPLINK:
         return add_link(o->uplinks, &o->uplink_count, UP_UPLINKS, "uplinks");
+    case OPTION_SCHEDULER:
+        return read_scheduler(o, optarg);
+    case OPTION_PATH_MANAGER:
+        return read_path_manager(o, optarg);
     case 'h':
         fputs(usage, stdout);
         return EXIT_SUCCESS;
@@ -77,6 +99,8 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"tcp", no_argument, NULL, OPTION_TCP},
         {"door", required_argument, NULL, OPTION_DOOR},
         {"uplink", required_argument, NULL, OPTION_UPLINK},
+        {"scheduler", required_argument, NULL, OPTION_SCHEDULER},
+        {"path-manager", required_argument, NULL, OPTION_PATH_MANAGER},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

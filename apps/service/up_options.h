@@ -4,12 +4,17 @@
 
 #include <stdbool.h>
 
+#include <hawser/path_manager.h>
+#include <hawser/scheduler.h>
+
 enum { UP_DOORS = 16, UP_UPLINKS = 16 };
 
 struct up_options {
     bool verbose, no_mptcp;
     const char *doors[UP_DOORS], *uplinks[UP_UPLINKS];
     unsigned door_count, uplink_count;
+    const struct hawser_scheduler *scheduler;  /* NULL: the default */
+    const struct hawser_path_manager *manager; /* likewise */
 };
 
 /*

@@ -8,7 +8,7 @@ struct watch {
     void (*heard)(struct watch *watch, const struct hawser_event *event, uint64_t now_ns);
 };
 
-/* Tells everybody what is new. A handle that nobody watches is passed over. */
-void watch_serve(struct hawser_stack *stack, uint64_t now_ns);
+/* Tells everybody what is new; returns whether there was anything. A handle that nobody watches is passed over. */
+bool watch_serve(struct hawser_stack *stack, uint64_t now_ns);
 
 #endif

@@ -28,7 +28,7 @@ struct flight {
 };
 
 struct relay {
-    struct test_env env;
+    struct test_env env, wire; /* wire: of packets under way, for which there is always memory */
     struct hawser_stack *stacks[STACKS];
     struct hawser_listener *entry, *servers; /* entry: of a relay that is no door */
     struct joints joints;
@@ -56,20 +56,22 @@ static inline void relay_stack(struct relay *r, int which, const char *addr, con
     assert_int_equal(hawser_stack_add_address(r->stacks[which], 0, &own, 24, r->now_ns), 0);
 }
 
-/* `near` and `far`: of the relay's connections; may be NULL. */
-static inline void relay_init(struct relay *r, bool is_door, const struct hawser_conn_options *near,
-                              const struct hawser_conn_options *far)
+/* `near` and `far`: of the relay's connections, at most `max` at once; may be NULL. */
+static inline void relay_init_with(struct relay *r, bool is_door, const struct hawser_conn_options *near,
+                                   const struct hawser_conn_options *far, uint32_t max)
 {
+    const struct hawser_stack_options limited = {.size = sizeof limited, .max_connections = max};
     const struct hawser_stack_options many = {.size = sizeof many, .max_connections = 8192};
     const struct hawser_conn_options plain = {.size = sizeof plain};
     memset(r, 0, sizeof *r);
     test_env_init(&r->env, test_seed());
+    test_env_init(&r->wire, 1);
     r->now_ns = NS_PER_S;
     r->flight = calloc(RELAY_FLIGHT, sizeof *r->flight);
     assert_non_null(r->flight);
     relay_stack(r, CLIENT, "10.1.0.2", &many);
     relay_stack(r, SERVER, "10.2.0.2", &many);
-    assert_int_equal(hawser_stack_new(&r->env.env, &many, &r->stacks[RELAY]), 0);
+    assert_int_equal(hawser_stack_new(&r->env.env, &limited, &r->stacks[RELAY]), 0);
     const struct hawser_link_options near_link = {.size = sizeof near_link, .gso_bytes = 65000, .door = is_door};
     const struct hawser_link_options far_link = {.size = sizeof far_link, .gso_bytes = 65000};
     assert_int_equal(hawser_stack_add_link(r->stacks[RELAY], &near_link), NEAR_LINK);
@@ -89,6 +91,12 @@ static inline void relay_init(struct relay *r, bool is_door, const struct hawser
     assert_int_equal(hawser_listen(r->stacks[SERVER], &server, 4096, NULL, &r->servers), 0);
 }
 
+static inline void relay_init(struct relay *r, bool is_door, const struct hawser_conn_options *near,
+                              const struct hawser_conn_options *far)
+{
+    relay_init_with(r, is_door, near, far, 8192);
+}
+
 /* A packet of a stack lies in a buffer of its own from then on, as behind a link. */
 static inline void relay_take(struct relay *r, int from, const struct hawser_tx *tx)
 {
@@ -100,7 +108,7 @@ static inline void relay_take(struct relay *r, int from, const struct hawser_tx 
     assert_non_null(at);
     assert_true(r->in_flight < RELAY_FLIGHT);
     uint32_t len = (uint32_t)hawser_tx_flatten(tx, at);
-    assert_int_equal(hawser_buf_wrap(&r->env.env, at, len, free, at, &buf), 0);
+    assert_int_equal(hawser_buf_wrap(&r->wire.env, at, len, free, at, &buf), 0);
     uint8_t flags = tx->flags & HAWSER_TX_CSUM_DONE ? 0 : HAWSER_RX_CSUM_OK;
     r->flight[r->in_flight++] = (struct flight){
         .rx = {.buf = buf, .data = at, .len = len, .gso_size = tx->gso_size, .flags = flags},
@@ -186,6 +194,7 @@ static inline void relay_destroy(struct relay *r)
     for (int i = 0; i < STACKS; i++)
         hawser_stack_free(r->stacks[i]);
     test_env_check_clean(&r->env);
+    test_env_check_clean(&r->wire);
     free(r->flight);
 }
 

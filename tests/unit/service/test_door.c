@@ -173,6 +173,62 @@ static void one_client_leaves_room(void **state)
     relay_destroy(&r);
 }
 
+/* Where there is no room for another pair the client learns at once, and those that there are go on. */
+static void a_full_relay_refuses(void **state)
+{
+    (void)state;
+    struct relay r;
+    struct hawser_conn *clients[40], *server;
+    unsigned connected = 0, refused = 0;
+    char bytes[4];
+    relay_init_with(&r, true, NULL, NULL, 40);
+    for (unsigned i = 0; i < 40; i++) {
+        clients[i] = relay_connect(&r, "10.2.0.2", SERVER_PORT, RELAY_ONE_TRY);
+        relay_run(&r, 50 * NS_PER_MS);
+        connected += hawser_conn_ready(clients[i]) & HAWSER_CONNECTED ? 1 : 0;
+        refused += hawser_conn_error(clients[i]) == -ECONNREFUSED;
+    }
+    assert_in_range(connected, 15, 20);
+    assert_int_equal(connected + refused, 40);
+    assert_int_equal(counts(&r).refused[HAWSER_REFUSE_RESET], refused);
+    assert_int_equal(hawser_accept(r.servers, &server), 0);
+    assert_int_equal(hawser_send(clients[0], "on", 2), 2);
+    relay_run(&r, 50 * NS_PER_MS);
+    assert_int_equal(hawser_recv(server, bytes, sizeof bytes), 2);
+    for (unsigned i = 0; i < 40; i++)
+        hawser_abort(clients[i]);
+    hawser_abort(server);
+    relay_run(&r, 50 * NS_PER_MS);
+    assert_int_equal(r.joints.count, 0);
+    relay_destroy(&r);
+}
+
+/* Whatever there is no memory for, nothing is left behind. */
+static void memory_fails_at_any_moment(void **state)
+{
+    (void)state;
+    for (uint64_t at = 1; at <= 120; at++) {
+        struct relay r;
+        struct hawser_conn *server = NULL;
+        char bytes[3000] = {0};
+        relay_init(&r, true, NULL, NULL);
+        struct hawser_conn *client = relay_connect(&r, "10.2.0.2", SERVER_PORT, RELAY_ONE_TRY);
+        r.env.fail_at = at;
+        for (unsigned i = 0; i < 100; i++) {
+            relay_run(&r, 20 * NS_PER_MS);
+            (void)hawser_send(client, bytes, sizeof bytes);
+            if (server || hawser_accept(r.servers, &server) == 0)
+                (void)hawser_send(server, bytes, sizeof bytes);
+        }
+        hawser_abort(client);
+        if (server)
+            hawser_close(server);
+        relay_run(&r, 150 * NS_PER_S); /* until a client that went without a word is forgotten */
+        assert_int_equal(counts(&r).waiting, 0);
+        relay_destroy(&r);
+    }
+}
+
 /* Whoever waits when the door is shut is refused, and so is who comes later. */
 static void shut_it_refuses_everybody(void **state)
 {
@@ -248,6 +304,8 @@ int main(void)
         cmocka_unit_test(who_gives_up_is_forgotten),
         cmocka_unit_test(who_does_not_go_on_is_reset_at_the_far_side),
         cmocka_unit_test(one_client_leaves_room),
+        cmocka_unit_test(a_full_relay_refuses),
+        cmocka_unit_test(memory_fails_at_any_moment),
         cmocka_unit_test(shut_it_refuses_everybody),
         cmocka_unit_test(the_far_side_has_its_own_options),
         cmocka_unit_test(each_error_has_its_refusal),
