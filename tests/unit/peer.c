@@ -287,20 +287,26 @@ bool peer_is_open(const struct peer *p)
     return hawser_conn_error(p->conn) == 0 && !(hawser_conn_ready(p->conn) & (HAWSER_CLOSED | HAWSER_ERROR));
 }
 
-void peer_answer_join(struct peer *p)
+void peer_synack_join(struct peer *p)
 {
     uint8_t hmac[MPTCP_HMAC_LEN];
     const struct peer_segment *syn = peer_last(p, TCP_SYN);
     assert_non_null(syn);
     assert_true(mptcp_has(&syn->options.mp, MPTCP_JOIN));
     p->own = syn->local;
+    p->addr = syn->remote;
     struct tcp_options o = {
         .mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYNACK, .nonce = JOIN_NONCE}}};
     mptcp_join_hmac(p->key, p->stack_key, JOIN_NONCE, syn->options.mp.join.nonce, hmac);
     o.mp.join.hmac64 = get64(hmac);
     peer_send(p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
     assert_true(mptcp_has(&peer_last(p, TCP_ACK)->options.mp, MPTCP_JOIN));
-    o = peer_dss(p, 1, 0, 0, 0);
+}
+
+void peer_answer_join(struct peer *p)
+{
+    peer_synack_join(p);
+    const struct tcp_options o = peer_dss(p, 1, 0, 0, 0);
     peer_send(p, TCP_ACK, 1, 1, &o, NULL, 0);
 }
 

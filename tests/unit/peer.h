@@ -108,8 +108,10 @@ struct tcp_options peer_dss(const struct peer *p, uint64_t ack, uint64_t dsn, ui
 /* Has the stack's connection neither failed nor ended? */
 bool peer_is_open(const struct peer *p);
 
-/* The stack's join, which must be the last segment seen, gets its answer, or none but a RST. */
+/* The stack's join, which must be the last SYN seen, gets its answer, with or without that to its third packet, or none
+ * but a RST. */
 void peer_answer_join(struct peer *p);
+void peer_synack_join(struct peer *p);
 void peer_refuse_join(struct peer *p);
 /* SYNs among the segments seen. */
 unsigned peer_count_syns(const struct peer *p);

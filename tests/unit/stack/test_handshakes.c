@@ -303,21 +303,13 @@ static void the_answer_to_our_join_is_proof_enough(void **state)
     (void)state;
     for (int end = 0; end < 2; end++) {
         struct peer p;
-        uint8_t hmac[MPTCP_HMAC_LEN], bytes[5];
+        uint8_t bytes[5];
         peer_init(&p, NULL, NULL);
         peer_connect_mptcp(&p);
         announce(&p);
-        const struct peer_segment syn = *peer_last(&p, TCP_SYN);
-        struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYNACK, .nonce = 5}}};
-        mptcp_join_hmac(p.key, p.stack_key, 5, syn.options.mp.join.nonce, hmac);
-        o.mp.join.address_id = 3;
-        o.mp.join.hmac64 = get64(hmac);
-        p.own = syn.local;
-        p.addr = syn.remote;
-        peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0);
-        assert_true(mptcp_has(&peer_last(&p, TCP_ACK)->options.mp, MPTCP_JOIN));
+        peer_synack_join(&p);
         assert_int_equal(subflows(&p), 1);
-        o = peer_dss(&p, 1, 1, end ? 0 : 1, end ? 1 : 5);
+        struct tcp_options o = peer_dss(&p, 1, 1, end ? 0 : 1, end ? 1 : 5);
         o.mp.dss.data_fin = end;
         peer_forget(&p);
         peer_send(&p, TCP_ACK, 1, 1, &o, "hello", end ? 0 : 5);
@@ -485,25 +477,17 @@ static void no_data_before_the_third_packet_is_answered(void **state)
     (void)state;
     static const uint8_t bytes[40000];
     struct peer p;
-    uint8_t hmac[MPTCP_HMAC_LEN];
     peer_init(&p, NULL, NULL);
     peer_connect_mptcp(&p);
     announce(&p);
-    const struct peer_segment syn = *peer_last(&p, TCP_SYN);
-    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYNACK, .nonce = 5}}};
-    mptcp_join_hmac(p.key, p.stack_key, 5, syn.options.mp.join.nonce, hmac);
-    o.mp.join.address_id = 3;
-    o.mp.join.hmac64 = get64(hmac);
-    p.own = syn.local;
-    p.addr = syn.remote;
-    assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
-    peer_send(&p, TCP_SYN | TCP_ACK, 0, 1, &o, NULL, 0); /* more than the first subflow takes at once */
+    assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes); /* more than the first takes at once */
+    peer_synack_join(&p);
     for (unsigned i = 0; i < p.seen_count; i++)
-        assert_true(p.seen[i].len == 0 || p.seen[i].local.port != syn.local.port);
+        assert_true(p.seen[i].len == 0 || p.seen[i].local.port != p.own.port);
     peer_forget(&p);
     peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
     assert_true(p.seen_count > 0 && p.seen[0].len > 0);
-    assert_int_equal(p.seen[0].local.port, syn.local.port);
+    assert_int_equal(p.seen[0].local.port, p.own.port);
     peer_destroy(&p);
 }
 
