@@ -214,22 +214,27 @@ static void announce_some(struct hawser_pm *pm, const struct hawser_pm_view *vie
     }
 }
 
+/* What is said of addresses next. */
+static struct mptcp_options next_signal(struct bench *b)
+{
+    struct mptcp_options mp = {0};
+    paths_turn(&b->paths, &b->payer, 1, NS_PER_S, b->now_ns);
+    paths_write(&b->paths, &b->view.locals, 0, false, &mp);
+    return mp;
+}
+
 static void it_announces_and_takes_back(void **state)
 {
     (void)state;
     struct bench b;
-    struct mptcp_options mp = {0};
     begin_scripted(&b, false, 2, announce_some);
     call(&b);
-    paths_turn(&b.paths, &b.payer, 1, NS_PER_S, b.now_ns);
-    paths_write(&b.paths, &b.view.locals, 0, false, &mp);
+    struct mptcp_options mp = next_signal(&b);
     assert_int_equal(mp.present, 1u << MPTCP_ADD_ADDR);
     assert_true(mp.add_addr.has_port);
     assert_int_equal(mp.add_addr.addr.port, 8080);
     call(&b);
-    mp.present = 0;
-    paths_turn(&b.paths, &b.payer, 1, NS_PER_S, b.now_ns);
-    paths_write(&b.paths, &b.view.locals, 0, false, &mp);
+    mp = next_signal(&b);
     assert_int_equal(mp.present, 1u << MPTCP_REMOVE_ADDR);
     assert_int_equal(mp.remove_addr.ids[0], 2);
     finish(&b);
@@ -252,20 +257,16 @@ static void the_first_address_comes_back_under_another_id(void **state)
 {
     (void)state;
     struct bench b;
-    struct mptcp_options mp = {0};
     begin_scripted(&b, false, 1, withdraw_the_first);
     b.locals[0].id = 7;
     call(&b);
-    paths_turn(&b.paths, &b.payer, 1, NS_PER_S, b.now_ns);
-    paths_write(&b.paths, &b.view.locals, 0, false, &mp);
+    struct mptcp_options mp = next_signal(&b);
     assert_true(mptcp_has(&mp, MPTCP_REMOVE_ADDR) && mptcp_has(&mp, MPTCP_ADD_ADDR));
     assert_int_equal(mp.remove_addr.count, 1);
     assert_int_equal(mp.remove_addr.ids[0], 0);
     assert_int_equal(mp.add_addr.address_id, 7);
     call(&b);
-    mp.present = 0;
-    paths_turn(&b.paths, &b.payer, 1, NS_PER_S, b.now_ns);
-    paths_write(&b.paths, &b.view.locals, 0, false, &mp);
+    mp = next_signal(&b);
     assert_int_equal(mp.present, 1u << MPTCP_REMOVE_ADDR);
     assert_int_equal(mp.remove_addr.ids[1], 7);
     finish(&b);

@@ -40,6 +40,23 @@ static void open_either(struct peer *p, bool plain)
         peer_open_mptcp(p);
 }
 
+/* A program that has said its last word, which is under way. */
+static void open_and_finish(struct peer *p, bool plain)
+{
+    open_either(p, plain);
+    assert_int_equal(hawser_send(p->conn, bytes, LEN), LEN);
+    hawser_finish(p->conn);
+    peer_drain(p);
+}
+
+/* The peer has all of it but the end, and says its own last word. */
+static void end_of_peer(struct peer *p, bool plain)
+{
+    struct tcp_options end = peer_dss(p, 1 + LEN, 1, 0, 1);
+    end.mp.dss.data_fin = true;
+    peer_send(p, plain ? TCP_ACK | TCP_FIN : TCP_ACK, 1, 1 + LEN, plain ? NULL : &end, NULL, 0);
+}
+
 /* It is when the last byte, and the end, are acknowledged, and not before. */
 static void tells_when_all_is_delivered(void **state)
 {
@@ -71,13 +88,8 @@ static void a_reset_is_an_answer_to_the_end(void **state)
     (void)state;
     for (unsigned plain = 0; plain < 2; plain++) {
         struct peer p;
-        open_either(&p, plain);
-        assert_int_equal(hawser_send(p.conn, bytes, LEN), LEN);
-        hawser_finish(p.conn);
-        peer_drain(&p);
-        struct tcp_options end = peer_dss(&p, 1 + LEN, 1, 0, 1);
-        end.mp.dss.data_fin = true;
-        peer_send(&p, plain ? TCP_ACK | TCP_FIN : TCP_ACK, 1, 1 + LEN, plain ? NULL : &end, NULL, 0);
+        open_and_finish(&p, plain);
+        end_of_peer(&p, plain);
         peer_drain(&p);
         assert_false(told(&p) & (HAWSER_DELIVERED | HAWSER_ERROR));
         peer_send(&p, TCP_ACK | TCP_RST, 1 + plain, 1 + LEN, NULL, NULL, 0);
@@ -93,13 +105,8 @@ static void a_reset_with_a_reason_is_none(void **state)
 {
     (void)state;
     struct peer p;
-    open_either(&p, false);
-    assert_int_equal(hawser_send(p.conn, bytes, LEN), LEN);
-    hawser_finish(p.conn);
-    peer_drain(&p);
-    struct tcp_options end = peer_dss(&p, 1 + LEN, 1, 0, 1);
-    end.mp.dss.data_fin = true;
-    peer_send(&p, TCP_ACK, 1, 1 + LEN, &end, NULL, 0);
+    open_and_finish(&p, false);
+    end_of_peer(&p, false);
     struct tcp_options why = {.mp = {.present = 1u << MPTCP_TCPRST, .tcprst = {.reason = MP_RST_MIDDLEBOX}}};
     peer_send(&p, TCP_ACK | TCP_RST, 1, 1 + LEN, &why, NULL, 0);
     assert_false(told(&p) & HAWSER_DELIVERED);
@@ -114,10 +121,7 @@ static void hears_no_more(void **state)
     for (unsigned plain = 0; plain < 2; plain++) {
         struct peer p;
         struct tcp_options dss;
-        open_either(&p, plain);
-        assert_int_equal(hawser_send(p.conn, bytes, LEN), LEN);
-        hawser_finish(p.conn);
-        peer_drain(&p);
+        open_and_finish(&p, plain);
         for (uint32_t at = 1; at < 200000; at += LEN) {
             peer_forget(&p);
             dss = peer_dss(&p, 1, at, at, LEN);
@@ -168,9 +172,7 @@ static void learns_when_nothing_can_be_delivered(void **state)
     (void)state;
     for (unsigned plain = 0; plain < 2; plain++) {
         struct peer p;
-        open_either(&p, plain);
-        assert_int_equal(hawser_send(p.conn, bytes, LEN), LEN);
-        hawser_finish(p.conn);
+        open_and_finish(&p, plain);
         for (unsigned i = 0; i < 400 && !hawser_conn_error(p.conn); i++) {
             peer_forget(&p);
             peer_wait(&p, NS_PER_S);
@@ -221,10 +223,7 @@ static void the_handle_may_go_at_any_time(void **state)
     (void)state;
     struct peer p;
     struct hawser_unfinished left;
-    open_either(&p, true);
-    assert_int_equal(hawser_send(p.conn, bytes, LEN), LEN);
-    hawser_finish(p.conn);
-    peer_drain(&p);
+    open_and_finish(&p, true);
     hawser_stack_unfinished(p.stack, &left);
     assert_int_equal(left.connections, 0); /* its program will see */
     hawser_close(p.conn);

@@ -43,6 +43,13 @@ static struct peer_segment send_some(struct peer *p)
     return p->seen[0];
 }
 
+static struct peer_segment open_and_send(struct peer *p)
+{
+    peer_init(p, NULL, NULL);
+    peer_open_plain(p);
+    return send_some(p);
+}
+
 /* ---- what counts ---- */
 
 static void expect_ignored(struct peer *p, const struct peer_icmp *icmp, const char *counter)
@@ -62,9 +69,7 @@ static void only_what_is_under_way_counts(void **state)
 {
     (void)state;
     struct peer p;
-    peer_init(&p, NULL, NULL);
-    peer_open_plain(&p);
-    const struct peer_segment first = send_some(&p);
+    const struct peer_segment first = open_and_send(&p);
     const struct peer_icmp right = peer_icmp_about(&first, V4_UNREACHABLE, 3, 1500);
     struct peer_icmp wrong = right;
     const uint32_t outside[] = {(uint32_t)-1, 5000, 5001, 1u << 31, (uint32_t)-70000};
@@ -174,9 +179,7 @@ static void another_shard_may_have_it(void **state)
     bool declined;
     uint8_t packet[PEER_ICMP_MAX];
     struct hawser_rx rx = {.data = packet};
-    peer_init(&p, NULL, NULL);
-    peer_open_plain(&p);
-    const struct peer_segment first = send_some(&p);
+    const struct peer_segment first = open_and_send(&p);
     struct peer_icmp icmp = peer_icmp_about(&first, V4_UNREACHABLE, 1, 1500);
     rx.len = (uint32_t)peer_icmp_packet(packet, &icmp);
     assert_int_equal(hawser_stack_offer(p.stack, 0, &rx, 1, p.now_ns, &declined), 0);
@@ -271,20 +274,33 @@ static void silence_after_a_soft_error_is_that_error(void **state)
     peer_destroy(&p);
 }
 
+/* The first attempt of a connection that has two addresses of ours. */
+static struct peer_segment connect_with_two(struct peer *p)
+{
+    peer_init(p, NULL, NULL);
+    add_address(p, "10.0.0.11");
+    peer_connect(p, false);
+    return *peer_last(p, TCP_SYN);
+}
+
+/* The second one begins. */
+static struct peer_segment expect_other(const struct peer *p, const struct peer_segment *syn)
+{
+    assert_int_equal(peer_count_syns(p), 1);
+    assert_false(hawser_addr_same_ip(&p->seen[0].local, &syn->local));
+    assert_int_equal(hawser_conn_error(p->conn), 0);
+    return p->seen[0];
+}
+
 /* RFC 5461: another address need not wait for a quarter of a second, */
 static void a_soft_error_hurries_the_next_attempt(void **state)
 {
     (void)state;
     struct peer p;
-    peer_init(&p, NULL, NULL);
-    add_address(&p, "10.0.0.11");
-    peer_connect(&p, false);
-    const struct peer_segment syn = *peer_last(&p, TCP_SYN);
+    const struct peer_segment syn = connect_with_two(&p);
     say(&p, &syn, 1);
     peer_wait(&p, 1);
-    assert_int_equal(peer_count_syns(&p), 1);
-    assert_false(hawser_addr_same_ip(&p.seen[0].local, &syn.local));
-    assert_int_equal(hawser_conn_error(p.conn), 0);
+    (void)expect_other(&p, &syn);
     peer_destroy(&p);
 }
 
@@ -293,21 +309,14 @@ static void a_connection_fails_when_all_attempts_have(void **state)
 {
     (void)state;
     struct peer p;
-    peer_init(&p, NULL, NULL);
-    add_address(&p, "10.0.0.11");
-    peer_connect(&p, false);
-    const struct peer_segment syn = *peer_last(&p, TCP_SYN);
+    const struct peer_segment syn = connect_with_two(&p);
     say(&p, &syn, 3);
-    assert_int_equal(hawser_conn_error(p.conn), 0);
-    assert_int_equal(peer_count_syns(&p), 1);
-    const struct peer_segment second = p.seen[0];
-    assert_false(hawser_addr_same_ip(&second.local, &syn.local));
+    const struct peer_segment second = expect_other(&p, &syn);
     /* The other one may take its time: only its path was in question. */
     peer_wait(&p, 3 * NS_PER_S);
     assert_int_equal(hawser_conn_error(p.conn), 0);
-    const struct hawser_addr way = second.local;
     for (unsigned i = 0; i < p.seen_count; i++)
-        assert_true(hawser_addr_same_ip(&p.seen[i].local, &way));
+        assert_true(hawser_addr_same_ip(&p.seen[i].local, &second.local));
     say(&p, &second, 13);
     for (unsigned i = 0; i < 40 && hawser_conn_error(p.conn) == 0; i++) { /* nor do those beside it get through */
         const struct hash_table *tuples = &p.stack->tuples;
@@ -428,9 +437,7 @@ static void soft_errors_are_kept_for_the_timeout(void **state)
     (void)state;
     for (int answered = 0; answered < 2; answered++) {
         struct peer p;
-        peer_init(&p, NULL, NULL);
-        peer_open_plain(&p);
-        const struct peer_segment first = send_some(&p);
+        const struct peer_segment first = open_and_send(&p);
         say(&p, &first, 1);
         assert_int_equal(p.seen_count, 0);
         if (answered) /* then the path was well again */
@@ -497,9 +504,7 @@ static void errors_act_so_often_a_second(void **state)
 {
     (void)state;
     struct peer p;
-    peer_init(&p, NULL, NULL);
-    peer_open_plain(&p);
-    const struct peer_segment first = send_some(&p);
+    const struct peer_segment first = open_and_send(&p);
     for (unsigned i = 0; i < TCP_ICMP_ACTS + 3; i++) {
         say(&p, &first, 3);
         assert_int_equal(p.seen_count, i < TCP_ICMP_ACTS);
