@@ -1,6 +1,14 @@
-/* The subcommands of the hawser program. Each gets its own name in argv[0] and returns the exit status. */
+/* The subcommands of the hawser program, and what they share. Each gets its own name in argv[0] and returns the exit
+ * status. */
 #ifndef HW_APPS_COMMANDS_H
 #define HW_APPS_COMMANDS_H
+
+#include <stdio.h>
+
+#include <hawser/host.h>
+#include <hawser/scheduler.h>
+
+#include "base/compiler.h"
 
 enum {
     EXIT_USAGE = 2, /* the command line makes no sense; EXIT_FAILURE (1) is for what went wrong later */
@@ -10,5 +18,21 @@ int nc_main(int argc, char **argv);
 int lab_main(int argc, char **argv);
 int sim_main(int argc, char **argv);
 int up_main(int argc, char **argv);
+
+/* Says "hawser NAME: ..." to standard error, a line. Returns EXIT_FAILURE. */
+HW_PRINTF(2, 3) int command_fail(const char *name, const char *format, ...);
+
+/* Says likewise what is wrong with the command line, and where to look. Returns EXIT_USAGE. */
+HW_PRINTF(2, 3) int command_misused(const char *name, const char *format, ...);
+
+/* Reads the value of --scheduler. Returns -1 to go on, or EXIT_USAGE having said why. */
+int command_read_scheduler(const char *name, const char *value, const struct hawser_scheduler **out);
+
+/* SIGINT, SIGTERM, SIGHUP but under nohup, and `also` (0: no other) are read from the signalfd that is returned;
+ * writing to who is gone is an error, no signal. Returns -1 and errno when that cannot be. */
+int command_catch_signals(int also);
+
+/* A line, after `indent`, for every counter of the stack and of the links that is not 0. */
+void command_print_counters(FILE *out, struct hawser_host *host, const char *indent);
 
 #endif

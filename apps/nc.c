@@ -1,8 +1,6 @@
 /* hawser nc: standard input and output over one connection. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,16 +51,7 @@ struct nc {
 /* What the loop goes on with: more, or an exit status. */
 enum { NC_GO_ON = -1 };
 
-__attribute__((format(printf, 1, 2))) static int nc_fail(const char *format, ...)
-{
-    va_list args;
-    fprintf(stderr, "hawser nc: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return EXIT_FAILURE;
-}
+#define nc_fail(...) command_fail("nc", __VA_ARGS__)
 
 static int nc_fail_conn(const struct nc *nc, int error)
 {
@@ -316,17 +305,7 @@ static int nc_open(struct nc *nc)
 
 static int nc_catch_signals(struct nc *nc)
 {
-    sigset_t set;
-    struct sigaction hup;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN) /* nohup */
-        sigaddset(&set, SIGHUP);
-    signal(SIGPIPE, SIG_IGN);
-    nc->signal_fd = -1;
-    if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
-        nc->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    nc->signal_fd = command_catch_signals(0);
     return nc->signal_fd >= 0 ? NC_GO_ON : nc_fail("cannot receive signals: %s", strerror(errno));
 }
 

@@ -1,7 +1,6 @@
 #include "nc_options.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,16 +36,7 @@ static const char usage[] =
     "\n"
     "example: hawser nc --link tun,dev=hw0,addr=10.9.1.1/24 192.0.2.7 80\n";
 
-__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
-{
-    va_list args;
-    fprintf(stderr, "hawser nc: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fprintf(stderr, "; see hawser nc --help\n");
-    return EXIT_USAGE;
-}
+#define usage_error(...) command_misused("nc", __VA_ARGS__)
 
 static bool is_any(const char *host)
 {
@@ -83,12 +73,6 @@ static int read_keepalive(struct nc_options *o, const char *text)
     return -1;
 }
 
-static int read_scheduler(struct nc_options *o, const char *name)
-{
-    o->scheduler = hawser_scheduler_find(name);
-    return o->scheduler ? -1 : usage_error("--scheduler \"%s\": there are lowest-rtt and redundant", name);
-}
-
 static int read_option(struct nc_options *o, int option, char *family, char **argv)
 {
     switch (option) {
@@ -110,7 +94,7 @@ static int read_option(struct nc_options *o, int option, char *family, char **ar
     case OPTION_KEEPALIVE:
         return read_keepalive(o, optarg);
     case OPTION_SCHEDULER:
-        return read_scheduler(o, optarg);
+        return command_read_scheduler("nc", optarg, &o->scheduler);
     case OPTION_LINK:
         if (o->link_count == NC_LINKS)
             return usage_error("more than %d links", NC_LINKS);

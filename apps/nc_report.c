@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "commands.h"
+
 static struct hawser_subflow_info *nc_report_slot(struct nc_report *r, const struct hawser_subflow_info *info)
 {
     for (size_t i = 0; i < r->count; i++) {
@@ -48,15 +50,8 @@ static void nc_report_subflow(const struct hawser_subflow_info *s, FILE *out)
             s->mss_bytes);
 }
 
-static void nc_report_counter(const struct hawser_counter *counter, FILE *out)
-{
-    if (counter->value)
-        fprintf(out, "  %-32s %" PRIu64 "\n", counter->name, counter->value);
-}
-
 void nc_report_print(const struct nc_report *r, struct hawser_host *host, FILE *out)
 {
-    struct hawser_counter counter;
     if (r->have_conn)
         nc_report_conn(&r->conn, out);
     else
@@ -64,8 +59,5 @@ void nc_report_print(const struct nc_report *r, struct hawser_host *host, FILE *
     for (size_t i = 0; i < r->count; i++)
         nc_report_subflow(&r->subflows[i], out);
     fprintf(out, "counters:\n");
-    for (size_t i = 0; hawser_stack_counter(hawser_host_stack(host), i, &counter); i++)
-        nc_report_counter(&counter, out);
-    for (size_t i = 0; hawser_host_counter(host, i, &counter); i++)
-        nc_report_counter(&counter, out);
+    command_print_counters(out, host, "  ");
 }

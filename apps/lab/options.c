@@ -2,7 +2,6 @@
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,16 +86,7 @@ static const char usage[] =
     "\n"
     "example: hawser lab --path rate=50mbit,delay=10ms,queue=128k --path rate=20mbit,delay=30ms --cut 1@3-6\n";
 
-__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
-{
-    va_list args;
-    fprintf(stderr, "hawser lab: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fprintf(stderr, "; see hawser lab --help\n");
-    return EXIT_USAGE;
-}
+#define usage_error(...) command_misused("lab", __VA_ARGS__)
 
 /* Reads one word of --path into `config`. */
 static int read_path_word(struct impair_config *config, const char *name, const char *value)

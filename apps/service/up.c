@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,30 +44,11 @@ struct up {
 /* What the loop goes on with: more, or an exit status. */
 enum { UP_GO_ON = -1 };
 
-__attribute__((format(printf, 1, 2))) static int up_fail(const char *format, ...)
-{
-    va_list args;
-    fprintf(stderr, "hawser up: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return EXIT_FAILURE;
-}
+#define up_fail(...) command_fail("up", __VA_ARGS__)
 
 static int up_catch_signals(struct up *up)
 {
-    sigset_t set;
-    struct sigaction hup;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGUSR1);
-    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN) /* nohup */
-        sigaddset(&set, SIGHUP);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
-        up->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    up->signal_fd = command_catch_signals(SIGUSR1);
     return up->signal_fd >= 0 ? UP_GO_ON : up_fail("cannot receive signals: %s", strerror(errno));
 }
 
@@ -199,7 +179,7 @@ static int up_run(struct up *up)
         status = up_loop(up);
         if (up->options.verbose) {
             up_report(up);
-            up_status_counters(stderr, up->host);
+            command_print_counters(stderr, up->host, "");
         }
     }
     up_end(up);

@@ -1,7 +1,6 @@
 #include "service/up_options.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,16 +32,7 @@ static const char usage[] =
     "example: hawser up --door tun,dev=door0 --uplink tun,dev=up0,addr=198.18.0.1/24 \\\n"
     "             --uplink tun,dev=up1,addr=198.18.1.1/24\n";
 
-__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
-{
-    va_list args;
-    fprintf(stderr, "hawser up: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fprintf(stderr, "; see hawser up --help\n");
-    return EXIT_USAGE;
-}
+#define usage_error(...) command_misused("up", __VA_ARGS__)
 
 static int add_link(const char **links, unsigned *count, unsigned max, const char *kind)
 {
@@ -50,12 +40,6 @@ static int add_link(const char **links, unsigned *count, unsigned max, const cha
         return usage_error("more than %u %s", max, kind);
     links[(*count)++] = optarg;
     return -1;
-}
-
-static int read_scheduler(struct up_options *o, const char *name)
-{
-    o->scheduler = hawser_scheduler_find(name);
-    return o->scheduler ? -1 : usage_error("--scheduler \"%s\": there are lowest-rtt and redundant", name);
 }
 
 static int read_path_manager(struct up_options *o, const char *name)
@@ -80,7 +64,7 @@ static int read_option(struct up_options *o, int option, char **argv)
     case OPTION_UPLINK:
         return add_link(o->uplinks, &o->uplink_count, UP_UPLINKS, "uplinks");
     case OPTION_SCHEDULER:
-        return read_scheduler(o, optarg);
+        return command_read_scheduler("up", optarg, &o->scheduler);
     case OPTION_PATH_MANAGER:
         return read_path_manager(o, optarg);
     case 'h':

@@ -58,16 +58,3 @@ void up_status_joints(FILE *out, const struct joints *joints, uint64_t now_ns)
     if (joints->count > UP_STATUS_JOINTS)
         fprintf(out, "and %" PRIu32 " more\n", joints->count - UP_STATUS_JOINTS);
 }
-
-void up_status_counters(FILE *out, struct hawser_host *host)
-{
-    struct hawser_counter counter;
-    for (size_t i = 0; hawser_stack_counter(hawser_host_stack(host), i, &counter); i++) {
-        if (counter.value)
-            fprintf(out, "%-32s %" PRIu64 "\n", counter.name, counter.value);
-    }
-    for (size_t i = 0; hawser_host_counter(host, i, &counter); i++) {
-        if (counter.value)
-            fprintf(out, "%-32s %" PRIu64 "\n", counter.name, counter.value);
-    }
-}

@@ -13,7 +13,4 @@ void up_status_door(FILE *out, const char *name, const struct door_counts *count
 enum { UP_STATUS_JOINTS = 100 };
 void up_status_joints(FILE *out, const struct joints *joints, uint64_t now_ns);
 
-/* Every counter of the stack and of the links that is not 0. */
-void up_status_counters(FILE *out, struct hawser_host *host);
-
 #endif

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,16 +55,7 @@ static int print_kinds(void)
     return EXIT_SUCCESS;
 }
 
-HW_PRINTF(1, 2) static int usage_error(const char *format, ...)
-{
-    va_list args;
-    fprintf(stderr, "hawser sim: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fprintf(stderr, "; see hawser sim --help\n");
-    return EXIT_USAGE;
-}
+#define usage_error(...) command_misused("sim", __VA_ARGS__)
 
 /* -1: go on; else the exit status. */
 static int read_options(struct sim_options *o, int argc, char **argv)
