@@ -7,8 +7,7 @@
  *     hawser-relay echo PORT                  sends each byte back
  *     hawser-relay sink ADDRESS PORT SECONDS  reads from there; prints Gbit/s, but for the first half a second
  *     hawser-relay exchange ADDRESS PORT SECONDS  sends a byte and waits for it, again and again; prints microseconds
- *     hawser-relay connects ADDRESS PORT SECONDS  connects, exchanges a byte, closes, eight at once; prints how many a
- * second
+ *     hawser-relay connects ADDRESS PORT SECONDS  connects for one byte, eight at once; prints how many a second
  *
  * `source PORT mptcp` and `echo PORT mptcp` speak Multipath TCP where the other end does.
  */
@@ -122,7 +121,8 @@ static void relay(int near, int far)
             continue;
         struct pollfd fds[2];
         for (int i = 0; i < 2; i++) {
-            bool reads = !lanes[i].ended && lanes[i].held<PIPE_BYTES, writes = lanes[!i].held> 0;
+            bool reads = !lanes[i].ended && lanes[i].held < PIPE_BYTES;
+            bool writes = lanes[!i].held;
             fds[i] =
                 (struct pollfd){.fd = lanes[i].from, .events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0))};
         }
