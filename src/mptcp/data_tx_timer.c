@@ -97,6 +97,12 @@ static bool options_vanished(const struct data_tx *tx, const struct tx_paths *pa
     return !p->answers_with_options || (data_tx_fin_sent(tx) && !data_tx_outstanding(tx));
 }
 
+/* Counted from the first question on, whoever acknowledges for his subflow what he was sent again since. */
+static bool is_given_up(const struct progress *p, uint64_t now_ns)
+{
+    return p->asked_since_ns && p->spent_ns + (now_ns - p->asked_since_ns) >= GIVE_UP_NS;
+}
+
 static enum tx_due note_question(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns)
 {
     struct progress *p = &tx->progress;
@@ -110,7 +116,7 @@ static enum tx_due note_question(struct data_tx *tx, const struct tx_paths *path
         p->answers = 0;
         return TX_USELESS;
     }
-    return p->spent_ns + (now_ns - p->asked_since_ns) >= GIVE_UP_NS ? TX_TIMEOUT : TX_ASK;
+    return is_given_up(p, now_ns) ? TX_TIMEOUT : TX_ASK;
 }
 
 void data_tx_note_answer(struct data_tx *tx, bool with_options)
@@ -145,6 +151,8 @@ enum tx_due data_tx_on_timer(struct data_tx *tx, const struct tx_paths *paths, b
     if (awaited(tx, paths) && question_due(tx, paths) <= now_ns) {
         if (!under_way)
             due = question(tx, paths, now_ns);
+        else if (is_given_up(&tx->progress, now_ns))
+            due = TX_TIMEOUT;
         tx->progress.una_since_ns = now_ns;
     }
     return due;

@@ -253,6 +253,23 @@ static void never_again_to_an_uncommitted_peer(void **state)
     tear_down(&b);
 }
 
+/* Bytes that are under way again whenever somebody looks are asked for no more, and given up in the end all the same.
+ */
+static void under_way_for_ever(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 10000, 0);
+    assert_int_equal(next_due(&b, false), TX_ASK);
+    enum tx_due due = TX_WAIT;
+    for (int i = 0; i < 100 && due == TX_WAIT; i++)
+        due = next_due(&b, true);
+    assert_int_equal(due, TX_TIMEOUT);
+    assert_in_range(b.now_ns, 120 * NS_PER_S, 122 * NS_PER_S);
+    tear_down(&b);
+}
+
 /* It answers, and never by an option. */
 static void options_that_do_not_pass(void **state)
 {
@@ -446,6 +463,7 @@ int main(void)
         cmocka_unit_test(a_question_then_the_bytes),
         cmocka_unit_test(what_follows_is_missing_too),
         cmocka_unit_test(never_again_to_an_uncommitted_peer),
+        cmocka_unit_test(under_way_for_ever),
         cmocka_unit_test(options_that_do_not_pass),
         cmocka_unit_test(a_shut_window_is_no_silence),
         cmocka_unit_test(an_old_acknowledgement_shuts_no_window),

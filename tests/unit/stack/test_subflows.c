@@ -1,11 +1,13 @@
 /* One of several subflows goes (RFC 8684 3.3.2, 3.3.3, 3.6): what becomes of the bytes, and of the pair of addresses.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
 #include "lines.h"
 #include "wire/bytes.h"
@@ -253,6 +255,41 @@ static void a_laggard_is_reset_and_opened_again(void **state)
     peer_destroy(&p);
 }
 
+/* ---- both deliver, and the stream does not get on ---- */
+
+/* RFC 9293 3.8.3 for the stream: bytes that are on their way again each time, acknowledged by whichever subflow carries
+ * them and never by a DATA_ACK, keep nothing alive. */
+static void what_only_subflows_acknowledge_is_given_up(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct hawser_conn_options options = {.size = sizeof options};
+        options.scheduler = hawser_scheduler_find(i ? "redundant" : "lowest-rtt");
+        struct peer p;
+        struct line lines[2];
+        uint32_t acked[2] = {1, 1};
+        lines_init(&p, 0, false, &options);
+        lines[0] = line_open(&p, 4001);
+        lines[1] = line_join(&p, &lines[0], 4002);
+        uint64_t since_ns = p.now_ns;
+        assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
+        while (peer_is_open(&p) && p.now_ns < since_ns + 200 * NS_PER_S) {
+            peer_forget(&p);
+            peer_wait(&p, 50 * NS_PER_MS);
+            for (unsigned k = 0; k < 2; k++)
+                acked[k] = HW_MAX(acked[k], end_of(&p, &lines[k]));
+            for (unsigned k = 0; k < 2; k++) {
+                line_take(&p, &lines[k]);
+                struct tcp_options o = peer_dss(&p, 1, 0, 0, 0);
+                peer_send(&p, TCP_ACK, 1, acked[k], &o, NULL, 0);
+            }
+        }
+        assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
+        assert_in_range(p.now_ns - since_ns, 100 * NS_PER_S, 130 * NS_PER_S);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_fin_is_answered_when_another_path_works),
         cmocka_unit_test(what_went_elsewhere_is_still_sent_where_it_was),
         cmocka_unit_test(a_laggard_is_reset_and_opened_again),
+        cmocka_unit_test(what_only_subflows_acknowledge_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
