@@ -173,6 +173,36 @@ static void one_client_leaves_room(void **state)
     relay_destroy(&r);
 }
 
+/* Nor does one that keeps all connections it can get: for somebody else one of these goes. */
+static void one_client_leaves_connections(void **state)
+{
+    (void)state;
+    struct relay r;
+    struct hawser_conn *clients[40];
+    struct hawser_addr other = relay_addr("10.1.0.3", 0);
+    relay_init_with(&r, true, NULL, NULL, 40);
+    for (unsigned i = 0; i < 40; i++) {
+        clients[i] = relay_connect(&r, "10.2.0.2", SERVER_PORT, RELAY_ONE_TRY);
+        relay_run(&r, 50 * NS_PER_MS);
+    }
+    assert_int_equal(hawser_stack_add_address(r.stacks[CLIENT], 0, &other, 24, r.now_ns), 0);
+    const struct hawser_conn_options from = {.size = sizeof from, .no_mptcp = true, .local = other};
+    for (unsigned i = 0; i < 5; i++) {
+        struct hawser_conn *another = relay_connect(&r, "10.2.0.2", SERVER_PORT, &from);
+        relay_run(&r, 50 * NS_PER_MS);
+        assert_true(hawser_conn_ready(another) & HAWSER_CONNECTED);
+        hawser_abort(clients[39 - i]);
+        clients[39 - i] = another;
+    }
+    unsigned gone = 0;
+    for (unsigned i = 0; i < 35; i++)
+        gone += hawser_conn_error(clients[i]) == -ECONNRESET;
+    assert_in_range(gone, 1, 5);
+    for (unsigned i = 0; i < 40; i++)
+        hawser_abort(clients[i]);
+    relay_destroy(&r);
+}
+
 /* Where there is no room for another pair the client learns at once, and those that there are go on. */
 static void a_full_relay_refuses(void **state)
 {
@@ -304,6 +334,7 @@ int main(void)
         cmocka_unit_test(who_gives_up_is_forgotten),
         cmocka_unit_test(who_does_not_go_on_is_reset_at_the_far_side),
         cmocka_unit_test(one_client_leaves_room),
+        cmocka_unit_test(one_client_leaves_connections),
         cmocka_unit_test(a_full_relay_refuses),
         cmocka_unit_test(memory_fails_at_any_moment),
         cmocka_unit_test(shut_it_refuses_everybody),
