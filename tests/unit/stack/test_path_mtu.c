@@ -12,6 +12,7 @@
 #include "peer.h"
 #include "stack/stack.h"
 #include "tcp/internal.h"
+#include "wire/bytes.h"
 #include "world.h"
 
 /* Bytes of a packet that are no payload: IPv4, TCP, and what a DSS takes. */
@@ -586,6 +587,54 @@ static void beside_a_good_path(void **state)
     world_destroy(&w);
 }
 
+/* Somebody who sees every packet says of each that it is too big. */
+static bool lie(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    struct world *w = ctx;
+    const bool v6 = packet[0] >> 4 == 6;
+    const struct hawser_addr client = world_client_addr(w, 0), server = world_server_addr(w, 0, 0);
+    const uint8_t *tcp = packet + (v6 ? 40 : 20);
+    struct peer_icmp icmp = {.type = v6 ? 2 : 3,
+                             .code = v6 ? 0 : 4,
+                             .rest = v6 ? 1280 : 68,
+                             .local = to ? client : server,
+                             .remote = to ? server : client,
+                             .number = get32(tcp + 4),
+                             .packet_len = *len};
+    if (packet[v6 ? 6 : 9] != 6) /* TCP */
+        return true;
+    icmp.local.port = get16(tcp);
+    icmp.remote.port = get16(tcp + 2);
+    struct world_packet answer = {.to = (uint8_t)!to, .at_ns = w->now_ns + NS_PER_MS, .order = w->order++};
+    answer.len = (uint16_t)peer_icmp_packet(answer.bytes, &icmp);
+    assert_true(w->flight_count < WORLD_FLIGHT_MAX);
+    w->flight[w->flight_count++] = answer;
+    return true;
+}
+
+static void lies_cost_no_more_than_headers(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t took_ns[2];
+        for (unsigned lies = 0; lies < 2; lies++) {
+            struct world w;
+            struct transfer t;
+            open_world(&w, &t, 1, i & 1, i & 2);
+            if (lies) {
+                w.tamper = lie;
+                w.tamper_ctx = &w;
+            }
+            took_ns[lies] = w.now_ns;
+            run(&w, &t, 2 << 20);
+            took_ns[lies] = w.now_ns - took_ns[lies];
+            assert_int_equal(world_counter(&w, i & 2 ? 1 : 0, "tcp.timeouts"), 0);
+            world_destroy(&w);
+        }
+        assert_true(took_ns[1] < took_ns[0] + took_ns[0] / 5);
+    }
+}
+
 int main(void)
 {
     for (size_t i = 0; i < sizeof bytes; i++)
@@ -608,6 +657,7 @@ int main(void)
         cmocka_unit_test(a_narrow_path_that_is_silent),
         cmocka_unit_test(it_becomes_narrow_and_wide_again),
         cmocka_unit_test(beside_a_good_path),
+        cmocka_unit_test(lies_cost_no_more_than_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
