@@ -1,5 +1,5 @@
 /* What is left to be tried when the last subflow is lost. */
-#include "paths_alone.h"
+#include "wish_bench.h"
 
 /* The last subflow is lost: every pair has its turn once more, and one refusal does not speak for the others. */
 static void a_rescue_tries_every_pair_but_the_useless(void **state)

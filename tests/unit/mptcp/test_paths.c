@@ -1,5 +1,5 @@
 /* The paths of a connection without a connection. */
-#include "paths_alone.h"
+#include "wish_bench.h"
 
 /* What an idle connection of two hosts with an address each has to pay. */
 static void two_hosts_with_one_address_cost_little(void **state)
