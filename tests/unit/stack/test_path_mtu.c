@@ -118,6 +118,27 @@ static void cuts_anew_at_once(void **state)
     }
 }
 
+/* Nor where a tail probe asked before the router's word came: RFC 8985 7.4.2 would take it for a loss that was
+ * repaired.
+ */
+static void a_tail_probe_in_between_tells_no_congestion(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    const struct tcp *tcp = tcp_of(&p);
+    const struct peer_segment first = send_bytes(&p, 6 * FULL);
+    const uint32_t cwnd = tcp->cc.cwnd, ssthresh = tcp->cc.ssthresh;
+    peer_forget(&p);
+    peer_wait(&p, 3 * RTT_MS * NS_PER_MS);
+    assert_int_equal(p.seen_count, 1);
+    too_big(&p, &first, 1400);
+    acknowledge(&p, 1 + 6 * FULL);
+    assert_true(tcp->cc.cwnd >= cwnd);
+    assert_int_equal(tcp->cc.ssthresh, ssthresh);
+    peer_destroy(&p);
+}
+
 static void ignores_sizes_that_are_no_news(void **state)
 {
     (void)state;
@@ -316,6 +337,35 @@ static void other_timeouts_tell_nothing(void **state)
         peer_wait(&p, 100 * NS_PER_MS);
     }
     assert_true(peer_counter(&p, "tcp.timeouts") > 3);
+    assert_int_equal(peer_counter(&p, "tcp.black_holes"), 0);
+    assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
+    peer_destroy(&p);
+}
+
+/* Who shuts his window has no room for what is under way, whatever its size (RFC 9293 3.8.6): neither then nor at the
+ * first timeout after it. */
+static void nor_does_a_window_that_is_shut(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    send_bytes(&p, 3 * FULL);
+    const uint16_t window = p.window;
+    p.window = 0;
+    acknowledge(&p, 1);
+    for (unsigned i = 0; i < 40; i++) {
+        peer_forget(&p);
+        peer_wait(&p, 100 * NS_PER_MS);
+    }
+    const uint64_t timeouts = peer_counter(&p, "tcp.timeouts");
+    assert_true(timeouts > 1);
+    p.window = window;
+    acknowledge(&p, 1);
+    for (unsigned i = 0; i < 100 && peer_counter(&p, "tcp.timeouts") == timeouts; i++) {
+        peer_forget(&p);
+        peer_wait(&p, 100 * NS_PER_MS);
+    }
+    assert_int_equal(peer_counter(&p, "tcp.timeouts"), timeouts + 1);
     assert_int_equal(peer_counter(&p, "tcp.black_holes"), 0);
     assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
     peer_destroy(&p);
@@ -641,6 +691,7 @@ int main(void)
         bytes[i] = (uint8_t)(i * 7 + (i >> 8));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_anew_at_once),
+        cmocka_unit_test(a_tail_probe_in_between_tells_no_congestion),
         cmocka_unit_test(ignores_sizes_that_are_no_news),
         cmocka_unit_test(is_told_once),
         cmocka_unit_test(leaves_the_rest_alone),
@@ -650,6 +701,7 @@ int main(void)
         cmocka_unit_test(the_next_connection_knows),
         cmocka_unit_test(smaller_ones_follow_a_timeout),
         cmocka_unit_test(other_timeouts_tell_nothing),
+        cmocka_unit_test(nor_does_a_window_that_is_shut),
         cmocka_unit_test(a_larger_one_is_tried_after_a_while),
         cmocka_unit_test(a_larger_one_may_be_lost),
         cmocka_unit_test(a_larger_one_may_be_refused),
