@@ -86,9 +86,11 @@ static void choose_limits(struct swarm_plan *plan, struct prng *rng, struct flow
     }
 }
 
-/* Long enough for the queues to fill. */
+/* Long enough for the queues to fill, by ends that have the buffers for it. */
 static void make_long(struct prng *rng, struct flow_plan *flow)
 {
+    for (unsigned side = 0; side < 2; side++)
+        flow->options[side].send_buffer_bytes = flow->options[side].recv_buffer_bytes = 0;
     uint64_t bytes = between(rng, UNEQUAL_BYTES_MIN, UNEQUAL_BYTES_MAX);
     bool up = one_in(rng, 2);
     flow->rounds = 1;
