@@ -36,8 +36,8 @@ static void note_progress(struct conn *conn, uint64_t now_ns)
     if (bytes == conn->progress.bytes)
         return;
     conn->progress.bytes = bytes;
-    if (data_tx_finds_memory(&conn->data_tx)) /* its own bytes came back: it need not wait for its turn */
-        list_remove(&conn->starved_link);
+    if (!list_empty(&conn->starved_link) && data_tx_finds_memory(&conn->data_tx))
+        list_remove(&conn->starved_link); /* its own bytes came back: it need not wait for its turn */
     paths_note_bytes(&conn->paths, bytes);
     conn->host->ops->conn_progressed(conn->host, conn, now_ns);
 }

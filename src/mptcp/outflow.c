@@ -12,7 +12,7 @@
 
 static uint32_t trim_to_segments(const struct tcp *tcp, uint32_t len, uint64_t waiting)
 {
-    if (len < waiting && len > tcp->segment_bytes && len < tcp_send_max(tcp))
+    if (len < waiting && len > tcp->segment_bytes)
         len -= len % tcp->segment_bytes;
     return len;
 }
@@ -42,8 +42,9 @@ static uint32_t send_piece(const struct outflow *out, const struct piece *piece,
     unsigned part_count = 0;
     if (views_is_sliver(piece->subflow, piece->most, piece->waiting))
         return 0;
-    uint32_t most = (uint32_t)HW_MIN(HW_MIN(piece->most, tcp_send_max(tcp)), piece->waiting);
-    uint32_t want = trim_to_segments(tcp, most, piece->waiting);
+    const uint32_t max = tcp_send_max(tcp);
+    uint32_t most = (uint32_t)HW_MIN(HW_MIN(piece->most, max), piece->waiting);
+    uint32_t want = most < max ? trim_to_segments(tcp, most, piece->waiting) : max;
     uint32_t len = data_tx_peek(out->tx, piece->from, want, parts, TX_RECORD_PARTS, &part_count);
     if (len == 0)
         return 0;

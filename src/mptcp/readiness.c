@@ -11,16 +11,18 @@ uint32_t readiness_low_water(uint32_t send_limit)
 }
 
 /* So much that more is not to be waited for. */
-static uint32_t room_enough(const struct data_tx *tx, uint32_t wanted)
+static uint32_t room_enough(const struct data_tx *tx)
 {
     uint32_t allowance = data_tx_allowance(tx), all = data_tx_limit(tx);
-    return HW_MIN(wanted, allowance < all ? allowance / 2 : all);
+    return allowance < all ? allowance / 2 : all;
 }
 
 static bool has_room(const struct readiness *r, uint32_t room)
 {
+    if (data_tx_ends(r->tx) || r->starved)
+        return false;
     uint32_t is = data_tx_room(r->tx);
-    return is && is >= room_enough(r->tx, room) && !data_tx_ends(r->tx) && !r->starved;
+    return is && (is >= room || is >= room_enough(r->tx));
 }
 
 unsigned readiness_of(const struct readiness *r, uint32_t room)

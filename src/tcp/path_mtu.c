@@ -191,7 +191,7 @@ void tcp_path_passes(struct tcp *tcp, const struct tx_record *record, uint64_t e
     struct tcp_path_search *s = &tcp->flight->search;
     uint32_t size = packet_of(tcp, record, (uint32_t)HW_MIN(end - record->ssn, (uint64_t)record->len));
     s->passed = (uint16_t)HW_MAX(s->passed, size);
-    if (size > guess_below(mtu_now(tcp)))
+    if (s->timeouts && size > guess_below(mtu_now(tcp)))
         s->timeouts = 0;
 }
 
