@@ -192,12 +192,6 @@ void attempts_end(struct conn *conn)
     conn->opening = NULL;
 }
 
-void attempts_address_added(struct conn *conn, uint64_t now_ns)
-{
-    if (conn->opening)
-        arm(conn->opening, now_ns);
-}
-
 void attempts_hurry(struct conn *conn, uint64_t now_ns)
 {
     if (conn->opening)

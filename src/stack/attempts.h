@@ -37,9 +37,8 @@
  */
 int attempts_begin(struct hawser_stack *stack, struct conn *conn, const struct hawser_addr *remote,
                    const struct local_address *local, uint16_t port, bool bound, uint64_t now_ns);
-/* An address of ours came. */
-void attempts_address_added(struct conn *conn, uint64_t now_ns);
-/* A router says that the way of one is broken: the next one begins at once (RFC 5461 2.1). */
+/* The next one begins at once: an address of ours came, or a router says that the way of one is broken (RFC 5461 2.1).
+ */
 void attempts_hurry(struct conn *conn, uint64_t now_ns);
 /* The connection is about to be freed. */
 void attempts_end(struct conn *conn);

@@ -332,7 +332,7 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
         struct conn *conn = LIST_ENTRY(it, struct conn, link);
         if (!conn->door)
             conn_address_added(conn);
-        attempts_address_added(conn, now_ns);
+        attempts_hurry(conn, now_ns);
     }
     conn_settle_touched(host, now_ns);
     return 0;
