@@ -192,10 +192,11 @@ static bool may_join_announced(struct path_book *book, uint64_t now_ns)
 /* What failed there may be tried again. */
 static void refresh(struct paths *p, uint8_t remote_id)
 {
-    const unsigned failed = p->book ? p->book->failed.count : 0;
-    if (p->book)
-        pairs_forget_remote(&p->book->failed, remote_id);
-    if (p->book && p->book->failed.count < failed)
+    if (!p->book)
+        return;
+    const unsigned failed = p->book->failed.count;
+    pairs_forget_remote(&p->book->failed, remote_id);
+    if (p->book->failed.count < failed)
         paths_note(p, HAWSER_PM_REMOTE_REFRESHED);
 }
 

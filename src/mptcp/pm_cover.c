@@ -58,12 +58,11 @@ struct choice {
 static bool choose(const struct hawser_pm *pm, const struct hawser_pm_view *view, const struct ends *ends, bool mesh,
                    struct choice *out)
 {
-    const unsigned pairs = view->local_count * view->remote_count;
+    const unsigned pairs = view->local_count * view->remote_count, first = pairs ? view->forgotten % pairs : 0;
     unsigned best = UINT32_MAX;
     out->due_ns = TIME_NEVER;
     for (unsigned n = 0; n < pairs; n++) {
-        const unsigned at = (n + view->forgotten % pairs) % pairs, l = at % view->local_count,
-                       r = at / view->local_count;
+        const unsigned at = (n + first) % pairs, l = at % view->local_count, r = at / view->local_count;
         const struct end_state *ours = &ends->ours[l], *theirs = &ends->theirs[r];
         bool served = !mesh && is_served(ours) && is_served(theirs);
         if (served || ours->all & theirs->all)

@@ -83,7 +83,7 @@ static inline struct subflow *subflow_at(struct list *node) { return LIST_ENTRY(
 /* RFC 8684 3.6: why the peer resets it, if it says so. */
 static inline void subflow_note_reason(struct subflow *subflow, uint8_t flags, const struct mptcp_options *mp)
 {
-    bool reset = flags & TCP_RST && mp->present & 1u << MPTCP_TCPRST;
+    bool reset = flags & TCP_RST && mptcp_has(mp, MPTCP_TCPRST);
     subflow->told_why |= reset;
     subflow->closed_for_good |= reset && !mp->tcprst.transient;
 }

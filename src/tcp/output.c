@@ -26,9 +26,8 @@ static void own_options(struct tcp *tcp, uint8_t flags, bool with_sack, uint64_t
     tcp_options_clear(o);
     bool syn = flags & TCP_SYN, reply = flags & TCP_ACK;
     if (syn) {
-        uint32_t headers = TCP_HEADER_LEN + (hawser_addr_is_v4(&tcp->config.remote) ? 20 : 40);
         o->present |= TCP_OPT_MSS;
-        o->mss = (uint16_t)HW_MIN(tcp->config.mtu - headers, UINT16_MAX);
+        o->mss = (uint16_t)(tcp->config.mtu - tcp_headers(tcp));
         if (!reply || tcp->sack)
             o->present |= TCP_OPT_SACK_PERMITTED;
         if (!reply || tcp->window_scaling) { /* RFC 7323 2.2: even when our own shift is 0, or the peer's is void */

@@ -165,9 +165,10 @@ struct tcp_recovery {
 /* The same while something is under way. */
 struct tcp_path_search {
     uint64_t raise_ns; /* a larger packet is tried from then on; or TIME_NEVER */
-    uint64_t
-        claim_ssn;    /* the segment about which a router says that `claim` is the limit, though larger ones arrived: */
-    uint16_t claim;   /* believed when that is not answered; 0: none says so */
+    /* A router says that the limit is `claim`, though larger ones arrived: believed when the segment of which it says
+     * so, `claim_ssn`, is not answered. 0: none says so. */
+    uint64_t claim_ssn;
+    uint16_t claim;
     uint16_t passed;  /* the largest that was acknowledged */
     uint16_t probing; /* is under way to find out; 0: none */
     uint16_t next;    /* is tried next; 0: the largest */
