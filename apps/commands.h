@@ -18,6 +18,7 @@ int nc_main(int argc, char **argv);
 int lab_main(int argc, char **argv);
 int sim_main(int argc, char **argv);
 int up_main(int argc, char **argv);
+int uplinks_main(int argc, char **argv);
 
 /* Says "hawser NAME: ..." to standard error, a line. Returns EXIT_FAILURE. */
 HW_PRINTF(2, 3) int command_fail(const char *name, const char *format, ...);

@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"up", up_main, "carry the TCP that comes in by doors over all uplinks"},
     {"lab", lab_main, "build emulated paths and run one verified transfer over them"},
     {"sim", sim_main, "play a scenario, or a swarm of random ones, in simulated time"},
+    {"uplinks", uplinks_main, "list the interfaces of this host that lead to the Internet"},
     {"version", version_main, "print the version"},
     {"help", help_main, "print this text"},
 };

@@ -1,0 +1,83 @@
+#include "service/netlink.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/netlink.h>
+
+enum { NETLINK_ANSWER_BYTES = 32768 };
+
+int netlink_open(struct netlink *n)
+{
+    *n = (struct netlink){.socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC)};
+    if (!n->socket)
+        return -errno;
+    /* Makes the kernel filter dumps by what stands in their headers; where it cannot, readers filter again anyway. */
+    int strict = 1;
+    mnl_socket_setsockopt(n->socket, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict));
+    if (mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) == 0)
+        return 0;
+    int error = -errno;
+    netlink_close(n);
+    return error;
+}
+
+void netlink_close(struct netlink *n)
+{
+    if (n->socket)
+        mnl_socket_close(n->socket);
+    n->socket = NULL;
+}
+
+struct nlmsghdr *netlink_start(struct netlink_message *m, uint16_t type, uint16_t flags)
+{
+    memset(m, 0, sizeof(*m));
+    struct nlmsghdr *header = mnl_nlmsg_put_header(m->bytes);
+    header->nlmsg_type = type;
+    header->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+    return header;
+}
+
+int netlink_request(struct netlink *n, struct netlink_message *m, mnl_cb_t each, void *user)
+{
+    _Alignas(struct nlmsghdr) uint8_t answer[NETLINK_ANSWER_BYTES];
+    m->header.nlmsg_seq = ++n->sequence;
+    if (mnl_socket_sendto(n->socket, m->bytes, m->header.nlmsg_len) < 0)
+        return -errno;
+    unsigned port = mnl_socket_get_portid(n->socket);
+    for (;;) {
+        ssize_t len = mnl_socket_recvfrom(n->socket, answer, sizeof(answer));
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len < 0)
+            return -errno;
+        int more = mnl_cb_run(answer, (size_t)len, n->sequence, port, each, user);
+        if (more < 0 && errno == ESRCH) /* the rest of an answer that was given up */
+            continue;
+        if (more < 0)
+            return -errno;
+        if (more == MNL_CB_STOP)
+            return 0;
+    }
+}
+
+uint8_t netlink_family(const struct hawser_addr *addr) { return hawser_addr_is_v4(addr) ? AF_INET : AF_INET6; }
+
+void netlink_put_addr(struct nlmsghdr *header, uint16_t type, const struct hawser_addr *addr)
+{
+    bool v4 = hawser_addr_is_v4(addr);
+    mnl_attr_put(header, type, v4 ? 4 : 16, addr->ip + (v4 ? 12 : 0));
+}
+
+bool netlink_get_addr(const struct nlattr *attr, struct hawser_addr *addr)
+{
+    uint16_t len = mnl_attr_get_payload_len(attr);
+    memset(addr, 0, sizeof(*addr));
+    if (len == 4)
+        addr->ip[10] = addr->ip[11] = 0xff;
+    else if (len != 16)
+        return false;
+    memcpy(addr->ip + 16 - len, mnl_attr_get_payload(attr), len);
+    return true;
+}

@@ -1,0 +1,150 @@
+#include "service/netlink_watch.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include "service/netlink.h"
+#include "service/policy_routes.h"
+
+enum { WATCH_BUFFER_BYTES = 32768, WATCH_READS = 64 /* at a time */ };
+
+int netlink_watch_open(struct netlink_watch *w)
+{
+    int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,
+                    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,   RTNLGRP_IPV4_RULE,
+                    RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF};
+    *w = (struct netlink_watch){.socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+    if (!w->socket)
+        return -errno;
+    int error = mnl_socket_bind(w->socket, 0, MNL_SOCKET_AUTOPID);
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]) && error == 0; i++)
+        error = mnl_socket_setsockopt(w->socket, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i]));
+    if (error == 0)
+        return 0;
+    error = -errno;
+    netlink_watch_close(w);
+    return error;
+}
+
+void netlink_watch_close(struct netlink_watch *w)
+{
+    if (w->socket)
+        mnl_socket_close(w->socket);
+    w->socket = NULL;
+}
+
+int netlink_watch_fd(const struct netlink_watch *w) { return mnl_socket_get_fd(w->socket); }
+
+static void watch_lose(struct netlink_watch *w, const struct watch_loss *loss)
+{
+    if (w->loss_count == WATCH_LOSSES)
+        w->overruns++;
+    else
+        w->losses[w->loss_count++] = *loss;
+}
+
+static void watch_take_address_loss(struct netlink_watch *w, const struct nlmsghdr *header)
+{
+    const struct ifaddrmsg *info = mnl_nlmsg_get_payload(header);
+    struct watch_loss loss = {.index = info->ifa_index};
+    const struct nlattr *attr;
+    NETLINK_ATTRS(attr, header, sizeof(*info))
+    {
+        bool local = mnl_attr_get_type(attr) == IFA_LOCAL;
+        if (local || (mnl_attr_get_type(attr) == IFA_ADDRESS && !loss.has_addr))
+            loss.has_addr = netlink_get_addr(attr, &loss.addr);
+    }
+    watch_lose(w, &loss);
+}
+
+/* Ours are heard of only where they vanish. */
+static bool watch_route_matters(const struct nlmsghdr *header)
+{
+    const struct rtmsg *info = mnl_nlmsg_get_payload(header);
+    if (info->rtm_protocol == POLICY_PROTOCOL)
+        return header->nlmsg_type == RTM_DELROUTE;
+    return info->rtm_dst_len == 0 && !(info->rtm_flags & RTM_F_CLONED);
+}
+
+void netlink_watch_take(struct netlink_watch *w, const struct nlmsghdr *header)
+{
+    size_t len = mnl_nlmsg_get_payload_len(header);
+    switch (header->nlmsg_type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK: {
+        const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
+        if (len < sizeof(*info) || info->ifi_family != AF_UNSPEC) /* of a bridge's port, say */
+            return;
+        w->changed = true;
+        if (header->nlmsg_type == RTM_DELLINK || !(info->ifi_flags & IFF_UP))
+            watch_lose(w, &(struct watch_loss){.index = (unsigned)info->ifi_index});
+        return;
+    }
+    case RTM_NEWADDR:
+        w->changed = true;
+        return;
+    case RTM_DELADDR:
+        if (len < sizeof(struct ifaddrmsg))
+            return;
+        w->changed = true;
+        watch_take_address_loss(w, header);
+        return;
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+        if (len >= sizeof(struct rtmsg) && watch_route_matters(header))
+            w->changed = true;
+        return;
+    case RTM_NEWNETCONF: /* somebody has made a router of this host, or no longer */
+    case RTM_DELRULE:    /* whose ever: a foreign one costs a look */
+        w->changed = true;
+        return;
+    default:
+        return;
+    }
+}
+
+static int watch_each(const struct nlmsghdr *header, void *user)
+{
+    netlink_watch_take(user, header);
+    return MNL_CB_OK;
+}
+
+bool netlink_watch_read(struct netlink_watch *w)
+{
+    _Alignas(struct nlmsghdr) uint8_t buffer[WATCH_BUFFER_BYTES];
+    for (int i = 0; i < WATCH_READS; i++) {
+        ssize_t len = mnl_socket_recvfrom(w->socket, buffer, sizeof(buffer));
+        if (len >= 0) {
+            mnl_cb_run(buffer, (size_t)len, 0, 0, watch_each, w);
+            continue;
+        }
+        if (errno == EAGAIN)
+            break;
+        if (errno == ENOBUFS || errno == ENOSPC) { /* the kernel's queue overran, or a message our buffer */
+            w->changed = true;
+            w->overruns++;
+        }
+    }
+    return w->changed;
+}
+
+void netlink_watch_forget(struct netlink_watch *w)
+{
+    w->changed = false;
+    w->loss_count = 0;
+}
+
+bool netlink_watch_lost(const struct netlink_watch *w, unsigned index, const struct hawser_addr *addr)
+{
+    for (size_t i = 0; i < w->loss_count; i++) {
+        const struct watch_loss *loss = &w->losses[i];
+        if (loss->index == index && (!loss->has_addr || hawser_addr_same_ip(&loss->addr, addr)))
+            return true;
+    }
+    return false;
+}

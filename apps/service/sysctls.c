@@ -1,0 +1,208 @@
+#include "service/sysctls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int sysctl_open(const struct sysctls *s, const char *path, int flags)
+{
+    char name[PATH_MAX];
+    snprintf(name, sizeof(name), "%s/%s", s->root, path);
+    return open(name, flags | O_CLOEXEC);
+}
+
+bool sysctls_read(const struct sysctls *s, const char *path, char *value, size_t size)
+{
+    int fd = sysctl_open(s, path, O_RDONLY);
+    if (fd < 0)
+        return false;
+    ssize_t len = read(fd, value, size - 1);
+    close(fd);
+    if (len < 0)
+        return false;
+    value[len] = '\0';
+    value[strcspn(value, "\n")] = '\0';
+    return true;
+}
+
+static int sysctl_write(const struct sysctls *s, const char *path, const char *value)
+{
+    int fd = sysctl_open(s, path, O_WRONLY | O_TRUNC);
+    if (fd < 0)
+        return -errno;
+    ssize_t len = (ssize_t)strlen(value);
+    int error = 0;
+    if (write(fd, len ? value : "\n", len ? (size_t)len : 1) < 0) /* nothing at all would change nothing */
+        error = -errno;
+    close(fd);
+    return error;
+}
+
+/* What somebody else has changed since is his. */
+static void sysctl_put_back(const struct sysctls *s, const struct sysctl *entry)
+{
+    char now[SYSCTL_VALUE_SIZE];
+    if (sysctls_read(s, entry->path, now, sizeof(now)) && strcmp(now, entry->ours) == 0)
+        sysctl_write(s, entry->path, entry->before);
+}
+
+/* The memory: a line each of path, ours, before, with tabs between. Written beside and renamed: whole at any time. */
+static int sysctls_remember(const struct sysctls *s)
+{
+    char beside[PATH_MAX];
+    if (!s->memory)
+        return 0;
+    if (s->count == 0)
+        return unlink(s->memory) == 0 || errno == ENOENT ? 0 : -errno;
+    snprintf(beside, sizeof(beside), "%s.new", s->memory);
+    FILE *file = fopen(beside, "we");
+    if (!file)
+        return -errno;
+    for (size_t i = 0; i < s->count; i++)
+        fprintf(file, "%s\t%s\t%s\n", s->entries[i].path, s->entries[i].ours, s->entries[i].before);
+    int error = ferror(file) ? -EIO : 0;
+    if (fclose(file) != 0 && !error)
+        error = -errno;
+    if (!error && rename(beside, s->memory) != 0)
+        error = -errno;
+    return error;
+}
+
+static bool sysctl_parse(char *line, struct sysctl *entry)
+{
+    char *fields[3], *rest = line;
+    line[strcspn(line, "\n")] = '\0';
+    for (int i = 0; i < 3; i++)
+        fields[i] = strsep(&rest, "\t");
+    if (!fields[1] || !fields[2] || fields[0][0] == '/' || strstr(fields[0], "..") ||
+        strlen(fields[0]) >= sizeof(entry->path) || strlen(fields[1]) >= sizeof(entry->ours) ||
+        strlen(fields[2]) >= sizeof(entry->before))
+        return false;
+    strcpy(entry->path, fields[0]);
+    strcpy(entry->ours, fields[1]);
+    strcpy(entry->before, fields[2]);
+    return true;
+}
+
+static void sysctls_recall(struct sysctls *s)
+{
+    char line[SYSCTL_PATH_SIZE + 2 * SYSCTL_VALUE_SIZE + 4];
+    FILE *file = s->memory ? fopen(s->memory, "re") : NULL;
+    if (!file)
+        return;
+    while (fgets(line, sizeof(line), file)) {
+        struct sysctl entry;
+        if (sysctl_parse(line, &entry))
+            sysctl_put_back(s, &entry);
+    }
+    fclose(file);
+}
+
+int sysctls_open(struct sysctls *s, const char *root, const char *memory)
+{
+    *s = (struct sysctls){.root = root, .memory = memory};
+    s->entries = calloc(SYSCTLS_MAX, sizeof(*s->entries));
+    if (!s->entries)
+        return -ENOMEM;
+    sysctls_recall(s);
+    FILE *file = memory ? fopen(memory, "ae") : NULL; /* whether there is a place to remember in */
+    int error = memory && !file ? -errno : 0;
+    if (file)
+        fclose(file);
+    if (!error)
+        error = sysctls_remember(s);
+    if (error) {
+        free(s->entries);
+        s->entries = NULL;
+    }
+    return error;
+}
+
+void sysctls_close(struct sysctls *s)
+{
+    sysctls_begin(s);
+    sysctls_settle(s);
+    free(s->entries);
+}
+
+static struct sysctl *sysctls_find(const struct sysctls *s, const char *path)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (strcmp(s->entries[i].path, path) == 0)
+            return &s->entries[i];
+    }
+    return NULL;
+}
+
+bool sysctls_already(const struct sysctls *s, const char *path, const char *value)
+{
+    char now[SYSCTL_VALUE_SIZE];
+    const struct sysctl *entry = sysctls_find(s, path);
+    if (entry)
+        return strcmp(entry->before, value) == 0;
+    return sysctls_read(s, path, now, sizeof(now)) && strcmp(now, value) == 0;
+}
+
+void sysctls_forget(struct sysctls *s, const char *path)
+{
+    struct sysctl *entry = sysctls_find(s, path);
+    if (!entry)
+        return;
+    *entry = s->entries[--s->count];
+    sysctls_remember(s);
+}
+
+void sysctls_begin(struct sysctls *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        s->entries[i].wanted = false;
+}
+
+int sysctls_want(struct sysctls *s, const char *path, const char *value)
+{
+    char now[SYSCTL_VALUE_SIZE];
+    struct sysctl *entry = sysctls_find(s, path);
+    if (!sysctls_read(s, path, now, sizeof(now)))
+        return -ENOENT;
+    if (entry)
+        entry->wanted = true;
+    if (strcmp(now, value) == 0 || (entry && strcmp(now, entry->ours) == 0))
+        return 0;
+    if (!entry) {
+        if (s->count == SYSCTLS_MAX || strlen(path) >= SYSCTL_PATH_SIZE || strlen(value) >= SYSCTL_VALUE_SIZE)
+            return -ENOSPC;
+        entry = &s->entries[s->count++];
+        *entry = (struct sysctl){.wanted = true};
+        strcpy(entry->path, path);
+        strcpy(entry->before, now);
+    }
+    strcpy(entry->ours, value);
+    if (sysctls_remember(s) != 0)
+        return -EIO;
+    int error = sysctl_write(s, path, value);
+    /* The kernel may spell it otherwise, as it does with lists. */
+    if (!error && sysctls_read(s, path, now, sizeof(now)) && strcmp(now, value) != 0) {
+        strcpy(entry->ours, now);
+        error = sysctls_remember(s);
+    }
+    return error;
+}
+
+void sysctls_settle(struct sysctls *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->entries[i].wanted)
+            s->entries[kept++] = s->entries[i];
+        else
+            sysctl_put_back(s, &s->entries[i]);
+    }
+    if (kept == s->count)
+        return;
+    s->count = kept;
+    sysctls_remember(s);
+}

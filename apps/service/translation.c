@@ -1,0 +1,222 @@
+#include "service/translation.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nftables/libnftables.h>
+
+struct translation {
+    struct nft_ctx *nft;
+    char *applied; /* the text in force */
+};
+
+static const char *ip_word(const struct uplink *uplink) { return uplink->v4 ? "ip" : "ip6"; }
+
+static const char *nfproto_word(const struct uplink *uplink) { return uplink->v4 ? "ipv4" : "ipv6"; }
+
+/* A port of the range that an uplink's connection has is kept, another is exchanged for one of the range. */
+static void write_translate(FILE *out, const struct translation_rules *r)
+{
+    char inside[HAWSER_ADDR_STRLEN];
+    fprintf(out, "chain translate { type nat hook postrouting priority srcnat; policy accept;\n");
+    for (size_t i = 0; i < r->count; i++) {
+        const struct uplink *u = &r->uplinks[i];
+        fprintf(out, "meta l4proto tcp %s saddr %s oifname \"%s\" masquerade to :%u-%u\n", ip_word(u),
+                hawser_addr_format(&u->inside, inside, sizeof(inside)), u->name, r->first_port, r->last_port);
+    }
+    fprintf(out, "}\n");
+}
+
+/* What belongs to no connection that is known would reach the host's own TCP, whose reset ends the subflow. A plain
+ * SYN belongs to none of ours; and where the host has a socket, it may be older than this table, and unknown for that.
+ */
+static void write_late(FILE *out, const struct translation_rules *r)
+{
+    fprintf(out, "chain late { type filter hook input priority filter; policy accept;\n");
+    for (size_t i = 0; i < r->count; i++) {
+        const struct uplink *u = &r->uplinks[i];
+        char match[100];
+        snprintf(match, sizeof(match), "iifname \"%s\" meta nfproto %s tcp dport %u-%u", u->name, nfproto_word(u),
+                 r->first_port, r->last_port);
+        fprintf(out, "%s socket transparent 0 accept\n", match);
+        fprintf(out, "%s ct state invalid,new tcp flags & (fin | syn | rst | ack) != syn counter drop\n", match);
+    }
+    fprintf(out, "}\n");
+}
+
+/* From the stack by its uplink only; to it what was asked for or is published; and a host that forwards for Hawser's
+ * sake does not become a router for its neighbours. */
+static void write_forward(FILE *out, const struct translation_rules *r)
+{
+    char inside[HAWSER_ADDR_STRLEN];
+    fprintf(out, "chain forward { type filter hook forward priority filter; policy accept;\n");
+    for (size_t i = 0; i < r->count; i++) {
+        const struct uplink *u = &r->uplinks[i];
+        fprintf(out, "iifname \"%s\" %s saddr %s oifname \"%s\" accept\n", r->device, ip_word(u),
+                hawser_addr_format(&u->inside, inside, sizeof(inside)), u->name);
+    }
+    fprintf(out, "iifname \"%s\" meta nfproto ipv4 counter reject with icmp type host-unreachable\n", r->device);
+    fprintf(out, "iifname \"%s\" meta nfproto ipv6 counter reject with icmpv6 type addr-unreachable\n", r->device);
+    fprintf(out, "oifname \"%s\" ct state established,related accept\n", r->device);
+    fprintf(out, "oifname \"%s\" ct status dnat accept\n", r->device);
+    fprintf(out, "oifname \"%s\" counter drop\n", r->device);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct uplink *u = &r->uplinks[i];
+        if (!r->routes_already[i])
+            fprintf(out, "iifname \"%s\" meta nfproto %s counter drop\n", u->name, nfproto_word(u));
+    }
+    fprintf(out, "}\n");
+}
+
+/* The last look, when addresses are those of the wire. What conntrack has no entry for is still untranslated here, and
+ * the kernel may have taken another interface's address. */
+static void write_leak(FILE *out, const struct translation_rules *r)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    fprintf(out, "chain leak { type filter hook postrouting priority 300; policy accept;\n");
+    fprintf(out, "oifname \"%s\" accept\n", r->device);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct uplink *u = &r->uplinks[i];
+        fprintf(out, "iifname \"%s\" oifname \"%s\" %s saddr {", r->device, u->name, ip_word(u));
+        for (size_t j = 0; j < u->outside_count; j++)
+            fprintf(out, "%s %s", j ? "," : "", hawser_addr_format(&u->outside[j], text, sizeof(text)));
+        fprintf(out, " } accept\n");
+    }
+    fprintf(out, "iifname \"%s\" counter drop\n", r->device);
+    fprintf(out, "ip saddr %s/%d counter drop\n", hawser_addr_format(&r->inside.v4, text, sizeof(text)), INSIDE_V4_LEN);
+    fprintf(out, "ip6 saddr %s/%d counter drop\n", hawser_addr_format(&r->inside.v6, text, sizeof(text)),
+            INSIDE_V6_LEN);
+    fprintf(out, "}\n");
+}
+
+char *translation_text(const struct translation_rules *rules)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    fprintf(out, "add table inet " TRANSLATION_TABLE " { flags owner; }\nflush table inet " TRANSLATION_TABLE "\n");
+    fprintf(out, "table inet " TRANSLATION_TABLE " { flags owner;\n");
+    write_translate(out, rules);
+    write_late(out, rules);
+    write_forward(out, rules);
+    write_leak(out, rules);
+    fprintf(out, "}\n");
+    bool bad = ferror(out);
+    if (fclose(out) != 0 || bad) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* The first line of what the library complains of. */
+static void translation_explain(struct translation *t, const char *what, char *why, size_t why_size)
+{
+    const char *said = nft_ctx_get_error_buffer(t->nft);
+    int len = (int)strcspn(said ? said : "", "\n");
+    snprintf(why, why_size, "%s: %.*s: is the kernel built with nf_tables and nf_nat? (modprobe nf_tables)", what, len,
+             said ? said : "");
+}
+
+static int translation_refused(struct translation *t, const char *what, int error, char *why, size_t why_size)
+{
+    if (error == EPERM)
+        snprintf(why, why_size, "no permission to translate addresses: run as root, or with CAP_NET_ADMIN");
+    else
+        translation_explain(t, what, why, why_size);
+    return error ? -error : -EIO;
+}
+
+int translation_open(struct translation **out, char *why, size_t why_size)
+{
+    struct translation *t = calloc(1, sizeof(*t));
+    if (t)
+        t->nft = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!t || !t->nft) {
+        free(t);
+        snprintf(why, why_size, "no memory to translate addresses: free some and try again");
+        return -ENOMEM;
+    }
+    nft_ctx_buffer_error(t->nft);
+    nft_ctx_buffer_output(t->nft);
+    errno = 0;
+    static const char take[] = "add table inet " TRANSLATION_TABLE " { flags owner; }";
+    bool taken = nft_run_cmd_from_buffer(t->nft, take) == 0;
+    if (!taken && errno == EOPNOTSUPP) { /* one without an owner is left from whoever could not end in order */
+        nft_run_cmd_from_buffer(t->nft, "delete table inet " TRANSLATION_TABLE);
+        taken = nft_run_cmd_from_buffer(t->nft, take) == 0;
+    }
+    if (taken) {
+        *out = t;
+        return 0;
+    }
+    int error = translation_refused(t, "the packet filter takes no table", errno, why, why_size);
+    if (error == -EPERM) { /* the caller may change the network: somebody owns the table */
+        snprintf(why, why_size,
+                 "another program owns the packet filter's table inet " TRANSLATION_TABLE
+                 ": end the Hawser that runs already (nft list tables names it)");
+        error = -EBUSY;
+    }
+    nft_ctx_free(t->nft);
+    free(t);
+    return error;
+}
+
+int translation_apply(struct translation *t, const struct translation_rules *rules, char *why, size_t why_size)
+{
+    char *text = translation_text(rules);
+    if (!text) {
+        snprintf(why, why_size, "no memory to translate addresses: free some and try again");
+        return -ENOMEM;
+    }
+    if (t->applied && strcmp(t->applied, text) == 0) {
+        free(text);
+        return 0;
+    }
+    errno = 0;
+    if (nft_run_cmd_from_buffer(t->nft, text) != 0) {
+        int error = errno;
+        free(text);
+        return translation_refused(t, "the packet filter refuses the rules of the uplinks", error, why, why_size);
+    }
+    free(t->applied);
+    t->applied = text;
+    return 0;
+}
+
+bool translation_find_drop(const char *listing, char *chain, size_t size)
+{
+    char line[256], family[16] = "", table[64] = "", name[64] = "";
+    for (; *listing; listing += *listing == '\n') {
+        size_t len = strcspn(listing, "\n");
+        snprintf(line, sizeof(line), "%.*s", (int)len, listing);
+        listing += len;
+        if (sscanf(line, "table %15s %63s", family, table) == 2 || sscanf(line, " chain %63s", name) == 1)
+            continue;
+        if (strcmp(table, TRANSLATION_TABLE) != 0 && strstr(line, "type filter hook forward") &&
+            strstr(line, "policy drop") && strcmp(family, "bridge") != 0) {
+            snprintf(chain, size, "%s %s %s", family, table, name);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool translation_hindered(struct translation *t, char *chain, size_t size)
+{
+    bool listed = nft_run_cmd_from_buffer(t->nft, "list chains") == 0;
+    const char *listing = nft_ctx_get_output_buffer(t->nft);
+    return listed && listing && translation_find_drop(listing, chain, size);
+}
+
+void translation_close(struct translation *t)
+{
+    nft_run_cmd_from_buffer(t->nft, "delete table inet " TRANSLATION_TABLE);
+    nft_ctx_free(t->nft);
+    free(t->applied);
+    free(t);
+}

@@ -1,0 +1,49 @@
+/* The packet filter's table: what leaves from inside addresses is translated to the uplink's own, or does not leave. */
+#ifndef HW_APPS_SERVICE_TRANSLATION_H
+#define HW_APPS_SERVICE_TRANSLATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "service/inside.h"
+#include "service/uplink.h"
+
+#define TRANSLATION_TABLE "hawser_uplinks"
+
+struct translation_rules {
+    const char *device; /* of the stack */
+    struct inside inside;
+    uint16_t first_port, last_port; /* that translated connections are given */
+    const struct uplink *uplinks;
+    size_t count;
+    /* By the uplink's place: whether the host routed for others before, so that what else it forwards is left alone. */
+    const bool *routes_already;
+};
+
+struct translation;
+
+/*
+ * Takes the table; the kernel gives it up when this process ends, however it ends, and meanwhile lets nobody else
+ * change or flush it. Returns 0 and *out, or a negative errno and in `why` one line that says what to do: -EBUSY when
+ * another program holds it.
+ */
+int translation_open(struct translation **out, char *why, size_t why_size);
+
+/* Replaces all rules at once, or none. Returns 0 or a negative errno, and `why` likewise. */
+int translation_apply(struct translation *t, const struct translation_rules *rules, char *why, size_t why_size);
+
+/* Takes the table away. */
+void translation_close(struct translation *t);
+
+/* Whether a chain of somebody else drops what it is not told to forward, as firewalls and container engines have it:
+ * ours cannot overrule it. Names it, "ip filter FORWARD". */
+bool translation_hindered(struct translation *t, char *chain, size_t size);
+
+/* The same, in what "nft list chains" prints. */
+bool translation_find_drop(const char *listing, char *chain, size_t size);
+
+/* The commands of translation_apply(), to be freed; NULL without memory. */
+char *translation_text(const struct translation_rules *rules);
+
+#endif

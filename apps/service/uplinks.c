@@ -1,0 +1,453 @@
+#include "service/uplinks.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include "base/units.h"
+#include "service/inside.h"
+#include "service/netlink_watch.h"
+#include "service/policy_routes.h"
+#include "service/sysctls.h"
+#include "service/translation.h"
+
+enum { UPLINKS_OWN_NAMES = 32, UPLINKS_EVENTS = 2 * UPLINKS_MAX };
+
+/* Changes come in bunches: one look for those that are so near to each other. */
+#define UPLINKS_SETTLE_NS (20 * NS_PER_MS)
+#define UPLINKS_RETRY_NS NS_PER_S
+
+struct uplinks {
+    struct uplinks_options options;
+    const char *own_names[UPLINKS_OWN_NAMES + 1];
+    unsigned own_index;
+    struct netlink netlink;
+    struct netlink_watch watch;
+    struct sysctls sysctls;
+    struct translation *translation;
+    struct inside inside;
+    struct host_view view;
+    struct uplink present[UPLINKS_MAX];
+    size_t count;
+    char slots[UPLINK_SLOTS][VIEW_NAME_SIZE]; /* which interface has or had it */
+    struct uplink_event events[UPLINKS_EVENTS];
+    size_t event_first, event_count;
+    uint64_t due_ns;
+    int error;       /* of the last look */
+    char aside[600]; /* what it left aside, or what hinders it; empty: nothing */
+};
+
+static void uplinks_tell(struct uplinks *u, enum uplink_news news, const struct uplink *uplink)
+{
+    u->events[(u->event_first + u->event_count++) % UPLINKS_EVENTS] = (struct uplink_event){news, *uplink};
+}
+
+bool uplinks_next(struct uplinks *u, struct uplink_event *event)
+{
+    if (u->event_count == 0)
+        return false;
+    *event = u->events[u->event_first];
+    u->event_first = (u->event_first + 1) % UPLINKS_EVENTS;
+    u->event_count--;
+    return true;
+}
+
+static bool uplinks_slot_taken(const struct uplink *list, size_t count, unsigned slot)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].slot == slot)
+            return true;
+    }
+    return false;
+}
+
+/* The slot that this interface has or had; or a free one, rather one that nobody had. */
+static unsigned uplinks_choose_slot(const struct uplinks *u, const struct uplink *uplink, const struct uplink *list,
+                                    size_t count)
+{
+    unsigned best = UPLINK_SLOTS;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].index == uplink->index)
+            return list[i].slot;
+    }
+    for (unsigned slot = 0; slot < UPLINK_SLOTS; slot++) {
+        if (uplinks_slot_taken(list, count, slot))
+            continue;
+        if (strcmp(u->slots[slot], uplink->name) == 0)
+            return slot;
+        if (best == UPLINK_SLOTS || (u->slots[best][0] && !u->slots[slot][0]))
+            best = slot;
+    }
+    return best; /* there are as many as interfaces */
+}
+
+static const struct uplink *uplinks_find(const struct uplink *list, size_t count, const struct uplink *like)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (uplink_same(&list[i], like))
+            return &list[i];
+    }
+    return NULL;
+}
+
+/* Interfaces that stay keep their slots; then the others get one. */
+static void uplinks_give_slots(struct uplinks *u, struct uplink *list, size_t count)
+{
+    struct uplink placed[2 * UPLINKS_MAX];
+    size_t placed_count = 0;
+    for (size_t i = 0; i < u->count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            if (list[j].index == u->present[i].index) {
+                placed[placed_count++] = u->present[i];
+                break;
+            }
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        list[i].slot = uplinks_choose_slot(u, &list[i], placed, placed_count);
+        list[i].inside = inside_addr(&u->inside, list[i].v4, list[i].slot);
+        memcpy(u->slots[list[i].slot], list[i].name, VIEW_NAME_SIZE);
+        placed[placed_count++] = list[i];
+    }
+}
+
+static void uplinks_forwarding_path(const char *device, bool v4, char *path, size_t size)
+{
+    snprintf(path, size, "ipv%d/conf/%s/%s", v4 ? 4 : 6, device, v4 ? "forwarding" : "force_forwarding");
+}
+
+/* Whether the host forwards what comes by this uplink for reasons of its own. */
+static bool uplinks_routes_already(const struct uplinks *u, const struct uplink *uplink)
+{
+    char path[SYSCTL_PATH_SIZE];
+    uplinks_forwarding_path(uplink->name, uplink->v4, path, sizeof(path));
+    return sysctls_already(&u->sysctls, path, "1") ||
+           (!uplink->v4 && sysctls_already(&u->sysctls, "ipv6/conf/all/forwarding", "1"));
+}
+
+static int uplinks_forward(struct uplinks *u, const char *device, bool v4)
+{
+    char path[SYSCTL_PATH_SIZE];
+    if (!v4 && sysctls_already(&u->sysctls, "ipv6/conf/all/forwarding", "1"))
+        return 0;
+    uplinks_forwarding_path(device, v4, path, sizeof(path));
+    return sysctls_want(&u->sysctls, path, "1");
+}
+
+/* Who switches forwarding on for all, as container engines do, sets it for each interface: then it is his. */
+static void uplinks_yield_forwarding(struct uplinks *u)
+{
+    char path[SYSCTL_PATH_SIZE], value[SYSCTL_VALUE_SIZE];
+    if (!sysctls_already(&u->sysctls, "ipv4/conf/all/forwarding", "1"))
+        return;
+    for (size_t i = 0; i <= u->count; i++) {
+        uplinks_forwarding_path(i < u->count ? u->present[i].name : u->options.device, true, path, sizeof(path));
+        if (sysctls_read(&u->sysctls, path, value, sizeof(value)) && strcmp(value, "1") == 0)
+            sysctls_forget(&u->sysctls, path);
+    }
+}
+
+/* Keeps the host's own connections out of the range that translated ones are told by. */
+static int uplinks_reserve_ports(struct uplinks *u)
+{
+    static const char reserved_path[] = "ipv4/ip_local_reserved_ports";
+    char range[SYSCTL_VALUE_SIZE], value[SYSCTL_VALUE_SIZE], before[SYSCTL_VALUE_SIZE / 2];
+    unsigned low, high;
+    if (!sysctls_read(&u->sysctls, "ipv4/ip_local_port_range", range, sizeof(range)) ||
+        sscanf(range, "%u %u", &low, &high) != 2 || low > u->options.last_port || high < u->options.first_port)
+        return 0;
+    if (!sysctls_read(&u->sysctls, reserved_path, before, sizeof(before)) || strlen(before) == sizeof(before) - 1)
+        return 0; /* too long a list to be kept */
+    snprintf(value, sizeof(value), "%s%s%u-%u", before, before[0] ? "," : "", u->options.first_port,
+             u->options.last_port);
+    return sysctls_want(&u->sysctls, reserved_path, value);
+}
+
+static int uplinks_apply_sysctls(struct uplinks *u, char *why, size_t why_size)
+{
+    int error = 0;
+    sysctls_begin(&u->sysctls);
+    for (size_t i = 0; i < u->count && !error; i++) {
+        error = uplinks_forward(u, u->options.device, u->present[i].v4);
+        if (!error)
+            error = uplinks_forward(u, u->present[i].name, u->present[i].v4);
+        if (error == -ENOENT) /* gone meanwhile */
+            error = 0;
+    }
+    if (!error && u->count)
+        error = uplinks_reserve_ports(u);
+    sysctls_settle(&u->sysctls);
+    if (error)
+        snprintf(why, why_size, "cannot make the uplinks forward for %s: %s: see /proc/sys/net", u->options.device,
+                 strerror(-error));
+    return error;
+}
+
+/* IPv6 is forwarded for single interfaces since Linux 6.17; forwarding for all would end router advertisements. */
+static bool uplinks_can_v6(const struct uplinks *u)
+{
+    char value[SYSCTL_VALUE_SIZE], path[SYSCTL_PATH_SIZE];
+    snprintf(path, sizeof(path), "ipv6/conf/%s/disable_ipv6", u->options.device);
+    if (!sysctls_read(&u->sysctls, path, value, sizeof(value)) || strcmp(value, "0") != 0)
+        return false;
+    uplinks_forwarding_path(u->options.device, false, path, sizeof(path));
+    return sysctls_already(&u->sysctls, "ipv6/conf/all/forwarding", "1") ||
+           sysctls_read(&u->sysctls, path, value, sizeof(value));
+}
+
+/* Translation and forwarding, of all uplinks or not at all. */
+static int uplinks_let_pass(struct uplinks *u, char *why, size_t why_size)
+{
+    bool routes_already[UPLINKS_MAX];
+    uplinks_yield_forwarding(u);
+    for (size_t i = 0; i < u->count; i++)
+        routes_already[i] = uplinks_routes_already(u, &u->present[i]);
+    struct translation_rules rules = {
+        .device = u->options.device,
+        .inside = u->inside,
+        .first_port = u->options.first_port,
+        .last_port = u->options.last_port,
+        .uplinks = u->present,
+        .count = u->count,
+        .routes_already = routes_already,
+    };
+    int error = translation_apply(u->translation, &rules, why, why_size);
+    return error ? error : uplinks_apply_sysctls(u, why, why_size);
+}
+
+/* The routes of all uplinks that the kernel takes. */
+static int uplinks_route(struct uplinks *u, char *why, size_t why_size)
+{
+    int error = policy_routes_apply(&u->netlink, u->own_index, &u->inside, u->present, u->count);
+    if (error)
+        snprintf(why, why_size, "cannot route the uplinks: %s: see ip rule, and ip route show table all",
+                 strerror(-error));
+    return error;
+}
+
+enum uplink_fate { FATE_SAME, FATE_NEW, FATE_CHANGED };
+
+static enum uplink_fate uplinks_fate(const struct uplinks *u, const struct uplink *uplink, bool all_lost)
+{
+    const struct uplink *old = uplinks_find(u->present, u->count, uplink);
+    if (!old || all_lost || netlink_watch_lost(&u->watch, old->index, &old->outside[0]))
+        return FATE_NEW;
+    return uplink_unchanged(old, uplink) ? FATE_SAME : FATE_CHANGED;
+}
+
+/* Those that could not be set up are new again at the next look. */
+static void uplinks_drop_new(struct uplinks *u, const enum uplink_fate *fate)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < u->count; i++) {
+        if (fate[i] != FATE_NEW)
+            u->present[kept++] = u->present[i];
+    }
+    u->count = kept;
+}
+
+/* Tells what went, and then, when all is in place, what came. */
+static int uplinks_replace(struct uplinks *u, struct uplink *list, size_t count, bool all_lost, char *why,
+                           size_t why_size)
+{
+    enum uplink_fate fate[UPLINKS_MAX];
+    uplinks_give_slots(u, list, count);
+    for (size_t i = 0; i < count; i++)
+        fate[i] = uplinks_fate(u, &list[i], all_lost);
+    for (size_t i = 0; i < u->count; i++) {
+        const struct uplink *now = uplinks_find(list, count, &u->present[i]);
+        if (!now || fate[now - list] == FATE_NEW)
+            uplinks_tell(u, UPLINK_WENT, &u->present[i]);
+    }
+    memcpy(u->present, list, count * sizeof(*list));
+    u->count = count;
+    int error = uplinks_let_pass(u, why, why_size);
+    if (error)
+        uplinks_drop_new(u, fate);
+    int failed = uplinks_route(u, error ? NULL : why, error ? 0 : why_size);
+    for (size_t i = 0; i < count; i++) {
+        if (fate[i] == FATE_CHANGED || (fate[i] == FATE_NEW && !error))
+            uplinks_tell(u, fate[i] == FATE_NEW ? UPLINK_CAME : UPLINK_CHANGED, &list[i]);
+    }
+    return error ? error : failed;
+}
+
+static size_t uplinks_select(struct uplinks *u, struct uplink *list)
+{
+    unsigned left_out;
+    size_t count = uplinks_of_view(&u->view, &u->options.names, list, &left_out);
+    left_out += u->view.left_out;
+    u->aside[0] = '\0';
+    if (left_out)
+        snprintf(u->aside, sizeof(u->aside),
+                 "%u interfaces, addresses or routes are left aside: at most %d interfaces "
+                 "are uplinks; exclude some",
+                 left_out, UPLINK_SLOTS);
+    size_t all = count;
+    while (count && !list[count - 1].v4 && !uplinks_can_v6(u)) /* these stand last */
+        count--;
+    if (count < all)
+        snprintf(u->aside, sizeof(u->aside),
+                 "IPv6 is left aside: it is off on %s, or this kernel (before Linux 6.17) "
+                 "forwards it for all interfaces or none: sysctl "
+                 "net.ipv6.conf.all.forwarding=1, with accept_ra=2 on the uplinks",
+                 u->options.device);
+    return count;
+}
+
+static void uplinks_find_hindrance(struct uplinks *u)
+{
+    char chain[160];
+    const char *device = u->options.device;
+    if (translation_hindered(u->translation, chain, sizeof(chain)))
+        snprintf(u->aside, sizeof(u->aside),
+                 "the packet filter's chain %s may drop what is from and to %s: nft insert "
+                 "rule %s iifname %s accept; and the same with oifname",
+                 chain, device, chain, device);
+}
+
+static int uplinks_look(struct uplinks *u, char *why, size_t why_size)
+{
+    struct uplink list[UPLINKS_MAX];
+    int error = host_view_read(&u->view, &u->netlink);
+    if (error) {
+        snprintf(why, why_size, "cannot ask the kernel for interfaces and routes: %s", strerror(-error));
+        return error;
+    }
+    bool all_lost = inside_taken(&u->view, u->own_index, &u->inside.v4, INSIDE_V4_LEN) ||
+                    inside_taken(&u->view, u->own_index, &u->inside.v6, INSIDE_V6_LEN);
+    size_t count = uplinks_select(u, list);
+    if (all_lost) {
+        error = inside_choose(&u->view, u->own_index, &u->inside, why, why_size);
+        if (error)
+            count = 0;
+    }
+    int failed = uplinks_replace(u, list, count, all_lost, why, why_size);
+    if (!u->aside[0])
+        uplinks_find_hindrance(u);
+    netlink_watch_forget(&u->watch);
+    return error ? error : failed;
+}
+
+const char *uplinks_left_aside(const struct uplinks *u) { return u->aside[0] ? u->aside : NULL; }
+
+int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
+{
+    if (netlink_watch_read(&u->watch) && (u->due_ns == TIME_NEVER || u->due_ns > now_ns + UPLINKS_SETTLE_NS))
+        u->due_ns = now_ns + UPLINKS_SETTLE_NS;
+    if (u->due_ns > now_ns || u->event_count)
+        return 0;
+    int before = u->error;
+    u->error = uplinks_look(u, why, why_size);
+    u->due_ns = u->error ? now_ns + UPLINKS_RETRY_NS : TIME_NEVER;
+    if (u->error == before)
+        why[0] = '\0';
+    return u->error;
+}
+
+int uplinks_fd(const struct uplinks *u) { return netlink_watch_fd(&u->watch); }
+
+uint64_t uplinks_deadline(const struct uplinks *u) { return u->due_ns; }
+
+/* Sets the stack's device up, which also shows whether we may. */
+static int uplinks_ready_device(struct uplinks *u, char *why, size_t why_size)
+{
+    u->own_index = if_nametoindex(u->options.device);
+    if (!u->own_index) {
+        snprintf(why, why_size, "there is no device %s: make it first (ip tuntap add %s mode tun)", u->options.device,
+                 u->options.device);
+        return -ENODEV;
+    }
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, RTM_NEWLINK, 0);
+    struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+    info->ifi_index = (int)u->own_index;
+    info->ifi_change = info->ifi_flags = IFF_UP;
+    int error = netlink_request(&u->netlink, &m, NULL, NULL);
+    if (error == -EPERM)
+        snprintf(why, why_size,
+                 "no permission to change interfaces, routes and rules: run as root, or with "
+                 "CAP_NET_ADMIN");
+    else if (error)
+        snprintf(why, why_size, "cannot set up device %s: %s", u->options.device, strerror(-error));
+    return error;
+}
+
+static void uplinks_note_names(struct uplinks *u)
+{
+    size_t count = 0;
+    u->own_names[count++] = u->options.device;
+    for (const char *const *name = u->options.names.own; name && *name && count < UPLINKS_OWN_NAMES; name++)
+        u->own_names[count++] = *name;
+    u->options.names.own = u->own_names;
+}
+
+static int uplinks_begin(struct uplinks *u, char *why, size_t why_size)
+{
+    int error = netlink_open(&u->netlink);
+    if (!error)
+        error = netlink_watch_open(&u->watch);
+    if (error) {
+        snprintf(why, why_size, "cannot open a netlink socket: %s", strerror(-error));
+        return error;
+    }
+    error = uplinks_ready_device(u, why, why_size);
+    if (!error)
+        error = translation_open(&u->translation, why, why_size);
+    if (error)
+        return error;
+    error = sysctls_open(&u->sysctls, "/proc/sys/net", u->options.memory);
+    if (error) {
+        snprintf(why, why_size, "cannot keep what is changed in %s: %s", u->options.memory, strerror(-error));
+        return error;
+    }
+    error = policy_routes_apply(&u->netlink, u->own_index, NULL, NULL, 0); /* left from a sudden end */
+    if (!error)
+        error = host_view_read(&u->view, &u->netlink);
+    if (error) {
+        snprintf(why, why_size, "cannot ask the kernel for interfaces and routes: %s", strerror(-error));
+        return error;
+    }
+    error = inside_choose(&u->view, u->own_index, &u->inside, why, why_size);
+    return error ? error : uplinks_look(u, why, why_size);
+}
+
+int uplinks_start(struct uplinks **out, const struct uplinks_options *options, char *why, size_t why_size)
+{
+    struct uplinks *u = calloc(1, sizeof(*u));
+    if (!u) {
+        snprintf(why, why_size, "no memory for the uplinks: free some and try again");
+        return -ENOMEM;
+    }
+    u->options = *options;
+    u->due_ns = TIME_NEVER;
+    if (!u->options.first_port) {
+        u->options.first_port = UPLINKS_FIRST_PORT;
+        u->options.last_port = UPLINKS_LAST_PORT;
+    }
+    uplinks_note_names(u);
+    int error = uplinks_begin(u, why, why_size);
+    if (error)
+        uplinks_stop(u);
+    else
+        *out = u;
+    return error;
+}
+
+void uplinks_stop(struct uplinks *u)
+{
+    if (u->sysctls.entries) {
+        policy_routes_apply(&u->netlink, u->own_index, NULL, NULL, 0);
+        sysctls_close(&u->sysctls);
+    }
+    if (u->translation)
+        translation_close(u->translation);
+    netlink_watch_close(&u->watch);
+    netlink_close(&u->netlink);
+    free(u);
+}

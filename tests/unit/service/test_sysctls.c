@@ -1,0 +1,201 @@
+/* Values that are changed for a time, in a tree of files that stands for /proc/sys/net. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/sysctls.h"
+
+static char root[] = "/tmp/sysctls-XXXXXX", memory[64], ghost[64];
+static struct sysctls sysctls;
+
+static void write_value(const char *name, const char *value)
+{
+    char path[200];
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "%s\n", value);
+    fclose(file);
+}
+
+static void assert_value(const char *name, const char *value)
+{
+    char now[SYSCTL_VALUE_SIZE];
+    assert_true(sysctls_read(&sysctls, name, now, sizeof(now)));
+    assert_string_equal(now, value);
+}
+
+static void remove_value(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    unlink(path);
+}
+
+static void begin(void) { assert_int_equal(sysctls_open(&sysctls, root, memory), 0); }
+
+static int fresh(void **state)
+{
+    (void)state;
+    write_value("a", "0");
+    write_value("b", "7");
+    begin();
+    return 0;
+}
+
+static int group_setup(void **state)
+{
+    (void)state;
+    if (!mkdtemp(root))
+        return -1;
+    snprintf(memory, sizeof(memory), "%s/memory", root);
+    snprintf(ghost, sizeof(ghost), "%s/none/memory", root);
+    return 0;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    remove_value("a");
+    remove_value("b");
+    return rmdir(root); /* fails where anything is left */
+}
+
+static void test_put_back_at_the_end(void **state)
+{
+    (void)state;
+    assert_true(sysctls_already(&sysctls, "b", "7"));
+    sysctls_begin(&sysctls);
+    assert_int_equal(sysctls_want(&sysctls, "a", "1"), 0);
+    assert_int_equal(sysctls_want(&sysctls, "b", "7"), 0);
+    sysctls_settle(&sysctls);
+    assert_int_equal(sysctls.count, 1); /* b was so already */
+    assert_value("a", "1");
+    assert_false(sysctls_already(&sysctls, "a", "1")); /* by our doing */
+    assert_true(sysctls_already(&sysctls, "a", "0"));
+    assert_int_equal(access(memory, F_OK), 0);
+    sysctls_close(&sysctls);
+    assert_value("a", "0");
+    assert_int_equal(access(memory, F_OK), -1);
+}
+
+static void test_what_is_not_wanted_any_more(void **state)
+{
+    (void)state;
+    sysctls_want(&sysctls, "a", "1");
+    sysctls_want(&sysctls, "b", "1");
+    sysctls_begin(&sysctls);
+    sysctls_want(&sysctls, "a", "1");
+    sysctls_settle(&sysctls);
+    assert_value("a", "1");
+    assert_value("b", "7");
+    sysctls_close(&sysctls);
+    assert_value("a", "0");
+}
+
+static void test_what_others_changed_is_theirs(void **state)
+{
+    (void)state;
+    sysctls_want(&sysctls, "a", "1");
+    sysctls_want(&sysctls, "b", "1");
+    write_value("a", "5");
+    sysctls_forget(&sysctls, "b");
+    sysctls_forget(&sysctls, "none");
+    sysctls_close(&sysctls);
+    assert_value("a", "5");
+    assert_value("b", "1");
+}
+
+/* As after kill -9: the next one knows what was before. */
+static void test_sudden_end(void **state)
+{
+    (void)state;
+    sysctls_want(&sysctls, "a", "1");
+    sysctls_want(&sysctls, "b", "1,2 3");
+    free(sysctls.entries);
+    write_value("a", "5"); /* somebody else, meanwhile */
+    begin();
+    assert_int_equal(sysctls.count, 0);
+    assert_value("a", "5");
+    assert_value("b", "7");
+    assert_int_equal(access(memory, F_OK), -1);
+    sysctls_close(&sysctls);
+}
+
+static void test_memory_that_is_nonsense(void **state)
+{
+    (void)state;
+    sysctls_close(&sysctls);
+    FILE *file = fopen(memory, "w");
+    assert_non_null(file);
+    fprintf(file, "\n\t\na\na\t0\n/etc/passwd\tx\ty\n../a\t0\t9\nnone\t0\t9\n%0600d\t0\t9\na\t0\t%0600d\n", 1, 1);
+    fclose(file);
+    begin();
+    assert_value("a", "0");
+    assert_value("b", "7");
+    sysctls_close(&sysctls);
+}
+
+static void test_empty_value(void **state)
+{
+    (void)state;
+    write_value("a", "");
+    sysctls_want(&sysctls, "a", "1-2");
+    assert_value("a", "1-2");
+    sysctls_close(&sysctls);
+    assert_value("a", "");
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    assert_int_equal(sysctls_want(&sysctls, "none", "1"), -ENOENT);
+    sysctls_close(&sysctls);
+    begin();
+    sysctls.memory = ghost; /* what cannot be remembered is not changed */
+    assert_int_equal(sysctls_want(&sysctls, "a", "1"), -EIO);
+    assert_value("a", "0");
+    sysctls_close(&sysctls);
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    char name[20];
+    for (int i = 0; i <= SYSCTLS_MAX; i++) {
+        snprintf(name, sizeof(name), "v%d", i);
+        write_value(name, "0");
+        assert_int_equal(sysctls_want(&sysctls, name, "1"), i < SYSCTLS_MAX ? 0 : -ENOSPC);
+    }
+    sysctls_close(&sysctls);
+    for (int i = 0; i <= SYSCTLS_MAX; i++) {
+        snprintf(name, sizeof(name), "v%d", i);
+        assert_value(name, "0");
+        remove_value(name);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_put_back_at_the_end, fresh),
+        cmocka_unit_test_setup(test_what_is_not_wanted_any_more, fresh),
+        cmocka_unit_test_setup(test_what_others_changed_is_theirs, fresh),
+        cmocka_unit_test_setup(test_sudden_end, fresh),
+        cmocka_unit_test_setup(test_memory_that_is_nonsense, fresh),
+        cmocka_unit_test_setup(test_empty_value, fresh),
+        cmocka_unit_test_setup(test_errors, fresh),
+        cmocka_unit_test_setup(test_limit, fresh),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}

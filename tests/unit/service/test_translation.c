@@ -1,0 +1,121 @@
+/* The rules of the packet filter, as text: that the kernel takes them and what they do is interop/uplinks' to show. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "messages.h"
+#include "service/translation.h"
+
+static struct uplink uplinks[2];
+static bool routes_already[2];
+static struct translation_rules rules;
+
+static int fresh(void **state)
+{
+    (void)state;
+    memset(uplinks, 0, sizeof(uplinks));
+    uplinks[0] = (struct uplink){.name = "wlan0", .v4 = true, .inside = ip("198.18.0.1"), .outside_count = 2};
+    uplinks[0].outside[0] = ip("192.0.2.2");
+    uplinks[0].outside[1] = ip("192.0.2.3");
+    uplinks[1] = (struct uplink){.name = "eth0.7", .inside = ip("fd48::2"), .outside_count = 1};
+    uplinks[1].outside[0] = ip("2001:db8::2");
+    routes_already[0] = routes_already[1] = false;
+    rules = (struct translation_rules){.device = "up0",
+                                       .inside = {ip("198.18.0.0"), ip("fd48::")},
+                                       .first_port = 20000,
+                                       .last_port = 29999,
+                                       .uplinks = uplinks,
+                                       .count = 2,
+                                       .routes_already = routes_already};
+    return 0;
+}
+
+static bool says(const char *words)
+{
+    char *text = translation_text(&rules);
+    assert_non_null(text);
+    bool found = strstr(text, words) != NULL;
+    free(text);
+    return found;
+}
+
+static void test_translates(void **state)
+{
+    (void)state;
+    assert_true(says("ip saddr 198.18.0.1 oifname \"wlan0\" masquerade to :20000-29999\n"));
+    assert_true(says("ip6 saddr fd48::2 oifname \"eth0.7\" masquerade to :20000-29999\n"));
+}
+
+static void test_lets_nothing_out_that_is_not_translated(void **state)
+{
+    (void)state;
+    assert_true(says("iifname \"up0\" oifname \"wlan0\" ip saddr { 192.0.2.2, 192.0.2.3 } accept\n"));
+    assert_true(says("iifname \"up0\" oifname \"eth0.7\" ip6 saddr { 2001:db8::2 } accept\n"));
+    assert_true(says("iifname \"up0\" counter drop\n"));
+    assert_true(says("ip saddr 198.18.0.0/24 counter drop\n"));
+    assert_true(says("ip6 saddr fd48::/64 counter drop\n"));
+}
+
+static void test_makes_no_router_of_who_was_none(void **state)
+{
+    (void)state;
+    assert_true(says("iifname \"wlan0\" meta nfproto ipv4 counter drop\n"));
+    routes_already[0] = true;
+    assert_false(says("iifname \"wlan0\" meta nfproto ipv4 counter drop\n"));
+    assert_true(says("iifname \"eth0.7\" meta nfproto ipv6 counter drop\n"));
+}
+
+/* With no uplink at all, nothing of the stack leaves. */
+static void test_without_uplinks(void **state)
+{
+    (void)state;
+    rules.count = 0;
+    assert_false(says("masquerade"));
+    assert_true(says("iifname \"up0\" counter drop\n"));
+    assert_true(says("flags owner"));
+}
+
+static void test_chains_of_others_that_drop(void **state)
+{
+    (void)state;
+    static const char listing[] = "table inet hawser_uplinks {\n"
+                                  "\tchain forward {\n"
+                                  "\t\ttype filter hook forward priority filter; policy drop;\n"
+                                  "\t}\n"
+                                  "}\n"
+                                  "table ip filter { # progname x\n"
+                                  "\tchain INPUT {\n"
+                                  "\t\ttype filter hook input priority filter; policy drop;\n"
+                                  "\t}\n"
+                                  "\tchain FORWARD {\n"
+                                  "\t\ttype filter hook forward priority filter; policy accept;\n"
+                                  "\t}\n"
+                                  "}\n";
+    static const char drop[] = "table ip6 filter {\n"
+                               "\tchain DOCKER-USER {\n"
+                               "\t}\n"
+                               "\tchain FORWARD {\n"
+                               "\t\ttype filter hook forward priority filter; policy drop;";
+    char chain[100] = "";
+    assert_false(translation_find_drop("", chain, sizeof(chain)));
+    assert_false(translation_find_drop(listing, chain, sizeof(chain)));
+    assert_true(translation_find_drop(drop, chain, sizeof(chain)));
+    assert_string_equal(chain, "ip6 filter FORWARD");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_translates, fresh),
+        cmocka_unit_test_setup(test_lets_nothing_out_that_is_not_translated, fresh),
+        cmocka_unit_test_setup(test_makes_no_router_of_who_was_none, fresh),
+        cmocka_unit_test_setup(test_without_uplinks, fresh),
+        cmocka_unit_test_setup(test_chains_of_others_that_drop, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
