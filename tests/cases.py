@@ -4,6 +4,7 @@ Each case is a process of its own, with the signals as a shell gives them whatev
 asked for in a network namespace of its own: devices, addresses and sockets end with it. Whatever it leaves running is
 killed, children of children too.
 """
+import collections
 import ctypes
 import os
 import signal
@@ -78,17 +79,49 @@ def run_one(case, network, prepare, patience_s):
         return status == 0, f"not over after {patience_s} s" if status is None else said.read()
 
 
-def run(suite, cases, words=(), network=False, prepare=None, patience_s=300):
-    """Runs those of the pairs of name and function whose names hold all words; returns an exit status."""
+def begin(case, network, prepare, patience_s):
+    """Runs a case under a keeper of its own, so that others may run beside it; returns how to hear of the result."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        good, text = run_one(case, network, prepare, patience_s)
+        os.write(writing, text.encode()[:60000])  # as much as a pipe holds
+        os._exit(0 if good else 1)
+    os.close(writing)
+    return pid, reading
+
+
+def finish(pid, reading):
+    with os.fdopen(reading, "rb") as pipe:
+        text = pipe.read().decode(errors="replace")
+    return os.waitpid(pid, 0)[1] == 0, text
+
+
+def results(cases, jobs, *rest):
+    """Name, whether it passed and a line about it, in order, `jobs` at once."""
+    under_way = collections.deque()
+    for name, case in cases:
+        if len(under_way) == jobs:
+            first, ends = under_way.popleft()
+            yield first, *finish(*ends)
+        under_way.append((name, begin(case, *rest)))
+    for first, ends in under_way:
+        yield first, *finish(*ends)
+
+
+def run(suite, cases, words=(), network=False, prepare=None, patience_s=300, jobs=1):
+    """Runs those of the pairs of name and function whose names hold all words; returns an exit status. More than one at
+    a time only where cases share nothing outside of a namespace."""
     passed = failed = 0
     if network and os.geteuid() != 0:
         os.execvp("unshare", ["unshare", "--user", "--map-root-user", sys.executable, *sys.argv])
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        for name, case in cases:
-            if not all(word in name for word in words):
-                continue
-            good, text = run_one(case, network, prepare, patience_s)
+        chosen = ((name, case) for name, case in cases if all(word in name for word in words))
+        for name, good, text in results(chosen, jobs, network, prepare, patience_s):
             print(f"{name:50} {'ok' if good else 'FAILED'}: {text}", flush=True)
             passed, failed = passed + good, failed + (not good)
     finally:
