@@ -57,21 +57,25 @@ struct hawser_conn_options {
      * single subflows do, and whether it is the network or a window that stays shut (RFC 9293 3.9.1). Whole
      * milliseconds, rounded up; 0: the bounds that hold anyway (docs/API.md), than which a longer one is not. */
     uint64_t user_timeout_ns;
+    /* `local` says where the first attempt begins, and no more: others are tried after it, as if none had been named.
+     * One that the stack does not have, or that cannot reach the destination, counts as none. Its port must be 0.
+     * Of hawser_connect(). */
+    bool local_first;
 };
 
 /*
  * Opens a connection to `remote` (address and port). Returns at once; HAWSER_CONNECTED or HAWSER_ERROR follows.
- * Unless `options` name the source address, each 250 ms without an answer the next local address that may reach
+ * Unless `options` name the one source address, each 250 ms without an answer the next local address that may reach
  * `remote` is tried beside those before, up to 8 ("tcp.further_attempts", "limit.attempts"); at once when the peer
  * refuses, and once all were tried the others have one second more to do better. Whoever is answered first becomes the
  * first subflow, and the others are told nothing but a RST. Where SYNs with MP_CAPABLE have no answer a second
  * later, plain ones follow, and when one of those is answered first the connection is plain TCP: see
  * hawser_stack_plain_peer(). `options` may be NULL. On success 0 and *out is a handle owned by the caller until
  * hawser_close() or hawser_abort(). Errors: -EINVAL (no port, an address that is the stack's own or no single host's,
- * `foreign_local` by a link that is no door, options without their size, or a scheduler that is none), -E2BIG (options
- * this library does not know), -EADDRNOTAVAIL (no local address of that family, `local` is none, or all ports are taken
- * by connections to `remote`), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack, of which a
- * listener keeps a sixteenth for those who come), -ENOMEM.
+ * `foreign_local` by a link that is no door, `local_first` with that or with a port, options without their size, or a
+ * scheduler that is none), -E2BIG (options this library does not know), -EADDRNOTAVAIL (no local address of that
+ * family, `local` is none, or all ports are taken by connections to `remote`), -EADDRINUSE (the port of `local` is),
+ * -ENOBUFS (a limit of the stack, of which a listener keeps a sixteenth for those who come), -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);

@@ -21,14 +21,31 @@ static bool is_zero(const struct hawser_addr *addr)
     return memcmp(addr->ip, zero, sizeof zero) == 0;
 }
 
+static const struct local_address *best_source(const struct hawser_stack *stack, const struct hawser_addr *remote)
+{
+    return source_best(stack->host.addresses, stack->host.address_count, remote, NULL, 0);
+}
+
+static const struct local_address *preferred_source(const struct hawser_stack *stack,
+                                                    const struct hawser_conn_options *o,
+                                                    const struct hawser_addr *remote)
+{
+    const struct local_address *own = stack_local(stack, &o->local);
+    bool fits =
+        own && hawser_addr_is_v4(&own->addr) == hawser_addr_is_v4(remote) && scope_of(&own->addr) >= scope_of(remote);
+    return fits ? own : best_source(stack, remote);
+}
+
 /* Where the connection comes from: an address of ours, or any host's on a door. 0, -EINVAL or -EADDRNOTAVAIL. */
 static int settle_source(const struct hawser_stack *stack, const struct hawser_conn_options *o,
                          const struct hawser_addr *remote, struct local_address *out)
 {
+    if (o->local_first && (o->foreign_local || o->local.port))
+        return -EINVAL;
     if (!o->foreign_local) {
-        const struct local_address *own =
-            is_zero(&o->local) ? source_best(stack->host.addresses, stack->host.address_count, remote, NULL, 0)
-                               : stack_local(stack, &o->local);
+        const struct local_address *own = o->local_first       ? preferred_source(stack, o, remote)
+                                          : is_zero(&o->local) ? best_source(stack, remote)
+                                                               : stack_local(stack, &o->local);
         if (own)
             *out = *own;
         return own ? 0 : -EADDRNOTAVAIL;
@@ -71,7 +88,7 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     path_plan_unref(plan, &stack->host.tcp.env);
     if (!conn)
         return -ENOBUFS;
-    err = attempts_begin(stack, conn, remote, &local, o.local.port, !is_zero(&o.local), now_ns);
+    err = attempts_begin(stack, conn, remote, &local, o.local.port, !is_zero(&o.local) && !o.local_first, now_ns);
     if (err < 0) {
         conn_free(conn);
         return err;

@@ -602,6 +602,48 @@ static void one_subflow_is_enough(void **state)
     peer_destroy(&p);
 }
 
+/* The program says where it begins; then come the others, in their order. */
+static void the_program_says_who_is_first(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_conn_options options = {.size = sizeof options, .local = address(2), .local_first = true};
+    set_up(&p, 3, NULL);
+    p.addr.port = PEER_PORT;
+    assert_int_equal(hawser_connect(p.stack, &p.addr, &options, p.now_ns, &p.conn), 0);
+    peer_wait(&p, 2 * ATTEMPT_DELAY_NS);
+    expect_syn(&p, 0, 2, true);
+    expect_syn(&p, 1, 0, true);
+    expect_syn(&p, 2, 1, true);
+    answer(&p, 1, true);
+    expect_source(&p, 0);
+    peer_destroy(&p);
+}
+
+/* What the stack does not have, or cannot use, is no beginning. */
+static void who_is_first_need_not_exist(void **state)
+{
+    (void)state;
+    static const char *const nobody[] = {"10.0.0.99", "2001:db8::99", "2001:db8::1", "0.0.0.0", "::"};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(nobody); i++) {
+        struct peer p;
+        struct hawser_conn_options options = {.size = sizeof options, .local_first = true};
+        struct hawser_addr six;
+        assert_int_equal(hawser_addr_parse(&options.local, nobody[i], 0), 0);
+        assert_int_equal(hawser_addr_parse(&six, "2001:db8::1", 0), 0);
+        set_up(&p, 2, NULL);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &six, 64, p.now_ns), 0);
+        p.addr.port = PEER_PORT;
+        assert_int_equal(hawser_connect(p.stack, &p.addr, &options, p.now_ns, &p.conn), 0);
+        peer_wait(&p, ATTEMPT_DELAY_NS);
+        expect_syn(&p, 0, 0, true);
+        expect_syn(&p, 1, 1, true);
+        options.local.port = 5000;
+        assert_int_equal(hawser_connect(p.stack, &p.addr, &options, p.now_ns, &p.conn), -EINVAL);
+        peer_destroy(&p);
+    }
+}
+
 /* The subflows that a stack has run out: an attempt less. */
 static void no_subflow_left(void **state)
 {
@@ -641,6 +683,8 @@ int main(void)
         cmocka_unit_test(without_memory),
         cmocka_unit_test(one_subflow_is_enough),
         cmocka_unit_test(no_subflow_left),
+        cmocka_unit_test(the_program_says_who_is_first),
+        cmocka_unit_test(who_is_first_need_not_exist),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
