@@ -74,7 +74,7 @@ static void let_in(struct call *call, uint64_t now_ns)
     if (error < 0) {
         hawser_abort(call->far);
         refuse(door, call->request, error);
-    } else if (joint_make(door->joints, near, call->far, now_ns) < 0) {
+    } else if (joint_make(door->joints, conn_end(near), conn_end(call->far), now_ns) < 0) {
         hawser_abort(call->far);
         hawser_abort(near);
     } else {

@@ -52,7 +52,7 @@ static void break_off(struct joint *joint)
 {
     joint->joints->broken++;
     for (unsigned i = 0; i < 2; i++)
-        hawser_abort(joint->ends[i].conn);
+        end_abort(joint->ends[i].end);
     forget(joint);
 }
 
@@ -60,7 +60,7 @@ static void break_off(struct joint *joint)
 static void close_both(struct joint *joint)
 {
     for (unsigned i = 0; i < 2; i++)
-        hawser_close(joint->ends[i].conn);
+        end_close(joint->ends[i].end);
     forget(joint);
 }
 
@@ -70,7 +70,7 @@ static void take_turn(struct joint_end *end)
         list_push_back(&end->joint->joints->turns, &end->turn);
 }
 
-/* One of the connections failed: nothing is taken from the other any more. */
+/* One of the ends failed: nothing is taken from the other any more. */
 static void doom(struct joint *joint)
 {
     if (list_empty(&joint->doomed))
@@ -103,7 +103,7 @@ static void heard(struct watch *watch, const struct hawser_event *event, uint64_
     }
 }
 
-int joint_make(struct joints *joints, struct hawser_conn *first, struct hawser_conn *second, uint64_t now_ns)
+int joint_make(struct joints *joints, struct end first, struct end second, uint64_t now_ns)
 {
     struct joint *joint = calloc(1, sizeof *joint);
     if (!joint)
@@ -118,9 +118,9 @@ int joint_make(struct joints *joints, struct hawser_conn *first, struct hawser_c
         struct joint_end *end = &joint->ends[i];
         end->watch.heard = heard;
         end->joint = joint;
-        end->conn = i ? second : first;
+        end->end = i ? second : first;
         list_init(&end->turn);
-        hawser_conn_set_user(end->conn, &end->watch);
+        end_watch(end->end, &end->watch);
         take_turn(end); /* it may have been told of something before */
     }
     return 0;
@@ -133,7 +133,7 @@ static enum joint_news nothing_came(struct joint_end *end, ssize_t why)
         return JOINT_WAITS;
     if (why < 0)
         return JOINT_FAILED;
-    hawser_shutdown(other_end(end)->conn);
+    end_finish(other_end(end)->end);
     end->ended = true;
     return JOINT_ENDED;
 }
@@ -154,7 +154,7 @@ static enum joint_news pass_held(struct joint_end *end)
 {
     struct hawser_slice *held = &end->held;
     uint32_t offered = held->len;
-    ssize_t n = hawser_send_slice(other_end(end)->conn, *held);
+    ssize_t n = end_give(other_end(end)->end, *held);
     if (n > 0) {
         held->data += n;
         held->len -= (uint32_t)n;
@@ -164,32 +164,36 @@ static enum joint_news pass_held(struct joint_end *end)
     return was_taken(end, n, offered);
 }
 
-/* Bytes stay with the connection that received them until the other one has copied them. */
+/* Bytes stay with the end that received them until the other one has copied them. */
 static enum joint_news pass_copy(struct joint_end *end)
 {
     struct hawser_part parts[JOINT_PARTS];
-    size_t count = hawser_peek(end->conn, parts, JOINT_PARTS), passed = 0;
+    ssize_t count = end_peek(end->end, parts, JOINT_PARTS);
+    if (count <= 0)
+        return nothing_came(end, count);
+    size_t passed = 0;
     enum joint_news news = JOINT_GOES_ON;
-    for (size_t i = 0; i < count && news == JOINT_GOES_ON && (int64_t)passed <= JOINT_TURN_BYTES; i++) {
-        ssize_t n = hawser_send(other_end(end)->conn, parts[i].data, parts[i].len);
+    for (ssize_t i = 0; i < count && news == JOINT_GOES_ON && (int64_t)passed <= JOINT_TURN_BYTES; i++) {
+        const struct hawser_slice part = {.data = parts[i].data, .len = (uint32_t)parts[i].len};
+        ssize_t n = end_give(other_end(end)->end, part);
         passed += n > 0 ? (size_t)n : 0;
-        news = was_taken(end, n, parts[i].len);
+        news = was_taken(end, n, part.len);
     }
-    hawser_consume(end->conn, passed);
+    end_consume(end->end, passed);
     end->joint->joints->copied_bytes += passed;
-    return count ? news : nothing_came(end, hawser_recv(end->conn, parts, 1));
+    return news;
 }
 
 static enum joint_news pass_some(struct joint_end *end)
 {
     struct joints *joints = end->joint->joints;
-    if (!(hawser_conn_ready(other_end(end)->conn) & HAWSER_CONNECTED))
+    if (!end_connected(other_end(end)->end))
         return JOINT_WAITS;
     if (end->held.buf)
         return pass_held(end);
     if (joints->held_bytes >= joints->held_max)
         return pass_copy(end);
-    ssize_t n = hawser_recv_slices(end->conn, &end->held, 1);
+    ssize_t n = end_take(end->end, &end->held);
     if (n == -ENOBUFS)
         return pass_copy(end);
     if (n <= 0)

@@ -1,7 +1,7 @@
 /*
- * Joints: two connections of one stack that are one to the programs at their far ends. Bytes pass from one to the other
- * by reference, no faster than the other takes them; the end of a stream becomes the end of the other's, and what fails
- * at one end is a reset at the other, at once.
+ * Joints: two ends that are one connection to the programs at their far sides. Bytes pass from one to the other by
+ * reference, no faster than the other takes them; the end of a stream becomes the end of the other's, and what fails at
+ * one end is a reset at the other, at once.
  */
 #ifndef HW_APPS_SERVICE_JOINT_H
 #define HW_APPS_SERVICE_JOINT_H
@@ -9,21 +9,21 @@
 #include <hawser/hawser.h>
 
 #include "base/list.h"
-#include "service/watch.h"
+#include "service/end.h"
 
 enum {
     JOINT_TURN_BYTES = 64 * 1024,        /* of one direction, before another one has its turn */
     JOINTS_TURN_BYTES = 4 * 1024 * 1024, /* of all, before the network has its turn */
     /* Taken from one end and not yet by the other, at most a slice a direction, and of all joints so many bytes: beyond
-     * that bytes are copied from buffer to buffer, so that all of them are charged to a connection. */
+     * that bytes are copied from buffer to buffer, so that all of them are charged to whom they belong. */
     JOINTS_HELD_MAX = 16 * 1024 * 1024,
 };
 
-/* One of the two connections, and what flows from it to the other. */
+/* One of the two, and what flows from it to the other. */
 struct joint_end {
     struct watch watch;
     struct joint *joint;
-    struct hawser_conn *conn;
+    struct end end;
     struct list turn;         /* of those that may have something to move; in no list: nothing */
     struct hawser_slice held; /* taken here, not yet by the other end; without a buffer: nothing */
     uint64_t bytes;           /* from here that the other end took */
@@ -54,11 +54,9 @@ struct joints {
 
 void joints_init(struct joints *joints);
 
-/*
- * Joins two connections of a stack, whose handles and user pointers it takes over: connected, connecting, or failed
- * since. Returns 0, or -ENOMEM: both are the caller's still.
- */
-int joint_make(struct joints *joints, struct hawser_conn *first, struct hawser_conn *second, uint64_t now_ns);
+/* Joins two ends, which it takes over: connected, connecting, or failed since. Returns 0, or -ENOMEM: both are the
+ * caller's still. */
+int joint_make(struct joints *joints, struct end first, struct end second, uint64_t now_ns);
 
 /* Moves bytes for those of whom there were events, in turns, about JOINTS_TURN_BYTES at most. Returns whether there was
  * anything to do: then the stack has something to say, and another turn is due after that. */
@@ -67,7 +65,7 @@ bool joints_turn(struct joints *joints);
 /* Bytes that came from the first ends (0) or the second ones (1) and were taken by the others, in all. */
 uint64_t joints_bytes(const struct joints *joints, unsigned from);
 
-/* Resets every connection, and forgets all joints. */
+/* Resets every end, and forgets all joints. */
 void joints_break(struct joints *joints);
 
 #endif

@@ -33,13 +33,15 @@ static void print_joint(FILE *out, const struct joint *joint, uint64_t now_ns)
 {
     char from[HAWSER_ADDR_STRLEN], to[HAWSER_ADDR_STRLEN];
     struct hawser_addr addr;
-    hawser_conn_peer(joint->ends[0].conn, &addr);
+    end_peer(joint->ends[0].end, &addr);
     hawser_addr_format(&addr, from, sizeof from);
-    hawser_conn_peer(joint->ends[1].conn, &addr);
+    end_peer(joint->ends[1].end, &addr);
     hawser_addr_format(&addr, to, sizeof to);
     fprintf(out, "%s -> %s: %" PRIu64 " bytes out, %" PRIu64 " in, %.1f s\n", from, to, joint->ends[0].bytes,
             joint->ends[1].bytes, (double)(now_ns - joint->since_ns) / (double)NS_PER_S);
-    print_paths(out, joint->ends[1].conn);
+    struct hawser_conn *far = end_conn(joint->ends[1].end);
+    if (far)
+        print_paths(out, far);
 }
 
 void up_status_joints(FILE *out, const struct joints *joints, uint64_t now_ns)
