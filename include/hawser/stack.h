@@ -82,6 +82,18 @@ HAWSER_API int hawser_stack_add_address(struct hawser_stack *stack, int link, co
                                         unsigned prefix_len, uint64_t now_ns);
 
 /*
+ * Says where peers reach a local address that is translated on the way (NAT): that is what they are told of it (RFC
+ * 8684 3.4.1), and the port, unless it is 0, where they are to join; NULL: itself, as at first. What arrives is to the
+ * stack's own address, by which its address ID goes. Nothing is told before the next hawser_stack_output(), so that the
+ * call right after hawser_stack_add_address() is early enough. Who was told of another place hears that it is gone, and
+ * closes subflows there that do not answer, and hears of the new one some seconds later.
+ * Returns 0; -ENOENT when the stack has no such address; -EINVAL for an `outside` of the other family, or that no host
+ * can have.
+ */
+HAWSER_API int hawser_stack_set_outside(struct hawser_stack *stack, const struct hawser_addr *addr,
+                                        const struct hawser_addr *outside, uint64_t now_ns);
+
+/*
  * Takes a local address away. Subflows from it are reset, peers are told (REMOVE_ADDR); a connection that has no other
  * subflow fails with -EADDRNOTAVAIL. Returns 0, or -ENOENT when the stack has no such address.
  */

@@ -17,6 +17,9 @@
 /* An address of ours. */
 struct local_address {
     struct hawser_addr addr; /* port 0 */
+    /* Where peers reach it, and the port where they are to join, or 0: the same address, unless it is translated on the
+     * way. Of the same family. */
+    struct hawser_addr outside;
     uint8_t prefix_len;
     uint8_t link;
     uint8_t id;              /* its address ID, 1 or more; stays while others come and go */

@@ -29,16 +29,30 @@ static void drop_removed(struct announcements *a, unsigned i)
     memmove(&a->removed[i], &a->removed[i + 1], (a->removed_count - i) * sizeof a->removed[0]);
 }
 
-void announcements_echoed(struct announcements *a, uint8_t id)
+static void withdraw(struct announcements *a, uint8_t id)
 {
     for (unsigned i = a->added_count; i-- > 0;)
         if (a->added[i].id == id)
             drop_added(a, i);
 }
 
+void announcements_echoed(struct announcements *a, uint8_t id)
+{
+    if (announcements_said(a, id))
+        withdraw(a, id);
+}
+
+bool announcements_said(const struct announcements *a, uint8_t id)
+{
+    for (unsigned i = 0; i < a->added_count; i++)
+        if (a->added[i].id == id)
+            return a->added[i].tries > 0;
+    return true;
+}
+
 bool announcements_add(struct announcements *a, uint8_t id, uint16_t port)
 {
-    announcements_echoed(a, id);
+    withdraw(a, id);
     if (a->added_count == ANNOUNCEMENTS_MAX)
         return false;
     a->fresh = true;
@@ -56,7 +70,7 @@ bool announcements_settling(const struct announcements *a, uint8_t id)
 
 bool announcements_remove(struct announcements *a, uint8_t id)
 {
-    announcements_echoed(a, id);
+    withdraw(a, id);
     for (unsigned i = a->removed_count; i-- > 0;)
         if (a->removed[i].id == id)
             drop_removed(a, i);

@@ -53,8 +53,10 @@ bool announcements_empty(const struct announcements *a);
 
 /* The address with that ID is ours, and to be joined at that port, if it is not 0. False when there are too many. */
 bool announcements_add(struct announcements *a, uint8_t id, uint16_t port);
-/* The peer echoed it. */
+/* The peer echoed it. What it was not told yet, it cannot have: that is an echo of what had this ID before. */
 void announcements_echoed(struct announcements *a, uint8_t id);
+/* Was the peer told? Also when it is not owed any more. */
+bool announcements_said(const struct announcements *a, uint8_t id);
 /* It is gone, and so is its announcement. False when another removal had to be forgotten for it. */
 bool announcements_remove(struct announcements *a, uint8_t id);
 /* May the peer still take that ID for an address that is gone? Then no other may have it (RFC 8684 3.4.1). */

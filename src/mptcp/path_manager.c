@@ -389,6 +389,11 @@ void path_manager_local_removed(const struct path_manager *pm, const struct loca
     count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(pm->paths, pm->payer, local));
 }
 
+void path_manager_local_moved(const struct path_manager *pm, const struct local_address *local)
+{
+    count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_moved(pm->paths, pm->payer, local));
+}
+
 void path_manager_take_add_addr(const struct path_manager *pm, struct subflow *subflow, const struct mp_add_addr *add,
                                 uint64_t now_ns)
 {

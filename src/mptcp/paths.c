@@ -99,14 +99,16 @@ static void close_owed(struct paths *p, struct account *payer)
 /* ---- addresses of ours ---- */
 
 /* RFC 6724 3.1: an address that means something on one link only does not go beyond it. */
-static bool is_known_there(const struct paths *p, const struct local_address *local, const struct hawser_addr *remote)
+static bool is_known_there(const struct paths *p, const struct hawser_addr *own, uint8_t link,
+                           const struct hawser_addr *remote)
 {
-    return scope_of(&local->addr) == scope_of(remote) && (scope_of(remote) != SCOPE_LINK || local->link == p->link);
+    return scope_of(own) == scope_of(remote) && (scope_of(remote) != SCOPE_LINK || link == p->link);
 }
 
 bool paths_meet(const struct paths *p, const struct local_address *local, const struct hawser_addr *remote)
 {
-    return hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(remote) && is_known_there(p, local, remote);
+    return hawser_addr_is_v4(&local->addr) == hawser_addr_is_v4(remote) &&
+           is_known_there(p, &local->addr, local->link, remote);
 }
 
 bool paths_may_use(const struct paths *p, const struct local_address *local)
@@ -137,7 +139,7 @@ bool paths_announced(const struct paths *p, const struct local_address *local)
 int paths_announce(struct paths *p, struct account *payer, const struct local_address *local, uint16_t port)
 {
     uint8_t id = paths_local_id(p, local);
-    if (id == 0 || was_told(p->book, id) || !is_known_there(p, local, &p->remote))
+    if (id == 0 || was_told(p->book, id) || !is_known_there(p, &local->outside, local->link, &p->remote))
         return -EINVAL;
     if (!open_book(p, payer) || !open_owed(p, payer) || !announcements_add(p->owed, id, port))
         return -ENOBUFS;
@@ -164,6 +166,17 @@ bool paths_local_removed(struct paths *p, struct account *payer, const struct lo
         pairs_forget_local(&p->book->failed, local->id);
     paths_note(p, HAWSER_PM_LOCAL_REMOVED);
     return noted;
+}
+
+/* RFC 8684 3.4.1: an ID stands for one address, until that is removed. */
+bool paths_local_moved(struct paths *p, struct account *payer, const struct local_address *local)
+{
+    uint8_t id = paths_local_id(p, local);
+    bool told = was_told(p->book, id);
+    if (told && p->owed && !announcements_said(p->owed, id))
+        return true; /* it will hear of the new place only */
+    paths_note(p, HAWSER_PM_LOCAL_ADDED);
+    return !told || paths_withdraw(p, payer, local);
 }
 
 /* ---- the peer's ---- */
@@ -439,12 +452,12 @@ static void write_announcement(const struct paths *p, const struct path_locals *
 {
     const struct announced *next = announcements_next(p->owed);
     for (unsigned i = 0; next && i < locals->count; i++) {
-        const struct hawser_addr *addr = &locals->list[i].addr;
+        struct hawser_addr addr = locals->list[i].outside;
         if (paths_local_id(p, &locals->list[i]) != next->id)
             continue;
+        addr.port = addr.port ? addr.port : next->port;
         mp->add_addr = (struct mp_add_addr){
-            .is_v4 = hawser_addr_is_v4(addr), .address_id = next->id, .has_port = next->port != 0, .addr = *addr};
-        mp->add_addr.addr.port = next->port;
+            .is_v4 = hawser_addr_is_v4(&addr), .address_id = next->id, .has_port = addr.port != 0, .addr = addr};
         mp->present |= 1u << MPTCP_ADD_ADDR;
     }
 }

@@ -108,6 +108,9 @@ static inline void paths_confirm(struct paths *p)
 /* An address of ours came. */
 void paths_local_added(struct paths *p);
 bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local);
+/* One is reached elsewhere from now on: who was told the old place hears that it is gone, and the path manager has to
+ * announce it again. */
+bool paths_local_moved(struct paths *p, struct account *payer, const struct local_address *local);
 /* The peer announced an address; whether it is the peer that did is for others to tell. */
 enum paths_news paths_add_addr(struct paths *p, struct account *payer, const struct path_locals *locals,
                                const struct mp_add_addr *add, uint64_t now_ns);

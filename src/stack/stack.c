@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/scope.h"
 #include "base/sized.h"
 #include "stack/attempts.h"
 #include "stack/bare.h"
@@ -326,6 +327,7 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
                                   .mtu = stack->links[link].mtu,
                                   .gso_bytes = stack->links[link].gso_bytes};
     local.addr.port = 0;
+    local.outside = local.addr;
     host->addresses[host->address_count++] = local;
     plain_peers_forget_all(&stack->plain_peers); /* from there other middleboxes are on the way */
     LIST_EACH (it, &host->connections) {
@@ -335,6 +337,35 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
         attempts_hurry(conn, now_ns);
     }
     conn_settle_touched(host, now_ns);
+    return 0;
+}
+
+static void move_address(struct conn *conn, const struct local_address *local)
+{
+    const struct path_manager pm = conn_path_manager(conn);
+    if (conn->door || !conn_wants_paths(conn))
+        return;
+    path_manager_local_moved(&pm, local);
+    conn_touch(conn);
+}
+
+int hawser_stack_set_outside(struct hawser_stack *stack, const struct hawser_addr *addr,
+                             const struct hawser_addr *outside, uint64_t now_ns)
+{
+    const struct local_address *found = stack_local(stack, addr);
+    now_ns = stack_time(stack, now_ns);
+    if (!found)
+        return -ENOENT;
+    struct local_address *local = &stack->host.addresses[found - stack->host.addresses];
+    outside = outside ? outside : &local->addr;
+    if (hawser_addr_is_v4(outside) != hawser_addr_is_v4(&local->addr) || !scope_is_reachable(outside))
+        return -EINVAL;
+    if (hawser_addr_equal(&local->outside, outside))
+        return 0;
+    local->outside = *outside;
+    LIST_EACH (it, &stack->host.connections)
+        move_address(LIST_ENTRY(it, struct conn, link), local);
+    conn_settle_touched(&stack->host, now_ns);
     return 0;
 }
 

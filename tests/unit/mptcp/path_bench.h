@@ -35,7 +35,7 @@ static inline void set_up(struct bench *b, bool opens, unsigned locals)
     for (unsigned n = 1; n <= locals; n++) {
         struct hawser_addr addr = bundle_local(n);
         addr.port = 0;
-        b->locals[n - 1] = (struct local_address){.addr = addr, .prefix_len = 24, .id = (uint8_t)n};
+        b->locals[n - 1] = (struct local_address){.addr = addr, .outside = addr, .prefix_len = 24, .id = (uint8_t)n};
     }
     b->id = (struct identity){.local_key = LOCAL_KEY, .remote_key = REMOTE_KEY};
     const struct hawser_addr remote = bundle_remote(1);

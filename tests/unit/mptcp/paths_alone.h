@@ -34,8 +34,9 @@ static inline struct hawser_addr address(unsigned net, uint8_t host, uint16_t po
 
 static inline void add_local(struct bench *b, uint8_t net, uint8_t id)
 {
+    const struct hawser_addr addr = address(net, 1, 0);
     b->locals[b->view.locals.count++] =
-        (struct local_address){.addr = address(net, 1, 0), .prefix_len = 24, .link = net, .id = id};
+        (struct local_address){.addr = addr, .outside = addr, .prefix_len = 24, .link = net, .id = id};
 }
 
 /* We have addresses in so many nets, of which the connection begins in the first. */

@@ -111,6 +111,7 @@ static void an_address_is_announced_until_it_is_echoed(void **state)
     assert_int_equal(add->address_id, 2);
     assert_true(hawser_addr_equal(&add->addr, &b.locals[1].addr));
     assert_true(add->hmac64 == mptcp_add_addr_hmac(LOCAL_KEY, REMOTE_KEY, add));
+    path_manager_sent(&b.pm, b.first, &options.mp);
     const struct mp_add_addr echo = {.echo = true, .is_v4 = true, .address_id = 2, .addr = b.locals[1].addr};
     hear(&b, &echo);
     assert_false(paths_owes(&b.paths, 0));
@@ -264,7 +265,7 @@ static void what_is_written_beside_what(void **state)
         struct hawser_addr remote = bundle_remote(1);
         for (unsigned n = 0; n < 3; n++)
             if (table[i].v6)
-                b.locals[n].addr.ip[0] = 0x20;
+                b.locals[n].outside.ip[0] = b.locals[n].addr.ip[0] = 0x20;
         remote.ip[0] = b.locals[0].addr.ip[0];
         paths_begin(&b.paths, &b.locals[0], 5000, &remote);
         assert_int_equal(announce(&b, 1), 0);
@@ -301,6 +302,127 @@ static void too_many_to_tell(void **state)
     tear_down(&b);
 }
 
+/* The round of removals after that one is over: their IDs may be given anew. */
+static void settle_removals(struct bench *b)
+{
+    for (unsigned round = 0; round <= REMOVE_ROUNDS_MAX; round++) {
+        b->bundle.now_ns += NS_PER_S;
+        b->first->tcp.rx.next++;
+        run(b, b->bundle.now_ns);
+        (void)write_and_send(b, b->first, 0);
+    }
+}
+
+static void expect_told(struct bench *b, const struct hawser_addr *addr)
+{
+    struct tcp_options options = {0};
+    path_manager_write(&b->pm, b->first, &options);
+    const struct mp_add_addr *add = &options.mp.add_addr;
+    assert_int_equal(options.mp.present, 1u << MPTCP_ADD_ADDR);
+    assert_int_equal(add->address_id, 2);
+    assert_true(hawser_addr_equal(&add->addr, addr));
+    assert_int_equal(add->has_port, addr->port != 0);
+    assert_true(add->hmac64 == mptcp_add_addr_hmac(LOCAL_KEY, REMOTE_KEY, add));
+}
+
+/* RFC 8684 3.4.1: behind a translation the peer is told where it reaches us, and at which port, under the ID that the
+ * address has inside. */
+static void what_is_told_is_the_address_outside(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t wished, outside, told;
+    } ports[] = {{0, 0, 0}, {80, 0, 80}, {0, 4433, 4433}, {80, 4433, 4433}};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(ports); i++) {
+        struct bench b;
+        set_up(&b, false, 2);
+        struct hawser_addr outside = bundle_local(77);
+        outside.port = ports[i].outside;
+        b.locals[1].outside = outside;
+        assert_int_equal(paths_announce(&b.paths, b.pm.payer, &b.locals[1], ports[i].wished), 0);
+        run(&b, b.bundle.now_ns);
+        outside.port = ports[i].told;
+        expect_told(&b, &outside);
+        tear_down(&b);
+    }
+}
+
+/* One that means nothing where the peer is stays unsaid, whatever it is inside; and the other way round. */
+static void what_means_nothing_there_is_not_told(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct hawser_addr near;
+    assert_int_equal(hawser_addr_parse(&near, "169.254.1.1", 0), 0);
+    set_up(&b, false, 3);
+    b.locals[1].outside = near;
+    assert_int_equal(announce(&b, 1), -EINVAL);
+    b.locals[2].addr = near;
+    assert_int_equal(announce(&b, 2), 0);
+    tear_down(&b);
+}
+
+/* Of what was not said yet there is nothing to take back. */
+static void an_address_that_moves_in_time_is_told_once(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b, false, 2);
+    assert_int_equal(announce(&b, 1), 0);
+    b.locals[1].outside = bundle_local(77);
+    b.locals[1].outside.port = 0;
+    path_manager_local_moved(&b.pm, &b.locals[1]);
+    run(&b, b.bundle.now_ns);
+    expect_told(&b, &b.locals[1].outside);
+    tear_down(&b);
+}
+
+/* RFC 8684 3.4.1: an ID stands for one address, until that was removed. */
+static void an_address_that_moves_is_taken_back_first(void **state)
+{
+    (void)state;
+    for (unsigned echoed = 0; echoed < 2; echoed++) {
+        struct bench b;
+        set_up(&b, false, 2);
+        const struct mp_add_addr echo = {.echo = true, .is_v4 = true, .address_id = 2, .addr = b.locals[1].addr};
+        assert_int_equal(announce(&b, 1), 0);
+        run(&b, b.bundle.now_ns);
+        assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_ADD_ADDR);
+        if (echoed)
+            hear(&b, &echo);
+        b.locals[1].outside = bundle_local(77);
+        b.locals[1].outside.port = 0;
+        path_manager_local_moved(&b.pm, &b.locals[1]);
+        assert_int_equal(wish(&b), 0); /* which is where the path manager announces it again */
+        assert_true(paths_announced(&b.paths, &b.locals[1]));
+        run(&b, b.bundle.now_ns);
+        assert_int_equal(write_and_send(&b, b.first, 0), 1u << MPTCP_REMOVE_ADDR);
+        hear(&b, &echo); /* late */
+        settle_removals(&b);
+        b.bundle.now_ns += NS_PER_S;
+        b.first->tcp.rx.next++;
+        run(&b, b.bundle.now_ns);
+        expect_told(&b, &b.locals[1].outside);
+        hear(&b, &echo);
+        tear_down(&b);
+    }
+}
+
+/* Nobody was told of that of the first subflow, nor, by the host that opens subflows, of any. */
+static void what_was_not_told_moves_in_silence(void **state)
+{
+    (void)state;
+    for (unsigned opens = 0; opens < 2; opens++) {
+        struct bench b;
+        set_up(&b, opens, 2);
+        b.locals[0].outside = bundle_local(77);
+        path_manager_local_moved(&b.pm, &b.locals[0]);
+        run(&b, b.bundle.now_ns);
+        assert_false(paths_owes(&b.paths, 0));
+        tear_down(&b);
+    }
+}
+
 /* RFC 8684 3.2: that of the first subflow is 0, until it goes. */
 static void the_id_of_an_address(void **state)
 {
@@ -331,6 +453,11 @@ int main(void)
         cmocka_unit_test(what_found_no_room_is_still_owed),
         cmocka_unit_test(what_is_written_beside_what),
         cmocka_unit_test(too_many_to_tell),
+        cmocka_unit_test(what_is_told_is_the_address_outside),
+        cmocka_unit_test(what_means_nothing_there_is_not_told),
+        cmocka_unit_test(an_address_that_moves_in_time_is_told_once),
+        cmocka_unit_test(an_address_that_moves_is_taken_back_first),
+        cmocka_unit_test(what_was_not_told_moves_in_silence),
         cmocka_unit_test(the_id_of_an_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,7 @@ static void link_local_addresses_stay_among_themselves(void **state)
             for (unsigned i = 0; i < 3; i++) {
                 b.locals[i] = (struct local_address){.id = (uint8_t)(i + 1), .link = links[i]};
                 hawser_addr_parse(&b.locals[i].addr, ours[i], 0);
+                b.locals[i].outside = b.locals[i].addr;
             }
             b.view.locals.count = 3;
             hawser_addr_parse(&remote, near ? "fe80::99" : "2001:db8::99", 80);

@@ -494,6 +494,103 @@ static void an_address_that_comes_back_has_another_id(void **state)
     peer_destroy(&p);
 }
 
+/* What the stack says of its address next; NULL: nothing. */
+static const struct mp_add_addr *told(struct peer *p)
+{
+    for (unsigned i = 0; i < p->seen_count; i++)
+        if (mptcp_has(&p->seen[i].options.mp, MPTCP_ADD_ADDR) && !p->seen[i].options.mp.add_addr.echo)
+            return &p->seen[i].options.mp.add_addr;
+    return NULL;
+}
+
+/* An address behind a translation is told as it is seen from outside; the join that comes is to the one inside, and is
+ * known by the same ID. */
+static void a_translated_address_is_told_and_joined(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *inside, *outside;
+        uint16_t port;
+    } table[] = {{"198.18.0.2", "203.0.113.7", 0},
+                 {"198.18.0.2", "203.0.113.7", 4433},
+                 {"198.18.0.2", "192.168.1.7", 0}, /* behind a further one: the peer may not reach it (3.4.1) */
+                 {"fd48:6177:7372::2", "2001:db8::7", 4433}};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(table); i++) {
+        const struct hawser_addr inside = parse(table[i].inside);
+        struct hawser_addr outside = parse(table[i].outside);
+        struct peer p;
+        peer_init(&p, NULL, NULL);
+        struct line first = line_open(&p, 4000);
+        outside.port = table[i].port;
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &inside, 24, p.now_ns), 0);
+        assert_int_equal(hawser_stack_set_outside(p.stack, &inside, &outside, p.now_ns), 0);
+        peer_wait(&p, 100 * NS_PER_MS);
+        const struct mp_add_addr *add = told(&p);
+        assert_non_null(add);
+        assert_true(hawser_addr_equal(&add->addr, &outside));
+        assert_int_equal(add->has_port, table[i].port != 0);
+        assert_true(add->hmac64 == mptcp_add_addr_hmac(p.stack_key, p.key, add));
+        const uint8_t id = add->address_id;
+        if (hawser_addr_is_v4(&inside)) { /* as the peer by hand is, too */
+            p.own = inside;
+            p.own.port = table[i].port ? table[i].port : PEER_PORT;
+            (void)line_join(&p, &first, 4001);
+            assert_int_equal(peer_last(&p, TCP_SYN)->options.mp.join.address_id, id);
+            assert_int_equal(subflows_of(&p), 2);
+        }
+        peer_destroy(&p);
+    }
+}
+
+/* The old place is taken back, some times; then the new one is told under the same ID. */
+static void a_translated_address_that_moves(void **state)
+{
+    (void)state;
+    const struct hawser_addr inside = parse("198.18.0.2"), outside = parse("203.0.113.7"), later = parse("203.0.113.9");
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &inside, 24, p.now_ns), 0);
+    assert_int_equal(hawser_stack_set_outside(p.stack, &inside, &outside, p.now_ns), 0);
+    peer_wait(&p, 100 * NS_PER_MS);
+    const uint8_t id = told_id(&p);
+    peer_forget(&p);
+    for (unsigned i = 0; i < 2; i++) /* the second says nothing new */
+        assert_int_equal(hawser_stack_set_outside(p.stack, &inside, &later, p.now_ns), 0);
+    peer_wait(&p, 100 * NS_PER_MS);
+    assert_null(told(&p));
+    unsigned removals = 0;
+    for (unsigned i = 0; i < p.seen_count; i++)
+        removals +=
+            mptcp_has(&p.seen[i].options.mp, MPTCP_REMOVE_ADDR) && p.seen[i].options.mp.remove_addr.ids[0] == id;
+    assert_int_equal(removals, 1);
+    peer_wait(&p, 100 * NS_PER_S);
+    assert_non_null(told(&p));
+    assert_int_equal(told_id(&p), id);
+    assert_true(hawser_addr_equal(&told(&p)->addr, &later));
+    peer_destroy(&p);
+}
+
+static void what_cannot_be_outside(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"2001:db8::7", "127.0.0.1", "0.0.0.0", "224.0.0.1"};
+    const struct hawser_addr own = parse("198.18.0.2"), foreign = parse("198.18.0.3");
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &own, 24, p.now_ns), 0);
+    assert_int_equal(hawser_stack_set_outside(p.stack, &foreign, NULL, p.now_ns), -ENOENT);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(others); i++) {
+        const struct hawser_addr outside = parse(others[i]);
+        assert_int_equal(hawser_stack_set_outside(p.stack, &own, &outside, p.now_ns), -EINVAL);
+    }
+    assert_int_equal(hawser_stack_set_outside(p.stack, &own, NULL, p.now_ns), 0);
+    peer_open_mptcp(&p);
+    peer_wait(&p, NS_PER_S);
+    assert_true(hawser_addr_same_ip(&told(&p)->addr, &own));
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +608,9 @@ int main(void)
         cmocka_unit_test(an_address_comes_and_goes_for_ever),
         cmocka_unit_test(a_closed_address_is_left_alone),
         cmocka_unit_test(an_address_that_comes_back_has_another_id),
+        cmocka_unit_test(a_translated_address_is_told_and_joined),
+        cmocka_unit_test(a_translated_address_that_moves),
+        cmocka_unit_test(what_cannot_be_outside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
