@@ -59,13 +59,27 @@ static unsigned emulator_fill(struct emulator *e, unsigned path, enum lab_side s
     return count;
 }
 
+static void emulator_note_payload(struct lab_payload *p, size_t len, uint64_t now_ns)
+{
+    uint64_t last_ns = lab_get(&p->last_ns);
+    if (len == 0)
+        return;
+    if (last_ns == 0)
+        lab_set(&p->first_ns, now_ns);
+    else if (now_ns - last_ns > lab_get(&p->longest_gap_ns))
+        lab_set(&p->longest_gap_ns, now_ns - last_ns);
+    lab_set(&p->last_ns, now_ns);
+    lab_add(&p->bytes, len);
+}
+
 /* Hands the other end what has arrived. Returns how many packets. */
 static unsigned emulator_empty(struct emulator *e, unsigned path, enum lab_side side, uint64_t now_ns)
 {
     struct lanes *l = &e->lanes;
     unsigned count = 0;
     for (struct packet *packet; (packet = lab_lane_pop(l, &l->lane[path][side], now_ns)) != NULL; count++) {
-        flows_note(&e->flows, packet->bytes, packet->len);
+        size_t payload = flows_note(&e->flows, packet->bytes, packet->len);
+        emulator_note_payload(&l->shared->payload[side], payload, now_ns);
         /* A device whose namespace is going away takes nothing any more: that is the end of the run. */
         ssize_t ignored = write(e->topology->tun[path][!side], packet->bytes, packet->len);
         (void)ignored;

@@ -6,7 +6,7 @@ enum { PROTOCOL_TCP = 6, TCP_HEADER = 20, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_AC
 
 struct flows_segment {
     const uint8_t *source, *destination, *tcp;
-    size_t address_len;
+    size_t address_len, payload_len;
 };
 
 /* Plain headers only: no fragments, no extension headers, for the ends send none. */
@@ -14,15 +14,15 @@ static bool flows_parse(const uint8_t *packet, size_t len, struct flows_segment 
 {
     if (len < 20)
         return false;
-    if (packet[0] >> 4 == 4) {
-        size_t header = (size_t)(packet[0] & 15) * 4;
-        *s = (struct flows_segment){packet + 12, packet + 16, packet + header, 4};
-        return packet[9] == PROTOCOL_TCP && header >= 20 && len >= header + TCP_HEADER;
-    }
-    if (packet[0] >> 4 != 6 || len < 40 + TCP_HEADER)
+    bool v4 = packet[0] >> 4 == 4;
+    size_t header = v4 ? (size_t)(packet[0] & 15) * 4 : 40;
+    if ((!v4 && packet[0] >> 4 != 6) || header < 20 || len < header + TCP_HEADER || packet[v4 ? 9 : 6] != PROTOCOL_TCP)
         return false;
-    *s = (struct flows_segment){packet + 8, packet + 24, packet + 40, 16};
-    return packet[6] == PROTOCOL_TCP;
+    *s = v4 ? (struct flows_segment){packet + 12, packet + 16, packet + header, 4, 0}
+            : (struct flows_segment){packet + 8, packet + 24, packet + header, 16, 0};
+    size_t headers = header + (size_t)(s->tcp[12] >> 4) * 4;
+    s->payload_len = len > headers ? len - headers : 0;
+    return true;
 }
 
 static void flows_tuple(const struct flows_segment *s, bool reversed, uint8_t tuple[FLOWS_TUPLE_BYTES])
@@ -43,7 +43,7 @@ static struct flow *flows_find(struct flows *f, const uint8_t tuple[FLOWS_TUPLE_
     return NULL;
 }
 
-void flows_note(struct flows *f, const uint8_t *packet, size_t len)
+size_t flows_note(struct flows *f, const uint8_t *packet, size_t len)
 {
     struct flows_segment segment;
     uint8_t tuple[FLOWS_TUPLE_BYTES];
@@ -61,4 +61,5 @@ void flows_note(struct flows *f, const uint8_t *packet, size_t len)
             f->established++;
         }
     }
+    return parsed ? segment.payload_len : 0;
 }

@@ -19,7 +19,7 @@ struct flows {
     unsigned count, established;
 };
 
-/* Looks at one IP packet of `len` bytes. */
-void flows_note(struct flows *f, const uint8_t *packet, size_t len);
+/* Looks at one IP packet of `len` bytes. Returns how many of them are TCP payload. */
+size_t flows_note(struct flows *f, const uint8_t *packet, size_t len);
 
 #endif

@@ -57,6 +57,9 @@ struct lab_options {
     uint64_t timeout_ns;
     uint64_t seed;
     const char *pcap_dir; /* NULL: no captures */
+    /* What the ends are instead of one that streams: shell commands, of both or of none. Their stack is the kernel's,
+     * until they start another. */
+    const char *commands[LAB_SIDES];
     char cc[LAB_CC_SIZE];
     bool checksum; /* ask for DSS checksums */
     bool ipv6, json, direct, in_process, fallback, no_verify, zero_copy;
@@ -67,6 +70,12 @@ struct lab_lane {
     _Atomic uint64_t bytes, packets; /* delivered */
     _Atomic uint64_t drops_queue, drops_loss, drops_cut;
     _Atomic uint64_t queue_bytes, queue_peak_bytes;
+};
+
+/* The TCP payload that the paths brought from one end, all connections and repetitions together. */
+struct lab_payload {
+    _Atomic uint64_t bytes;
+    _Atomic uint64_t first_ns, last_ns, longest_gap_ns; /* first_ns 0: none yet */
 };
 
 enum lab_phase {
@@ -93,6 +102,7 @@ struct lab_shared {
     _Atomic uint64_t lateness_peak_ns;     /* how late the emulator was with a packet at worst */
     _Atomic uint64_t lateness_ns, on_wire; /* ... in sum, over so many packets */
     _Atomic uint64_t pcap_lost;
+    struct lab_payload payload[LAB_SIDES];
 };
 
 /* What an end reports when it is done. */
@@ -131,6 +141,9 @@ static inline enum lab_phase lab_phase(const struct lab_progress *progress)
 
 /* For counters with one writer. */
 static inline void lab_add(_Atomic uint64_t *counter, uint64_t value) { lab_set(counter, lab_get(counter) + value); }
+
+/* Do commands run in the namespaces? */
+static inline bool lab_has_commands(const struct lab_options *o) { return o->commands[LAB_CLIENT] != NULL; }
 
 static inline const char *lab_side_name(enum lab_side side) { return side == LAB_CLIENT ? "client" : "server"; }
 

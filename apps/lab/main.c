@@ -31,6 +31,7 @@ int lab_main(int argc, char **argv)
         fprintf(stderr, "hawser lab: %s\nhawser lab: so both ends are Hawser, in one process, on the same paths\n",
                 run->why);
         options.in_process = true;
+        options.commands[LAB_CLIENT] = options.commands[LAB_SERVER] = NULL;
         options.ends[LAB_CLIENT].stack = options.ends[LAB_SERVER].stack = LAB_HAWSER;
         run_free(run);
         run = run_new();

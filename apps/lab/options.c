@@ -35,6 +35,8 @@ enum {
     OPTION_NO_VERIFY,
     OPTION_ZERO_COPY,
     OPTION_CHECKSUM,
+    OPTION_CLIENT_COMMAND,
+    OPTION_SERVER_COMMAND,
 };
 
 enum { GO_ON = -1 };
@@ -47,6 +49,7 @@ enum { PATH_PACKET_LIMIT = 1 << 16 };
 #define PATH_DELAY_MAX_NS (60 * NS_PER_S)
 #define PATH_QUEUE_MAX_BYTES UINT64_C(1000000000)
 #define DEFAULT_TIME_NS (10 * NS_PER_S)
+#define COMMANDS_TIMEOUT_NS (3600 * NS_PER_S)
 #define TIME_MAX_S UINT64_C(86400)
 #define TIME_MAX_NS (TIME_MAX_S * NS_PER_S)
 #define BYTES_MAX UINT64_C(1000000000000000)
@@ -56,6 +59,7 @@ static const char usage[] =
     "\n"
     "Moves one verified stream between a client and a server over emulated paths, in network namespaces of its own\n"
     "that vanish with it. Exits 0 only when every byte arrived and was right.\n"
+    "Or runs commands of yours at both ends of the paths, and exits 0 only when the client's did.\n"
     "\n"
     "  --path WORDS          a path; the words are\n"
     "                          rate=50mbit    of IP packets, each way (required)\n"
@@ -73,6 +77,11 @@ static const char usage[] =
     "  --bytes N[k|m|g]      length of the stream, or\n"
     "  --time SECONDS        how long to send (default 10)\n"
     "  --cut PATH@FROM[-TO]  the path carries nothing between these seconds; the first path is 0; repeatable\n"
+    "  --client-command CMD, --server-command CMD          instead of the stream: the server's is started first, and "
+    "what\n"
+    "                        it started is killed once the client's ends. Each path is a device with an address (at\n"
+    "                        --homes) and a default route. $HAWSER_LAB_CLIENT and $HAWSER_LAB_SERVER are the "
+    "addresses\n"
     "  --ipv6                IPv6 instead of IPv4\n"
     "  --tcp                 plain TCP at both ends; --client-tcp, --server-tcp at one\n"
     "  --checksum            the ends ask for DSS checksums\n"
@@ -278,6 +287,15 @@ static int read_cc(struct lab_options *o, const char *name)
     return GO_ON;
 }
 
+static int read_command(struct lab_options *o, enum lab_side side, const char *command)
+{
+    if (!command[0])
+        return usage_error("--%s-command: a line for the shell, like 'curl ...'", lab_side_name(side));
+    o->commands[side] = command;
+    o->ends[side].stack = LAB_KERNEL;
+    return GO_ON;
+}
+
 static int read_option(struct lab_options *o, int option, uint64_t *cut_paths, char **argv)
 {
     switch (option) {
@@ -300,6 +318,10 @@ static int read_option(struct lab_options *o, int option, uint64_t *cut_paths, c
     case OPTION_PCAP:
         o->pcap_dir = optarg;
         return GO_ON;
+    case OPTION_CLIENT_COMMAND:
+        return read_command(o, LAB_CLIENT, optarg);
+    case OPTION_SERVER_COMMAND:
+        return read_command(o, LAB_SERVER, optarg);
     case 'h':
         fputs(usage, stdout);
         return EXIT_SUCCESS;
@@ -312,8 +334,26 @@ static int read_option(struct lab_options *o, int option, uint64_t *cut_paths, c
     }
 }
 
+static int check_commands(const struct lab_options *o)
+{
+    if (!o->commands[LAB_CLIENT] && !o->commands[LAB_SERVER])
+        return GO_ON;
+    if (!o->commands[LAB_CLIENT] || !o->commands[LAB_SERVER])
+        return usage_error("--client-command and --server-command go together");
+    if (o->direct || o->in_process)
+        return usage_error("commands run over paths, in namespaces: leave out --direct and --in-process");
+    if (o->ends[LAB_CLIENT].stack == LAB_HAWSER || o->ends[LAB_SERVER].stack == LAB_HAWSER)
+        return usage_error("--client and --server say who streams: leave them out beside commands");
+    if ((o->bytes || o->time_ns) && !o->fallback)
+        return usage_error("--bytes and --time are of a stream, commands have none: leave them out, or add --fallback");
+    return GO_ON;
+}
+
 static int check_together(struct lab_options *o, uint64_t cut_paths)
 {
+    int status = check_commands(o);
+    if (status != GO_ON)
+        return status;
     bool hawser = o->ends[LAB_CLIENT].stack == LAB_HAWSER || o->ends[LAB_SERVER].stack == LAB_HAWSER;
     if (o->direct && o->path_count)
         return usage_error("--direct has no paths: leave out --path, or --direct");
@@ -373,6 +413,8 @@ static const struct option long_options[] = {
     {"zero-copy", no_argument, NULL, OPTION_ZERO_COPY},
     {"no-verify", no_argument, NULL, OPTION_NO_VERIFY},
     {"checksum", no_argument, NULL, OPTION_CHECKSUM},
+    {"client-command", required_argument, NULL, OPTION_CLIENT_COMMAND},
+    {"server-command", required_argument, NULL, OPTION_SERVER_COMMAND},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -400,6 +442,6 @@ int options_read(struct lab_options *o, int argc, char **argv)
     if (!o->bytes && !o->time_ns)
         o->time_ns = DEFAULT_TIME_NS;
     if (!o->timeout_ns)
-        o->timeout_ns = default_timeout_ns(o);
+        o->timeout_ns = lab_has_commands(o) ? COMMANDS_TIMEOUT_NS : default_timeout_ns(o);
     return GO_ON;
 }

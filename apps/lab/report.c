@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -16,7 +17,18 @@ static double payload_share(const struct lab_options *o)
     return (LAB_MTU - headers - (tcp ? 0 : 24)) / LAB_MTU;
 }
 
-static void explain(struct report *r, const struct run *run, const struct lab_options *o, bool right)
+static void explain_stream(struct report *r, const struct lab_result *sent, const struct lab_result *received)
+{
+    size_t size = sizeof(r->error);
+    if (sent->bytes != received->bytes)
+        snprintf(r->error, size, "%" PRIu64 " bytes were sent, but %" PRIu64 " arrived", sent->bytes, received->bytes);
+    else if (received->mismatch_at != UINT64_MAX)
+        snprintf(r->error, size, "the byte at %" PRIu64 " is wrong", received->mismatch_at);
+    else
+        snprintf(r->error, size, "the hashes differ");
+}
+
+static void explain(struct report *r, const struct run *run, const struct lab_options *o)
 {
     const struct lab_result *sent = &run->results[o->sender], *received = &run->results[!o->sender];
     size_t size = sizeof(r->error);
@@ -45,35 +57,52 @@ static void explain(struct report *r, const struct run *run, const struct lab_op
     case RUN_DONE:
         break;
     }
-    if (sent->bytes != received->bytes)
-        snprintf(r->error, size, "%" PRIu64 " bytes were sent, but %" PRIu64 " arrived", sent->bytes, received->bytes);
-    else if (!right && received->mismatch_at != UINT64_MAX)
-        snprintf(r->error, size, "the byte at %" PRIu64 " is wrong", received->mismatch_at);
-    else if (!right)
-        snprintf(r->error, size, "the hashes differ");
+    if (!lab_has_commands(o) && !r->whole)
+        explain_stream(r, sent, received);
     else if (r->not_captured)
         snprintf(r->error, size, "%" PRIu64 " packets are missing in the captures: is there room in %.150s?",
                  r->not_captured, o->pcap_dir);
 }
 
-void report_make(struct report *r, const struct run *run, const struct lab_options *o, enum run_end end)
+static void measure(struct report *r, uint64_t bytes, uint64_t max_gap_ns, uint64_t from_ns, uint64_t until_ns)
+{
+    r->bytes = bytes;
+    r->max_gap_ns = max_gap_ns;
+    if (until_ns > from_ns)
+        r->goodput_mbps = (double)bytes * 8000 / (double)(until_ns - from_ns);
+    if (r->limit_mbps > 0)
+        r->ratio = r->goodput_mbps / r->limit_mbps;
+}
+
+static void judge_stream(struct report *r, const struct run *run, const struct lab_options *o)
 {
     const struct lab_result *sent = &run->results[o->sender], *received = &run->results[!o->sender];
     uint8_t expected[LAB_SHA256_BYTES];
+    bool right = o->no_verify || (r->end == RUN_DONE && pattern_digest(o->seed, received->bytes, expected) &&
+                                  memcmp(expected, received->sha256, sizeof(expected)) == 0);
+    r->whole = r->end == RUN_DONE && right && sent->bytes == received->bytes;
+    measure(r, received->bytes, received->max_gap_ns, lab_get(&run->shared.start_ns), received->last_ns);
+}
+
+static void judge_commands(struct report *r, const struct run *run, const struct lab_options *o)
+{
+    const struct lab_payload *p = &run->shared.payload[o->sender];
+    r->whole = r->end == RUN_DONE;
+    measure(r, lab_get(&p->bytes), lab_get(&p->longest_gap_ns), lab_get(&p->first_ns), lab_get(&p->last_ns));
+}
+
+void report_make(struct report *r, const struct run *run, const struct lab_options *o, enum run_end end)
+{
     memset(r, 0, sizeof(*r));
     r->end = end;
     for (unsigned i = 0; i < o->path_count; i++)
         r->limit_mbps += (double)o->paths[i].config.rate_bps * payload_share(o) / 1e6;
-    bool right = o->no_verify || (end == RUN_DONE && pattern_digest(o->seed, received->bytes, expected) &&
-                                  memcmp(expected, received->sha256, sizeof(expected)) == 0);
-    r->whole = end == RUN_DONE && right && sent->bytes == received->bytes;
-    uint64_t start_ns = lab_get(&run->shared.start_ns);
-    if (received->last_ns > start_ns)
-        r->goodput_mbps = (double)received->bytes * 8000 / (double)(received->last_ns - start_ns);
-    if (r->limit_mbps > 0)
-        r->ratio = r->goodput_mbps / r->limit_mbps;
+    if (lab_has_commands(o))
+        judge_commands(r, run, o);
+    else
+        judge_stream(r, run, o);
     r->not_captured = lab_get(&run->shared.pcap_lost);
-    explain(r, run, o, right);
+    explain(r, run, o);
 }
 
 static json_t *lane_json(const struct lab_lane *lane)
@@ -102,21 +131,43 @@ static json_t *error_json(const struct report *r)
     return error ? error : json_string("the error names a file whose name is no UTF-8: see it without --json");
 }
 
+/* All of a file. */
+static void report_file(int file, FILE *out)
+{
+    char part[4096];
+    ssize_t n;
+    off_t at = 0;
+    for (; (n = pread(file, part, sizeof(part), at)) > 0; at += n)
+        fwrite(part, 1, (size_t)n, out);
+}
+
+/* What the client's command said, and the server's where something failed. */
+static void report_output(const struct report *r, const struct run *run, const struct lab_options *o)
+{
+    FILE *out = o->json ? stderr : stdout;
+    if (!lab_has_commands(o))
+        return;
+    report_file(run->output[LAB_CLIENT], out);
+    if (!r->whole)
+        report_file(run->output[LAB_SERVER], out);
+}
+
 void report_json(const struct report *r, const struct run *run, const struct lab_options *o)
 {
-    const struct lab_result *received = &run->results[!o->sender];
+    bool compared = !o->no_verify && !lab_has_commands(o);
     json_t *paths = json_array();
     for (unsigned i = 0; i < o->path_count; i++)
         json_array_append_new(paths, json_pack("{s:o,s:o}", "up", lane_json(&run->shared.lanes[i][LAB_CLIENT]), "down",
                                                lane_json(&run->shared.lanes[i][LAB_SERVER])));
     json_t *out = json_pack("{s:f,s:f,s:f,s:I,s:o,s:f,s:i,s:b,s:f,s:f,s:f,s:o,s:o}", "goodput_mbps", r->goodput_mbps,
-                            "limit_mbps", r->limit_mbps, "ratio", r->ratio, "bytes", (json_int_t)received->bytes,
-                            "sha256_ok", o->no_verify ? json_null() : json_boolean(r->whole), "max_gap_ms",
-                            (double)received->max_gap_ns / 1e6, "subflows", (int)subflows(run, o), "mptcp",
+                            "limit_mbps", r->limit_mbps, "ratio", r->ratio, "bytes", (json_int_t)r->bytes, "sha256_ok",
+                            compared ? json_boolean(r->whole) : json_null(), "max_gap_ms", (double)r->max_gap_ns / 1e6,
+                            "subflows", (int)subflows(run, o), "mptcp",
                             run->results[LAB_CLIENT].mptcp && run->results[LAB_SERVER].mptcp, "client_cpu_s",
                             run->results[LAB_CLIENT].cpu_s, "server_cpu_s", run->results[LAB_SERVER].cpu_s,
                             "emulator_late_peak_ms", (double)lab_get(&run->shared.lateness_peak_ns) / 1e6, "paths",
                             paths, "error", error_json(r));
+    report_output(r, run, o);
     json_dumpf(out, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(out);
@@ -124,8 +175,7 @@ void report_json(const struct report *r, const struct run *run, const struct lab
 
 void report_words(const struct report *r, const struct run *run, const struct lab_options *o)
 {
-    const struct lab_result *received = &run->results[!o->sender];
-    bool ran = lab_get(&run->shared.start_ns) != 0;
+    bool ran = lab_get(&run->shared.start_ns) != 0, compared = !o->no_verify && !lab_has_commands(o);
     for (unsigned i = 0; ran && i < o->path_count; i++) {
         const struct lab_lane *lane = &run->shared.lanes[i][o->sender];
         printf("path %u: %.1f MB; dropped %" PRIu64 " packets in the queue, %" PRIu64 " on the wire, %" PRIu64
@@ -133,15 +183,16 @@ void report_words(const struct report *r, const struct run *run, const struct la
                i, (double)lab_get(&lane->bytes) / 1e6, lab_get(&lane->drops_queue), lab_get(&lane->drops_loss),
                lab_get(&lane->drops_cut));
     }
+    report_output(r, run, o);
     fflush(stdout);
     if (r->error[0])
         fprintf(stderr, "hawser lab: %s\n", r->error);
     if (!r->whole)
         return;
-    printf("%s: %.1f MB, %s, over %u subflow%s, %.1f Mbit/s", o->no_verify ? "done" : "whole",
-           (double)received->bytes / 1e6, o->no_verify ? "not compared" : "SHA-256 equal", subflows(run, o),
-           subflows(run, o) == 1 ? "" : "s", r->goodput_mbps);
+    printf("%s: %.1f MB, %s, over %u subflow%s, %.1f Mbit/s", compared ? "whole" : "done", (double)r->bytes / 1e6,
+           compared ? "SHA-256 equal" : "not compared", subflows(run, o), subflows(run, o) == 1 ? "" : "s",
+           r->goodput_mbps);
     if (r->limit_mbps > 0)
         printf(" = %.1f %% of the paths' %.1f", r->ratio * 100, r->limit_mbps);
-    printf(", longest pause %.0f ms\n", (double)received->max_gap_ns / 1e6);
+    printf(", longest pause %.0f ms\n", (double)r->max_gap_ns / 1e6);
 }

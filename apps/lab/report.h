@@ -6,10 +6,12 @@
 
 struct report {
     enum run_end end;
-    bool whole;              /* every byte arrived and was right */
-    double goodput_mbps;     /* received bytes over the time from the client's connect call to the last byte */
-    double limit_mbps;       /* sum of the rates less headers; 0 without paths */
-    double ratio;            /* 0 without paths */
+    bool whole;          /* every byte arrived and was right, or the client's command says so */
+    uint64_t bytes;      /* received; by commands: what the paths brought, repetitions too */
+    uint64_t max_gap_ns; /* in which none of them arrived, since the first */
+    double goodput_mbps; /* over the time from the client's connect call, or the first byte of commands, to the last */
+    double limit_mbps;   /* sum of the rates less headers; 0 without paths */
+    double ratio;        /* 0 without paths */
     uint64_t not_captured;   /* packets that are missing in the captures */
     char error[2 * LAB_WHY]; /* one line; empty when the stream was whole and the captures are */
 };

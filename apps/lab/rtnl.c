@@ -140,7 +140,7 @@ int rtnl_address_add(struct rtnl *r, unsigned index, const struct hawser_addr *a
 }
 
 int rtnl_route_add(struct rtnl *r, const struct hawser_addr *to, const struct hawser_addr *source, bool v4,
-                   unsigned index, uint32_t table)
+                   unsigned index, uint32_t table, uint32_t metric)
 {
     struct rtnl_message m;
     struct nlmsghdr *header = rtnl_start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
@@ -153,6 +153,7 @@ int rtnl_route_add(struct rtnl *r, const struct hawser_addr *to, const struct ha
     route->rtm_type = RTN_UNICAST;
     mnl_attr_put_u32(header, RTA_TABLE, table);
     mnl_attr_put_u32(header, RTA_OIF, index);
+    mnl_attr_put_u32(header, RTA_PRIORITY, metric);
     if (to)
         rtnl_put_address(header, RTA_DST, to);
     if (source)

@@ -29,9 +29,9 @@ int rtnl_veth_new(struct rtnl *r, const char *name, const char *peer_name, int p
 int rtnl_address_add(struct rtnl *r, unsigned index, const struct hawser_addr *addr);
 
 /* Routes `to` (NULL: everything) by a device, in a table; `source` (may be NULL) is what the kernel's own packets are
- * sent from. */
+ * sent from. The lowest metric is taken. */
 int rtnl_route_add(struct rtnl *r, const struct hawser_addr *to, const struct hawser_addr *source, bool v4,
-                   unsigned index, uint32_t table);
+                   unsigned index, uint32_t table, uint32_t metric);
 
 /* Makes packets from `source` look a table up before the main one. */
 int rtnl_rule_add(struct rtnl *r, const struct hawser_addr *source, uint32_t table);

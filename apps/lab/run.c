@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "lab/command_end.h"
 #include "lab/emulator.h"
 #include "lab/hawser_end.h"
 #include "lab/in_process.h"
@@ -35,11 +36,25 @@ static void on_signal(int signal) { interrupted = signal; }
 
 struct run *run_new(void)
 {
-    void *p = mmap(NULL, sizeof(struct run), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    struct run *run = mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (run == MAP_FAILED)
+        return NULL;
+    for (enum lab_side side = LAB_CLIENT; side < LAB_SIDES; side++)
+        run->output[side] = memfd_create(lab_side_name(side), MFD_CLOEXEC);
+    if (run->output[LAB_CLIENT] >= 0 && run->output[LAB_SERVER] >= 0)
+        return run;
+    run_free(run);
+    return NULL;
 }
 
-void run_free(struct run *run) { munmap(run, sizeof(*run)); }
+void run_free(struct run *run)
+{
+    for (unsigned side = 0; side < LAB_SIDES; side++) {
+        if (run->output[side] >= 0)
+            close(run->output[side]);
+    }
+    munmap(run, sizeof(*run));
+}
 
 static bool stopped(const struct run *run) { return atomic_load_explicit(&run->shared.stop, memory_order_relaxed); }
 
@@ -94,7 +109,10 @@ static void end_main(struct run *run, const struct lab_options *o, const struct 
     while (side == LAB_CLIENT && lab_phase(&run->shared.ends[LAB_SERVER]) < LAB_WAITING && !stopped(run) &&
            !atomic_load(&run->reported[LAB_SERVER]))
         nap(NS_PER_MS);
-    if (o->ends[side].stack == LAB_HAWSER) {
+    if (lab_has_commands(o)) {
+        command_end_run(o, side, &run->shared, &result, run->output[side]);
+        report(&end, &result);
+    } else if (o->ends[side].stack == LAB_HAWSER) {
         hawser_end_run(o, side, &run->shared, &result, report, &end);
     } else {
         kernel_end_run(o, side, &run->shared, &result);
@@ -160,6 +178,12 @@ static bool reported(const struct run *run, enum lab_side side) { return atomic_
 
 static bool failed(const struct run *run, enum lab_side side) { return reported(run, side) && !run->results[side].ok; }
 
+/* A server's command need not end. */
+static bool all_reported(const struct run *run, const struct lab_options *o)
+{
+    return reported(run, LAB_CLIENT) && (reported(run, LAB_SERVER) || lab_has_commands(o));
+}
+
 static enum run_end watch_over(struct run *run, const struct lab_options *o, pid_t stage, run_watch *watch, void *ctx)
 {
     uint64_t give_up_ns = system_now() + o->timeout_ns, grace_until_ns = UINT64_MAX;
@@ -170,7 +194,7 @@ static enum run_end watch_over(struct run *run, const struct lab_options *o, pid
         if (atomic_load(&run->refused))
             return RUN_REFUSED;
         watch(ctx, run, now_ns);
-        if (reported(run, LAB_CLIENT) && reported(run, LAB_SERVER))
+        if (all_reported(run, o))
             return failed(run, LAB_CLIENT) || failed(run, LAB_SERVER) ? RUN_FAILED : RUN_DONE;
         if (grace_until_ns == UINT64_MAX && (failed(run, LAB_CLIENT) || failed(run, LAB_SERVER)))
             grace_until_ns = now_ns + GRACE_NS;

@@ -11,6 +11,7 @@ struct run {
     _Atomic bool reported[LAB_SIDES];
     _Atomic bool refused; /* the stage could not be built: `why` says in one line what to do */
     char why[LAB_WHY];
+    int output[LAB_SIDES]; /* files of what the commands of the ends wrote */
 };
 
 /* How a run ended, beside what its ends report. */

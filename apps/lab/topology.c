@@ -19,6 +19,7 @@
 enum {
     PATH_TABLE = 100,           /* of the first path; what leaves from a path's address looks here */
     PATH_QUEUE_PACKETS = 20000, /* between the kernel and the emulator, whose own queue is the one that counts */
+    PATH_METRIC = 100,          /* of the first path's default route, for commands */
     SINGLE_SUBNET = 255,        /* of the end with one address */
     PATH_MANAGER_LIMIT = LAB_PATHS,
 };
@@ -125,16 +126,18 @@ static int route_path(struct rtnl *r, const struct lab_options *o, enum lab_side
     enum lab_side other = side == LAB_CLIENT ? LAB_SERVER : LAB_CLIENT;
     if (side != o->homes) {
         struct hawser_addr to = lab_address(o, other, path), own = lab_address(o, side, 0);
-        return rtnl_route_add(r, &to, kernel ? &own : NULL, !o->ipv6, device, RT_TABLE_MAIN);
+        return rtnl_route_add(r, &to, kernel ? &own : NULL, !o->ipv6, device, RT_TABLE_MAIN, 0);
     }
     struct hawser_addr own = lab_address(o, side, path), to = lab_address(o, other, 0);
     int error = kernel ? rtnl_address_add(r, device, &own) : 0;
     if (!error)
         error = rtnl_rule_add(r, &own, PATH_TABLE + path);
     if (!error)
-        error = rtnl_route_add(r, NULL, kernel ? &own : NULL, !o->ipv6, device, PATH_TABLE + path);
-    if (!error && path == 0)
-        error = rtnl_route_add(r, &to, kernel ? &own : NULL, !o->ipv6, device, RT_TABLE_MAIN);
+        error = rtnl_route_add(r, NULL, kernel ? &own : NULL, !o->ipv6, device, PATH_TABLE + path, 0);
+    if (!error && o->commands[side])
+        error = rtnl_route_add(r, NULL, &own, !o->ipv6, device, RT_TABLE_MAIN, PATH_METRIC + path);
+    else if (!error && path == 0)
+        error = rtnl_route_add(r, &to, kernel ? &own : NULL, !o->ipv6, device, RT_TABLE_MAIN, 0);
     return error;
 }
 
@@ -240,7 +243,7 @@ static int plug_veth(const struct lab_options *o, enum lab_side side, const char
     if (!error)
         error = rtnl_address_add(&r, index, &own);
     if (!error)
-        error = rtnl_route_add(&r, &other, &own, !o->ipv6, index, RT_TABLE_MAIN);
+        error = rtnl_route_add(&r, &other, &own, !o->ipv6, index, RT_TABLE_MAIN, 0);
     rtnl_close(&r);
     return error;
 }

@@ -44,11 +44,16 @@ static void draw_path(const struct view *v, const struct run *run, unsigned path
     draw_line(line);
 }
 
+static uint64_t received(const struct run *run, const struct lab_options *o)
+{
+    return lab_get(lab_has_commands(o) ? &run->shared.payload[o->sender].bytes : &run->shared.ends[!o->sender].bytes);
+}
+
 void view_draw(void *ctx, const struct run *run, uint64_t now_ns)
 {
     struct view *v = ctx;
     const struct lab_options *o = v->options;
-    uint64_t start_ns = lab_get(&run->shared.start_ns), total = lab_get(&run->shared.ends[!o->sender].bytes);
+    uint64_t start_ns = lab_get(&run->shared.start_ns), total = received(run, o);
     if (!v->active || start_ns == 0 || now_ns - v->last_ns < 90000000)
         return;
     double elapsed_ns = (double)(now_ns - v->last_ns);
