@@ -23,6 +23,7 @@ enum { LINK_PACKET_MAX = 40 + 65535 };
     X(tx_packets, "link.packets_out")                                                                                  \
     X(tx_bytes, "link.bytes_out")                                                                                      \
     X(rx_unpooled, "link.receive_pool_empty")                                                                          \
+    X(rx_foreign, "drop.link_foreign_source")                                                                          \
     X(rx_errors, "drop.link_receive_error")                                                                            \
     X(tx_full, "drop.link_full")                                                                                       \
     X(tx_too_big, "drop.link_packet_too_big")                                                                          \

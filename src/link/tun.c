@@ -51,6 +51,15 @@ static void tun_explain_attach(const char *name, int error, char *why, size_t si
         snprintf(why, size, "cannot make device %s: %s", name, strerror(error));
 }
 
+static int tun_set_offload(const struct tun_link *t)
+{
+    int header_len = sizeof(struct virtio_net_hdr);
+    unsigned long offloads = t->offload ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN : 0;
+    bool done = (!t->offload || ioctl(t->link.fd, TUNSETVNETHDRSZ, &header_len) == 0) &&
+                ioctl(t->link.fd, TUNSETOFFLOAD, offloads) == 0;
+    return done ? 0 : -errno;
+}
+
 static int tun_attach(struct tun_link *t, const char *name, char *why, size_t size)
 {
     struct ifreq request = {0};
@@ -64,16 +73,11 @@ static int tun_attach(struct tun_link *t, const char *name, char *why, size_t si
     if (ioctl(t->link.fd, TUNGETIFF, &request) == 0)
         t->persistent = (request.ifr_flags & IFF_PERSIST) != 0;
 
-    int header_len = sizeof(struct virtio_net_hdr);
-    unsigned long offloads = t->offload ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN : 0;
-    if ((t->offload && ioctl(t->link.fd, TUNSETVNETHDRSZ, &header_len) != 0) ||
-        ioctl(t->link.fd, TUNSETOFFLOAD, offloads) != 0) {
-        int error = errno;
+    int error = tun_set_offload(t);
+    if (error)
         snprintf(why, size, "device %s cannot do segmentation offload (%s): add ,nogso to the link", name,
-                 strerror(error));
-        return -error;
-    }
-    return 0;
+                 strerror(-error));
+    return error;
 }
 
 static int tun_read_mtu(struct tun_link *t, const char *name, char *why, size_t size)
@@ -240,15 +244,33 @@ static int tun_transmit(struct link *link, const struct hawser_tx *packets, size
     return sent;
 }
 
-static void tun_destroy(struct link *link)
+void tun_abandon(struct link *link)
 {
     struct tun_link *t = HW_CONTAINER(link, struct tun_link, link);
     rx_buffers_destroy(&t->buffers);
-    close(t->link.fd);
     free(t);
 }
 
+static void tun_destroy(struct link *link)
+{
+    close(link->fd);
+    tun_abandon(link);
+}
+
 static const struct link_ops tun_ops = {tun_receive, tun_release, tun_transmit, tun_destroy};
+
+static struct tun_link *tun_new(int fd, bool offload, struct hawser_buf_pool *pool)
+{
+    struct tun_link *t = calloc(1, sizeof(*t));
+    if (!t)
+        return NULL;
+    t->link.ops = &tun_ops;
+    t->link.fd = fd;
+    t->link.gso_bytes = offload ? TUN_GSO_BYTES : 0;
+    t->offload = offload;
+    rx_buffers_init(&t->buffers, pool);
+    return t;
+}
 
 int tun_open(const char *name, bool gso, struct hawser_buf_pool *pool, struct link **out, char *why, size_t why_size)
 {
@@ -259,18 +281,12 @@ int tun_open(const char *name, bool gso, struct hawser_buf_pool *pool, struct li
         tun_explain_open(error, why, why_size);
         return -error;
     }
-    struct tun_link *t = calloc(1, sizeof(*t));
+    struct tun_link *t = tun_new(fd, gso, pool);
     if (!t) {
         close(fd);
         snprintf(why, why_size, "no memory for device %s: free some and try again", name);
         return -ENOMEM;
     }
-    t->link.ops = &tun_ops;
-    t->link.fd = fd;
-    t->link.gso_bytes = gso ? TUN_GSO_BYTES : 0;
-    t->offload = gso;
-    rx_buffers_init(&t->buffers, pool);
-
     int error = tun_attach(t, name, why, why_size);
     if (!error)
         error = tun_read_mtu(t, name, why, why_size);
@@ -280,6 +296,20 @@ int tun_open(const char *name, bool gso, struct hawser_buf_pool *pool, struct li
     }
     *out = &t->link;
     return 0;
+}
+
+int tun_adopt(int fd, uint32_t mtu, struct hawser_buf_pool *pool, struct link **out)
+{
+    struct tun_link *t = tun_new(fd, true, pool);
+    if (!t)
+        return -ENOMEM;
+    t->link.mtu = mtu;
+    int error = tun_set_offload(t);
+    if (error)
+        free(t);
+    else
+        *out = &t->link;
+    return error;
 }
 
 bool tun_is_persistent(const struct link *link)

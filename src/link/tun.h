@@ -19,6 +19,16 @@ enum { TUN_GSO_BYTES = 65535 - HAWSER_TX_HEAD };
  */
 int tun_open(const char *name, bool gso, struct hawser_buf_pool *pool, struct link **out, char *why, size_t why_size);
 
+/*
+ * A link on an open descriptor of a device that carries virtio-net headers (IFF_VNET_HDR), non-blocking, which is the
+ * link's from now on; super-segments are switched on. Returns 0 and the link in *out, or a negative errno, and the
+ * descriptor stays the caller's.
+ */
+int tun_adopt(int fd, uint32_t mtu, struct hawser_buf_pool *pool, struct link **out);
+
+/* Destroys a link, and leaves its descriptor open. */
+void tun_abandon(struct link *link);
+
 /* True when the device was made persistent by somebody and outlives the link. */
 bool tun_is_persistent(const struct link *link);
 
