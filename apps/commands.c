@@ -1,7 +1,7 @@
 #include "commands.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -36,19 +36,24 @@ int command_read_scheduler(const char *name, const char *value, const struct haw
     return *out ? -1 : command_misused(name, "--scheduler \"%s\": there are lowest-rtt and redundant", value);
 }
 
-int command_catch_signals(int also)
+int command_block_signals(int also, sigset_t *set)
+{
+    struct sigaction hup;
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    if (also)
+        sigaddset(set, also);
+    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN) /* nohup */
+        sigaddset(set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    return sigprocmask(SIG_BLOCK, set, NULL) == 0 ? 0 : -errno;
+}
+
+int command_catch_signals(void)
 {
     sigset_t set;
-    struct sigaction hup;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    if (also)
-        sigaddset(&set, also);
-    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN) /* nohup */
-        sigaddset(&set, SIGHUP);
-    signal(SIGPIPE, SIG_IGN);
-    return sigprocmask(SIG_BLOCK, &set, NULL) == 0 ? signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
+    return command_block_signals(0, &set) == 0 ? signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
 }
 
 static void print_counter(FILE *out, const struct hawser_counter *counter, const char *indent)

@@ -3,6 +3,7 @@
 #ifndef HW_APPS_COMMANDS_H
 #define HW_APPS_COMMANDS_H
 
+#include <signal.h>
 #include <stdio.h>
 
 #include <hawser/host.h>
@@ -29,9 +30,12 @@ HW_PRINTF(2, 3) int command_misused(const char *name, const char *format, ...);
 /* Reads the value of --scheduler. Returns -1 to go on, or EXIT_USAGE having said why. */
 int command_read_scheduler(const char *name, const char *value, const struct hawser_scheduler **out);
 
-/* SIGINT, SIGTERM, SIGHUP but under nohup, and `also` (0: no other) are read from the signalfd that is returned;
- * writing to who is gone is an error, no signal. Returns -1 and errno when that cannot be. */
-int command_catch_signals(int also);
+/* Blocks SIGINT, SIGTERM, SIGHUP but under nohup, and `also` (0: no other), and says which in *set; writing to who is
+ * gone is an error from then on, no signal. Returns 0 or a negative errno. */
+int command_block_signals(int also, sigset_t *set);
+
+/* Likewise; they are read from the signalfd that is returned. Returns -1 and errno when that cannot be. */
+int command_catch_signals(void);
 
 /* A line, after `indent`, for every counter of the stack and of the links that is not 0. */
 void command_print_counters(FILE *out, struct hawser_host *host, const char *indent);

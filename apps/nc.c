@@ -305,7 +305,7 @@ static int nc_open(struct nc *nc)
 
 static int nc_catch_signals(struct nc *nc)
 {
-    nc->signal_fd = command_catch_signals(0);
+    nc->signal_fd = command_catch_signals();
     return nc->signal_fd >= 0 ? NC_GO_ON : nc_fail("cannot receive signals: %s", strerror(errno));
 }
 

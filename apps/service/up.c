@@ -1,18 +1,15 @@
 /* hawser up: programs come in by doors and go out by uplinks. */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <hawser/hawser.h>
 
 #include "base/units.h"
 #include "commands.h"
-#include "service/door.h"
+#include "service/service.h"
 #include "service/up_options.h"
 #include "service/up_status.h"
 
@@ -29,40 +26,59 @@ enum {
  * as rarely as the kernel does it. */
 #define UP_NEAR_KEEPALIVE_NS (300 * NS_PER_S)
 #define UP_FAR_KEEPALIVE_NS (7200 * NS_PER_S)
-/* At the end, for what was closed and is not delivered. */
-#define UP_PATIENCE_NS (1 * NS_PER_S)
 
 struct up {
     struct up_options options;
-    struct hawser_host *host;
-    struct joints joints;
-    struct door *doors[UP_DOORS];
-    unsigned door_count, links_alive;
-    int signal_fd;
+    struct service service;
 };
 
-/* What the loop goes on with: more, or an exit status. */
+/* What the start goes on with: more, or an exit status. */
 enum { UP_GO_ON = -1 };
 
 #define up_fail(...) command_fail("up", __VA_ARGS__)
 
+static void up_report(struct up *up)
+{
+    struct service *service = &up->service;
+    LIST_EACH (it, &service->doors) {
+        const struct service_door *door = LIST_ENTRY(it, struct service_door, link);
+        struct door_counts counts;
+        door_count(door->door, &counts);
+        up_status_door(stderr, door->name, &counts);
+    }
+    up_status_joints(stderr, &service->joints, hawser_host_now(service->host));
+}
+
+static int up_heard_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+    if (info->ssi_signo == SIGUSR1)
+        up_report(user);
+    else
+        sd_event_exit(sd_event_source_get_event(source), EXIT_SUCCESS);
+    return 0;
+}
+
 static int up_catch_signals(struct up *up)
 {
-    up->signal_fd = command_catch_signals(SIGUSR1);
-    return up->signal_fd >= 0 ? UP_GO_ON : up_fail("cannot receive signals: %s", strerror(errno));
+    sigset_t set;
+    int error = command_block_signals(SIGUSR1, &set);
+    for (int number = 1; number < NSIG && error >= 0; number++) {
+        if (sigismember(&set, number) == 1)
+            error = sd_event_add_signal(up->service.loop, NULL, number, up_heard_signal, up);
+    }
+    return error >= 0 ? UP_GO_ON : up_fail("cannot receive signals: %s", strerror(-error));
 }
 
 /* Its index, or -1 and *status. */
 static int up_add_link(struct up *up, const char *option, const char *spec, int *status)
 {
     char why[512];
-    int index = hawser_host_add_link(up->host, spec, why, sizeof(why));
+    int index = service_add_link(&up->service, spec, why, sizeof(why));
     if (index < 0) {
         up_fail("%s %s: %s", option, spec, why);
         *status = index == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
         return -1;
     }
-    up->links_alive++;
     return index;
 }
 
@@ -72,6 +88,21 @@ static int up_add_uplinks(struct up *up)
     for (unsigned i = 0; i < up->options.uplink_count && status == UP_GO_ON; i++)
         up_add_link(up, "--uplink", up->options.uplinks[i], &status);
     return status;
+}
+
+static int up_add_door(struct up *up, const char *door, const struct door_options *options)
+{
+    char spec[UP_SPEC_SIZE];
+    int status = UP_GO_ON, n = snprintf(spec, sizeof(spec), "%s,door", door);
+    if (n < 0 || (size_t)n >= sizeof(spec)) {
+        up_fail("--door %s: more than %zu characters", door, sizeof(spec) - sizeof(",door"));
+        return EXIT_USAGE;
+    }
+    int link = up_add_link(up, "--door", spec, &status);
+    if (link < 0)
+        return status;
+    int error = service_add_door(&up->service, link, door, options, NULL);
+    return error ? up_fail("--door %s: cannot listen: %s", door, strerror(-error)) : UP_GO_ON;
 }
 
 static int up_add_doors(struct up *up)
@@ -87,84 +118,9 @@ static int up_add_doors(struct up *up)
                 .no_mptcp = up->options.no_mptcp},
     };
     int status = UP_GO_ON;
-    for (unsigned i = 0; i < up->options.door_count; i++) {
-        char spec[UP_SPEC_SIZE];
-        int n = snprintf(spec, sizeof(spec), "%s,door", up->options.doors[i]);
-        if (n < 0 || (size_t)n >= sizeof(spec)) {
-            up_fail("--door %s: more than %zu characters", up->options.doors[i], sizeof(spec) - sizeof(",door"));
-            return EXIT_USAGE;
-        }
-        int link = up_add_link(up, "--door", spec, &status);
-        if (link < 0)
-            return status;
-        int error = door_open(hawser_host_stack(up->host), link, &up->joints, &options, &up->doors[i]);
-        if (error)
-            return up_fail("--door %s: cannot listen: %s", up->options.doors[i], strerror(-error));
-        up->door_count++;
-    }
-    return UP_GO_ON;
-}
-
-static void up_report(const struct up *up)
-{
-    for (unsigned i = 0; i < up->door_count; i++) {
-        struct door_counts counts;
-        door_count(up->doors[i], &counts);
-        up_status_door(stderr, up->options.doors[i], &counts);
-    }
-    up_status_joints(stderr, &up->joints, hawser_host_now(up->host));
-}
-
-static int up_step(struct up *up)
-{
-    if (hawser_host_step(up->host) == 0)
-        return UP_GO_ON;
-    up_fail("a device was deleted: what used it goes on by the others");
-    return --up->links_alive ? UP_GO_ON : up_fail("it was the last one");
-}
-
-/* Sleeps until there is something to do. Returns UP_GO_ON, or the status of having been told to stop. */
-static int up_wait(struct up *up, bool busy)
-{
-    struct pollfd fds[] = {
-        {.fd = hawser_host_fd(up->host), .events = POLLIN},
-        {.fd = up->signal_fd, .events = POLLIN},
-    };
-    if (poll(fds, sizeof(fds) / sizeof(fds[0]), busy ? 0 : -1) < 0 && errno != EINTR)
-        return up_fail("cannot wait for events: %s", strerror(errno));
-    struct signalfd_siginfo info;
-    if (!fds[1].revents || read(up->signal_fd, &info, sizeof(info)) != sizeof(info))
-        return UP_GO_ON;
-    if (info.ssi_signo != SIGUSR1)
-        return EXIT_SUCCESS;
-    up_report(up);
-    return UP_GO_ON;
-}
-
-static int up_loop(struct up *up)
-{
-    struct hawser_stack *stack = hawser_host_stack(up->host);
-    for (;;) {
-        int status = up_step(up);
-        bool news = watch_serve(stack, hawser_host_now(up->host)), more = joints_turn(&up->joints);
-        if (status == UP_GO_ON)
-            status = up_wait(up, news || more); /* what was said meanwhile leaves by the next step */
-        if (status != UP_GO_ON)
-            return status;
-    }
-}
-
-/* Whoever waits is refused, and both ends of every connection learn that it is over. */
-static void up_end(struct up *up)
-{
-    struct hawser_unfinished left;
-    for (unsigned i = 0; i < up->door_count; i++)
-        door_shut(up->doors[i]);
-    hawser_host_step(up->host);
-    for (unsigned i = 0; i < up->door_count; i++)
-        door_close(up->doors[i]);
-    joints_break(&up->joints);
-    hawser_host_drain(up->host, UP_PATIENCE_NS, &left);
+    for (unsigned i = 0; i < up->options.door_count && status == UP_GO_ON; i++)
+        status = up_add_door(up, up->options.doors[i], &options);
+    return status;
 }
 
 static int up_run(struct up *up)
@@ -174,21 +130,20 @@ static int up_run(struct up *up)
         status = up_add_uplinks(up);
     if (status == UP_GO_ON)
         status = up_add_doors(up);
-    if (status == UP_GO_ON) {
-        fprintf(stderr, "hawser up: ready\n");
-        status = up_loop(up);
-        if (up->options.verbose) {
-            up_report(up);
-            command_print_counters(stderr, up->host, "");
-        }
+    if (status != UP_GO_ON)
+        return status;
+    fprintf(stderr, "hawser up: ready\n");
+    status = service_run(&up->service);
+    if (up->options.verbose) {
+        up_report(up);
+        command_print_counters(stderr, up->service.host, "");
     }
-    up_end(up);
     return status;
 }
 
 int up_main(int argc, char **argv)
 {
-    struct up up = {.signal_fd = -1};
+    struct up up;
     int status = up_options_read(&up.options, argc, argv);
     if (status != UP_GO_ON)
         return status;
@@ -197,13 +152,10 @@ int up_main(int argc, char **argv)
                                                        .max_connections = UP_CONNECTIONS,
                                                        .scheduler = up.options.scheduler,
                                                        .paths = &paths};
-    joints_init(&up.joints);
-    int error = hawser_host_new(&stack_options, &up.host);
+    int error = service_init(&up.service, &stack_options);
     if (error)
-        return up_fail("cannot make a host: %s", strerror(-error));
+        return up_fail("cannot begin: %s", strerror(-error));
     status = up_run(&up);
-    hawser_host_free(up.host);
-    if (up.signal_fd >= 0)
-        close(up.signal_fd);
+    service_end(&up.service);
     return status;
 }

@@ -1,0 +1,142 @@
+#include "service/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/units.h"
+#include "commands.h"
+
+/* At the end, for what was closed and is not delivered. */
+#define SERVICE_PATIENCE_NS (1 * NS_PER_S)
+
+static int host_is_ready(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    struct service *service = user;
+    (void)source;
+    (void)fd;
+    (void)events;
+    service->host_ready = true;
+    return 0;
+}
+
+static int watch_host(struct service *service)
+{
+    sd_event_source *source;
+    int error = sd_event_add_io(service->loop, &source, hawser_host_fd(service->host), EPOLLIN, host_is_ready, service);
+    if (error < 0)
+        return error;
+    error = sd_event_source_set_priority(source, SERVICE_HOST_PRIORITY);
+    if (error >= 0)
+        error = sd_event_source_set_floating(source, true);
+    sd_event_source_unref(source);
+    return error;
+}
+
+int service_init(struct service *service, const struct hawser_stack_options *options)
+{
+    *service = (struct service){0};
+    list_init(&service->doors);
+    joints_init(&service->joints);
+    int error = hawser_host_new(options, &service->host);
+    if (error == 0)
+        error = sd_event_new(&service->loop);
+    if (error >= 0)
+        error = watch_host(service);
+    if (error < 0)
+        service_end(service);
+    return error < 0 ? error : 0;
+}
+
+int service_add_link(struct service *service, const char *spec, char *why, size_t why_size)
+{
+    int index = hawser_host_add_link(service->host, spec, why, why_size);
+    service->links_alive += index >= 0;
+    return index;
+}
+
+int service_add_door(struct service *service, int link, const char *name, const struct door_options *options,
+                     struct service_door **out)
+{
+    struct service_door *door = calloc(1, sizeof *door);
+    int error = door && (door->name = strdup(name)) ? 0 : -ENOMEM;
+    if (!error)
+        error = door_open(hawser_host_stack(service->host), link, &service->joints, options, &door->door);
+    if (error) {
+        free(door ? door->name : NULL);
+        free(door);
+        return error;
+    }
+    list_push_back(&service->doors, &door->link);
+    if (out)
+        *out = door;
+    return 0;
+}
+
+void service_drop_door(struct service *service, struct service_door *door)
+{
+    (void)service;
+    list_remove(&door->link);
+    door_close(door->door);
+    free(door->name);
+    free(door);
+}
+
+/* What is said meanwhile leaves by the next turn. Returns whether that is due. */
+static bool take_turn(struct service *service)
+{
+    if (hawser_host_step(service->host) < 0) {
+        command_fail("up", "a device was deleted: what used it goes on by the others");
+        if (--service->links_alive == 0)
+            sd_event_exit(service->loop, command_fail("up", "it was the last one"));
+    }
+    bool news = watch_serve(hawser_host_stack(service->host), hawser_host_now(service->host));
+    return joints_turn(&service->joints) || news;
+}
+
+static bool goes_on(const struct service *service) { return sd_event_get_state(service->loop) != SD_EVENT_FINISHED; }
+
+/* Sleeps until there is something to do, unless there is. Returns what sd_event_run() says. */
+static int serve_sources(struct service *service, bool busy)
+{
+    service->host_ready = false;
+    int n = sd_event_run(service->loop, busy ? 0 : UINT64_MAX);
+    for (unsigned i = 1; n > 0 && !service->host_ready && i < SERVICE_DISPATCHES && goes_on(service); i++)
+        n = sd_event_run(service->loop, 0);
+    return n;
+}
+
+int service_run(struct service *service)
+{
+    int status = 0;
+    while (goes_on(service)) {
+        int error = serve_sources(service, take_turn(service));
+        if (error < 0 && error != -EINTR)
+            return command_fail("up", "cannot wait for events: %s", strerror(-error));
+    }
+    sd_event_get_exit_code(service->loop, &status);
+    return status;
+}
+
+static void end_host(struct service *service)
+{
+    struct hawser_unfinished left;
+    LIST_EACH (it, &service->doors)
+        door_shut(LIST_ENTRY(it, struct service_door, link)->door);
+    hawser_host_step(service->host);
+    LIST_EACH (it, &service->doors)
+        service_drop_door(service, LIST_ENTRY(it, struct service_door, link));
+    joints_break(&service->joints);
+    hawser_host_drain(service->host, SERVICE_PATIENCE_NS, &left);
+}
+
+void service_end(struct service *service)
+{
+    if (service->host)
+        end_host(service);
+    service->loop = sd_event_unref(service->loop);
+    if (service->host)
+        hawser_host_free(service->host);
+    service->host = NULL;
+}

@@ -1,0 +1,55 @@
+/*
+ * The service: one event loop, one host, the doors by which programs come in, and the joints between the two
+ * connections of each. Whatever else it does is a source of the loop (sd-event): what such a source asks of the stack
+ * is done in the turn that follows at once.
+ */
+#ifndef HW_APPS_SERVICE_SERVICE_H
+#define HW_APPS_SERVICE_SERVICE_H
+
+#include <systemd/sd-event.h>
+
+#include "service/door.h"
+
+enum {
+    /* Sources beside the host that are served before the network has its turn again. */
+    SERVICE_DISPATCHES = 64,
+    /* Of their sources; the host's comes after those that are ready at the same time. */
+    SERVICE_HOST_PRIORITY = 100,
+};
+
+struct service_door {
+    struct list link; /* of all doors of a service */
+    struct door *door;
+    char *name; /* as its owner wrote it */
+};
+
+struct service {
+    sd_event *loop;
+    struct hawser_host *host;
+    struct joints joints;
+    struct list doors;    /* struct service_door */
+    unsigned links_alive; /* devices; the service ends with the last one */
+    bool host_ready;      /* the loop has come to the host's source */
+};
+
+/* Makes an empty service. Returns 0, or a negative errno with nothing to be freed. */
+int service_init(struct service *service, const struct hawser_stack_options *options);
+
+/* Adds a link, as hawser_host_add_link(): its index, or a negative errno and one line in `why`. */
+int service_add_link(struct service *service, const char *spec, char *why, size_t why_size);
+
+/* Serves link number `link`, a door. Returns 0 and *out (may be NULL), or what door_open() says. */
+int service_add_door(struct service *service, int link, const char *name, const struct door_options *options,
+                     struct service_door **out);
+
+/* Forgets a door, at once. Its joints live on. */
+void service_drop_door(struct service *service, struct service_door *door);
+
+/* Runs until somebody calls sd_event_exit(), or nothing is left to serve; returns the exit status. */
+int service_run(struct service *service);
+
+/* Whoever waits is refused, both ends of every connection learn that it is over, and all is freed. Harmless if
+ * service_init() failed. Sources of others are to be gone before. */
+void service_end(struct service *service);
+
+#endif
