@@ -19,6 +19,8 @@ int nc_main(int argc, char **argv);
 int lab_main(int argc, char **argv);
 int sim_main(int argc, char **argv);
 int up_main(int argc, char **argv);
+int status_main(int argc, char **argv);
+int down_main(int argc, char **argv);
 int uplinks_main(int argc, char **argv);
 
 /* Says "hawser NAME: ..." to standard error, a line. Returns EXIT_FAILURE. */

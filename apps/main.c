@@ -22,6 +22,8 @@ static int help_main(int argc, char **argv);
 static const struct command commands[] = {
     {"nc", nc_main, "connect standard input and output to a peer over TCP or Multipath TCP"},
     {"up", up_main, "carry the TCP that comes in by doors over all uplinks"},
+    {"status", status_main, "say how the service is doing"},
+    {"down", down_main, "end the service"},
     {"lab", lab_main, "build emulated paths and run one verified transfer over them"},
     {"sim", sim_main, "play a scenario, or a swarm of random ones, in simulated time"},
     {"uplinks", uplinks_main, "list the interfaces of this host that lead to the Internet"},

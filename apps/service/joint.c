@@ -37,7 +37,6 @@ static void forget(struct joint *joint)
 {
     struct joints *joints = joint->joints;
     for (unsigned i = 0; i < 2; i++) {
-        joints->bytes[i] += joint->ends[i].bytes;
         list_remove(&joint->ends[i].turn);
         let_go(&joint->ends[i]);
     }
@@ -145,6 +144,7 @@ static enum joint_news was_taken(struct joint_end *end, ssize_t taken, size_t of
         return JOINT_FAILED;
     size_t n = taken > 0 ? (size_t)taken : 0;
     end->bytes += n;
+    end->joint->joints->bytes[end == &end->joint->ends[1]] += n;
     end->credit -= (int64_t)n;
     end->shut = n < offered;
     return end->shut ? JOINT_WAITS : JOINT_GOES_ON;
@@ -241,14 +241,6 @@ bool joints_turn(struct joints *joints)
         move(end);
     }
     return work;
-}
-
-uint64_t joints_bytes(const struct joints *joints, unsigned from)
-{
-    uint64_t sum = joints->bytes[from];
-    LIST_EACH (it, &joints->all)
-        sum += LIST_ENTRY(it, struct joint, link)->ends[from].bytes;
-    return sum;
 }
 
 void joints_break(struct joints *joints)

@@ -48,7 +48,7 @@ struct joints {
     uint64_t held_bytes;
     uint64_t held_max;     /* JOINTS_HELD_MAX; less is for tests */
     uint64_t made, broken; /* so far; broken: that ended by a reset */
-    uint64_t bytes[2];     /* from the first ends and from the second ones, of joints that are over */
+    uint64_t bytes[2];     /* that came from the first ends and from the second ones, and were taken by the others */
     uint64_t copied_bytes; /* that passed by a copy */
 };
 
@@ -61,9 +61,6 @@ int joint_make(struct joints *joints, struct end first, struct end second, uint6
 /* Moves bytes for those of whom there were events, in turns, about JOINTS_TURN_BYTES at most. Returns whether there was
  * anything to do: then the stack has something to say, and another turn is due after that. */
 bool joints_turn(struct joints *joints);
-
-/* Bytes that came from the first ends (0) or the second ones (1) and were taken by the others, in all. */
-uint64_t joints_bytes(const struct joints *joints, unsigned from);
 
 /* Resets every end, and forgets all joints. */
 void joints_break(struct joints *joints);

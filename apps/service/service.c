@@ -1,12 +1,15 @@
 #include "service/service.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/units.h"
 #include "commands.h"
+#include "service/control_socket.h"
 
 /* At the end, for what was closed and is not delivered. */
 #define SERVICE_PATIENCE_NS (1 * NS_PER_S)
@@ -36,7 +39,7 @@ static int watch_host(struct service *service)
 
 int service_init(struct service *service, const struct hawser_stack_options *options)
 {
-    *service = (struct service){0};
+    *service = (struct service){.control = CONTROL_NONE};
     list_init(&service->doors);
     joints_init(&service->joints);
     int error = hawser_host_new(options, &service->host);
@@ -46,7 +49,24 @@ int service_init(struct service *service, const struct hawser_stack_options *opt
         error = watch_host(service);
     if (error < 0)
         service_end(service);
+    else
+        service->since_ns = hawser_host_now(service->host);
     return error < 0 ? error : 0;
+}
+
+int service_control(struct service *service, const char *path, const char *group, char *why, size_t why_size)
+{
+    int fd = control_listen(path, group, why, why_size);
+    if (fd < 0)
+        return fd;
+    service->control_path = strdup(path);
+    int error = service->control_path ? control_open(&service->control, service->loop, fd) : -ENOMEM;
+    if (error < 0) {
+        snprintf(why, why_size, "no control socket: %s", strerror(-error));
+        control_unlink(path);
+        close(fd);
+    }
+    return error;
 }
 
 int service_add_link(struct service *service, const char *spec, char *why, size_t why_size)
@@ -101,9 +121,16 @@ static bool goes_on(const struct service *service) { return sd_event_get_state(s
 static int serve_sources(struct service *service, bool busy)
 {
     service->host_ready = false;
+    uint64_t until_ns = 0;
     int n = sd_event_run(service->loop, busy ? 0 : UINT64_MAX);
-    for (unsigned i = 1; n > 0 && !service->host_ready && i < SERVICE_DISPATCHES && goes_on(service); i++)
+    for (unsigned i = 1; n > 0 && !service->host_ready && i < SERVICE_DISPATCHES && goes_on(service); i++) {
+        uint64_t now_ns = hawser_host_now(service->host);
+        if (i == 1)
+            until_ns = now_ns + SERVICE_DISPATCH_US * NS_PER_US;
+        if (now_ns >= until_ns)
+            break;
         n = sd_event_run(service->loop, 0);
+    }
     return n;
 }
 
@@ -133,6 +160,11 @@ static void end_host(struct service *service)
 
 void service_end(struct service *service)
 {
+    control_close(&service->control);
+    if (service->control_path)
+        control_unlink(service->control_path);
+    free(service->control_path);
+    service->control_path = NULL;
     if (service->host)
         end_host(service);
     service->loop = sd_event_unref(service->loop);

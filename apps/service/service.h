@@ -8,11 +8,13 @@
 
 #include <systemd/sd-event.h>
 
+#include "service/control.h"
 #include "service/door.h"
 
 enum {
     /* Sources beside the host that are served before the network has its turn again. */
     SERVICE_DISPATCHES = 64,
+    SERVICE_DISPATCH_US = 1000, /* and so long */
     /* Of their sources; the host's comes after those that are ready at the same time. */
     SERVICE_HOST_PRIORITY = 100,
 };
@@ -27,7 +29,10 @@ struct service {
     sd_event *loop;
     struct hawser_host *host;
     struct joints joints;
-    struct list doors;    /* struct service_door */
+    struct list doors;      /* struct service_door */
+    struct control control; /* of no socket until service_control() */
+    char *control_path;
+    uint64_t since_ns;
     unsigned links_alive; /* devices; the service ends with the last one */
     bool host_ready;      /* the loop has come to the host's source */
 };
@@ -44,6 +49,9 @@ int service_add_door(struct service *service, int link, const char *name, const 
 
 /* Forgets a door, at once. Its joints live on. */
 void service_drop_door(struct service *service, struct service_door *door);
+
+/* Listens at `path` for other programs (control_socket.h). Returns 0, or a negative errno and one line in `why`. */
+int service_control(struct service *service, const char *path, const char *group, char *why, size_t why_size);
 
 /* Runs until somebody calls sd_event_exit(), or nothing is left to serve; returns the exit status. */
 int service_run(struct service *service);

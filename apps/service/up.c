@@ -9,9 +9,11 @@
 
 #include "base/units.h"
 #include "commands.h"
+#include "service/control_socket.h"
 #include "service/service.h"
 #include "service/up_options.h"
 #include "service/up_status.h"
+#include "service/verbs.h"
 
 enum {
     UP_CONNECTIONS = 65536,
@@ -67,6 +69,17 @@ static int up_catch_signals(struct up *up)
             error = sd_event_add_signal(up->service.loop, NULL, number, up_heard_signal, up);
     }
     return error >= 0 ? UP_GO_ON : up_fail("cannot receive signals: %s", strerror(-error));
+}
+
+static int up_open_control(struct up *up)
+{
+    char why[512];
+    if (up->options.control && strcmp(up->options.control, "none") == 0)
+        return UP_GO_ON;
+    if (service_control(&up->service, control_path(up->options.control), NULL, why, sizeof(why)) < 0)
+        return up_fail("%s", why);
+    int error = verbs_add(&up->service);
+    return error < 0 ? up_fail("cannot begin: %s", strerror(-error)) : UP_GO_ON;
 }
 
 /* Its index, or -1 and *status. */
@@ -126,6 +139,8 @@ static int up_add_doors(struct up *up)
 static int up_run(struct up *up)
 {
     int status = up_catch_signals(up);
+    if (status == UP_GO_ON)
+        status = up_open_control(up);
     if (status == UP_GO_ON)
         status = up_add_uplinks(up);
     if (status == UP_GO_ON)

@@ -7,7 +7,7 @@
 
 #include "commands.h"
 
-enum { OPTION_TCP = 256, OPTION_DOOR, OPTION_UPLINK, OPTION_SCHEDULER, OPTION_PATH_MANAGER };
+enum { OPTION_TCP = 256, OPTION_DOOR, OPTION_UPLINK, OPTION_SCHEDULER, OPTION_PATH_MANAGER, OPTION_CONTROL };
 
 static const char usage[] =
     "usage: hawser up [-v] [OPTION]... --door SPEC [--door SPEC]... --uplink SPEC [--uplink SPEC]...\n"
@@ -25,6 +25,7 @@ static const char usage[] =
     "                 lowest-rtt (default), or redundant: every path carries everything\n"
     "  --path-manager NAME\n"
     "                 default, fullmesh, ports, backup (one uplink as long as it works) or on-demand\n"
+    "  --control PATH socket for hawser status, down and ss, or none; default $HAWSER_CONTROL or /run/hawser/control\n"
     "  -v             print connections and all counters to standard error at the end\n"
     "\n"
     "SIGUSR1 prints the connections to standard error.\n"
@@ -67,6 +68,9 @@ static int read_option(struct up_options *o, int option, char **argv)
         return command_read_scheduler("up", optarg, &o->scheduler);
     case OPTION_PATH_MANAGER:
         return read_path_manager(o, optarg);
+    case OPTION_CONTROL:
+        o->control = optarg;
+        return -1;
     case 'h':
         fputs(usage, stdout);
         return EXIT_SUCCESS;
@@ -85,6 +89,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"uplink", required_argument, NULL, OPTION_UPLINK},
         {"scheduler", required_argument, NULL, OPTION_SCHEDULER},
         {"path-manager", required_argument, NULL, OPTION_PATH_MANAGER},
+        {"control", required_argument, NULL, OPTION_CONTROL},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

@@ -11,6 +11,7 @@ enum { UP_DOORS = 16, UP_UPLINKS = 16 };
 
 struct up_options {
     bool verbose, no_mptcp;
+    const char *control; /* the path of its socket; NULL: the default; "none" */
     const char *doors[UP_DOORS], *uplinks[UP_UPLINKS];
     unsigned door_count, uplink_count;
     const struct hawser_scheduler *scheduler;  /* NULL: the default */

@@ -50,8 +50,7 @@ void up_status_joints(FILE *out, const struct joints *joints, uint64_t now_ns)
     fprintf(out,
             "connections: %" PRIu32 " now, %" PRIu64 " so far, %" PRIu64 " of them reset; %" PRIu64
             " bytes out, %" PRIu64 " in, %" PRIu64 " by a copy\n",
-            joints->count, joints->made, joints->broken, joints_bytes(joints, 0), joints_bytes(joints, 1),
-            joints->copied_bytes);
+            joints->count, joints->made, joints->broken, joints->bytes[0], joints->bytes[1], joints->copied_bytes);
     LIST_EACH (it, &joints->all) {
         if (left-- == 0)
             break;

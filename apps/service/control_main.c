@@ -1,0 +1,165 @@
+/* hawser status, hawser down, hawser reload: what the service is asked by one record. */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "service/control_socket.h"
+
+enum { DOWN_PATIENCE_MS = 15000 };
+
+struct asking {
+    const char *name, *usage;
+    const char *control;
+    bool json;
+};
+
+static const char status_usage[] =
+    "usage: hawser status [--json] [--control PATH]\n"
+    "\n"
+    "Says how the service of this machine is doing: its doors, and what it has carried.\n"
+    "\n"
+    "  --json          print all it says, counters included, as a JSON object (docs/CONTROL.md)\n"
+    "  --control PATH  where it listens; default $HAWSER_CONTROL or /run/hawser/control\n"
+    "\n"
+    "Exit status: 0, 1 when no service answers, 2 when the command line makes no sense.\n";
+
+static const char down_usage[] =
+    "usage: hawser down [--control PATH]\n"
+    "\n"
+    "Ends the service of this machine, and waits until all that it set up is taken back: for root.\n"
+    "\n"
+    "  --control PATH  where it listens; default $HAWSER_CONTROL or /run/hawser/control\n"
+    "\n"
+    "Exit status: 0, 1 when it did not end, 2 when the command line makes no sense.\n";
+
+/* Returns an exit status, or -1 to go on. */
+static int read_options(struct asking *asking, bool may_json, int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"control", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+        if (option == 'c')
+            asking->control = optarg;
+        else if (option == 'j' && may_json)
+            asking->json = true;
+        else if (option == 'h')
+            return fputs(asking->usage, stdout) < 0;
+        else if (option == ':')
+            return command_misused(asking->name, "%s needs a value", argv[optind - 1]);
+        else
+            return command_misused(asking->name, "unknown option in \"%s\"", argv[optind - 1]);
+    }
+    return optind < argc ? command_misused(asking->name, "\"%s\" is no option", argv[optind]) : -1;
+}
+
+/* The answer, or NULL having said why there is none; *fd is the connection. */
+static json_t *ask(const struct asking *asking, int *fd)
+{
+    char why[512];
+    json_t *answer = NULL;
+    *fd = control_connect(control_path(asking->control), why, sizeof why);
+    if (*fd >= 0)
+        answer = control_ask(*fd, json_pack("{s:s}", "do", asking->name), NULL, 0, why, sizeof why);
+    if (!answer)
+        command_fail(asking->name, "%s", why);
+    return answer;
+}
+
+static json_int_t number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value ? value : "?";
+}
+
+static void print_status(const json_t *answer)
+{
+    const json_t *connections = json_object_get(answer, "connections"), *door;
+    size_t i;
+    json_int_t up_s = number(answer, "uptime_s");
+    printf("hawser %s, process %" JSON_INTEGER_FORMAT ", up for %" JSON_INTEGER_FORMAT ":%02d:%02d\n",
+           text(answer, "version"), number(answer, "pid"), up_s / 3600, (int)(up_s / 60 % 60), (int)(up_s % 60));
+    printf("connections  %" JSON_INTEGER_FORMAT " now, %" JSON_INTEGER_FORMAT " so far, %" JSON_INTEGER_FORMAT
+           " of them reset; %" JSON_INTEGER_FORMAT " bytes out, %" JSON_INTEGER_FORMAT " in\n",
+           number(connections, "now"), number(connections, "so_far"), number(connections, "reset"),
+           number(connections, "bytes_out"), number(connections, "bytes_in"));
+    json_array_foreach(json_object_get(answer, "doors"), i, door) printf(
+        "door         %s: %" JSON_INTEGER_FORMAT " asked, %" JSON_INTEGER_FORMAT " accepted, %" JSON_INTEGER_FORMAT
+        " wait, %" JSON_INTEGER_FORMAT " gave up; %" JSON_INTEGER_FORMAT " refused, %" JSON_INTEGER_FORMAT
+        " unreachable, %" JSON_INTEGER_FORMAT " prohibited, %" JSON_INTEGER_FORMAT " without an answer\n",
+        text(door, "door"), number(door, "asked"), number(door, "accepted"), number(door, "waiting"),
+        number(door, "gave_up"), number(door, "refused"), number(door, "unreachable"), number(door, "prohibited"),
+        number(door, "silent"));
+    if (json_object_get(answer, "doors_not_listed"))
+        printf("and %" JSON_INTEGER_FORMAT " more doors\n", number(answer, "doors_not_listed"));
+}
+
+int status_main(int argc, char **argv)
+{
+    struct asking asking = {.name = "status", .usage = status_usage};
+    int fd, status = read_options(&asking, true, argc, argv);
+    if (status >= 0)
+        return status;
+    json_t *answer = ask(&asking, &fd);
+    if (answer && asking.json) {
+        json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        putchar('\n');
+    } else if (answer) {
+        print_status(answer);
+    }
+    status = answer && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    json_decref(answer);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+/* Waits for the process, or where it is not to be seen for the connection. */
+static int wait_for_end(int fd)
+{
+    struct ucred who;
+    socklen_t len = sizeof who;
+    int process = -1;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid > 0)
+        process = pidfd_open(who.pid, 0);
+    struct pollfd p = {.fd = process >= 0 ? process : fd, .events = POLLIN};
+    int ready = poll(&p, 1, DOWN_PATIENCE_MS);
+    if (process >= 0)
+        close(process);
+    return ready == 1 ? EXIT_SUCCESS
+                      : command_fail("down",
+                                     "the service has not ended after %d s: kill it, and start it once more to "
+                                     "clean up",
+                                     DOWN_PATIENCE_MS / 1000);
+}
+
+int down_main(int argc, char **argv)
+{
+    struct asking asking = {.name = "down", .usage = down_usage};
+    int fd, status = read_options(&asking, false, argc, argv);
+    if (status >= 0)
+        return status;
+    json_t *answer = ask(&asking, &fd);
+    status = answer ? wait_for_end(fd) : EXIT_FAILURE;
+    json_decref(answer);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}

@@ -1,0 +1,210 @@
+#include "service/control_socket.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "service/control.h"
+
+enum { CONTROL_BACKLOG = 64 };
+
+const char *control_path(const char *option)
+{
+    const char *set = getenv("HAWSER_CONTROL");
+    return option ? option : set && *set ? set : CONTROL_PATH;
+}
+
+static int set_address(struct sockaddr_un *addr, const char *path, char *why, size_t why_size)
+{
+    *addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) == 0 || strlen(path) >= sizeof addr->sun_path) {
+        snprintf(why, why_size, "control socket \"%s\": a path of 1 to %zu characters is needed", path,
+                 sizeof addr->sun_path - 1);
+        return -EINVAL;
+    }
+    snprintf(addr->sun_path, sizeof addr->sun_path, "%s", path);
+    return 0;
+}
+
+/* The directory in which `path` is, if it is not there. */
+static void make_directory(const char *path)
+{
+    char directory[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    snprintf(directory, sizeof directory, "%s", path);
+    char *slash = strrchr(directory, '/');
+    if (!slash || slash == directory)
+        return;
+    *slash = '\0';
+    mkdir(directory, 0755); /* if that cannot be, bind() says so */
+}
+
+/* Does somebody listen there? */
+static bool is_served(const struct sockaddr_un *addr)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool served = fd >= 0 && (connect(fd, (const struct sockaddr *)addr, sizeof *addr) == 0 || errno == EAGAIN);
+    if (fd >= 0)
+        close(fd);
+    return served;
+}
+
+static bool is_socket(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static int bind_anew(int fd, const struct sockaddr_un *addr)
+{
+    if (is_socket(addr->sun_path) && !is_served(addr))
+        unlink(addr->sun_path);
+    mode_t mask = umask(0177); /* nobody comes in before the group is right */
+    int error = bind(fd, (const struct sockaddr *)addr, sizeof *addr) == 0 ? 0 : -errno;
+    umask(mask);
+    return error;
+}
+
+/* Lets the group in. Returns 0 or a negative errno. */
+static int admit(const char *path, const char *group)
+{
+    const struct group *found = getgrnam(group ? group : CONTROL_GROUP);
+    if (!found)
+        return group ? -ENOENT : 0;
+    if (chown(path, (uid_t)-1, found->gr_gid) != 0)
+        return group ? -errno : 0; /* in a namespace of users there may be no such group */
+    return chmod(path, 0660) == 0 ? 0 : -errno;
+}
+
+int control_listen(const char *path, const char *group, char *why, size_t why_size)
+{
+    struct sockaddr_un addr;
+    int error = set_address(&addr, path, why, why_size);
+    if (error)
+        return error;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return snprintf(why, why_size, "no control socket: %s", strerror(errno)), -errno;
+    make_directory(path);
+    error = bind_anew(fd, &addr);
+    if (error == -EADDRINUSE)
+        snprintf(why, why_size,
+                 is_socket(path) ? "a service answers at %s already: end it by hawser down, or name another --control"
+                                 : "%s is there and is no socket: remove it, or name another --control",
+                 path);
+    else if (error)
+        snprintf(why, why_size, "cannot listen at %s: %s: be root, or name another --control", path, strerror(-error));
+    else if ((error = admit(path, group)) != 0)
+        snprintf(why, why_size, "the group \"%s\" of the control socket: %s", group ? group : CONTROL_GROUP,
+                 error == -ENOENT ? "there is none: make it by groupadd" : strerror(-error));
+    else if (listen(fd, CONTROL_BACKLOG) == 0)
+        return fd;
+    else
+        snprintf(why, why_size, "cannot listen at %s: %s", path, strerror(errno)), error = -errno;
+    if (error != -EADDRINUSE)
+        control_unlink(path);
+    close(fd);
+    return error;
+}
+
+void control_unlink(const char *path)
+{
+    if (is_socket(path))
+        unlink(path);
+}
+
+int control_connect(const char *path, char *why, size_t why_size)
+{
+    struct sockaddr_un addr;
+    int error = set_address(&addr, path, why, why_size);
+    if (error)
+        return error;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&addr, sizeof addr) == 0)
+        return fd;
+    error = -errno;
+    if (fd >= 0)
+        close(fd);
+    if (error == -ENOENT || error == -ECONNREFUSED || error == -ENOTDIR)
+        snprintf(why, why_size, "no service answers at %s: start it by hawser up, as root", path);
+    else if (error == -EACCES || error == -EPERM)
+        snprintf(why, why_size, "%s is for root and the group " CONTROL_GROUP ": join it, and log in again", path);
+    else
+        snprintf(why, why_size, "cannot reach the service at %s: %s", path, strerror(-error));
+    return error;
+}
+
+static int send_request(int fd, const json_t *request, const int *descriptors, size_t count)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(CONTROL_DESCRIPTORS * sizeof(int))];
+    } ancillary = {.bytes = {0}};
+    char *text = json_dumps(request, JSON_COMPACT);
+    if (!text || count > CONTROL_DESCRIPTORS) {
+        free(text);
+        return text ? -EINVAL : -ENOMEM;
+    }
+    struct iovec iov = {text, strlen(text)};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (count) {
+        message.msg_control = &ancillary;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(c), descriptors, count * sizeof(int));
+    }
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    int error = sent < 0 ? -errno : 0;
+    free(text);
+    return error;
+}
+
+/* As one line without orders to a terminal. */
+static void quote(char *why, size_t why_size, const char *text)
+{
+    snprintf(why, why_size, "%s", text);
+    for (char *at = why; *at; at++) {
+        if (iscntrl((unsigned char)*at))
+            *at = ' ';
+    }
+}
+
+static json_t *receive_answer(int fd, char *why, size_t why_size)
+{
+    char *buffer = malloc(CONTROL_MESSAGE_MAX);
+    ssize_t n = buffer ? recv(fd, buffer, CONTROL_MESSAGE_MAX, 0) : -1;
+    json_t *answer = n > 0 ? json_loadb(buffer, (size_t)n, 0, NULL) : NULL;
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    free(buffer);
+    if (json_is_true(json_object_get(answer, "ok")))
+        return answer;
+    if (n < 0 && errno != ECONNRESET)
+        snprintf(why, why_size, "no answer: %s", strerror(errno));
+    else if (n <= 0)
+        snprintf(why, why_size, "the service ended before it answered");
+    else
+        quote(why, why_size, error ? error : "the service's answer makes no sense: it may be of another version");
+    json_decref(answer);
+    return NULL;
+}
+
+json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t count, char *why, size_t why_size)
+{
+    json_object_set_new(request, "hawser", json_integer(CONTROL_VERSION));
+    int error = send_request(fd, request, descriptors, count);
+    json_decref(request);
+    /* One that was turned away finds the reason although it could not ask. */
+    if (error && error != -EPIPE && error != -ECONNRESET) {
+        snprintf(why, why_size, "cannot ask the service: %s", strerror(-error));
+        return NULL;
+    }
+    return receive_answer(fd, why, why_size);
+}

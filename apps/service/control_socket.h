@@ -1,0 +1,32 @@
+/* Where the service listens to other programs of this machine, and how those reach it. */
+#ifndef HW_APPS_SERVICE_CONTROL_SOCKET_H
+#define HW_APPS_SERVICE_CONTROL_SOCKET_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+#define CONTROL_PATH "/run/hawser/control"
+#define CONTROL_GROUP "hawser"
+
+/* `option` if there is one, else the environment's HAWSER_CONTROL, else CONTROL_PATH. */
+const char *control_path(const char *option);
+
+/*
+ * Listens at `path`, whose directory is made when it is missing, for root and the members of `group` (NULL:
+ * CONTROL_GROUP if there is one). What a service that is no more left there is replaced. Returns a descriptor, or a
+ * negative errno and in `why` one line.
+ */
+int control_listen(const char *path, const char *group, char *why, size_t why_size);
+
+/* Takes away what control_listen() made, as far as that may be. */
+void control_unlink(const char *path);
+
+/* Connects to a service. Returns a descriptor, or a negative errno and one line. */
+int control_connect(const char *path, char *why, size_t why_size);
+
+/* Sends a request, which it takes over, with at most CONTROL_DESCRIPTORS descriptors, and waits for the answer: an
+ * object of the caller's, or NULL and in `why` what the service says is wrong, or what else is. */
+json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t count, char *why, size_t why_size);
+
+#endif

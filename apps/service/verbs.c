@@ -1,0 +1,98 @@
+#include "service/verbs.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <hawser/version.h>
+
+#include "base/units.h"
+
+enum { VERBS_DOORS = 100 }; /* listed in an answer, which has its bounds */
+
+static json_t *of_door(const struct service_door *door)
+{
+    struct door_counts c;
+    door_count(door->door, &c);
+    json_t *refused = json_pack(
+        "{s:I,s:I,s:I,s:I}", "refused", (json_int_t)(c.refused[HAWSER_REFUSE_RESET] + c.refused[HAWSER_REFUSE_PORT]),
+        "unreachable", (json_int_t)(c.refused[HAWSER_REFUSE_NETWORK] + c.refused[HAWSER_REFUSE_HOST]), "prohibited",
+        (json_int_t)c.refused[HAWSER_REFUSE_PROHIBITED], "silent", (json_int_t)c.refused[HAWSER_REFUSE_SILENTLY]);
+    json_t *all =
+        json_pack("{s:s,s:I,s:I,s:I,s:I}", "door", door->name, "asked", (json_int_t)c.asked, "accepted",
+                  (json_int_t)c.accepted, "waiting", (json_int_t)c.waiting, "gave_up", (json_int_t)c.withdrawn);
+    json_object_update(all, refused);
+    json_decref(refused);
+    return all;
+}
+
+static json_t *of_control(const struct control *control)
+{
+    const struct control_counts *c = &control->counts;
+    return json_pack("{s:I,s:I,s:I,s:I,s:I}", "peers", (json_int_t)control->peer_count, "requests",
+                     (json_int_t)c->requests, "nonsense", (json_int_t)c->nonsense, "crowded_out",
+                     (json_int_t)c->crowded_out, "did_not_read", (json_int_t)c->did_not_read);
+}
+
+static json_t *of_counters(struct hawser_host *host)
+{
+    struct hawser_counter counter;
+    json_t *all = json_object();
+    for (size_t i = 0; hawser_stack_counter(hawser_host_stack(host), i, &counter); i++)
+        if (counter.value)
+            json_object_set_new(all, counter.name, json_integer((json_int_t)counter.value));
+    for (size_t i = 0; hawser_host_counter(host, i, &counter); i++)
+        if (counter.value)
+            json_object_set_new(all, counter.name, json_integer((json_int_t)counter.value));
+    return all;
+}
+
+static enum control_verdict status(void *user, struct control_request *request, json_t *answer)
+{
+    struct service *service = user;
+    const struct joints *joints = &service->joints;
+    json_t *doors = json_array();
+    (void)request;
+    size_t left = 0;
+    LIST_EACH (it, &service->doors) {
+        if (json_array_size(doors) < VERBS_DOORS)
+            json_array_append_new(doors, of_door(LIST_ENTRY(it, struct service_door, link)));
+        else
+            left++;
+    }
+    json_object_set_new(answer, "version", json_string(hawser_version()));
+    json_object_set_new(answer, "pid", json_integer(getpid()));
+    json_object_set_new(answer, "uptime_s",
+                        json_integer((json_int_t)((hawser_host_now(service->host) - service->since_ns) / NS_PER_S)));
+    json_object_set_new(answer, "doors", doors);
+    if (left)
+        json_object_set_new(answer, "doors_not_listed", json_integer((json_int_t)left));
+    json_object_set_new(answer, "connections",
+                        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "now", (json_int_t)joints->count, "so_far",
+                                  (json_int_t)joints->made, "reset", (json_int_t)joints->broken, "bytes_out",
+                                  (json_int_t)joints->bytes[0], "bytes_in", (json_int_t)joints->bytes[1],
+                                  "bytes_copied", (json_int_t)joints->copied_bytes));
+    json_object_set_new(answer, "control", of_control(&service->control));
+    json_object_set_new(answer, "counters", of_counters(service->host));
+    return CONTROL_DONE;
+}
+
+static enum control_verdict down(void *user, struct control_request *request, json_t *answer)
+{
+    struct service *service = user;
+    (void)request;
+    (void)answer;
+    sd_event_exit(service->loop, EXIT_SUCCESS);
+    return CONTROL_DONE;
+}
+
+int verbs_add(struct service *service)
+{
+    const struct control_verb verbs[] = {
+        {.name = "status", .run = status, .user = service},
+        {.name = "down", .owner_only = true, .run = down, .user = service},
+    };
+    int error = 0;
+    for (size_t i = 0; i < HW_ARRAY_LEN(verbs) && !error; i++)
+        error = control_add_verb(&service->control, &verbs[i]);
+    return error;
+}
