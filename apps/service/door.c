@@ -6,21 +6,20 @@
 #include "base/compiler.h"
 #include "base/list.h"
 
-/* A client that waits, and the connection that is tried for it. */
+/* A client that waits, and what is tried for it. */
 struct call {
-    struct watch watch;
+    struct dial_user dial_user;
     struct door *door;
     struct list link;
     struct hawser_request *request;
-    struct hawser_conn *far;
+    struct dial *dial; /* NULL: it is over */
 };
 
 struct door {
     struct watch watch;
-    struct hawser_stack *stack;
     struct hawser_listener *listener;
     struct joints *joints;
-    struct hawser_conn_options far;
+    struct dialer *far;
     struct list calls;
     bool shut;
     struct door_counts counts;
@@ -52,6 +51,8 @@ enum hawser_refusal door_refusal(int error)
 
 static void end_call(struct call *call)
 {
+    if (call->dial)
+        dial_cancel(call->door->far, call->dial);
     list_remove(&call->link);
     call->door->counts.waiting--;
     free(call);
@@ -64,18 +65,18 @@ static void refuse(struct door *door, struct hawser_request *request, int error)
     door->counts.refused[how]++;
 }
 
-static void let_in(struct call *call, uint64_t now_ns)
+static void let_in(struct call *call, struct end far, uint64_t now_ns)
 {
     struct door *door = call->door;
     struct hawser_conn *near;
     int error = hawser_request_accept(call->request, &near);
-    if (error == -ECONNRESET) /* it has given up: so we shall be told */
-        return;
     if (error < 0) {
-        hawser_abort(call->far);
+        end_abort(far);
+        if (error == -ECONNRESET) /* it has given up: so we shall be told */
+            return;
         refuse(door, call->request, error);
-    } else if (joint_make(door->joints, conn_end(near), conn_end(call->far), now_ns) < 0) {
-        hawser_abort(call->far);
+    } else if (joint_make(door->joints, conn_end(near), far, now_ns) < 0) {
+        end_abort(far);
         hawser_abort(near);
     } else {
         door->counts.accepted++;
@@ -83,32 +84,31 @@ static void let_in(struct call *call, uint64_t now_ns)
     end_call(call);
 }
 
-static void far_heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
+static void dial_answered(struct dial_user *user, int error, struct end far, uint64_t now_ns)
 {
-    struct call *call = HW_CONTAINER(watch, struct call, watch);
-    if (event->what & HAWSER_CONNECTED) {
-        let_in(call, now_ns);
-    } else if (event->what & HAWSER_ERROR) {
-        refuse(call->door, call->request, hawser_conn_error(call->far));
-        hawser_close(call->far);
-        end_call(call);
+    struct call *call = HW_CONTAINER(user, struct call, dial_user);
+    call->dial = NULL;
+    if (error == 0) {
+        let_in(call, far, now_ns);
+        return;
     }
+    refuse(call->door, call->request, error);
+    end_call(call);
 }
 
 static int call_far(struct door *door, struct hawser_request *request, uint64_t now_ns)
 {
-    struct hawser_addr to;
+    struct destination to = {0};
     struct call *call = malloc(sizeof *call);
     if (!call)
         return -ENOMEM;
-    *call = (struct call){.watch = {far_heard}, .door = door, .request = request};
-    hawser_request_addrs(request, NULL, &to);
-    int error = hawser_connect(door->stack, &to, &door->far, now_ns, &call->far);
+    *call = (struct call){.dial_user = {dial_answered}, .door = door, .request = request};
+    hawser_request_addrs(request, NULL, &to.addr);
+    int error = dial_begin(door->far, &to, &call->dial_user, now_ns, &call->dial);
     if (error < 0) {
         free(call);
         return error;
     }
-    hawser_conn_set_user(call->far, &call->watch);
     hawser_request_set_user(request, call);
     list_push_back(&door->calls, &call->link);
     door->counts.waiting++;
@@ -121,10 +121,8 @@ static void withdraw(struct door *door, struct hawser_request *request)
     struct call *call = hawser_request_user(request);
     hawser_request_refuse(request, HAWSER_REFUSE_SILENTLY);
     door->counts.withdrawn++;
-    if (!call)
-        return;
-    hawser_abort(call->far);
-    end_call(call);
+    if (call)
+        end_call(call);
 }
 
 static void door_heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
@@ -150,7 +148,7 @@ int door_open(struct hawser_stack *stack, int link, struct joints *joints, const
     struct door *door = calloc(1, sizeof *door);
     if (!door)
         return -ENOMEM;
-    *door = (struct door){.watch = {door_heard}, .stack = stack, .joints = joints, .far = options->far};
+    *door = (struct door){.watch = {door_heard}, .joints = joints, .far = options->far};
     list_init(&door->calls);
     int error = hawser_listen_link(stack, link, options->backlog, &options->near, &door->listener);
     if (error < 0) {
@@ -169,7 +167,6 @@ void door_shut(struct door *door)
     door->shut = true;
     LIST_EACH (it, &door->calls) {
         struct call *call = LIST_ENTRY(it, struct call, link);
-        hawser_abort(call->far);
         refuse(door, call->request, -ECONNRESET);
         end_call(call);
     }

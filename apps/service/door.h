@@ -7,15 +7,16 @@
 
 #include <hawser/hawser.h>
 
+#include "service/dial.h"
 #include "service/joint.h"
 
 struct door;
 
 struct door_options {
-    unsigned backlog; /* clients that wait for their destination; one address has about half of them */
-    /* Of connections with clients, and with destinations. Their sizes are set, and what they point to outlives the
-     * door. */
-    struct hawser_conn_options near, far;
+    unsigned backlog;   /* clients that wait for their destination; one address has about half of them */
+    struct dialer *far; /* what leads to destinations; it outlives the door */
+    /* Of connections with clients. Its size is set, and what it points to outlives the door. */
+    struct hawser_conn_options near;
 };
 
 struct door_counts {
@@ -39,8 +40,7 @@ void door_shut(struct door *door);
 /* Forgets whoever waits, and the door: nobody hears anything who was not refused before. Joints live on. */
 void door_close(struct door *door);
 
-/* How a client is told that there is no connection for this negative errno, of hawser_connect() or
- * hawser_conn_error(). */
+/* How a client is told that there is no connection for this negative errno of a dialer. */
 enum hawser_refusal door_refusal(int error);
 
 #endif

@@ -42,9 +42,14 @@ int service_init(struct service *service, const struct hawser_stack_options *opt
     *service = (struct service){.control = CONTROL_NONE};
     list_init(&service->doors);
     joints_init(&service->joints);
+    choice_init(&service->choice);
     int error = hawser_host_new(options, &service->host);
-    if (error == 0)
+    if (error == 0) {
+        const struct hawser_conn_options far = {.size = sizeof(far)};
+        stack_dialer_init(&service->direct, hawser_host_stack(service->host), &service->choice, &far);
+        service->far = &service->direct.dialer;
         error = sd_event_new(&service->loop);
+    }
     if (error >= 0)
         error = watch_host(service);
     if (error < 0)
@@ -79,10 +84,13 @@ int service_add_link(struct service *service, const char *spec, char *why, size_
 int service_add_door(struct service *service, int link, const char *name, const struct door_options *options,
                      struct service_door **out)
 {
+    struct door_options complete = *options;
+    if (!complete.far)
+        complete.far = service->far;
     struct service_door *door = calloc(1, sizeof *door);
     int error = door && (door->name = strdup(name)) ? 0 : -ENOMEM;
     if (!error)
-        error = door_open(hawser_host_stack(service->host), link, &service->joints, options, &door->door);
+        error = door_open(hawser_host_stack(service->host), link, &service->joints, &complete, &door->door);
     if (error) {
         free(door ? door->name : NULL);
         free(door);

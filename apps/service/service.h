@@ -10,6 +10,7 @@
 
 #include "service/control.h"
 #include "service/door.h"
+#include "service/stack_dialer.h"
 
 enum {
     /* Sources beside the host that are served before the network has its turn again. */
@@ -29,8 +30,11 @@ struct service {
     sd_event *loop;
     struct hawser_host *host;
     struct joints joints;
-    struct list doors;      /* struct service_door */
-    struct control control; /* of no socket until service_control() */
+    struct choice choice;       /* by which uplink connections begin */
+    struct stack_dialer direct; /* to destinations, by the uplinks; `options` may be set before the first door */
+    struct dialer *far;         /* what doors use that bring nothing else along: `direct`, unless somebody changes it */
+    struct list doors;          /* struct service_door */
+    struct control control;     /* of no socket until service_control() */
     char *control_path;
     uint64_t since_ns;
     unsigned links_alive; /* devices; the service ends with the last one */
@@ -43,7 +47,8 @@ int service_init(struct service *service, const struct hawser_stack_options *opt
 /* Adds a link, as hawser_host_add_link(): its index, or a negative errno and one line in `why`. */
 int service_add_link(struct service *service, const char *spec, char *why, size_t why_size);
 
-/* Serves link number `link`, a door. Returns 0 and *out (may be NULL), or what door_open() says. */
+/* Serves link number `link`, a door; without `far` it is the service's. Returns 0 and *out (may be NULL), or what
+ * door_open() says. */
 int service_add_door(struct service *service, int link, const char *name, const struct door_options *options,
                      struct service_door **out);
 

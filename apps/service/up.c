@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "commands.h"
+#include "run/link_spec.h"
 #include "service/control_socket.h"
 #include "service/service.h"
 #include "service/up_options.h"
@@ -95,12 +96,39 @@ static int up_add_link(struct up *up, const char *option, const char *spec, int 
     return index;
 }
 
+/* Connections may begin by what was just added. */
+static int up_note_addresses(struct up *up, const char *spec, uint32_t rank)
+{
+    char why[512];
+    struct link_spec link;
+    int error = link_spec_parse(spec, &link, why, sizeof(why));
+    for (size_t i = 0; i < link.address_count && error >= 0; i++)
+        error = choice_came(&up->service.choice, link.device, &link.addresses[i].addr, rank);
+    return error < 0 ? up_fail("--uplink %s: %s", spec, strerror(-error)) : UP_GO_ON;
+}
+
 static int up_add_uplinks(struct up *up)
 {
     int status = UP_GO_ON;
-    for (unsigned i = 0; i < up->options.uplink_count && status == UP_GO_ON; i++)
+    for (unsigned i = 0; i < up->options.uplink_count && status == UP_GO_ON; i++) {
         up_add_link(up, "--uplink", up->options.uplinks[i], &status);
+        if (status == UP_GO_ON)
+            status = up_note_addresses(up, up->options.uplinks[i], i);
+    }
     return status;
+}
+
+static int up_read_first(struct up *up)
+{
+    struct choice *choice = &up->service.choice;
+    char why[512];
+    for (unsigned i = 0; i < up->options.first_count; i++)
+        if (choice_read(choice, up->options.first[i], why, sizeof(why)) < 0)
+            return command_misused("up", "--first-uplink %s", why);
+    for (unsigned i = 0; i < choice->rule_count; i++)
+        if (!choice_knows(choice, choice->rules[i].uplink))
+            return command_misused("up", "--first-uplink: no --uplink has dev=%s", choice->rules[i].uplink);
+    return UP_GO_ON;
 }
 
 static int up_add_door(struct up *up, const char *door, const struct door_options *options)
@@ -126,10 +154,10 @@ static int up_add_doors(struct up *up)
                  .send_buffer_bytes = UP_NEAR_BUFFER_BYTES,
                  .recv_buffer_bytes = UP_NEAR_BUFFER_BYTES,
                  .keepalive_idle_ns = UP_NEAR_KEEPALIVE_NS},
-        .far = {.size = sizeof(options.far),
-                .keepalive_idle_ns = UP_FAR_KEEPALIVE_NS,
-                .no_mptcp = up->options.no_mptcp},
     };
+    struct hawser_conn_options *far = &up->service.direct.options;
+    far->keepalive_idle_ns = UP_FAR_KEEPALIVE_NS;
+    far->no_mptcp = up->options.no_mptcp;
     int status = UP_GO_ON;
     for (unsigned i = 0; i < up->options.door_count && status == UP_GO_ON; i++)
         status = up_add_door(up, up->options.doors[i], &options);
@@ -143,6 +171,8 @@ static int up_run(struct up *up)
         status = up_open_control(up);
     if (status == UP_GO_ON)
         status = up_add_uplinks(up);
+    if (status == UP_GO_ON)
+        status = up_read_first(up);
     if (status == UP_GO_ON)
         status = up_add_doors(up);
     if (status != UP_GO_ON)

@@ -7,7 +7,15 @@
 
 #include "commands.h"
 
-enum { OPTION_TCP = 256, OPTION_DOOR, OPTION_UPLINK, OPTION_SCHEDULER, OPTION_PATH_MANAGER, OPTION_CONTROL };
+enum {
+    OPTION_TCP = 256,
+    OPTION_DOOR,
+    OPTION_UPLINK,
+    OPTION_FIRST_UPLINK,
+    OPTION_SCHEDULER,
+    OPTION_PATH_MANAGER,
+    OPTION_CONTROL
+};
 
 static const char usage[] =
     "usage: hawser up [-v] [OPTION]... --door SPEC [--door SPEC]... --uplink SPEC [--uplink SPEC]...\n"
@@ -20,6 +28,11 @@ static const char usage[] =
     "                 what leads there is yours to set up: ip addr add 192.0.2.1/32 dev NAME, and a route\n"
     "  --uplink SPEC  tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]\n"
     "                 the addresses belong to Hawser; the kernel reaches them through the device\n"
+    "  --first-uplink order | share | PREFIX=NAME\n"
+    "                 by which one a connection begins, and stays if its destination speaks plain TCP: by the first\n"
+    "                 (default), in turns, or those to a prefix by a device, as in 192.0.2.0/24=up1; give it again\n"
+    "                 for each prefix. Where the first does not answer the next are tried, after a quarter of a "
+    "second\n"
     "  --tcp          speak plain TCP to destinations\n"
     "  --scheduler NAME\n"
     "                 lowest-rtt (default), or redundant: every path carries everything\n"
@@ -64,6 +77,8 @@ static int read_option(struct up_options *o, int option, char **argv)
         return add_link(o->doors, &o->door_count, UP_DOORS, "doors");
     case OPTION_UPLINK:
         return add_link(o->uplinks, &o->uplink_count, UP_UPLINKS, "uplinks");
+    case OPTION_FIRST_UPLINK:
+        return add_link(o->first, &o->first_count, UP_FIRST, "times --first-uplink");
     case OPTION_SCHEDULER:
         return command_read_scheduler("up", optarg, &o->scheduler);
     case OPTION_PATH_MANAGER:
@@ -87,6 +102,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"tcp", no_argument, NULL, OPTION_TCP},
         {"door", required_argument, NULL, OPTION_DOOR},
         {"uplink", required_argument, NULL, OPTION_UPLINK},
+        {"first-uplink", required_argument, NULL, OPTION_FIRST_UPLINK},
         {"scheduler", required_argument, NULL, OPTION_SCHEDULER},
         {"path-manager", required_argument, NULL, OPTION_PATH_MANAGER},
         {"control", required_argument, NULL, OPTION_CONTROL},

@@ -7,13 +7,14 @@
 #include <hawser/path_manager.h>
 #include <hawser/scheduler.h>
 
-enum { UP_DOORS = 16, UP_UPLINKS = 16 };
+enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256 };
 
 struct up_options {
     bool verbose, no_mptcp;
     const char *control; /* the path of its socket; NULL: the default; "none" */
     const char *doors[UP_DOORS], *uplinks[UP_UPLINKS];
-    unsigned door_count, uplink_count;
+    const char *first[UP_FIRST]; /* who is first, as service/choice.h reads it */
+    unsigned door_count, uplink_count, first_count;
     const struct hawser_scheduler *scheduler;  /* NULL: the default */
     const struct hawser_path_manager *manager; /* likewise */
 };

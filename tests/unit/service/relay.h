@@ -15,6 +15,7 @@
 
 #include "base/units.h"
 #include "service/door.h"
+#include "service/stack_dialer.h"
 #include "service/watch.h"
 #include "support.h"
 
@@ -34,6 +35,8 @@ struct relay {
     struct joints joints;
     struct door *door;
     struct hawser_conn_options far; /* of the relay */
+    struct choice choice;           /* of a door: nobody is in it, unless a test adds some */
+    struct stack_dialer dialer;
     uint64_t now_ns, packets;
     bool cut[2]; /* by link of the relay: packets vanish */
     struct flight *flight;
@@ -81,7 +84,9 @@ static inline void relay_init_with(struct relay *r, bool is_door, const struct h
     joints_init(&r->joints);
     r->far = far ? *far : plain;
     if (is_door) {
-        const struct door_options options = {.backlog = 64, .near = near ? *near : plain, .far = r->far};
+        choice_init(&r->choice);
+        stack_dialer_init(&r->dialer, r->stacks[RELAY], &r->choice, &r->far);
+        const struct door_options options = {.backlog = 64, .near = near ? *near : plain, .far = &r->dialer.dialer};
         assert_int_equal(door_open(r->stacks[RELAY], NEAR_LINK, &r->joints, &options, &r->door), 0);
     } else {
         assert_int_equal(hawser_stack_add_address(r->stacks[RELAY], NEAR_LINK, &entry, 24, r->now_ns), 0);

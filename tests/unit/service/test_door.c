@@ -107,6 +107,31 @@ static void silence_is_silence(void **state)
     relay_destroy(&r);
 }
 
+/* By which uplink a connection begins is somebody's choice. */
+static void it_begins_where_it_is_said(void **state)
+{
+    (void)state;
+    static const char *const own[] = {"10.2.0.7", "10.2.0.8", "10.2.0.9"};
+    struct relay r;
+    relay_init(&r, true, NULL, NULL);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++) {
+        struct hawser_addr addr = relay_addr(own[i], 0);
+        assert_int_equal(hawser_stack_add_address(r.stacks[RELAY], FAR_LINK, &addr, 24, r.now_ns), 0);
+        assert_int_equal(choice_came(&r.choice, "up", &addr, i), 0);
+    }
+    r.choice.share = true;
+    for (unsigned i = 0; i < 2 * HW_ARRAY_LEN(own); i++) {
+        struct line line = relay_line(&r, RELAY_ONE_TRY);
+        struct hawser_addr expected = relay_addr(own[i % HW_ARRAY_LEN(own)], 0), from;
+        hawser_conn_peer(line.server, &from);
+        assert_true(hawser_addr_same_ip(&from, &expected));
+        hawser_abort(line.client);
+        hawser_abort(line.server);
+    }
+    relay_run(&r, NS_PER_S);
+    relay_destroy(&r);
+}
+
 /* A client that says no more: the destination is not tried for it any longer. */
 static void who_gives_up_is_forgotten(void **state)
 {
@@ -331,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_one),
         cmocka_unit_test(no_way_is_told_at_once),
         cmocka_unit_test(silence_is_silence),
+        cmocka_unit_test(it_begins_where_it_is_said),
         cmocka_unit_test(who_gives_up_is_forgotten),
         cmocka_unit_test(who_does_not_go_on_is_reset_at_the_far_side),
         cmocka_unit_test(one_client_leaves_room),

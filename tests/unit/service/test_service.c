@@ -171,8 +171,7 @@ static void what_sources_ask_leaves_at_once(void **state)
 static void what_cannot_be_leaves_nothing(void **state)
 {
     const struct hawser_stack_options wrong = {.size = sizeof wrong, .congestion = "none"};
-    const struct door_options options = {
-        .backlog = 4, .near = {.size = sizeof options.near}, .far = {.size = sizeof options.far}};
+    const struct door_options options = {.backlog = 4, .near = {.size = sizeof options.near}};
     struct service service;
     struct fixture f;
     char why[200] = "";

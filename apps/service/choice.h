@@ -1,0 +1,68 @@
+/*
+ * By which uplink a connection begins. Most destinations speak plain TCP, and a connection to one of these stays where
+ * it began: so this spreads them. The stack tries the other uplinks when the first one does not answer; one that did
+ * not, where another did, is held back for a while.
+ */
+#ifndef HW_APPS_SERVICE_CHOICE_H
+#define HW_APPS_SERVICE_CHOICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hawser/addr.h>
+
+#include "base/units.h"
+
+enum {
+    CHOICE_SOURCES = 64, /* as many as a stack has addresses */
+    CHOICE_RULES = 256,
+    CHOICE_NAME_SIZE = 16, /* the kernel's IFNAMSIZ, with the NUL */
+};
+/* What is dead delays one connection in so much time. */
+#define CHOICE_HELD_BACK_NS (10 * NS_PER_S)
+
+/* An address of the stack, and the uplink that it stands for. */
+struct choice_source {
+    struct hawser_addr addr; /* port 0 */
+    char uplink[CHOICE_NAME_SIZE];
+    uint32_t rank;         /* the least is the first in order */
+    uint64_t turns;        /* connections that began there */
+    uint64_t held_back_ns; /* until then */
+};
+
+/* Destinations that begin by an uplink. */
+struct choice_rule {
+    struct hawser_addr net;
+    uint8_t bits;
+    char uplink[CHOICE_NAME_SIZE];
+};
+
+struct choice {
+    struct choice_source sources[CHOICE_SOURCES];
+    struct choice_rule rules[CHOICE_RULES];
+    unsigned source_count, rule_count;
+    bool share; /* connections take turns; else all begin by the first that works */
+};
+
+void choice_init(struct choice *choice);
+
+/* Reads "order", "share", or "PREFIX=UPLINK", such as "192.0.2.0/24=wan1": of those rules that match the longest holds.
+ * Returns 0, or -EINVAL or -ENOSPC and one line in `why`. */
+int choice_read(struct choice *choice, const char *text, char *why, size_t why_size);
+
+/* An address of the stack came. Returns 0, -EEXIST, -EINVAL (a name that is too long) or -ENOSPC. */
+int choice_came(struct choice *choice, const char *uplink, const struct hawser_addr *addr, uint32_t rank);
+void choice_went(struct choice *choice, const struct hawser_addr *addr);
+
+/* Is there an uplink of that name now? */
+bool choice_knows(const struct choice *choice, const char *uplink);
+
+/* Where a connection to `to` begins. False: nowhere in particular. */
+bool choice_take(struct choice *choice, const struct hawser_addr *to, uint64_t now_ns, struct hawser_addr *out);
+
+/* What was begun at `first` was answered at `used`: the addresses may have ports. */
+void choice_learn(struct choice *choice, const struct hawser_addr *first, const struct hawser_addr *used,
+                  uint64_t now_ns);
+
+#endif
