@@ -19,6 +19,10 @@ struct hawser_conn_info {
     uint64_t duplicate_bytes;  /* stream bytes that arrived more than once */
     const char *scheduler;     /* its name */
     uint64_t copied_bytes;     /* stream bytes that left once more because the scheduler sends copies */
+    /* Why it is plain TCP; NULL on MPTCP, and before anybody knows. "wanted": the options say so; "remembered": the
+     * peer spoke plain TCP a while ago; "not offered": the peer's SYN or SYN/ACK has no MP_CAPABLE; "unanswered": only
+     * a SYN without it was answered; "options lost": they do not come through; "checksum failed"; "peer fell back". */
+    const char *plain_why;
 };
 
 struct hawser_subflow_info {
@@ -38,6 +42,8 @@ struct hawser_subflow_info {
     uint64_t recv_bytes;          /* payload, each byte once, in whatever order, as far as there was room */
     uint64_t retransmitted_bytes; /* payload that it sent again by itself, each time */
     uint64_t timeouts;            /* of its retransmission timer, in all */
+    int link;                     /* the stack's, by which its packets leave */
+    uint32_t peer_window_bytes;   /* that the peer offered here last: on MPTCP, of the stream as a whole */
 };
 
 /* Fills in `out`, whose size is set; fields that the library does not know become zero. Returns 0, or -EINVAL when the

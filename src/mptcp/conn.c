@@ -49,7 +49,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     deadline_init(&conn->timer, conn_on_timer);
     endings_init(&conn->endings);
     endings_set_user_timeout(&conn->endings, config->user_timeout_ns);
-    fallback_settle(&conn->fallback, config->no_mptcp || host->no_mptcp ? CONN_PLAIN : CONN_NEGOTIATING);
+    fallback_begin(&conn->fallback, host->no_mptcp ? PLAIN_WANTED : config->plain);
     if (config->opened)
         identity_set_local_key(&conn->identity, host->ops->derive, config->opened->local_key);
     else

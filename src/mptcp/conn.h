@@ -88,7 +88,8 @@ struct conn_config {
     uint32_t send_limit, recv_limit, send_low_water; /* bytes */
     struct tcp_keepalive keepalive;
     uint64_t user_timeout_ns; /* 0: none */
-    bool no_mptcp, door, nagle;
+    enum plain_cause plain;   /* PLAIN_NOT: MPTCP, if the peer does */
+    bool door, nagle;
     uint8_t subflow_limit;                    /* most that it may have at once */
     struct path_plan *plan;                   /* for its paths; borrowed */
     const struct hawser_scheduler *scheduler; /* NULL: the host's */
@@ -185,9 +186,9 @@ void conn_established(struct subflow *subflow, uint64_t now_ns);
 
 /* ---- conn_fallback.c ---- */
 /* To plain TCP, if that is possible. */
-void conn_fall_back(struct conn *conn, uint64_t now_ns);
+void conn_fall_back(struct conn *conn, enum plain_cause why, uint64_t now_ns);
 /* The same, but a subflow for which that is too late is reset. */
-void conn_fall_back_or_reset(struct subflow *subflow, enum counter cause, uint64_t now_ns);
+void conn_fall_back_or_reset(struct subflow *subflow, enum plain_cause why, enum counter cause, uint64_t now_ns);
 /* Does a segment without MPTCP options show that they do not come through? */
 bool conn_options_vanished(const struct subflow *subflow, const struct tcp_segment *segment);
 void conn_take_fail(struct subflow *subflow, uint64_t now_ns);

@@ -3,13 +3,13 @@
 
 #include "mptcp/conn.h"
 
-void conn_fall_back(struct conn *conn, uint64_t now_ns)
+void conn_fall_back(struct conn *conn, enum plain_cause why, uint64_t now_ns)
 {
     struct subflow *first = conn_way_back(conn);
     if (fallback_is_plain(&conn->fallback) || !first)
         return;
     count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
-    if (fallback_go(&conn->fallback, first->tcp.snd_nxt))
+    if (fallback_go(&conn->fallback, why, first->tcp.snd_nxt))
         tcp_signal_now(&first->tcp);
     data_tx_forget_lost(&conn->data_tx); /* the one subflow's own retransmission is all there is now */
     data_tx_stop(&conn->data_tx);
@@ -28,10 +28,10 @@ void conn_fall_back(struct conn *conn, uint64_t now_ns)
         tcp_shutdown(&first->tcp, now_ns);
 }
 
-void conn_fall_back_or_reset(struct subflow *subflow, enum counter cause, uint64_t now_ns)
+void conn_fall_back_or_reset(struct subflow *subflow, enum plain_cause why, enum counter cause, uint64_t now_ns)
 {
     if (conn_way_back(subflow->conn) && !subflow->join)
-        conn_fall_back(subflow->conn, now_ns);
+        conn_fall_back(subflow->conn, why, now_ns);
     else
         subflow_give_up(subflow, cause, now_ns);
 }
@@ -57,7 +57,7 @@ void conn_take_fail(struct subflow *subflow, uint64_t now_ns)
         if (!is_answer)
             subflow->fail_stage = FAIL_ON_RESET; /* if it comes to one */
         subflow->fail_dsn = data_rx_next(&conn->data_rx);
-        conn_fall_back_or_reset(subflow, COUNT_DROP_DATA_CHECKSUM, now_ns);
+        conn_fall_back_or_reset(subflow, PLAIN_CHECKSUM, COUNT_DROP_DATA_CHECKSUM, now_ns);
         if (!is_answer && fallback_is_plain(&conn->fallback))
             fallback_made_by_fail(&conn->fallback);
     }
@@ -70,7 +70,7 @@ void conn_take_infinite(struct subflow *subflow, const struct mapping *map, uint
 {
     struct conn *conn = subflow->conn;
     if (!subflow->join && dsn_eq(map->dsn, dsn_of_ssn(conn->identity.remote_idsn, map->ssn)))
-        conn_fall_back_or_reset(subflow, COUNT_DROP_MAPPING, now_ns);
+        conn_fall_back_or_reset(subflow, PLAIN_INFINITE, COUNT_DROP_MAPPING, now_ns);
     else
         count(&conn->host->tcp.counters, COUNT_DROP_MAPPING);
 }

@@ -41,7 +41,7 @@ void conn_take_opened(struct conn *conn, const struct conn_opened *opened)
 {
     struct identity *id = &conn->identity;
     if (!opened->mptcp) {
-        fallback_settle(&conn->fallback, CONN_PLAIN);
+        fallback_settle_plain(&conn->fallback, opened->fallen_back ? PLAIN_STRIPPED : PLAIN_NO_OFFER);
         count_n(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS, opened->fallen_back);
         return;
     }
@@ -60,7 +60,7 @@ static void take_synack(struct subflow *subflow, const struct mptcp_options *mp,
     if (conn->opening)
         conn->host->ops->attempt_answered(conn->host, subflow, mptcp, now_ns);
     if (!mptcp) {
-        conn_fall_back(conn, now_ns);
+        conn_fall_back(conn, subflow->plain ? PLAIN_NO_ANSWER : PLAIN_NO_OFFER, now_ns);
         return;
     }
     if (mp->capable.no_more_here)

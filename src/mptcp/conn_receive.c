@@ -166,7 +166,7 @@ bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, ui
     else if (mptcp_has(mp, MPTCP_CAPABLE))
         taken = take_capable(subflow, &mp->capable, now_ns);
     else if (conn_options_vanished(subflow, segment))
-        conn_fall_back_or_reset(subflow, COUNT_DROP_UNMAPPED, now_ns);
+        conn_fall_back_or_reset(subflow, PLAIN_STRIPPED, COUNT_DROP_UNMAPPED, now_ns);
     take_signals(subflow, mp, now_ns);
     if (!was_confirmed && identity_confirmed(&conn->identity) && fallback_is_mptcp(&conn->fallback))
         conn_paths_confirmed(conn);

@@ -4,13 +4,36 @@
  * it is acknowledged. A peer that misses it may send bytes again that would count as new ones. */
 #define INFINITE_TELLS 8
 
-bool fallback_go(struct fallback *f, uint64_t snd_nxt)
+const char *plain_cause_name(enum plain_cause cause)
+{
+    static const char *const names[] = {
+        [PLAIN_WANTED] = "wanted",           [PLAIN_REMEMBERED] = "remembered", [PLAIN_NO_OFFER] = "not offered",
+        [PLAIN_NO_ANSWER] = "unanswered",    [PLAIN_STRIPPED] = "options lost", [PLAIN_CHECKSUM] = "checksum failed",
+        [PLAIN_INFINITE] = "peer fell back",
+    };
+    return names[cause];
+}
+
+void fallback_begin(struct fallback *f, enum plain_cause cause)
+{
+    f->mode = cause == PLAIN_NOT ? CONN_NEGOTIATING : CONN_PLAIN;
+    f->cause = cause;
+}
+
+void fallback_settle_plain(struct fallback *f, enum plain_cause cause)
+{
+    f->mode = CONN_PLAIN;
+    if (f->cause == PLAIN_NOT)
+        f->cause = cause;
+}
+
+bool fallback_go(struct fallback *f, enum plain_cause cause, uint64_t snd_nxt)
 {
     if (f->mode == CONN_MPTCP) {
         f->infinite_tells = INFINITE_TELLS;
         f->infinite_from = snd_nxt;
     }
-    f->mode = CONN_PLAIN;
+    fallback_settle_plain(f, cause);
     return f->infinite_tells != 0;
 }
 

@@ -21,6 +21,20 @@ enum conn_mode {
     CONN_PLAIN, /* one subflow, infinite mapping: by choice or by fallback */
 };
 
+/* Why is it plain TCP? The first cause counts. */
+enum plain_cause {
+    PLAIN_NOT,        /* it is not, or nobody knows yet */
+    PLAIN_WANTED,     /* the program, or the owner of the stack, wants it so */
+    PLAIN_REMEMBERED, /* the peer spoke plain TCP a while ago */
+    PLAIN_NO_OFFER,   /* the peer's SYN or SYN/ACK has no MP_CAPABLE, or one that is of no use */
+    PLAIN_NO_ANSWER,  /* SYNs with MP_CAPABLE were not answered, one without was */
+    PLAIN_STRIPPED,   /* options do not come through */
+    PLAIN_CHECKSUM,   /* a checksum failed (MP_FAIL) */
+    PLAIN_INFINITE,   /* the peer has fallen back, and says so by an infinite mapping */
+};
+/* In a word or two. NULL: PLAIN_NOT. */
+const char *plain_cause_name(enum plain_cause cause);
+
 /* Who knows of a second subflow, and so has no way back to plain TCP. */
 enum commitment {
     COMMITTED_NOBODY,
@@ -39,6 +53,7 @@ struct fallback {
     enum conn_mode mode : 8;
     enum commitment commitment : 8;
     enum fail_answer fail : 8;
+    enum plain_cause cause : 8;
     bool options_pass;      /* a DATA_ACK came with the acknowledgement of data: they do both ways */
     bool rx_diverged;       /* what arrived is not the stream from its begin, in order */
     uint8_t infinite_tells; /* bare segments that still carry the infinite mapping */
@@ -50,6 +65,11 @@ static inline bool fallback_is_plain(const struct fallback *f) { return f->mode 
 static inline bool fallback_is_negotiating(const struct fallback *f) { return f->mode == CONN_NEGOTIATING; }
 /* What the handshake settled, or what it is to. */
 static inline void fallback_settle(struct fallback *f, enum conn_mode mode) { f->mode = mode; }
+static inline enum plain_cause fallback_cause(const struct fallback *f) { return f->cause; }
+/* Before the handshake: is it plain TCP from the start, and why? */
+void fallback_begin(struct fallback *f, enum plain_cause cause);
+/* And after it. */
+void fallback_settle_plain(struct fallback *f, enum plain_cause cause);
 
 /* A DATA_ACK came, `of_data` when with the acknowledgement of some. */
 static inline void fallback_note_options(struct fallback *f, bool of_data) { f->options_pass |= of_data; }
@@ -80,7 +100,7 @@ static inline bool fallback_open(const struct fallback *f)
     return f->commitment == COMMITTED_NOBODY && !f->rx_diverged;
 }
 /* Goes it. `snd_nxt` is the first subflow's: where the infinite mapping begins. True when the peer is to be told. */
-bool fallback_go(struct fallback *f, uint64_t snd_nxt);
+bool fallback_go(struct fallback *f, enum plain_cause cause, uint64_t snd_nxt);
 
 /* What a segment without an option of MPTCP brings. */
 struct bare_segment {

@@ -38,6 +38,7 @@ int hawser_conn_get_info(const struct hawser_conn *handle, struct hawser_conn_in
         .duplicate_bytes = data_rx_duplicate_bytes(&conn->data_rx),
         .scheduler = scheduler_policy(&conn->scheduler)->name,
         .copied_bytes = scheduler_copied_bytes(&conn->scheduler),
+        .plain_why = fallback_is_plain(&conn->fallback) ? plain_cause_name(fallback_cause(&conn->fallback)) : NULL,
     };
     return sized_give(out, &info, sizeof info, SIZED_SINCE(struct hawser_conn_info, duplicate_bytes));
 }
@@ -68,6 +69,8 @@ int hawser_subflow_get_info(const struct hawser_conn *handle, size_t i, struct h
             .recv_bytes = tcp_recv_bytes(tcp),
             .retransmitted_bytes = tcp->retransmitted_bytes,
             .timeouts = tcp->liveness.timeouts,
+            .link = tcp->config.link,
+            .peer_window_bytes = tcp->snd_wnd,
         };
         return sized_give(out, &info, sizeof info, SIZED_SINCE(struct hawser_subflow_info, timeouts));
     }

@@ -83,7 +83,8 @@ int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
     if (err < 0)
         return err;
     struct conn_config config = conn_config_of(&o, plan);
-    config.no_mptcp |= plain_peers_hold(&stack->plain_peers, remote, now_ns);
+    if (config.plain == PLAIN_NOT && plain_peers_hold(&stack->plain_peers, remote, now_ns))
+        config.plain = PLAIN_REMEMBERED;
     struct conn *conn = conn_new(&stack->host, &config);
     path_plan_unref(plan, &stack->host.tcp.env);
     if (!conn)

@@ -40,7 +40,7 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options, str
         .send_limit = options->send_buffer_bytes,
         .recv_limit = options->recv_buffer_bytes,
         .nagle = options->nagle,
-        .no_mptcp = options->no_mptcp,
+        .plain = options->no_mptcp ? PLAIN_WANTED : PLAIN_NOT,
         .subflow_limit = (uint8_t)options->max_subflows,
         .door = options->foreign_local,
         .send_low_water = options->send_low_water_bytes,

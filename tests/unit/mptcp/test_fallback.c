@@ -67,7 +67,7 @@ static void the_peer_is_told(void **state)
                                    .snd_una = SSN_ORIGIN + 1,
                                    .una = dsn_at(LOCAL_IDSN + 101),
                                    .idsn = dsn_at(LOCAL_IDSN)};
-    assert_true(fallback_go(&f, SSN_ORIGIN + 501));
+    assert_true(fallback_go(&f, PLAIN_STRIPPED, SSN_ORIGIN + 501));
     assert_int_equal(f.mode, CONN_PLAIN);
     unsigned told = 0;
     for (int i = 0; i < 20; i++) {
@@ -99,7 +99,7 @@ static void one_that_never_was_mptcp_is_silent(void **state)
     struct fallback f = {.mode = CONN_NEGOTIATING};
     const struct infinite_facts facts = {.bare = true, .snd_una = SSN_ORIGIN + 1};
     struct mptcp_options mp = {0};
-    assert_false(fallback_go(&f, SSN_ORIGIN + 1));
+    assert_false(fallback_go(&f, PLAIN_STRIPPED, SSN_ORIGIN + 1));
     fallback_write(&f, &facts, &mp);
     assert_int_equal(mp.present, 0);
 }
@@ -109,7 +109,7 @@ static void an_mp_fail_is_answered_first(void **state)
     (void)state;
     struct fallback f = open_mptcp;
     const struct infinite_facts facts = {.bare = true, .rcv_next = dsn_at(77), .idsn = dsn_at(0), .una = dsn_at(1)};
-    (void)fallback_go(&f, SSN_ORIGIN + 1);
+    (void)fallback_go(&f, PLAIN_STRIPPED, SSN_ORIGIN + 1);
     f.fail = FAIL_ANSWER_DUE;
     struct mptcp_options mp = {0};
     fallback_write(&f, &facts, &mp);
@@ -130,7 +130,7 @@ static void bytes_that_would_lie_elsewhere(void **state)
     struct mptcp_options mp = {.present = 1u << MPTCP_DSS};
     mp.dss = (struct mp_dss){.has_map = true, .dsn_is_64 = true, .dsn = REMOTE_IDSN + 501, .ssn = 501, .len = 100};
     dsn64 idsn = dsn_at(REMOTE_IDSN);
-    (void)fallback_go(&f, SSN_ORIGIN + 1);
+    (void)fallback_go(&f, PLAIN_STRIPPED, SSN_ORIGIN + 1);
     assert_false(fallback_contradicted(&f, &mp, idsn));
     mp.dss.dsn++;
     assert_true(fallback_contradicted(&f, &mp, idsn));

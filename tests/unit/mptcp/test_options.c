@@ -132,7 +132,7 @@ static void plain_tcp(void **state)
     set_up(&b, CONN_PLAIN);
     assert_int_equal(said(&b, NULL, TCP_ACK), 0);
     fallback_settle(&b.fallback, CONN_MPTCP);
-    assert_true(fallback_go(&b.fallback, b.first->tcp.snd_nxt));
+    assert_true(fallback_go(&b.fallback, PLAIN_STRIPPED, b.first->tcp.snd_nxt));
     assert_int_equal(said(&b, NULL, TCP_ACK), just(MPTCP_DSS));
     assert_true(b.said.mp.dss.has_map && b.said.mp.dss.len == 0);
     b.first->join = true;
