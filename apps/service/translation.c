@@ -16,6 +16,23 @@ static const char *ip_word(const struct uplink *uplink) { return uplink->v4 ? "i
 
 static const char *nfproto_word(const struct uplink *uplink) { return uplink->v4 ? "ipv4" : "ipv6"; }
 
+static void write_uplink_names(FILE *out, const struct translation_rules *r)
+{
+    fprintf(out, "iifname {");
+    for (size_t i = 0; i < r->count; i++)
+        fprintf(out, "%s \"%s\"", i ? "," : "", r->uplinks[i].name);
+    fprintf(out, " } ");
+}
+
+static void write_outside(FILE *out, const struct uplink *u)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    fprintf(out, "{");
+    for (size_t i = 0; i < u->outside_count; i++)
+        fprintf(out, "%s %s", i ? "," : "", hawser_addr_format(&u->outside[i], text, sizeof(text)));
+    fprintf(out, " }");
+}
+
 /* A port of the range that an uplink's connection has is kept, another is exchanged for one of the range. */
 static void write_translate(FILE *out, const struct translation_rules *r)
 {
@@ -25,6 +42,28 @@ static void write_translate(FILE *out, const struct translation_rules *r)
         const struct uplink *u = &r->uplinks[i];
         fprintf(out, "meta l4proto tcp %s saddr %s oifname \"%s\" masquerade to :%u-%u\n", ip_word(u),
                 hawser_addr_format(&u->inside, inside, sizeof(inside)), u->name, r->first_port, r->last_port);
+    }
+    fprintf(out, "}\n");
+}
+
+/* To the address of the uplink that they are addressed to, which may be another than the one they come by, unless two
+ * have the same. */
+static void write_publish(FILE *out, const struct translation_rules *r)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    fprintf(out, "chain publish { type nat hook prerouting priority dstnat; policy accept;\n");
+    for (size_t i = 0; r->published_count && i < 2 * r->count; i++) {
+        const struct uplink *u = &r->uplinks[i % r->count];
+        if (i < r->count)
+            fprintf(out, "iifname \"%s\" ", u->name);
+        else
+            write_uplink_names(out, r);
+        fprintf(out, "%s daddr ", ip_word(u));
+        write_outside(out, u);
+        fprintf(out, " tcp dport {");
+        for (size_t j = 0; j < r->published_count; j++)
+            fprintf(out, "%s %u", j ? "," : "", r->published[j]);
+        fprintf(out, " } dnat %s to %s\n", ip_word(u), hawser_addr_format(&u->inside, text, sizeof(text)));
     }
     fprintf(out, "}\n");
 }
@@ -79,10 +118,9 @@ static void write_leak(FILE *out, const struct translation_rules *r)
     fprintf(out, "oifname \"%s\" accept\n", r->device);
     for (size_t i = 0; i < r->count; i++) {
         const struct uplink *u = &r->uplinks[i];
-        fprintf(out, "iifname \"%s\" oifname \"%s\" %s saddr {", r->device, u->name, ip_word(u));
-        for (size_t j = 0; j < u->outside_count; j++)
-            fprintf(out, "%s %s", j ? "," : "", hawser_addr_format(&u->outside[j], text, sizeof(text)));
-        fprintf(out, " } accept\n");
+        fprintf(out, "iifname \"%s\" oifname \"%s\" %s saddr ", r->device, u->name, ip_word(u));
+        write_outside(out, u);
+        fprintf(out, " accept\n");
     }
     fprintf(out, "iifname \"%s\" counter drop\n", r->device);
     fprintf(out, "ip saddr %s/%d counter drop\n", hawser_addr_format(&r->inside.v4, text, sizeof(text)), INSIDE_V4_LEN);
@@ -101,6 +139,7 @@ char *translation_text(const struct translation_rules *rules)
     fprintf(out, "add table inet " TRANSLATION_TABLE " { flags owner; }\nflush table inet " TRANSLATION_TABLE "\n");
     fprintf(out, "table inet " TRANSLATION_TABLE " { flags owner;\n");
     write_translate(out, rules);
+    write_publish(out, rules);
     write_late(out, rules);
     write_forward(out, rules);
     write_leak(out, rules);

@@ -1,5 +1,6 @@
 /* hawser up: programs come in by doors and go out by uplinks. */
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "service/up_options.h"
 #include "service/up_status.h"
 #include "service/verbs.h"
+#include "service/ways_out.h"
 
 enum {
     UP_CONNECTIONS = 65536,
@@ -33,6 +35,7 @@ enum {
 struct up {
     struct up_options options;
     struct service service;
+    struct ways_out *ways; /* NULL: uplinks are as told */
 };
 
 /* What the start goes on with: more, or an exit status. */
@@ -107,8 +110,26 @@ static int up_note_addresses(struct up *up, const char *spec, uint32_t rank)
     return error < 0 ? up_fail("--uplink %s: %s", spec, strerror(-error)) : UP_GO_ON;
 }
 
+/* The devices of doors are none of the host's uplinks. */
+static int up_find_uplinks(struct up *up)
+{
+    char why[600], devices[UP_DOORS][IF_NAMESIZE];
+    const char *own[UP_DOORS + 1] = {NULL};
+    for (unsigned i = 0; i < up->options.door_count; i++) {
+        const char *device = strstr(up->options.doors[i], ",dev=");
+        int len = device ? (int)strcspn(device + 5, ",") : 0;
+        snprintf(devices[i], sizeof(devices[i]), "%.*s", len, device ? device + 5 : "");
+        own[i] = devices[i];
+    }
+    const struct uplink_names names = {.own = own, .excluded = up->options.excluded};
+    int error = ways_open(&up->ways, &up->service, &names, why, sizeof(why));
+    return error ? up_fail("%s", why) : UP_GO_ON;
+}
+
 static int up_add_uplinks(struct up *up)
 {
+    if (up->options.uplink_count == 0)
+        return up_find_uplinks(up);
     int status = UP_GO_ON;
     for (unsigned i = 0; i < up->options.uplink_count && status == UP_GO_ON; i++) {
         up_add_link(up, "--uplink", up->options.uplinks[i], &status);
@@ -188,7 +209,7 @@ static int up_run(struct up *up)
 
 int up_main(int argc, char **argv)
 {
-    struct up up;
+    struct up up = {.ways = NULL};
     int status = up_options_read(&up.options, argc, argv);
     if (status != UP_GO_ON)
         return status;
@@ -202,5 +223,6 @@ int up_main(int argc, char **argv)
         return up_fail("cannot begin: %s", strerror(-error));
     status = up_run(&up);
     service_end(&up.service);
+    ways_close(up.ways);
     return status;
 }

@@ -12,22 +12,28 @@ enum {
     OPTION_DOOR,
     OPTION_UPLINK,
     OPTION_FIRST_UPLINK,
+    OPTION_EXCLUDE,
     OPTION_SCHEDULER,
     OPTION_PATH_MANAGER,
     OPTION_CONTROL
 };
 
 static const char usage[] =
-    "usage: hawser up [-v] [OPTION]... --door SPEC [--door SPEC]... --uplink SPEC [--uplink SPEC]...\n"
+    "usage: hawser up [-v] [OPTION]... [--door SPEC]... [--uplink SPEC]...\n"
     "\n"
     "Takes the TCP that comes in by doors, whatever it is for, and carries each connection over all uplinks at once\n"
     "where the destination speaks Multipath TCP. Clients hear what the destination says: accepted, refused,\n"
     "unreachable, or nothing. Runs until SIGINT or SIGTERM.\n"
     "\n"
+    "Without --uplink every interface with an address and a default route is one, as hawser uplinks lists them, also\n"
+    "one that comes later. All that this changes of the network is taken back at the end.\n"
+    "\n"
     "  --door SPEC    tun,dev=NAME[,mtu=N][,pcap=FILE][,nogso]\n"
     "                 what leads there is yours to set up: ip addr add 192.0.2.1/32 dev NAME, and a route\n"
     "  --uplink SPEC  tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]\n"
-    "                 the addresses belong to Hawser; the kernel reaches them through the device\n"
+    "                 the addresses belong to Hawser; what leads from there on is yours to set up\n"
+    "  --exclude INTERFACE\n"
+    "                 is no uplink\n"
     "  --first-uplink order | share | PREFIX=NAME\n"
     "                 by which one a connection begins, and stays if its destination speaks plain TCP: by the first\n"
     "                 (default), in turns, or those to a prefix by a device, as in 192.0.2.0/24=up1; give it again\n"
@@ -43,8 +49,7 @@ static const char usage[] =
     "\n"
     "SIGUSR1 prints the connections to standard error.\n"
     "\n"
-    "example: hawser up --door tun,dev=door0 --uplink tun,dev=up0,addr=198.18.0.1/24 \\\n"
-    "             --uplink tun,dev=up1,addr=198.18.1.1/24\n";
+    "example: hawser up --door tun,dev=door0\n";
 
 #define usage_error(...) command_misused("up", __VA_ARGS__)
 
@@ -79,6 +84,8 @@ static int read_option(struct up_options *o, int option, char **argv)
         return add_link(o->uplinks, &o->uplink_count, UP_UPLINKS, "uplinks");
     case OPTION_FIRST_UPLINK:
         return add_link(o->first, &o->first_count, UP_FIRST, "times --first-uplink");
+    case OPTION_EXCLUDE:
+        return add_link(o->excluded, &o->excluded_count, UP_EXCLUDED, "interfaces to exclude");
     case OPTION_SCHEDULER:
         return command_read_scheduler("up", optarg, &o->scheduler);
     case OPTION_PATH_MANAGER:
@@ -103,6 +110,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"door", required_argument, NULL, OPTION_DOOR},
         {"uplink", required_argument, NULL, OPTION_UPLINK},
         {"first-uplink", required_argument, NULL, OPTION_FIRST_UPLINK},
+        {"exclude", required_argument, NULL, OPTION_EXCLUDE},
         {"scheduler", required_argument, NULL, OPTION_SCHEDULER},
         {"path-manager", required_argument, NULL, OPTION_PATH_MANAGER},
         {"control", required_argument, NULL, OPTION_CONTROL},
@@ -119,9 +127,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
     }
     if (optind < argc)
         return usage_error("\"%s\" is no option", argv[optind]);
-    if (o->door_count == 0)
-        return usage_error("no door: add --door tun,dev=door0");
-    if (o->uplink_count == 0)
-        return usage_error("no uplink: add --uplink tun,dev=up0,addr=198.18.0.1/24 with an address that is free");
+    if (o->uplink_count && o->excluded_count)
+        return usage_error("--exclude is for uplinks that are found: leave it out beside --uplink");
     return -1;
 }

@@ -7,14 +7,16 @@
 #include <hawser/path_manager.h>
 #include <hawser/scheduler.h>
 
-enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256 };
+enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_EXCLUDED = 48 };
 
 struct up_options {
     bool verbose, no_mptcp;
-    const char *control; /* the path of its socket; NULL: the default; "none" */
-    const char *doors[UP_DOORS], *uplinks[UP_UPLINKS];
-    const char *first[UP_FIRST]; /* who is first, as service/choice.h reads it */
+    const char *control;                               /* the path of its socket; NULL: the default; "none" */
+    const char *doors[UP_DOORS], *uplinks[UP_UPLINKS]; /* no uplink: they are found */
+    const char *first[UP_FIRST];                       /* who is first, as service/choice.h reads it */
     unsigned door_count, uplink_count, first_count;
+    const char *excluded[UP_EXCLUDED + 1]; /* interfaces, with a NULL at the end */
+    unsigned excluded_count;
     const struct hawser_scheduler *scheduler;  /* NULL: the default */
     const struct hawser_path_manager *manager; /* likewise */
 };

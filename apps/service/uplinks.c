@@ -37,6 +37,8 @@ struct uplinks {
     char slots[UPLINK_SLOTS][VIEW_NAME_SIZE]; /* which interface has or had it */
     struct uplink_event events[UPLINKS_EVENTS];
     size_t event_first, event_count;
+    uint16_t published[UPLINKS_PUBLISHED];
+    size_t published_count;
     uint64_t due_ns;
     int error;       /* of the last look */
     char aside[600]; /* what it left aside, or what hinders it; empty: nothing */
@@ -214,6 +216,8 @@ static int uplinks_let_pass(struct uplinks *u, char *why, size_t why_size)
         .last_port = u->options.last_port,
         .uplinks = u->present,
         .count = u->count,
+        .published = u->published,
+        .published_count = u->published_count,
         .routes_already = routes_already,
     };
     int error = translation_apply(u->translation, &rules, why, why_size);
@@ -349,6 +353,19 @@ int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
         why[0] = '\0';
     return u->error;
 }
+
+int uplinks_publish(struct uplinks *u, const uint16_t *ports, size_t count, char *why, size_t why_size)
+{
+    if (count > UPLINKS_PUBLISHED) {
+        snprintf(why, why_size, "more than %d ports: publish fewer", UPLINKS_PUBLISHED);
+        return -E2BIG;
+    }
+    memcpy(u->published, ports, count * sizeof(*ports));
+    u->published_count = count;
+    return uplinks_let_pass(u, why, why_size);
+}
+
+const struct uplink *uplinks_at(const struct uplinks *u, size_t i) { return i < u->count ? &u->present[i] : NULL; }
 
 int uplinks_fd(const struct uplinks *u) { return netlink_watch_fd(&u->watch); }
 

@@ -52,6 +52,18 @@ uint64_t uplinks_deadline(const struct uplinks *u); /* ns, of the monotonic cloc
  * what could not be set up has not come. */
 int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size);
 
+enum { UPLINKS_PUBLISHED = 64 };
+
+/*
+ * Connections from outside to these TCP ports, of any address of an uplink, are translated to its address inside, and
+ * the same port; to no others any more. Returns 0; -E2BIG for more than UPLINKS_PUBLISHED, or another negative errno,
+ * and one line in `why`.
+ */
+int uplinks_publish(struct uplinks *u, const uint16_t *ports, size_t count, char *why, size_t why_size);
+
+/* The i-th uplink that is in place, the lowest metric of IPv4 first; NULL past the end. Good until the next call. */
+const struct uplink *uplinks_at(const struct uplinks *u, size_t i);
+
 /* One line about what could be an uplink and is left aside, for want of room or of the kernel's support, or about a
  * firewall in the way; NULL: nothing. */
 const char *uplinks_left_aside(const struct uplinks *u);

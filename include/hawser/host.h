@@ -24,7 +24,8 @@ HAWSER_API struct hawser_stack *hawser_host_stack(struct hawser_host *host);
  * Attaches a link described as "tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso][,door]". The device is
  * made (or an existing persistent one joined), set up, and the prefix of each address is routed to it; the stack owns
  * the addresses. A door (<hawser/door.h>) needs none: what leads there is the caller's to set up, an address of the
- * kernel's own included, without which it takes no ICMP error from there. Returns the link's index in the stack, or a
+ * kernel's own included, without which it takes no ICMP error from there; nor does one with "addr=none", which gets its
+ * addresses by hawser_stack_add_address(). Returns the link's index in the stack, or a
  * negative errno; on failure `why` (of `why_size` bytes) holds one line that says what was wrong and what to do.
  */
 HAWSER_API int hawser_host_add_link(struct hawser_host *host, const char *spec, char *why, size_t why_size);

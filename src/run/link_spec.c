@@ -99,6 +99,10 @@ static int spec_address(struct spec_reader *r, const char *value)
     const char *slash = strchr(value, '/');
     struct link_address *out = &spec->addresses[spec->address_count];
 
+    if (strcmp(value, "none") == 0) {
+        spec->no_address = true;
+        return 0;
+    }
     if (!slash)
         return spec_fail(r, "addr=%s: no prefix length: write it after a slash, as in addr=10.9.1.1/24", value);
     size_t len = (size_t)(slash - value);
@@ -202,7 +206,9 @@ int link_spec_parse(const char *text, struct link_spec *out, char *why, size_t w
     }
     if (!out->device[0])
         return spec_fail(&r, "the link names no device: add dev=, as in " SPEC_EXAMPLE);
-    if (out->address_count == 0 && !out->door)
+    if (out->address_count && out->no_address)
+        return spec_fail(&r, "addr=none beside other addresses: leave it out, or them");
+    if (out->address_count == 0 && !out->door && !out->no_address)
         return spec_fail(&r, "the link has no address: add addr=, as in " SPEC_EXAMPLE);
     return 0;
 }

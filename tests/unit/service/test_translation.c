@@ -51,6 +51,23 @@ static void test_translates(void **state)
     assert_true(says("ip6 saddr fd48::2 oifname \"eth0.7\" masquerade to :20000-29999\n"));
 }
 
+/* What comes by the uplink that has the address goes there, even if another one has the same. */
+static void test_publishes(void **state)
+{
+    (void)state;
+    static const uint16_t ports[] = {80, 443};
+    assert_false(says("dnat ip"));
+    rules.published = ports;
+    rules.published_count = 2;
+    assert_true(
+        says("iifname \"wlan0\" ip daddr { 192.0.2.2, 192.0.2.3 } tcp dport { 80, 443 } dnat ip to 198.18.0.1\n"
+             "iifname \"eth0.7\" ip6 daddr { 2001:db8::2 } tcp dport { 80, 443 } dnat ip6 to fd48::2\n"
+             "iifname { \"wlan0\", \"eth0.7\" } ip daddr { 192.0.2.2, 192.0.2.3 } tcp dport { 80, 443 } dnat ip "
+             "to 198.18.0.1\n"));
+    rules.count = 0;
+    assert_false(says("dnat ip"));
+}
+
 static void test_lets_nothing_out_that_is_not_translated(void **state)
 {
     (void)state;
@@ -112,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_translates, fresh),
+        cmocka_unit_test_setup(test_publishes, fresh),
         cmocka_unit_test_setup(test_lets_nothing_out_that_is_not_translated, fresh),
         cmocka_unit_test_setup(test_makes_no_router_of_who_was_none, fresh),
         cmocka_unit_test_setup(test_without_uplinks, fresh),

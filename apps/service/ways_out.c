@@ -1,0 +1,225 @@
+#include "service/ways_out.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/units.h"
+#include "commands.h"
+#include "service/uplinks.h"
+
+#define WAYS_DIRECTORY "/run/hawser"
+
+enum { WAYS_EXCLUDED = 64, WAYS_WHY_SIZE = 600 };
+
+struct ways_out {
+    struct service *service;
+    struct uplinks *uplinks;
+    sd_event_source *news, *timer;
+    int link;
+    unsigned index; /* of the device */
+    char memory[64];
+    char *own[WAYS_EXCLUDED + 1], *excluded[WAYS_EXCLUDED + 1];
+    char aside[WAYS_WHY_SIZE]; /* what was said of it last */
+};
+
+static void ways_say(const char *what, const struct uplink *uplink)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    command_fail("up", "%s %s (%s) %s", "uplink", uplink->name,
+                 hawser_addr_format(&uplink->outside[0], text, sizeof(text)), what);
+}
+
+static void ways_add(struct ways_out *w, const struct uplink *uplink)
+{
+    struct hawser_stack *stack = hawser_host_stack(w->service->host);
+    uint64_t now_ns = hawser_host_now(w->service->host);
+    int error = hawser_stack_add_address(stack, w->link, &uplink->inside, uplink->v4 ? 32 : 128, now_ns);
+    if (!error)
+        error = hawser_stack_set_outside(stack, &uplink->inside, &uplink->outside[0], now_ns);
+    if (error)
+        command_fail("up", "cannot use the uplink %s: %s: exclude another one", uplink->name, strerror(-error));
+    else
+        ways_say("is used", uplink);
+}
+
+static void ways_take_events(struct ways_out *w)
+{
+    struct hawser_stack *stack = hawser_host_stack(w->service->host);
+    struct uplink_event event;
+    while (uplinks_next(w->uplinks, &event)) {
+        if (event.news == UPLINK_CAME) {
+            ways_add(w, &event.uplink);
+        } else if (event.news == UPLINK_WENT) {
+            hawser_stack_remove_address(stack, &event.uplink.inside, hawser_host_now(w->service->host));
+            ways_say("is gone", &event.uplink);
+        }
+    }
+}
+
+/* Once, as long as it is the same. */
+static void ways_warn(struct ways_out *w)
+{
+    const char *aside = uplinks_left_aside(w->uplinks);
+    if (!aside && !uplinks_at(w->uplinks, 0))
+        aside = "there is no uplink: no interface has both an address and a default route; hawser uplinks --all says "
+                "why; one that comes will be used";
+    aside = aside ? aside : "";
+    if (strcmp(aside, w->aside) == 0)
+        return;
+    snprintf(w->aside, sizeof(w->aside), "%s", aside);
+    if (aside[0])
+        command_fail("up", "%s", aside);
+}
+
+static int ways_rearm(struct ways_out *w)
+{
+    uint64_t due_ns = uplinks_deadline(w->uplinks);
+    if (due_ns == TIME_NEVER)
+        return sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+    int error = sd_event_source_set_time(w->timer, due_ns / NS_PER_US + 1);
+    return error < 0 ? error : sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+}
+
+/* Something happened, or it is time. */
+static int ways_look(struct ways_out *w)
+{
+    char why[WAYS_WHY_SIZE] = "";
+    if (if_nametoindex(WAYS_DEVICE) != w->index)
+        return sd_event_exit(w->service->loop, command_fail("up", "somebody deleted " WAYS_DEVICE
+                                                                  ", which all uplinks need: start again"));
+    if (uplinks_work(w->uplinks, hawser_host_now(w->service->host), why, sizeof(why)) != 0 && why[0])
+        command_fail("up", "%s", why);
+    ways_take_events(w);
+    ways_warn(w);
+    return ways_rearm(w);
+}
+
+static int ways_heard(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    (void)source;
+    (void)fd;
+    (void)events;
+    return ways_look(user);
+}
+
+static int ways_due(sd_event_source *source, uint64_t usec, void *user)
+{
+    (void)source;
+    (void)usec;
+    return ways_look(user);
+}
+
+static int ways_watch(struct ways_out *w)
+{
+    sd_event *loop = w->service->loop;
+    int error = sd_event_add_io(loop, &w->news, uplinks_fd(w->uplinks), EPOLLIN, ways_heard, w);
+    if (error >= 0) /* to the millisecond: the loop may delay others */
+        error = sd_event_add_time(loop, &w->timer, CLOCK_MONOTONIC, 0, 1000, ways_due, w);
+    return error < 0 ? error : ways_rearm(w);
+}
+
+/* The file for what a sudden end leaves changed, of this network namespace and no other. */
+static void ways_choose_memory(struct ways_out *w)
+{
+    struct stat space;
+    mkdir(WAYS_DIRECTORY, 0755); /* where that fails, the file says why */
+    if (stat("/proc/self/ns/net", &space) != 0)
+        space.st_ino = 0;
+    snprintf(w->memory, sizeof(w->memory), WAYS_DIRECTORY "/sysctls.%llu", (unsigned long long)space.st_ino);
+}
+
+static int ways_copy(char **to, const char *const *names)
+{
+    for (size_t i = 0; names && names[i]; i++) {
+        if (i == WAYS_EXCLUDED)
+            return -E2BIG;
+        if (!(to[i] = strdup(names[i])))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int ways_begin(struct ways_out *w, const struct uplink_names *names, char *why, size_t why_size)
+{
+    int error = ways_copy(w->own, names->own);
+    if (!error)
+        error = ways_copy(w->excluded, names->excluded);
+    if (error) {
+        snprintf(why, why_size, "cannot leave out more than %d interfaces, or there is no memory", WAYS_EXCLUDED);
+        return error;
+    }
+    w->link = service_add_link(w->service, "tun,dev=" WAYS_DEVICE ",addr=none", why, why_size);
+    if (w->link < 0)
+        return w->link;
+    w->index = if_nametoindex(WAYS_DEVICE);
+    ways_choose_memory(w);
+    const struct uplinks_options options = {
+        .device = WAYS_DEVICE,
+        .memory = w->memory,
+        .names = {.own = (const char *const *)w->own, .excluded = (const char *const *)w->excluded},
+    };
+    error = uplinks_start(&w->uplinks, &options, why, why_size);
+    if (error)
+        return error;
+    ways_take_events(w);
+    ways_warn(w);
+    error = ways_watch(w);
+    if (error < 0)
+        snprintf(why, why_size, "cannot watch the interfaces: %s", strerror(-error));
+    return error < 0 ? error : 0;
+}
+
+int ways_open(struct ways_out **out, struct service *service, const struct uplink_names *names, char *why,
+              size_t why_size)
+{
+    struct ways_out *w = calloc(1, sizeof(*w));
+    if (!w) {
+        snprintf(why, why_size, "no memory for the uplinks: free some and try again");
+        return -ENOMEM;
+    }
+    w->service = service;
+    int error = ways_begin(w, names, why, why_size);
+    if (error)
+        ways_close(w);
+    else
+        *out = w;
+    return error;
+}
+
+void ways_close(struct ways_out *w)
+{
+    if (!w)
+        return;
+    sd_event_source_disable_unref(w->news);
+    sd_event_source_disable_unref(w->timer);
+    if (w->uplinks)
+        uplinks_stop(w->uplinks);
+    for (size_t i = 0; i < WAYS_EXCLUDED; i++) {
+        free(w->own[i]);
+        free(w->excluded[i]);
+    }
+    free(w);
+}
+
+const struct uplink *ways_uplink(const struct ways_out *w, size_t i) { return uplinks_at(w->uplinks, i); }
+
+const struct uplink *ways_find(const struct ways_out *w, const struct hawser_addr *inside)
+{
+    const struct uplink *uplink;
+    for (size_t i = 0; (uplink = uplinks_at(w->uplinks, i)); i++) {
+        if (hawser_addr_same_ip(&uplink->inside, inside))
+            return uplink;
+    }
+    return NULL;
+}
+
+int ways_publish(struct ways_out *w, const uint16_t *ports, size_t count, char *why, size_t why_size)
+{
+    return uplinks_publish(w->uplinks, ports, count, why, why_size);
+}

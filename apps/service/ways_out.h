@@ -1,0 +1,38 @@
+/*
+ * The ways out that the service finds by itself: each uplink of this host is an address of its stack, on one device,
+ * for as long as it is there. Peers are told of it as it is seen from outside.
+ */
+#ifndef HW_APPS_SERVICE_WAYS_OUT_H
+#define HW_APPS_SERVICE_WAYS_OUT_H
+
+#include "service/service.h"
+#include "service/uplink.h"
+
+#define WAYS_DEVICE "up0"
+
+struct ways_out;
+
+/*
+ * Makes the device, and looks after uplinks from now on, but those in `names`, whose lists are copied. That there is
+ * none yet is no error. Returns 0 and *out, or a negative errno and in `why` one line that says what to do.
+ */
+int ways_open(struct ways_out **out, struct service *service, const struct uplink_names *names, char *why,
+              size_t why_size);
+
+/* Takes back what the host was changed by. To be called when the stack has said its last word: after service_end(). */
+void ways_close(struct ways_out *w);
+
+/* The i-th uplink that there is, the lowest metric of IPv4 first; NULL past the end. Good until the loop goes on. */
+const struct uplink *ways_uplink(const struct ways_out *w, size_t i);
+
+/* The uplink whose address inside this is, whatever its port; NULL: none. Likewise. */
+const struct uplink *ways_find(const struct ways_out *w, const struct hawser_addr *inside);
+
+/*
+ * Connections from outside to these TCP ports of this host, at most UPLINKS_PUBLISHED, come to the stack: to the
+ * address inside of the uplink that they came by, and the same port. No other ports do any more. The host's own
+ * listeners there hear nothing from outside meanwhile. Returns 0, or a negative errno and `why` likewise.
+ */
+int ways_publish(struct ways_out *w, const uint16_t *ports, size_t count, char *why, size_t why_size);
+
+#endif
