@@ -85,6 +85,14 @@ static void write_late(FILE *out, const struct translation_rules *r)
     fprintf(out, "}\n");
 }
 
+/* The stack knows its device only: peers are told what goes through the uplink, where that is less. */
+static void write_clamp(FILE *out, const struct translation_rules *r)
+{
+    fprintf(out, "chain clamp { type filter hook forward priority mangle; policy accept;\n");
+    fprintf(out, "iifname \"%s\" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu\n", r->device);
+    fprintf(out, "}\n");
+}
+
 /* From the stack by its uplink only; to it what was asked for or is published; and a host that forwards for Hawser's
  * sake does not become a router for its neighbours. */
 static void write_forward(FILE *out, const struct translation_rules *r)
@@ -141,6 +149,7 @@ char *translation_text(const struct translation_rules *rules)
     write_translate(out, rules);
     write_publish(out, rules);
     write_late(out, rules);
+    write_clamp(out, rules);
     write_forward(out, rules);
     write_leak(out, rules);
     fprintf(out, "}\n");

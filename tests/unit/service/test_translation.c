@@ -68,6 +68,12 @@ static void test_publishes(void **state)
     assert_false(says("dnat ip"));
 }
 
+static void test_tells_what_goes_through(void **state)
+{
+    (void)state;
+    assert_true(says("iifname \"up0\" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu\n"));
+}
+
 static void test_lets_nothing_out_that_is_not_translated(void **state)
 {
     (void)state;
@@ -130,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_translates, fresh),
         cmocka_unit_test_setup(test_publishes, fresh),
+        cmocka_unit_test_setup(test_tells_what_goes_through, fresh),
         cmocka_unit_test_setup(test_lets_nothing_out_that_is_not_translated, fresh),
         cmocka_unit_test_setup(test_makes_no_router_of_who_was_none, fresh),
         cmocka_unit_test_setup(test_without_uplinks, fresh),
