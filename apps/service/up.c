@@ -214,10 +214,14 @@ int up_main(int argc, char **argv)
     if (status != UP_GO_ON)
         return status;
     const struct hawser_path_options paths = {.size = sizeof(paths), .manager = up.options.manager};
-    const struct hawser_stack_options stack_options = {.size = sizeof(stack_options),
-                                                       .max_connections = UP_CONNECTIONS,
-                                                       .scheduler = up.options.scheduler,
-                                                       .paths = &paths};
+    struct hawser_stack_options stack_options = {.size = sizeof(stack_options),
+                                                 .max_connections = UP_CONNECTIONS,
+                                                 .scheduler = up.options.scheduler,
+                                                 .paths = &paths};
+    if (up.options.uplink_count == 0) { /* those that the translation keeps */
+        stack_options.first_port = UPLINKS_FIRST_PORT;
+        stack_options.last_port = UPLINKS_LAST_PORT;
+    }
     int error = service_init(&up.service, &stack_options);
     if (error)
         return up_fail("cannot begin: %s", strerror(-error));

@@ -11,7 +11,6 @@
 
 #include "base/units.h"
 #include "commands.h"
-#include "service/uplinks.h"
 
 #define WAYS_DIRECTORY "/run/hawser"
 

@@ -6,7 +6,7 @@
 #define HW_APPS_SERVICE_WAYS_OUT_H
 
 #include "service/service.h"
-#include "service/uplink.h"
+#include "service/uplinks.h"
 
 #define WAYS_DEVICE "up0"
 
@@ -14,7 +14,9 @@ struct ways_out;
 
 /*
  * Makes the device, and looks after uplinks from now on, but those in `names`, whose lists are copied. That there is
- * none yet is no error. Returns 0 and *out, or a negative errno and in `why` one line that says what to do.
+ * none yet is no error. The stack is to open connections from UPLINKS_FIRST_PORT to UPLINKS_LAST_PORT, which the
+ * translation keeps: others are exchanged at random, for one that the destination may remember too well. Returns 0 and
+ * *out, or a negative errno and in `why` one line that says what to do.
  */
 int ways_open(struct ways_out **out, struct service *service, const struct uplink_names *names, char *why,
               size_t why_size);

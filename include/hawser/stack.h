@@ -37,6 +37,10 @@ struct hawser_stack_options {
     /* Who says which bytes of a connection leave on which path, where its options name nobody (hawser/scheduler.h); it
      * must outlive the stack. NULL: "lowest-rtt". */
     const struct hawser_scheduler *scheduler;
+    /* The ports that connections are opened from; both 0: 32768 to 60999. For one whose packets are translated (NAT):
+     * ports that the translation keeps can be used again at once, as sequence numbers and timestamps go on by port. Not
+     * for shards. */
+    uint16_t first_port, last_port;
 };
 
 /* What a link can do and how large its packets may be. */
@@ -61,7 +65,7 @@ struct hawser_link_options {
 /*
  * Creates a stack. `options` may be NULL. Returns 0 and *out, owned by the caller; -EINVAL (the size of the options, no
  * congestion control has that name, the scheduler is none, or `shard` is not below `shard_count`, or that is above
- * HAWSER_SHARDS_MAX); -E2BIG; or -ENOMEM.
+ * HAWSER_SHARDS_MAX, or the ports are none, or shards have any); -E2BIG; or -ENOMEM.
  */
 HAWSER_API int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options,
                                 struct hawser_stack **out);

@@ -33,11 +33,15 @@ int ports_shard(uint16_t port, uint32_t shards)
     return (int)(shard + (port >= part_begin(shard + 1, shards)));
 }
 
-int ports_init(struct ports *p, const struct hawser_env *env, uint32_t limit, uint32_t shard, uint32_t shards)
+struct port_range ports_part(uint32_t shard, uint32_t shards)
 {
     uint32_t begin = part_begin(shard, shards);
-    *p = (struct ports){
-        .env = env, .first = (uint16_t)begin, .count = (uint16_t)(part_begin(shard + 1, shards) - begin)};
+    return (struct port_range){(uint16_t)begin, (uint16_t)(part_begin(shard + 1, shards) - begin)};
+}
+
+int ports_init(struct ports *p, const struct hawser_env *env, uint32_t limit, struct port_range range)
+{
+    *p = (struct ports){.env = env, .first = range.first, .count = range.count};
     pool_init(&p->groups, env, sizeof(struct port_group), limit);
     return hash_init(&p->table, env, 16);
 }

@@ -25,8 +25,15 @@ struct ports {
 /* Whose part is it in, of so many shards? -1: nobody's. */
 int ports_shard(uint16_t port, uint32_t shards);
 
-/* The part of shard `shard` of `shards`; at most `limit` groups. Returns 0 or -ENOMEM. */
-int ports_init(struct ports *p, const struct hawser_env *env, uint32_t limit, uint32_t shard, uint32_t shards);
+struct port_range {
+    uint16_t first, count;
+};
+
+/* The part of shard `shard` of `shards`. */
+struct port_range ports_part(uint32_t shard, uint32_t shards);
+
+/* At most `limit` groups. Returns 0 or -ENOMEM. */
+int ports_init(struct ports *p, const struct hawser_env *env, uint32_t limit, struct port_range range);
 void ports_destroy(struct ports *p);
 
 /* A port chosen at random. */

@@ -32,7 +32,15 @@ static bool settle_limits(struct hawser_stack_options *o)
     o->max_connections = o->max_connections ? HW_MIN(o->max_connections, CONNECTIONS_MAX) : CONNECTIONS_DEFAULT;
     o->max_time_wait = o->max_time_wait ? HW_MIN(o->max_time_wait, TIME_WAIT_MAX) : TIME_WAIT_DEFAULT;
     o->shard_count = HW_MAX(o->shard_count, 1u);
-    return o->shard_count <= HAWSER_SHARDS_MAX && o->shard < o->shard_count;
+    bool ports = o->last_port ? o->first_port && o->first_port <= o->last_port && o->shard_count == 1 : !o->first_port;
+    return o->shard_count <= HAWSER_SHARDS_MAX && o->shard < o->shard_count && ports;
+}
+
+static struct port_range ports_of(const struct hawser_stack_options *o)
+{
+    if (o->last_port)
+        return (struct port_range){o->first_port, (uint16_t)(o->last_port - o->first_port + 1)};
+    return ports_part(o->shard, o->shard_count);
 }
 
 static int init_tables(struct hawser_stack *stack, const struct hawser_env *env, const struct hawser_stack_options *o)
@@ -54,7 +62,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
         hash_destroy(&stack->tuples);
         return -ENOMEM;
     }
-    bool made = ports_init(&stack->ports, env, subflows + o->max_time_wait, o->shard, o->shard_count) == 0;
+    bool made = ports_init(&stack->ports, env, subflows + o->max_time_wait, ports_of(o)) == 0;
     made &= plain_peers_init(&stack->plain_peers, env, &host->tcp.counters) == 0;
     made &= path_mtus_init(&stack->host.tcp.path_mtus, env, &host->tcp.counters) == 0;
     made &= time_waits_init(&stack->time_waits, &host->tcp, &stack->ports, o->max_time_wait) == 0;

@@ -99,7 +99,9 @@ int main(int argc, char **argv)
 {
     struct service service;
     struct ways_out *ways = NULL;
-    if (argc != 2 || service_init(&service, NULL) != 0)
+    const struct hawser_stack_options options = {
+        .size = sizeof(options), .first_port = UPLINKS_FIRST_PORT, .last_port = UPLINKS_LAST_PORT};
+    if (argc != 2 || service_init(&service, &options) != 0)
         return 2;
     int status = serve(&service, &ways, (uint16_t)atoi(argv[1]));
     service_end(&service);

@@ -34,7 +34,7 @@ static void each_port_is_given_once(void **state)
         struct ports p;
         uint32_t used = 0;
         test_env_init(&t, test_seed());
-        assert_int_equal(ports_init(&p, &t.env, 8, shards[s] - 1, shards[s]), 0);
+        assert_int_equal(ports_init(&p, &t.env, 8, ports_part(shards[s] - 1, shards[s])), 0);
         memset(taken, 0, sizeof taken);
         assert_int_equal(ports_take(&p, &local, &other, p.first), 0); /* concerns nobody else */
         while (used < p.count) {
@@ -76,7 +76,7 @@ static void parts_are_whole(void **state)
             struct test_env t;
             struct ports p;
             test_env_init(&t, 1);
-            assert_int_equal(ports_init(&p, &t.env, 1, shard, shards), 0);
+            assert_int_equal(ports_init(&p, &t.env, 1, ports_part(shard, shards)), 0);
             assert_int_equal(p.first, next);
             for (uint32_t i = 0; i < p.count; i++)
                 assert_int_equal(ports_shard((uint16_t)(p.first + i), shards), shard);
@@ -99,7 +99,7 @@ static void limits_and_memory(void **state)
     struct hawser_addr local = address("10.0.0.1", 0), remote = address("10.0.0.2", 80),
                        other = address("10.0.0.3", 80);
     test_env_init(&t, 1);
-    assert_int_equal(ports_init(&p, &t.env, 1, 0, 1), 0);
+    assert_int_equal(ports_init(&p, &t.env, 1, ports_part(0, 1)), 0);
     for (uint16_t i = 0; i < FEW; i++)
         assert_int_equal(ports_take(&p, &local, &remote, (uint16_t)(p.first + i)), 0);
     assert_int_equal(ports_take(&p, &local, &other, p.first), -ENOBUFS);
@@ -188,12 +188,47 @@ static void ports_taken_otherwise(void **state)
     peer_destroy(&p);
 }
 
+/* Of so many, all are used, and no other. */
+static void a_range_of_the_programs_own(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t first, last;
+        uint32_t shards;
+        int result;
+    } table[] = {{20000, 20004, 0, 5},      {65535, 65535, 1, 1},   {1, 70, 0, 70},
+                 {0, 20004, 0, -EINVAL},    {20000, 0, 0, -EINVAL}, {20001, 20000, 0, -EINVAL},
+                 {20000, 20004, 2, -EINVAL}};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(table); i++) {
+        struct test_env env;
+        struct hawser_stack *stack;
+        struct hawser_stack_options options = {.size = sizeof options,
+                                               .first_port = table[i].first,
+                                               .last_port = table[i].last,
+                                               .shard_count = table[i].shards};
+        test_env_init(&env, 1);
+        if (table[i].result < 0) {
+            assert_int_equal(hawser_stack_new(&env.env, &options, &stack), table[i].result);
+            test_env_check_clean(&env);
+            continue;
+        }
+        struct peer p;
+        peer_init(&p, &options, NULL);
+        assert_int_equal(connect_all(&p), table[i].result);
+        peer_drain(&p);
+        assert_int_equal(peer_last(&p, TCP_SYN)->flags, TCP_SYN);
+        for (unsigned s = 0; s < p.seen_count; s++)
+            assert_in_range(p.seen[s].local.port, table[i].first, table[i].last);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_port_is_given_once), cmocka_unit_test(parts_are_whole),
         cmocka_unit_test(limits_and_memory),       cmocka_unit_test(no_connect_searches),
-        cmocka_unit_test(ports_taken_otherwise),
+        cmocka_unit_test(ports_taken_otherwise),   cmocka_unit_test(a_range_of_the_programs_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
