@@ -91,7 +91,7 @@ static const char *text(const json_t *object, const char *key)
 
 static void print_status(const json_t *answer)
 {
-    const json_t *connections = json_object_get(answer, "connections"), *door;
+    const json_t *connections = json_object_get(answer, "connections"), *door, *uplink;
     size_t i;
     json_int_t up_s = number(answer, "uptime_s");
     printf("hawser %s, process %" JSON_INTEGER_FORMAT ", up for %" JSON_INTEGER_FORMAT ":%02d:%02d\n",
@@ -107,6 +107,9 @@ static void print_status(const json_t *answer)
         text(door, "door"), number(door, "asked"), number(door, "accepted"), number(door, "waiting"),
         number(door, "gave_up"), number(door, "refused"), number(door, "unreachable"), number(door, "prohibited"),
         number(door, "silent"));
+    json_array_foreach(json_object_get(answer, "uplinks"), i, uplink)
+        printf("uplink       %s: %s, inside %s%s\n", text(uplink, "uplink"), text(uplink, "outside"),
+               text(uplink, "inside"), json_is_true(json_object_get(uplink, "carrier")) ? "" : ", no carrier");
     if (json_object_get(answer, "doors_not_listed"))
         printf("and %" JSON_INTEGER_FORMAT " more doors\n", number(answer, "doors_not_listed"));
 }

@@ -6,6 +6,7 @@
 #include <hawser/version.h>
 
 #include "base/units.h"
+#include "service/ways_out.h"
 
 enum { VERBS_DOORS = 100 }; /* listed in an answer, which has its bounds */
 
@@ -22,6 +23,19 @@ static json_t *of_door(const struct service_door *door)
                   (json_int_t)c.accepted, "waiting", (json_int_t)c.waiting, "gave_up", (json_int_t)c.withdrawn);
     json_object_update(all, refused);
     json_decref(refused);
+    return all;
+}
+
+static json_t *of_uplinks(const struct service *service)
+{
+    char inside[HAWSER_ADDR_STRLEN], outside[HAWSER_ADDR_STRLEN];
+    const struct uplink *u;
+    json_t *all = json_array();
+    for (size_t i = 0; service->ways && (u = ways_uplink(service->ways, i)); i++)
+        json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:I,s:b}", "uplink", u->name, "outside",
+                                             hawser_addr_format(&u->outside[0], outside, sizeof(outside)), "inside",
+                                             hawser_addr_format(&u->inside, inside, sizeof(inside)), "mtu_bytes",
+                                             (json_int_t)u->mtu, "carrier", u->carrier));
     return all;
 }
 
@@ -64,6 +78,7 @@ static enum control_verdict status(void *user, struct control_request *request, 
     json_object_set_new(answer, "uptime_s",
                         json_integer((json_int_t)((hawser_host_now(service->host) - service->since_ns) / NS_PER_S)));
     json_object_set_new(answer, "doors", doors);
+    json_object_set_new(answer, "uplinks", of_uplinks(service));
     if (left)
         json_object_set_new(answer, "doors_not_listed", json_integer((json_int_t)left));
     json_object_set_new(answer, "connections",

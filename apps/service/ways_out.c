@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "commands.h"
 
+/* systemd says another one, where it is told to. */
 #define WAYS_DIRECTORY "/run/hawser"
 
 enum { WAYS_EXCLUDED = 64, WAYS_WHY_SIZE = 600 };
@@ -22,7 +23,7 @@ struct ways_out {
     sd_event_source *news, *timer;
     int link;
     unsigned index; /* of the device */
-    char memory[64];
+    char memory[512];
     char *own[WAYS_EXCLUDED + 1], *excluded[WAYS_EXCLUDED + 1];
     char aside[WAYS_WHY_SIZE]; /* what was said of it last */
 };
@@ -126,11 +127,14 @@ static int ways_watch(struct ways_out *w)
 /* The file for what a sudden end leaves changed, of this network namespace and no other. */
 static void ways_choose_memory(struct ways_out *w)
 {
+    const char *directory = getenv("RUNTIME_DIRECTORY");
     struct stat space;
-    mkdir(WAYS_DIRECTORY, 0755); /* where that fails, the file says why */
+    if (!directory || !directory[0])
+        directory = WAYS_DIRECTORY;
+    mkdir(directory, 0755); /* where that fails, the file says why */
     if (stat("/proc/self/ns/net", &space) != 0)
         space.st_ino = 0;
-    snprintf(w->memory, sizeof(w->memory), WAYS_DIRECTORY "/sysctls.%llu", (unsigned long long)space.st_ino);
+    snprintf(w->memory, sizeof(w->memory), "%s/sysctls.%llu", directory, (unsigned long long)space.st_ino);
 }
 
 static int ways_copy(char **to, const char *const *names)
@@ -187,7 +191,7 @@ int ways_open(struct ways_out **out, struct service *service, const struct uplin
     if (error)
         ways_close(w);
     else
-        *out = w;
+        *out = service->ways = w;
     return error;
 }
 
