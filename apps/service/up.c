@@ -146,7 +146,7 @@ static int up_read_first(struct up *up)
     for (unsigned i = 0; i < up->options.first_count; i++)
         if (choice_read(choice, up->options.first[i], why, sizeof(why)) < 0)
             return command_misused("up", "--first-uplink %s", why);
-    for (unsigned i = 0; i < choice->rule_count; i++)
+    for (unsigned i = 0; i < choice->rule_count && !up->ways; i++) /* one that is found may come yet */
         if (!choice_knows(choice, choice->rules[i].uplink))
             return command_misused("up", "--first-uplink: no --uplink has dev=%s", choice->rules[i].uplink);
     return UP_GO_ON;

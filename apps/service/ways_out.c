@@ -35,6 +35,15 @@ static void ways_say(const char *what, const struct uplink *uplink)
                  hawser_addr_format(&uplink->outside[0], text, sizeof(text)), what);
 }
 
+/* New connections begin by the lowest metric, and not where nothing is plugged in. */
+static void ways_offer(struct ways_out *w, const struct uplink *uplink)
+{
+    struct choice *choice = &w->service->choice;
+    choice_went(choice, &uplink->inside);
+    if (uplink->carrier)
+        choice_came(choice, uplink->name, &uplink->inside, uplink->metric);
+}
+
 static void ways_add(struct ways_out *w, const struct uplink *uplink)
 {
     struct hawser_stack *stack = hawser_host_stack(w->service->host);
@@ -55,7 +64,11 @@ static void ways_take_events(struct ways_out *w)
     while (uplinks_next(w->uplinks, &event)) {
         if (event.news == UPLINK_CAME) {
             ways_add(w, &event.uplink);
-        } else if (event.news == UPLINK_WENT) {
+            ways_offer(w, &event.uplink);
+        } else if (event.news == UPLINK_CHANGED) {
+            ways_offer(w, &event.uplink);
+        } else {
+            choice_went(&w->service->choice, &event.uplink.inside);
             hawser_stack_remove_address(stack, &event.uplink.inside, hawser_host_now(w->service->host));
             ways_say("is gone", &event.uplink);
         }
