@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""The near end of the soak, in the lab's namespace: usage: client.py HAWSER SECONDS SEED. Starts the service, runs the
+load in it while uplinks fail in all ways, and judges: every program right, memory and descriptors flat, all taken back."""
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+UPLINKS = ("p0", "p1")
+FLAT = 1.05      # what memory may have become, late beside early
+SAMPLE_S = 2
+
+
+def command(*words):
+    return subprocess.run(words, capture_output=True, check=True).stdout.decode()
+
+
+def network_state():
+    """What the service changes and must take back."""
+    return [command("ip", "rule"), command("ip", "-6", "rule"), command("ip", "route", "show", "table", "all"),
+            command("nft", "list", "tables"), command("ip", "-br", "link")]
+
+
+class Flaps(threading.Thread):
+    """One uplink at a time fails, each time in another way, and comes back."""
+
+    def __init__(self, seed, until):
+        super().__init__()
+        self.random, self.until, self.done = random.Random(seed), until, []
+        self.address = {dev: command("ip", "-o", "-4", "addr", "show", dev).split()[3] for dev in UPLINKS}
+        self.route = {dev: command("ip", "route", "show", "default", "dev", dev).split("\n")[0].split() for dev in UPLINKS}
+
+    def restore(self, dev):
+        subprocess.run(["ip", "route", "replace", *self.route[dev], "dev", dev], check=True)
+
+    def link(self, dev, pause_s):
+        command("ip", "link", "set", dev, "down")
+        time.sleep(pause_s)
+        command("ip", "link", "set", dev, "up")
+        self.restore(dev)
+
+    def address_away(self, dev, pause_s):
+        command("ip", "addr", "del", self.address[dev], "dev", dev)
+        time.sleep(pause_s)
+        command("ip", "addr", "add", self.address[dev], "dev", dev)
+        self.restore(dev)
+
+    def route_away(self, dev, pause_s):
+        command("ip", "route", "del", *self.route[dev], "dev", dev)
+        time.sleep(pause_s)
+        self.restore(dev)
+
+    def silence(self, dev, pause_s):
+        """Nothing passes, and nobody is told."""
+        rules = f"table netdev soak {{ chain in {{ type filter hook ingress device {dev} priority 0; drop; }}\n" \
+                f"chain out {{ type filter hook egress device {dev} priority 0; drop; }} }}"
+        subprocess.run(["nft", "-f", "-"], input=rules.encode(), check=True)
+        time.sleep(pause_s)
+        command("nft", "delete", "table", "netdev", "soak")
+
+    def run(self):
+        while True:
+            time.sleep(self.random.uniform(3, 10))
+            pause_s = self.random.uniform(0.05, 8)
+            if time.time() + pause_s > self.until - 10:
+                return
+            dev, way = self.random.choice(UPLINKS), self.random.choice([self.link, self.address_away, self.route_away,
+                                                                        self.silence])
+            way(dev, pause_s)
+            self.done.append(way.__name__)
+
+
+class Samples(threading.Thread):
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.taken, self.over = pid, [], threading.Event()
+
+    def run(self):
+        while not self.over.wait(SAMPLE_S):
+            with open(f"/proc/{self.pid}/statm") as statm:
+                resident = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            self.taken.append((resident, len(os.listdir(f"/proc/{self.pid}/fd"))))
+
+    def quarters(self, which):
+        """Medians of the second and of the last quarter."""
+        values, n = [sample[which] for sample in self.taken], len(self.taken) // 4
+        return statistics.median(values[n:2 * n]), statistics.median(values[3 * n:])
+
+
+def start_service(hawser, control):
+    service = subprocess.Popen([hawser, "up", "--control", control, "-v"], stderr=subprocess.PIPE)
+    said = []
+    for line in service.stderr:
+        said.append(line.decode())
+        if "ready" in said[-1]:
+            break
+    else:
+        sys.exit("hawser up did not come up: " + "".join(said))
+    reader = threading.Thread(target=lambda: said.extend(line.decode() for line in service.stderr), daemon=True)
+    reader.start()
+    return service, said
+
+
+def main():
+    hawser, seconds, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    server = os.environ["HAWSER_LAB_SERVER"]
+    before, wrong = network_state(), []
+    control = os.path.join(tempfile.mkdtemp(prefix="hawser-soak-"), "control")
+    service, said = start_service(hawser, control)
+    flaps, samples = Flaps(seed, time.time() + seconds), Samples(service.pid)
+    flaps.start()
+    samples.start()
+    load = subprocess.run([hawser, "run", "--control", control, "--", sys.executable, os.path.join(HERE, "load.py"), server, "4000",
+                           str(seconds), str(seed)], stdout=subprocess.PIPE)
+    flaps.join()
+    samples.over.set()
+    memory, descriptors = samples.quarters(0), samples.quarters(1)
+    if load.returncode:
+        wrong.append(f"the load ended with exit status {load.returncode}")
+    if memory[1] > memory[0] * FLAT:
+        wrong.append("memory grew")
+    if descriptors[1] > descriptors[0]:
+        wrong.append("descriptors grew")
+    service.send_signal(signal.SIGTERM)
+    if service.wait(20) != 0:
+        wrong.append(f"hawser up ended with exit status {service.returncode}: {''.join(said[-5:])}")
+    if network_state() != before:
+        wrong.append(f"not taken back: {network_state()}, before {before}")
+    print(load.stdout.decode().strip() or "the load said nothing")
+    print(json.dumps({"flaps": {way: flaps.done.count(way) for way in sorted(set(flaps.done))}, "memory_mb": [round(m / 1e6, 1) for m in memory],
+                      "descriptors": descriptors, "wrong": wrong}))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

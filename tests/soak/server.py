@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""The far end of the soak: kernel MPTCP, a few services on one port, chosen by the first line a client sends.
+
+  get SEED SIZE    sends so many bytes, and ends
+  put SEED SIZE    takes so many, and answers with their SHA-256
+  echo             sends every line back, for as long as the client likes
+  reset            resets the connection after a while of sending
+"""
+import asyncio
+import hashlib
+import socket
+import struct
+import sys
+
+import pattern
+
+
+async def get(reader, writer, seed, size):
+    for piece in pattern.blocks(seed, int(size)):
+        writer.write(piece)
+        await writer.drain()
+
+
+async def put(reader, writer, seed, size):
+    sha, left = hashlib.sha256(), int(size)
+    while left and (piece := await reader.read(min(left, 1 << 16))):
+        sha.update(piece)
+        left -= len(piece)
+    writer.write(sha.hexdigest().encode() + b"\n")
+
+
+async def echo(reader, writer):
+    while line := await reader.readline():
+        writer.write(line)
+        await writer.drain()
+
+
+async def reset(reader, writer):
+    for piece in pattern.blocks("reset", 1 << 20):
+        writer.write(piece)
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+SERVICES = {"get": get, "put": put, "echo": echo, "reset": reset}
+
+
+async def serve(reader, writer):
+    try:
+        name, *words = (await reader.readline()).decode().split()
+        await SERVICES[name](reader, writer, *words)
+        await writer.drain()
+    except (ConnectionError, ValueError):  # the client went
+        pass
+    finally:
+        writer.close()
+
+
+async def main(port):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("0.0.0.0", port))
+    server = await asyncio.start_server(serve, sock=sock, backlog=1024)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
