@@ -38,14 +38,25 @@ static void give_many_addresses(struct swarm_plan *plan)
         }
 }
 
-/* One path is short and fast, the others are thin, long, and have seconds of queue. */
+/* Twenty milliseconds of queue at least. */
+static void deepen(struct lane_config *lane)
+{
+    if (lane->rate_bps)
+        lane->queue.bytes = HW_MAX(lane->queue.bytes, lane->rate_bps / 8 / 50);
+}
+
+/* One path is short and fast, the others are thin, long, and have seconds of queue. What is beyond is no bottleneck
+ * that holds a packet or two, by which a long flow would take the whole story. */
 static void make_unequal(struct swarm_plan *plan, struct prng *rng)
 {
     uint64_t fast = prng_below(rng, plan->route_count);
     for (size_t i = 0, path = 0; i < plan->base.link_count; i++) {
         struct wire_spec *link = &plan->base.links[i];
-        if (!is_path(link))
+        if (!is_path(link)) {
+            deepen(&link->lanes[0]);
+            deepen(&link->lanes[1]);
             continue;
+        }
         struct lane_config lane = {.rate_bps = between(rng, 2000000, 8000000),
                                    .delay_ns = between(rng, 20 * NS_PER_MS, 150 * NS_PER_MS)};
         lane.queue.bytes = lane.rate_bps / 8 * between(rng, 1, 4);

@@ -18,7 +18,8 @@ struct hawser_path {
     uint32_t id; /* no other subflow of the connection ever has it; as in struct hawser_subflow_info */
     bool backup; /* one of both ends asked to use it only when no regular one is available (RFC 8684 3.3.8) */
     bool stale;  /* silent for two round trips, or timed out, and nothing acknowledged since; or it delivered bytes that
-                  * the peer's data level does not acknowledge */
+                  * the peer's data level does not acknowledge; or its own window stays shut, the connection's being open
+                  */
     bool willing; /* the rule of the house: it is not stale, unless all are; no backup, unless all that are not stale
                      are */
     bool in_recovery;            /* from a loss */

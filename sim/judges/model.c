@@ -338,6 +338,7 @@ static struct judge_subflow *delivered_syn(struct judge_host *at, struct judge_s
     if (s && !s->refused && s->irs_known && s->irs == seen->seq) {
         s->syn_varies |= s->syn_mptcp != seen->mptcp || s->peer_has_scale != seen->has_scale ||
                          s->peer_timestamps != seen->has_timestamps || s->peer_mss != seen->mss;
+        s->conn->offered |= !s->join && seen_has(seen, SEEN_CAPABLE); /* a middlebox may have eaten it at first */
         return s;
     }
     if (s && !s->over && s->iss_known)

@@ -22,6 +22,14 @@ static uint64_t rate_bps(const struct tcp *tcp)
     return tcp->cc.cwnd * NS_PER_S / tcp->rtt.srtt_ns * BITS_PER_BYTE;
 }
 
+/* Its own window stays shut, which has been asked, and the connection's is open: so does a middlebox that acknowledges
+ * in the peer's place (RFC 8684 3.3.5), and one whose peer told of new room elsewhere only. */
+static bool stays_shut(const struct data_tx *tx, const struct tcp *tcp)
+{
+    return tcp->liveness.window_probes && tcp->snd_wnd == 0 && tcp->snd_nxt == tcp->snd_una &&
+           data_tx_window_left(tx) > 0;
+}
+
 /* But for its room and whether it is willing. */
 static struct hawser_path view_of(const struct outflow *out, const struct subflow *subflow)
 {
@@ -31,7 +39,7 @@ static struct hawser_path view_of(const struct outflow *out, const struct subflo
     return (struct hawser_path){
         .id = subflow->id,
         .backup = subflow->backup_local || subflow->backup_remote,
-        .stale = subflow->stale || subflow->suspect_since_ns,
+        .stale = subflow->stale || subflow->suspect_since_ns || stays_shut(out->tx, tcp),
         .in_recovery = tcp->flight && tcp->flight->recovery.active,
         .cwnd_bytes = tcp->cc.cwnd,
         .window_bytes = tcp->snd_wnd,

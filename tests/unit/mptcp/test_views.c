@@ -100,6 +100,29 @@ static void who_may_carry_data_and_who_had_better_not(void **state)
     tear_down(&b);
 }
 
+/* RFC 8684 3.3.5: a middlebox that acknowledges for the peer may never open the subflow's window again. A backup does
+ * not wait for that, once it was asked; but where the connection's window is shut too, nobody can send. */
+static void a_window_that_stays_shut(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    struct subflow *s = bundle_open(&b.bundle, RTT), *backup = bundle_open(&b.bundle, RTT);
+    backup->backup_remote = true;
+    queue(&b, 1000);
+    s->tcp.snd_wnd = 0;
+    assert_true(!path_of(&b, 0).stale && !path_of(&b, 1).willing);
+    s->tcp.liveness.window_probes = 1;
+    assert_true(path_of(&b, 0).stale && path_of(&b, 1).willing);
+    s->tcp.snd_wnd = 1;
+    assert_true(!path_of(&b, 0).stale && !path_of(&b, 1).willing);
+    s->tcp.snd_wnd = 0;
+    for (uint32_t n = 0; n < BUNDLE_WINDOW; n += BUNDLE_WINDOW / 4)
+        bundle_carry(&b.bundle, backup, n, BUNDLE_WINDOW / 4);
+    assert_true(!path_of(&b, 0).stale && !path_of(&b, 1).willing);
+    tear_down(&b);
+}
+
 /* RFC 9293 3.8.6.2.1: a sliver of a segment waits for more room, unless it is all there is, or nothing is under way. */
 static void a_sliver_of_room(void **state)
 {
@@ -184,9 +207,9 @@ static void cursors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_path),     cmocka_unit_test(who_may_carry_data_and_who_had_better_not),
-        cmocka_unit_test(cursors),    cmocka_unit_test(a_sliver_of_room),
-        cmocka_unit_test(the_stream),
+        cmocka_unit_test(a_path),           cmocka_unit_test(who_may_carry_data_and_who_had_better_not),
+        cmocka_unit_test(cursors),          cmocka_unit_test(a_window_that_stays_shut),
+        cmocka_unit_test(a_sliver_of_room), cmocka_unit_test(the_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
