@@ -30,7 +30,7 @@ static void release(struct coalescer *c, struct box_flow *flow, unsigned port, u
 static void find_next(struct coalescer *c)
 {
     c->next_ns = TIME_NEVER;
-    for (unsigned i = 0; i < BOX_FLOWS_MAX; i++)
+    for (unsigned i = 0; i < c->flows.used; i++)
         for (unsigned port = 0; port < 2; port++) {
             const struct packet *held = c->flows.list[i].held[port];
             if (held)
@@ -91,7 +91,7 @@ static uint64_t coalescer_next_at(const struct box *box)
 static void coalescer_on_time(struct box *box, uint64_t now_ns)
 {
     struct coalescer *c = coalescer_of(box);
-    for (unsigned i = 0; i < BOX_FLOWS_MAX; i++)
+    for (unsigned i = 0; i < c->flows.used; i++)
         for (unsigned port = 0; port < 2; port++)
             if (c->flows.list[i].held[port] && c->flows.list[i].held[port]->at_ns <= now_ns)
                 release(c, &c->flows.list[i], port, now_ns);

@@ -4,7 +4,7 @@
 
 #include "sim/boxes/box.h"
 
-#define BOX_FLOWS_MAX 128
+#define BOX_FLOWS_MAX 512 /* more than a crowd has subflows: one that is forgotten is harmed */
 
 struct box_flow {
     struct hawser_addr inner, outer; /* the two ends, as seen at the inner port */
@@ -22,6 +22,7 @@ struct box_flow {
 
 struct box_flows {
     struct box_flow list[BOX_FLOWS_MAX];
+    unsigned used;    /* of these */
     uint64_t idle_ns; /* a connection is forgotten after such a silence; 0: never */
 };
 

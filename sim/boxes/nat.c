@@ -47,7 +47,7 @@ static enum box_fate outbound(struct nat *nat, struct packet *packet, struct box
 
 static enum box_fate inbound(struct nat *nat, struct packet *packet, struct box_segment *seg, uint64_t now_ns)
 {
-    for (unsigned i = 0; i < BOX_FLOWS_MAX; i++) {
+    for (unsigned i = 0; i < nat->flows.used; i++) {
         struct box_flow *flow = &nat->flows.list[i];
         if (!flow->alive || flow->public_port != seg->dst.port || !hawser_addr_equal(&flow->outer, &seg->src))
             continue;
