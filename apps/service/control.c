@@ -43,8 +43,26 @@ void control_drop(struct control_peer *peer)
         watch->gone(watch);
 }
 
+static ssize_t send_record(int fd, const char *text, size_t len, int passed)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } ancillary = {.bytes = {0}};
+    struct iovec iov = {(void *)(uintptr_t)text, len};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (passed >= 0) {
+        message.msg_control = &ancillary;
+        message.msg_controllen = sizeof ancillary;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof passed), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(c), &passed, sizeof passed);
+    }
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* As a record, or not at all. `answer` is taken over. Returns whether it was sent. */
-static bool send_answer(int fd, json_t *answer, const char *why)
+static bool send_answer(int fd, json_t *answer, const char *why, int passed)
 {
     static const char too_large[] = "{\"hawser\":1,\"ok\":false,\"error\":\"the answer is too large\"}";
     json_t *all = why ? json_pack("{s:i,s:b,s:s}", "hawser", CONTROL_VERSION, "ok", 0, "error", why)
@@ -53,18 +71,17 @@ static bool send_answer(int fd, json_t *answer, const char *why)
         json_object_update(all, answer);
     char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
     size_t len = text ? strlen(text) : 0;
-    ssize_t sent = len == 0 || len > CONTROL_MESSAGE_MAX
-                       ? send(fd, too_large, sizeof too_large - 1, MSG_DONTWAIT | MSG_NOSIGNAL)
-                       : send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = len == 0 || len > CONTROL_MESSAGE_MAX ? send_record(fd, too_large, sizeof too_large - 1, -1)
+                                                         : send_record(fd, text, len, passed);
     free(text);
     json_decref(all);
     json_decref(answer);
     return sent > 0;
 }
 
-static void answer_peer(struct control_peer *peer, json_t *answer, const char *why)
+static void answer_peer(struct control_peer *peer, json_t *answer, const char *why, int passed)
 {
-    if (send_answer(peer->fd, answer, why))
+    if (send_answer(peer->fd, answer, why, passed))
         return;
     peer->control->counts.did_not_read++;
     control_drop(peer);
@@ -73,7 +90,7 @@ static void answer_peer(struct control_peer *peer, json_t *answer, const char *w
 void control_answer(struct control_peer *peer, json_t *answer, const char *why)
 {
     sd_event_source_set_io_events(peer->source, EPOLLIN);
-    answer_peer(peer, answer, why);
+    answer_peer(peer, answer, why, -1);
 }
 
 static const struct control_verb *find_verb(const struct control *control, const char *name)
@@ -116,6 +133,8 @@ static void close_descriptors(struct control_request *request)
         if (request->descriptors[i] >= 0)
             close(request->descriptors[i]);
     }
+    if (request->passed >= 0)
+        close(request->passed);
 }
 
 static void serve_request(struct control_peer *peer, struct control_request *request)
@@ -124,10 +143,10 @@ static void serve_request(struct control_peer *peer, struct control_request *req
     /* Nobody else can name the peer before the verdict but who puts the answer off. */
     switch (obey(peer->control, request, answer)) {
     case CONTROL_DONE:
-        answer_peer(peer, answer, NULL);
+        answer_peer(peer, answer, NULL, request->passed);
         break;
     case CONTROL_REFUSED:
-        answer_peer(peer, answer, request->why);
+        answer_peer(peer, answer, request->why, -1);
         break;
     case CONTROL_LATER:
         json_decref(answer);
@@ -169,7 +188,7 @@ static int peer_is_ready(sd_event_source *source, int fd, uint32_t events, void 
 {
     struct control_peer *peer = user;
     struct control *control = peer->control;
-    struct control_request request = {.peer = peer, .from = peer->who};
+    struct control_request request = {.peer = peer, .from = peer->who, .passed = -1};
     int flags = 0;
     (void)source;
     (void)fd;
@@ -184,7 +203,8 @@ static int peer_is_ready(sd_event_source *source, int fd, uint32_t events, void 
     json_t *body = NULL;
     if (flags & (MSG_TRUNC | MSG_CTRUNC)) {
         control->counts.nonsense++;
-        answer_peer(peer, NULL, flags & MSG_TRUNC ? "a request has at most 65536 bytes" : "at most four descriptors");
+        answer_peer(peer, NULL, flags & MSG_TRUNC ? "a request has at most 65536 bytes" : "at most four descriptors",
+                    -1);
     } else {
         request.body = body = json_loadb(control->buffer, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
         serve_request(peer, &request);
@@ -251,7 +271,7 @@ static int somebody_comes(sd_event_source *source, int listener, uint32_t events
     }
     if (add_peer(control, fd) < 0) {
         control->counts.crowded_out++;
-        send_answer(fd, NULL, "too many connections: end some, or wait");
+        send_answer(fd, NULL, "too many connections: end some, or wait", -1);
         close(fd);
     }
     return 0;

@@ -33,6 +33,7 @@ struct control_request {
     struct ucred from;
     int descriptors[CONTROL_DESCRIPTORS]; /* closed afterwards; who keeps one writes -1 there */
     size_t descriptor_count;
+    int passed; /* a descriptor that goes along with the answer, and is closed then; -1: none */
     char why[CONTROL_WHY_SIZE];
 };
 

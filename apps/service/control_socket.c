@@ -177,10 +177,33 @@ static void quote(char *why, size_t why_size, const char *text)
     }
 }
 
-static json_t *receive_answer(int fd, char *why, size_t why_size)
+static ssize_t receive_record(int fd, char *buffer, int *passed)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } ancillary;
+    struct iovec iov = {buffer, CONTROL_MESSAGE_MAX};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (passed) {
+        *passed = -1;
+        message.msg_control = &ancillary;
+        message.msg_controllen = sizeof ancillary;
+    }
+    ssize_t n;
+    do
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof *passed))
+        memcpy(passed, CMSG_DATA(c), sizeof *passed);
+    return n;
+}
+
+static json_t *receive_answer(int fd, int *passed, char *why, size_t why_size)
 {
     char *buffer = malloc(CONTROL_MESSAGE_MAX);
-    ssize_t n = buffer ? recv(fd, buffer, CONTROL_MESSAGE_MAX, 0) : -1;
+    ssize_t n = buffer ? receive_record(fd, buffer, passed) : -1;
     json_t *answer = n > 0 ? json_loadb(buffer, (size_t)n, 0, NULL) : NULL;
     const char *error = json_string_value(json_object_get(answer, "error"));
     free(buffer);
@@ -196,7 +219,8 @@ static json_t *receive_answer(int fd, char *why, size_t why_size)
     return NULL;
 }
 
-json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t count, char *why, size_t why_size)
+json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t count, int *passed, char *why,
+                    size_t why_size)
 {
     json_object_set_new(request, "hawser", json_integer(CONTROL_VERSION));
     int error = send_request(fd, request, descriptors, count);
@@ -206,5 +230,5 @@ json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t coun
         snprintf(why, why_size, "cannot ask the service: %s", strerror(-error));
         return NULL;
     }
-    return receive_answer(fd, why, why_size);
+    return receive_answer(fd, passed, why, why_size);
 }

@@ -26,7 +26,9 @@ void control_unlink(const char *path);
 int control_connect(const char *path, char *why, size_t why_size);
 
 /* Sends a request, which it takes over, with at most CONTROL_DESCRIPTORS descriptors, and waits for the answer: an
- * object of the caller's, or NULL and in `why` what the service says is wrong, or what else is. */
-json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t count, char *why, size_t why_size);
+ * object of the caller's, or NULL and in `why` what the service says is wrong, or what else is. *passed (may be NULL)
+ * is the descriptor that came along, the caller's, or -1. */
+json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t count, int *passed, char *why,
+                    size_t why_size);
 
 #endif

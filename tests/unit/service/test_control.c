@@ -457,20 +457,20 @@ static void clients_ask(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
     const char good[] = "{\"hawser\":1,\"ok\":true,\"x\":1}", bad[] = "{\"ok\":false,\"error\":\"a\\nb\\u001b\"}";
     assert_int_equal(send(pair[1], good, strlen(good), 0), strlen(good));
-    json_t *answer = control_ask(pair[0], json_pack("{s:s}", "do", "x"), NULL, 0, why, sizeof why);
+    json_t *answer = control_ask(pair[0], json_pack("{s:s}", "do", "x"), NULL, 0, NULL, why, sizeof why);
     assert_int_equal(json_integer_value(json_object_get(answer, "x")), 1);
     json_decref(answer);
     ssize_t n = recv(pair[1], bytes, sizeof bytes - 1, 0);
     bytes[n > 0 ? n : 0] = '\0';
     assert_string_equal(bytes, "{\"do\":\"x\",\"hawser\":1}");
     assert_int_equal(send(pair[1], bad, strlen(bad), 0), strlen(bad));
-    assert_null(control_ask(pair[0], json_object(), NULL, 0, why, sizeof why));
+    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
     assert_string_equal(why, "a b ");
     assert_int_equal(send(pair[1], "[", 1, 0), 1);
-    assert_null(control_ask(pair[0], json_object(), NULL, 0, why, sizeof why));
+    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
     assert_non_null(strstr(why, "no sense"));
     close(pair[1]);
-    assert_null(control_ask(pair[0], json_object(), NULL, 0, why, sizeof why));
+    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
     assert_non_null(strstr(why, "ended"));
     close(pair[0]);
 }
