@@ -243,6 +243,40 @@ bool joints_turn(struct joints *joints)
     return work;
 }
 
+static bool has_finished(struct end end)
+{
+    struct hawser_conn *conn = end_conn(end);
+    return conn && (hawser_conn_ready(conn) & HAWSER_PEER_FINISHED);
+}
+
+static void bereave(struct joint *joint)
+{
+    struct joint_end *gone = &joint->ends[0], *left = &joint->ends[1];
+    if (gone->ended) {
+        end_abort(gone->end);
+        end_close(left->end);
+        forget(joint);
+    } else if (has_finished(gone->end) && list_empty(&joint->doomed)) {
+        left->ended = true; /* nobody hears it */
+        list_remove(&left->turn);
+        let_go(left);
+        take_turn(gone);
+    } else {
+        break_off(joint);
+    }
+}
+
+void joints_bereave(struct joints *joints, const struct hawser_addr *addr)
+{
+    LIST_EACH (it, &joints->all) {
+        struct joint *joint = LIST_ENTRY(it, struct joint, link);
+        struct hawser_addr peer;
+        end_peer(joint->ends[0].end, &peer);
+        if (hawser_addr_same_ip(&peer, addr))
+            bereave(joint);
+    }
+}
+
 void joints_break(struct joints *joints)
 {
     LIST_EACH (it, &joints->all)

@@ -62,6 +62,10 @@ int joint_make(struct joints *joints, struct end first, struct end second, uint6
  * anything to do: then the stack has something to say, and another turn is due after that. */
 bool joints_turn(struct joints *joints);
 
+/* Nobody is any more at this address, whatever the port, where the first ends of some are: streams from there of which
+ * all has arrived, the end too, still go on their way; the others are resets. */
+void joints_bereave(struct joints *joints, const struct hawser_addr *addr);
+
 /* Resets every end, and forgets all joints. */
 void joints_break(struct joints *joints);
 

@@ -140,6 +140,44 @@ static void either_end_ends_first(void **state)
     }
 }
 
+/* The client's host is gone: what had all arrived from there is delivered, its end too; else the server is told. */
+static void nobody_is_there_any_more(void **state)
+{
+    (void)state;
+    const struct hawser_conn_options small = {.size = sizeof small, .send_buffer_bytes = 5000};
+    for (unsigned kind = 0; kind < 6; kind++) {
+        struct relay r;
+        bool all = kind & 1, asking = kind >= 4;
+        size_t up = asking ? 1000 : 60000;
+        relay_init(&r, false, NULL, kind & 2 ? &small : NULL);
+        struct call call = call_of(relay_line(&r, NULL), up, asking ? STREAM : 0);
+        struct hawser_addr client;
+        hawser_conn_local(call.client.conn, &client);
+        call.server.deaf = !asking;
+        call.client.deaf = true;
+        call.client.ends = all;
+        run_calls(&r, &call, 1, 2 * NS_PER_S);
+        assert_int_equal(call.client.sent, up);
+        assert_int_equal(!!(hawser_conn_ready(call.client.conn) & HAWSER_DELIVERED), all);
+        joints_bereave(&r.joints, &(struct hawser_addr){.ip = {[15] = 9}});
+        assert_int_equal(r.joints.count, 1);
+        joints_bereave(&r.joints, &client);
+        call.server.deaf = false;
+        run_calls(&r, &call, 1, 10 * NS_PER_S);
+        assert_int_equal(r.joints.count, 0);
+        assert_int_equal(r.joints.broken, !all);
+        if (all && !asking) {
+            complete(&(struct call){.client = call.server, .server = call.server});
+        } else {
+            if (all) /* it may still be asked for its own end: hawser_close() */
+                run_calls(&r, &call, 1, 100 * NS_PER_S);
+            assert_int_not_equal(call.server.error, 0);
+        }
+        close_call(&call);
+        relay_destroy(&r);
+    }
+}
+
 enum moment { IDLE, HALF_CLOSED_BY_IT, HALF_CLOSED_BY_OTHER, IN_TRANSFER, STUCK, MOMENTS };
 
 /* A reset of one end is one of the other, at once, at whatever moment. */
@@ -374,11 +412,17 @@ static int fill_streams(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_and_ends_pass),     cmocka_unit_test(either_end_ends_first),
-        cmocka_unit_test(a_reset_passes),          cmocka_unit_test(a_reset_comes_behind_the_bytes),
-        cmocka_unit_test(silence_is_a_reset),      cmocka_unit_test(a_slow_reader_costs_only_itself),
-        cmocka_unit_test(what_is_held_is_bounded), cmocka_unit_test(turns_are_by_bytes),
-        cmocka_unit_test(a_thousand_at_once),      cmocka_unit_test(all_can_be_broken_off),
+        cmocka_unit_test(bytes_and_ends_pass),
+        cmocka_unit_test(either_end_ends_first),
+        cmocka_unit_test(nobody_is_there_any_more),
+        cmocka_unit_test(a_reset_passes),
+        cmocka_unit_test(a_reset_comes_behind_the_bytes),
+        cmocka_unit_test(silence_is_a_reset),
+        cmocka_unit_test(a_slow_reader_costs_only_itself),
+        cmocka_unit_test(what_is_held_is_bounded),
+        cmocka_unit_test(turns_are_by_bytes),
+        cmocka_unit_test(a_thousand_at_once),
+        cmocka_unit_test(all_can_be_broken_off),
     };
     return cmocka_run_group_tests(tests, fill_streams, NULL);
 }
