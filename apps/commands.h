@@ -18,6 +18,7 @@ enum {
 int nc_main(int argc, char **argv);
 int lab_main(int argc, char **argv);
 int sim_main(int argc, char **argv);
+int run_main(int argc, char **argv);
 int up_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int down_main(int argc, char **argv);

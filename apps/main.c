@@ -21,6 +21,7 @@ static int help_main(int argc, char **argv);
 
 static const struct command commands[] = {
     {"nc", nc_main, "connect standard input and output to a peer over TCP or Multipath TCP"},
+    {"run", run_main, "run a program whose TCP goes over all uplinks"},
     {"up", up_main, "carry the TCP that comes in by doors over all uplinks"},
     {"status", status_main, "say how the service is doing"},
     {"down", down_main, "end the service"},

@@ -7,6 +7,8 @@
 
 #include <nftables/libnftables.h>
 
+#include "service/program_net.h"
+
 struct translation {
     struct nft_ctx *nft;
     char *applied; /* the text in force */
@@ -109,6 +111,7 @@ static void write_forward(FILE *out, const struct translation_rules *r)
     fprintf(out, "oifname \"%s\" ct state established,related accept\n", r->device);
     fprintf(out, "oifname \"%s\" ct status dnat accept\n", r->device);
     fprintf(out, "oifname \"%s\" counter drop\n", r->device);
+    fprintf(out, "oifname \"" PROGRAM_DEVICE_PREFIX "*\" accept\n"); /* program_filter.c says what may */
     for (size_t i = 0; i < r->count; i++) {
         const struct uplink *u = &r->uplinks[i];
         if (!r->routes_already[i])

@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "run/link_spec.h"
 #include "service/control_socket.h"
+#include "service/program_verb.h"
 #include "service/service.h"
 #include "service/up_options.h"
 #include "service/up_status.h"
@@ -36,6 +37,7 @@ struct up {
     struct up_options options;
     struct service service;
     struct ways_out *ways; /* NULL: uplinks are as told */
+    struct programs *programs;
 };
 
 /* What the start goes on with: more, or an exit status. */
@@ -167,6 +169,15 @@ static int up_add_door(struct up *up, const char *door, const struct door_option
     return error ? up_fail("--door %s: cannot listen: %s", door, strerror(-error)) : UP_GO_ON;
 }
 
+static int up_admit_programs(struct up *up, const struct door_options *options)
+{
+    char why[512];
+    if (programs_start(&up->service, options, &up->programs, why, sizeof(why)) < 0)
+        return up_fail("%s", why);
+    int error = up->service.control_path ? program_verb_add(&up->service.control, up->programs) : 0;
+    return error < 0 ? up_fail("cannot begin: %s", strerror(-error)) : UP_GO_ON;
+}
+
 static int up_add_doors(struct up *up)
 {
     const struct door_options options = {
@@ -182,7 +193,7 @@ static int up_add_doors(struct up *up)
     int status = UP_GO_ON;
     for (unsigned i = 0; i < up->options.door_count && status == UP_GO_ON; i++)
         status = up_add_door(up, up->options.doors[i], &options);
-    return status;
+    return status == UP_GO_ON ? up_admit_programs(up, &options) : status;
 }
 
 static int up_run(struct up *up)
@@ -209,7 +220,7 @@ static int up_run(struct up *up)
 
 int up_main(int argc, char **argv)
 {
-    struct up up = {.ways = NULL};
+    struct up up = {.ways = NULL, .programs = NULL};
     int status = up_options_read(&up.options, argc, argv);
     if (status != UP_GO_ON)
         return status;
@@ -226,6 +237,7 @@ int up_main(int argc, char **argv)
     if (error)
         return up_fail("cannot begin: %s", strerror(-error));
     status = up_run(&up);
+    programs_stop(up.programs);
     service_end(&up.service);
     ways_close(up.ways);
     return status;

@@ -1,0 +1,40 @@
+#include "run/ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "service/control_socket.h"
+
+static bool read_addr(const json_t *answer, const char *key, struct hawser_addr *out)
+{
+    const char *text = json_string_value(json_object_get(answer, key));
+    return text && hawser_addr_parse(out, text, 0) == 0;
+}
+
+static bool read_network(const json_t *answer, struct network *out)
+{
+    out->v4_len = (unsigned)json_integer_value(json_object_get(answer, "prefix"));
+    out->has_v6 = read_addr(answer, "address6", &out->v6);
+    return out->v4_len - 1 < 32 && read_addr(answer, "address", &out->v4) &&
+           read_addr(answer, "gateway", &out->gateway);
+}
+
+int ask_door(int control, int namespace, const struct run_options *options, struct ask_answer *out, char *why,
+             size_t why_size)
+{
+    json_t *request = json_pack("{s:s}", "do", "door");
+    *out = (struct ask_answer){.queue = -1};
+    json_t *answer = control_ask(control, request, &namespace, 1, &out->queue, why, why_size);
+    if (!answer)
+        return -EREMOTEIO;
+    bool good = read_network(answer, &out->network) && out->queue >= 0;
+    json_decref(answer);
+    out->network.no_quic = options->no_quic;
+    if (good)
+        return 0;
+    snprintf(why, why_size, "the service's answer makes no sense: it may be of another version");
+    return -EPROTO;
+}

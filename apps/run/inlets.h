@@ -1,0 +1,36 @@
+/*
+ * Addresses of the host's own, such as 127.0.0.53 where its names are resolved, that are to be had in a program's
+ * namespace as well: sockets bound there, and where what comes in by them is to go outside.
+ */
+#ifndef HW_APPS_RUN_INLETS_H
+#define HW_APPS_RUN_INLETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hawser/addr.h>
+
+enum { INLETS_MAX = 64, INLETS_RESOLVERS = 3 /* of which the C library takes notice */ };
+
+struct inlet {
+    int fd;
+    bool stream; /* TCP, listening; or UDP */
+    struct hawser_addr addr;
+};
+
+struct inlets {
+    struct inlet all[INLETS_MAX];
+    size_t count;
+};
+
+/* The resolvers that a resolv.conf names on loopback addresses, with port 53. Returns how many, INLETS_RESOLVERS at
+ * most. */
+size_t inlets_read_resolvers(const char *resolv_conf, struct hawser_addr *out);
+
+/* Binds a socket to an address of the namespace that this thread is in. Returns 0 or a negative errno. */
+int inlets_add(struct inlets *inlets, const struct hawser_addr *addr, bool stream);
+
+void inlets_close(struct inlets *inlets);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * The keeper: a process beside the program, outside of its namespace, which answers for what the namespace lacks. It
+ * carries what comes in by inlets, and stands in for the service when that is gone. The program is no child of its, nor
+ * it of the program; it ends by itself when nobody lives in the namespace any more.
+ */
+#ifndef HW_APPS_RUN_KEEPER_H
+#define HW_APPS_RUN_KEEPER_H
+
+#include <stddef.h>
+
+#include "run/inlets.h"
+
+/*
+ * Starts one. `control`, the connection with the service, is still the caller's until the keeper is told of the rest.
+ * Returns a descriptor for keeper_tell(), or a negative errno.
+ */
+int keeper_start(int control);
+
+/* Gives it the door's spare queue, the namespace and inlets, and waits until it serves them. The descriptors stay the
+ * caller's. Returns 0 or a negative errno. */
+int keeper_tell(int keeper, int queue, int namespace, const struct inlets *inlets);
+
+#endif

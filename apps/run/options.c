@@ -1,0 +1,89 @@
+#include "run/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+enum { OPTION_NO_QUIC = 256, OPTION_HOST_LOOPBACK, OPTION_FALLBACK, OPTION_CONTROL };
+
+static const char usage[] =
+    "usage: hawser run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+    "\n"
+    "Runs a program, any program, with its TCP over all uplinks at once. Everything else of it is as without Hawser: "
+    "its\n"
+    "user, files, terminal, signals and exit status, the errors of its connections, its names, UDP and ICMP. Wants a\n"
+    "service that runs on this host (hawser up).\n"
+    "\n"
+    "  --no-quic      refuse UDP to port 443, so that browsers use TCP\n"
+    "  --host-loopback PORT\n"
+    "                 localhost:PORT is the host's, not the program's own; may be given 16 times\n"
+    "  --fallback     where the service, or what it needs, is missing, run the program without it\n"
+    "  --control PATH the service's socket; default $HAWSER_CONTROL, or /run/hawser/control\n"
+    "\n"
+    "The exit status is the program's; 1 when it could not be run this way, 126 or 127 when it could not be run at "
+    "all.\n"
+    "\n"
+    "example: hawser run curl -O https://example.org/large.iso\n";
+
+#define usage_error(...) command_misused("run", __VA_ARGS__)
+
+static int read_port(struct run_options *o, const char *text)
+{
+    char *end;
+    unsigned long port = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || port < 1 || port > UINT16_MAX)
+        return usage_error("--host-loopback \"%s\": a port is a number from 1 to 65535", text);
+    if (o->loopback_count == RUN_LOOPBACK_PORTS)
+        return usage_error("more than %d --host-loopback", RUN_LOOPBACK_PORTS);
+    o->loopback_ports[o->loopback_count++] = (uint16_t)port;
+    return -1;
+}
+
+static int read_option(struct run_options *o, int option, char **argv)
+{
+    switch (option) {
+    case OPTION_NO_QUIC:
+        o->no_quic = true;
+        return -1;
+    case OPTION_HOST_LOOPBACK:
+        return read_port(o, optarg);
+    case OPTION_FALLBACK:
+        o->fallback = true;
+        return -1;
+    case OPTION_CONTROL:
+        o->control = optarg;
+        return -1;
+    case 'h':
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    case ':':
+        return usage_error("%s needs a value", argv[optind - 1]);
+    default:
+        return usage_error("unknown option in \"%s\"", argv[optind - 1]);
+    }
+}
+
+int run_options_read(struct run_options *o, int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"no-quic", no_argument, NULL, OPTION_NO_QUIC},
+        {"host-loopback", required_argument, NULL, OPTION_HOST_LOOPBACK},
+        {"fallback", no_argument, NULL, OPTION_FALLBACK},
+        {"control", required_argument, NULL, OPTION_CONTROL},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    memset(o, 0, sizeof(*o));
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+:h", long_options, NULL)) != -1) {
+        int status = read_option(o, option, argv);
+        if (status >= 0)
+            return status;
+    }
+    o->program = argv + optind;
+    return optind < argc ? -1 : usage_error("no program: name one, as in hawser run curl https://example.org");
+}

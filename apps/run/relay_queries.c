@@ -1,0 +1,100 @@
+/* Datagrams that are answered by one: each has a socket outside for as long as it waits. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "run/relay_state.h"
+
+enum { DATAGRAM_MAX = 65536, QUERIES_A_TURN = 32 };
+#define QUERY_USEC (RELAY_QUERY_S * UINT64_C(1000000))
+
+struct query {
+    struct list link; /* the oldest first */
+    struct relay *relay;
+    sd_event_source *answers, *timer;
+    int fd;
+    struct sockaddr_storage client;
+    socklen_t client_len;
+};
+
+static void end_query(struct list *one)
+{
+    struct query *q = LIST_ENTRY(one, struct query, link);
+    list_remove(&q->link);
+    q->relay->count--;
+    sd_event_source_disable_unref(q->answers);
+    sd_event_source_disable_unref(q->timer);
+    close(q->fd);
+    free(q);
+}
+
+static int answered(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    struct query *q = user;
+    uint8_t datagram[DATAGRAM_MAX];
+    ssize_t n = recv(fd, datagram, sizeof(datagram), 0);
+    (void)source;
+    (void)events;
+    if (n >= 0)
+        sendto(q->relay->inlet.fd, datagram, (size_t)n, MSG_NOSIGNAL, (struct sockaddr *)&q->client, q->client_len);
+    if (n >= 0 || errno != EAGAIN)
+        end_query(&q->link);
+    return 0;
+}
+
+static int gave_up(sd_event_source *source, uint64_t usec, void *user)
+{
+    struct query *q = user;
+    (void)source;
+    (void)usec;
+    end_query(&q->link);
+    return 0;
+}
+
+static int watch(struct query *q)
+{
+    sd_event *loop = q->relay->loop;
+    int error = sd_event_add_io(loop, &q->answers, q->fd, EPOLLIN, answered, q);
+    return error < 0 ? error : sd_event_add_time_relative(loop, &q->timer, CLOCK_MONOTONIC, QUERY_USEC, 0, gave_up, q);
+}
+
+static void pass_query(struct relay *r, const uint8_t *datagram, size_t len, const struct sockaddr_storage *client,
+                       socklen_t client_len)
+{
+    struct query *q = calloc(1, sizeof *q);
+    int fd = q ? relay_connect(r) : -ENOMEM;
+    if (fd < 0) {
+        free(q);
+        return;
+    }
+    *q = (struct query){.relay = r, .fd = fd, .client = *client, .client_len = client_len};
+    if (r->count == RELAY_QUERIES_MAX)
+        end_query(list_first(&r->all));
+    list_push_back(&r->all, &q->link);
+    r->count++;
+    if (watch(q) < 0 || send(fd, datagram, len, MSG_NOSIGNAL) < 0)
+        end_query(&q->link);
+}
+
+static int came(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    uint8_t datagram[DATAGRAM_MAX];
+    (void)source;
+    (void)events;
+    for (unsigned i = 0; i < QUERIES_A_TURN; i++) {
+        struct sockaddr_storage client;
+        socklen_t client_len = sizeof(client);
+        ssize_t n = recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&client, &client_len);
+        if (n < 0)
+            break;
+        pass_query(user, datagram, (size_t)n, &client, client_len);
+    }
+    return 0;
+}
+
+int relay_queries(sd_event *loop, const struct inlet *inlet, struct relay **out)
+{
+    return relay_new(loop, inlet, came, end_query, out);
+}

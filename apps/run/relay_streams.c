@@ -1,0 +1,133 @@
+/* Connections: each has one outside, and their bytes pass both ways until both streams have ended. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "run/relay_state.h"
+
+enum { FLOW_BYTES = 65536 };
+
+/* From one socket to the other. */
+struct flow {
+    size_t begin, end; /* of what was read and not written yet */
+    bool finished, told;
+    uint8_t bytes[FLOW_BYTES];
+};
+
+struct pair {
+    struct list link;
+    struct relay *relay;
+    int fds[2]; /* inside, outside */
+    sd_event_source *sources[2];
+    struct flow flows[2]; /* from fds[i] to the other */
+};
+
+static void end_pair(struct list *one)
+{
+    struct pair *p = LIST_ENTRY(one, struct pair, link);
+    list_remove(&p->link);
+    if (p->relay->count-- == RELAY_PAIRS_MAX)
+        sd_event_source_set_enabled(p->relay->source, SD_EVENT_ON);
+    for (unsigned i = 0; i < 2; i++) {
+        sd_event_source_disable_unref(p->sources[i]);
+        if (p->fds[i] >= 0)
+            close(p->fds[i]);
+    }
+    free(p);
+}
+
+/* Both ends hear that something went wrong. */
+static void break_pair(struct pair *p)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    for (unsigned i = 0; i < 2; i++)
+        setsockopt(p->fds[i], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    end_pair(&p->link);
+}
+
+static bool is_later(void) { return errno == EAGAIN || errno == EINTR || errno == ENOTCONN || errno == EINPROGRESS; }
+
+/* Moves what can be moved. Returns false when one of the sockets has failed. */
+static bool move(struct pair *p, unsigned from)
+{
+    struct flow *flow = &p->flows[from];
+    for (;;) {
+        if (flow->begin == flow->end && !flow->finished) {
+            ssize_t n = recv(p->fds[from], flow->bytes, FLOW_BYTES, 0);
+            if (n < 0)
+                return is_later();
+            flow->begin = 0;
+            flow->end = (size_t)n;
+            flow->finished = n == 0;
+        }
+        if (flow->begin == flow->end)
+            break;
+        ssize_t n = send(p->fds[!from], flow->bytes + flow->begin, flow->end - flow->begin, MSG_NOSIGNAL);
+        if (n < 0)
+            return is_later();
+        flow->begin += (size_t)n;
+    }
+    if (!flow->told && shutdown(p->fds[!from], SHUT_WR) != 0)
+        return is_later();
+    flow->told = true;
+    return true;
+}
+
+static uint32_t wants(const struct pair *p, unsigned end)
+{
+    const struct flow *in = &p->flows[end], *out = &p->flows[!end];
+    uint32_t events = in->begin == in->end && !in->finished ? EPOLLIN : 0;
+    return events | (out->begin < out->end || (out->finished && !out->told) ? EPOLLOUT : 0);
+}
+
+static int happened(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    struct pair *p = user;
+    (void)source;
+    (void)fd;
+    bool good = !(events & EPOLLERR) && move(p, 0) && move(p, 1);
+    if (!good) {
+        break_pair(p);
+    } else if (p->flows[0].told && p->flows[1].told) {
+        end_pair(&p->link);
+    } else {
+        for (unsigned i = 0; i < 2; i++)
+            sd_event_source_set_io_events(p->sources[i], wants(p, i));
+    }
+    return 0;
+}
+
+static void join(struct relay *r, int inside)
+{
+    struct pair *p = calloc(1, sizeof *p);
+    if (!p) {
+        close(inside);
+        return;
+    }
+    p->relay = r;
+    list_push_back(&r->all, &p->link);
+    p->fds[0] = inside;
+    p->fds[1] = relay_connect(r);
+    if (++r->count == RELAY_PAIRS_MAX)
+        sd_event_source_set_enabled(r->source, SD_EVENT_OFF);
+    if (p->fds[1] < 0 || sd_event_add_io(r->loop, &p->sources[0], inside, EPOLLIN, happened, p) < 0 ||
+        sd_event_add_io(r->loop, &p->sources[1], p->fds[1], EPOLLIN | EPOLLOUT, happened, p) < 0)
+        break_pair(p);
+}
+
+static int came(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    int inside = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    (void)source;
+    (void)events;
+    if (inside >= 0)
+        join(user, inside);
+    return 0;
+}
+
+int relay_streams(sd_event *loop, const struct inlet *inlet, struct relay **out)
+{
+    return relay_new(loop, inlet, came, end_pair, out);
+}

@@ -1,0 +1,60 @@
+#include "service/program_filter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <nftables/libnftables.h>
+
+#include "service/program_net.h"
+
+#define TABLE "inet hawser_programs"
+#define PAIRS "\"" PROGRAM_DEVICE_PREFIX "*\""
+
+static const char rules[] = "add table " TABLE "\n"
+                            "delete table " TABLE "\n"
+                            "table " TABLE " {\n"
+                            "chain translate { type nat hook postrouting priority srcnat; policy accept;\n"
+                            "ip saddr " PROGRAM_NET_V4 "/16 oifname != " PAIRS " masquerade\n"
+                            "}\n"
+                            "chain forward { type filter hook forward priority filter; policy accept;\n"
+                            "iifname " PAIRS " ip saddr != " PROGRAM_NET_V4 "/16 counter drop\n"
+                            "iifname " PAIRS " meta l4proto tcp counter reject with tcp reset\n"
+                            "iifname " PAIRS " oifname " PAIRS " counter reject\n"
+                            "oifname " PAIRS " ct state != { established, related } counter drop\n"
+                            "}\n"
+                            "}\n";
+
+static int run(const char *commands, char *why, size_t why_size)
+{
+    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!nft) {
+        snprintf(why, why_size, "no memory to translate addresses: free some and try again");
+        return -ENOMEM;
+    }
+    nft_ctx_buffer_error(nft);
+    nft_ctx_buffer_output(nft);
+    errno = 0;
+    int error = nft_run_cmd_from_buffer(nft, commands) == 0 ? 0 : errno ? -errno : -EIO;
+    if (error == -EPERM) {
+        snprintf(why, why_size,
+                 "no permission to translate the addresses of programs: run as root, or with "
+                 "CAP_NET_ADMIN");
+    } else if (error) {
+        const char *said = nft_ctx_get_error_buffer(nft);
+        snprintf(why, why_size,
+                 "the packet filter refuses the rules of programs: %.*s: is the kernel built with nf_tables and "
+                 "nf_nat? (modprobe nf_tables)",
+                 (int)strcspn(said ? said : "", "\n"), said ? said : "");
+    }
+    nft_ctx_free(nft);
+    return error;
+}
+
+int program_filter_set(char *why, size_t why_size) { return run(rules, why, why_size); }
+
+void program_filter_remove(void)
+{
+    char why[256];
+    run("delete table " TABLE, why, sizeof(why));
+}

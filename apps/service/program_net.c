@@ -1,0 +1,268 @@
+#include "service/program_net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/ip.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+
+enum { PROGRAM_QUEUE_PACKETS = 1000 };
+
+void program_addresses(unsigned slot, struct program_addresses *out)
+{
+    static const uint8_t v4[] = {198, 19}, v6[] = {0x20, 0x01, 0x00, 0x02, 0x00, 0x00, 0x48, 0x57};
+    *out = (struct program_addresses){0};
+    uint8_t *ip = out->gateway.ip;
+    ip[10] = ip[11] = 0xff;
+    memcpy(ip + 12, v4, sizeof(v4));
+    ip[14] = (uint8_t)(slot / 64);
+    ip[15] = (uint8_t)(slot % 64 * 4 + 1);
+    out->v4 = out->gateway;
+    out->v4.ip[15]++;
+    memcpy(out->v6.ip, v6, sizeof(v6));
+    out->v6.ip[14] = (uint8_t)((slot + 1) / 256);
+    out->v6.ip[15] = (uint8_t)((slot + 1) % 256);
+}
+
+static bool is_namespace(int fd, int type)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC && ioctl(fd, NS_GET_NSTYPE) == type;
+}
+
+static bool is_own(int fd)
+{
+    struct stat own, other;
+    return stat("/proc/self/ns/net", &own) == 0 && fstat(fd, &other) == 0 && own.st_ino == other.st_ino &&
+           own.st_dev == other.st_dev;
+}
+
+int program_net_check(int fd, uid_t user, char *why, size_t why_size)
+{
+    uid_t owner = 0;
+    if (!is_namespace(fd, CLONE_NEWNET)) {
+        snprintf(why, why_size, "what was passed is no network namespace: use hawser run");
+        return -EINVAL;
+    }
+    if (is_own(fd)) {
+        snprintf(why, why_size, "the network namespace is the service's own: use one for the program alone");
+        return -EINVAL;
+    }
+    int space = ioctl(fd, NS_GET_USERNS);
+    bool owned = space >= 0 && ioctl(space, NS_GET_OWNER_UID, &owner) == 0 && (user == 0 || owner == user);
+    if (space >= 0)
+        close(space);
+    if (!owned) {
+        snprintf(why, why_size, "the network namespace is not yours: make one of your own, as hawser run does");
+        return -EPERM;
+    }
+    return 0;
+}
+
+static int open_queue(const char *name, int *out)
+{
+    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE};
+    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+    if (ioctl(fd, TUNSETIFF, &request) != 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    *out = fd;
+    return 0;
+}
+
+static int switch_off(int fd)
+{
+    struct ifreq request = {.ifr_flags = IFF_DETACH_QUEUE};
+    return ioctl(fd, TUNSETQUEUE, &request) == 0 ? 0 : -errno;
+}
+
+/* A device with two queues, of which one is off. */
+static int make_door(const char *name, struct program_net *out)
+{
+    int error = open_queue(name, &out->served);
+    if (error)
+        return error;
+    error = open_queue(name, &out->spare);
+    if (!error) {
+        error = switch_off(out->spare);
+        if (!error)
+            return 0;
+        close(out->spare);
+    }
+    close(out->served);
+    return error;
+}
+
+static struct nlmsghdr *start_link(struct netlink_message *m, uint16_t flags, int index)
+{
+    struct nlmsghdr *header = netlink_start(m, RTM_NEWLINK, flags);
+    struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+    info->ifi_index = index;
+    return header;
+}
+
+static int move_door(struct netlink *n, const char *name, int namespace)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = start_link(&m, 0, (int)if_nametoindex(name));
+    mnl_attr_put_u32(header, IFLA_NET_NS_FD, (uint32_t) namespace);
+    mnl_attr_put_strz(header, IFLA_IFNAME, "door0");
+    mnl_attr_put_u32(header, IFLA_TXQLEN, PROGRAM_QUEUE_PACKETS);
+    return netlink_request(n, &m, NULL, NULL);
+}
+
+static int make_pair(struct netlink *n, const char *name, int namespace)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = start_link(&m, NLM_F_CREATE | NLM_F_EXCL, 0);
+    mnl_attr_put_strz(header, IFLA_IFNAME, name);
+    struct nlattr *kind = mnl_attr_nest_start(header, IFLA_LINKINFO);
+    mnl_attr_put_strz(header, IFLA_INFO_KIND, "veth");
+    struct nlattr *data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
+    struct nlattr *peer = mnl_attr_nest_start(header, VETH_INFO_PEER);
+    mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
+    mnl_attr_put_strz(header, IFLA_IFNAME, "eth0");
+    mnl_attr_put_u32(header, IFLA_NET_NS_FD, (uint32_t) namespace);
+    mnl_attr_nest_end(header, peer);
+    mnl_attr_nest_end(header, data);
+    mnl_attr_nest_end(header, kind);
+    return netlink_request(n, &m, NULL, NULL);
+}
+
+static void put_setting(struct nlmsghdr *header, uint16_t number, uint32_t value)
+{
+    mnl_attr_put_u32(header, number, value);
+}
+
+/* Up, forwarding what comes from the program's own address, and silent in IPv6. */
+static int set_up_pair(struct netlink *n, int index)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = start_link(&m, 0, index);
+    struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
+    info->ifi_flags = info->ifi_change = IFF_UP;
+    struct nlattr *families = mnl_attr_nest_start(header, IFLA_AF_SPEC);
+    struct nlattr *inet = mnl_attr_nest_start(header, AF_INET);
+    struct nlattr *conf = mnl_attr_nest_start(header, IFLA_INET_CONF);
+    put_setting(header, IPV4_DEVCONF_FORWARDING, 1);
+    put_setting(header, IPV4_DEVCONF_RP_FILTER, 1);
+    mnl_attr_nest_end(header, conf);
+    mnl_attr_nest_end(header, inet);
+    struct nlattr *inet6 = mnl_attr_nest_start(header, AF_INET6);
+    mnl_attr_put_u8(header, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+    mnl_attr_nest_end(header, inet6);
+    mnl_attr_nest_end(header, families);
+    return netlink_request(n, &m, NULL, NULL);
+}
+
+static int add_gateway(struct netlink *n, int index, const struct hawser_addr *addr)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+    struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+    info->ifa_family = AF_INET;
+    info->ifa_prefixlen = PROGRAM_V4_LEN;
+    info->ifa_index = (unsigned)index;
+    netlink_put_addr(header, IFA_LOCAL, addr);
+    netlink_put_addr(header, IFA_ADDRESS, addr);
+    return netlink_request(n, &m, NULL, NULL);
+}
+
+static int configure_pair(struct netlink *n, const char *name, unsigned slot)
+{
+    struct program_addresses addresses;
+    program_addresses(slot, &addresses);
+    int index = (int)if_nametoindex(name);
+    int error = index ? set_up_pair(n, index) : -errno;
+    return error ? error : add_gateway(n, index, &addresses.gateway);
+}
+
+static void explain(int error, const char *what, char *why, size_t why_size)
+{
+    if (error == -EPERM || error == -EACCES)
+        snprintf(why, why_size, "the service has no permission to make %s: it needs CAP_NET_ADMIN and /dev/net/tun",
+                 what);
+    else if (error == -ENOENT || error == -ENODEV || error == -ENXIO)
+        snprintf(why, why_size, "no /dev/net/tun where the service runs: load the kernel module (modprobe tun)");
+    else if (error == -EEXIST)
+        snprintf(why, why_size, "the namespace, or the host, has %s already: use a new namespace", what);
+    else
+        snprintf(why, why_size, "cannot make %s: %s", what, strerror(-error));
+}
+
+int program_net_make(struct netlink *netlink, int namespace, unsigned slot, struct program_net *out, char *why,
+                     size_t why_size)
+{
+    char door[IFNAMSIZ], pair[IFNAMSIZ];
+    snprintf(door, sizeof(door), "hawser+%u", slot);
+    snprintf(pair, sizeof(pair), PROGRAM_DEVICE_PREFIX "%u", slot);
+    int error = make_door(door, out);
+    if (error) {
+        explain(error, "a TUN device", why, why_size);
+        return error;
+    }
+    error = move_door(netlink, door, namespace);
+    if (error) {
+        explain(error, "door0", why, why_size);
+    } else {
+        error = make_pair(netlink, pair, namespace);
+        if (!error)
+            error = configure_pair(netlink, pair, slot);
+        if (!error)
+            return 0;
+        explain(error, "a pair of veth devices", why, why_size);
+        if (error != -EEXIST)
+            program_net_remove(netlink, slot);
+    }
+    close(out->served);
+    close(out->spare);
+    return error;
+}
+
+static int delete_link(struct netlink *n, int index)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, RTM_DELLINK, 0);
+    struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+    info->ifi_index = index;
+    return netlink_request(n, &m, NULL, NULL);
+}
+
+void program_net_remove(struct netlink *netlink, unsigned slot)
+{
+    char name[IFNAMSIZ];
+    snprintf(name, sizeof(name), PROGRAM_DEVICE_PREFIX "%u", slot);
+    int index = (int)if_nametoindex(name);
+    if (index)
+        delete_link(netlink, index);
+}
+
+void program_net_sweep(struct netlink *netlink)
+{
+    struct if_nameindex *all = if_nameindex();
+    unsigned slot;
+    char end;
+    for (struct if_nameindex *it = all; it && it->if_index; it++) {
+        if (sscanf(it->if_name, PROGRAM_DEVICE_PREFIX "%u%c", &slot, &end) == 1)
+            delete_link(netlink, (int)it->if_index);
+    }
+    if_freenameindex(all);
+}

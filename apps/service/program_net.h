@@ -1,0 +1,46 @@
+/*
+ * What a program's network namespace gets from outside of it: "door0", a TUN device whose packets are the service's,
+ * and "eth0", one end of a veth pair by which everything else than TCP leaves. Both go with the namespace.
+ */
+#ifndef HW_APPS_SERVICE_PROGRAM_NET_H
+#define HW_APPS_SERVICE_PROGRAM_NET_H
+
+#include <sys/types.h>
+
+#include "service/netlink.h"
+
+enum { PROGRAM_SLOTS = 16384, PROGRAM_MTU = 1500, PROGRAM_V4_LEN = 30, PROGRAM_NET_V4_LEN = 16 };
+
+#define PROGRAM_DEVICE_PREFIX "hawser-" /* of the outer ends of pairs: hawser-SLOT */
+#define PROGRAM_NET_V4 "198.19.0.0"
+
+struct program_addresses {
+    struct hawser_addr v4, v6;  /* the program's */
+    struct hawser_addr gateway; /* the outer end of the pair, IPv4 */
+};
+
+/* Descriptors of the device "door0": a queue of packets each. */
+struct program_net {
+    int served; /* in use */
+    int spare;  /* switched off; to be switched on by whoever stands in for the service when that is gone */
+};
+
+/* The addresses of a slot. */
+void program_addresses(unsigned slot, struct program_addresses *out);
+
+/* Is `fd` a network namespace, of a user namespace that is `user`'s, and not the one we are in? 0, or a negative errno
+ * and one line in `why`. */
+int program_net_check(int fd, uid_t user, char *why, size_t why_size);
+
+/* Makes both devices for a namespace, the outer one ready. Returns 0 and *out, whose descriptors are the caller's; or a
+ * negative errno with nothing left, and one line in `why`. */
+int program_net_make(struct netlink *netlink, int namespace, unsigned slot, struct program_net *out, char *why,
+                     size_t why_size);
+
+/* Removes the pair of a slot, if it is there. */
+void program_net_remove(struct netlink *netlink, unsigned slot);
+
+/* Removes all such pairs: those that a sudden end has left. */
+void program_net_sweep(struct netlink *netlink);
+
+#endif

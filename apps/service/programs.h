@@ -1,0 +1,43 @@
+/*
+ * Programs that have a network namespace of their own: each gets a device that is a door of the service, and a pair of
+ * devices for what is not TCP. A program is there as long as its namespace is: the processes that it started and left
+ * behind go on, and what it sent before its end still arrives.
+ */
+#ifndef HW_APPS_SERVICE_PROGRAMS_H
+#define HW_APPS_SERVICE_PROGRAMS_H
+
+#include <sys/types.h>
+
+#include "service/program_net.h"
+#include "service/service.h"
+
+enum {
+    PROGRAMS_MAX = 1024,       /* at once, */
+    PROGRAMS_OF_USER_MAX = 256 /* and of one user, unless that is root */
+};
+
+struct programs;
+
+struct program_grant {
+    struct program_addresses addresses;
+    bool has_v6; /* some uplink has an address of IPv6 */
+    int spare;   /* program_net.h; the caller's */
+};
+
+/* Opens the door, by which nobody comes yet, and takes away what a sudden end has left. Returns 0 and *out, or a
+ * negative errno and one line in `why`. */
+int programs_start(struct service *service, const struct door_options *options, struct programs **out, char *why,
+                   size_t why_size);
+
+/* A program of `user`, whose network namespace is open as `namespace`, which stays the caller's. Returns 0 and *out, or
+ * a negative errno and one line in `why`. */
+int programs_admit(struct programs *programs, int namespace, uid_t user, struct program_grant *out, char *why,
+                   size_t why_size);
+
+/* How many there are. */
+unsigned programs_count(const struct programs *programs);
+
+/* Takes everything back; whoever is connected hears at the end of the service. NULL: nothing was started. */
+void programs_stop(struct programs *programs);
+
+#endif
