@@ -22,8 +22,15 @@ struct policy_route {
     struct hawser_addr to, gateway;
 };
 
+enum policy_kind {
+    POLICY_NEAR,   /* whatever comes by our device: main, but for its default routes */
+    POLICY_UPLINK, /* from an address inside: that uplink's table */
+    POLICY_NOBODY, /* from any other there: unreachable */
+};
+
 struct policy_rule {
-    struct hawser_addr source;
+    enum policy_kind kind;
+    struct hawser_addr source; /* an address, or that of the network inside; of the family alone for POLICY_NEAR */
     uint32_t table;
 };
 
@@ -53,7 +60,8 @@ static bool policy_has_route(const struct policy_set *set, const struct policy_r
 static bool policy_has_rule(const struct policy_set *set, const struct policy_rule *rule)
 {
     for (size_t i = 0; i < set->rule_count; i++) {
-        if (set->rules[i].table == rule->table && hawser_addr_same_ip(&set->rules[i].source, &rule->source))
+        const struct policy_rule *has = &set->rules[i];
+        if (has->kind == rule->kind && has->table == rule->table && hawser_addr_same_ip(&has->source, &rule->source))
             return true;
     }
     return false;
@@ -101,7 +109,7 @@ static void policy_want(struct policy_set *set, const struct uplink *uplink)
         near.len = uplink->prefix_len;
         policy_note_route(set, &near);
     }
-    set->rules[set->rule_count++] = (struct policy_rule){uplink->inside, table};
+    set->rules[set->rule_count++] = (struct policy_rule){POLICY_UPLINK, uplink->inside, table};
 }
 
 /* In the family of an uplink only: the host may have no other. */
@@ -112,6 +120,12 @@ static void policy_want_inside(struct policy_set *set, unsigned own_index, const
     route.len = v4 ? INSIDE_V4_LEN : INSIDE_V6_LEN;
     if (!policy_has_route(set, &route))
         policy_note_route(set, &route);
+    const struct policy_rule near = {POLICY_NEAR, policy_anywhere(v4), RT_TABLE_MAIN};
+    const struct policy_rule nobody = {POLICY_NOBODY, route.to, RT_TABLE_UNSPEC};
+    if (policy_has_rule(set, &near))
+        return;
+    set->rules[set->rule_count++] = near;
+    set->rules[set->rule_count++] = nobody;
 }
 
 static int policy_take_route(const struct nlmsghdr *header, void *user)
@@ -147,7 +161,7 @@ static int policy_take_rule(const struct nlmsghdr *header, void *user)
 {
     struct policy_set *set = user;
     const struct fib_rule_hdr *info = mnl_nlmsg_get_payload(header);
-    struct policy_rule rule = {.table = info->table};
+    struct policy_rule rule = {.source = policy_anywhere(info->family == AF_INET), .table = info->table};
     uint32_t preference = 0;
     uint8_t protocol = 0;
     const struct nlattr *attr;
@@ -163,7 +177,9 @@ static int policy_take_rule(const struct nlmsghdr *header, void *user)
         else if (type == FRA_PROTOCOL)
             protocol = mnl_attr_get_u8(attr);
     }
-    if (preference == POLICY_PREFERENCE && protocol == POLICY_PROTOCOL && set->rule_count < POLICY_FOUND)
+    rule.kind = (enum policy_kind)(preference - POLICY_PREFERENCE);
+    if (preference >= POLICY_PREFERENCE && rule.kind <= POLICY_NOBODY && protocol == POLICY_PROTOCOL &&
+        set->rule_count < POLICY_FOUND)
         set->rules[set->rule_count++] = rule;
     return MNL_CB_OK;
 }
@@ -223,18 +239,25 @@ static int policy_change_route(struct netlink *netlink, const struct policy_rout
     return netlink_request(netlink, &m, NULL, NULL);
 }
 
-static int policy_change_rule(struct netlink *netlink, const struct policy_rule *r, bool add)
+static int policy_change_rule(struct netlink *netlink, const char *device, const struct policy_rule *r, bool add)
 {
     struct netlink_message m;
     struct nlmsghdr *header = netlink_start(&m, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(header, sizeof(*rule));
     rule->family = netlink_family(&r->source);
-    rule->src_len = hawser_addr_is_v4(&r->source) ? 32 : 128;
-    rule->action = FR_ACT_TO_TBL;
-    mnl_attr_put_u32(header, FRA_TABLE, r->table);
-    mnl_attr_put_u32(header, FRA_PRIORITY, POLICY_PREFERENCE);
+    rule->action = r->kind == POLICY_NOBODY ? FR_ACT_UNREACHABLE : FR_ACT_TO_TBL;
+    if (r->kind != POLICY_NOBODY)
+        mnl_attr_put_u32(header, FRA_TABLE, r->table);
+    mnl_attr_put_u32(header, FRA_PRIORITY, POLICY_PREFERENCE + r->kind);
     mnl_attr_put_u8(header, FRA_PROTOCOL, POLICY_PROTOCOL);
-    netlink_put_addr(header, FRA_SRC, &r->source);
+    if (r->kind == POLICY_NEAR) {
+        mnl_attr_put_strz(header, FRA_IIFNAME, device);
+        mnl_attr_put_u32(header, FRA_SUPPRESS_PREFIXLEN, 0);
+    } else {
+        bool v4 = hawser_addr_is_v4(&r->source), one = r->kind == POLICY_UPLINK;
+        rule->src_len = one ? (v4 ? 32 : 128) : v4 ? INSIDE_V4_LEN : INSIDE_V6_LEN;
+        netlink_put_addr(header, FRA_SRC, &r->source);
+    }
     return netlink_request(netlink, &m, NULL, NULL);
 }
 
@@ -247,12 +270,13 @@ static void policy_keep(int *first, int error)
 }
 
 /* Rules go first and come last: a source never looks up a table that is not complete. */
-static int policy_settle(struct netlink *netlink, const struct policy_set *wanted, const struct policy_set *found)
+static int policy_settle(struct netlink *netlink, const char *device, const struct policy_set *wanted,
+                         const struct policy_set *found)
 {
     int error = 0;
     for (size_t i = 0; i < found->rule_count; i++) {
         if (!policy_has_rule(wanted, &found->rules[i]))
-            policy_keep(&error, policy_change_rule(netlink, &found->rules[i], false));
+            policy_keep(&error, policy_change_rule(netlink, device, &found->rules[i], false));
     }
     for (size_t i = 0; i < found->route_count; i++) {
         if (!policy_has_route(wanted, &found->routes[i]))
@@ -264,12 +288,12 @@ static int policy_settle(struct netlink *netlink, const struct policy_set *wante
     }
     for (size_t i = 0; i < wanted->rule_count; i++) {
         if (!policy_has_rule(found, &wanted->rules[i]))
-            policy_keep(&error, policy_change_rule(netlink, &wanted->rules[i], true));
+            policy_keep(&error, policy_change_rule(netlink, device, &wanted->rules[i], true));
     }
     return error;
 }
 
-int policy_routes_apply(struct netlink *netlink, unsigned own_index, const struct inside *inside,
+int policy_routes_apply(struct netlink *netlink, const char *device, unsigned own_index, const struct inside *inside,
                         const struct uplink *uplinks, size_t count)
 {
     struct policy_set *sets = calloc(2, sizeof(*sets));
@@ -281,7 +305,7 @@ int policy_routes_apply(struct netlink *netlink, unsigned own_index, const struc
     }
     int error = policy_find(netlink, &sets[1]);
     if (!error)
-        error = policy_settle(netlink, &sets[0], &sets[1]);
+        error = policy_settle(netlink, device, &sets[0], &sets[1]);
     free(sets);
     return error;
 }

@@ -35,6 +35,15 @@ static void write_outside(FILE *out, const struct uplink *u)
     fprintf(out, " }");
 }
 
+/* Any address inside, or any other. */
+static void write_source(FILE *out, const struct translation_rules *r, bool v4, const char *relation)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    fprintf(out, "%s saddr %s %s/%d", v4 ? "ip" : "ip6", relation,
+            hawser_addr_format(v4 ? &r->inside.v4 : &r->inside.v6, text, sizeof(text)),
+            v4 ? INSIDE_V4_LEN : INSIDE_V6_LEN);
+}
+
 /* A port of the range that an uplink's connection has is kept, another is exchanged for one of the range. */
 static void write_translate(FILE *out, const struct translation_rules *r)
 {
@@ -44,6 +53,11 @@ static void write_translate(FILE *out, const struct translation_rules *r)
         const struct uplink *u = &r->uplinks[i];
         fprintf(out, "meta l4proto tcp %s saddr %s oifname \"%s\" masquerade to :%u-%u\n", ip_word(u),
                 hawser_addr_format(&u->inside, inside, sizeof(inside)), u->name, r->first_port, r->last_port);
+    }
+    for (size_t i = 0; r->count && i < r->near_count; i++) {
+        fprintf(out, "meta l4proto tcp oifname \"%s\" ", r->near[i].name);
+        write_source(out, r, r->near[i].v4, "==");
+        fprintf(out, " masquerade to :%u-%u\n", r->first_port, r->last_port);
     }
     fprintf(out, "}\n");
 }
@@ -106,6 +120,11 @@ static void write_forward(FILE *out, const struct translation_rules *r)
         fprintf(out, "iifname \"%s\" %s saddr %s oifname \"%s\" accept\n", r->device, ip_word(u),
                 hawser_addr_format(&u->inside, inside, sizeof(inside)), u->name);
     }
+    for (size_t i = 0; r->count && i < r->near_count; i++) {
+        fprintf(out, "iifname \"%s\" oifname \"%s\" ", r->device, r->near[i].name);
+        write_source(out, r, r->near[i].v4, "==");
+        fprintf(out, " accept\n");
+    }
     fprintf(out, "iifname \"%s\" meta nfproto ipv4 counter reject with icmp type host-unreachable\n", r->device);
     fprintf(out, "iifname \"%s\" meta nfproto ipv6 counter reject with icmpv6 type addr-unreachable\n", r->device);
     fprintf(out, "oifname \"%s\" ct state established,related accept\n", r->device);
@@ -116,6 +135,11 @@ static void write_forward(FILE *out, const struct translation_rules *r)
         const struct uplink *u = &r->uplinks[i];
         if (!r->routes_already[i])
             fprintf(out, "iifname \"%s\" meta nfproto %s counter drop\n", u->name, nfproto_word(u));
+    }
+    for (size_t i = 0; r->count && i < r->near_count; i++) {
+        const struct near_link *near = &r->near[i];
+        if (!near->routes_already)
+            fprintf(out, "iifname \"%s\" meta nfproto %s counter drop\n", near->name, near->v4 ? "ipv4" : "ipv6");
     }
     fprintf(out, "}\n");
 }
@@ -131,6 +155,11 @@ static void write_leak(FILE *out, const struct translation_rules *r)
         const struct uplink *u = &r->uplinks[i];
         fprintf(out, "iifname \"%s\" oifname \"%s\" %s saddr ", r->device, u->name, ip_word(u));
         write_outside(out, u);
+        fprintf(out, " accept\n");
+    }
+    for (size_t i = 0; r->count && i < r->near_count; i++) {
+        fprintf(out, "iifname \"%s\" oifname \"%s\" ", r->device, r->near[i].name);
+        write_source(out, r, r->near[i].v4, "!=");
         fprintf(out, " accept\n");
     }
     fprintf(out, "iifname \"%s\" counter drop\n", r->device);

@@ -17,6 +17,8 @@ struct translation_rules {
     uint16_t first_port, last_port; /* that translated connections are given */
     const struct uplink *uplinks;
     size_t count;
+    const struct near_link *near;
+    size_t near_count;
     const uint16_t *published; /* TCP ports at which connections from outside are the stack's */
     size_t published_count;
     /* By the uplink's place: whether the host routed for others before, so that what else it forwards is left alone. */

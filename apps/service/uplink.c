@@ -125,6 +125,26 @@ size_t uplinks_of_view(const struct host_view *view, const struct uplink_names *
     return count;
 }
 
+size_t near_of_view(const struct host_view *view, const struct uplink_names *names, struct near_link *out)
+{
+    size_t count = 0;
+    for (int v4 = 1; v4 >= 0; v4--) {
+        for (size_t i = 0; i < view->link_count && count < NEAR_MAX; i++) {
+            const struct view_link *link = &view->links[i];
+            const struct uplink_names own = {.own = names->own};
+            struct uplink uplink;
+            enum uplink_verdict verdict = uplink_of_link(view, link, v4, names, &uplink);
+            if (verdict == UPLINK_EXCLUDED && uplink_of_link(view, link, v4, &own, &uplink) == UPLINK_IS)
+                verdict = UPLINK_NO_ROUTE; /* its networks are not excluded */
+            if (verdict != UPLINK_NO_ROUTE || !uplink_name_plain(link->name))
+                continue;
+            out[count] = (struct near_link){.v4 = v4};
+            memcpy(out[count++].name, link->name, sizeof(link->name));
+        }
+    }
+    return count;
+}
+
 const char *uplink_verdict_text(enum uplink_verdict verdict)
 {
     switch (verdict) {

@@ -56,6 +56,19 @@ enum uplink_verdict uplink_of_link(const struct host_view *view, const struct vi
 size_t uplinks_of_view(const struct host_view *view, const struct uplink_names *names, struct uplink *out,
                        unsigned *left_out);
 
+/* An interface that leads to some networks only, such as a container's bridge: what lies there is reached by it,
+ * whatever uplink a connection is of. */
+struct near_link {
+    char name[VIEW_NAME_SIZE];
+    bool v4;
+    bool routes_already; /* the host forwards what comes by it for reasons of its own */
+};
+
+enum { NEAR_MAX = 64 };
+
+/* Writes NEAR_MAX of them at most, IPv4 first; returns how many. */
+size_t near_of_view(const struct host_view *view, const struct uplink_names *names, struct near_link *out);
+
 /* One line without a full stop, such as "no default route". */
 const char *uplink_verdict_text(enum uplink_verdict verdict);
 

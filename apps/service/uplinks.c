@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include "base/units.h"
+#include "service/forwarding.h"
 #include "service/inside.h"
 #include "service/netlink_watch.h"
 #include "service/policy_routes.h"
@@ -34,6 +35,8 @@ struct uplinks {
     struct host_view view;
     struct uplink present[UPLINKS_MAX];
     size_t count;
+    struct near_link near[NEAR_MAX];
+    size_t near_count;
     char slots[UPLINK_SLOTS][VIEW_NAME_SIZE]; /* which interface has or had it */
     struct uplink_event events[UPLINKS_EVENTS];
     size_t event_first, event_count;
@@ -118,97 +121,32 @@ static void uplinks_give_slots(struct uplinks *u, struct uplink *list, size_t co
     }
 }
 
-static void uplinks_forwarding_path(const char *device, bool v4, char *path, size_t size)
+/* What the host is to forward for the stack. Returns how many. */
+static size_t uplinks_passages(const struct uplinks *u, struct forwarding *list)
 {
-    snprintf(path, size, "ipv%d/conf/%s/%s", v4 ? 4 : 6, device, v4 ? "forwarding" : "force_forwarding");
-}
-
-/* Whether the host forwards what comes by this uplink for reasons of its own. */
-static bool uplinks_routes_already(const struct uplinks *u, const struct uplink *uplink)
-{
-    char path[SYSCTL_PATH_SIZE];
-    uplinks_forwarding_path(uplink->name, uplink->v4, path, sizeof(path));
-    return sysctls_already(&u->sysctls, path, "1") ||
-           (!uplink->v4 && sysctls_already(&u->sysctls, "ipv6/conf/all/forwarding", "1"));
-}
-
-static int uplinks_forward(struct uplinks *u, const char *device, bool v4)
-{
-    char path[SYSCTL_PATH_SIZE];
-    if (!v4 && sysctls_already(&u->sysctls, "ipv6/conf/all/forwarding", "1"))
-        return 0;
-    uplinks_forwarding_path(device, v4, path, sizeof(path));
-    return sysctls_want(&u->sysctls, path, "1");
-}
-
-/* Who switches forwarding on for all, as container engines do, sets it for each interface: then it is his. */
-static void uplinks_yield_forwarding(struct uplinks *u)
-{
-    char path[SYSCTL_PATH_SIZE], value[SYSCTL_VALUE_SIZE];
-    if (!sysctls_already(&u->sysctls, "ipv4/conf/all/forwarding", "1"))
-        return;
-    for (size_t i = 0; i <= u->count; i++) {
-        uplinks_forwarding_path(i < u->count ? u->present[i].name : u->options.device, true, path, sizeof(path));
-        if (sysctls_read(&u->sysctls, path, value, sizeof(value)) && strcmp(value, "1") == 0)
-            sysctls_forget(&u->sysctls, path);
+    size_t count = 0;
+    for (size_t i = 0; i < u->count; i++) {
+        list[count++] = (struct forwarding){u->options.device, u->present[i].v4};
+        list[count++] = (struct forwarding){u->present[i].name, u->present[i].v4};
     }
-}
-
-/* Keeps the host's own connections out of the range that translated ones are told by. */
-static int uplinks_reserve_ports(struct uplinks *u)
-{
-    static const char reserved_path[] = "ipv4/ip_local_reserved_ports";
-    char range[SYSCTL_VALUE_SIZE], value[SYSCTL_VALUE_SIZE], before[SYSCTL_VALUE_SIZE / 2];
-    unsigned low, high;
-    if (!sysctls_read(&u->sysctls, "ipv4/ip_local_port_range", range, sizeof(range)) ||
-        sscanf(range, "%u %u", &low, &high) != 2 || low > u->options.last_port || high < u->options.first_port)
-        return 0;
-    if (!sysctls_read(&u->sysctls, reserved_path, before, sizeof(before)) || strlen(before) == sizeof(before) - 1)
-        return 0; /* too long a list to be kept */
-    snprintf(value, sizeof(value), "%s%s%u-%u", before, before[0] ? "," : "", u->options.first_port,
-             u->options.last_port);
-    return sysctls_want(&u->sysctls, reserved_path, value);
-}
-
-static int uplinks_apply_sysctls(struct uplinks *u, char *why, size_t why_size)
-{
-    int error = 0;
-    sysctls_begin(&u->sysctls);
-    for (size_t i = 0; i < u->count && !error; i++) {
-        error = uplinks_forward(u, u->options.device, u->present[i].v4);
-        if (!error)
-            error = uplinks_forward(u, u->present[i].name, u->present[i].v4);
-        if (error == -ENOENT) /* gone meanwhile */
-            error = 0;
-    }
-    if (!error && u->count)
-        error = uplinks_reserve_ports(u);
-    sysctls_settle(&u->sysctls);
-    if (error)
-        snprintf(why, why_size, "cannot make the uplinks forward for %s: %s: see /proc/sys/net", u->options.device,
-                 strerror(-error));
-    return error;
-}
-
-/* IPv6 is forwarded for single interfaces since Linux 6.17; forwarding for all would end router advertisements. */
-static bool uplinks_can_v6(const struct uplinks *u)
-{
-    char value[SYSCTL_VALUE_SIZE], path[SYSCTL_PATH_SIZE];
-    snprintf(path, sizeof(path), "ipv6/conf/%s/disable_ipv6", u->options.device);
-    if (!sysctls_read(&u->sysctls, path, value, sizeof(value)) || strcmp(value, "0") != 0)
-        return false;
-    uplinks_forwarding_path(u->options.device, false, path, sizeof(path));
-    return sysctls_already(&u->sysctls, "ipv6/conf/all/forwarding", "1") ||
-           sysctls_read(&u->sysctls, path, value, sizeof(value));
+    for (size_t i = 0; i < u->near_count && u->count; i++)
+        list[count++] = (struct forwarding){u->near[i].name, u->near[i].v4};
+    return count;
 }
 
 /* Translation and forwarding, of all uplinks or not at all. */
 static int uplinks_let_pass(struct uplinks *u, char *why, size_t why_size)
 {
     bool routes_already[UPLINKS_MAX];
-    uplinks_yield_forwarding(u);
+    struct forwarding passages[2 * UPLINKS_MAX + NEAR_MAX];
+    size_t count = uplinks_passages(u, passages);
+    forwarding_yield(&u->sysctls, passages, count);
     for (size_t i = 0; i < u->count; i++)
-        routes_already[i] = uplinks_routes_already(u, &u->present[i]);
+        routes_already[i] =
+            forwarding_is_anyway(&u->sysctls, &(struct forwarding){u->present[i].name, u->present[i].v4});
+    for (size_t i = 0; i < u->near_count; i++)
+        u->near[i].routes_already =
+            forwarding_is_anyway(&u->sysctls, &(struct forwarding){u->near[i].name, u->near[i].v4});
     struct translation_rules rules = {
         .device = u->options.device,
         .inside = u->inside,
@@ -216,18 +154,26 @@ static int uplinks_let_pass(struct uplinks *u, char *why, size_t why_size)
         .last_port = u->options.last_port,
         .uplinks = u->present,
         .count = u->count,
+        .near = u->near,
+        .near_count = u->near_count,
         .published = u->published,
         .published_count = u->published_count,
         .routes_already = routes_already,
     };
     int error = translation_apply(u->translation, &rules, why, why_size);
-    return error ? error : uplinks_apply_sysctls(u, why, why_size);
+    if (error)
+        return error;
+    error = forwarding_apply(&u->sysctls, passages, count, u->options.first_port, u->options.last_port);
+    if (error)
+        snprintf(why, why_size, "cannot make the uplinks forward for %s: %s: see /proc/sys/net", u->options.device,
+                 strerror(-error));
+    return error;
 }
 
 /* The routes of all uplinks that the kernel takes. */
 static int uplinks_route(struct uplinks *u, char *why, size_t why_size)
 {
-    int error = policy_routes_apply(&u->netlink, u->own_index, &u->inside, u->present, u->count);
+    int error = policy_routes_apply(&u->netlink, u->options.device, u->own_index, &u->inside, u->present, u->count);
     if (error)
         snprintf(why, why_size, "cannot route the uplinks: %s: see ip rule, and ip route show table all",
                  strerror(-error));
@@ -286,6 +232,7 @@ static size_t uplinks_select(struct uplinks *u, struct uplink *list)
     unsigned left_out;
     size_t count = uplinks_of_view(&u->view, &u->options.names, list, &left_out);
     left_out += u->view.left_out;
+    u->near_count = near_of_view(&u->view, &u->options.names, u->near);
     u->aside[0] = '\0';
     if (left_out)
         snprintf(u->aside, sizeof(u->aside),
@@ -293,8 +240,11 @@ static size_t uplinks_select(struct uplinks *u, struct uplink *list)
                  "are uplinks; exclude some",
                  left_out, UPLINK_SLOTS);
     size_t all = count;
-    while (count && !list[count - 1].v4 && !uplinks_can_v6(u)) /* these stand last */
+    while (count && !list[count - 1].v4 && !forwarding_can_v6(&u->sysctls, u->options.device)) /* these stand last */
         count--;
+    if (count < all) /* nor for who is near */
+        while (u->near_count && !u->near[u->near_count - 1].v4)
+            u->near_count--;
     if (count < all)
         snprintf(u->aside, sizeof(u->aside),
                  "IPv6 is left aside: it is off on %s, or this kernel (before Linux 6.17) "
@@ -423,7 +373,8 @@ static int uplinks_begin(struct uplinks *u, char *why, size_t why_size)
         snprintf(why, why_size, "cannot keep what is changed in %s: %s", u->options.memory, strerror(-error));
         return error;
     }
-    error = policy_routes_apply(&u->netlink, u->own_index, NULL, NULL, 0); /* left from a sudden end */
+    error =
+        policy_routes_apply(&u->netlink, u->options.device, u->own_index, NULL, NULL, 0); /* left from a sudden end */
     if (!error)
         error = host_view_read(&u->view, &u->netlink);
     if (error) {
@@ -459,7 +410,7 @@ int uplinks_start(struct uplinks **out, const struct uplinks_options *options, c
 void uplinks_stop(struct uplinks *u)
 {
     if (u->sysctls.entries) {
-        policy_routes_apply(&u->netlink, u->own_index, NULL, NULL, 0);
+        policy_routes_apply(&u->netlink, u->options.device, u->own_index, NULL, NULL, 0);
         sysctls_close(&u->sysctls);
     }
     if (u->translation)

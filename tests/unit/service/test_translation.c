@@ -68,6 +68,23 @@ static void test_publishes(void **state)
     assert_false(says("dnat ip"));
 }
 
+/* What is near is reached from any address inside, translated too; for who is there the host is no router. */
+static void test_near(void **state)
+{
+    (void)state;
+    static struct near_link near[] = {{.name = "docker0", .v4 = true, .routes_already = true}, {.name = "br0"}};
+    rules.near = near;
+    rules.near_count = 2;
+    assert_true(says("meta l4proto tcp oifname \"docker0\" ip saddr == 198.18.0.0/24 masquerade to :20000-29999\n"));
+    assert_true(says("iifname \"up0\" oifname \"docker0\" ip saddr == 198.18.0.0/24 accept\n"));
+    assert_true(says("iifname \"up0\" oifname \"docker0\" ip saddr != 198.18.0.0/24 accept\n"));
+    assert_true(says("iifname \"up0\" oifname \"br0\" ip6 saddr != fd48::/64 accept\n"));
+    assert_false(says("iifname \"docker0\" meta nfproto"));
+    assert_true(says("iifname \"br0\" meta nfproto ipv6 counter drop\n"));
+    rules.count = 0; /* there are no addresses inside */
+    assert_false(says("docker0"));
+}
+
 static void test_tells_what_goes_through(void **state)
 {
     (void)state;
@@ -136,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_translates, fresh),
         cmocka_unit_test_setup(test_publishes, fresh),
+        cmocka_unit_test_setup(test_near, fresh),
         cmocka_unit_test_setup(test_tells_what_goes_through, fresh),
         cmocka_unit_test_setup(test_lets_nothing_out_that_is_not_translated, fresh),
         cmocka_unit_test_setup(test_makes_no_router_of_who_was_none, fresh),

@@ -61,6 +61,39 @@ static void test_each_family_for_itself(void **state)
     assert_true(found[0].carrier);
 }
 
+/* Interfaces with networks and no way to everywhere; also one that is not to be an uplink. */
+static void test_near(void **state)
+{
+    (void)state;
+    static const char *const own[] = {"up0", NULL}, *const excluded[] = {"wlan0", "eth9", NULL};
+    const struct uplink_names names = {.own = own, .excluded = excluded};
+    static const char *const names_here[] = {"", "lo", "up0", "wlan0", "eth0", "docker0", "eth9", "down", "odd name"};
+    struct near_link near[NEAR_MAX];
+    for (unsigned i = 1; i < 9; i++)
+        see_link(&view, i, names_here[i], i == 1 ? UP | IFF_LOOPBACK : i == 7 ? 0 : UP);
+    for (unsigned i = 1; i < 9; i++) {
+        char addr[20];
+        snprintf(addr, sizeof(addr), "10.%u.0.2", i);
+        if (i != 6)
+            see_address(&view, i, addr, 24, IFA_F_PERMANENT);
+    }
+    see_default(&view, 3, "10.3.0.1", 1);
+    see_default(&view, 4, "10.4.0.1", 2);
+    see_address(&view, 4, "2001:db8::2", 64, 0);
+    assert_int_equal(near_of_view(&view, &names, near), 3);
+    assert_string_equal(near[0].name, "wlan0");
+    assert_string_equal(near[1].name, "docker0");
+    assert_true(near[0].v4 && near[1].v4 && !near[2].v4);
+    assert_string_equal(near[2].name, "eth0");
+    for (unsigned i = 9; i < 9 + NEAR_MAX; i++) {
+        char name[VIEW_NAME_SIZE];
+        snprintf(name, sizeof(name), "br%u", i);
+        see_link(&view, i, name, UP);
+        see_address(&view, i, "10.99.0.1", 24, IFA_F_PERMANENT);
+    }
+    assert_int_equal(near_of_view(&view, &names, near), NEAR_MAX);
+}
+
 static void test_verdicts(void **state)
 {
     (void)state;
@@ -181,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_each_family_for_itself, fresh),
+        cmocka_unit_test_setup(test_near, fresh),
         cmocka_unit_test_setup(test_verdicts, fresh),
         cmocka_unit_test_setup(test_what_peers_are_told, fresh),
         cmocka_unit_test_setup(test_the_best_of_two_routes, fresh),
