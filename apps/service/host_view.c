@@ -45,6 +45,20 @@ static void view_note_prefix(struct host_view *view, unsigned index, const struc
         view->prefixes[view->prefix_count++] = (struct view_prefix){.index = index, .addr = *addr, .len = (uint8_t)len};
 }
 
+bool view_is_own(const struct nlmsghdr *header, size_t size, uint16_t type)
+{
+    static const char prefix[] = "hawser";
+    const struct nlattr *attr;
+    NETLINK_ATTRS(attr, header, size)
+    {
+        if (mnl_attr_get_type(attr) != type || mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+            continue;
+        const char *name = mnl_attr_get_str(attr), *end = name + sizeof(prefix) - 1;
+        return strncmp(name, prefix, sizeof(prefix) - 1) == 0 && (*end == '-' || *end == '+');
+    }
+    return false;
+}
+
 static void view_take_link(struct host_view *view, const struct nlmsghdr *header)
 {
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
@@ -190,12 +204,15 @@ static void view_take_route(struct host_view *view, const struct nlmsghdr *heade
 void host_view_take(struct host_view *view, const struct nlmsghdr *header)
 {
     size_t len = mnl_nlmsg_get_payload_len(header);
-    if (header->nlmsg_type == RTM_NEWLINK && len >= sizeof(struct ifinfomsg))
-        view_take_link(view, header);
-    else if (header->nlmsg_type == RTM_NEWADDR && len >= sizeof(struct ifaddrmsg))
-        view_take_address(view, header);
-    else if (header->nlmsg_type == RTM_NEWROUTE && len >= sizeof(struct rtmsg))
+    if (header->nlmsg_type == RTM_NEWLINK && len >= sizeof(struct ifinfomsg)) {
+        if (!view_is_own(header, sizeof(struct ifinfomsg), IFLA_IFNAME))
+            view_take_link(view, header);
+    } else if (header->nlmsg_type == RTM_NEWADDR && len >= sizeof(struct ifaddrmsg)) {
+        if (!view_is_own(header, sizeof(struct ifaddrmsg), IFA_LABEL))
+            view_take_address(view, header);
+    } else if (header->nlmsg_type == RTM_NEWROUTE && len >= sizeof(struct rtmsg)) {
         view_take_route(view, header);
+    }
 }
 
 static int view_each(const struct nlmsghdr *header, void *user)

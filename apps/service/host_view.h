@@ -18,6 +18,11 @@ enum {
     VIEW_NAME_SIZE = 16, /* the kernel's IFNAMSIZ, with the NUL */
 };
 
+/* Whether the link that a message is of is one of many that the service itself makes, "hawser-N" or "hawser+N" for each
+ * program that it lets in: they are not looked at. `size`: of the message's header; `type`: of the attribute with a
+ * name, IFLA_IFNAME or IFA_LABEL. */
+bool view_is_own(const struct nlmsghdr *header, size_t size, uint16_t type);
+
 struct view_link {
     unsigned index;
     uint32_t mtu;
@@ -57,10 +62,11 @@ struct host_view {
     unsigned left_out; /* did not fit */
 };
 
-/* The networks whose parts Hawser takes for the inside: 198.18.0.0/15 (RFC 2544) and one of fd00::/8 (RFC 4193). */
+/* The networks whose parts Hawser takes for the inside: 198.18.0.0/16 (RFC 2544; programs have the other half of that
+ * /15) and one of fd00::/8 (RFC 4193). */
 struct hawser_addr view_inside_v4(void);
 struct hawser_addr view_inside_v6(void);
-enum { VIEW_INSIDE_V4_LEN = 15, VIEW_INSIDE_V6_LEN = 48 };
+enum { VIEW_INSIDE_V4_LEN = 16, VIEW_INSIDE_V6_LEN = 48 };
 
 /* True when the first `len` bits (1..32 or 1..128) of both agree; false for two families. */
 bool view_prefix_match(const struct hawser_addr *a, const struct hawser_addr *b, unsigned len);

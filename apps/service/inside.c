@@ -17,11 +17,9 @@ static struct hawser_addr inside_candidate(bool v4, unsigned choice)
 {
     struct hawser_addr net = v4 ? view_inside_v4() : view_inside_v6();
     if (v4) {
-        net.ip[13] = (uint8_t)(net.ip[13] + choice / 256);
-        net.ip[14] = (uint8_t)(choice % 256);
+        net.ip[14] = (uint8_t)choice;
     } else {
-        net.ip[6] = (uint8_t)(choice / 256);
-        net.ip[7] = (uint8_t)(choice % 256);
+        net.ip[7] = (uint8_t)choice;
     }
     return net;
 }
@@ -40,7 +38,7 @@ int inside_choose(const struct host_view *view, unsigned own_index, struct insid
 {
     if (!inside_find(view, own_index, true, &inside->v4)) {
         snprintf(why, why_size,
-                 "this host uses all of 198.18.0.0/15, of which Hawser needs a /%d for itself: "
+                 "this host uses all of 198.18.0.0/16, of which Hawser needs a /%d for itself: "
                  "see ip route, and take one away",
                  INSIDE_V4_LEN);
         return -EADDRINUSE;

@@ -1,4 +1,4 @@
-/* The networks inside: which part of 198.18.0.0/15 (RFC 2544) and of a network of fd00::/8 is nobody's on this host. */
+/* The networks inside: which part of 198.18.0.0/16 (RFC 2544) and of a network of fd00::/8 is nobody's on this host. */
 #ifndef HW_APPS_SERVICE_INSIDE_H
 #define HW_APPS_SERVICE_INSIDE_H
 
@@ -6,7 +6,7 @@
 
 #include "service/host_view.h"
 
-enum { INSIDE_V4_LEN = 24, INSIDE_V6_LEN = 64, INSIDE_CHOICES = 512 };
+enum { INSIDE_V4_LEN = 24, INSIDE_V6_LEN = 64, INSIDE_CHOICES = 256 };
 
 struct inside {
     struct hawser_addr v4, v6; /* of INSIDE_V4_LEN and INSIDE_V6_LEN bits */

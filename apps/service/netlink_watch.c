@@ -6,9 +6,10 @@
 
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 
-#include "service/netlink.h"
+#include "service/host_view.h"
 #include "service/policy_routes.h"
 
 enum { WATCH_BUFFER_BYTES = 32768, WATCH_READS = 64 /* at a time */ };
@@ -71,6 +72,17 @@ static bool watch_route_matters(const struct nlmsghdr *header)
     return info->rtm_dst_len == 0 && !(info->rtm_flags & RTM_F_CLONED);
 }
 
+static bool watch_is_of_all(const struct nlmsghdr *header)
+{
+    const struct nlattr *attr;
+    NETLINK_ATTRS(attr, header, sizeof(struct netconfmsg))
+    {
+        if (mnl_attr_get_type(attr) == NETCONFA_IFINDEX && mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
+            return (int)mnl_attr_get_u32(attr) == NETCONFA_IFINDEX_ALL;
+    }
+    return false;
+}
+
 void netlink_watch_take(struct netlink_watch *w, const struct nlmsghdr *header)
 {
     size_t len = mnl_nlmsg_get_payload_len(header);
@@ -78,7 +90,8 @@ void netlink_watch_take(struct netlink_watch *w, const struct nlmsghdr *header)
     case RTM_NEWLINK:
     case RTM_DELLINK: {
         const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
-        if (len < sizeof(*info) || info->ifi_family != AF_UNSPEC) /* of a bridge's port, say */
+        if (len < sizeof(*info) || info->ifi_family != AF_UNSPEC || /* of a bridge's port, say */
+            view_is_own(header, sizeof(*info), IFLA_IFNAME))
             return;
         w->changed = true;
         if (header->nlmsg_type == RTM_DELLINK || !(info->ifi_flags & IFF_UP))
@@ -86,21 +99,23 @@ void netlink_watch_take(struct netlink_watch *w, const struct nlmsghdr *header)
         return;
     }
     case RTM_NEWADDR:
-        w->changed = true;
-        return;
     case RTM_DELADDR:
-        if (len < sizeof(struct ifaddrmsg))
+        if (len < sizeof(struct ifaddrmsg) || view_is_own(header, sizeof(struct ifaddrmsg), IFA_LABEL))
             return;
         w->changed = true;
-        watch_take_address_loss(w, header);
+        if (header->nlmsg_type == RTM_DELADDR)
+            watch_take_address_loss(w, header);
         return;
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
         if (len >= sizeof(struct rtmsg) && watch_route_matters(header))
             w->changed = true;
         return;
-    case RTM_NEWNETCONF: /* somebody has made a router of this host, or no longer */
-    case RTM_DELRULE:    /* whose ever: a foreign one costs a look */
+    case RTM_NEWNETCONF:
+        if (watch_is_of_all(header)) /* somebody has made a router of this host, or no longer */
+            w->changed = true;
+        return;
+    case RTM_DELRULE: /* whose ever: a foreign one costs a look */
         w->changed = true;
         return;
     default:

@@ -109,6 +109,13 @@ static void write_clamp(FILE *out, const struct translation_rules *r)
     fprintf(out, "}\n");
 }
 
+/* What was let out, for others than the stack, has its answers. */
+static void write_no_router(FILE *out, const char *name, bool v4)
+{
+    fprintf(out, "iifname \"%s\" meta nfproto %s ct state != { established, related } counter drop\n", name,
+            v4 ? "ipv4" : "ipv6");
+}
+
 /* From the stack by its uplink only; to it what was asked for or is published; and a host that forwards for Hawser's
  * sake does not become a router for its neighbours. */
 static void write_forward(FILE *out, const struct translation_rules *r)
@@ -134,12 +141,12 @@ static void write_forward(FILE *out, const struct translation_rules *r)
     for (size_t i = 0; i < r->count; i++) {
         const struct uplink *u = &r->uplinks[i];
         if (!r->routes_already[i])
-            fprintf(out, "iifname \"%s\" meta nfproto %s counter drop\n", u->name, nfproto_word(u));
+            write_no_router(out, u->name, u->v4);
     }
     for (size_t i = 0; r->count && i < r->near_count; i++) {
         const struct near_link *near = &r->near[i];
         if (!near->routes_already)
-            fprintf(out, "iifname \"%s\" meta nfproto %s counter drop\n", near->name, near->v4 ? "ipv4" : "ipv6");
+            write_no_router(out, near->name, near->v4);
     }
     fprintf(out, "}\n");
 }

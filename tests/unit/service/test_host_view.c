@@ -119,11 +119,27 @@ static void test_prefixes_within_the_inside(void **state)
     struct netlink_message m;
     see_address(&view, 2, "192.0.2.2", 24, 0);
     see_address(&view, 2, "198.18.5.2", 24, 0);
-    host_view_take(&view, route_message(&m, 3, "198.19.0.0", 16, "192.0.2.1", 0));
-    host_view_take(&view, route_message(&m, 3, "128.0.0.0", 1, "192.0.2.1", 0)); /* of a tunnel: everywhere, half */
+    host_view_take(&view, route_message(&m, 3, "198.18.128.0", 17, "192.0.2.1", 0));
+    host_view_take(&view, route_message(&m, 3, "198.19.0.0", 30, "192.0.2.1", 0)); /* a program's */
+    host_view_take(&view, route_message(&m, 3, "128.0.0.0", 1, "192.0.2.1", 0));   /* of a tunnel: everywhere, half */
     host_view_take(&view, route_message(&m, 3, "198.0.0.0", 8, "192.0.2.1", 0));
     host_view_take(&view, route_message(&m, 3, "fd48:6177:7372:1::", 64, "fe80::1", 0));
     assert_int_equal(view.prefix_count, 4);
+}
+
+/* One for each program, and there are many. */
+static void test_devices_of_programs_are_passed_over(void **state)
+{
+    (void)state;
+    struct netlink_message m;
+    struct nlmsghdr *header = address_message(&m, RTM_NEWADDR, 3, "192.0.2.2", 30, 0);
+    mnl_attr_put_strz(header, IFA_LABEL, "hawser-0");
+    host_view_take(&view, header);
+    see_link(&view, 3, "hawser-0", IFF_UP);
+    see_link(&view, 4, "hawser+0", IFF_UP);
+    assert_int_equal(view.address_count + view.link_count, 0);
+    see_link(&view, 5, "hawser0", IFF_UP);
+    assert_int_equal(view.link_count, 1);
 }
 
 static void test_prefix_match(void **state)
@@ -193,6 +209,7 @@ int main(void)
         cmocka_unit_test_setup(test_each_next_hop_is_a_route, fresh),
         cmocka_unit_test_setup(test_prefixes_within_the_inside, fresh),
         cmocka_unit_test_setup(test_prefix_match, fresh),
+        cmocka_unit_test_setup(test_devices_of_programs_are_passed_over, fresh),
         cmocka_unit_test_setup(test_truncated, fresh),
         cmocka_unit_test_setup(test_limits, fresh),
         cmocka_unit_test_setup(test_of_the_kernel, fresh),

@@ -66,9 +66,9 @@ static void test_what_is_taken_is_passed_over(void **state)
 static void test_the_second_half(void **state)
 {
     (void)state;
-    see_route(2, "198.18.0.0", 16);
+    see_route(2, "198.18.0.0", 17);
     assert_int_equal(inside_choose(&view, OWN, &inside, why, sizeof(why)), 0);
-    assert_true(is(&inside.v4, "198.19.0.0"));
+    assert_true(is(&inside.v4, "198.18.128.0"));
 }
 
 static void test_all_taken(void **state)
@@ -76,7 +76,7 @@ static void test_all_taken(void **state)
     (void)state;
     see_route(2, "198.16.0.0", 12);
     assert_int_equal(inside_choose(&view, OWN, &inside, why, sizeof(why)), -EADDRINUSE);
-    assert_non_null(strstr(why, "uses all of 198.18.0.0/15"));
+    assert_non_null(strstr(why, "uses all of 198.18.0.0/16"));
     fresh(NULL);
     see_route(2, "fd00::", 16);
     assert_int_equal(inside_choose(&view, OWN, &inside, why, sizeof(why)), 0); /* fd48:: is not in it */

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <linux/netconf.h>
+
 #include "messages.h"
 #include "service/netlink_watch.h"
 #include "service/policy_routes.h"
@@ -77,6 +79,39 @@ static void test_losses(void **state)
     assert_true(netlink_watch_lost(&watch, 2, &v6));
 }
 
+static struct nlmsghdr *labelled(uint16_t type, const char *label)
+{
+    struct nlmsghdr *header = address_message(&m, type, 2, "198.19.0.1", 30, 0);
+    mnl_attr_put_strz(header, IFA_LABEL, label);
+    return header;
+}
+
+/* Programs come and go, a device each. */
+static void test_devices_of_programs_do_not_matter(void **state)
+{
+    (void)state;
+    assert_false(matters(link_message(&m, RTM_NEWLINK, 2, "hawser-12", IFF_UP)));
+    assert_false(matters(link_message(&m, RTM_DELLINK, 2, "hawser+12", 0)));
+    assert_false(matters(labelled(RTM_NEWADDR, "hawser-12")));
+    assert_false(matters(labelled(RTM_DELADDR, "hawser-12")));
+    assert_int_equal(watch.loss_count, 0);
+    assert_true(matters(link_message(&m, RTM_NEWLINK, 2, "hawser0", IFF_UP)));
+    assert_true(matters(link_message(&m, RTM_NEWLINK, 2, "hawse", IFF_UP)));
+    assert_true(matters(labelled(RTM_NEWADDR, "hawser")));
+}
+
+static void test_forwarding(void **state)
+{
+    (void)state;
+    for (int all = 0; all < 2; all++) {
+        struct nlmsghdr *header = netlink_start(&m, RTM_NEWNETCONF, 0);
+        struct netconfmsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+        info->ncm_family = AF_INET;
+        mnl_attr_put_u32(header, NETCONFA_IFINDEX, all ? (uint32_t)NETCONFA_IFINDEX_ALL : 2);
+        assert_int_equal(matters(header), all);
+    }
+}
+
 static void test_ports_of_bridges_do_not_matter(void **state)
 {
     (void)state;
@@ -98,7 +133,8 @@ static void test_more_losses_than_are_kept(void **state)
 static void test_cut_short(void **state)
 {
     (void)state;
-    static const uint16_t types[] = {RTM_NEWLINK, RTM_DELLINK, RTM_DELADDR, RTM_NEWROUTE, RTM_DELROUTE};
+    static const uint16_t types[] = {RTM_NEWLINK,  RTM_DELLINK,  RTM_NEWADDR,   RTM_DELADDR,
+                                     RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWNETCONF};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         assert_false(matters(netlink_start(&m, types[i], 0)));
 }
@@ -109,6 +145,8 @@ int main(void)
         cmocka_unit_test_setup(test_routes, fresh),
         cmocka_unit_test_setup(test_rules, fresh),
         cmocka_unit_test_setup(test_losses, fresh),
+        cmocka_unit_test_setup(test_devices_of_programs_do_not_matter, fresh),
+        cmocka_unit_test_setup(test_forwarding, fresh),
         cmocka_unit_test_setup(test_ports_of_bridges_do_not_matter, fresh),
         cmocka_unit_test_setup(test_more_losses_than_are_kept, fresh),
         cmocka_unit_test_setup(test_cut_short, fresh),

@@ -80,7 +80,7 @@ static void test_near(void **state)
     assert_true(says("iifname \"up0\" oifname \"docker0\" ip saddr != 198.18.0.0/24 accept\n"));
     assert_true(says("iifname \"up0\" oifname \"br0\" ip6 saddr != fd48::/64 accept\n"));
     assert_false(says("iifname \"docker0\" meta nfproto"));
-    assert_true(says("iifname \"br0\" meta nfproto ipv6 counter drop\n"));
+    assert_true(says("iifname \"br0\" meta nfproto ipv6 ct state != { established, related } counter drop\n"));
     rules.count = 0; /* there are no addresses inside */
     assert_false(says("docker0"));
 }
@@ -104,10 +104,10 @@ static void test_lets_nothing_out_that_is_not_translated(void **state)
 static void test_makes_no_router_of_who_was_none(void **state)
 {
     (void)state;
-    assert_true(says("iifname \"wlan0\" meta nfproto ipv4 counter drop\n"));
+    assert_true(says("iifname \"wlan0\" meta nfproto ipv4 ct state != { established, related } counter drop\n"));
     routes_already[0] = true;
-    assert_false(says("iifname \"wlan0\" meta nfproto ipv4 counter drop\n"));
-    assert_true(says("iifname \"eth0.7\" meta nfproto ipv6 counter drop\n"));
+    assert_false(says("iifname \"wlan0\" meta nfproto ipv4 ct state != { established, related } counter drop\n"));
+    assert_true(says("iifname \"eth0.7\" meta nfproto ipv6 ct state != { established, related } counter drop\n"));
 }
 
 /* With no uplink at all, nothing of the stack leaves. */
