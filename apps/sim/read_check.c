@@ -8,9 +8,9 @@
 
 void reader_mark(struct reader *r, const struct toml_node *node)
 {
-    const struct scenario *s = r->scenario;
-    r->marks = sim_grow(r->marks, r->mark_count, sizeof *r->marks);
-    r->marks[r->mark_count++] = (struct reader_mark){
+    const struct scenario *s = scenario_of(r);
+    reading_of(r)->marks = sim_grow(reading_of(r)->marks, reading_of(r)->mark_count, sizeof *reading_of(r)->marks);
+    reading_of(r)->marks[reading_of(r)->mark_count++] = (struct reader_mark){
         .node = node,
         .hosts = s->host_count,
         .routers = s->router_count,
@@ -24,7 +24,7 @@ void reader_mark(struct reader *r, const struct toml_node *node)
 
 static struct scenario scenario_until(const struct reader *r, const struct reader_mark *mark)
 {
-    struct scenario s = *r->scenario;
+    struct scenario s = *scenario_of(r);
     s.host_count = mark->hosts;
     s.router_count = mark->routers;
     s.link_count = mark->links;
@@ -38,13 +38,13 @@ static struct scenario scenario_until(const struct reader *r, const struct reade
 bool reader_check(struct reader *r, const struct toml_node *tree)
 {
     char why[256];
-    if (scenario_check(r->scenario, why, sizeof why))
+    if (scenario_check(scenario_of(r), why, sizeof why))
         return true;
     /* Parts refer only to parts that were read before: the first one with which it does not fit is at fault. */
-    for (size_t i = 0; i < r->mark_count; i++) {
-        const struct scenario so_far = scenario_until(r, &r->marks[i]);
+    for (size_t i = 0; i < reading_of(r)->mark_count; i++) {
+        const struct scenario so_far = scenario_until(r, &reading_of(r)->marks[i]);
         if (!scenario_check(&so_far, why, sizeof why))
-            return reader_says(r, r->marks[i].node, "%s", why);
+            return reader_says(r, reading_of(r)->marks[i].node, "%s", why);
     }
     return reader_says(r, tree, "%s", why);
 }
@@ -64,7 +64,7 @@ static bool check_measure(struct reader *r, const struct toml_node *node, const 
     size_t len;
     bool known = measure_kind_of(what, &len) != NULL;
     snprintf(workload, sizeof workload, "%.*s", (int)len, what);
-    if (len >= sizeof workload || !has_flow_of(r->scenario, workload))
+    if (len >= sizeof workload || !has_flow_of(scenario_of(r), workload))
         return reader_says(r, node, "there is no workload \"%s\" to measure", workload);
     return known || reader_says(r, node, "measure is the name of a workload, a dot, and one of " MEASURE_NAMES);
 }

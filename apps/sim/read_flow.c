@@ -66,7 +66,7 @@ static bool flow_makes_sense(struct reader *r, const struct toml_node *table, co
         return reader_says(r, table, "a flow needs client, server and address = \"10.0.0.2:80\"");
     if (strcmp(flow->client, flow->server) == 0)
         return reader_says(r, table, "client and server are the same host: name two");
-    if (plan->start_ns >= r->scenario->duration_ns)
+    if (plan->start_ns >= scenario_of(r)->duration_ns)
         return reader_says(r, table, "the flow starts when the story is over: start must be before duration");
     if (plan->request_bytes == FLOW_ENDLESS && plan->response_bytes && !plan->duplex)
         return reader_says(r, table, "there is no response to an endless request: add duplex = true");
@@ -106,7 +106,7 @@ bool read_flow(struct reader *r, const struct toml_node *table)
     char name[NODE_NAME_MAX];
     if (!read_own_name(r, table, name))
         return false;
-    struct flow_spec *flow = scenario_add_flow(r->scenario, name, "", "");
+    struct flow_spec *flow = scenario_add_flow(scenario_of(r), name, "", "");
     if (!read_fields(r, table, fields, HW_ARRAY_LEN(fields), others, flow))
         return false;
     for (unsigned side = 0; side < 2; side++) {

@@ -150,7 +150,7 @@ static bool read_trace(struct reader *r, const struct toml_node *node, void *out
     if (node->kind == TOML_ARRAY) {
         struct rate_trace *trace = sim_new(sizeof *trace);
         lane->rate_bps = 0;
-        lane->trace = scenario_add_trace(r->scenario, trace);
+        lane->trace = scenario_add_trace(scenario_of(r), trace);
         return read_trace_list(r, node, trace);
     }
     if (node->kind != TOML_STRING)
@@ -162,7 +162,7 @@ static bool read_trace(struct reader *r, const struct toml_node *node, void *out
     bool good = read_trace_lines(r, node, file, trace);
     fclose(file);
     lane->rate_bps = 0;
-    lane->trace = scenario_add_trace(r->scenario, trace); /* which frees it, good or not */
+    lane->trace = scenario_add_trace(scenario_of(r), trace); /* which frees it, good or not */
     return good;
 }
 

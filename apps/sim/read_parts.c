@@ -82,7 +82,7 @@ bool read_host(struct reader *r, const struct toml_node *table)
     char name[NODE_NAME_MAX];
     if (!read_own_name(r, table, name))
         return false;
-    struct host_spec *host = scenario_add_host(r->scenario, name);
+    struct host_spec *host = scenario_add_host(scenario_of(r), name);
 #define HOST(member) offsetof(struct host_spec, member)
     const struct field fields[] = {
         {"name", read_name, HOST(name), NULL},
@@ -112,7 +112,7 @@ bool read_router(struct reader *r, const struct toml_node *table)
     static const struct field fields[] = {{"name", read_name, offsetof(struct router_spec, name), NULL}};
     char name[NODE_NAME_MAX];
     return read_own_name(r, table, name) &&
-           read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, scenario_add_router(r->scenario, name));
+           read_fields(r, table, fields, HW_ARRAY_LEN(fields), NULL, scenario_add_router(scenario_of(r), name));
 }
 
 static bool read_ends(struct reader *r, const struct toml_node *node, void *out)
@@ -139,7 +139,7 @@ static bool read_addresses(struct reader *r, const struct toml_node *node, struc
     const struct toml_node *first = node->kind == TOML_ARRAY ? node->first : node;
     for (const struct toml_node *at = first; at; at = node->kind == TOML_ARRAY ? at->next : NULL) {
         struct hawser_addr addr;
-        const char *owner = read_address(r, at, &addr) ? owner_of(r->scenario, &addr) : NULL;
+        const char *owner = read_address(r, at, &addr) ? owner_of(scenario_of(r), &addr) : NULL;
         if (owner)
             return reader_says(r, at, "address %s is taken: it stands at link \"%s\" already", at->text, owner);
         if (at->kind != TOML_STRING || !wire_spec_add_address(link, end, at->text))
@@ -172,7 +172,7 @@ bool read_link(struct reader *r, const struct toml_node *table)
     bool set[2];
     if (!read_own_name(r, table, name))
         return false;
-    struct wire_spec *link = scenario_add_link(r->scenario, name, "", "");
+    struct wire_spec *link = scenario_add_link(scenario_of(r), name, "", "");
     /* The fields of the link first, those of its lanes by the same walk afterwards: each walk skips what is the
      * other's. */
     for (size_t i = 0; i < HW_ARRAY_LEN(fields); i++) {
@@ -191,7 +191,7 @@ bool read_link(struct reader *r, const struct toml_node *table)
     struct lane_config lanes[2] = {{0}, {0}};
     if (!read_lanes(r, table, others, lanes, set))
         return false;
-    memcpy(scenario_find_link(r->scenario, name)->lanes, lanes, sizeof lanes);
+    memcpy(scenario_find_link(scenario_of(r), name)->lanes, lanes, sizeof lanes);
     return true;
 }
 
@@ -244,7 +244,7 @@ bool read_box(struct reader *r, const struct toml_node *table)
     char name[NODE_NAME_MAX];
     if (!read_own_name(r, table, name))
         return false;
-    struct box_spec *box = scenario_add_box(r->scenario, name, "");
+    struct box_spec *box = scenario_add_box(scenario_of(r), name, "");
 #define BOX(member) offsetof(struct box_spec, member)
     const struct field fields[] = {
         {"name", read_name, BOX(name), NULL},
@@ -298,7 +298,7 @@ static const struct lane_config *lanes_before(const struct scenario *s, const ch
 
 static void add_address_event(struct reader *r, const struct event *event, const struct hawser_addr *addr, bool remove)
 {
-    struct address_spec *change = scenario_add_address_change(r->scenario, event->at_ns, event->link, event->end);
+    struct address_spec *change = scenario_add_address_change(scenario_of(r), event->at_ns, event->link, event->end);
     change->addr = *addr;
     change->remove = remove;
 }
@@ -330,9 +330,9 @@ static bool event_makes_sense(struct reader *r, const struct toml_node *table, c
         return reader_says(r, end, "end is for add_address and remove_address");
     if (add && remove)
         return reader_says(r, table, "one event either adds or removes an address: write two");
-    if (remove && !has_had(r->scenario, event, &event->remove))
+    if (remove && !has_had(scenario_of(r), event, &event->remove))
         return reader_says(r, remove, "that end of link \"%s\" never had the address %s", event->link, remove->text);
-    if (event->at_ns >= r->scenario->duration_ns)
+    if (event->at_ns >= scenario_of(r)->duration_ns)
         return reader_says(r, table, "the event comes when the story is over: at must be before duration");
     return true;
 }
@@ -359,7 +359,7 @@ bool read_event(struct reader *r, const struct toml_node *table)
     const struct toml_node *link = toml_get(table, "link");
     if (!toml_get(table, "at") || !link)
         return reader_says(r, table, "an event needs at = \"3s\" and link = \"...\"");
-    if (!scenario_find_link(r->scenario, event.link))
+    if (!scenario_find_link(scenario_of(r), event.link))
         return reader_says(r, link, "there is no link \"%s\"", event.link);
     if (!event_makes_sense(r, table, &event))
         return false;
@@ -369,16 +369,16 @@ bool read_event(struct reader *r, const struct toml_node *table)
         add_address_event(r, &event, &event.remove, true);
     struct lane_config lanes[2];
     bool set[2];
-    memcpy(lanes, lanes_before(r->scenario, event.link, event.at_ns), sizeof lanes);
+    memcpy(lanes, lanes_before(scenario_of(r), event.link, event.at_ns), sizeof lanes);
     if (!read_lanes(r, table, others, lanes, set))
         return false;
     for (unsigned i = 0; i < 2; i++)
-        if (lanes[i].queue.kind != scenario_find_link(r->scenario, event.link)->lanes[i].queue.kind)
+        if (lanes[i].queue.kind != scenario_find_link(scenario_of(r), event.link)->lanes[i].queue.kind)
             return reader_says(r, table, "the discipline of a link stays what it was: set it at the link");
     if (!set[0] && !set[1] && !toml_get(table, "add_address") && !toml_get(table, "remove_address"))
         return reader_says(r, table, "nothing happens: add rate, delay, down, add_address or another change");
     if (set[0] || set[1]) {
-        struct change_spec *change = scenario_add_change(r->scenario, event.at_ns, event.link);
+        struct change_spec *change = scenario_add_change(scenario_of(r), event.at_ns, event.link);
         memcpy(change->lanes, lanes, sizeof lanes);
         change->lanes_set[0] = change->lanes_set[1] = true;
     }
@@ -425,9 +425,9 @@ bool read_workload(struct reader *r, const struct toml_node *table)
         return false;
     if (load.keepalive_idle_ns == 0 && (load.keepalive_interval_ns || load.keepalive_tries))
         return reader_says(r, table, "keepalive is off: add keepalive_idle, a time like \"60s\"");
-    if (load.start_ns >= r->scenario->duration_ns)
+    if (load.start_ns >= scenario_of(r)->duration_ns)
         return reader_says(r, table, "the workload starts when the story is over: start must be before duration");
-    if (!workload_add(r->scenario, &load, r->seed, why, sizeof why))
+    if (!workload_add(scenario_of(r), &load, reading_of(r)->seed, why, sizeof why))
         return reader_says(r, table, "%s", why);
     return true;
 }

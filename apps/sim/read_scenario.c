@@ -41,7 +41,7 @@ static bool read_head(struct reader *r, const struct toml_node *tree, struct sce
     struct head top = {0};
     if (!read_fields(r, tree, fields, HW_ARRAY_LEN(fields), others, &top))
         return false;
-    struct scenario *s = r->scenario;
+    struct scenario *s = scenario_of(r);
     snprintf(s->name, sizeof s->name, "%s", top.name ? top.name : "scenario");
     snprintf(s->about, sizeof s->about, "%s", top.about ? top.about : "");
     s->duration_ns = top.duration_ns;
@@ -50,7 +50,7 @@ static bool read_head(struct reader *r, const struct toml_node *tree, struct sce
     s->must_complete = top.must_complete;
     s->wrap_soon = top.wrap_soon;
     if (!file->has_seed && toml_get(tree, "seed"))
-        r->seed = file->seed = top.seed;
+        reading_of(r)->seed = file->seed = top.seed;
     if (s->duration_ns == 0)
         return reader_says(r, tree, "the duration is missing: add duration = \"10s\"");
     if (s->patience_ns && s->heal_ns == 0)
@@ -237,7 +237,8 @@ bool scenario_file_read(struct scenario_file *file, const char *path, const char
     *file = (struct scenario_file){.seed = seed ? *seed : 1, .has_seed = seed != NULL, .sections = REPORT_ALL};
     scenario_init(&file->scenario);
     file->tree = toml_read(path, &line, reason, sizeof reason);
-    struct reader r = {.path = path, .scenario = &file->scenario, .seed = file->seed, .why = why, .why_size = why_size};
+    struct reading reading = {.scenario = &file->scenario, .seed = file->seed};
+    struct reader r = {.path = path, .of = &reading, .why = why, .why_size = why_size};
     if (!file->tree && line == 0) {
         snprintf(why, why_size, "%s: %s", path, reason);
         return false;
@@ -245,7 +246,7 @@ bool scenario_file_read(struct scenario_file *file, const char *path, const char
     if (!file->tree)
         return reader_says(&r, &(struct toml_node){.line = line}, "%s", reason);
     bool good = read_tree(&r, file, sets, set_count);
-    sim_free(r.marks);
+    sim_free(reading.marks);
     return good;
 }
 

@@ -1,10 +1,10 @@
-/* Reading a scenario: tables of fields, so that every key is known by name, checked by one rule, and explained. */
+/* Reading a scenario: what its parts are made of. */
 #ifndef HW_APPS_SIM_READER_H
 #define HW_APPS_SIM_READER_H
 
 #include "sim/scenario.h"
-#include "sim/toml.h"
 #include "sim/workloads.h"
+#include "toml/reader.h"
 
 /* How much of the scenario there was once a part had been read. */
 struct reader_mark {
@@ -12,47 +12,16 @@ struct reader_mark {
     size_t hosts, routers, links, boxes, changes, flows, addresses;
 };
 
-struct reader {
-    const char *path; /* of the file */
+/* What is read. */
+struct reading {
     struct scenario *scenario;
     uint64_t seed;
-    char *why; /* the first complaint, with file and line */
-    size_t why_size;
-    bool failed;
     struct reader_mark *marks; /* in the order of reading */
     size_t mark_count;
 };
 
-/* Notes the first complaint about `node`; returns false. About a table it also names what --set changed in it. */
-bool reader_says(struct reader *r, const struct toml_node *node, const char *format, ...) HW_PRINTF(3, 4);
-
-struct field {
-    const char *key;
-    /* Reads the node into `out`, the object plus `offset`. Complains by itself when `allowed` is NULL. */
-    bool (*read)(struct reader *r, const struct toml_node *node, void *out);
-    size_t offset;
-    const char *allowed; /* what its values look like */
-};
-
-/* Reads every child of `table` by its field; complains of unknown keys. Keys in `others` (ended by NULL) are left to
- * the caller. False after a complaint. */
-bool read_fields(struct reader *r, const struct toml_node *table, const struct field *fields, size_t count,
-                 const char *const *others, void *object);
-
-/* ---- readers of values (reader_values.c) ---- */
-bool read_name(struct reader *r, const struct toml_node *node, void *out);     /* char[NODE_NAME_MAX] */
-bool read_text(struct reader *r, const struct toml_node *node, void *out);     /* const char *, into the tree */
-bool read_kind(struct reader *r, const struct toml_node *node, void *out);     /* char[24] */
-bool read_rate(struct reader *r, const struct toml_node *node, void *out);     /* uint64_t, bits a second */
-bool read_duration(struct reader *r, const struct toml_node *node, void *out); /* uint64_t, ns */
-bool read_bytes(struct reader *r, const struct toml_node *node, void *out);    /* uint64_t */
-bool read_bytes32(struct reader *r, const struct toml_node *node, void *out);  /* uint32_t */
-bool read_count(struct reader *r, const struct toml_node *node, void *out);    /* uint32_t */
-bool read_number(struct reader *r, const struct toml_node *node, void *out);   /* uint64_t */
-bool read_share(struct reader *r, const struct toml_node *node, void *out);    /* uint32_t, millionths */
-bool read_flag(struct reader *r, const struct toml_node *node, void *out);     /* bool */
-bool read_address(struct reader *r, const struct toml_node *node, void *out);  /* struct hawser_addr, no port */
-bool read_endpoint(struct reader *r, const struct toml_node *node, void *out); /* struct hawser_addr with port */
+static inline struct reading *reading_of(const struct reader *r) { return r->of; }
+static inline struct scenario *scenario_of(const struct reader *r) { return reading_of(r)->scenario; }
 
 /* ---- parts (read_lane.c, read_parts.c, read_check.c) ---- */
 /* The keys of a lane in `table` into both lanes, then those of its sub-tables forward and backward into one each. Other

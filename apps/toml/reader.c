@@ -1,4 +1,4 @@
-#include "sim/reader.h"
+#include "toml/reader.h"
 
 #include <ctype.h>
 #include <stdarg.h>

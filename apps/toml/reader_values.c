@@ -1,10 +1,12 @@
-/* Values of a scenario file, in the units of hawser lab. */
+/* Values, in the units of hawser lab. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <hawser/addr.h>
+
 #include "lab/values.h"
-#include "sim/reader.h"
+#include "toml/reader.h"
 
 static const char *string_of(const struct toml_node *node) { return node->kind == TOML_STRING ? node->text : NULL; }
 

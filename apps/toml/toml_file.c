@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "sim/toml.h"
+#include "toml/toml.h"
 
 #define BLOCK_BYTES 65536u
 
@@ -27,7 +27,7 @@ static char *read_all(FILE *file, size_t *len, char *why, size_t why_size)
         char *more = *len <= TOML_FILE_MAX ? realloc(text, *len + BLOCK_BYTES + 1) : NULL;
         if (!more) {
             free(text);
-            return fail(why, why_size, "larger than the %u bytes that a scenario may have", TOML_FILE_MAX);
+            return fail(why, why_size, "larger than the %u bytes that it may have", TOML_FILE_MAX);
         }
         text = more;
         got = fread(text + *len, 1, BLOCK_BYTES, file);

@@ -1,6 +1,6 @@
 /* A TOML file as a plain tree. The parser is a C++ library; this is all that the rest sees of it. */
-#ifndef HW_APPS_SIM_TOML_H
-#define HW_APPS_SIM_TOML_H
+#ifndef HW_APPS_TOML_TOML_H
+#define HW_APPS_TOML_TOML_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // The only place that sees the TOML library. No exception leaves it.
-#include "sim/toml.h"
+#include "toml/toml.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/toml.h"
+#include "toml/toml.h"
 
 void toml_free(struct toml_node *node)
 {
