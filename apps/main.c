@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"up", up_main, "carry the TCP that comes in by doors over all uplinks"},
     {"status", status_main, "say how the service is doing"},
     {"down", down_main, "end the service"},
+    {"reload", reload_main, "have the service read its configuration again"},
     {"lab", lab_main, "build emulated paths and run one verified transfer over them"},
     {"sim", sim_main, "play a scenario, or a swarm of random ones, in simulated time"},
     {"uplinks", uplinks_main, "list the interfaces of this host that lead to the Internet"},

@@ -39,6 +39,18 @@ static const char down_usage[] =
     "\n"
     "Exit status: 0, 1 when it did not end, 2 when the command line makes no sense.\n";
 
+static const char reload_usage[] =
+    "usage: hawser reload [--control PATH]\n"
+    "\n"
+    "Has the service of this machine read its configuration again: for root. A scheduler, a path manager, and whether\n"
+    "MPTCP is spoken hold for new connections from then on; what needs a new start is named. One that is wrong "
+    "changes\n"
+    "nothing.\n"
+    "\n"
+    "  --control PATH  where it listens; default $HAWSER_CONTROL or /run/hawser/control\n"
+    "\n"
+    "Exit status: 0, 1 when nothing was changed, 2 when the command line makes no sense.\n";
+
 /* Returns an exit status, or -1 to go on. */
 static int read_options(struct asking *asking, bool may_json, int argc, char **argv)
 {
@@ -161,6 +173,24 @@ int down_main(int argc, char **argv)
         return status;
     json_t *answer = ask(&asking, &fd);
     status = answer ? wait_for_end(fd) : EXIT_FAILURE;
+    json_decref(answer);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+int reload_main(int argc, char **argv)
+{
+    struct asking asking = {.name = "reload", .usage = reload_usage};
+    int fd, status = read_options(&asking, false, argc, argv);
+    const json_t *key;
+    size_t i;
+    if (status >= 0)
+        return status;
+    json_t *answer = ask(&asking, &fd);
+    json_array_foreach(json_object_get(answer, "after_restart"), i, key)
+        printf("%s: holds after hawser down, and hawser up\n", json_string_value(key) ? json_string_value(key) : "?");
+    status = answer ? EXIT_SUCCESS : EXIT_FAILURE;
     json_decref(answer);
     if (fd >= 0)
         close(fd);

@@ -13,6 +13,7 @@
 #include "run/link_spec.h"
 #include "service/control_socket.h"
 #include "service/program_verb.h"
+#include "service/reload.h"
 #include "service/service.h"
 #include "service/up_options.h"
 #include "service/up_status.h"
@@ -35,6 +36,7 @@ enum {
 
 struct up {
     struct up_options options;
+    struct reload reload;
     struct service service;
     struct ways_out *ways; /* NULL: uplinks are as told */
     struct programs *programs;
@@ -82,9 +84,11 @@ static int up_open_control(struct up *up)
     char why[512];
     if (up->options.control && strcmp(up->options.control, "none") == 0)
         return UP_GO_ON;
-    if (service_control(&up->service, control_path(up->options.control), NULL, why, sizeof(why)) < 0)
+    if (service_control(&up->service, control_path(up->options.control), up->options.group, why, sizeof(why)) < 0)
         return up_fail("%s", why);
     int error = verbs_add(&up->service);
+    if (!error)
+        error = reload_add_verb(&up->reload, &up->service);
     return error < 0 ? up_fail("cannot begin: %s", strerror(-error)) : UP_GO_ON;
 }
 
@@ -187,9 +191,9 @@ static int up_add_doors(struct up *up)
                  .recv_buffer_bytes = UP_NEAR_BUFFER_BYTES,
                  .keepalive_idle_ns = UP_NEAR_KEEPALIVE_NS},
     };
-    struct hawser_conn_options *far = &up->service.direct.options;
-    far->keepalive_idle_ns = UP_FAR_KEEPALIVE_NS;
-    far->no_mptcp = up->options.no_mptcp;
+    up->service.direct.options.keepalive_idle_ns = UP_FAR_KEEPALIVE_NS;
+    up->reload.service = &up->service;
+    reload_apply(&up->reload, &up->options);
     int status = UP_GO_ON;
     for (unsigned i = 0; i < up->options.door_count && status == UP_GO_ON; i++)
         status = up_add_door(up, up->options.doors[i], &options);
@@ -218,27 +222,42 @@ static int up_run(struct up *up)
     return status;
 }
 
-int up_main(int argc, char **argv)
+/* The service, from its beginning to its end, as all options say that were read. */
+static int up_serve(struct up *up)
 {
-    struct up up = {.ways = NULL, .programs = NULL};
-    int status = up_options_read(&up.options, argc, argv);
-    if (status != UP_GO_ON)
-        return status;
-    const struct hawser_path_options paths = {.size = sizeof(paths), .manager = up.options.manager};
+    const struct hawser_path_options paths = {.size = sizeof(paths), .manager = up->options.manager};
     struct hawser_stack_options stack_options = {.size = sizeof(stack_options),
                                                  .max_connections = UP_CONNECTIONS,
-                                                 .scheduler = up.options.scheduler,
+                                                 .congestion = up->options.congestion,
+                                                 .scheduler = up->options.scheduler,
                                                  .paths = &paths};
-    if (up.options.uplink_count == 0) { /* those that the translation keeps */
+    if (up->options.uplink_count == 0) { /* those that the translation keeps */
         stack_options.first_port = UPLINKS_FIRST_PORT;
         stack_options.last_port = UPLINKS_LAST_PORT;
     }
-    int error = service_init(&up.service, &stack_options);
+    int error = service_init(&up->service, &stack_options);
     if (error)
         return up_fail("cannot begin: %s", strerror(-error));
-    status = up_run(&up);
-    programs_stop(up.programs);
-    service_end(&up.service);
-    ways_close(up.ways);
+    int status = up_run(up);
+    programs_stop(up->programs);
+    service_end(&up->service);
+    ways_close(up->ways);
+    return status;
+}
+
+int up_main(int argc, char **argv)
+{
+    struct up up = {.ways = NULL, .programs = NULL};
+    char why[1024];
+    int status = up_options_read(&up.options, argc, argv);
+    if (status != UP_GO_ON)
+        return status;
+    if (!reload_begin(&up.reload, &up.options, why, sizeof(why)))
+        status = up_fail("%s", why);
+    else if (up.options.check && !up.reload.path)
+        status = up_fail("no configuration: there is no " CONFIG_PATH "; name one by -c FILE");
+    else
+        status = up.options.check ? EXIT_SUCCESS : up_serve(&up);
+    reload_free(&up.reload);
     return status;
 }

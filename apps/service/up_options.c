@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 
@@ -15,7 +16,11 @@ enum {
     OPTION_EXCLUDE,
     OPTION_SCHEDULER,
     OPTION_PATH_MANAGER,
-    OPTION_CONTROL
+    OPTION_CONTROL,
+    OPTION_CONGESTION,
+    OPTION_GROUP,
+    OPTION_USER,
+    OPTION_CHECK
 };
 
 static const char usage[] =
@@ -41,11 +46,20 @@ static const char usage[] =
     "                 for each prefix. Where the first does not answer the next are tried, after a quarter of a "
     "second\n"
     "  --tcp          speak plain TCP to destinations\n"
+    "  -c FILE        configuration, hawser.toml(5); default /etc/hawser/hawser.toml if there is one; what else is "
+    "said\n"
+    "                 here goes before it\n"
+    "  --check        only check the configuration, and change nothing\n"
     "  --scheduler NAME\n"
     "                 lowest-rtt (default), or redundant: every path carries everything\n"
     "  --path-manager NAME\n"
     "                 default, fullmesh, ports, backup (one uplink as long as it works) or on-demand\n"
+    "  --congestion NAME\n"
+    "                 cubic (default) or reno\n"
     "  --control PATH socket for hawser status, down and ss, or none; default $HAWSER_CONTROL or /run/hawser/control\n"
+    "  --group GROUP  who may ask there beside root; default hawser, if there is one\n"
+    "  --user USER    who the service is once everything is set up; default hawser, if there is one and root starts "
+    "it\n"
     "  -v             print connections and all counters to standard error at the end\n"
     "\n"
     "SIGUSR1 prints the connections to standard error.\n"
@@ -94,6 +108,23 @@ static int read_option(struct up_options *o, int option, char **argv)
     case OPTION_CONTROL:
         o->control = optarg;
         return -1;
+    case OPTION_CONGESTION:
+        o->congestion = optarg;
+        return strcmp(optarg, "cubic") == 0 || strcmp(optarg, "reno") == 0
+                   ? -1
+                   : usage_error("--congestion \"%s\": there are cubic and reno", optarg);
+    case OPTION_GROUP:
+        o->group = optarg;
+        return -1;
+    case OPTION_USER:
+        o->user = optarg;
+        return -1;
+    case OPTION_CHECK:
+        o->check = true;
+        return -1;
+    case 'c':
+        o->config_path = optarg;
+        return -1;
     case 'h':
         fputs(usage, stdout);
         return EXIT_SUCCESS;
@@ -102,6 +133,37 @@ static int read_option(struct up_options *o, int option, char **argv)
     default:
         return usage_error("unknown option in \"%s\"", argv[optind - 1]);
     }
+}
+
+static void take_links(const char **to, unsigned *count, const struct config_link *links, unsigned link_count)
+{
+    for (unsigned i = 0; i < link_count; i++)
+        to[(*count)++] = links[i].spec;
+}
+
+static void take_texts(const char **to, unsigned *count, unsigned max, const struct config_texts *texts)
+{
+    for (unsigned i = 0; i < texts->count && i < max; i++)
+        to[(*count)++] = texts->at[i];
+}
+
+void up_options_complete(struct up_options *o, const struct config *config)
+{
+    o->no_mptcp |= config->no_mptcp;
+    o->scheduler = o->scheduler ? o->scheduler : config->scheduler;
+    o->manager = o->manager ? o->manager : config->manager;
+    o->congestion = o->congestion ? o->congestion : config->congestion;
+    o->control = o->control ? o->control : config->control;
+    o->group = o->group ? o->group : config->group;
+    o->user = o->user ? o->user : config->user;
+    if (o->door_count == 0)
+        take_links(o->doors, &o->door_count, config->doors, config->door_count);
+    if (o->uplink_count == 0 && o->excluded_count == 0)
+        take_links(o->uplinks, &o->uplink_count, config->uplinks, config->uplink_count);
+    if (o->uplink_count == 0 && o->excluded_count == 0)
+        take_texts(o->excluded, &o->excluded_count, UP_EXCLUDED, &config->exclude);
+    if (o->first_count == 0)
+        take_texts(o->first, &o->first_count, UP_FIRST, &config->first);
 }
 
 int up_options_read(struct up_options *o, int argc, char **argv)
@@ -115,13 +177,17 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"scheduler", required_argument, NULL, OPTION_SCHEDULER},
         {"path-manager", required_argument, NULL, OPTION_PATH_MANAGER},
         {"control", required_argument, NULL, OPTION_CONTROL},
+        {"congestion", required_argument, NULL, OPTION_CONGESTION},
+        {"group", required_argument, NULL, OPTION_GROUP},
+        {"user", required_argument, NULL, OPTION_USER},
+        {"check", no_argument, NULL, OPTION_CHECK},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;
     memset(o, 0, sizeof(*o));
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":vh", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":c:vh", long_options, NULL)) != -1) {
         int status = read_option(o, option, argv);
         if (status >= 0)
             return status;

@@ -7,10 +7,14 @@
 #include <hawser/path_manager.h>
 #include <hawser/scheduler.h>
 
+#include "service/config.h"
+
 enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_EXCLUDED = 48 };
 
 struct up_options {
-    bool verbose, no_mptcp;
+    bool verbose, no_mptcp, check;
+    const char *config_path; /* NULL: CONFIG_PATH if it is there */
+    const char *congestion, *group, *user;
     const char *control;                               /* the path of its socket; NULL: the default; "none" */
     const char *doors[UP_DOORS], *uplinks[UP_UPLINKS]; /* no uplink: they are found */
     const char *first[UP_FIRST];                       /* who is first, as service/choice.h reads it */
@@ -26,5 +30,8 @@ struct up_options {
  * having printed what there is to say.
  */
 int up_options_read(struct up_options *options, int argc, char **argv);
+
+/* What the command line did not say is as the configuration says, which must outlive the options. */
+void up_options_complete(struct up_options *options, const struct config *config);
 
 #endif

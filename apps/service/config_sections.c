@@ -1,0 +1,178 @@
+#include "service/config_sections.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run/link_spec.h"
+#include "service/choice.h"
+
+static bool read_scheduler(struct reader *r, const struct toml_node *node, void *out)
+{
+    const char *name;
+    if (!read_text(r, node, &name))
+        return false;
+    return (*(const struct hawser_scheduler **)out = hawser_scheduler_find(name)) != NULL;
+}
+
+static bool read_manager(struct reader *r, const struct toml_node *node, void *out)
+{
+    const char *name;
+    if (!read_text(r, node, &name))
+        return false;
+    return (*(const struct hawser_path_manager **)out = hawser_path_manager_find(name)) != NULL;
+}
+
+static bool read_congestion(struct reader *r, const struct toml_node *node, void *out)
+{
+    const char **name = out;
+    return read_text(r, node, name) && (strcmp(*name, "cubic") == 0 || strcmp(*name, "reno") == 0);
+}
+
+/* The opposite of what the key says. */
+static bool read_negated(struct reader *r, const struct toml_node *node, void *out)
+{
+    bool *negated = out;
+    bool good = read_flag(r, node, out);
+    *negated = good && !*negated;
+    return good;
+}
+
+static bool read_name_of_some(struct reader *r, const struct toml_node *node, void *out)
+{
+    const char **name = out;
+    return read_text(r, node, name) && **name;
+}
+
+static const struct field top_fields[] = {
+    {"scheduler", read_scheduler, offsetof(struct config, scheduler), "\"lowest-rtt\" or \"redundant\""},
+    {"path-manager", read_manager, offsetof(struct config, manager),
+     "\"default\", \"fullmesh\", \"ports\", \"backup\" or \"on-demand\""},
+    {"congestion", read_congestion, offsetof(struct config, congestion), "\"cubic\" or \"reno\""},
+    {"mptcp", read_negated, offsetof(struct config, no_mptcp), "true, or false: plain TCP"},
+    {"control", read_name_of_some, offsetof(struct config, control), "a path, or \"none\""},
+    {"group", read_name_of_some, offsetof(struct config, group), "the name of a group"},
+    {"user", read_name_of_some, offsetof(struct config, user), "the name of a user"},
+};
+static void *begin_config(struct config *config) { return config; }
+const struct config_section config_top = {
+    .name = "", .fields = top_fields, .field_count = HW_ARRAY_LEN(top_fields), .begin = begin_config};
+
+static const struct field uplinks_fields[] = {
+    {"exclude", config_read_texts, offsetof(struct config, exclude), "a list of interfaces: [\"docker0\"]"},
+    {"first", config_read_texts, offsetof(struct config, first),
+     "a list of \"order\", \"share\", or rules: [\"192.0.2.0/24=wan1\"]"},
+};
+
+static bool check_uplinks(struct reader *r, const struct toml_node *table, void *object)
+{
+    const struct config *config = object;
+    struct choice choice;
+    char why[256];
+    choice_init(&choice);
+    for (unsigned i = 0; i < config->first.count; i++) {
+        if (choice_read(&choice, config->first.at[i], why, sizeof why) < 0)
+            return reader_says(r, toml_get(table, "first"), "first: %s", why);
+    }
+    return true;
+}
+const struct config_section config_uplinks = {.name = "uplinks",
+                                              .fields = uplinks_fields,
+                                              .field_count = HW_ARRAY_LEN(uplinks_fields),
+                                              .begin = begin_config,
+                                              .check = check_uplinks};
+
+#define DEVICE_FIELD                                                                                                   \
+    {                                                                                                                  \
+        "dev", read_text, offsetof(struct config_link, device), "the name of a device: \"door0\""                      \
+    }
+#define LINK_FIELDS                                                                                                    \
+    {"mtu", read_number, offsetof(struct config_link, mtu), "a number from 1280 to 65535"},                            \
+        {"gso", read_negated, offsetof(struct config_link, no_gso), "true or false"},                                  \
+    {                                                                                                                  \
+        "pcap", read_text, offsetof(struct config_link, capture), "the name of a file"                                 \
+    }
+
+HW_PRINTF(3, 4) static size_t append(char *spec, size_t used, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = used < CONFIG_SPEC_SIZE ? vsnprintf(spec + used, CONFIG_SPEC_SIZE - used, format, args) : 0;
+    va_end(args);
+    return used + (size_t)n;
+}
+
+/* Commas separate the words of a link. */
+static bool has_comma(const struct config_link *link)
+{
+    bool found = strchr(link->device, ',') || (link->capture && strchr(link->capture, ','));
+    for (unsigned i = 0; i < link->addresses.count; i++)
+        found |= strchr(link->addresses.at[i], ',') != NULL;
+    return found;
+}
+
+static bool check_link(struct reader *r, const struct toml_node *table, struct config_link *link, bool door)
+{
+    struct link_spec parsed;
+    char why[512];
+    if (!link->device)
+        return reader_says(r, table, "dev is missing: the name of a device, such as dev = \"%s\"",
+                           door ? "door0" : "up0");
+    if (has_comma(link))
+        return reader_says(r, table, "names and addresses of a device are without commas");
+    size_t used = append(link->spec, 0, "tun,dev=%s", link->device);
+    for (unsigned i = 0; i < link->addresses.count; i++)
+        used = append(link->spec, used, ",addr=%s", link->addresses.at[i]);
+    if (link->mtu || toml_get(table, "mtu"))
+        used = append(link->spec, used, ",mtu=%llu", (unsigned long long)link->mtu);
+    if (link->capture)
+        used = append(link->spec, used, ",pcap=%s", link->capture);
+    if (link->no_gso)
+        used = append(link->spec, used, ",nogso");
+    if (used >= CONFIG_SPEC_SIZE)
+        return reader_says(r, table, "the words of a device are too long");
+    char whole[CONFIG_SPEC_SIZE + 8];
+    snprintf(whole, sizeof whole, "%s%s", link->spec, door ? ",door" : "");
+    return link_spec_parse(whole, &parsed, why, sizeof why) == 0 || reader_says(r, table, "%s", why);
+}
+
+static const struct field uplink_fields[] = {
+    DEVICE_FIELD,
+    {"addr", config_read_texts, offsetof(struct config_link, addresses), "a list: [\"198.18.0.1/24\"]"},
+    LINK_FIELDS,
+};
+
+static void *begin_uplink(struct config *config)
+{
+    return config->uplink_count < CONFIG_LINKS ? &config->uplinks[config->uplink_count++] : NULL;
+}
+
+static bool check_uplink(struct reader *r, const struct toml_node *table, void *object)
+{
+    return check_link(r, table, object, false);
+}
+const struct config_section config_uplink = {.name = "uplink",
+                                             .many = true,
+                                             .fields = uplink_fields,
+                                             .field_count = HW_ARRAY_LEN(uplink_fields),
+                                             .begin = begin_uplink,
+                                             .check = check_uplink};
+
+static const struct field door_fields[] = {DEVICE_FIELD, LINK_FIELDS};
+
+static void *begin_door(struct config *config)
+{
+    return config->door_count < CONFIG_LINKS ? &config->doors[config->door_count++] : NULL;
+}
+
+static bool check_door(struct reader *r, const struct toml_node *table, void *object)
+{
+    return check_link(r, table, object, true);
+}
+const struct config_section config_door = {.name = "door",
+                                           .many = true,
+                                           .fields = door_fields,
+                                           .field_count = HW_ARRAY_LEN(door_fields),
+                                           .begin = begin_door,
+                                           .check = check_door};

@@ -1,0 +1,72 @@
+#include "service/reload.h"
+
+#include <string.h>
+#include <unistd.h>
+
+bool reload_begin(struct reload *reload, struct up_options *options, char *why, size_t why_size)
+{
+    *reload = (struct reload){.told = *options, .path = options->config_path};
+    if (!reload->path && access(CONFIG_PATH, F_OK) == 0)
+        reload->path = CONFIG_PATH;
+    if (!reload->path)
+        return true;
+    if (!config_read(&reload->start, reload->path, why, why_size))
+        return false;
+    up_options_complete(options, &reload->start);
+    return true;
+}
+
+void reload_apply(struct reload *reload, const struct up_options *options)
+{
+    struct hawser_conn_options *far = &reload->service->direct.options;
+    reload->paths = (struct hawser_path_options){.size = sizeof reload->paths, .manager = options->manager};
+    far->no_mptcp = options->no_mptcp;
+    far->scheduler = options->scheduler ? options->scheduler : hawser_scheduler_find("lowest-rtt");
+    far->paths = &reload->paths;
+}
+
+/* Does a change of that key need no new start? */
+static bool is_live(const char *key)
+{
+    return strcmp(key, "scheduler") == 0 || strcmp(key, "path-manager") == 0 || strcmp(key, "mptcp") == 0;
+}
+
+static void note_change(void *user, const char *key)
+{
+    if (!is_live(key))
+        json_array_append_new(user, json_string(key));
+}
+
+static enum control_verdict run(void *user, struct control_request *request, json_t *answer)
+{
+    struct reload *reload = user;
+    struct config config;
+    if (!reload->path)
+        return control_refuse(request, "the service has no configuration: start it by hawser up -c FILE");
+    if (!config_read(&config, reload->path, request->why, sizeof request->why)) {
+        config_free(&config);
+        return CONTROL_REFUSED;
+    }
+    json_t *later = json_array();
+    config_compare(&reload->start, &config, note_change, later);
+    json_object_set_new(answer, "after_restart", later);
+    config_free(&reload->latest);
+    reload->latest = config;
+    struct up_options options = reload->told;
+    up_options_complete(&options, &reload->latest);
+    reload_apply(reload, &options);
+    return CONTROL_DONE;
+}
+
+int reload_add_verb(struct reload *reload, struct service *service)
+{
+    reload->service = service;
+    return control_add_verb(&service->control,
+                            &(struct control_verb){.name = "reload", .owner_only = true, .run = run, .user = reload});
+}
+
+void reload_free(struct reload *reload)
+{
+    config_free(&reload->start);
+    config_free(&reload->latest);
+}

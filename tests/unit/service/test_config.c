@@ -1,0 +1,270 @@
+/* The configuration (apps/service/config.h): what is taken, what is refused and how, and that its documents name every
+ * key. Runs at the top of the source tree. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "service/config.h"
+#include "service/up_options.h"
+
+static char why[1024];
+
+/* Reads this text as a file. */
+static bool takes(struct config *config, const char *text)
+{
+    char path[] = "/tmp/hawser-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    why[0] = '\0';
+    bool good = config_read(config, path, why, sizeof why);
+    unlink(path);
+    return good;
+}
+
+static void nothing_is_a_configuration(void **state)
+{
+    struct config config;
+    (void)state;
+    assert_true(takes(&config, ""));
+    assert_true(!config.scheduler && !config.manager && !config.control && !config.no_mptcp);
+    assert_int_equal(config.door_count + config.uplink_count + config.exclude.count + config.first.count, 0);
+    config_free(&config);
+    assert_true(takes(&config, "# nothing\n[uplinks]\n"));
+    config_free(&config);
+}
+
+static void all_keys(void **state)
+{
+    struct config config;
+    (void)state;
+    assert_true(takes(&config,
+                      "scheduler = \"redundant\"\npath-manager = \"backup\"\ncongestion = \"reno\"\n"
+                      "mptcp = false\ncontrol = \"/x/y\"\ngroup = \"g\"\nuser = \"u\"\n"
+                      "[uplinks]\nexclude = [\"a\", \"b\"]\nfirst = [\"share\", \"10.0.0.0/8=wan1\"]\n"
+                      "[[door]]\ndev = \"door0\"\n[[door]]\ndev = \"door1\"\nmtu = 1400\ngso = false\n"
+                      "[[uplink]]\ndev = \"up0\"\naddr = [\"198.18.0.1/24\", \"fd00::1/64\"]\npcap = \"/p\"\n"));
+    assert_ptr_equal(config.scheduler, hawser_scheduler_find("redundant"));
+    assert_ptr_equal(config.manager, hawser_path_manager_find("backup"));
+    assert_string_equal(config.congestion, "reno");
+    assert_string_equal(config.control, "/x/y");
+    assert_true(config.no_mptcp && strcmp(config.group, "g") == 0 && strcmp(config.user, "u") == 0);
+    assert_int_equal(config.exclude.count, 2);
+    assert_string_equal(config.exclude.at[1], "b");
+    assert_int_equal(config.first.count, 2);
+    assert_int_equal(config.door_count, 2);
+    assert_string_equal(config.doors[0].spec, "tun,dev=door0");
+    assert_string_equal(config.doors[1].spec, "tun,dev=door1,mtu=1400,nogso");
+    assert_int_equal(config.uplink_count, 1);
+    assert_string_equal(config.uplinks[0].spec, "tun,dev=up0,addr=198.18.0.1/24,addr=fd00::1/64,pcap=/p");
+    config_free(&config);
+}
+
+/* A line of the file, and what is said of it. */
+static void what_is_wrong_is_said(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned line;
+        const char *part;
+    } bad[] = {
+        {"x = 1", 1,
+         "unknown key \"x\"; allowed: scheduler, path-manager, congestion, mptcp, control, group, user, "
+         "uplinks, uplink, door"},
+        {"\n\nscheduler = \"fast\"", 3, "scheduler is \"lowest-rtt\" or \"redundant\""},
+        {"scheduler = 1", 1, "scheduler is"},
+        {"path-manager = \"x\"", 1, "\"fullmesh\""},
+        {"congestion = \"bbr\"", 1, "\"cubic\" or \"reno\""},
+        {"mptcp = \"yes\"", 1, "true, or false"},
+        {"control = \"\"", 1, "control is a path"},
+        {"group = 5", 1, "group is the name"},
+        {"user = [\"a\"]", 1, "user is the name"},
+        {"uplinks = 1", 1, "\"uplinks\" must be a table"},
+        {"[uplinks]\nexclude = \"a\"", 2, "exclude is a list"},
+        {"[uplinks]\nexclude = [\"a\", 1]", 2, "exclude is a list"},
+        {"[uplinks]\n\nfirst = [\"nearest\"]", 3, "first: "},
+        {"[uplinks]\nallow = []", 2, "allowed: exclude, first"},
+        {"[[uplinks]]", 1, "must be a table"},
+        {"[door]\ndev = \"a\"", 1, "write [[door]]"},
+        {"door = [1]", 1, "must be a table"},
+        {"[[door]]\nmtu = 1500", 1, "dev is missing"},
+        {"[[door]]\ndev = \"a/b\"", 1, "not a device name"},
+        {"[[door]]\ndev = \"a,addr=1.2.3.4/8\"", 1, "without commas"},
+        {"[[door]]\ndev = \"abcdefghijklmnop\"", 1, "at most 15"},
+        {"[[door]]\ndev = \"a\"\nmtu = 100", 1, "1280 to 65535"},
+        {"[[door]]\ndev = \"a\"\nmtu = 0", 1, "1280 to 65535"},
+        {"[[door]]\ndev = \"a\"\nmtu = -1", 3, "1280 to 65535"},
+        {"[[door]]\ndev = \"a\"\naddr = [\"10.0.0.1/8\"]", 3, "unknown key \"addr\""},
+        {"[[uplink]]\ndev = \"a\"", 1, "addr="},
+        {"[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.1\"]", 1, "prefix length"},
+        {"[[uplink]]\ndev = \"a\"\naddr = \"10.0.0.1/8\"", 3, "addr is a list"},
+        {"scheduler = \"redundant\"\nscheduler = \"redundant\"", 2, ""},
+        {"a = [", 1, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(bad); i++) {
+        struct config config;
+        char line[16];
+        assert_false(takes(&config, bad[i].text));
+        snprintf(line, sizeof line, ":%u: ", bad[i].line);
+        if (!strstr(why, line) || !strstr(why, bad[i].part) || strchr(why, '\n'))
+            fail_msg("%s\n  is told: %s", bad[i].text, why);
+        config_free(&config);
+    }
+    struct config config;
+    assert_false(config_read(&config, "/nowhere/hawser.toml", why, sizeof why));
+    assert_string_equal(why, "/nowhere/hawser.toml: No such file or directory");
+    config_free(&config);
+}
+
+static void tables_are_bounded(void **state)
+{
+    struct config config;
+    char text[8192] = "";
+    (void)state;
+    for (unsigned i = 0; i < CONFIG_LINKS; i++)
+        sprintf(text + strlen(text), "[[door]]\ndev = \"d%u\"\n", i);
+    assert_true(takes(&config, text));
+    config_free(&config);
+    strcat(text, "[[door]]\ndev = \"more\"\n");
+    assert_false(takes(&config, text));
+    assert_non_null(strstr(why, ":33: more than 16 of [[door]]"));
+    config_free(&config);
+    strcpy(text, "[uplinks]\nexclude = [");
+    for (unsigned i = 0; i <= CONFIG_TEXTS; i++)
+        strcat(text, "\"a\",");
+    strcat(text, "]");
+    assert_false(takes(&config, text));
+    assert_non_null(strstr(why, "more than 256"));
+    config_free(&config);
+}
+
+/* What the command line says stands. */
+static void the_command_line_goes_before(void **state)
+{
+    struct config config;
+    struct up_options o = {.control = "here", .doors = {"tun,dev=a"}, .door_count = 1};
+    (void)state;
+    assert_true(takes(&config, "control = \"there\"\nscheduler = \"redundant\"\nmptcp = false\nuser = \"u\"\n"
+                               "[uplinks]\nexclude = [\"x\"]\nfirst = [\"share\"]\n[[door]]\ndev = \"b\"\n"));
+    up_options_complete(&o, &config);
+    assert_string_equal(o.control, "here");
+    assert_string_equal(o.user, "u");
+    assert_ptr_equal(o.scheduler, hawser_scheduler_find("redundant"));
+    assert_int_equal(o.door_count, 1);
+    assert_string_equal(o.doors[0], "tun,dev=a");
+    assert_string_equal(o.excluded[0], "x");
+    assert_null(o.excluded[o.excluded_count]);
+    assert_string_equal(o.first[0], "share");
+    assert_true(o.no_mptcp);
+    o = (struct up_options){.excluded = {"y"}, .excluded_count = 1};
+    up_options_complete(&o, &config);
+    assert_int_equal(o.excluded_count, 1);
+    assert_string_equal(o.doors[0], "tun,dev=b");
+    config_free(&config);
+}
+
+static void note(void *user, const char *key)
+{
+    strcat(user, key);
+    strcat(user, " ");
+}
+
+static void differences_are_found(void **state)
+{
+    static const char *const pairs[][3] = {
+        {"", "", ""},
+        {"user = \"a\"", "user = \"a\"", ""},
+        {"user = \"a\"", "user = \"b\"", "user "},
+        {"user = \"a\"", "", "user "},
+        {"", "mptcp = false", "mptcp "},
+        {"[uplinks]\nexclude=[\"a\"]", "[uplinks]\nexclude=[\"a\", \"b\"]", "uplinks "},
+        {"[[door]]\ndev = \"a\"", "[[door]]\ndev = \"a\"\nmtu = 1500", "door "},
+    };
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(pairs); i++) {
+        struct config a, b;
+        char found[200] = "";
+        assert_true(takes(&a, pairs[i][0]));
+        assert_true(takes(&b, pairs[i][1]));
+        config_compare(&a, &b, note, found);
+        assert_string_equal(found, pairs[i][2]);
+        config_free(&a);
+        config_free(&b);
+    }
+}
+
+static char *contents(const char *path)
+{
+    size_t len;
+    char *text = toml_load(path, &len, why, sizeof why);
+    if (!text)
+        fail_msg("%s: %s", path, why);
+    return text;
+}
+
+/* Every key and table stands in the example, and in the manual page, whose macro for both is Cm. */
+static void documents_name_every_key(void **state)
+{
+    const struct config_section *section;
+    char *example = contents("examples/hawser.toml"), *page = contents("docs/man/hawser.toml.5"), text[100];
+    (void)state;
+    for (size_t i = 0; (section = config_section(i)) != NULL; i++) {
+        snprintf(text, sizeof text, section->many ? "[[%s]]" : "[%s]", section->name);
+        const char *in_example = i ? strstr(example, text) : example, *in_page = i ? strstr(page, text) : page;
+        if (!in_example || !in_page)
+            fail_msg("%s is not in examples/hawser.toml, or not in docs/man/hawser.toml.5", text);
+        for (size_t k = 0; k < section->field_count; k++) {
+            snprintf(text, sizeof text, "%s = ", section->fields[k].key);
+            assert_non_null(strstr(in_example, text));
+            snprintf(text, sizeof text, ".It Cm %s\n", section->fields[k].key);
+            if (!strstr(in_page, text))
+                fail_msg("%s of [%s] is not in docs/man/hawser.toml.5", section->fields[k].key, section->name);
+        }
+    }
+    free(example);
+    free(page);
+}
+
+/* The example is good as it stands, and with every example in it. */
+static void the_example_is_good(void **state)
+{
+    struct config config;
+    char *example = contents("examples/hawser.toml");
+    (void)state;
+    if (!takes(&config, example))
+        fail_msg("%s", why);
+    config_free(&config);
+    for (char *line = example; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        size_t key = strspn(line + (*line == '#') * 2, "abcdefghijklmnopqrstuvwxyz-");
+        if (strncmp(line, "# ", 2) == 0 && (line[2] == '[' || strncmp(line + 2 + key, " = ", 3) == 0))
+            memset(line, ' ', 2);
+    }
+    if (!takes(&config, example))
+        fail_msg("%s", why);
+    assert_true(config.scheduler && config.manager && config.congestion && config.control && config.group &&
+                config.user);
+    assert_true(config.door_count == 1 && config.uplink_count == 1 && config.exclude.count && config.first.count);
+    config_free(&config);
+    free(example);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_a_configuration),   cmocka_unit_test(all_keys),
+        cmocka_unit_test(what_is_wrong_is_said),        cmocka_unit_test(tables_are_bounded),
+        cmocka_unit_test(the_command_line_goes_before), cmocka_unit_test(differences_are_found),
+        cmocka_unit_test(documents_name_every_key),     cmocka_unit_test(the_example_is_good),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
