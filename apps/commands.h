@@ -22,6 +22,7 @@ int run_main(int argc, char **argv);
 int up_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int down_main(int argc, char **argv);
+int ss_main(int argc, char **argv);
 int reload_main(int argc, char **argv);
 int uplinks_main(int argc, char **argv);
 

@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"run", run_main, "run a program whose TCP goes over all uplinks"},
     {"up", up_main, "carry the TCP that comes in by doors over all uplinks"},
     {"status", status_main, "say how the service is doing"},
+    {"ss", ss_main, "list the service's connections and their paths"},
     {"down", down_main, "end the service"},
     {"reload", reload_main, "have the service read its configuration again"},
     {"lab", lab_main, "build emulated paths and run one verified transfer over them"},

@@ -16,6 +16,7 @@ void joints_init(struct joints *joints)
     list_init(&joints->all);
     list_init(&joints->doomed);
     list_init(&joints->turns);
+    list_init(&joints->walks);
 }
 
 static struct joint_end *other_end(struct joint_end *end)
@@ -39,6 +40,11 @@ static void forget(struct joint *joint)
     for (unsigned i = 0; i < 2; i++) {
         list_remove(&joint->ends[i].turn);
         let_go(&joint->ends[i]);
+    }
+    LIST_EACH (it, &joints->walks) {
+        struct joints_walk *walk = LIST_ENTRY(it, struct joints_walk, link);
+        if (walk->at == &joint->link)
+            joints_walk_on(walk);
     }
     list_remove(&joint->link);
     list_remove(&joint->doomed);
@@ -112,7 +118,7 @@ int joint_make(struct joints *joints, struct end first, struct end second, uint6
     list_init(&joint->doomed);
     list_push_back(&joints->all, &joint->link);
     joints->count++;
-    joints->made++;
+    joint->id = ++joints->made;
     for (unsigned i = 0; i < 2; i++) {
         struct joint_end *end = &joint->ends[i];
         end->watch.heard = heard;
@@ -276,6 +282,26 @@ void joints_bereave(struct joints *joints, const struct hawser_addr *addr)
             bereave(joint);
     }
 }
+
+void joints_walk_begin(struct joints *joints, struct joints_walk *walk)
+{
+    walk->all = &joints->all;
+    walk->at = joints->all.next;
+    list_push_back(&joints->walks, &walk->link);
+}
+
+struct joint *joints_walk_at(const struct joints_walk *walk)
+{
+    return walk->at == walk->all ? NULL : LIST_ENTRY(walk->at, struct joint, link);
+}
+
+void joints_walk_on(struct joints_walk *walk)
+{
+    if (walk->at != walk->all)
+        walk->at = walk->at->next;
+}
+
+void joints_walk_end(struct joints_walk *walk) { list_remove(&walk->link); }
 
 void joints_break(struct joints *joints)
 {

@@ -39,10 +39,12 @@ struct joint {
     bool had_turn;      /* doomed: what had arrived was passed on, and sent since */
     struct joint_end ends[2];
     uint64_t since_ns;
+    uint64_t id; /* its own for good, from 1 on */
 };
 
 struct joints {
     struct list all, doomed; /* struct joint */
+    struct list walks;       /* struct joints_walk */
     struct list turns;       /* struct joint_end */
     uint32_t count;
     uint64_t held_bytes;
@@ -65,6 +67,19 @@ bool joints_turn(struct joints *joints);
 /* Nobody is any more at this address, whatever the port, where the first ends of some are: streams from there of which
  * all has arrived, the end too, still go on their way; the others are resets. */
 void joints_bereave(struct joints *joints, const struct hawser_addr *addr);
+
+/* A walk over all of them that may rest for a while: who comes meanwhile is met, who goes is not. */
+struct joints_walk {
+    struct list link;
+    struct list *all, *at;
+};
+void joints_walk_begin(struct joints *joints, struct joints_walk *walk);
+/* The one that it has come to; NULL at the end. */
+struct joint *joints_walk_at(const struct joints_walk *walk);
+/* To the next one. */
+void joints_walk_on(struct joints_walk *walk);
+/* Before the walk is freed. */
+void joints_walk_end(struct joints_walk *walk);
 
 /* Resets every end, and forgets all joints. */
 void joints_break(struct joints *joints);

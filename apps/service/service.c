@@ -96,6 +96,7 @@ int service_add_door(struct service *service, int link, const char *name, const 
         free(door);
         return error;
     }
+    door->link_index = link;
     list_push_back(&service->doors, &door->link);
     if (out)
         *out = door;

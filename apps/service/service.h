@@ -24,6 +24,7 @@ struct service_door {
     struct list link; /* of all doors of a service */
     struct door *door;
     char *name; /* as its owner wrote it */
+    int link_index;
 };
 
 struct service {

@@ -15,6 +15,7 @@
 #include "service/program_verb.h"
 #include "service/reload.h"
 #include "service/service.h"
+#include "service/ss.h"
 #include "service/up_options.h"
 #include "service/up_status.h"
 #include "service/verbs.h"
@@ -37,6 +38,7 @@ enum {
 struct up {
     struct up_options options;
     struct reload reload;
+    struct ss ss;
     struct service service;
     struct ways_out *ways; /* NULL: uplinks are as told */
     struct programs *programs;
@@ -89,6 +91,8 @@ static int up_open_control(struct up *up)
     int error = verbs_add(&up->service);
     if (!error)
         error = reload_add_verb(&up->reload, &up->service);
+    if (!error)
+        error = ss_add_verb(&up->ss, &up->service);
     return error < 0 ? up_fail("cannot begin: %s", strerror(-error)) : UP_GO_ON;
 }
 

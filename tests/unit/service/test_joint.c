@@ -400,6 +400,44 @@ static void all_can_be_broken_off(void **state)
     relay_destroy(&r);
 }
 
+/* While walks rest, some go and some come: each who stays is met once. */
+static void walks_go_on(void **state)
+{
+    enum { LINES = 6 };
+    struct relay r;
+    struct line lines[LINES];
+    struct joints_walk walk, end;
+    (void)state;
+    relay_init(&r, true, NULL, NULL);
+    joints_walk_begin(&r.joints, &end);
+    assert_null(joints_walk_at(&end));
+    for (unsigned i = 0; i < LINES - 1; i++)
+        lines[i] = relay_line(&r, NULL);
+    joints_walk_begin(&r.joints, &walk);
+    assert_int_equal(joints_walk_at(&walk)->id, 1);
+    joints_walk_on(&walk);
+    assert_int_equal(joints_walk_at(&walk)->id, 2);
+    for (unsigned i = 1; i < 3; i++) { /* 2, where it rests, and 3, the next */
+        hawser_abort(lines[i].client);
+        relay_run(&r, NS_PER_S);
+        hawser_close(lines[i].server);
+    }
+    assert_int_equal(r.joints.count, LINES - 3);
+    assert_int_equal(joints_walk_at(&walk)->id, 4);
+    joints_walk_on(&walk);
+    lines[LINES - 1] = relay_line(&r, NULL);
+    assert_int_equal(joints_walk_at(&walk)->id, 5);
+    joints_walk_on(&walk);
+    assert_int_equal(joints_walk_at(&walk)->id, LINES);
+    joints_break(&r.joints);
+    assert_null(joints_walk_at(&walk));
+    assert_null(joints_walk_at(&end)); /* it was at the end when it began */
+    joints_walk_on(&walk);
+    joints_walk_end(&walk);
+    joints_walk_end(&end);
+    relay_destroy(&r);
+}
+
 static int fill_streams(void **state)
 {
     struct prng rng;
@@ -423,6 +461,7 @@ int main(void)
         cmocka_unit_test(turns_are_by_bytes),
         cmocka_unit_test(a_thousand_at_once),
         cmocka_unit_test(all_can_be_broken_off),
+        cmocka_unit_test(walks_go_on),
     };
     return cmocka_run_group_tests(tests, fill_streams, NULL);
 }
