@@ -1,0 +1,29 @@
+/* A stream socket of the kernel as an end (end.h). */
+#ifndef HW_APPS_SERVICE_SOCKET_END_H
+#define HW_APPS_SERVICE_SOCKET_END_H
+
+#include <systemd/sd-event.h>
+
+#include "service/end.h"
+
+enum { SOCKET_READ_BYTES = 64 * 1024 };
+
+/* What the sockets of a service have in common. */
+struct sockets {
+    sd_event *loop;
+    struct hawser_host *host; /* the clock, and whose memory slices are */
+    void *spare;              /* a buffer that was not used up; or NULL */
+    uint8_t peeked[SOCKET_READ_BYTES];
+};
+
+void sockets_init(struct sockets *sockets, sd_event *loop, struct hawser_host *host);
+void sockets_end(struct sockets *sockets);
+
+/* Takes over `fd`, which is non-blocking, connected or connecting. Returns 0 and *out, or a negative errno, and the
+ * caller has `fd` still. */
+int socket_end_new(struct sockets *sockets, int fd, struct end *out);
+
+/* `closed` is told, once, when that socket is: of an end that socket_end_new() made. */
+void socket_end_on_close(struct end end, void (*closed)(void *of), void *of);
+
+#endif

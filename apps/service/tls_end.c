@@ -1,0 +1,394 @@
+/* By GnuTLS: it is LGPL, has no input or output of its own where one brings it, and nettle, which Hawser needs anyway,
+ * does its ciphers. */
+#include "service/tls_end.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+
+enum { TLS_PARTS = 4 };
+
+struct tls_end {
+    struct watch watch;
+    struct list closing;
+    struct tls *tls;
+    struct end below;
+    struct watch *above;
+    gnutls_session_t session;
+    struct hawser_slice in;   /* from below, not decrypted yet */
+    struct hawser_slice text; /* decrypted, and not taken yet */
+    uint8_t *waiting;         /* encrypted, and not taken by the end below; NULL: nothing is */
+    size_t waiting_at, waiting_len;
+    int error;
+    bool connected, finished, below_finished;
+    bool starved; /* who gave more than was taken is to be told */
+    bool closed;  /* by who has it */
+};
+
+/* ---- the end below ---- */
+
+static void drop(struct hawser_slice *slice)
+{
+    if (slice->buf)
+        hawser_buf_unref(slice->buf);
+    *slice = (struct hawser_slice){0};
+}
+
+static ssize_t say_errno(struct tls_end *end, int error)
+{
+    gnutls_transport_set_errno(end->session, error);
+    return -1;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t of, void *out, size_t len)
+{
+    struct tls_end *end = of;
+    if (!end->in.buf) {
+        ssize_t n = end_take(end->below, &end->in);
+        if (n == 0)
+            return 0;
+        if (n < 0)
+            return say_errno(end, n == -ENOBUFS ? EAGAIN : (int)-n);
+    }
+    size_t n = HW_MIN(len, end->in.len);
+    memcpy(out, end->in.data, n);
+    end->in.data += n;
+    end->in.len -= (uint32_t)n;
+    if (end->in.len == 0)
+        drop(&end->in);
+    return (ssize_t)n;
+}
+
+/* GnuTLS asks before it would wait; nobody waits here. */
+static int pull_timeout(gnutls_transport_ptr_t of, unsigned ms)
+{
+    struct tls_end *end = of;
+    (void)ms;
+    return end->in.buf || end_take(end->below, &end->in) != -EAGAIN;
+}
+
+static bool keep(struct tls_end *end, const uint8_t *bytes, size_t len)
+{
+    size_t left = end->waiting_len - end->waiting_at;
+    if (left + len > TLS_WAITING_MAX)
+        return false;
+    if (end->waiting_at > 0)
+        memmove(end->waiting, end->waiting + end->waiting_at, left);
+    uint8_t *more = realloc(end->waiting, left + len);
+    end->waiting_at = 0;
+    end->waiting_len = left;
+    if (!more)
+        return false;
+    memcpy(more + left, bytes, len);
+    end->waiting = more;
+    end->waiting_len = left + len;
+    return true;
+}
+
+static ssize_t push(gnutls_transport_ptr_t of, const void *bytes, size_t len)
+{
+    struct tls_end *end = of;
+    size_t taken = 0;
+    if (!end->waiting) {
+        ssize_t n = end_give(end->below, (struct hawser_slice){.data = bytes, .len = (uint32_t)len});
+        if (n < 0 && n != -EAGAIN && n != -ENOBUFS)
+            return say_errno(end, (int)-n);
+        taken = n > 0 ? (size_t)n : 0;
+    }
+    if (taken < len && !keep(end, (const uint8_t *)bytes + taken, len - taken))
+        return say_errno(end, ENOMEM);
+    return (ssize_t)len;
+}
+
+/* What waits goes on its way. Returns whether nothing is left. */
+static bool flush(struct tls_end *end)
+{
+    while (end->waiting) {
+        const size_t left = end->waiting_len - end->waiting_at;
+        ssize_t n =
+            end_give(end->below, (struct hawser_slice){.data = end->waiting + end->waiting_at, .len = (uint32_t)left});
+        if (n < 0 && n != -EAGAIN && n != -ENOBUFS)
+            end->error = (int)n;
+        if (n <= 0)
+            return false;
+        end->waiting_at += (size_t)n;
+        if ((size_t)n < left)
+            return false;
+        free(end->waiting);
+        end->waiting = NULL;
+        end->waiting_at = end->waiting_len = 0;
+    }
+    return true;
+}
+
+/* ---- the session ---- */
+
+/* What it means that GnuTLS failed: an error of the end below, or of what the other side says. */
+static int failed(struct tls_end *end, int code)
+{
+    int below = end_error(end->below);
+    if (!end->error)
+        end->error = below                                    ? below
+                     : code == GNUTLS_E_PREMATURE_TERMINATION ? -ECONNRESET
+                     : code == GNUTLS_E_MEMORY_ERROR          ? -ENOMEM
+                                                              : -EPROTO;
+    return end->error;
+}
+
+static void shake_hands(struct tls_end *end)
+{
+    int code;
+    do
+        code = gnutls_handshake(end->session);
+    while (code < 0 && code != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(code));
+    if (code == GNUTLS_E_SUCCESS) {
+        end->connected = true;
+    } else if (code != GNUTLS_E_AGAIN) {
+        int below = end_error(end->below);
+        if (!below && code != GNUTLS_E_PREMATURE_TERMINATION)
+            gnutls_alert_send_appropriate(end->session, code);
+        failed(end, code);
+    }
+}
+
+static ssize_t decrypt(struct tls_end *end)
+{
+    if (end->error && !end->connected)
+        return end->error;
+    if (!end->connected)
+        return -EAGAIN;
+    uint8_t *at = malloc(TLS_RECORD_BYTES);
+    if (!at)
+        return -ENOBUFS;
+    ssize_t n;
+    do
+        n = gnutls_record_recv(end->session, at, TLS_RECORD_BYTES);
+    while (n < 0 && n != GNUTLS_E_AGAIN && !gnutls_error_is_fatal((int)n));
+    if (n <= 0) {
+        free(at);
+        return n == 0 ? 0 : n == GNUTLS_E_AGAIN ? -EAGAIN : failed(end, (int)n);
+    }
+    uint8_t *fit = n < TLS_RECORD_BYTES / 2 ? realloc(at, (size_t)n) : at;
+    at = fit ? fit : at;
+    if (hawser_buf_wrap(end->tls->env, at, (uint32_t)n, free, at, &end->text.buf) < 0) {
+        free(at);
+        return end->error = -ECONNABORTED;
+    }
+    end->text.data = at;
+    end->text.len = (uint32_t)n;
+    return 1;
+}
+
+/* ---- as an end ---- */
+
+static ssize_t take(void *of, struct hawser_slice *slice)
+{
+    struct tls_end *end = of;
+    ssize_t n = end->text.buf ? 1 : decrypt(end);
+    if (n > 0) {
+        *slice = end->text;
+        end->text = (struct hawser_slice){0};
+    }
+    return n;
+}
+
+static ssize_t peek(void *of, struct hawser_part *parts, size_t max)
+{
+    struct tls_end *end = of;
+    (void)max;
+    ssize_t n = end->text.buf ? 1 : decrypt(end);
+    if (n > 0)
+        parts[0] = (struct hawser_part){end->text.data, end->text.len};
+    return n == -ENOBUFS ? -EAGAIN : n;
+}
+
+static void consume(void *of, size_t len)
+{
+    struct tls_end *end = of;
+    end->text.data += len;
+    end->text.len -= (uint32_t)len;
+    if (end->text.len == 0)
+        drop(&end->text);
+}
+
+static ssize_t give(void *of, struct hawser_slice slice)
+{
+    struct tls_end *end = of;
+    size_t given = 0;
+    if (end->error)
+        return end->error;
+    while (end->connected && given < slice.len && flush(end)) {
+        ssize_t n = gnutls_record_send(end->session, slice.data + given, HW_MIN(slice.len - given, TLS_RECORD_BYTES));
+        if (n < 0)
+            return failed(end, (int)n);
+        given += (size_t)n;
+    }
+    end->starved = given < slice.len;
+    return end->error ? end->error : given ? (ssize_t)given : -EAGAIN;
+}
+
+/* The end below ends behind the last record. */
+static void finish_below(struct tls_end *end)
+{
+    if (!end->finished || end->below_finished || !flush(end))
+        return;
+    end->below_finished = true;
+    end_finish(end->below);
+}
+
+static void finish(void *of)
+{
+    struct tls_end *end = of;
+    if (end->finished || end->error || !end->connected)
+        return;
+    end->finished = true;
+    gnutls_bye(end->session, GNUTLS_SHUT_WR);
+    finish_below(end);
+}
+
+static void free_end(struct tls_end *end)
+{
+    list_remove(&end->closing);
+    gnutls_deinit(end->session);
+    drop(&end->in);
+    drop(&end->text);
+    free(end->waiting);
+    free(end);
+}
+
+static void abort_end(void *of)
+{
+    struct tls_end *end = of;
+    end_abort(end->below);
+    free_end(end);
+}
+
+/* It lives on as long as something waits. */
+static void close_end(void *of)
+{
+    struct tls_end *end = of;
+    end->closed = true;
+    end->above = NULL;
+    finish(of);
+    if (end->error || !end->connected) {
+        abort_end(end);
+    } else if (!end->waiting) {
+        end_close(end->below);
+        free_end(end);
+    } else {
+        list_move_back(&end->tls->closing, &end->closing);
+    }
+}
+
+static void watch_end(void *of, struct watch *watch)
+{
+    struct tls_end *end = of;
+    end->above = watch;
+}
+
+static bool connected(void *of) { return ((struct tls_end *)of)->connected; }
+static int error(void *of) { return ((struct tls_end *)of)->error; }
+static struct hawser_conn *conn(void *of) { return end_conn(((struct tls_end *)of)->below); }
+static void peer(void *of, struct hawser_addr *out) { end_peer(((struct tls_end *)of)->below, out); }
+
+/* What there is new of it, when there is something new below. */
+static uint32_t news(struct tls_end *end, uint32_t below)
+{
+    const bool was_connected = end->connected, had_failed = end->error != 0;
+    uint32_t what = 0;
+    if (!end->connected && !end->error)
+        shake_hands(end);
+    if (!end->connected && below & HAWSER_PEER_FINISHED) /* in the middle of it */
+        failed(end, GNUTLS_E_PREMATURE_TERMINATION);
+    if (flush(end) && end->starved && end->connected) {
+        end->starved = false;
+        what |= HAWSER_WRITABLE;
+    }
+    finish_below(end);
+    if (end->connected && !was_connected)
+        what |= HAWSER_CONNECTED | HAWSER_READABLE | HAWSER_WRITABLE;
+    if (end->connected && below & (HAWSER_READABLE | HAWSER_PEER_FINISHED))
+        what |= HAWSER_READABLE | (below & HAWSER_PEER_FINISHED);
+    if (below & HAWSER_ERROR && !end->error)
+        end->error = end_error(end->below) ? end_error(end->below) : -ECONNRESET;
+    return end->error && !had_failed ? what | HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE : what;
+}
+
+static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
+{
+    struct tls_end *end = HW_CONTAINER(watch, struct tls_end, watch);
+    const struct hawser_event own = {.what = news(end, event->what)};
+    if (end->closed) {
+        if (end->error)
+            abort_end(end);
+        else if (!end->waiting)
+            close_end(end);
+    } else if (end->above && own.what) {
+        end->above->heard(end->above, &own, now_ns);
+    }
+}
+
+static int new_session(struct tls_end *end)
+{
+    const struct tls *tls = end->tls;
+    const unsigned flags = GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL;
+    int code = gnutls_init(&end->session, flags | (tls->role == TLS_SERVER ? GNUTLS_SERVER : GNUTLS_CLIENT));
+    if (code < 0)
+        return code;
+    code = gnutls_priority_set(end->session, tls->priorities);
+    if (code >= 0)
+        code = tls->role == TLS_SERVER ? gnutls_credentials_set(end->session, GNUTLS_CRD_PSK, tls->server)
+                                       : gnutls_credentials_set(end->session, GNUTLS_CRD_PSK, tls->client);
+    gnutls_session_set_ptr(end->session, end->tls);
+    gnutls_transport_set_ptr(end->session, end);
+    gnutls_transport_set_pull_function(end->session, pull);
+    gnutls_transport_set_pull_timeout_function(end->session, pull_timeout);
+    gnutls_transport_set_push_function(end->session, push);
+    return code;
+}
+
+int tls_end_new(struct tls *tls, struct end below, struct end *out)
+{
+    static const struct end_ops ops = {
+        .watch = watch_end,
+        .take = take,
+        .peek = peek,
+        .consume = consume,
+        .give = give,
+        .finish = finish,
+        .connected = connected,
+        .error = error,
+        .close = close_end,
+        .abort = abort_end,
+        .conn = conn,
+        .peer = peer,
+    };
+    struct tls_end *end = calloc(1, sizeof *end);
+    if (!end)
+        return -ENOMEM;
+    *end = (struct tls_end){.watch = {heard}, .tls = tls, .below = below};
+    list_init(&end->closing);
+    if (new_session(end) < 0) {
+        free_end(end);
+        return -ENOMEM;
+    }
+    end_watch(below, &end->watch);
+    shake_hands(end); /* something may be there already */
+    *out = (struct end){&ops, end};
+    return 0;
+}
+
+void tls_destroy(struct tls *tls)
+{
+    LIST_EACH (it, &tls->closing)
+        abort_end(LIST_ENTRY(it, struct tls_end, closing));
+    if (tls->priorities)
+        gnutls_priority_deinit(tls->priorities);
+    if (tls->client)
+        gnutls_psk_free_client_credentials(tls->client);
+    if (tls->server)
+        gnutls_psk_free_server_credentials(tls->server);
+    explicit_bzero(tls->key, sizeof tls->key);
+}
