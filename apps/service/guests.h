@@ -1,0 +1,27 @@
+/* How many connections each client has, by its address (IPv6: by /64), so that one leaves room for others. */
+#ifndef HW_APPS_SERVICE_GUESTS_H
+#define HW_APPS_SERVICE_GUESTS_H
+
+#include <hawser/addr.h>
+
+#include "base/hash.h"
+
+struct guests {
+    struct hash_table table; /* struct guest */
+    uint32_t max, count;     /* connections */
+    uint64_t turned_away;    /* so far */
+};
+
+struct guest; /* an address, with as many connections as it was given */
+
+/* Room for `max` connections. Returns 0 or -ENOMEM. `env` outlives it. */
+int guests_init(struct guests *guests, const struct hawser_env *env, uint32_t max);
+/* All have left. */
+void guests_destroy(struct guests *guests);
+
+/* One more connection of that address. NULL: there is no room, or it would have more than are left for others, or there
+ * is no memory. */
+struct guest *guests_enter(struct guests *guests, const struct hawser_addr *addr);
+void guests_leave(struct guests *guests, struct guest *guest);
+
+#endif
