@@ -41,6 +41,7 @@ int service_init(struct service *service, const struct hawser_stack_options *opt
 {
     *service = (struct service){.control = CONTROL_NONE};
     list_init(&service->doors);
+    list_init(&service->parts);
     joints_init(&service->joints);
     choice_init(&service->choice);
     int error = hawser_host_new(options, &service->host);
@@ -112,6 +113,11 @@ void service_drop_door(struct service *service, struct service_door *door)
     free(door);
 }
 
+void service_add_part(struct service *service, struct service_part *part)
+{
+    list_push_back(&service->parts, &part->link);
+}
+
 /* What is said meanwhile leaves by the next turn. Returns whether that is due. */
 static bool take_turn(struct service *service)
 {
@@ -164,6 +170,10 @@ static void end_host(struct service *service)
     LIST_EACH (it, &service->doors)
         service_drop_door(service, LIST_ENTRY(it, struct service_door, link));
     joints_break(&service->joints);
+    LIST_EACH (it, &service->parts) {
+        list_remove(it);
+        LIST_ENTRY(it, struct service_part, link)->stop(LIST_ENTRY(it, struct service_part, link));
+    }
     hawser_host_drain(service->host, SERVICE_PATIENCE_NS, &left);
 }
 

@@ -27,6 +27,12 @@ struct service_door {
     int link_index;
 };
 
+/* What else belongs to a service, and ends with it. */
+struct service_part {
+    struct list link;
+    void (*stop)(struct service_part *part); /* when doors and joints are gone, and the host is there still */
+};
+
 struct service {
     sd_event *loop;
     struct hawser_host *host;
@@ -35,6 +41,7 @@ struct service {
     struct stack_dialer direct; /* to destinations, by the uplinks; `options` may be set before the first door */
     struct dialer *far;         /* what doors use that bring nothing else along: `direct`, unless somebody changes it */
     struct list doors;          /* struct service_door */
+    struct list parts;          /* struct service_part */
     struct control control;     /* of no socket until service_control() */
     char *control_path;
     uint64_t since_ns;
@@ -57,6 +64,8 @@ int service_add_door(struct service *service, int link, const char *name, const 
 /* Forgets a door, at once. Its joints live on. */
 void service_drop_door(struct service *service, struct service_door *door);
 
+void service_add_part(struct service *service, struct service_part *part);
+
 /* Listens at `path` for other programs (control_socket.h). Returns 0, or a negative errno and one line in `why`. */
 int service_control(struct service *service, const char *path, const char *group, char *why, size_t why_size);
 
@@ -64,7 +73,7 @@ int service_control(struct service *service, const char *path, const char *group
 int service_run(struct service *service);
 
 /* Whoever waits is refused, both ends of every connection learn that it is over, and all is freed. Harmless if
- * service_init() failed. Sources of others are to be gone before. */
+ * service_init() failed. Sources of others are to be gone before, or are parts. */
 void service_end(struct service *service);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/compiler.h"
+#include "base/scope.h"
 
 struct dial {
     struct watch watch;
@@ -46,7 +47,7 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
                  struct dial **out)
 {
     struct stack_dialer *by = HW_CONTAINER(dialer, struct stack_dialer, dialer);
-    if (to->name)
+    if (to->name || !scope_is_reachable(&to->addr)) /* this host's own: no uplink leads there */
         return -EINVAL;
     struct dial *dial = malloc(sizeof *dial);
     if (!dial)

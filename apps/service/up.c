@@ -42,6 +42,7 @@ struct up {
     struct service service;
     struct ways_out *ways; /* NULL: uplinks are as told */
     struct programs *programs;
+    struct proxies *proxies; /* a part of the service; NULL: none */
 };
 
 /* What the start goes on with: more, or an exit status. */
@@ -58,6 +59,10 @@ static void up_report(struct up *up)
         door_count(door->door, &counts);
         up_status_door(stderr, door->name, &counts);
     }
+    struct session_counts sessions;
+    const char *port;
+    for (size_t i = 0; up->proxies && (port = proxies_status(up->proxies, i, &sessions)); i++)
+        up_status_port(stderr, port, &sessions);
     up_status_joints(stderr, &service->joints, hawser_host_now(service->host));
 }
 
@@ -136,9 +141,16 @@ static int up_find_uplinks(struct up *up)
     return error ? up_fail("%s", why) : UP_GO_ON;
 }
 
+/* Who only is upstream leaves the host as it is. */
+static bool up_finds_uplinks(const struct up_options *o)
+{
+    const bool asks = o->door_count || o->proxies.count || !o->proxies.serve_upstream;
+    return asks && o->uplink_count == 0;
+}
+
 static int up_add_uplinks(struct up *up)
 {
-    if (up->options.uplink_count == 0)
+    if (up_finds_uplinks(&up->options))
         return up_find_uplinks(up);
     int status = UP_GO_ON;
     for (unsigned i = 0; i < up->options.uplink_count && status == UP_GO_ON; i++) {
@@ -214,6 +226,8 @@ static int up_run(struct up *up)
     if (status == UP_GO_ON)
         status = up_read_first(up);
     if (status == UP_GO_ON)
+        status = proxy_options_open(&up->options.proxies, &up->service, &up->proxies);
+    if (status == UP_GO_ON)
         status = up_add_doors(up);
     if (status != UP_GO_ON)
         return status;
@@ -235,7 +249,7 @@ static int up_serve(struct up *up)
                                                  .congestion = up->options.congestion,
                                                  .scheduler = up->options.scheduler,
                                                  .paths = &paths};
-    if (up->options.uplink_count == 0) { /* those that the translation keeps */
+    if (up_finds_uplinks(&up->options)) { /* those that the translation keeps */
         stack_options.first_port = UPLINKS_FIRST_PORT;
         stack_options.last_port = UPLINKS_LAST_PORT;
     }
@@ -251,7 +265,7 @@ static int up_serve(struct up *up)
 
 int up_main(int argc, char **argv)
 {
-    struct up up = {.ways = NULL, .programs = NULL};
+    struct up up = {.ways = NULL, .programs = NULL, .proxies = NULL};
     char why[1024];
     int status = up_options_read(&up.options, argc, argv);
     if (status != UP_GO_ON)

@@ -25,6 +25,7 @@ enum {
 
 static const char usage[] =
     "usage: hawser up [-v] [OPTION]... [--door SPEC]... [--uplink SPEC]...\n"
+    "       hawser up [-v] --serve-upstream ADDRESS:PORT --key FILE\n"
     "\n"
     "Takes the TCP that comes in by doors, whatever it is for, and carries each connection over all uplinks at once\n"
     "where the destination speaks Multipath TCP. Clients hear what the destination says: accepted, refused,\n"
@@ -55,7 +56,7 @@ static const char usage[] =
     "  --path-manager NAME\n"
     "                 default, fullmesh, ports, backup (one uplink as long as it works) or on-demand\n"
     "  --congestion NAME\n"
-    "                 cubic (default) or reno\n"
+    "                 cubic (default) or reno\n" PROXY_USAGE
     "  --control PATH socket for hawser status, down and ss, or none; default $HAWSER_CONTROL or /run/hawser/control\n"
     "  --group GROUP  who may ask there beside root; default hawser, if there is one\n"
     "  --user USER    who the service is once everything is set up; default hawser, if there is one and root starts "
@@ -125,6 +126,13 @@ static int read_option(struct up_options *o, int option, char **argv)
     case 'c':
         o->config_path = optarg;
         return -1;
+    case OPTION_SOCKS:
+    case OPTION_HTTP_PROXY:
+    case OPTION_PROXY_LOGIN:
+    case OPTION_UPSTREAM:
+    case OPTION_SERVE_UPSTREAM:
+    case OPTION_KEY:
+        return proxy_option_read(&o->proxies, option, optarg);
     case 'h':
         fputs(usage, stdout);
         return EXIT_SUCCESS;
@@ -181,6 +189,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"group", required_argument, NULL, OPTION_GROUP},
         {"user", required_argument, NULL, OPTION_USER},
         {"check", no_argument, NULL, OPTION_CHECK},
+        PROXY_LONG_OPTIONS,
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -196,5 +205,5 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         return usage_error("\"%s\" is no option", argv[optind]);
     if (o->uplink_count && o->excluded_count)
         return usage_error("--exclude is for uplinks that are found: leave it out beside --uplink");
-    return -1;
+    return proxy_options_check(&o->proxies);
 }

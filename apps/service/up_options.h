@@ -8,6 +8,7 @@
 #include <hawser/scheduler.h>
 
 #include "service/config.h"
+#include "service/proxy_options.h"
 
 enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_EXCLUDED = 48 };
 
@@ -21,6 +22,7 @@ struct up_options {
     unsigned door_count, uplink_count, first_count;
     const char *excluded[UP_EXCLUDED + 1]; /* interfaces, with a NULL at the end */
     unsigned excluded_count;
+    struct proxy_options proxies;
     const struct hawser_scheduler *scheduler;  /* NULL: the default */
     const struct hawser_path_manager *manager; /* likewise */
 };

@@ -15,6 +15,14 @@ void up_status_door(FILE *out, const char *name, const struct door_counts *c)
             c->refused[HAWSER_REFUSE_SILENTLY]);
 }
 
+void up_status_port(FILE *out, const char *name, const struct session_counts *c)
+{
+    fprintf(out,
+            "port %s: %" PRIu64 " accepted, %" PRIu32 " wait, %" PRIu64 " gave up; %" PRIu64 " refused, %" PRIu64
+            " of them by the destination, %" PRIu64 " for nonsense\n",
+            name, c->joined, c->count, c->gave_up, c->refused, c->failed, c->nonsense);
+}
+
 static void print_paths(FILE *out, const struct hawser_conn *conn)
 {
     struct hawser_conn_info info = {.size = sizeof info};

@@ -1,0 +1,273 @@
+#include "service/proxies.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/scope.h"
+#include "service/acceptor.h"
+#include "service/endpoint.h"
+#include "service/kernel_dialer.h"
+#include "service/name_dialer.h"
+#include "service/tls_end.h"
+#include "service/upstream_dialer.h"
+
+/* A port on which somebody asks for destinations. */
+struct port {
+    struct proxies *proxies;
+    const char *name; /* as it was written */
+    struct sessions sessions;
+    struct acceptor *acceptor;        /* of the kernel, */
+    struct hawser_listener *listener; /* or of the stack */
+    struct watch watch;
+    struct tls *tls; /* around what is said; NULL: none */
+};
+
+struct proxies {
+    struct service_part part;
+    struct service *service;
+    struct sockets sockets;
+    struct resolver *resolver;
+    struct name_dialer direct;       /* by the uplinks */
+    struct kernel_dialer kernel;     /* of who is upstream */
+    struct name_dialer kernel_names; /* likewise */
+    struct endpoint server;
+    struct tls to_server, from_clients;
+    struct upstream_dialer upstream;
+    bool uses_upstream, serves_upstream;
+    char login[PROXY_LOGIN_MAX + 1];
+    char *password; /* in `login`, behind the colon, which is a NUL; NULL: anybody may */
+    struct port *ports[PROXIES_MAX];
+    unsigned count;
+};
+
+HW_PRINTF(4, 5) static int complain(int error, char *why, size_t why_size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, why_size, format, args);
+    va_end(args);
+    return error;
+}
+
+/* ---- life ---- */
+
+static void close_port(struct port *port)
+{
+    sessions_break(&port->sessions);
+    if (port->acceptor)
+        acceptor_close(port->acceptor);
+    if (port->listener)
+        hawser_listener_close(port->listener);
+    free(port);
+}
+
+/* Doors and joints are gone: nobody dials any more. */
+static void stop(struct service_part *part)
+{
+    struct proxies *proxies = HW_CONTAINER(part, struct proxies, part);
+    for (unsigned i = 0; i < proxies->count; i++)
+        close_port(proxies->ports[i]);
+    if (proxies->uses_upstream)
+        tls_destroy(&proxies->to_server);
+    if (proxies->serves_upstream)
+        tls_destroy(&proxies->from_clients);
+    resolver_free(proxies->resolver);
+    sockets_end(&proxies->sockets);
+    explicit_bzero(proxies->login, sizeof proxies->login);
+    free(proxies);
+}
+
+int proxies_new(struct service *service, struct proxies **out)
+{
+    struct proxies *proxies = calloc(1, sizeof *proxies);
+    int error = proxies ? resolver_new(service->loop, &proxies->resolver) : -ENOMEM;
+    if (error < 0) {
+        free(proxies);
+        return error;
+    }
+    proxies->service = service;
+    sockets_init(&proxies->sockets, service->loop, service->host);
+    name_dialer_init(&proxies->direct, service->loop, service->host, proxies->resolver, &service->direct.dialer);
+    kernel_dialer_init(&proxies->kernel, &proxies->sockets, true);
+    name_dialer_init(&proxies->kernel_names, service->loop, service->host, proxies->resolver, &proxies->kernel.dialer);
+    proxies->part.stop = stop;
+    service_add_part(service, &proxies->part);
+    *out = proxies;
+    return 0;
+}
+
+/* ---- ports ---- */
+
+static int begin(struct port *port, struct end client)
+{
+    struct end inside = client;
+    int error = port->tls ? tls_end_new(port->tls, client, &inside) : 0;
+    if (error < 0) {
+        end_abort(client);
+        return error;
+    }
+    error = session_begin(&port->sessions, inside);
+    if (error < 0)
+        end_abort(inside);
+    return error;
+}
+
+/* By a socket of the kernel. */
+static void came(void *of, struct end client) { (void)begin(of, client); }
+
+/* By the stack. */
+static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
+{
+    struct port *port = HW_CONTAINER(watch, struct port, watch);
+    struct hawser_conn *conn;
+    (void)event;
+    (void)now_ns;
+    while (hawser_accept(port->listener, &conn) == 0)
+        (void)begin(port, conn_end(conn));
+}
+
+static struct port *new_port(struct proxies *proxies, const char *name, struct tls *tls)
+{
+    struct port *port = proxies->count < PROXIES_MAX ? calloc(1, sizeof *port) : NULL;
+    if (!port)
+        return NULL;
+    *port = (struct port){.proxies = proxies, .name = name, .watch = {heard}, .tls = tls};
+    sessions_init(&port->sessions);
+    port->sessions.loop = proxies->service->loop;
+    port->sessions.host = proxies->service->host;
+    port->sessions.joints = &proxies->service->joints;
+    proxies->ports[proxies->count++] = port;
+    return port;
+}
+
+static int listen_kernel(struct port *port, const struct hawser_addr *local, bool mptcp)
+{
+    const struct acceptor_options options = {
+        .local = *local, .mptcp = mptcp, .max = PROXY_CLIENTS, .came = came, .of = port};
+    return acceptor_open(&port->proxies->sockets, &options, &port->acceptor);
+}
+
+static int read_local(const char *local, struct endpoint *out, char *why, size_t why_size)
+{
+    if (endpoint_read(local, out) == 0 && !out->name[0])
+        return 0;
+    return complain(-EINVAL, why, why_size, "\"%s\": not ADDRESS:PORT, as in 127.0.0.1:1080 or [::1]:1080", local);
+}
+
+int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, char *why, size_t why_size)
+{
+    struct endpoint at;
+    int error = read_local(local, &at, why, why_size);
+    if (error < 0)
+        return error;
+    struct port *port = new_port(proxies, local, NULL);
+    if (!port)
+        return complain(-ENOSPC, why, why_size, "\"%s\": there are %u ports already", local, proxies->count);
+    port->sessions.spoken = spoken;
+    port->sessions.user = proxies->password ? proxies->login : NULL;
+    port->sessions.password = proxies->password;
+    port->sessions.dialer = proxies->uses_upstream ? &proxies->upstream.dialer : &proxies->direct.dialer;
+    error = listen_kernel(port, &at.addr, false);
+    if (error < 0)
+        return complain(error, why, why_size, "\"%s\": cannot listen: %s", local, strerror(-error));
+    return 0;
+}
+
+/* ---- who may ---- */
+
+int proxies_read_login(struct proxies *proxies, const char *path, char *why, size_t why_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    ssize_t n = fd < 0 ? -1 : read(fd, proxies->login, PROXY_LOGIN_MAX);
+    int error = n < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (error)
+        return complain(error, why, why_size, "%s: %s", path, strerror(-error));
+    proxies->login[n] = '\0';
+    proxies->login[strcspn(proxies->login, "\r\n")] = '\0';
+    char *colon = strchr(proxies->login, ':');
+    if (!colon || colon == proxies->login || colon - proxies->login > 255 || strlen(colon + 1) > 255 || !colon[1])
+        return complain(-EINVAL, why, why_size, "%s: not USER:PASSWORD in one line, of at most 255 bytes each", path);
+    *colon = '\0';
+    proxies->password = colon + 1;
+    return 0;
+}
+
+/* ---- upstream ---- */
+
+static int read_key(struct tls *tls, enum tls_role role, struct hawser_host *host, const char *path, char *why,
+                    size_t why_size)
+{
+    uint8_t key[TLS_KEY_BYTES];
+    int error = tls_read_key(path, key, why, why_size);
+    if (error < 0)
+        return error;
+    error = tls_init(tls, role, key, hawser_host_env(host));
+    explicit_bzero(key, sizeof key);
+    return error < 0 ? complain(error, why, why_size, "no memory for TLS") : 0;
+}
+
+int proxies_use_upstream(struct proxies *proxies, const char *server, const char *key_path, char *why, size_t why_size)
+{
+    struct service *service = proxies->service;
+    if (endpoint_read(server, &proxies->server) < 0)
+        return complain(-EINVAL, why, why_size, "\"%s\": not HOST:PORT, as in server.example:8443", server);
+    int error = read_key(&proxies->to_server, TLS_CLIENT, service->host, key_path, why, why_size);
+    if (error < 0)
+        return error;
+    const struct destination to = endpoint_destination(&proxies->server);
+    upstream_dialer_init(&proxies->upstream, service->loop, service->host, &proxies->direct.dialer, &to,
+                         &proxies->to_server);
+    proxies->uses_upstream = true;
+    service->far = &proxies->upstream.dialer;
+    return 0;
+}
+
+static int listen_stack(struct port *port, const struct hawser_addr *local)
+{
+    const struct hawser_conn_options options = {.size = sizeof options, .keepalive_idle_ns = 300 * NS_PER_S};
+    int error = hawser_listen(hawser_host_stack(port->proxies->service->host), local, PROXY_CLIENTS / 8, &options,
+                              &port->listener);
+    if (error == 0)
+        hawser_listener_set_user(port->listener, &port->watch);
+    return error;
+}
+
+int proxies_serve_upstream(struct proxies *proxies, const char *local, const char *key_path, char *why, size_t why_size)
+{
+    struct endpoint at;
+    int error = read_local(local, &at, why, why_size);
+    if (error == 0 && !proxies->serves_upstream)
+        error = read_key(&proxies->from_clients, TLS_SERVER, proxies->service->host, key_path, why, why_size);
+    if (error < 0)
+        return error;
+    proxies->serves_upstream = true;
+    struct port *port = new_port(proxies, local, &proxies->from_clients);
+    if (!port)
+        return complain(-ENOSPC, why, why_size, "\"%s\": there are %u ports already", local, proxies->count);
+    port->sessions.spoken = SESSION_SOCKS;
+    port->sessions.dialer = &proxies->kernel_names.dialer;
+    error = listen_stack(port, &at.addr);
+    if (error == -EADDRNOTAVAIL) /* none of the stack's: of the kernel's */
+        error = listen_kernel(port, &at.addr, true);
+    if (error < 0)
+        return complain(error, why, why_size, "\"%s\": cannot listen: %s", local, strerror(-error));
+    return 0;
+}
+
+/* ---- what is told ---- */
+
+const char *proxies_status(const struct proxies *proxies, size_t i, struct session_counts *out)
+{
+    if (i >= proxies->count)
+        return NULL;
+    *out = proxies->ports[i]->sessions.counts;
+    return proxies->ports[i]->name;
+}

@@ -1,0 +1,85 @@
+#include "service/proxy_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+#define usage_error(...) command_misused("up", __VA_ARGS__)
+
+/* One port may speak both. */
+static int add_port(struct proxy_options *o, const char *local, unsigned spoken)
+{
+    unsigned i = 0;
+    while (i < o->count && strcmp(o->ports[i].local, local) != 0)
+        i++;
+    if (i == PROXIES_MAX)
+        return usage_error("more than %d local ports", PROXIES_MAX);
+    o->ports[i].local = local;
+    o->ports[i].spoken |= spoken;
+    o->count += i == o->count;
+    return -1;
+}
+
+int proxy_option_read(struct proxy_options *o, int option, const char *value)
+{
+    switch (option) {
+    case OPTION_SOCKS:
+        return add_port(o, value, SESSION_SOCKS);
+    case OPTION_HTTP_PROXY:
+        return add_port(o, value, SESSION_HTTP);
+    case OPTION_PROXY_LOGIN:
+        o->login_path = value;
+        return -1;
+    case OPTION_UPSTREAM:
+        o->upstream = value;
+        return -1;
+    case OPTION_SERVE_UPSTREAM:
+        o->serve_upstream = value;
+        return -1;
+    default:
+        o->key_path = value;
+        return -1;
+    }
+}
+
+int proxy_options_check(const struct proxy_options *o)
+{
+    if ((o->upstream || o->serve_upstream) && !o->key_path)
+        return usage_error("no key for upstream: add --key FILE");
+    if (o->key_path && !o->upstream && !o->serve_upstream)
+        return usage_error("--key is for --upstream and --serve-upstream");
+    if (o->login_path && !o->count)
+        return usage_error("--proxy-login is for --socks and --http-proxy");
+    return -1;
+}
+
+static int fail(const char *option, int error, const char *why)
+{
+    command_fail("up", "%s %s", option, why);
+    return error == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+}
+
+int proxy_options_open(const struct proxy_options *o, struct service *service, struct proxies **out)
+{
+    char why[512];
+    int error;
+    if (!o->count && !o->upstream && !o->serve_upstream)
+        return -1;
+    if (proxies_new(service, out) < 0)
+        return command_fail("up", "cannot look up names: no memory");
+    if (o->upstream && (error = proxies_use_upstream(*out, o->upstream, o->key_path, why, sizeof why)) < 0)
+        return fail("--upstream", error, why);
+    if (o->login_path && (error = proxies_read_login(*out, o->login_path, why, sizeof why)) < 0)
+        return fail("--proxy-login", error, why);
+    for (unsigned i = 0; i < o->count; i++) {
+        error = proxies_open(*out, o->ports[i].local, o->ports[i].spoken, why, sizeof why);
+        if (error < 0)
+            return fail(o->ports[i].spoken & SESSION_SOCKS ? "--socks" : "--http-proxy", error, why);
+    }
+    if (o->serve_upstream &&
+        (error = proxies_serve_upstream(*out, o->serve_upstream, o->key_path, why, sizeof why)) < 0)
+        return fail("--serve-upstream", error, why);
+    return -1;
+}

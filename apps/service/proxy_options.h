@@ -1,0 +1,47 @@
+/* Options of `hawser up` that are about proxies (service/proxies.h). */
+#ifndef HW_APPS_SERVICE_PROXY_OPTIONS_H
+#define HW_APPS_SERVICE_PROXY_OPTIONS_H
+
+#include "service/proxies.h"
+
+struct proxy_options {
+    struct {
+        const char *local;
+        unsigned spoken; /* SESSION_SOCKS, SESSION_HTTP */
+    } ports[PROXIES_MAX];
+    unsigned count;
+    const char *login_path, *upstream, *serve_upstream, *key_path; /* or NULL */
+};
+
+enum { OPTION_SOCKS = 512, OPTION_HTTP_PROXY, OPTION_PROXY_LOGIN, OPTION_UPSTREAM, OPTION_SERVE_UPSTREAM, OPTION_KEY };
+
+/* clang-format off */
+#define PROXY_LONG_OPTIONS                                                                                             \
+    {"socks", required_argument, NULL, OPTION_SOCKS}, {"http-proxy", required_argument, NULL, OPTION_HTTP_PROXY},     \
+    {"proxy-login", required_argument, NULL, OPTION_PROXY_LOGIN}, {"upstream", required_argument, NULL, OPTION_UPSTREAM}, \
+    {"serve-upstream", required_argument, NULL, OPTION_SERVE_UPSTREAM}, {"key", required_argument, NULL, OPTION_KEY}
+
+#define PROXY_USAGE \
+    "  --socks ADDRESS:PORT, --http-proxy ADDRESS:PORT\n" \
+    "                 a local port for programs that speak SOCKS 5, or HTTP CONNECT; both may be the same one\n" \
+    "  --proxy-login FILE\n" \
+    "                 clients of these ports have to say USER:PASSWORD, which is in the file\n" \
+    "  --upstream HOST:PORT\n" \
+    "                 go to this Hawser first, and on from there: so all uplinks lead to every destination. TLS 1.3,\n" \
+    "                 with --key\n" \
+    "  --serve-upstream ADDRESS:PORT\n" \
+    "                 be upstream for those who have --key: at an address of an uplink, or of this machine. Alone it\n" \
+    "                 looks for no uplinks\n" \
+    "  --key FILE     64 hexadecimal digits, the same at both sides: openssl rand -hex 32\n"
+/* clang-format on */
+
+/* Takes one of them. Returns -1, or an exit status, having said why. */
+int proxy_option_read(struct proxy_options *options, int option, const char *value);
+
+/* Do they go together? Returns likewise. */
+int proxy_options_check(const struct proxy_options *options);
+
+/* Opens whatever they ask for, as a part of the service. Returns likewise. */
+int proxy_options_open(const struct proxy_options *options, struct service *service, struct proxies **out);
+
+#endif

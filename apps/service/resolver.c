@@ -1,0 +1,272 @@
+#include "service/resolver.h"
+
+#include <ares.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include "base/compiler.h"
+#include "base/list.h"
+#include "service/sockaddr.h"
+
+struct lookup {
+    struct list link; /* of those that wait, or of those that are to be told */
+    struct resolver *resolver;
+    struct lookup_user *user; /* NULL: nobody waits any more */
+    int error;
+    unsigned count;
+    struct hawser_addr addrs[RESOLVER_ADDRESSES];
+};
+
+/* A socket of c-ares. */
+struct question {
+    struct list link;
+    struct resolver *resolver;
+    sd_event_source *source;
+    int fd;
+};
+
+struct resolver {
+    sd_event *loop;
+    sd_event_source *timer, *telling;
+    ares_channel channel;
+    struct timespec configured; /* when resolv.conf was changed last */
+    struct list waiting, over;  /* struct lookup */
+    struct list questions;
+    unsigned count; /* of lookups */
+};
+
+/* ---- answers ---- */
+
+static int error_of(int status)
+{
+    switch (status) {
+    case ARES_SUCCESS:
+        return 0;
+    case ARES_ENOTFOUND:
+    case ARES_ENODATA:
+    case ARES_ENONAME:
+        return -ENOENT;
+    case ARES_ETIMEOUT:
+        return -ETIMEDOUT;
+    case ARES_EBADNAME:
+    case ARES_EFORMERR:
+        return -EINVAL;
+    case ARES_ENOMEM:
+        return -ENOMEM;
+    default:
+        return -EHOSTUNREACH;
+    }
+}
+
+static void forget(struct lookup *lookup)
+{
+    list_remove(&lookup->link);
+    lookup->resolver->count--;
+    free(lookup);
+}
+
+static void add_address(struct lookup *lookup, const struct ares_addrinfo_node *node)
+{
+    struct sockaddr_storage addr = {0};
+    if (lookup->count == RESOLVER_ADDRESSES || node->ai_addrlen > sizeof addr)
+        return;
+    memcpy(&addr, node->ai_addr, node->ai_addrlen);
+    lookup->count += sockaddr_read(&addr, &lookup->addrs[lookup->count]);
+}
+
+static void answered(void *of, int status, int timeouts, struct ares_addrinfo *info)
+{
+    struct lookup *lookup = of;
+    (void)timeouts;
+    for (const struct ares_addrinfo_node *node = info ? info->nodes : NULL; node; node = node->ai_next)
+        add_address(lookup, node);
+    ares_freeaddrinfo(info);
+    lookup->error = status == ARES_SUCCESS && lookup->count == 0 ? -ENOENT : error_of(status);
+    list_move_back(&lookup->resolver->over, &lookup->link);
+    sd_event_source_set_enabled(lookup->resolver->telling, SD_EVENT_ONESHOT);
+}
+
+/* Later than c-ares says it, which may be from within the call that asks. */
+static int tell(sd_event_source *source, void *of)
+{
+    struct resolver *resolver = of;
+    (void)source;
+    for (struct list *it; (it = list_first(&resolver->over));) {
+        struct lookup *lookup = LIST_ENTRY(it, struct lookup, link);
+        struct lookup_user *user = lookup->user;
+        const struct lookup told = *lookup;
+        forget(lookup);
+        if (user)
+            user->found(user, told.error, told.addrs, told.count);
+    }
+    return 0;
+}
+
+/* ---- what c-ares waits for ---- */
+
+static void set_timer(struct resolver *resolver)
+{
+    struct timeval wait;
+    if (!ares_timeout(resolver->channel, NULL, &wait)) {
+        sd_event_source_set_enabled(resolver->timer, SD_EVENT_OFF);
+        return;
+    }
+    sd_event_source_set_time_relative(resolver->timer, (uint64_t)wait.tv_sec * 1000000 + (uint64_t)wait.tv_usec);
+    sd_event_source_set_enabled(resolver->timer, SD_EVENT_ONESHOT);
+}
+
+static int time_is_up(sd_event_source *source, uint64_t usec, void *of)
+{
+    struct resolver *resolver = of;
+    (void)source;
+    (void)usec;
+    ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    set_timer(resolver);
+    return 0;
+}
+
+static int came(sd_event_source *source, int fd, uint32_t revents, void *of)
+{
+    struct resolver *resolver = ((struct question *)of)->resolver;
+    (void)source;
+    bool in = revents & (EPOLLIN | EPOLLERR | EPOLLHUP), out = revents & EPOLLOUT;
+    ares_process_fd(resolver->channel, in ? fd : ARES_SOCKET_BAD, out ? fd : ARES_SOCKET_BAD);
+    set_timer(resolver);
+    return 0;
+}
+
+static void end_question(struct question *question)
+{
+    list_remove(&question->link);
+    sd_event_source_disable_unref(question->source);
+    free(question);
+}
+
+static struct question *question_of(struct resolver *resolver, int fd)
+{
+    LIST_EACH (it, &resolver->questions) {
+        struct question *question = LIST_ENTRY(it, struct question, link);
+        if (question->fd == fd)
+            return question;
+    }
+    return NULL;
+}
+
+/* Without memory for one of its sockets c-ares hears nothing there, and runs into its timeout. */
+static void socket_changed(void *of, int fd, int in, int out)
+{
+    struct resolver *resolver = of;
+    struct question *question = question_of(resolver, fd);
+    const uint32_t events = (in ? EPOLLIN : 0u) | (out ? EPOLLOUT : 0u);
+    if (question && events)
+        sd_event_source_set_io_events(question->source, events);
+    else if (question)
+        end_question(question);
+    else if (events && (question = calloc(1, sizeof *question))) {
+        *question = (struct question){.resolver = resolver, .fd = fd};
+        list_init(&question->link);
+        if (sd_event_add_io(resolver->loop, &question->source, fd, events, came, question) < 0)
+            free(question);
+        else
+            list_push_back(&resolver->questions, &question->link);
+    }
+}
+
+/* ---- life ---- */
+
+static struct timespec configuration(void)
+{
+    struct stat file;
+    return stat("/etc/resolv.conf", &file) == 0 ? file.st_mtim : (struct timespec){0};
+}
+
+static int configure(struct resolver *resolver)
+{
+    struct ares_options options = {
+        .timeout = RESOLVER_TIMEOUT_MS,
+        .tries = RESOLVER_TRIES,
+        .sock_state_cb = socket_changed,
+        .sock_state_cb_data = resolver,
+    };
+    const int given = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    resolver->configured = configuration();
+    return error_of(ares_init_options(&resolver->channel, &options, given));
+}
+
+/* Who still waits for the servers that were there before is told that none could say. */
+static int configure_again(struct resolver *resolver)
+{
+    const struct timespec now = configuration();
+    if (resolver->channel && now.tv_sec == resolver->configured.tv_sec && now.tv_nsec == resolver->configured.tv_nsec)
+        return 0;
+    if (resolver->channel)
+        ares_destroy(resolver->channel);
+    resolver->channel = NULL;
+    return configure(resolver);
+}
+
+int resolver_new(sd_event *loop, struct resolver **out)
+{
+    struct resolver *resolver = calloc(1, sizeof *resolver);
+    if (!resolver)
+        return -ENOMEM;
+    list_init(&resolver->waiting);
+    list_init(&resolver->over);
+    list_init(&resolver->questions);
+    resolver->loop = sd_event_ref(loop);
+    int error = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? 0 : -ENOMEM;
+    if (error == 0)
+        error = sd_event_add_time(loop, &resolver->timer, CLOCK_MONOTONIC, 0, 1000, time_is_up, resolver);
+    if (error >= 0)
+        error = sd_event_source_set_enabled(resolver->timer, SD_EVENT_OFF);
+    if (error >= 0)
+        error = sd_event_add_defer(loop, &resolver->telling, tell, resolver);
+    if (error >= 0)
+        error = sd_event_source_set_enabled(resolver->telling, SD_EVENT_OFF);
+    if (error >= 0)
+        error = configure(resolver);
+    if (error < 0) {
+        resolver_free(resolver);
+        return error;
+    }
+    *out = resolver;
+    return 0;
+}
+
+void resolver_free(struct resolver *resolver)
+{
+    if (resolver->channel)
+        ares_destroy(resolver->channel);
+    LIST_EACH (it, &resolver->over)
+        forget(LIST_ENTRY(it, struct lookup, link));
+    LIST_EACH (it, &resolver->questions)
+        end_question(LIST_ENTRY(it, struct question, link));
+    sd_event_source_disable_unref(resolver->timer);
+    sd_event_source_disable_unref(resolver->telling);
+    sd_event_unref(resolver->loop);
+    ares_library_cleanup();
+    free(resolver);
+}
+
+int resolver_look_up(struct resolver *resolver, const char *name, struct lookup_user *user, struct lookup **out)
+{
+    const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    if (resolver->count >= RESOLVER_LOOKUPS)
+        return -ENOBUFS;
+    int error = configure_again(resolver);
+    struct lookup *lookup = error ? NULL : calloc(1, sizeof *lookup);
+    if (!lookup)
+        return -ENOMEM;
+    *lookup = (struct lookup){.resolver = resolver, .user = user};
+    list_push_back(&resolver->waiting, &lookup->link);
+    resolver->count++;
+    ares_getaddrinfo(resolver->channel, name, NULL, &hints, answered, lookup);
+    set_timer(resolver);
+    *out = lookup;
+    return 0;
+}
+
+void lookup_cancel(struct lookup *lookup) { lookup->user = NULL; }

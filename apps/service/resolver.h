@@ -1,0 +1,41 @@
+/*
+ * Looking names up, as the host's resolv.conf and hosts files say, without waiting for it: by c-ares, which has its
+ * sockets and times served by the loop, where the C library's own way blocks, or wants a thread for each name.
+ */
+#ifndef HW_APPS_SERVICE_RESOLVER_H
+#define HW_APPS_SERVICE_RESOLVER_H
+
+#include <systemd/sd-event.h>
+
+#include <hawser/addr.h>
+
+enum {
+    RESOLVER_ADDRESSES = 8,     /* of a name, the best first */
+    RESOLVER_LOOKUPS = 1024,    /* at once */
+    RESOLVER_TIMEOUT_MS = 2000, /* of a question to one server; it is asked */
+    RESOLVER_TRIES = 3,
+};
+
+struct resolver;
+
+/* Who waits, at the beginning of what he needs. */
+struct lookup_user {
+    /* Told once, not from within resolver_look_up(): 0 and `count` addresses, at least one, without ports; or -ENOENT:
+     * there is no such name, or it has no address; -ETIMEDOUT; -EINVAL: it is no name; -ENOMEM; or -EHOSTUNREACH: no
+     * server could say. */
+    void (*found)(struct lookup_user *user, int error, const struct hawser_addr *addrs, unsigned count);
+};
+
+struct lookup;
+
+/* Returns 0 and *out, or a negative errno. */
+int resolver_new(sd_event *loop, struct resolver **out);
+/* Nobody is told any more; lookups of others are gone. */
+void resolver_free(struct resolver *resolver);
+
+/* Returns 0 and *out, -ENOBUFS at the limit, or -ENOMEM. */
+int resolver_look_up(struct resolver *resolver, const char *name, struct lookup_user *user, struct lookup **out);
+/* `user` is not told any more. */
+void lookup_cancel(struct lookup *lookup);
+
+#endif

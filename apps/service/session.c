@@ -1,0 +1,381 @@
+#include "service/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "service/http_connect.h"
+#include "service/socks.h"
+
+enum { SESSION_PARTS = 16, SESSION_LOGIN_MAX = 512, SESSION_IGNORED_MAX = 1024 * 1024 };
+
+struct session {
+    struct watch watch;
+    struct dial_user dial_user;
+    struct list link;
+    struct sessions *of;
+    struct end client;
+    /* What is next; NULL: nothing that the client says matters. Takes from the front of what has arrived and returns
+     * how many bytes that were, or 0: there must be more. It may end the session: negative. */
+    ssize_t (*next)(struct session *session, const uint8_t *bytes, size_t len);
+    struct dial *dial; /* under way, else NULL */
+    sd_event_source *timer;
+    struct http_connect *http; /* NULL: SOCKS */
+    bool leaving;              /* refused, and told so */
+    bool heard_all;            /* the client says no more than has arrived */
+    size_t ignored;            /* bytes that came after that */
+};
+
+enum { SESSION_OVER = -1 };
+
+/* ---- ends ---- */
+
+static void forget(struct session *session)
+{
+    if (session->dial)
+        dial_cancel(session->of->dialer, session->dial);
+    sd_event_source_disable_unref(session->timer);
+    free(session->http);
+    list_remove(&session->link);
+    session->of->counts.count--;
+    free(session);
+}
+
+static ssize_t give_up(struct session *session)
+{
+    if (!session->leaving)
+        session->of->counts.gave_up++;
+    end_abort(session->client);
+    forget(session);
+    return SESSION_OVER;
+}
+
+static void set_timer(struct session *session, unsigned seconds)
+{
+    sd_event_source_set_time_relative(session->timer, (uint64_t)seconds * 1000000);
+    sd_event_source_set_enabled(session->timer, SD_EVENT_ONESHOT);
+}
+
+/* A few bytes, for which there is room at the beginning of any connection. */
+static bool say(struct session *session, const void *bytes, size_t len)
+{
+    return end_give(session->client, (struct hawser_slice){.data = bytes, .len = (uint32_t)len}) == (ssize_t)len;
+}
+
+/* The last word: the client ends, so that no reset of ours overtakes it. */
+static ssize_t leave(struct session *session, const void *bytes, size_t len)
+{
+    session->of->counts.refused++;
+    session->next = NULL;
+    session->leaving = true;
+    if (!say(session, bytes, len))
+        return give_up(session);
+    end_finish(session->client);
+    set_timer(session, SESSION_FAREWELL_S);
+    return 0;
+}
+
+/* Whoever is refused may say what he likes, within reason, until he has read that. */
+static void let_go(struct session *session)
+{
+    struct hawser_part parts[SESSION_PARTS];
+    ssize_t count = 1;
+    while (session->ignored < SESSION_IGNORED_MAX && (count = end_peek(session->client, parts, SESSION_PARTS)) > 0) {
+        session->ignored += parts[0].len;
+        end_consume(session->client, parts[0].len);
+    }
+    if (count == -EAGAIN)
+        return;
+    if (count == 0)
+        end_close(session->client);
+    else
+        end_abort(session->client);
+    forget(session);
+}
+
+/* ---- what is said to it ---- */
+
+static ssize_t answer_http(struct session *session, int status, const char *why)
+{
+    char answer[HTTP_ANSWER_MAX];
+    size_t len = http_connect_answer(answer, status, why);
+    if (status != 200)
+        return leave(session, answer, len);
+    return say(session, answer, len) ? 0 : give_up(session);
+}
+
+static ssize_t answer_socks(struct session *session, enum socks_reply reply)
+{
+    uint8_t answer[SOCKS_MESSAGE_MAX];
+    size_t len = socks_write_reply(answer, reply);
+    if (reply != SOCKS_GRANTED)
+        return leave(session, answer, len);
+    return say(session, answer, len) ? 0 : give_up(session);
+}
+
+static const char *word_of(int error)
+{
+    switch (error) {
+    case -ENOENT:
+        return "no host has that name";
+    case -EINVAL:
+    case -EADDRNOTAVAIL:
+        return "no uplink leads to that address";
+    case -EACCES:
+        return "that destination is forbidden";
+    default:
+        return strerror(-error);
+    }
+}
+
+static ssize_t answer_error(struct session *session, int error)
+{
+    session->of->counts.failed++;
+    return session->http ? answer_http(session, http_status_of(error), word_of(error))
+                         : answer_socks(session, socks_reply_of(error));
+}
+
+/* Not from within what the client said. */
+static void refuse(struct session *session, int error)
+{
+    if (answer_error(session, error) == 0)
+        let_go(session);
+}
+
+/* ---- the destination ---- */
+
+static void dial_answered(struct dial_user *user, int error, struct end far, uint64_t now_ns)
+{
+    struct session *session = HW_CONTAINER(user, struct session, dial_user);
+    struct sessions *of = session->of;
+    session->dial = NULL;
+    if (error < 0) {
+        refuse(session, error);
+        return;
+    }
+    if ((session->http ? answer_http(session, 200, "") : answer_socks(session, SOCKS_GRANTED)) < 0) {
+        end_abort(far);
+        return;
+    }
+    end_watch(session->client, NULL);
+    if (joint_make(of->joints, session->client, far, now_ns) < 0) {
+        end_abort(far);
+        give_up(session);
+        return;
+    }
+    of->counts.joined++;
+    forget(session);
+}
+
+static ssize_t ask_for(struct session *session, const struct destination *to)
+{
+    session->next = NULL;
+    set_timer(session, SESSION_DIAL_PATIENCE_S);
+    int error =
+        dial_begin(session->of->dialer, to, &session->dial_user, hawser_host_now(session->of->host), &session->dial);
+    return error < 0 ? answer_error(session, error) : 0;
+}
+
+/* ---- SOCKS ---- */
+
+static ssize_t nonsense(struct session *session)
+{
+    session->of->counts.nonsense++;
+    session->of->counts.refused++;
+    session->leaving = true;
+    return give_up(session);
+}
+
+static ssize_t take_request(struct session *session, const uint8_t *bytes, size_t len)
+{
+    struct socks_request request;
+    ssize_t n = socks_read_request(bytes, len, &request);
+    if (n <= 0)
+        return n == 0 ? 0 : nonsense(session);
+    const struct destination to = {.name = request.named ? request.name : NULL, .addr = request.addr};
+    ssize_t result = request.fault == SOCKS_GRANTED ? ask_for(session, &to) : answer_socks(session, request.fault);
+    return result < 0 ? result : n;
+}
+
+static ssize_t take_password(struct session *session, const uint8_t *bytes, size_t len)
+{
+    bool right;
+    uint8_t verdict[SOCKS_MESSAGE_MAX];
+    ssize_t n = socks_read_password(bytes, len, session->of->user, session->of->password, &right);
+    if (n <= 0)
+        return n == 0 ? 0 : nonsense(session);
+    size_t said = socks_write_verdict(verdict, right);
+    if (!right)
+        return leave(session, verdict, said) < 0 ? SESSION_OVER : n;
+    session->next = take_request;
+    return say(session, verdict, said) ? n : give_up(session);
+}
+
+static ssize_t take_methods(struct session *session, const uint8_t *bytes, size_t len)
+{
+    bool offered;
+    uint8_t answer[SOCKS_MESSAGE_MAX];
+    const enum socks_method wanted = session->of->user ? SOCKS_PASSWORD : SOCKS_OPEN;
+    ssize_t n = socks_read_methods(bytes, len, wanted, &offered);
+    if (n <= 0)
+        return n == 0 ? 0 : nonsense(session);
+    size_t said = socks_write_method(answer, offered ? wanted : SOCKS_NO_METHOD);
+    if (!offered)
+        return leave(session, answer, said) < 0 ? SESSION_OVER : n;
+    session->next = wanted == SOCKS_OPEN ? take_request : take_password;
+    return say(session, answer, said) ? n : give_up(session);
+}
+
+/* ---- HTTP ---- */
+
+static const char *fault_of(int status)
+{
+    switch (status) {
+    case 405:
+        return "this proxy takes CONNECT only";
+    case 407:
+        return "this proxy wants a user and a password";
+    case 431:
+        return "the head of the request is too long";
+    default:
+        return "not CONNECT HOST:PORT HTTP/1.1";
+    }
+}
+
+static ssize_t take_head(struct session *session, const uint8_t *bytes, size_t len)
+{
+    const struct sessions *of = session->of;
+    char login[SESSION_LOGIN_MAX + 2];
+    struct http_request request;
+    bool done;
+    size_t n = http_connect_feed(session->http, bytes, len, &done);
+    if (!done)
+        return (ssize_t)n;
+    if (of->user)
+        snprintf(login, sizeof login, "%s:%s", of->user, of->password);
+    http_connect_request(session->http, of->user ? login : NULL, &request);
+    const struct destination to = {.name = request.named ? request.name : NULL, .addr = request.addr};
+    session->of->counts.nonsense += request.status == 400;
+    ssize_t result =
+        request.status == 200 ? ask_for(session, &to) : answer_http(session, request.status, fault_of(request.status));
+    return result < 0 ? result : (ssize_t)n;
+}
+
+/* ---- what has arrived ---- */
+
+/* The first byte says which of the two it is. */
+static ssize_t take_first(struct session *session, const uint8_t *bytes, size_t len)
+{
+    const unsigned spoken = session->of->spoken;
+    if (bytes[0] == SOCKS_VERSION && spoken & SESSION_SOCKS) {
+        session->next = take_methods;
+    } else if (bytes[0] >= 'A' && bytes[0] <= 'Z' && spoken & SESSION_HTTP) {
+        session->http = malloc(sizeof *session->http);
+        if (!session->http)
+            return give_up(session);
+        http_connect_init(session->http);
+        session->next = take_head;
+    } else {
+        return nonsense(session);
+    }
+    return session->next(session, bytes, len);
+}
+
+/* The beginning of what has arrived, in one piece. */
+static size_t gather(const struct hawser_part *parts, size_t count, uint8_t *out, size_t room)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t n = HW_MIN(parts[i].len, room - len);
+        memcpy(out + len, parts[i].data, n);
+        len += n;
+    }
+    return len;
+}
+
+static void listen_to(struct session *session)
+{
+    uint8_t bytes[SOCKS_MESSAGE_MAX];
+    struct hawser_part parts[SESSION_PARTS];
+    ssize_t count, n = 1;
+    while (session->next && n > 0) {
+        count = end_peek(session->client, parts, SESSION_PARTS);
+        if (count == -EAGAIN)
+            return;
+        if (count <= 0) {
+            give_up(session);
+            return;
+        }
+        size_t len = gather(parts, (size_t)count, bytes, sizeof bytes);
+        n = session->next(session, bytes, len);
+        if (n == 0 && session->heard_all)
+            n = give_up(session);
+        if (n == SESSION_OVER)
+            return;
+        end_consume(session->client, (size_t)n);
+    }
+    if (session->leaving)
+        let_go(session);
+}
+
+static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
+{
+    struct session *session = HW_CONTAINER(watch, struct session, watch);
+    (void)now_ns;
+    session->heard_all |= event->what & HAWSER_PEER_FINISHED;
+    if (event->what & HAWSER_ERROR)
+        give_up(session);
+    else
+        listen_to(session);
+}
+
+static int time_is_up(sd_event_source *source, uint64_t usec, void *of)
+{
+    struct session *session = of;
+    (void)source;
+    (void)usec;
+    if (session->dial) {
+        dial_cancel(session->of->dialer, session->dial);
+        session->dial = NULL;
+        refuse(session, -ETIMEDOUT);
+    } else {
+        give_up(session);
+    }
+    return 0;
+}
+
+/* ---- life ---- */
+
+void sessions_init(struct sessions *sessions)
+{
+    *sessions = (struct sessions){.spoken = SESSION_SOCKS | SESSION_HTTP};
+    list_init(&sessions->all);
+}
+
+int session_begin(struct sessions *sessions, struct end client)
+{
+    struct session *session = calloc(1, sizeof *session);
+    if (!session)
+        return -ENOMEM;
+    *session = (struct session){
+        .watch = {heard}, .dial_user = {dial_answered}, .of = sessions, .client = client, .next = take_first};
+    int error = sd_event_add_time_relative(sessions->loop, &session->timer, CLOCK_MONOTONIC,
+                                           (uint64_t)SESSION_PATIENCE_S * 1000000, 0, time_is_up, session);
+    if (error < 0) {
+        free(session);
+        return error;
+    }
+    list_push_back(&sessions->all, &session->link);
+    sessions->counts.count++;
+    end_watch(client, &session->watch);
+    listen_to(session); /* it may have been told of something before */
+    return 0;
+}
+
+void sessions_break(struct sessions *sessions)
+{
+    LIST_EACH (it, &sessions->all)
+        give_up(LIST_ENTRY(it, struct session, link));
+}

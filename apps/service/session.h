@@ -1,0 +1,49 @@
+/*
+ * What a client says to a proxy before its bytes pass: SOCKS 5 (RFC 1928) or HTTP CONNECT (RFC 9110 9.3.6), over an end
+ * of any kind. Whom it asks for is dialled; then the two are joined, or it is told why not.
+ */
+#ifndef HW_APPS_SERVICE_SESSION_H
+#define HW_APPS_SERVICE_SESSION_H
+
+#include <systemd/sd-event.h>
+
+#include "service/dial.h"
+#include "service/joint.h"
+
+enum {
+    SESSION_PATIENCE_S = 10,      /* for what a client has to say */
+    SESSION_DIAL_PATIENCE_S = 60, /* for the destination */
+    SESSION_FAREWELL_S = 2,       /* for a client that is refused to read that */
+};
+
+enum { SESSION_SOCKS = 1 << 0, SESSION_HTTP = 1 << 1 };
+
+struct session_counts {
+    uint64_t joined, refused;
+    uint64_t failed;   /* of refused: the destination could not be reached */
+    uint64_t nonsense; /* of refused: not a word of either protocol, or of one that is not spoken here */
+    uint64_t gave_up;  /* clients that went, or were too slow */
+    uint32_t count;    /* sessions now */
+};
+
+/* What the sessions of a proxy have in common; it outlives them. */
+struct sessions {
+    sd_event *loop;
+    struct hawser_host *host; /* the clock */
+    struct joints *joints;
+    struct dialer *dialer;       /* of names and addresses */
+    unsigned spoken;             /* SESSION_SOCKS, SESSION_HTTP */
+    const char *user, *password; /* NULL: anybody may */
+    struct list all;
+    struct session_counts counts;
+};
+
+void sessions_init(struct sessions *sessions);
+
+/* A client, from now on the session's. Returns 0, or a negative errno, and it is the caller's still. */
+int session_begin(struct sessions *sessions, struct end client);
+
+/* Resets all clients that are not joined yet. */
+void sessions_break(struct sessions *sessions);
+
+#endif

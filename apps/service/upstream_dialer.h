@@ -1,0 +1,34 @@
+/*
+ * Dialling by way of one's own Hawser elsewhere: TLS to it over whatever leads there, and inside of that SOCKS 5, so
+ * that names are looked up there, and errors are those of there. All is asked in one flight.
+ */
+#ifndef HW_APPS_SERVICE_UPSTREAM_DIALER_H
+#define HW_APPS_SERVICE_UPSTREAM_DIALER_H
+
+#include <systemd/sd-event.h>
+
+#include "service/dial.h"
+#include "service/tls_end.h"
+
+enum { UPSTREAM_PATIENCE_S = 10 }; /* until whoever is there has shown that he is the one; then he takes his time */
+
+struct upstream_counts {
+    uint64_t asked;
+    uint64_t unreachable; /* it could not be reached, */
+    uint64_t strangers;   /* or it has another key, or is no Hawser's */
+};
+
+struct upstream_dialer {
+    struct dialer dialer;
+    sd_event *loop;
+    struct hawser_host *host; /* the clock */
+    struct dialer *to_server;
+    struct destination server; /* its name outlives the dialer */
+    struct tls *tls;
+    struct upstream_counts counts;
+};
+
+void upstream_dialer_init(struct upstream_dialer *dialer, sd_event *loop, struct hawser_host *host,
+                          struct dialer *to_server, const struct destination *server, struct tls *tls);
+
+#endif

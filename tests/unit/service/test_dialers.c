@@ -1,0 +1,495 @@
+/* Dialling by the kernel, by name, and by way of an upstream (apps/service/..._dialer.h), and who comes in
+ * (apps/service/acceptor.h). */
+#include "service/acceptor.h"
+#include "service/ends.h"
+#include "service/kernel_dialer.h"
+#include "service/name_dialer.h"
+#include "service/session.h"
+#include "service/upstream_dialer.h"
+
+/* Who waits. */
+struct caller {
+    struct dial_user user;
+    unsigned told;
+    int error;
+    struct end end;
+};
+
+static void told(struct dial_user *user, int error, struct end end, uint64_t now_ns)
+{
+    struct caller *caller = HW_CONTAINER(user, struct caller, user);
+    (void)now_ns;
+    caller->told++;
+    caller->error = error;
+    caller->end = end;
+}
+
+static int dial(struct caller *caller, struct dialer *dialer, const char *name, const char *address, uint16_t port,
+                struct dial **out)
+{
+    struct destination to = {.name = name, .addr = {.port = port}};
+    *caller = (struct caller){.user = {told}};
+    if (address)
+        assert_int_equal(hawser_addr_parse(&to.addr, address, port), 0);
+    return dial_begin(dialer, &to, &caller->user, 0, out);
+}
+
+/* A port at which clients are kept. */
+struct door {
+    struct acceptor *acceptor;
+    struct end clients[8];
+    unsigned count;
+    uint16_t port;
+};
+
+static void keep(void *of, struct end client)
+{
+    struct door *door = of;
+    door->clients[door->count++] = client;
+}
+
+static void open_door(struct ends *e, struct door *door, uint32_t max)
+{
+    struct acceptor_options options = {.max = max, .came = keep, .of = door};
+    struct hawser_addr local;
+    *door = (struct door){0};
+    assert_int_equal(hawser_addr_parse(&options.local, "127.0.0.1", 0), 0);
+    assert_int_equal(acceptor_open(&e->sockets, &options, &door->acceptor), 0);
+    acceptor_local(door->acceptor, &local);
+    door->port = local.port;
+}
+
+static void close_door(struct door *door)
+{
+    for (unsigned i = 0; i < door->count; i++)
+        end_abort(door->clients[i]);
+    acceptor_close(door->acceptor);
+}
+
+static void the_kernel_connects(void **state)
+{
+    (void)state;
+    struct ends e;
+    struct door door;
+    struct caller caller;
+    struct kernel_dialer kernel;
+    struct dial *under_way;
+    ends_init(&e);
+    open_door(&e, &door, 100);
+    kernel_dialer_init(&kernel, &e.sockets, false);
+    assert_int_equal(dial(&caller, &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way), 0);
+    assert_int_equal(caller.told, 0);
+    ends_run(&e, 10);
+    assert_int_equal(caller.told, 1);
+    assert_int_equal(caller.error, 0);
+    assert_int_equal(door.count, 1);
+    assert_int_equal(give_text(caller.end, "hello"), 5);
+    end_close(caller.end);
+    assert_int_equal(dial(&caller, &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way), 0);
+    dial_cancel(&kernel.dialer, under_way);
+    close_door(&door);
+    int error = dial(&caller, &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way); /* nobody any more */
+    ends_run(&e, 10);
+    assert_int_equal(error ? error : caller.error, -ECONNREFUSED);
+    assert_int_equal(dial(&caller, &kernel.dialer, "a.name", NULL, 80, &under_way), -EINVAL);
+    ends_destroy(&e);
+}
+
+static void what_is_the_hosts_own_may_be_forbidden(void **state)
+{
+    (void)state;
+    static const char *const own[] = {"127.0.0.1",   "127.9.9.9", "::1",       "0.0.0.0",         "::",
+                                      "169.254.1.1", "fe80::1",   "224.0.0.1", "255.255.255.255", "ff02::1"};
+    struct ends e;
+    struct caller caller;
+    struct kernel_dialer kernel;
+    struct dial *under_way;
+    ends_init(&e);
+    kernel_dialer_init(&kernel, &e.sockets, true);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++)
+        assert_int_equal(dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way), -EACCES);
+    ends_destroy(&e);
+}
+
+static void one_client_leaves_room(void **state)
+{
+    (void)state;
+    struct ends e;
+    struct door door;
+    struct caller callers[6];
+    struct kernel_dialer kernel;
+    struct dial *under_way;
+    ends_init(&e);
+    open_door(&e, &door, 8);
+    kernel_dialer_init(&kernel, &e.sockets, false);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(dial(&callers[i], &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way), 0);
+    ends_run(&e, 10);
+    assert_int_equal(door.count, 4);
+    assert_int_equal(acceptor_turned_away(door.acceptor), 2);
+    end_close(door.clients[--door.count]);
+    struct caller another;
+    assert_int_equal(dial(&another, &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way), 0);
+    ends_run(&e, 10);
+    assert_int_equal(door.count, 4);
+    for (unsigned i = 0; i < 6; i++)
+        if (callers[i].end.ops) /* who was turned away may have heard of it at once */
+            end_abort(callers[i].end);
+    end_abort(another.end);
+    close_door(&door);
+    ends_destroy(&e);
+}
+
+static void a_port_is_taken_once(void **state)
+{
+    (void)state;
+    struct ends e;
+    struct door door;
+    struct acceptor *second;
+    struct acceptor_options options = {.max = 1, .came = keep, .of = &door};
+    ends_init(&e);
+    open_door(&e, &door, 8);
+    assert_int_equal(hawser_addr_parse(&options.local, "127.0.0.1", door.port), 0);
+    assert_int_equal(acceptor_open(&e.sockets, &options, &second), -EADDRINUSE);
+    assert_int_equal(hawser_addr_parse(&options.local, "192.0.2.1", 0), 0);
+    assert_int_equal(acceptor_open(&e.sockets, &options, &second), -EADDRNOTAVAIL);
+    close_door(&door);
+    ends_destroy(&e);
+}
+
+/* ---- by name ---- */
+
+enum { ADDRESSES_MAX_TRIED = 20 };
+
+/* A dialer below, of which the test says what becomes of each. */
+struct fake {
+    struct dialer dialer;
+    struct dial_user *users[ADDRESSES_MAX_TRIED];
+    struct hawser_addr addrs[ADDRESSES_MAX_TRIED];
+    unsigned count, cancelled;
+    int at_once;
+};
+
+static int fake_begin(struct dialer *dialer, const struct destination *to, struct dial_user *user, uint64_t now_ns,
+                      struct dial **out)
+{
+    struct fake *fake = HW_CONTAINER(dialer, struct fake, dialer);
+    (void)now_ns;
+    assert_null(to->name);
+    fake->addrs[fake->count] = to->addr;
+    if (fake->at_once)
+        return fake->at_once;
+    fake->users[fake->count] = user;
+    *out = (struct dial *)(void *)&fake->users[fake->count++];
+    return 0;
+}
+
+static void fake_cancel(struct dialer *dialer, struct dial *dial)
+{
+    (void)dial;
+    HW_CONTAINER(dialer, struct fake, dialer)->cancelled++;
+}
+
+static void fake_answer(struct fake *fake, unsigned i, int error, struct end end)
+{
+    fake->users[i]->answered(fake->users[i], error, end, 0);
+}
+
+struct names {
+    struct ends e;
+    struct resolver *resolver;
+    struct fake fake;
+    struct name_dialer dialer;
+};
+
+static void names_init(struct names *n)
+{
+    memset(n, 0, sizeof *n);
+    ends_init(&n->e);
+    n->fake.dialer = (struct dialer){fake_begin, fake_cancel};
+    assert_int_equal(resolver_new(n->e.loop, &n->resolver), 0);
+    name_dialer_init(&n->dialer, n->e.loop, n->e.host, n->resolver, &n->fake.dialer);
+}
+
+static void names_destroy(struct names *n)
+{
+    resolver_free(n->resolver);
+    ends_destroy(&n->e);
+}
+
+/* "localhost" is a name that every host knows, of two families or of one. */
+static void a_name_is_looked_up(void **state)
+{
+    (void)state;
+    struct names n;
+    struct caller caller;
+    struct dial *under_way;
+    int other;
+    names_init(&n);
+    assert_int_equal(dial(&caller, &n.dialer.dialer, "localhost", NULL, 80, &under_way), 0);
+    assert_int_equal(n.fake.count, 0); /* not from within */
+    ends_run(&n.e, 100);
+    assert_int_equal(n.fake.count, 1);
+    assert_int_equal(n.fake.addrs[0].port, 80);
+    ends_run(&n.e, NAME_DIAL_DELAY_US / 1000);
+    unsigned tried = n.fake.count;
+    fake_answer(&n.fake, tried - 1, 0, tcp_end(&n.e, &other));
+    assert_int_equal(caller.told, 1);
+    assert_int_equal(caller.error, 0);
+    assert_int_equal(n.fake.cancelled, tried - 1);
+    end_close(caller.end);
+    close(other);
+    names_destroy(&n);
+}
+
+static void an_address_is_a_name_too(void **state)
+{
+    (void)state;
+    struct names n;
+    struct caller caller;
+    struct dial *under_way;
+    struct hawser_addr expected;
+    names_init(&n);
+    assert_int_equal(hawser_addr_parse(&expected, "192.0.2.7", 80), 0);
+    assert_int_equal(dial(&caller, &n.dialer.dialer, "192.0.2.7", NULL, 80, &under_way), 0);
+    ends_run(&n.e, 20);
+    assert_int_equal(n.fake.count, 1);
+    assert_true(hawser_addr_equal(&n.fake.addrs[0], &expected));
+    fake_answer(&n.fake, 0, -ECONNREFUSED, (struct end){0});
+    assert_int_equal(caller.error, -ECONNREFUSED);
+    assert_int_equal(dial(&caller, &n.dialer.dialer, NULL, "192.0.2.7", 80, &under_way), 0);
+    fake_answer(&n.fake, 1, -ETIMEDOUT, (struct end){0});
+    assert_int_equal(caller.error, -ETIMEDOUT);
+    n.fake.at_once = -ENETUNREACH;
+    assert_int_equal(dial(&caller, &n.dialer.dialer, NULL, "192.0.2.7", 80, &under_way), -ENETUNREACH);
+    assert_int_equal(dial(&caller, &n.dialer.dialer, "192.0.2.7", NULL, 80, &under_way), 0);
+    ends_run(&n.e, 20);
+    assert_int_equal(caller.told, 1);
+    assert_int_equal(caller.error, -ENETUNREACH);
+    names_destroy(&n);
+}
+
+static void a_name_may_be_given_up(void **state)
+{
+    (void)state;
+    struct names n;
+    struct caller caller;
+    struct dial *under_way;
+    names_init(&n);
+    assert_int_equal(dial(&caller, &n.dialer.dialer, "localhost", NULL, 80, &under_way), 0);
+    dial_cancel(&n.dialer.dialer, under_way);
+    ends_run(&n.e, 50);
+    assert_int_equal(caller.told, 0);
+    assert_int_equal(n.fake.count, 0);
+    assert_int_equal(dial(&caller, &n.dialer.dialer, "localhost", NULL, 80, &under_way), 0);
+    ends_run(&n.e, 50);
+    dial_cancel(&n.dialer.dialer, under_way);
+    assert_int_equal(n.fake.cancelled, n.fake.count);
+    assert_int_equal(caller.told, 0);
+    names_destroy(&n);
+}
+
+static void lookups_have_a_limit(void **state)
+{
+    (void)state;
+    struct names n;
+    static struct caller callers[RESOLVER_LOOKUPS + 1];
+    struct dial *under_way[RESOLVER_LOOKUPS + 1];
+    names_init(&n);
+    for (unsigned i = 0; i < RESOLVER_LOOKUPS; i++)
+        assert_int_equal(dial(&callers[i], &n.dialer.dialer, "192.0.2.7", NULL, 80, &under_way[i]), 0);
+    assert_int_equal(dial(&callers[RESOLVER_LOOKUPS], &n.dialer.dialer, "a", NULL, 80, &under_way[RESOLVER_LOOKUPS]),
+                     -ENOBUFS);
+    for (unsigned i = 0; i < RESOLVER_LOOKUPS; i++)
+        dial_cancel(&n.dialer.dialer, under_way[i]);
+    ends_run(&n.e, 20);
+    assert_int_equal(dial(&callers[0], &n.dialer.dialer, "192.0.2.7", NULL, 80, &under_way[0]), 0);
+    dial_cancel(&n.dialer.dialer, under_way[0]);
+    names_destroy(&n);
+}
+
+/* ---- by way of an upstream ---- */
+
+/* Both sides: a dialer, whose way to the server is one connection that the test made, and a server with a dialer of the
+ * test's. */
+struct chain {
+    struct ends e;
+    struct fake way, far;
+    struct tls client, server;
+    struct sessions sessions;
+    struct upstream_dialer dialer;
+    struct caller caller;
+    struct dial *under_way;
+};
+
+static const uint8_t key[TLS_KEY_BYTES] = "the key", wrong[TLS_KEY_BYTES] = "another";
+
+static void chain_init(struct chain *c, const uint8_t *client_key)
+{
+    struct endpoint {
+        struct destination to;
+    } server = {0};
+    memset(c, 0, sizeof *c);
+    ends_init(&c->e);
+    c->way.dialer = c->far.dialer = (struct dialer){fake_begin, fake_cancel};
+    assert_int_equal(tls_init(&c->client, TLS_CLIENT, client_key, hawser_host_env(c->e.host)), 0);
+    assert_int_equal(tls_init(&c->server, TLS_SERVER, key, hawser_host_env(c->e.host)), 0);
+    sessions_init(&c->sessions);
+    c->sessions.loop = c->e.loop;
+    c->sessions.host = c->e.host;
+    c->sessions.joints = &c->e.joints;
+    c->sessions.dialer = &c->far.dialer;
+    c->sessions.spoken = SESSION_SOCKS;
+    upstream_dialer_init(&c->dialer, c->e.loop, c->e.host, &c->way.dialer, &server.to, &c->client);
+}
+
+static void chain_destroy(struct chain *c)
+{
+    sessions_break(&c->sessions);
+    joints_break(&c->e.joints);
+    tls_destroy(&c->client);
+    tls_destroy(&c->server);
+    ends_destroy(&c->e);
+}
+
+/* The server is reached. */
+static void chain_connect(struct chain *c)
+{
+    int fds[2];
+    struct end below, inside, client;
+    tcp_pair(fds);
+    assert_int_equal(socket_end_new(&c->e.sockets, fds[0], &below), 0);
+    assert_int_equal(tls_end_new(&c->server, below, &inside), 0);
+    assert_int_equal(session_begin(&c->sessions, inside), 0);
+    assert_int_equal(socket_end_new(&c->e.sockets, fds[1], &client), 0);
+    fake_answer(&c->way, 0, 0, client);
+    ends_run(&c->e, 30);
+}
+
+static void upstream_goes_on_from_there(void **state)
+{
+    (void)state;
+    struct chain c;
+    struct hawser_slice slice;
+    int far;
+    chain_init(&c, key);
+    assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), 0);
+    chain_connect(&c);
+    assert_int_equal(c.caller.told, 0);
+    struct hawser_addr expected;
+    assert_int_equal(hawser_addr_parse(&expected, "192.0.2.9", 443), 0);
+    assert_int_equal(c.far.count, 1);
+    assert_true(hawser_addr_equal(&c.far.addrs[0], &expected));
+    fake_answer(&c.far, 0, 0, tcp_end(&c.e, &far));
+    ends_run(&c.e, 20);
+    assert_int_equal(c.caller.told, 1);
+    assert_int_equal(c.caller.error, 0);
+    assert_int_equal(write(far, "welcome", 7), 7);
+    ends_run(&c.e, 20);
+    assert_int_equal(end_take(c.caller.end, &slice), 1);
+    assert_memory_equal(slice.data, "welcome", 7);
+    hawser_buf_unref(slice.buf);
+    end_close(c.caller.end);
+    close(far);
+    ends_run(&c.e, 20);
+    assert_int_equal(c.e.joints.count, 0);
+    assert_int_equal(c.e.joints.broken, 0);
+    chain_destroy(&c);
+}
+
+static void errors_come_back(void **state)
+{
+    (void)state;
+    static const int errors[] = {-ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EACCES};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(errors); i++) {
+        struct chain c;
+        chain_init(&c, key);
+        assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), 0);
+        chain_connect(&c);
+        fake_answer(&c.far, 0, errors[i], (struct end){0});
+        ends_run(&c.e, 20);
+        assert_int_equal(c.caller.told, 1);
+        assert_int_equal(c.caller.error, errors[i]);
+        ends_run(&c.e, 20);
+        assert_int_equal(c.sessions.counts.count, 0);
+        chain_destroy(&c);
+    }
+}
+
+static void the_way_there_may_fail(void **state)
+{
+    (void)state;
+    struct chain c;
+    chain_init(&c, key);
+    assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), 0);
+    fake_answer(&c.way, 0, -ECONNREFUSED, (struct end){0}); /* the server, not the destination, refuses */
+    assert_int_equal(c.caller.error, -EHOSTUNREACH);
+    assert_int_equal(c.dialer.counts.unreachable, 1);
+    c.way.at_once = -ENETUNREACH;
+    assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), -EHOSTUNREACH);
+    chain_destroy(&c);
+    chain_init(&c, wrong);
+    assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), 0);
+    chain_connect(&c);
+    assert_int_equal(c.caller.error, -EHOSTUNREACH);
+    assert_int_equal(c.dialer.counts.strangers, 1);
+    assert_int_equal(c.sessions.counts.count, 0);
+    assert_int_equal(c.far.count, 0);
+    chain_destroy(&c);
+}
+
+/* At any moment. */
+static void it_may_be_given_up(void **state)
+{
+    (void)state;
+    for (unsigned moment = 0; moment < 2; moment++) {
+        struct chain c;
+        chain_init(&c, key);
+        assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), 0);
+        if (moment)
+            chain_connect(&c);
+        dial_cancel(&c.dialer.dialer, c.under_way);
+        ends_run(&c.e, 20);
+        assert_int_equal(c.caller.told, 0);
+        assert_int_equal(c.way.cancelled, moment == 0);
+        assert_int_equal(c.far.cancelled, moment == 1);
+        assert_int_equal(c.sessions.counts.count, 0);
+        chain_destroy(&c);
+    }
+}
+
+/* A name that nobody could look up is not even asked for. */
+static void names_go_along(void **state)
+{
+    (void)state;
+    struct chain c;
+    char name[DIAL_NAME_MAX + 2];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    chain_init(&c, key);
+    assert_int_equal(dial(&c.caller, &c.dialer.dialer, name, NULL, 80, &c.under_way), -EINVAL);
+    assert_int_equal(c.way.count, 0);
+    assert_int_equal(dial(&c.caller, &c.dialer.dialer, name + 1, NULL, 80, &c.under_way), 0);
+    dial_cancel(&c.dialer.dialer, c.under_way);
+    chain_destroy(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_kernel_connects),
+        cmocka_unit_test(what_is_the_hosts_own_may_be_forbidden),
+        cmocka_unit_test(one_client_leaves_room),
+        cmocka_unit_test(a_port_is_taken_once),
+        cmocka_unit_test(a_name_is_looked_up),
+        cmocka_unit_test(an_address_is_a_name_too),
+        cmocka_unit_test(a_name_may_be_given_up),
+        cmocka_unit_test(lookups_have_a_limit),
+        cmocka_unit_test(upstream_goes_on_from_there),
+        cmocka_unit_test(errors_come_back),
+        cmocka_unit_test(the_way_there_may_fail),
+        cmocka_unit_test(it_may_be_given_up),
+        cmocka_unit_test(names_go_along),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
