@@ -18,6 +18,7 @@ static bool read_network(const json_t *answer, struct network *out)
 {
     out->v4_len = (unsigned)json_integer_value(json_object_get(answer, "prefix"));
     out->has_v6 = read_addr(answer, "address6", &out->v6);
+    out->has_gateway_v6 = read_addr(answer, "gateway6", &out->gateway_v6);
     return out->v4_len - 1 < 32 && read_addr(answer, "address", &out->v4) &&
            read_addr(answer, "gateway", &out->gateway);
 }

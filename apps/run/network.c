@@ -13,7 +13,17 @@
 
 #include "service/netlink.h"
 
-enum { TABLE = 100, PREFERENCE = 1000, QUIC_PREFERENCE = 990, LAST_METRIC = 1000, QUIC_PORT = 443, LOOSE = 2 };
+#define PAIR_ADDRESS_V6 "fe80::2"
+
+enum {
+    TABLE = 100,
+    PREFERENCE = 1000,
+    QUIC_PREFERENCE = 990,
+    METRIC = 100,
+    LAST_METRIC = 4000,
+    QUIC_PORT = 443,
+    LOOSE = 2
+};
 
 static int set_up_link(struct netlink *n, unsigned index)
 {
@@ -79,10 +89,9 @@ static int add_route(struct netlink *n, uint8_t family, uint32_t table, unsigned
     route->rtm_scope = gateway || family == AF_INET6 || !index ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
     route->rtm_type = index ? RTN_UNICAST : RTN_UNREACHABLE;
     mnl_attr_put_u32(header, RTA_TABLE, table);
+    mnl_attr_put_u32(header, RTA_PRIORITY, index ? METRIC : LAST_METRIC);
     if (index)
         mnl_attr_put_u32(header, RTA_OIF, index);
-    else
-        mnl_attr_put_u32(header, RTA_PRIORITY, LAST_METRIC);
     if (gateway)
         netlink_put_addr(header, RTA_GATEWAY, gateway);
     return netlink_request(n, &m, NULL, NULL);
@@ -129,6 +138,17 @@ static int set_up_door(struct netlink *n, const struct network *network, unsigne
     return error;
 }
 
+/* Without a gateway nothing but TCP leaves by IPv6, and the C library takes IPv4 first. */
+static int set_up_pair_v6(struct netlink *n, const struct network *network, unsigned pair)
+{
+    struct hawser_addr own;
+    hawser_addr_parse(&own, PAIR_ADDRESS_V6, 0);
+    int error = add_address(n, pair, &own, 64);
+    if (!error)
+        error = add_address(n, pair, &network->v6, 128);
+    return error ? error : add_route(n, AF_INET6, RT_TABLE_MAIN, pair, &network->gateway_v6);
+}
+
 static int set_up_pair(struct netlink *n, const struct network *network, unsigned pair)
 {
     int error = quieten(n, pair);
@@ -136,6 +156,8 @@ static int set_up_pair(struct netlink *n, const struct network *network, unsigne
         error = add_address(n, pair, &network->v4, network->v4_len);
     if (!error)
         error = set_up_link(n, pair);
+    if (!error && network->has_v6 && network->has_gateway_v6)
+        error = set_up_pair_v6(n, network, pair);
     return error ? error : add_route(n, AF_INET, RT_TABLE_MAIN, pair, &network->gateway);
 }
 
@@ -161,6 +183,8 @@ int network_set_up(const struct network *network, char *why, size_t why_size)
             error = set_up_pair(&n, network, pair);
         if (!error && network->no_quic)
             error = add_rule(&n, AF_INET, IPPROTO_UDP, QUIC_PORT, 0);
+        if (!error && network->no_quic && network->has_v6)
+            error = add_rule(&n, AF_INET6, IPPROTO_UDP, QUIC_PORT, 0);
         netlink_close(&n);
     }
     if (error)

@@ -8,9 +8,10 @@
 #include <hawser/addr.h>
 
 struct network {
-    struct hawser_addr v4, v6, gateway; /* the program's, and the outer end of the pair */
+    struct hawser_addr v4, v6;              /* the program's */
+    struct hawser_addr gateway, gateway_v6; /* the outer end of the pair */
     unsigned v4_len;
-    bool has_v6, no_quic;
+    bool has_v6, has_gateway_v6, no_quic;
 };
 
 /* Sets up the loopback device: nothing else is there before the service was asked. 0 or a negative errno. */

@@ -173,26 +173,64 @@ static int set_up_pair(struct netlink *n, int index)
     return netlink_request(n, &m, NULL, NULL);
 }
 
-static int add_gateway(struct netlink *n, int index, const struct hawser_addr *addr)
+static int add_gateway(struct netlink *n, int index, const struct hawser_addr *addr, unsigned len)
 {
     struct netlink_message m;
     struct nlmsghdr *header = netlink_start(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
     struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-    info->ifa_family = AF_INET;
-    info->ifa_prefixlen = PROGRAM_V4_LEN;
+    info->ifa_family = netlink_family(addr);
+    info->ifa_prefixlen = (uint8_t)len;
     info->ifa_index = (unsigned)index;
+    info->ifa_flags = IFA_F_NODAD;
     netlink_put_addr(header, IFA_LOCAL, addr);
     netlink_put_addr(header, IFA_ADDRESS, addr);
     return netlink_request(n, &m, NULL, NULL);
 }
 
-static int configure_pair(struct netlink *n, const char *name, unsigned slot)
+static int add_route(struct netlink *n, int index, const struct hawser_addr *to)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+    struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
+    route->rtm_family = AF_INET6;
+    route->rtm_dst_len = 128;
+    route->rtm_table = RT_TABLE_MAIN;
+    route->rtm_protocol = RTPROT_STATIC;
+    route->rtm_type = RTN_UNICAST;
+    mnl_attr_put_u32(header, RTA_OIF, (uint32_t)index);
+    netlink_put_addr(header, RTA_DST, to);
+    return netlink_request(n, &m, NULL, NULL);
+}
+
+/* The global switch would make a router of the host, that takes no advertisements any more. */
+static bool forward_v6(const char *name)
+{
+    char path[100];
+    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/force_forwarding", name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && write(fd, "1", 1) == 1;
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
+
+static bool add_v6(struct netlink *n, const char *name, int index, const struct hawser_addr *program)
+{
+    struct hawser_addr gateway;
+    hawser_addr_parse(&gateway, PROGRAM_GATEWAY_V6, 0);
+    return forward_v6(name) && add_gateway(n, index, &gateway, 64) == 0 && add_route(n, index, program) == 0;
+}
+
+static int configure_pair(struct netlink *n, const char *name, unsigned slot, bool *v6)
 {
     struct program_addresses addresses;
     program_addresses(slot, &addresses);
     int index = (int)if_nametoindex(name);
     int error = index ? set_up_pair(n, index) : -errno;
-    return error ? error : add_gateway(n, index, &addresses.gateway);
+    if (!error)
+        error = add_gateway(n, index, &addresses.gateway, PROGRAM_V4_LEN);
+    *v6 = !error && add_v6(n, name, index, &addresses.v6);
+    return error;
 }
 
 static void explain(int error, const char *what, char *why, size_t why_size)
@@ -225,7 +263,7 @@ int program_net_make(struct netlink *netlink, int namespace, unsigned slot, stru
     } else {
         error = make_pair(netlink, pair, namespace);
         if (!error)
-            error = configure_pair(netlink, pair, slot);
+            error = configure_pair(netlink, pair, slot, &out->v6);
         if (!error)
             return 0;
         explain(error, "a pair of veth devices", why, why_size);

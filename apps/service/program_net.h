@@ -13,15 +13,20 @@ enum { PROGRAM_SLOTS = 16384, PROGRAM_MTU = 1500, PROGRAM_V4_LEN = 30, PROGRAM_N
 
 #define PROGRAM_DEVICE_PREFIX "hawser-" /* of the outer ends of pairs: hawser-SLOT */
 #define PROGRAM_NET_V4 "198.19.0.0"
+#define PROGRAM_NET_V6 "2001:2:0:4857::/64"
 
 struct program_addresses {
     struct hawser_addr v4, v6;  /* the program's */
     struct hawser_addr gateway; /* the outer end of the pair, IPv4 */
 };
 
+/* The outer end of every pair, IPv6; the kernel forwards from there where it has conf.*.force_forwarding. */
+#define PROGRAM_GATEWAY_V6 "fe80::1"
+
 /* Descriptors of the device "door0": a queue of packets each. */
 struct program_net {
     int served; /* in use */
+    bool v6;    /* the pair has IPv6, too */
     int spare;  /* switched off; to be switched on by whoever stands in for the service when that is gone */
 };
 

@@ -22,6 +22,8 @@ static enum control_verdict door(void *user, struct control_request *request, js
     json_object_set_new(answer, "prefix", json_integer(PROGRAM_V4_LEN));
     if (grant.has_v6)
         put_addr(answer, "address6", &grant.addresses.v6);
+    if (grant.has_v6 && grant.pair_v6)
+        json_object_set_new(answer, "gateway6", json_string(PROGRAM_GATEWAY_V6));
     return CONTROL_DONE;
 }
 

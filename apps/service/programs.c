@@ -70,7 +70,6 @@ static void forget(struct programs *p, struct program *program)
     hub_remove(program->member);
     joints_bereave(&p->service->joints, &addresses.v4);
     joints_bereave(&p->service->joints, &addresses.v6);
-    program_net_remove(&p->netlink, program->slot);
     list_remove(&program->link);
     p->count--;
     free(program);
@@ -174,7 +173,7 @@ int programs_admit(struct programs *p, int namespace, uid_t user, struct program
         free(program);
         return error;
     }
-    *out = (struct program_grant){.has_v6 = has_v6(p), .spare = net.spare};
+    *out = (struct program_grant){.has_v6 = has_v6(p), .pair_v6 = net.v6, .spare = net.spare};
     program_addresses(program->slot, &out->addresses);
     return 0;
 }

@@ -20,8 +20,9 @@ struct programs;
 
 struct program_grant {
     struct program_addresses addresses;
-    bool has_v6; /* some uplink has an address of IPv6 */
-    int spare;   /* program_net.h; the caller's */
+    bool has_v6;  /* some uplink has an address of IPv6 */
+    bool pair_v6; /* and what is no TCP leaves by IPv6, too */
+    int spare;    /* program_net.h; the caller's */
 };
 
 /* Opens the door, by which nobody comes yet, and takes away what a sudden end has left. Returns 0 and *out, or a

@@ -17,7 +17,7 @@ import cases
 from spaces import Space
 
 MPTCP = 262
-SERVER = "10.8.0.1"
+SERVER, SERVER_V6 = "10.8.0.1", "2001:db8:8::1"
 HTTP, PLAIN, ECHO, RESETS, SLOW, NOBODY = 80, 8080, 7, 9, 19, 81
 LOOPBACK = 9000  # of the host
 MIB = 1 << 20
@@ -37,6 +37,19 @@ HOST = """
         ip rule add from 198.18.$i.1 lookup 10$i pref 60$i
     done
     ip route add default via 192.168.0.2
+"""
+# As a host has it that does not forward, with two routers and no idea of Hawser.
+PLAIN_HOST = """
+    ip link set lo up
+    for i in 0 1; do
+        ip link add wan$i type veth peer name wan$i netns {server}
+        ip addr add 192.168.$i.1/24 dev wan$i; ip addr add 2001:db8:$i::1/64 dev wan$i nodad; ip link set wan$i up
+        ip route add default via 192.168.$i.2 metric 10$i; ip -6 route add default via 2001:db8:$i::2 metric 10$i
+    done
+"""
+FAR_V6 = """
+    ip addr add 2001:db8:8::1/128 dev lo
+    for i in 0 1; do ip addr add 2001:db8:$i::2/64 dev wan$i nodad; done
 """
 FAR = """
     ip link set lo up; ip addr add 10.8.0.1/32 dev lo
@@ -140,10 +153,15 @@ def private_files(names):
 class World:
     """All of it, with servers that run."""
 
-    def __init__(self, hawser, *words):
+    UPLINKS = "--uplink tun,dev=up0,addr=198.18.0.1/24 --uplink tun,dev=up1,addr=198.18.1.1/24".split()
+
+    def __init__(self, hawser, *words, found=False):
+        """`found`: the service is told of no uplinks."""
         self.hawser, self.server = hawser, Space()
-        run(HOST.format(server=self.server.pid))
+        run((PLAIN_HOST if found else HOST).format(server=self.server.pid))
         run(FAR, *self.server.enter)
+        if found:
+            run(FAR_V6, *self.server.enter)
         for port, talk in ((HTTP, http), (ECHO, echo), (RESETS, resets), (SLOW, slow)):
             self.serve(port, talk, MPTCP)
         self.serve(PLAIN, http)
@@ -151,12 +169,11 @@ class World:
         self.room = tempfile.mkdtemp(prefix="hawser-programs-")
         os.chmod(self.room, 0o755)
         self.control = f"{self.room}/control"
-        self.start(*words)
+        self.start(*(() if found else self.UPLINKS), *words)
 
     def start(self, *words):
         self.log = open(f"{self.room}/log", "w+")
-        self.up = subprocess.Popen([self.hawser, "up", "-v", "--control", self.control, "--uplink", "tun,dev=up0,addr=198.18.0.1/24",
-                                    "--uplink", "tun,dev=up1,addr=198.18.1.1/24", *words], stderr=self.log)
+        self.up = subprocess.Popen([self.hawser, "up", "-v", "--control", self.control, *words], stderr=self.log)
         self.until(lambda: "ready" in self.said(), "it is not ready")
         os.chown(self.control, 0, USER)
         os.chmod(self.control, 0o660)
@@ -174,7 +191,7 @@ class World:
 
     def serve(self, port, talk, protocol=0, address=SERVER, space=True):
         with self.server.inside() if space else contextlib.nullcontext():
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol)
+            listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
         listener.listen(4096)
@@ -190,7 +207,7 @@ class World:
 
     def serve_datagrams(self, port, answer, address=SERVER, space=True):
         with self.server.inside() if space else contextlib.nullcontext():
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind((address, port))
 
         def talk():
