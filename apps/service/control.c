@@ -87,10 +87,12 @@ static void answer_peer(struct control_peer *peer, json_t *answer, const char *w
     control_drop(peer);
 }
 
-void control_answer(struct control_peer *peer, json_t *answer, const char *why)
+void control_answer(struct control_peer *peer, json_t *answer, const char *why, int passed)
 {
     sd_event_source_set_io_events(peer->source, EPOLLIN);
-    answer_peer(peer, answer, why, -1);
+    answer_peer(peer, answer, why, passed);
+    if (passed >= 0)
+        close(passed);
 }
 
 static const struct control_verb *find_verb(const struct control *control, const char *name)

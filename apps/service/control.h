@@ -89,8 +89,9 @@ HW_PRINTF(2, 3)
 enum control_verdict control_refuse(struct control_request *request, const char *format, ...);
 
 /* The answer to what was put off with CONTROL_LATER: an object, which it takes over, or NULL and one line that says why
- * not. The peer may be gone after that: its watch was told. */
-void control_answer(struct control_peer *peer, json_t *answer, const char *why);
+ * not. `passed` goes along, and is closed then; -1: nothing does. The peer may be gone after that: its watch was told.
+ */
+void control_answer(struct control_peer *peer, json_t *answer, const char *why, int passed);
 
 /* `watch` is told when the peer has gone, and after that nobody may name the peer. NULL: nobody is. */
 void control_watch(struct control_peer *peer, struct control_watch *watch);

@@ -19,7 +19,10 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
-enum { PROGRAM_QUEUE_PACKETS = 1000 };
+enum {
+    PROGRAM_QUEUE_PACKETS = 1000,
+    PROGRAM_GROUP = 0x68617773, /* of devices: the outer ends of pairs, and nobody else's */
+};
 
 void program_addresses(unsigned slot, struct program_addresses *out)
 {
@@ -36,6 +39,8 @@ void program_addresses(unsigned slot, struct program_addresses *out)
     out->v6.ip[14] = (uint8_t)((slot + 1) / 256);
     out->v6.ip[15] = (uint8_t)((slot + 1) % 256);
 }
+
+void program_pair_name(unsigned slot, char *out) { snprintf(out, IFNAMSIZ, PROGRAM_DEVICE_PREFIX "%u", slot); }
 
 static bool is_namespace(int fd, int type)
 {
@@ -134,6 +139,7 @@ static int make_pair(struct netlink *n, const char *name, int namespace)
     struct netlink_message m;
     struct nlmsghdr *header = start_link(&m, NLM_F_CREATE | NLM_F_EXCL, 0);
     mnl_attr_put_strz(header, IFLA_IFNAME, name);
+    mnl_attr_put_u32(header, IFLA_GROUP, PROGRAM_GROUP);
     struct nlattr *kind = mnl_attr_nest_start(header, IFLA_LINKINFO);
     mnl_attr_put_strz(header, IFLA_INFO_KIND, "veth");
     struct nlattr *data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
@@ -233,6 +239,17 @@ static int configure_pair(struct netlink *n, const char *name, unsigned slot, bo
     return error;
 }
 
+static void remove_pair(struct netlink *n, const char *name)
+{
+    struct netlink_message m;
+    int index = (int)if_nametoindex(name);
+    struct nlmsghdr *header = netlink_start(&m, RTM_DELLINK, 0);
+    struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+    info->ifi_index = index;
+    if (index)
+        netlink_request(n, &m, NULL, NULL);
+}
+
 static void explain(int error, const char *what, char *why, size_t why_size)
 {
     if (error == -EPERM || error == -EACCES)
@@ -251,7 +268,7 @@ int program_net_make(struct netlink *netlink, int namespace, unsigned slot, stru
 {
     char door[IFNAMSIZ], pair[IFNAMSIZ];
     snprintf(door, sizeof(door), "hawser+%u", slot);
-    snprintf(pair, sizeof(pair), PROGRAM_DEVICE_PREFIX "%u", slot);
+    program_pair_name(slot, pair);
     int error = make_door(door, out);
     if (error) {
         explain(error, "a TUN device", why, why_size);
@@ -268,39 +285,18 @@ int program_net_make(struct netlink *netlink, int namespace, unsigned slot, stru
             return 0;
         explain(error, "a pair of veth devices", why, why_size);
         if (error != -EEXIST)
-            program_net_remove(netlink, slot);
+            remove_pair(netlink, pair);
     }
     close(out->served);
     close(out->spare);
     return error;
 }
 
-static int delete_link(struct netlink *n, int index)
+void program_net_sweep(struct netlink *netlink)
 {
     struct netlink_message m;
     struct nlmsghdr *header = netlink_start(&m, RTM_DELLINK, 0);
-    struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-    info->ifi_index = index;
-    return netlink_request(n, &m, NULL, NULL);
-}
-
-void program_net_remove(struct netlink *netlink, unsigned slot)
-{
-    char name[IFNAMSIZ];
-    snprintf(name, sizeof(name), PROGRAM_DEVICE_PREFIX "%u", slot);
-    int index = (int)if_nametoindex(name);
-    if (index)
-        delete_link(netlink, index);
-}
-
-void program_net_sweep(struct netlink *netlink)
-{
-    struct if_nameindex *all = if_nameindex();
-    unsigned slot;
-    char end;
-    for (struct if_nameindex *it = all; it && it->if_index; it++) {
-        if (sscanf(it->if_name, PROGRAM_DEVICE_PREFIX "%u%c", &slot, &end) == 1)
-            delete_link(netlink, (int)it->if_index);
-    }
-    if_freenameindex(all);
+    mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
+    mnl_attr_put_u32(header, IFLA_GROUP, PROGRAM_GROUP);
+    netlink_request(netlink, &m, NULL, NULL);
 }

@@ -33,6 +33,9 @@ struct program_net {
 /* The addresses of a slot. */
 void program_addresses(unsigned slot, struct program_addresses *out);
 
+/* What the outer end of its pair is called. `out` has room for IFNAMSIZ. */
+void program_pair_name(unsigned slot, char *out);
+
 /* Is `fd` a network namespace, of a user namespace that is `user`'s, and not the one we are in? 0, or a negative errno
  * and one line in `why`. */
 int program_net_check(int fd, uid_t user, char *why, size_t why_size);
@@ -42,10 +45,7 @@ int program_net_check(int fd, uid_t user, char *why, size_t why_size);
 int program_net_make(struct netlink *netlink, int namespace, unsigned slot, struct program_net *out, char *why,
                      size_t why_size);
 
-/* Removes the pair of a slot, if it is there. */
-void program_net_remove(struct netlink *netlink, unsigned slot);
-
-/* Removes all such pairs: those that a sudden end has left. */
+/* Removes all such pairs, those too that a sudden end has left. */
 void program_net_sweep(struct netlink *netlink);
 
 #endif

@@ -1,17 +1,32 @@
 #include "service/programs.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "run/host_hub.h"
+#include "service/aside.h"
 #include "service/program_filter.h"
+
+enum { PROGRAMS_WHY_SIZE = 512 };
+
+/* Devices that are being made. */
+struct making {
+    struct aside_job job;
+    struct programs *programs;
+    struct program_request *request;
+    struct program *program;
+    int namespace, error;
+    struct program_net net;
+    char why[PROGRAMS_WHY_SIZE];
+};
 
 struct program {
     struct list link;
-    struct hub_member *member;
+    struct hub_member *member; /* NULL: they are being made */
     uid_t user;
     unsigned slot;
 };
@@ -19,11 +34,13 @@ struct program {
 struct programs {
     struct service *service;
     struct link *hub; /* the host's */
+    struct aside *aside;
+    /* While that works, these are its own: where requests go, and whether the packet filter has our table. */
     struct netlink netlink;
+    bool filtered;
     sd_event_source *looks;
     struct list all;
     unsigned count, last_slot;
-    bool filtered; /* the packet filter has our table */
 };
 
 static unsigned count_of(const struct programs *p, uid_t user)
@@ -43,12 +60,20 @@ static bool slot_taken(const struct programs *p, unsigned slot)
     return false;
 }
 
-/* Round and round, so that an address is not soon another program's. */
+static bool pair_exists(unsigned slot)
+{
+    char name[IFNAMSIZ];
+    program_pair_name(slot, name);
+    return if_nametoindex(name) != 0;
+}
+
+/* Round and round, so that an address is not soon another program's. A pair may outlive its program: it goes with the
+ * namespace. */
 static unsigned next_slot(struct programs *p)
 {
     do
         p->last_slot = (p->last_slot + 1) % PROGRAM_SLOTS;
-    while (slot_taken(p, p->last_slot));
+    while (slot_taken(p, p->last_slot) || pair_exists(p->last_slot));
     return p->last_slot;
 }
 
@@ -63,6 +88,13 @@ static bool has_v6(struct programs *p)
     return error == 0;
 }
 
+static void drop(struct programs *p, struct program *program)
+{
+    list_remove(&program->link);
+    p->count--;
+    free(program);
+}
+
 static void forget(struct programs *p, struct program *program)
 {
     struct program_addresses addresses;
@@ -70,9 +102,7 @@ static void forget(struct programs *p, struct program *program)
     hub_remove(program->member);
     joints_bereave(&p->service->joints, &addresses.v4);
     joints_bereave(&p->service->joints, &addresses.v6);
-    list_remove(&program->link);
-    p->count--;
-    free(program);
+    drop(p, program);
 }
 
 /* Those whose namespace has gone. */
@@ -105,6 +135,8 @@ int programs_start(struct service *service, const struct door_options *options, 
     }
     int error = p ? netlink_open(&p->netlink) : -ENOMEM;
     if (!error)
+        error = aside_new(service->loop, &p->aside);
+    if (!error)
         error = open_door(p, options);
     if (error < 0) {
         snprintf(why, why_size, "no door for programs: %s", strerror(-error));
@@ -126,56 +158,93 @@ static int may_come(struct programs *p, uid_t user, char *why, size_t why_size)
         snprintf(why, why_size, "%d programs of yours run already: wait for one to end", PROGRAMS_OF_USER_MAX);
         return -EDQUOT;
     }
-    if (p->filtered)
-        return 0;
-    int error = program_filter_set(why, why_size);
-    p->filtered = error == 0;
-    return error;
+    return 0;
 }
 
-static int take_in(struct programs *p, struct program *program, struct program_net *net, char *why, size_t why_size)
+/* In the thread. */
+static void make(struct aside_job *job)
 {
+    struct making *m = HW_CONTAINER(job, struct making, job);
+    struct programs *p = m->programs;
+    m->error = p->filtered ? 0 : program_filter_set(m->why, sizeof(m->why));
+    p->filtered |= m->error == 0;
+    if (!m->error)
+        m->error = program_net_make(&p->netlink, m->namespace, m->program->slot, &m->net, m->why, sizeof(m->why));
+}
+
+static void serve_device(struct making *m)
+{
+    struct programs *p = m->programs;
     struct program_addresses addresses;
-    program_addresses(program->slot, &addresses);
+    program_addresses(m->program->slot, &addresses);
     const struct hawser_addr behind[] = {addresses.v4, addresses.v6};
-    int error =
-        host_hub_adopt(p->service->host, p->hub, net->served, behind, HW_ARRAY_LEN(behind), program, &program->member);
-    if (!error) {
-        list_push_back(&p->all, &program->link);
-        p->count++;
-        return 0;
-    }
-    snprintf(why, why_size, "the service cannot serve another device: %s", strerror(-error));
-    program_net_remove(&p->netlink, program->slot);
-    close(net->served);
-    close(net->spare);
-    return error;
+    m->error = host_hub_adopt(p->service->host, p->hub, m->net.served, behind, HW_ARRAY_LEN(behind), m->program,
+                              &m->program->member);
+    if (!m->error)
+        return;
+    snprintf(m->why, sizeof(m->why), "the service cannot serve another device: %s", strerror(-m->error));
+    close(m->net.served);
+    close(m->net.spare);
 }
 
-int programs_admit(struct programs *p, int namespace, uid_t user, struct program_grant *out, char *why, size_t why_size)
+static void made(struct aside_job *job)
 {
-    struct program_net net;
+    struct making *m = HW_CONTAINER(job, struct making, job);
+    struct programs *p = m->programs;
+    if (job->skipped) {
+        m->error = -ECANCELED;
+        snprintf(m->why, sizeof(m->why), "the service is ending: start it again by hawser up");
+    }
+    if (!m->error)
+        serve_device(m);
+    if (m->error) {
+        drop(p, m->program);
+        m->request->decided(m->request, NULL, m->why);
+    } else {
+        struct program_grant grant = {.has_v6 = has_v6(p), .pair_v6 = m->net.v6, .spare = m->net.spare};
+        program_addresses(m->program->slot, &grant.addresses);
+        m->request->decided(m->request, &grant, NULL);
+    }
+    close(m->namespace);
+    free(m);
+}
+
+static int begin(struct programs *p, int namespace, uid_t user, struct program_request *request)
+{
+    struct program *program = calloc(1, sizeof *program);
+    struct making *m = calloc(1, sizeof *m);
+    int error = -ENOMEM;
+    if (program && m) {
+        *program = (struct program){.user = user, .slot = next_slot(p)};
+        *m = (struct making){.job = {.work = make, .done = made},
+                             .programs = p,
+                             .request = request,
+                             .program = program,
+                             .namespace = namespace};
+        error = aside_do(p->aside, &m->job);
+    }
+    if (error) {
+        free(program);
+        free(m);
+        return error;
+    }
+    list_push_back(&p->all, &program->link);
+    p->count++;
+    return 0;
+}
+
+int programs_admit(struct programs *p, int namespace, uid_t user, struct program_request *request, char *why,
+                   size_t why_size)
+{
     int error = program_net_check(namespace, user, why, why_size);
     if (!error)
         error = may_come(p, user, why, why_size);
     if (error)
         return error;
-    struct program *program = calloc(1, sizeof *program);
-    if (!program) {
-        snprintf(why, why_size, "the service is out of memory: end something, and try again");
-        return -ENOMEM;
-    }
-    *program = (struct program){.user = user, .slot = next_slot(p)};
-    error = program_net_make(&p->netlink, namespace, program->slot, &net, why, why_size);
-    if (!error)
-        error = take_in(p, program, &net, why, why_size);
-    if (error) {
-        free(program);
-        return error;
-    }
-    *out = (struct program_grant){.has_v6 = has_v6(p), .pair_v6 = net.v6, .spare = net.spare};
-    program_addresses(program->slot, &out->addresses);
-    return 0;
+    error = begin(p, namespace, user, request);
+    if (error)
+        snprintf(why, why_size, "the service cannot take in a program: %s", strerror(-error));
+    return error;
 }
 
 unsigned programs_count(const struct programs *p) { return p->count; }
@@ -184,8 +253,9 @@ void programs_stop(struct programs *p)
 {
     if (!p)
         return;
-    LIST_EACH (it, &p->all)
-        program_net_remove(&p->netlink, LIST_ENTRY(it, struct program, link)->slot);
+    aside_end(p->aside);
+    if (p->netlink.socket)
+        program_net_sweep(&p->netlink);
     LIST_EACH (it, &p->all)
         free(LIST_ENTRY(it, struct program, link));
     if (p->filtered)

@@ -25,14 +25,20 @@ struct program_grant {
     int spare;    /* program_net.h; the caller's */
 };
 
+/* Who asked for a program's devices. Making them takes the kernel some milliseconds. */
+struct program_request {
+    /* Told once, in the loop or at programs_stop(); `grant` is NULL when that failed, and `why` one line. */
+    void (*decided)(struct program_request *request, const struct program_grant *grant, const char *why);
+};
+
 /* Opens the door, by which nobody comes yet, and takes away what a sudden end has left. Returns 0 and *out, or a
  * negative errno and one line in `why`. */
 int programs_start(struct service *service, const struct door_options *options, struct programs **out, char *why,
                    size_t why_size);
 
-/* A program of `user`, whose network namespace is open as `namespace`, which stays the caller's. Returns 0 and *out, or
- * a negative errno and one line in `why`. */
-int programs_admit(struct programs *programs, int namespace, uid_t user, struct program_grant *out, char *why,
+/* A program of `user`, whose network namespace is open as `namespace`, which is closed afterwards. Returns 0, and
+ * `request` is told; or a negative errno and one line in `why`: nothing is closed, or told. */
+int programs_admit(struct programs *programs, int namespace, uid_t user, struct program_request *request, char *why,
                    size_t why_size);
 
 /* How many there are. */

@@ -354,13 +354,13 @@ static void answers_may_come_later(void **state)
     int fd = come(&f);
     assert_null(said(&f, fd, request, sizeof request - 1, 0));
     assert_null(said(&f, fd, hello_too, sizeof hello_too - 1, 0)); /* has to wait */
-    control_answer(f.waiting, json_pack("{s:i}", "number", 5), NULL);
+    control_answer(f.waiting, json_pack("{s:i}", "number", 5), NULL, -1);
     assert_true(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0);
     assert_non_null(strstr(bytes, "\"number\":5"));
     settle(&f);
     assert_true(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0);
     assert_null(said(&f, fd, request, sizeof request - 1, 0));
-    control_answer(f.waiting, NULL, "no");
+    control_answer(f.waiting, NULL, "no", -1);
     assert_true(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0);
     assert_non_null(strstr(bytes, "\"error\":\"no\""));
     assert_int_equal(f.gone, 0);
@@ -382,7 +382,7 @@ static void hang_ups_are_heard(void **state)
     assert_int_equal(f.gone, 1);
     fd = come(&f);
     assert_null(said(&f, fd, request, sizeof request - 1, 0));
-    control_answer(f.waiting, NULL, NULL);
+    control_answer(f.waiting, NULL, NULL, -1);
     shutdown(fd, SHUT_WR);
     settle(&f);
     assert_int_equal(f.gone, 2);
