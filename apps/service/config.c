@@ -5,14 +5,12 @@
 #include <string.h>
 
 #include "service/config_sections.h"
+#include "service/proxy_sections.h"
 
 const struct config_section *config_section(size_t i)
 {
     static const struct config_section *const sections[] = {
-        &config_top,
-        &config_uplinks,
-        &config_uplink,
-        &config_door,
+        &config_top, &config_uplinks, &config_uplink, &config_door, &config_proxy, &config_upstream,
     };
     return i < HW_ARRAY_LEN(sections) ? sections[i] : NULL;
 }

@@ -37,7 +37,9 @@ struct config {
     const char *congestion, *control, *group, *user;
     bool no_mptcp;
     struct config_texts exclude, first;
-    struct config_link *doors, *uplinks; /* of CONFIG_LINKS each */
+    struct config_texts socks, http;                     /* [proxy] */
+    const char *login, *upstream, *serve_upstream, *key; /* and [upstream] */
+    struct config_link *doors, *uplinks;                 /* of CONFIG_LINKS each */
     unsigned door_count, uplink_count;
 };
 

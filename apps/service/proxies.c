@@ -77,6 +77,7 @@ static void stop(struct service_part *part)
         tls_destroy(&proxies->to_server);
     if (proxies->serves_upstream)
         tls_destroy(&proxies->from_clients);
+    proxies->service->proxies = NULL;
     resolver_free(proxies->resolver);
     sockets_end(&proxies->sockets);
     explicit_bzero(proxies->login, sizeof proxies->login);
@@ -98,6 +99,7 @@ int proxies_new(struct service *service, struct proxies **out)
     name_dialer_init(&proxies->kernel_names, service->loop, service->host, proxies->resolver, &proxies->kernel.dialer);
     proxies->part.stop = stop;
     service_add_part(service, &proxies->part);
+    service->proxies = proxies;
     *out = proxies;
     return 0;
 }
@@ -263,6 +265,12 @@ int proxies_serve_upstream(struct proxies *proxies, const char *local, const cha
 }
 
 /* ---- what is told ---- */
+
+bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out)
+{
+    *out = proxies->upstream.counts;
+    return proxies->uses_upstream;
+}
 
 const char *proxies_status(const struct proxies *proxies, size_t i, struct session_counts *out)
 {

@@ -7,6 +7,7 @@
 
 #include "service/service.h"
 #include "service/session.h"
+#include "service/upstream_dialer.h"
 
 enum {
     PROXIES_MAX = 16,              /* local ports */
@@ -33,6 +34,9 @@ int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, ch
 /* Is upstream for those who have the key: at an address of the stack, or else of the kernel. */
 int proxies_serve_upstream(struct proxies *proxies, const char *local, const char *key_path, char *why,
                            size_t why_size);
+
+/* What became of dials by the upstream; false: there is none. */
+bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out);
 
 /* The i-th port (0, 1, ...): as it was written, and its counts; NULL past the end. */
 const char *proxies_status(const struct proxies *proxies, size_t i, struct session_counts *out);

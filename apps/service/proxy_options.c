@@ -44,6 +44,20 @@ int proxy_option_read(struct proxy_options *o, int option, const char *value)
     }
 }
 
+void proxy_options_complete(struct proxy_options *o, const struct config *config)
+{
+    if (o->count == 0) {
+        for (unsigned i = 0; i < config->socks.count; i++)
+            (void)add_port(o, config->socks.at[i], SESSION_SOCKS);
+        for (unsigned i = 0; i < config->http.count; i++)
+            (void)add_port(o, config->http.at[i], SESSION_HTTP);
+    }
+    o->login_path = o->login_path || !o->count ? o->login_path : config->login;
+    o->upstream = o->upstream ? o->upstream : config->upstream;
+    o->serve_upstream = o->serve_upstream ? o->serve_upstream : config->serve_upstream;
+    o->key_path = o->key_path ? o->key_path : config->key;
+}
+
 int proxy_options_check(const struct proxy_options *o)
 {
     if ((o->upstream || o->serve_upstream) && !o->key_path)

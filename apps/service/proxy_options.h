@@ -2,6 +2,7 @@
 #ifndef HW_APPS_SERVICE_PROXY_OPTIONS_H
 #define HW_APPS_SERVICE_PROXY_OPTIONS_H
 
+#include "service/config.h"
 #include "service/proxies.h"
 
 struct proxy_options {
@@ -37,6 +38,9 @@ enum { OPTION_SOCKS = 512, OPTION_HTTP_PROXY, OPTION_PROXY_LOGIN, OPTION_UPSTREA
 
 /* Takes one of them. Returns -1, or an exit status, having said why. */
 int proxy_option_read(struct proxy_options *options, int option, const char *value);
+
+/* What the command line did not say is as the configuration says, which must outlive the options. */
+void proxy_options_complete(struct proxy_options *options, const struct config *config);
 
 /* Do they go together? Returns likewise. */
 int proxy_options_check(const struct proxy_options *options);

@@ -45,9 +45,10 @@ struct service {
     struct control control;     /* of no socket until service_control() */
     char *control_path;
     uint64_t since_ns;
-    struct ways_out *ways; /* uplinks that it finds itself; NULL: it is told */
-    unsigned links_alive;  /* devices; the service ends with the last one */
-    bool host_ready;       /* the loop has come to the host's source */
+    struct ways_out *ways;   /* uplinks that it finds itself; NULL: it is told */
+    struct proxies *proxies; /* local ports, and upstream; NULL: neither */
+    unsigned links_alive;    /* devices; the service ends with the last one */
+    bool host_ready;         /* the loop has come to the host's source */
 };
 
 /* Makes an empty service. Returns 0, or a negative errno with nothing to be freed. */

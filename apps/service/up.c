@@ -63,6 +63,9 @@ static void up_report(struct up *up)
     const char *port;
     for (size_t i = 0; up->proxies && (port = proxies_status(up->proxies, i, &sessions)); i++)
         up_status_port(stderr, port, &sessions);
+    struct upstream_counts upstream;
+    if (up->proxies && proxies_upstream(up->proxies, &upstream))
+        up_status_upstream(stderr, &upstream);
     up_status_joints(stderr, &service->joints, hawser_host_now(service->host));
 }
 
@@ -243,6 +246,9 @@ static int up_run(struct up *up)
 /* The service, from its beginning to its end, as all options say that were read. */
 static int up_serve(struct up *up)
 {
+    int status = proxy_options_check(&up->options.proxies);
+    if (status != UP_GO_ON)
+        return status;
     const struct hawser_path_options paths = {.size = sizeof(paths), .manager = up->options.manager};
     struct hawser_stack_options stack_options = {.size = sizeof(stack_options),
                                                  .max_connections = UP_CONNECTIONS,
@@ -256,7 +262,7 @@ static int up_serve(struct up *up)
     int error = service_init(&up->service, &stack_options);
     if (error)
         return up_fail("cannot begin: %s", strerror(-error));
-    int status = up_run(up);
+    status = up_run(up);
     programs_stop(up->programs);
     service_end(&up->service);
     ways_close(up->ways);

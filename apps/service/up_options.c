@@ -172,6 +172,7 @@ void up_options_complete(struct up_options *o, const struct config *config)
         take_texts(o->excluded, &o->excluded_count, UP_EXCLUDED, &config->exclude);
     if (o->first_count == 0)
         take_texts(o->first, &o->first_count, UP_FIRST, &config->first);
+    proxy_options_complete(&o->proxies, config);
 }
 
 int up_options_read(struct up_options *o, int argc, char **argv)
@@ -205,5 +206,5 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         return usage_error("\"%s\" is no option", argv[optind]);
     if (o->uplink_count && o->excluded_count)
         return usage_error("--exclude is for uplinks that are found: leave it out beside --uplink");
-    return proxy_options_check(&o->proxies);
+    return -1;
 }

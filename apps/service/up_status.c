@@ -23,6 +23,14 @@ void up_status_port(FILE *out, const char *name, const struct session_counts *c)
             name, c->joined, c->count, c->gave_up, c->refused, c->failed, c->nonsense);
 }
 
+void up_status_upstream(FILE *out, const struct upstream_counts *c)
+{
+    fprintf(out,
+            "upstream: %" PRIu64 " asked, %" PRIu64 " times not reached, %" PRIu64
+            " times somebody with another key, or no Hawser\n",
+            c->asked, c->unreachable, c->strangers);
+}
+
 static void print_paths(FILE *out, const struct hawser_conn *conn)
 {
     struct hawser_conn_info info = {.size = sizeof info};

@@ -6,12 +6,16 @@
 
 #include "service/door.h"
 #include "service/session.h"
+#include "service/upstream_dialer.h"
 
 /* One line about a door. */
 void up_status_door(FILE *out, const char *name, const struct door_counts *counts);
 
 /* One line about a local port. */
 void up_status_port(FILE *out, const char *name, const struct session_counts *counts);
+
+/* One line about an upstream. */
+void up_status_upstream(FILE *out, const struct upstream_counts *counts);
 
 /* All joints together, and the first UP_STATUS_JOINTS each with its paths. */
 enum { UP_STATUS_JOINTS = 100 };

@@ -6,6 +6,7 @@
 #include <hawser/version.h>
 
 #include "base/units.h"
+#include "service/proxies.h"
 #include "service/ways_out.h"
 
 enum { VERBS_DOORS = 100 }; /* listed in an answer, which has its bounds */
@@ -37,6 +38,29 @@ static json_t *of_uplinks(const struct service *service)
                                              hawser_addr_format(&u->inside, inside, sizeof(inside)), "mtu_bytes",
                                              (json_int_t)u->mtu, "carrier", u->carrier));
     return all;
+}
+
+static json_t *of_ports(const struct proxies *proxies)
+{
+    struct session_counts c;
+    const char *name;
+    json_t *all = json_array();
+    for (size_t i = 0; proxies && (name = proxies_status(proxies, i, &c)); i++)
+        json_array_append_new(
+            all, json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "port", name, "accepted", (json_int_t)c.joined, "waiting",
+                           (json_int_t)c.count, "gave_up", (json_int_t)c.gave_up, "refused", (json_int_t)c.refused,
+                           "refused_by_destination", (json_int_t)c.failed, "nonsense", (json_int_t)c.nonsense));
+    return all;
+}
+
+/* Clients hear that the host is unreachable: here is why. */
+static void add_upstream(json_t *answer, const struct proxies *proxies)
+{
+    struct upstream_counts c;
+    if (proxies && proxies_upstream(proxies, &c))
+        json_object_set_new(answer, "upstream",
+                            json_pack("{s:I,s:I,s:I}", "asked", (json_int_t)c.asked, "unreachable",
+                                      (json_int_t)c.unreachable, "strangers", (json_int_t)c.strangers));
 }
 
 static json_t *of_control(const struct control *control)
@@ -79,6 +103,8 @@ static enum control_verdict status(void *user, struct control_request *request, 
                         json_integer((json_int_t)((hawser_host_now(service->host) - service->since_ns) / NS_PER_S)));
     json_object_set_new(answer, "doors", doors);
     json_object_set_new(answer, "uplinks", of_uplinks(service));
+    json_object_set_new(answer, "ports", of_ports(service->proxies));
+    add_upstream(answer, service->proxies);
     if (left)
         json_object_set_new(answer, "doors_not_listed", json_integer((json_int_t)left));
     json_object_set_new(answer, "connections",

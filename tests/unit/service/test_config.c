@@ -51,6 +51,8 @@ static void all_keys(void **state)
                       "mptcp = false\ncontrol = \"/x/y\"\ngroup = \"g\"\nuser = \"u\"\n"
                       "[uplinks]\nexclude = [\"a\", \"b\"]\nfirst = [\"share\", \"10.0.0.0/8=wan1\"]\n"
                       "[[door]]\ndev = \"door0\"\n[[door]]\ndev = \"door1\"\nmtu = 1400\ngso = false\n"
+                      "[proxy]\nsocks = [\"127.0.0.1:1\", \"[::1]:2\"]\nhttp = [\"127.0.0.1:1\"]\nlogin = \"/l\"\n"
+                      "[upstream]\nserver = \"a.b:3\"\nserve = \"10.0.0.1:4\"\nkey = \"/k\"\n"
                       "[[uplink]]\ndev = \"up0\"\naddr = [\"198.18.0.1/24\", \"fd00::1/64\"]\npcap = \"/p\"\n"));
     assert_ptr_equal(config.scheduler, hawser_scheduler_find("redundant"));
     assert_ptr_equal(config.manager, hawser_path_manager_find("backup"));
@@ -63,6 +65,14 @@ static void all_keys(void **state)
     assert_int_equal(config.door_count, 2);
     assert_string_equal(config.doors[0].spec, "tun,dev=door0");
     assert_string_equal(config.doors[1].spec, "tun,dev=door1,mtu=1400,nogso");
+    struct up_options options = {.verbose = false};
+    up_options_complete(&options, &config);
+    assert_int_equal(options.proxies.count, 2); /* one speaks both */
+    assert_string_equal(options.proxies.ports[1].local, "[::1]:2");
+    assert_string_equal(options.proxies.login_path, "/l");
+    assert_string_equal(options.proxies.upstream, "a.b:3");
+    assert_string_equal(options.proxies.serve_upstream, "10.0.0.1:4");
+    assert_string_equal(options.proxies.key_path, "/k");
     assert_int_equal(config.uplink_count, 1);
     assert_string_equal(config.uplinks[0].spec, "tun,dev=up0,addr=198.18.0.1/24,addr=fd00::1/64,pcap=/p");
     config_free(&config);
@@ -76,6 +86,12 @@ static void what_is_wrong_is_said(void **state)
         unsigned line;
         const char *part;
     } bad[] = {
+        {"[proxy]\nsocks = \"127.0.0.1:1080\"", 2, "socks is a list of addresses with ports"},
+        {"[proxy]\nhttp = [\"localhost:1080\"]", 2, "http is a list of addresses with ports"},
+        {"[proxy]\nlogin = \"\"", 2, "login is the name of a file"},
+        {"[upstream]\nserver = \"a\"", 2, "server is a host and a port"},
+        {"[upstream]\nkey = \"k\"\nserve = \"a:1\"", 3, "serve is an address and a port"},
+        {"[upstream]\nserver = \"a:1\"", 1, "key is missing"},
         {"x = 1", 1,
          "unknown key \"x\"; allowed: scheduler, path-manager, congestion, mptcp, control, group, user, "
          "uplinks, uplink, door"},

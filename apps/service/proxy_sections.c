@@ -1,0 +1,68 @@
+#include "service/proxy_sections.h"
+
+#include <stddef.h>
+
+#include "service/endpoint.h"
+
+#define LISTEN_ALLOWED "a list of addresses with ports: [\"127.0.0.1:1080\"]"
+
+static bool read_ports(struct reader *r, const struct toml_node *node, void *out)
+{
+    const struct config_texts *texts = out;
+    struct endpoint at;
+    if (!config_read_texts(r, node, out))
+        return false;
+    for (unsigned i = 0; i < texts->count; i++)
+        if (endpoint_read(texts->at[i], &at) < 0 || at.name[0])
+            return false;
+    return true;
+}
+
+static bool read_local(struct reader *r, const struct toml_node *node, void *out)
+{
+    struct endpoint at;
+    const char **text = out;
+    return read_text(r, node, text) && endpoint_read(*text, &at) == 0 && !at.name[0];
+}
+
+static bool read_server(struct reader *r, const struct toml_node *node, void *out)
+{
+    struct endpoint at;
+    const char **text = out;
+    return read_text(r, node, text) && endpoint_read(*text, &at) == 0;
+}
+
+static bool read_path(struct reader *r, const struct toml_node *node, void *out)
+{
+    const char **text = out;
+    return read_text(r, node, text) && **text;
+}
+
+static void *begin(struct config *config) { return config; }
+
+static const struct field proxy_fields[] = {
+    {"socks", read_ports, offsetof(struct config, socks), LISTEN_ALLOWED},
+    {"http", read_ports, offsetof(struct config, http), LISTEN_ALLOWED},
+    {"login", read_path, offsetof(struct config, login), "the name of a file"},
+};
+const struct config_section config_proxy = {
+    .name = "proxy", .fields = proxy_fields, .field_count = HW_ARRAY_LEN(proxy_fields), .begin = begin};
+
+static const struct field upstream_fields[] = {
+    {"server", read_server, offsetof(struct config, upstream), "a host and a port: \"server.example:8443\""},
+    {"serve", read_local, offsetof(struct config, serve_upstream), "an address and a port: \"192.0.2.1:8443\""},
+    {"key", read_path, offsetof(struct config, key), "the name of a file"},
+};
+
+static bool check_upstream(struct reader *r, const struct toml_node *table, void *object)
+{
+    const struct config *config = object;
+    return config->key || !(config->upstream || config->serve_upstream) ||
+           reader_says(r, table,
+                       "key is missing: the name of a file with 64 hexadecimal digits, the same at both sides");
+}
+const struct config_section config_upstream = {.name = "upstream",
+                                               .fields = upstream_fields,
+                                               .field_count = HW_ARRAY_LEN(upstream_fields),
+                                               .begin = begin,
+                                               .check = check_upstream};
