@@ -276,6 +276,8 @@ const char *proxies_status(const struct proxies *proxies, size_t i, struct sessi
 {
     if (i >= proxies->count)
         return NULL;
-    *out = proxies->ports[i]->sessions.counts;
-    return proxies->ports[i]->name;
+    const struct port *port = proxies->ports[i];
+    *out = port->sessions.counts;
+    out->turned_away = port->acceptor ? acceptor_turned_away(port->acceptor) : 0;
+    return port->name;
 }

@@ -23,6 +23,7 @@ struct session {
     struct dial *dial; /* under way, else NULL */
     sd_event_source *timer;
     struct http_connect *http; /* NULL: SOCKS */
+    bool speaking;             /* it has not said all yet */
     bool leaving;              /* refused, and told so */
     bool heard_all;            /* the client says no more than has arrived */
     size_t ignored;            /* bytes that came after that */
@@ -32,12 +33,23 @@ enum { SESSION_OVER = -1 };
 
 /* ---- ends ---- */
 
+/* From now on it only waits for somebody else. */
+static void hear_out(struct session *session)
+{
+    if (!session->speaking)
+        return;
+    session->speaking = false;
+    session->of->speaking_count--;
+    list_move_back(&session->of->heard, &session->link);
+}
+
 static void forget(struct session *session)
 {
     if (session->dial)
         dial_cancel(session->of->dialer, session->dial);
     sd_event_source_disable_unref(session->timer);
     free(session->http);
+    hear_out(session);
     list_remove(&session->link);
     session->of->counts.count--;
     free(session);
@@ -172,6 +184,7 @@ static void dial_answered(struct dial_user *user, int error, struct end far, uin
 static ssize_t ask_for(struct session *session, const struct destination *to)
 {
     session->next = NULL;
+    hear_out(session);
     set_timer(session, SESSION_DIAL_PATIENCE_S);
     int error =
         dial_begin(session->of->dialer, to, &session->dial_user, hawser_host_now(session->of->host), &session->dial);
@@ -350,8 +363,9 @@ static int time_is_up(sd_event_source *source, uint64_t usec, void *of)
 
 void sessions_init(struct sessions *sessions)
 {
-    *sessions = (struct sessions){.spoken = SESSION_SOCKS | SESSION_HTTP};
-    list_init(&sessions->all);
+    *sessions = (struct sessions){.spoken = SESSION_SOCKS | SESSION_HTTP, .speaking_max = SESSIONS_MAX};
+    list_init(&sessions->speaking);
+    list_init(&sessions->heard);
 }
 
 int session_begin(struct sessions *sessions, struct end client)
@@ -367,7 +381,13 @@ int session_begin(struct sessions *sessions, struct end client)
         free(session);
         return error;
     }
-    list_push_back(&sessions->all, &session->link);
+    if (sessions->speaking_count >= sessions->speaking_max) {
+        sessions->counts.crowded_out++;
+        give_up(LIST_ENTRY(list_first(&sessions->speaking), struct session, link));
+    }
+    list_push_back(&sessions->speaking, &session->link);
+    session->speaking = true;
+    sessions->speaking_count++;
     sessions->counts.count++;
     end_watch(client, &session->watch);
     listen_to(session); /* it may have been told of something before */
@@ -376,6 +396,8 @@ int session_begin(struct sessions *sessions, struct end client)
 
 void sessions_break(struct sessions *sessions)
 {
-    LIST_EACH (it, &sessions->all)
+    LIST_EACH (it, &sessions->speaking)
+        give_up(LIST_ENTRY(it, struct session, link));
+    LIST_EACH (it, &sessions->heard)
         give_up(LIST_ENTRY(it, struct session, link));
 }

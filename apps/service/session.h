@@ -14,16 +14,19 @@ enum {
     SESSION_PATIENCE_S = 10,      /* for what a client has to say */
     SESSION_DIAL_PATIENCE_S = 60, /* for the destination */
     SESSION_FAREWELL_S = 2,       /* for a client that is refused to read that */
+    SESSIONS_MAX = 1024, /* that have not said all yet: beyond, the one that has been at it longest makes way */
 };
 
 enum { SESSION_SOCKS = 1 << 0, SESSION_HTTP = 1 << 1 };
 
 struct session_counts {
     uint64_t joined, refused;
-    uint64_t failed;   /* of refused: the destination could not be reached */
-    uint64_t nonsense; /* of refused: not a word of either protocol, or of one that is not spoken here */
-    uint64_t gave_up;  /* clients that went, or were too slow */
-    uint32_t count;    /* sessions now */
+    uint64_t failed;      /* of refused: the destination could not be reached */
+    uint64_t nonsense;    /* of refused: not a word of either protocol, or of one that is not spoken here */
+    uint64_t gave_up;     /* clients that went, were too slow, or had to make way */
+    uint64_t crowded_out; /* of gave_up: the latter */
+    uint64_t turned_away; /* before they came to be sessions, as their address had its share of connections */
+    uint32_t count;       /* sessions now */
 };
 
 /* What the sessions of a proxy have in common; it outlives them. */
@@ -31,10 +34,11 @@ struct sessions {
     sd_event *loop;
     struct hawser_host *host; /* the clock */
     struct joints *joints;
-    struct dialer *dialer;       /* of names and addresses */
-    unsigned spoken;             /* SESSION_SOCKS, SESSION_HTTP */
-    const char *user, *password; /* NULL: anybody may */
-    struct list all;
+    struct dialer *dialer;                 /* of names and addresses */
+    unsigned spoken;                       /* SESSION_SOCKS, SESSION_HTTP */
+    const char *user, *password;           /* NULL: anybody may */
+    struct list speaking, heard;           /* who has not said all yet, the oldest first; and who has */
+    uint32_t speaking_count, speaking_max; /* SESSIONS_MAX; less is for tests */
     struct session_counts counts;
 };
 

@@ -46,10 +46,12 @@ static json_t *of_ports(const struct proxies *proxies)
     const char *name;
     json_t *all = json_array();
     for (size_t i = 0; proxies && (name = proxies_status(proxies, i, &c)); i++)
-        json_array_append_new(
-            all, json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "port", name, "accepted", (json_int_t)c.joined, "waiting",
-                           (json_int_t)c.count, "gave_up", (json_int_t)c.gave_up, "refused", (json_int_t)c.refused,
-                           "refused_by_destination", (json_int_t)c.failed, "nonsense", (json_int_t)c.nonsense));
+        json_array_append_new(all, json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "port", name, "accepted",
+                                             (json_int_t)c.joined, "waiting", (json_int_t)c.count, "gave_up",
+                                             (json_int_t)c.gave_up, "crowded_out", (json_int_t)c.crowded_out,
+                                             "turned_away", (json_int_t)c.turned_away, "refused", (json_int_t)c.refused,
+                                             "refused_by_destination", (json_int_t)c.failed, "nonsense",
+                                             (json_int_t)c.nonsense));
     return all;
 }
 

@@ -369,6 +369,34 @@ static void who_is_refused_and_talks_on_is_reset(void **state)
     tear_down(&f);
 }
 
+/* A crowd of clients that do not come to an end does not keep others out. */
+static void who_is_at_it_longest_makes_way(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int others[8];
+    set_up(&f, BOTH, NULL, NULL);
+    f.sessions.speaking_max = 4;
+    say(&f, "\5\1\0" NAMED, 14); /* has said all: it is not in anybody's way */
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(session_begin(&f.sessions, tcp_end(&f.e, &others[i])), 0);
+        ends_run(&f.e, 1);
+    }
+    assert_int_equal(f.sessions.counts.crowded_out, 4);
+    assert_int_equal(f.sessions.counts.count, 5);
+    for (unsigned i = 0; i < 8; i++) {
+        char byte;
+        ssize_t n = read(others[i], &byte, 1);
+        assert_int_equal(n < 0 && errno == ECONNRESET, i < 4);
+        close(others[i]);
+    }
+    answer(&f);
+    expect(&f, "\5\0\5\0\0\1\0\0\0\0\0\0", 12);
+    close(f.far);
+    ends_run(&f.e, 5);
+    tear_down(&f);
+}
+
 /* Whoever waits when all is over is reset. */
 static void all_can_be_broken_off(void **state)
 {
@@ -395,6 +423,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(who_goes_is_forgotten),
         cmocka_unit_test(who_is_refused_and_talks_on_is_reset),
+        cmocka_unit_test(who_is_at_it_longest_makes_way),
         cmocka_unit_test(all_can_be_broken_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
