@@ -276,7 +276,7 @@ static void keys_in_files(void **state)
     assert_int_equal(read_file(DIGITS, 0640, out), 0);
     assert_int_equal(read_file(DIGITS, 0644, out), -EACCES);
     assert_int_equal(read_file(DIGITS "0", 0600, out), -EINVAL);
-    assert_int_equal(read_file(DIGITS + 1, 0600, out), -EINVAL);
+    assert_int_equal(read_file(&DIGITS[1], 0600, out), -EINVAL);
     assert_int_equal(read_file("x" DIGITS, 0600, out), -EINVAL);
     assert_int_equal(read_file("", 0600, out), -EINVAL);
     assert_int_equal(tls_read_key("/nowhere", out, why, sizeof why), -ENOENT);
