@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int sysctl_open(const struct sysctls *s, const char *path, int flags)
@@ -50,6 +51,31 @@ static void sysctl_put_back(const struct sysctls *s, const struct sysctl *entry)
         sysctl_write(s, entry->path, entry->before);
 }
 
+/* Whoever the service is when it runs may own the directory, and the next start is root's: no links are followed. */
+static FILE *memory_create(const char *path)
+{
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
+static FILE *memory_open(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return fdopen(fd, "r");
+    close(fd);
+    return NULL;
+}
+
+static void memory_beside(const struct sysctls *s, char *path, size_t size)
+{
+    snprintf(path, size, "%s.new", s->memory);
+}
+
 /* The memory: a line each of path, ours, before, with tabs between. Written beside and renamed: whole at any time. */
 static int sysctls_remember(const struct sysctls *s)
 {
@@ -58,8 +84,8 @@ static int sysctls_remember(const struct sysctls *s)
         return 0;
     if (s->count == 0)
         return unlink(s->memory) == 0 || errno == ENOENT ? 0 : -errno;
-    snprintf(beside, sizeof(beside), "%s.new", s->memory);
-    FILE *file = fopen(beside, "we");
+    memory_beside(s, beside, sizeof(beside));
+    FILE *file = memory_create(beside);
     if (!file)
         return -errno;
     for (size_t i = 0; i < s->count; i++)
@@ -91,7 +117,7 @@ static bool sysctl_parse(char *line, struct sysctl *entry)
 static void sysctls_recall(struct sysctls *s)
 {
     char line[SYSCTL_PATH_SIZE + 2 * SYSCTL_VALUE_SIZE + 4];
-    FILE *file = s->memory ? fopen(s->memory, "re") : NULL;
+    FILE *file = s->memory ? memory_open(s->memory) : NULL;
     if (!file)
         return;
     while (fgets(line, sizeof(line), file)) {
@@ -102,6 +128,21 @@ static void sysctls_recall(struct sysctls *s)
     fclose(file);
 }
 
+/* Is there a place to remember in? 0 or a negative errno. */
+static int sysctls_try_memory(const struct sysctls *s)
+{
+    char beside[PATH_MAX];
+    if (!s->memory)
+        return 0;
+    memory_beside(s, beside, sizeof(beside));
+    FILE *file = memory_create(beside);
+    if (!file)
+        return -errno;
+    fclose(file);
+    unlink(beside);
+    return 0;
+}
+
 int sysctls_open(struct sysctls *s, const char *root, const char *memory)
 {
     *s = (struct sysctls){.root = root, .memory = memory};
@@ -109,10 +150,7 @@ int sysctls_open(struct sysctls *s, const char *root, const char *memory)
     if (!s->entries)
         return -ENOMEM;
     sysctls_recall(s);
-    FILE *file = memory ? fopen(memory, "ae") : NULL; /* whether there is a place to remember in */
-    int error = memory && !file ? -errno : 0;
-    if (file)
-        fclose(file);
+    int error = sysctls_try_memory(s);
     if (!error)
         error = sysctls_remember(s);
     if (error) {

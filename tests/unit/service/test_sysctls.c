@@ -146,6 +146,28 @@ static void test_memory_that_is_nonsense(void **state)
     sysctls_close(&sysctls);
 }
 
+/* Who owns the directory cannot make the next start, which is root's, read or write elsewhere. */
+static void test_links_are_not_followed(void **state)
+{
+    (void)state;
+    char beside[80], elsewhere[80];
+    sysctls_close(&sysctls);
+    snprintf(beside, sizeof(beside), "%s.new", memory);
+    snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", root);
+    write_value("elsewhere", "a\t0\t9");
+    assert_int_equal(symlink(elsewhere, beside), 0);
+    assert_int_equal(symlink(elsewhere, memory), 0);
+    begin();
+    assert_value("a", "0");
+    assert_int_equal(sysctls_want(&sysctls, "a", "1"), 0);
+    assert_value("elsewhere", "a\t0\t9");
+    sysctls_close(&sysctls);
+    assert_int_equal(mkfifo(memory, 0600), 0); /* would wait for a writer */
+    begin();
+    sysctls_close(&sysctls);
+    remove_value("elsewhere");
+}
+
 static void test_empty_value(void **state)
 {
     (void)state;
@@ -193,6 +215,7 @@ int main(void)
         cmocka_unit_test_setup(test_what_others_changed_is_theirs, fresh),
         cmocka_unit_test_setup(test_sudden_end, fresh),
         cmocka_unit_test_setup(test_memory_that_is_nonsense, fresh),
+        cmocka_unit_test_setup(test_links_are_not_followed, fresh),
         cmocka_unit_test_setup(test_empty_value, fresh),
         cmocka_unit_test_setup(test_errors, fresh),
         cmocka_unit_test_setup(test_limit, fresh),
