@@ -66,6 +66,7 @@ def wait_for(pid, patience_s):
 def run_one(case, network, prepare, patience_s):
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryDirectory() as directory:
         os.environ["HAWSER_CONTROL"] = f"{directory}/control"  # a service of its own
+        os.environ["RUNTIME_DIRECTORY"] = directory
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
