@@ -1,11 +1,12 @@
 # The front door. Meson and Ninja do the work, under build/.
 JOBS ?= 2
-.PHONY: help demo build test bench fuzz nightly lint format install clean setup
+.PHONY: help demo build test test-programs bench fuzz nightly lint format install clean setup
 
 help:
 	@echo "make demo     100 MB from the kernel's MPTCP over two emulated paths, one cut and restored on the way"
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel, hostile peers"
+	@echo "make test-programs  curl, ssh, git, databases, browsers and others through hawser run; installs them"
 	@echo "make bench    unlimited throughput beside the kernel's, in the same run; packets per second of the simulator;"
 	@echo "              resident memory a connection beside its bars; a thousand busy ones beside a million idle ones;"
 	@echo "              hawser up beside a splice of the kernel's"
@@ -30,12 +31,16 @@ demo: build
 test: setup
 	@tools/test
 
+test-programs:
+	@tools/test-programs
+
 bench: build
 	@bench/throughput build/release/apps/hawser
 	@bench/simulator
 	@bench/memory
 	@bench/connections
 	@bench/relay build/release/apps/hawser
+	@bench/run_start build/release/apps/hawser
 
 fuzz: setup
 	@tools/fuzz
