@@ -3,20 +3,48 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <syslog.h>
 
 #include <hawser/stack.h>
+
+/* journald takes the number before a line for its priority (sd-daemon(3)), where standard error goes there. */
+static bool is_journal(FILE *out)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(fileno(out), &st) == 0 &&
+           st.st_dev == device && st.st_ino == inode;
+}
+
+HW_PRINTF(3, 0) static void say(int priority, const char *name, const char *format, va_list args)
+{
+    char line[2048];
+    vsnprintf(line, sizeof line, format, args);
+    if (is_journal(stderr))
+        fprintf(stderr, "<%d>", priority);
+    fprintf(stderr, "hawser %s: %s\n", name, line);
+}
 
 int command_fail(const char *name, const char *format, ...)
 {
     va_list args;
-    fprintf(stderr, "hawser %s: ", name);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    say(LOG_ERR, name, format, args);
     va_end(args);
-    fputc('\n', stderr);
     return EXIT_FAILURE;
+}
+
+void command_say(int priority, const char *name, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(priority, name, format, args);
+    va_end(args);
 }
 
 int command_misused(const char *name, const char *format, ...)

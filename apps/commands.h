@@ -26,8 +26,12 @@ int ss_main(int argc, char **argv);
 int reload_main(int argc, char **argv);
 int uplinks_main(int argc, char **argv);
 
-/* Says "hawser NAME: ..." to standard error, a line. Returns EXIT_FAILURE. */
+/* Says "hawser NAME: ..." to standard error, a line; before that, where the journal listens, its priority. Returns
+ * EXIT_FAILURE. */
 HW_PRINTF(2, 3) int command_fail(const char *name, const char *format, ...);
+
+/* Says likewise something of that priority, as of syslog(3). */
+HW_PRINTF(3, 4) void command_say(int priority, const char *name, const char *format, ...);
 
 /* Says likewise what is wrong with the command line, and where to look. Returns EXIT_USAGE. */
 HW_PRINTF(2, 3) int command_misused(const char *name, const char *format, ...);

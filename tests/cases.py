@@ -67,6 +67,7 @@ def run_one(case, network, prepare, patience_s):
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryDirectory() as directory:
         os.environ["HAWSER_CONTROL"] = f"{directory}/control"  # a service of its own
         os.environ["RUNTIME_DIRECTORY"] = directory
+        os.environ["HAWSER_FILTER"] = "kill"  # a system call that it does not know of ends it
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/units.h"
@@ -122,7 +123,7 @@ void service_add_part(struct service *service, struct service_part *part)
 static bool take_turn(struct service *service)
 {
     if (hawser_host_step(service->host) < 0) {
-        command_fail("up", "a device was deleted: what used it goes on by the others");
+        command_say(LOG_WARNING, "up", "a device was deleted: what used it goes on by the others");
         if (--service->links_alive == 0)
             sd_event_exit(service->loop, command_fail("up", "it was the last one"));
     }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
 
 #include <hawser/hawser.h>
 
@@ -12,6 +14,7 @@
 #include "commands.h"
 #include "run/link_spec.h"
 #include "service/control_socket.h"
+#include "service/privileges.h"
 #include "service/program_verb.h"
 #include "service/reload.h"
 #include "service/service.h"
@@ -219,6 +222,19 @@ static int up_add_doors(struct up *up)
     return status == UP_GO_ON ? up_admit_programs(up, &options) : status;
 }
 
+/* Nothing is set up from here on but what CAP_NET_ADMIN may. */
+static int up_drop_privileges(struct up *up)
+{
+    const char *runtime = getenv("RUNTIME_DIRECTORY"); /* systemd's */
+    const char *const own[] = {runtime && *runtime ? runtime : "/run/hawser", NULL};
+    char why[256];
+    if (privileges_drop(up->options.user, own, why, sizeof(why)) < 0)
+        return up_fail("%s", why);
+    int error = privileges_filter();
+    return error ? up_fail("cannot filter system calls: %s; HAWSER_FILTER=off does without", strerror(-error))
+                 : UP_GO_ON;
+}
+
 static int up_run(struct up *up)
 {
     int status = up_catch_signals(up);
@@ -232,10 +248,14 @@ static int up_run(struct up *up)
         status = proxy_options_open(&up->options.proxies, &up->service, &up->proxies);
     if (status == UP_GO_ON)
         status = up_add_doors(up);
+    if (status == UP_GO_ON)
+        status = up_drop_privileges(up);
     if (status != UP_GO_ON)
         return status;
-    fprintf(stderr, "hawser up: ready\n");
+    command_say(LOG_INFO, "up", "ready");
+    sd_notify(0, "READY=1");
     status = service_run(&up->service);
+    sd_notify(0, "STOPPING=1");
     if (up->options.verbose) {
         up_report(up);
         command_print_counters(stderr, up->service.host, "");
