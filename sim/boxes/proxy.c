@@ -96,10 +96,11 @@ static void note_edge(struct box_flow *flow, unsigned port, seq32 seq)
     flow->marked[port] = true;
 }
 
-/* In order only: what is acknowledged early must be all that the sender sent before. */
+/* In order only: what is acknowledged early must be all that the sender sent before. And only for a receiver that it
+ * hears: where answers go another way nobody could stand between. */
 static bool is_next(const struct box_flow *flow, unsigned port, const struct box_segment *seg)
 {
-    return flow->marked[port] && seq_eq(seg->tcp.seq, seq_at(flow->edge[port]));
+    return flow->has_acked[1 - port] && flow->marked[port] && seq_eq(seg->tcp.seq, seq_at(flow->edge[port]));
 }
 
 /* What the receiver at `port` said of its window, and in what scale (RFC 7323 2.2). */
