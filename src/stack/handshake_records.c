@@ -202,8 +202,7 @@ bool handshakes_answer(struct handshakes *t, const struct handshake *h)
 
 void handshakes_ask(struct handshakes *t, struct handshake *h, uint64_t now_ns)
 {
-    uint64_t patience_ns = patience_with(h), spent_ns = patience_ns - HW_MIN(patience_ns, FIRST_WAIT_NS);
-    h->begun_ns = now_ns > spent_ns ? HW_MAX(h->begun_ns, now_ns - spent_ns) : h->begun_ns;
+    h->begun_ns = now_ns; /* somebody is there, and this answer has its way to go */
     make_due(t, h);
     arm(t);
 }

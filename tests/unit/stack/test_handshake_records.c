@@ -167,7 +167,7 @@ static void who_asks_again_does_not_make_way(void **state)
     static const struct {
         enum handshake_kind kind;
         uint64_t patience_ns;
-    } kinds[] = {{HANDSHAKE_PLAIN, NS_PER_S}, {HANDSHAKE_CAPABLE, NS_PER_S}, {HANDSHAKE_JOIN, NS_PER_S / 4}};
+    } kinds[] = {{HANDSHAKE_PLAIN, 3 * NS_PER_S}, {HANDSHAKE_CAPABLE, 3 * NS_PER_S}, {HANDSHAKE_JOIN, NS_PER_S / 4}};
     for (size_t i = 0; i < HW_ARRAY_LEN(kinds); i++) {
         struct room r;
         setup(&r);
