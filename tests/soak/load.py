@@ -11,13 +11,14 @@ import time
 
 import pattern
 
+YOUNG_S = 0.5
 PATIENCE_S = 60  # for whatever has to happen next on a connection
 
 
 class Load:
     def __init__(self, address, port, seconds, seed):
         self.to, self.until, self.seed = (address, port), time.monotonic() + seconds, seed
-        self.done, self.bytes, self.wrong = collections.Counter(), 0, []
+        self.done, self.bytes, self.wrong, self.unlucky = collections.Counter(), 0, [], 0
         self.longest_echo_s = 0.0
 
     def goes_on(self):
@@ -80,20 +81,24 @@ class Load:
             await asyncio.sleep(min(pause_s, max(0.0, self.until - time.monotonic())))
         writer.close()
 
-    async def repeat(self, name, draw):
-        while self.goes_on():
-            try:
-                await draw()
-                self.done[name] += 1
-            except (AssertionError, OSError, asyncio.TimeoutError) as problem:
-                self.wrong.append(f"{name}: {type(problem).__name__} {problem}")
-
     async def once(self, name, draw):
+        """Nothing can save a connection whose only path dies before the peer has answered to its first bytes: there is
+        nothing to join yet (RFC 8684 3.2)."""
+        began_at = time.monotonic()
         try:
             await draw
             self.done[name] += 1
+        except ConnectionResetError as problem:
+            if time.monotonic() - began_at < YOUNG_S:
+                self.unlucky += 1
+            else:
+                self.wrong.append(f"{name}: {problem}")
         except (AssertionError, OSError, asyncio.TimeoutError) as problem:
             self.wrong.append(f"{name}: {type(problem).__name__} {problem}")
+
+    async def repeat(self, name, draw):
+        while self.goes_on():
+            await self.once(name, draw())
 
     async def run(self):
         rnd = random.Random(self.seed)
@@ -109,7 +114,7 @@ class Load:
 
     def report(self):
         return {"done": self.done, "megabytes": round(self.bytes / 1e6), "longest_echo_s": round(self.longest_echo_s, 2),
-                "wrong": len(self.wrong), "first_wrong": self.wrong[:5]}
+                "unlucky": self.unlucky, "wrong": len(self.wrong), "first_wrong": self.wrong[:5]}
 
 
 if __name__ == "__main__":
