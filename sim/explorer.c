@@ -4,7 +4,7 @@
 #include "sim/judges/decode.h"
 #include "sim/memory.h"
 
-enum { JOIN_ACK_LEN = 24 };
+enum { JOIN_ACK_LEN = 24, CAPABLE_ACK_LEN = 20 };
 
 /* What of the connection decides whether a deviation excuses an error. */
 struct progress {
@@ -12,6 +12,8 @@ struct progress {
     bool answered;            /* one was */
     bool elsewhere;           /* not the first of them: it began that much later */
     bool data;                /* payload was sent */
+    unsigned thirds;          /* packets with both keys that were sent (3.1) */
+    bool torn;                /* options vanished for good after one */
     bool established;         /* the client has received a DATA_ACK: it may join (RFC 8684 3.2) */
     bool joined;              /* the third packet of a join has arrived */
     bool lone;                /* data was acknowledged without options before: an end may take no join any more (3.7) */
@@ -145,6 +147,12 @@ static bool costs_subflow(const struct explorer *e, enum deviation what, const s
     return what == DEVIATE_BLACK_HOLE || what == DEVIATE_ACKING_PROXY;
 }
 
+/* Both keys, from the client. */
+static bool is_third(const struct seen *seen)
+{
+    return seen_has(seen, SEEN_CAPABLE) && seen->capable.len >= CAPABLE_ACK_LEN;
+}
+
 /* Can the connection not do without its first path? An end whose only subflow loses its options, or whose data a proxy
  * acknowledges without any, must fall back and takes no join any more (RFC 8684 3.7); the proxy still delivers. */
 static bool needs_first(const struct progress *p, enum deviation what)
@@ -173,6 +181,10 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     needed |= e->records[path->number].bound && path == p->first && first_goes(e, now_ns);
     bool too_late = is_stripped(e) && e->delays + e->costs > 2; /* for the fall back: the subflow is reset instead */
     e->stage->meddled |= too_late || (costs && what != DEVIATE_BLACK_HOLE);
+    /* The server has the key, and the client its data, when the answers lose their options: who falls back is open
+     * (3.7). */
+    p->torn |= for_good && path == p->first && p->thirds > is_third(seen);
+    needed |= too_late && p->torn;
     if (needed || (e->costs && !has_good_path(e, now_ns)))
         e->stage->must_complete = false;
 }
@@ -189,6 +201,7 @@ static enum deviation on_leave(void *ctx, struct path *path, unsigned end, struc
         return DEVIATE_NOT;
     note_points(e, &seen);
     e->progress.data |= seen.len > 0;
+    e->progress.thirds += is_third(&seen);
     if (seen.join_len == JOIN_ACK_LEN)
         e->records[path->number].proof_ns = now_ns;
     if (!e->progress.first)
