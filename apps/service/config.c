@@ -10,7 +10,7 @@
 const struct config_section *config_section(size_t i)
 {
     static const struct config_section *const sections[] = {
-        &config_top, &config_uplinks, &config_uplink, &config_door, &config_proxy, &config_upstream,
+        &config_top, &config_uplinks, &config_uplink, &config_door, &config_publish, &config_proxy, &config_upstream,
     };
     return i < HW_ARRAY_LEN(sections) ? sections[i] : NULL;
 }
@@ -74,8 +74,9 @@ bool config_read(struct config *config, const char *path, char *why, size_t why_
     char reason[256];
     struct reader r = {.path = path, .of = config, .why = why, .why_size = why_size};
     *config = (struct config){.doors = calloc(CONFIG_LINKS, sizeof *config->doors),
-                              .uplinks = calloc(CONFIG_LINKS, sizeof *config->uplinks)};
-    if (!config->doors || !config->uplinks)
+                              .uplinks = calloc(CONFIG_LINKS, sizeof *config->uplinks),
+                              .published = calloc(CONFIG_PUBLISHED, sizeof *config->published)};
+    if (!config->doors || !config->uplinks || !config->published)
         return snprintf(why, why_size, "%s: no memory", path), false;
     config->tree = toml_read(path, &line, reason, sizeof reason);
     if (!config->tree && line == 0)
@@ -90,6 +91,7 @@ void config_free(struct config *config)
     toml_free(config->tree);
     free(config->doors);
     free(config->uplinks);
+    free(config->published);
     *config = (struct config){0};
 }
 

@@ -12,7 +12,7 @@
 
 #define CONFIG_PATH "/etc/hawser/hawser.toml"
 
-enum { CONFIG_LINKS = 16, CONFIG_TEXTS = 256, CONFIG_SPEC_SIZE = 5120 };
+enum { CONFIG_LINKS = 16, CONFIG_PUBLISHED = 64, CONFIG_TEXTS = 256, CONFIG_SPEC_SIZE = 5120 };
 
 /* A list of texts. */
 struct config_texts {
@@ -29,6 +29,13 @@ struct config_link {
     char spec[CONFIG_SPEC_SIZE]; /* all of it, as hawser_host_add_link() reads it */
 };
 
+/* A TCP port that is published. */
+struct config_publish {
+    uint64_t port;
+    const char *to;
+    char text[128]; /* all of it, as publish_rule_read() reads it */
+};
+
 /* What the file says; what it does not say is NULL or 0. */
 struct config {
     struct toml_node *tree; /* what texts lie in */
@@ -41,6 +48,8 @@ struct config {
     const char *login, *upstream, *serve_upstream, *key; /* and [upstream] */
     struct config_link *doors, *uplinks;                 /* of CONFIG_LINKS each */
     unsigned door_count, uplink_count;
+    struct config_publish *published; /* of CONFIG_PUBLISHED */
+    unsigned published_count;
 };
 
 /* A table of the file. */

@@ -7,6 +7,7 @@
 
 #include "run/link_spec.h"
 #include "service/choice.h"
+#include "service/publish.h"
 
 static bool read_scheduler(struct reader *r, const struct toml_node *node, void *out)
 {
@@ -176,3 +177,31 @@ const struct config_section config_door = {.name = "door",
                                            .field_count = HW_ARRAY_LEN(door_fields),
                                            .begin = begin_door,
                                            .check = check_door};
+
+static const struct field publish_fields[] = {
+    {"port", read_number, offsetof(struct config_publish, port), "a number from 1 to 65535"},
+    {"to", read_text, offsetof(struct config_publish, to), "a server: \"127.0.0.1:8443\""},
+};
+
+static void *begin_publish(struct config *config)
+{
+    return config->published_count < CONFIG_PUBLISHED ? &config->published[config->published_count++] : NULL;
+}
+
+static bool check_publish(struct reader *r, const struct toml_node *table, void *object)
+{
+    struct config_publish *p = object;
+    struct publish_rule rule;
+    char why[256];
+    int n = snprintf(p->text, sizeof p->text, "%llu%s%s", (unsigned long long)p->port, p->to ? ",to=" : "",
+                     p->to ? p->to : "");
+    if (n < 0 || (size_t)n >= sizeof p->text)
+        return reader_says(r, table, "to is too long");
+    return publish_rule_read(p->text, &rule, why, sizeof why) == 0 || reader_says(r, table, "%s", why);
+}
+const struct config_section config_publish = {.name = "publish",
+                                              .many = true,
+                                              .fields = publish_fields,
+                                              .field_count = HW_ARRAY_LEN(publish_fields),
+                                              .begin = begin_publish,
+                                              .check = check_publish};

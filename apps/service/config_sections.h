@@ -4,6 +4,6 @@
 
 #include "service/config.h"
 
-extern const struct config_section config_top, config_uplinks, config_uplink, config_door;
+extern const struct config_section config_top, config_uplinks, config_uplink, config_door, config_publish;
 
 #endif

@@ -19,6 +19,10 @@ struct sysctls {
     size_t count;
 };
 
+/* The name of such a file, of this network namespace and no other, for one who changes values: "DIRECTORY/NAME.INODE".
+ * The directory is $RUNTIME_DIRECTORY, or else /run/hawser. */
+void sysctls_choose_memory(char *path, size_t size, const char *name);
+
 /*
  * `root`: "/proc/sys/net", outlives `s`, as does `memory`: a file that holds what is changed, so that a start after a
  * sudden end can put it back, which is done here; NULL: none is kept. Returns 0 or a negative errno.

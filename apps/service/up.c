@@ -16,6 +16,7 @@
 #include "service/control_socket.h"
 #include "service/privileges.h"
 #include "service/program_verb.h"
+#include "service/publish.h"
 #include "service/reload.h"
 #include "service/service.h"
 #include "service/ss.h"
@@ -46,6 +47,7 @@ struct up {
     struct ways_out *ways; /* NULL: uplinks are as told */
     struct programs *programs;
     struct proxies *proxies; /* a part of the service; NULL: none */
+    struct publish *publish;
 };
 
 /* What the start goes on with: more, or an exit status. */
@@ -69,6 +71,10 @@ static void up_report(struct up *up)
     struct upstream_counts upstream;
     if (up->proxies && proxies_upstream(up->proxies, &upstream))
         up_status_upstream(stderr, &upstream);
+    struct publish_rule rule;
+    struct publish_counts counts;
+    for (size_t i = 0; up->publish && publish_count(up->publish, i, &rule, &counts); i++)
+        up_status_published(stderr, &rule, &counts);
     up_status_joints(stderr, &service->joints, hawser_host_now(service->host));
 }
 
@@ -180,6 +186,16 @@ static int up_read_first(struct up *up)
     return UP_GO_ON;
 }
 
+static int up_publish(struct up *up)
+{
+    char why[600];
+    if (up->options.published_count == 0)
+        return UP_GO_ON;
+    int error = publish_open(&up->publish, &up->service, up->ways, up->options.published, up->options.published_count,
+                             why, sizeof(why));
+    return error ? up_fail("--publish: %s", why) : UP_GO_ON;
+}
+
 static int up_add_door(struct up *up, const char *door, const struct door_options *options)
 {
     char spec[UP_SPEC_SIZE];
@@ -249,6 +265,8 @@ static int up_run(struct up *up)
     if (status == UP_GO_ON)
         status = up_add_doors(up);
     if (status == UP_GO_ON)
+        status = up_publish(up);
+    if (status == UP_GO_ON)
         status = up_drop_privileges(up);
     if (status != UP_GO_ON)
         return status;
@@ -284,14 +302,16 @@ static int up_serve(struct up *up)
         return up_fail("cannot begin: %s", strerror(-error));
     status = up_run(up);
     programs_stop(up->programs);
+    publish_shut(up->publish);
     service_end(&up->service);
+    publish_close(up->publish);
     ways_close(up->ways);
     return status;
 }
 
 int up_main(int argc, char **argv)
 {
-    struct up up = {.ways = NULL, .programs = NULL, .proxies = NULL};
+    struct up up = {.ways = NULL, .programs = NULL, .proxies = NULL, .publish = NULL};
     char why[1024];
     int status = up_options_read(&up.options, argc, argv);
     if (status != UP_GO_ON)

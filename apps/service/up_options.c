@@ -14,6 +14,7 @@ enum {
     OPTION_UPLINK,
     OPTION_FIRST_UPLINK,
     OPTION_EXCLUDE,
+    OPTION_PUBLISH,
     OPTION_SCHEDULER,
     OPTION_PATH_MANAGER,
     OPTION_CONTROL,
@@ -46,6 +47,9 @@ static const char usage[] =
     "it again\n"
     "                 for each prefix. Where the first does not answer the next are tried, after a quarter of a "
     "second\n"
+    "  --publish PORT[,to=ADDRESS[:PORT]]\n"
+    "                 from outside this port of the uplinks is Hawser's, which speaks Multipath TCP there and goes on\n"
+    "                 to the server on this host, or at that address, as if it were the client\n"
     "  --tcp          speak plain TCP to destinations\n"
     "  -c FILE        configuration, hawser.toml(5); default /etc/hawser/hawser.toml if there is one; what else is "
     "said\n"
@@ -77,6 +81,17 @@ static int add_link(const char **links, unsigned *count, unsigned max, const cha
     return -1;
 }
 
+static int read_published(struct up_options *o)
+{
+    char why[256];
+    if (o->published_count == PUBLISH_MAX)
+        return usage_error("more than %d published ports", PUBLISH_MAX);
+    if (publish_rule_read(optarg, &o->published[o->published_count], why, sizeof(why)) < 0)
+        return usage_error("--publish %s", why);
+    o->published_count++;
+    return -1;
+}
+
 static int read_path_manager(struct up_options *o, const char *name)
 {
     o->manager = hawser_path_manager_find(name);
@@ -102,6 +117,8 @@ static int read_option(struct up_options *o, int option, char **argv)
         return add_link(o->first, &o->first_count, UP_FIRST, "times --first-uplink");
     case OPTION_EXCLUDE:
         return add_link(o->excluded, &o->excluded_count, UP_EXCLUDED, "interfaces to exclude");
+    case OPTION_PUBLISH:
+        return read_published(o);
     case OPTION_SCHEDULER:
         return command_read_scheduler("up", optarg, &o->scheduler);
     case OPTION_PATH_MANAGER:
@@ -155,6 +172,13 @@ static void take_texts(const char **to, unsigned *count, unsigned max, const str
         to[(*count)++] = texts->at[i];
 }
 
+static void take_published(struct up_options *o, const struct config *config)
+{
+    char why[256];
+    for (unsigned i = 0; i < config->published_count; i++) /* which were checked */
+        publish_rule_read(config->published[i].text, &o->published[o->published_count++], why, sizeof(why));
+}
+
 void up_options_complete(struct up_options *o, const struct config *config)
 {
     o->no_mptcp |= config->no_mptcp;
@@ -170,6 +194,8 @@ void up_options_complete(struct up_options *o, const struct config *config)
         take_links(o->uplinks, &o->uplink_count, config->uplinks, config->uplink_count);
     if (o->uplink_count == 0 && o->excluded_count == 0)
         take_texts(o->excluded, &o->excluded_count, UP_EXCLUDED, &config->exclude);
+    if (o->published_count == 0 && o->uplink_count == 0)
+        take_published(o, config);
     if (o->first_count == 0)
         take_texts(o->first, &o->first_count, UP_FIRST, &config->first);
     proxy_options_complete(&o->proxies, config);
@@ -182,6 +208,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"door", required_argument, NULL, OPTION_DOOR},
         {"uplink", required_argument, NULL, OPTION_UPLINK},
         {"first-uplink", required_argument, NULL, OPTION_FIRST_UPLINK},
+        {"publish", required_argument, NULL, OPTION_PUBLISH},
         {"exclude", required_argument, NULL, OPTION_EXCLUDE},
         {"scheduler", required_argument, NULL, OPTION_SCHEDULER},
         {"path-manager", required_argument, NULL, OPTION_PATH_MANAGER},
@@ -206,5 +233,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         return usage_error("\"%s\" is no option", argv[optind]);
     if (o->uplink_count && o->excluded_count)
         return usage_error("--exclude is for uplinks that are found: leave it out beside --uplink");
+    if (o->uplink_count && o->published_count)
+        return usage_error("--publish is for uplinks that are found: leave it out beside --uplink");
     return -1;
 }

@@ -9,6 +9,7 @@
 
 #include "service/config.h"
 #include "service/proxy_options.h"
+#include "service/publish.h"
 
 enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_EXCLUDED = 48 };
 
@@ -23,6 +24,8 @@ struct up_options {
     const char *excluded[UP_EXCLUDED + 1]; /* interfaces, with a NULL at the end */
     unsigned excluded_count;
     struct proxy_options proxies;
+    struct publish_rule published[PUBLISH_MAX];
+    unsigned published_count;
     const struct hawser_scheduler *scheduler;  /* NULL: the default */
     const struct hawser_path_manager *manager; /* likewise */
 };

@@ -31,6 +31,12 @@ void up_status_upstream(FILE *out, const struct upstream_counts *c)
             c->asked, c->unreachable, c->strangers);
 }
 
+void up_status_published(FILE *out, const struct publish_rule *rule, const struct publish_counts *c)
+{
+    fprintf(out, "published port %u: %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu32 " wait\n", rule->port,
+            c->accepted, c->refused, c->waiting);
+}
+
 static void print_paths(FILE *out, const struct hawser_conn *conn)
 {
     struct hawser_conn_info info = {.size = sizeof info};

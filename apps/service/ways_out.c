@@ -6,14 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/units.h"
 #include "commands.h"
-
-/* systemd says another one, where it is told to. */
-#define WAYS_DIRECTORY "/run/hawser"
+#include "service/sysctls.h"
 
 enum { WAYS_EXCLUDED = 64, WAYS_WHY_SIZE = 600 };
 
@@ -137,19 +134,6 @@ static int ways_watch(struct ways_out *w)
     return error < 0 ? error : ways_rearm(w);
 }
 
-/* The file for what a sudden end leaves changed, of this network namespace and no other. */
-static void ways_choose_memory(struct ways_out *w)
-{
-    const char *directory = getenv("RUNTIME_DIRECTORY");
-    struct stat space;
-    if (!directory || !directory[0])
-        directory = WAYS_DIRECTORY;
-    mkdir(directory, 0755); /* where that fails, the file says why */
-    if (stat("/proc/self/ns/net", &space) != 0)
-        space.st_ino = 0;
-    snprintf(w->memory, sizeof(w->memory), "%s/sysctls.%llu", directory, (unsigned long long)space.st_ino);
-}
-
 static int ways_copy(char **to, const char *const *names)
 {
     for (size_t i = 0; names && names[i]; i++) {
@@ -174,7 +158,7 @@ static int ways_begin(struct ways_out *w, const struct uplink_names *names, char
     if (w->link < 0)
         return w->link;
     w->index = if_nametoindex(WAYS_DEVICE);
-    ways_choose_memory(w);
+    sysctls_choose_memory(w->memory, sizeof(w->memory), "sysctls");
     const struct uplinks_options options = {
         .device = WAYS_DEVICE,
         .memory = w->memory,

@@ -226,7 +226,7 @@ def state():
         return sorted(line for line in sh(command).splitlines() if not any(word in line for word in without))
     return {"nft": lines("nft list ruleset"), "rules": lines("ip rule; ip -6 rule"),
             "routes": lines("ip route show table all; ip -6 route show table all", "ff00::/8 dev up0", "fe80::"),
-            "sysctls": lines("sysctl -a 2>/dev/null | grep -E 'forwarding|reserved_ports|rp_filter'", ".up0.")}
+            "sysctls": lines("sysctl -a 2>/dev/null | grep -E 'forwarding|reserved_ports|rp_filter|fwmark'", ".up0.")}
 
 
 def carried(device):

@@ -1,0 +1,48 @@
+/*
+ * Publishing: TCP servers that know nothing of Hawser, reached from outside by Multipath TCP. Connections to a
+ * published port of this host's uplinks end in the stack, which goes on to the server from the client's own address, by
+ * a device of its own: the server sees its clients as ever.
+ */
+#ifndef HW_APPS_SERVICE_PUBLISH_H
+#define HW_APPS_SERVICE_PUBLISH_H
+
+#include "service/ways_out.h"
+
+#define PUBLISH_DEVICE "pub0"
+
+enum {
+    PUBLISH_MAX = 64,      /* ports */
+    PUBLISH_BACKLOG = 512, /* of each: clients that wait, and half-open ones that are remembered */
+};
+
+struct publish_rule {
+    uint16_t port;         /* outside */
+    struct hawser_addr to; /* the server, with a port; all zero: the address that the client asked for */
+};
+
+struct publish_counts {
+    uint64_t accepted;
+    uint64_t refused; /* by the server, or it does not answer */
+    uint32_t waiting; /* now, for the server to answer */
+};
+
+struct publish;
+
+/* Reads "PORT" or "PORT,to=ADDRESS[:PORT]". Returns 0, or -EINVAL and one line in `why`. */
+int publish_rule_read(const char *text, struct publish_rule *rule, char *why, size_t why_size);
+
+/* Publishes from now on, until the service ends. Returns 0 and *out, or a negative errno and in `why` one line that
+ * says what to do. */
+int publish_open(struct publish **out, struct service *service, struct ways_out *ways, const struct publish_rule *rules,
+                 size_t count, char *why, size_t why_size);
+
+/* Whoever waits is reset. Joints live on. */
+void publish_shut(struct publish *p);
+
+/* Takes back what was changed of the host: after service_end(). NULL is nothing. */
+void publish_close(struct publish *p);
+
+/* The i-th rule's; false past the end. */
+bool publish_count(const struct publish *p, size_t i, struct publish_rule *rule, struct publish_counts *out);
+
+#endif

@@ -1,0 +1,198 @@
+#include "service/publish_way.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <nftables/libnftables.h>
+
+#include "service/netlink.h"
+#include "service/sysctls.h"
+
+struct publish_way {
+    struct netlink netlink;
+    struct sysctls sysctls;
+    struct nft_ctx *nft;
+    unsigned index; /* of the device */
+};
+
+static const uint8_t way_families[] = {AF_INET, AF_INET6};
+
+/* An answer finds the device by the mark, which the server's socket has from the SYN. Where the server is another
+ * host, the connection has it. The zone is for the connection that a client has with the stack: to the packet filter
+ * both are from the same client to the same server. */
+static int way_filter(struct publish_way *way, const char *device, char *why, size_t why_size)
+{
+    char text[1024];
+    snprintf(text, sizeof(text),
+             "add table inet " PUBLISH_NFT_TABLE " { flags owner; }\nflush table inet " PUBLISH_NFT_TABLE "\n"
+             "table inet " PUBLISH_NFT_TABLE " { flags owner;\n"
+             "chain apart { type filter hook prerouting priority raw; policy accept;\n"
+             "iifname \"%s\" ct original zone set %d\n}\n"
+             "chain note { type filter hook prerouting priority mangle; policy accept;\n"
+             "iifname \"%s\" ct mark set %d meta mark set %d\n"
+             "iifname != \"%s\" ct mark %d meta mark set %d\n}\n}\n",
+             device, PUBLISH_MARK, device, PUBLISH_MARK, PUBLISH_MARK, device, PUBLISH_MARK, PUBLISH_MARK);
+    way->nft = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!way->nft) {
+        snprintf(why, why_size, "no memory to publish: free some and try again");
+        return -ENOMEM;
+    }
+    nft_ctx_buffer_error(way->nft);
+    if (nft_run_cmd_from_buffer(way->nft, text) == 0)
+        return 0;
+    const char *said = nft_ctx_get_error_buffer(way->nft);
+    snprintf(why, why_size, "the packet filter refuses the rules of published ports: %.*s: does another Hawser run?",
+             (int)strcspn(said ? said : "", "\n"), said ? said : "");
+    nft_ctx_free(way->nft);
+    way->nft = NULL;
+    return -EIO;
+}
+
+static int way_rule(struct publish_way *way, uint8_t family, bool add)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(header, sizeof(*rule));
+    rule->family = family;
+    rule->action = FR_ACT_TO_TBL;
+    mnl_attr_put_u32(header, FRA_TABLE, PUBLISH_TABLE);
+    mnl_attr_put_u32(header, FRA_PRIORITY, PUBLISH_PREFERENCE);
+    mnl_attr_put_u8(header, FRA_PROTOCOL, PUBLISH_PROTOCOL);
+    mnl_attr_put_u32(header, FRA_FWMARK, PUBLISH_MARK);
+    return netlink_request(&way->netlink, &m, NULL, NULL);
+}
+
+/* Without one the kernel takes no packet of IPv4 from the device whose source it would not send there. The address is
+ * for that alone (RFC 7600), and nobody is ever told of it. */
+static int way_address(struct publish_way *way)
+{
+    static const uint8_t dummy[4] = {192, 0, 0, 8};
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+    struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+    info->ifa_family = AF_INET;
+    info->ifa_prefixlen = 32;
+    info->ifa_scope = RT_SCOPE_LINK;
+    info->ifa_index = way->index;
+    mnl_attr_put(header, IFA_LOCAL, sizeof(dummy), dummy);
+    return netlink_request(&way->netlink, &m, NULL, NULL);
+}
+
+static int way_route(struct publish_way *way, uint8_t family)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+    struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
+    route->rtm_family = family;
+    route->rtm_table = RT_TABLE_UNSPEC;
+    route->rtm_protocol = PUBLISH_PROTOCOL;
+    route->rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    route->rtm_type = RTN_UNICAST;
+    mnl_attr_put_u32(header, RTA_TABLE, PUBLISH_TABLE);
+    mnl_attr_put_u32(header, RTA_OIF, way->index);
+    return netlink_request(&way->netlink, &m, NULL, NULL);
+}
+
+/* A kernel without IPv6 has nothing to publish there. */
+static int way_routes(struct publish_way *way, char *why, size_t why_size)
+{
+    for (size_t i = 0; i < sizeof(way_families); i++) {
+        int error = way_families[i] == AF_INET ? way_address(way) : 0;
+        if (!error)
+            error = way_route(way, way_families[i]);
+        if (!error)
+            error = way_rule(way, way_families[i], true);
+        if (error && error != -EEXIST && way_families[i] == AF_INET) {
+            snprintf(why, why_size, "cannot route the answers of published servers: %s: see ip rule", strerror(-error));
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* The clients' addresses lead to uplinks, not to the device; answers are marked as what they answer is; and servers of
+ * this host only may be published, too. */
+static int way_sysctls(struct publish_way *way, const char *device, char *why, size_t why_size)
+{
+    char rp_filter[SYSCTL_PATH_SIZE], localnet[SYSCTL_PATH_SIZE], forwarding[SYSCTL_PATH_SIZE];
+    snprintf(rp_filter, sizeof(rp_filter), "ipv4/conf/%s/rp_filter", device);
+    snprintf(localnet, sizeof(localnet), "ipv4/conf/%s/route_localnet", device);
+    snprintf(forwarding, sizeof(forwarding), "ipv4/conf/%s/forwarding", device);
+    const struct {
+        const char *path, *value;
+    } wanted[] = {
+        {rp_filter, "2"},
+        {localnet, "1"},
+        {forwarding, "1"},
+        {"ipv4/tcp_fwmark_accept", "1"},
+        {"ipv4/fwmark_reflect", "1"},
+        {"ipv6/fwmark_reflect", "1"},
+    };
+    sysctls_begin(&way->sysctls);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        int error = sysctls_want(&way->sysctls, wanted[i].path, wanted[i].value);
+        if (error && error != -ENOENT) {
+            snprintf(why, why_size, "cannot set net/%s to %s: %s: is /proc mounted read-only here?", wanted[i].path,
+                     wanted[i].value, strerror(-error));
+            return error;
+        }
+    }
+    sysctls_settle(&way->sysctls);
+    return 0;
+}
+
+static int way_begin(struct publish_way *way, const char *device, const char *memory, char *why, size_t why_size)
+{
+    way->index = if_nametoindex(device);
+    int error = netlink_open(&way->netlink);
+    if (!error)
+        error = sysctls_open(&way->sysctls, "/proc/sys/net", memory);
+    if (error) {
+        snprintf(why, why_size, "cannot begin to publish: %s", strerror(-error));
+        return error;
+    }
+    for (size_t i = 0; i < sizeof(way_families); i++) /* left from a sudden end */
+        way_rule(way, way_families[i], false);
+    error = way_filter(way, device, why, why_size);
+    if (!error)
+        error = way_sysctls(way, device, why, why_size);
+    return error ? error : way_routes(way, why, why_size);
+}
+
+int publish_way_open(struct publish_way **out, const char *device, const char *memory, char *why, size_t why_size)
+{
+    struct publish_way *way = calloc(1, sizeof(*way));
+    if (!way) {
+        snprintf(why, why_size, "no memory to publish: free some and try again");
+        return -ENOMEM;
+    }
+    int error = way_begin(way, device, memory, why, why_size);
+    if (error)
+        publish_way_close(way);
+    else
+        *out = way;
+    return error;
+}
+
+void publish_way_close(struct publish_way *way)
+{
+    if (!way)
+        return;
+    for (size_t i = 0; way->netlink.socket && i < sizeof(way_families); i++)
+        way_rule(way, way_families[i], false);
+    if (way->sysctls.entries)
+        sysctls_close(&way->sysctls);
+    if (way->nft) {
+        nft_run_cmd_from_buffer(way->nft, "delete table inet " PUBLISH_NFT_TABLE);
+        nft_ctx_free(way->nft);
+    }
+    if (way->netlink.socket)
+        netlink_close(&way->netlink);
+    free(way);
+}

@@ -1,0 +1,30 @@
+/* The way between the stack and published servers: what comes from the device goes to the server untranslated, and what
+ * the server answers goes back to the device, whatever else leads to the client. */
+#ifndef HW_APPS_SERVICE_PUBLISH_WAY_H
+#define HW_APPS_SERVICE_PUBLISH_WAY_H
+
+#include <stddef.h>
+
+struct publish_way;
+
+/* By these our own are known again, also by the next start after a sudden end. */
+enum {
+    PUBLISH_MARK = 0x4857, /* of packets and connections ("HW") */
+    PUBLISH_PROTOCOL = 73, /* of our routes and rules (RTA_PROTOCOL; 'I') */
+    PUBLISH_PREFERENCE = 4850,
+    PUBLISH_TABLE = 485600,
+};
+
+#define PUBLISH_NFT_TABLE "hawser_publish"
+
+/*
+ * `device` exists and is up; `memory` is a file that holds what is changed in /proc/sys/net, for the next start after a
+ * sudden end. Takes away what such an end has left first. Returns 0 and *out, or a negative errno and in `why` one line
+ * that says what to do.
+ */
+int publish_way_open(struct publish_way **out, const char *device, const char *memory, char *why, size_t why_size);
+
+/* Takes everything back. NULL is nothing. */
+void publish_way_close(struct publish_way *way);
+
+#endif
