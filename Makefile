@@ -1,9 +1,9 @@
 # The front door. Meson and Ninja do the work, under build/.
 JOBS ?= 2
-.PHONY: help demo build test test-programs bench fuzz nightly lint format install clean setup
+.PHONY: help demo build test test-programs bench fuzz soak nightly lint format install clean setup
 
 help:
-	@echo "make demo     100 MB from the kernel's MPTCP over two emulated paths, one cut and restored on the way"
+	@echo "make demo     curl in hawser run fetches 100 MB over two uplinks, one cut and restored on the way"
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel, hostile peers"
 	@echo "make test-programs  curl, ssh, git, databases, browsers and others through hawser run; installs them"
@@ -11,6 +11,7 @@ help:
 	@echo "              resident memory a connection beside its bars; a thousand busy ones beside a million idle ones;"
 	@echo "              hawser up beside a splice of the kernel's"
 	@echo "make fuzz     the fuzzers and mobs of hostile peers, FUZZ_SECONDS each (default 300)"
+	@echo "make soak     half an hour of programs in hawser run while their uplinks fail in all ways"
 	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: three quarters of an hour"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"
@@ -25,8 +26,7 @@ build:
 	@JOBS=$(JOBS) PREFIX=$(PREFIX) tools/release
 
 demo: build
-	@build/release/apps/hawser lab --client hawser --server kernel --direction down --bytes 100m --fallback \
-	    --path rate=30mbit,delay=10ms,queue=128k --path rate=20mbit,delay=20ms,queue=128k --cut 1@6-10
+	@tools/demo build/release/apps/hawser
 
 test: setup
 	@tools/test
@@ -44,6 +44,9 @@ bench: build
 
 fuzz: setup
 	@tools/fuzz
+
+soak: setup build
+	@tests/soak/run build/release/apps/hawser
 
 nightly: setup build
 	@tools/nightly

@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 UPLINKS = ("p0", "p1")
 FLAT = 1.05      # what memory may have become, late beside early
 SAMPLE_S = 2
+UNLUCKY_EACH = 5  # of those under way at a flap, hardly any is so young
 
 
 def command(*words):
@@ -125,6 +126,9 @@ def main():
     memory, descriptors = samples.quarters(0), samples.quarters(1)
     if load.returncode:
         wrong.append(f"the load ended with exit status {load.returncode}")
+    unlucky = json.loads(load.stdout or "{}").get("unlucky", 0)
+    if unlucky > UNLUCKY_EACH * len(flaps.done):
+        wrong.append(f"{unlucky} connections were too young to survive {len(flaps.done)} flaps")
     if memory[1] > memory[0] * FLAT:
         wrong.append("memory grew")
     if descriptors[1] > descriptors[0]:

@@ -11,7 +11,7 @@ import time
 
 import pattern
 
-YOUNG_S = 0.5
+YOUNG_S = 1.5
 PATIENCE_S = 60  # for whatever has to happen next on a connection
 
 
