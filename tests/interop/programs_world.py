@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -259,4 +260,6 @@ class World:
         assert not self.pairs(), self.pairs()
         rules = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
         assert "hawser" not in rules, rules
-        return self.said()
+        said = self.said()
+        shutil.rmtree(self.room)
+        return said
