@@ -117,7 +117,8 @@ static bool is_good(const struct explorer *e, const struct path *path, uint64_t 
     if (record->hurt || since == TIME_NEVER)
         return false;
     bool has_subflow = path == e->progress.first ? since == WORLD_START_NS : record->joined_ns > since;
-    return e->delays < 2 || (has_subflow && !record->stripped);
+    unsigned borne = e->seen >> POINT_CLOSE & 1 ? 0 : 1; /* an end that closes may be gone before a join comes again */
+    return e->delays <= borne || (has_subflow && !record->stripped);
 }
 
 static bool has_good_path(const struct explorer *e, uint64_t now_ns)
@@ -183,7 +184,7 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     e->stage->meddled |= too_late || (costs && what != DEVIATE_BLACK_HOLE);
     /* The server has the key, and the client its data, when the answers lose their options: who falls back is open
      * (3.7). */
-    p->torn |= for_good && path == p->first && p->thirds > is_third(seen);
+    p->torn |= for_good && path == p->first && !p->data && p->thirds > is_third(seen);
     needed |= too_late && p->torn;
     if (needed || (e->costs && !has_good_path(e, now_ns)))
         e->stage->must_complete = false;
