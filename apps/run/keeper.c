@@ -177,7 +177,7 @@ static void put_at(const int *from)
 {
     int high[KEEPER_FDS - KEEPER_CONTROL];
     for (unsigned i = 0; i < HW_ARRAY_LEN(high); i++)
-        high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 64);
+        high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, KEEPER_FDS);
     for (unsigned i = 0; i < HW_ARRAY_LEN(high); i++)
         dup2(high[i], KEEPER_CONTROL + (int)i);
     syscall(SYS_close_range, KEEPER_FDS, ~0u, 0);
@@ -190,16 +190,18 @@ static void detach(const int *fds)
     struct rlimit files;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     put_at(fds);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < KEEPER_CONTROL; fd++)
         dup2(null, fd);
     if (null >= KEEPER_CONTROL)
         close(null);
-    if (chdir("/") == 0 && getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
+    if (chdir("/") != 0)
+        _exit(EXIT_FAILURE);
     prctl(PR_SET_NAME, "hawser-keeper");
 }
 
@@ -217,14 +219,14 @@ static _Noreturn void keep(const int *fds)
 /* An orphan in a session of its own. */
 static int fork_away(const int *fds)
 {
-    int status;
+    int status = 0; /* who ignores SIGCHLD is not told */
     pid_t child = fork();
     if (child < 0)
         return -errno;
     if (child > 0) {
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             ;
-        return 0;
+        return status == 0 ? 0 : -EAGAIN;
     }
     setsid();
     pid_t orphan = fork();

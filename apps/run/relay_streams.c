@@ -85,8 +85,7 @@ static uint32_t wants(const struct pair *p, unsigned end)
 static int happened(sd_event_source *source, int fd, uint32_t events, void *user)
 {
     struct pair *p = user;
-    (void)source;
-    (void)fd;
+    const unsigned end = fd == p->fds[1];
     bool good = !(events & EPOLLERR) && move(p, 0) && move(p, 1);
     if (!good) {
         break_pair(p);
@@ -95,6 +94,8 @@ static int happened(sd_event_source *source, int fd, uint32_t events, void *user
     } else {
         for (unsigned i = 0; i < 2; i++)
             sd_event_source_set_io_events(p->sources[i], wants(p, i));
+        if (events & EPOLLHUP && !wants(p, end)) /* that would be told without end, and what came waits for the other */
+            sd_event_source_set_enabled(source, SD_EVENT_OFF);
     }
     return 0;
 }

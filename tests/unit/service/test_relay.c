@@ -1,0 +1,118 @@
+/* Connections by inlets of a program's namespace (apps/run/relay.h). */
+#include "run/relay.h"
+#include "service/ends.h"
+
+enum { PIECE = 16384, MANY = 4096 };
+
+struct line {
+    sd_event *loop;
+    struct relay *relay;
+    int listener, inside, outside; /* the test's: who is reached, the program's end, and the other */
+};
+
+static int listen_somewhere(struct hawser_addr *out)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof addr;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    assert_int_equal(hawser_addr_parse(out, "127.0.0.1", ntohs(addr.sin_port)), 0);
+    return fd;
+}
+
+static int connect_to(const struct hawser_addr *addr)
+{
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(addr->port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+/* Until nothing happens for a moment. Returns how much did. */
+static unsigned run(struct line *line)
+{
+    unsigned count = 0;
+    while (count < MANY && sd_event_run(line->loop, 20000) > 0)
+        count++;
+    return count;
+}
+
+static void begin(struct line *line)
+{
+    struct inlet inlet = {.stream = true};
+    struct hawser_addr way_in;
+    assert_true(sd_event_new(&line->loop) >= 0);
+    line->listener = listen_somewhere(&inlet.addr);
+    inlet.fd = listen_somewhere(&way_in);
+    assert_int_equal(relay_streams(line->loop, &inlet, &line->relay), 0);
+    line->inside = connect_to(&way_in);
+    run(line);
+    line->outside = accept(line->listener, NULL, NULL);
+    assert_true(line->outside >= 0);
+}
+
+static void end(struct line *line)
+{
+    relay_end(line->relay);
+    close(line->listener);
+    sd_event_unref(line->loop);
+}
+
+static void bytes_pass_both_ways(void **state)
+{
+    (void)state;
+    struct line line;
+    begin(&line);
+    assert_int_equal(write(line.inside, "question", 8), 8);
+    shutdown(line.inside, SHUT_WR);
+    run(&line);
+    expect_bytes(line.outside, "question");
+    expect_bytes(line.outside, "");
+    assert_int_equal(write(line.outside, "answer", 6), 6);
+    close(line.outside);
+    run(&line);
+    expect_bytes(line.inside, "answer");
+    expect_bytes(line.inside, "");
+    close(line.inside);
+    end(&line);
+}
+
+/* What a program left behind waits for who does not read it, without turning in circles, and arrives. */
+static void who_has_gone_costs_nothing(void **state)
+{
+    (void)state;
+    static uint8_t bytes[PIECE];
+    struct line line;
+    size_t sent = 0, got = 0;
+    begin(&line);
+    shutdown(line.outside, SHUT_WR);
+    run(&line);
+    do {
+        assert_int_equal(write(line.inside, bytes, PIECE), PIECE);
+        sent += PIECE;
+    } while (run(&line) > 0);
+    close(line.inside);
+    assert_true(run(&line) < 10);
+    assert_int_equal(fcntl(line.outside, F_SETFL, O_NONBLOCK), 0);
+    for (ssize_t n = 1; n != 0; run(&line)) {
+        n = read(line.outside, bytes, sizeof bytes);
+        assert_true(n >= 0 || errno == EAGAIN);
+        got += n > 0 ? (size_t)n : 0;
+    }
+    assert_int_equal(got, sent);
+    close(line.outside);
+    end(&line);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_pass_both_ways),
+        cmocka_unit_test(who_has_gone_costs_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
