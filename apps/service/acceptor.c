@@ -4,9 +4,15 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
+#include "base/units.h"
+#include "commands.h"
 #include "service/guests.h"
 #include "service/sockaddr.h"
 
@@ -14,13 +20,18 @@ enum {
     ACCEPTOR_BACKLOG = 1024,
     ACCEPTOR_BATCH = 16,        /* clients, before others have their turn */
     ACCEPTOR_PAUSE_US = 100000, /* without descriptors or memory */
+    ACCEPTOR_PART = 4,          /* of all descriptors, which clients of other ports and destinations need, too */
 };
+
+/* Nobody wants to read it more often. */
+#define ACCEPTOR_SAYS_NS (60 * NS_PER_S)
 
 struct acceptor {
     struct acceptor_options options;
     struct sockets *sockets;
     struct guests guests;
     sd_event_source *source, *timer;
+    uint64_t said_ns; /* when it was said last that nobody can come in; 0: never */
     int fd;
 };
 
@@ -78,9 +89,20 @@ static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_sto
     acceptor->options.came(acceptor->options.of, client);
 }
 
-/* Nobody can come in now: it is tried again in a while, without turning in circles. */
-static void pause_for_a_while(struct acceptor *acceptor)
+static void say_why(struct acceptor *acceptor, int error)
 {
+    const uint64_t now_ns = hawser_host_now(acceptor->sockets->host);
+    if (acceptor->said_ns && now_ns - acceptor->said_ns < ACCEPTOR_SAYS_NS)
+        return;
+    acceptor->said_ns = now_ns;
+    command_say(LOG_WARNING, "up", "clients of a local port have to wait: %s%s", strerror(error),
+                error == EMFILE ? ": raise the limit of descriptors (ulimit -n, LimitNOFILE=)" : "");
+}
+
+/* Nobody can come in now: it is tried again in a while, without turning in circles. */
+static void pause_for_a_while(struct acceptor *acceptor, int error)
+{
+    say_why(acceptor, error);
     sd_event_source_set_enabled(acceptor->source, SD_EVENT_OFF);
     sd_event_source_set_time_relative(acceptor->timer, ACCEPTOR_PAUSE_US);
     sd_event_source_set_enabled(acceptor->timer, SD_EVENT_ONESHOT);
@@ -107,7 +129,7 @@ static int somebody_came(sd_event_source *source, int fd, uint32_t revents, void
         if (client >= 0)
             welcome(acceptor, client, &from);
         else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            pause_for_a_while(acceptor);
+            pause_for_a_while(acceptor, errno);
         if (client < 0 && errno != ECONNABORTED && errno != EINTR)
             return 0;
     }
@@ -132,13 +154,21 @@ static int listen_at(const struct hawser_addr *local, bool mptcp)
     return error;
 }
 
+static uint32_t room(uint32_t wanted)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return wanted;
+    return (uint32_t)HW_MIN((rlim_t)wanted, HW_MAX(files.rlim_cur / ACCEPTOR_PART, (rlim_t)1));
+}
+
 int acceptor_open(struct sockets *sockets, const struct acceptor_options *options, struct acceptor **out)
 {
     struct acceptor *acceptor = calloc(1, sizeof *acceptor);
     if (!acceptor)
         return -ENOMEM;
     *acceptor = (struct acceptor){.options = *options, .sockets = sockets};
-    int error = guests_init(&acceptor->guests, hawser_host_env(sockets->host), options->max);
+    int error = guests_init(&acceptor->guests, hawser_host_env(sockets->host), room(options->max));
     if (error < 0) {
         free(acceptor);
         return error;

@@ -71,6 +71,8 @@ static bool check_uplinks(struct reader *r, const struct toml_node *table, void 
     const struct config *config = object;
     struct choice choice;
     char why[256];
+    if (config->exclude.count > CONFIG_EXCLUDED)
+        return reader_says(r, toml_get(table, "exclude"), "exclude: more than %d interfaces", CONFIG_EXCLUDED);
     choice_init(&choice);
     for (unsigned i = 0; i < config->first.count; i++) {
         if (choice_read(&choice, config->first.at[i], why, sizeof why) < 0)

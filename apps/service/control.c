@@ -287,6 +287,8 @@ int control_open(struct control *control, sd_event *loop, int fd)
     int error = !control->buffer ? -ENOMEM : control->spare_fd < 0 ? -errno : 0;
     if (!error)
         error = sd_event_add_io(loop, &control->source, fd, EPOLLIN, somebody_comes, control);
+    if (error >= 0) /* without descriptors, and the spare one gone, who comes cannot be turned away */
+        error = sd_event_source_set_ratelimit(control->source, NS_PER_S / NS_PER_US, CONTROL_PEERS);
     if (error < 0) {
         control_close(control);
         return error;

@@ -58,3 +58,5 @@ void guests_leave(struct guests *guests, struct guest *guest)
     hash_remove(&guests->table, &guest->node);
     free(guest);
 }
+
+uint32_t guest_count(const struct guest *guest) { return guest->count; }

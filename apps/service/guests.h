@@ -23,5 +23,7 @@ void guests_destroy(struct guests *guests);
  * is no memory. */
 struct guest *guests_enter(struct guests *guests, const struct hawser_addr *addr);
 void guests_leave(struct guests *guests, struct guest *guest);
+/* How many it has. */
+uint32_t guest_count(const struct guest *guest);
 
 #endif

@@ -150,7 +150,7 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
     if (error >= 0)
         error = sd_event_source_set_enabled(dial->timer, SD_EVENT_OFF);
     if (error >= 0 && to->name) {
-        error = resolver_look_up(by->resolver, to->name, &dial->lookup_user, &dial->lookup);
+        error = resolver_look_up(by->resolver, to->name, &to->from, &dial->lookup_user, &dial->lookup);
     } else if (error >= 0) {
         dial->count = dial->begun = 1;
         dial->attempts[0] = (struct attempt){.user = {attempt_answered}, .owner = dial};

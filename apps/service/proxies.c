@@ -1,12 +1,10 @@
 #include "service/proxies.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/compiler.h"
 #include "base/scope.h"
@@ -14,6 +12,7 @@
 #include "service/endpoint.h"
 #include "service/kernel_dialer.h"
 #include "service/name_dialer.h"
+#include "service/secret.h"
 #include "service/tls_end.h"
 #include "service/upstream_dialer.h"
 
@@ -40,9 +39,9 @@ struct proxies {
     struct tls to_server, from_clients;
     struct upstream_dialer upstream;
     bool uses_upstream, serves_upstream;
-    char login[PROXY_LOGIN_MAX + 1];
-    char *password; /* in `login`, behind the colon, which is a NUL; NULL: anybody may */
-    struct port *ports[PROXIES_MAX];
+    char login[PROXY_LOGIN_MAX + 3];     /* and the end of a line */
+    char *password;                      /* in `login`, behind the colon, which is a NUL; NULL: anybody may */
+    struct port *ports[PROXIES_MAX + 1]; /* upstream is one more */
     unsigned count;
 };
 
@@ -59,7 +58,7 @@ HW_PRINTF(4, 5) static int complain(int error, char *why, size_t why_size, const
 
 static void close_port(struct port *port)
 {
-    sessions_break(&port->sessions);
+    sessions_destroy(&port->sessions);
     if (port->acceptor)
         acceptor_close(port->acceptor);
     if (port->listener)
@@ -67,16 +66,18 @@ static void close_port(struct port *port)
     free(port);
 }
 
-/* Doors and joints are gone: nobody dials any more. */
+/* Doors and joints are gone: nobody dials any more. What is left of TLS is above sockets that came by the ports. */
 static void stop(struct service_part *part)
 {
     struct proxies *proxies = HW_CONTAINER(part, struct proxies, part);
     for (unsigned i = 0; i < proxies->count; i++)
-        close_port(proxies->ports[i]);
+        sessions_break(&proxies->ports[i]->sessions);
     if (proxies->uses_upstream)
         tls_destroy(&proxies->to_server);
     if (proxies->serves_upstream)
         tls_destroy(&proxies->from_clients);
+    for (unsigned i = 0; i < proxies->count; i++)
+        close_port(proxies->ports[i]);
     proxies->service->proxies = NULL;
     resolver_free(proxies->resolver);
     sockets_end(&proxies->sockets);
@@ -87,7 +88,7 @@ static void stop(struct service_part *part)
 int proxies_new(struct service *service, struct proxies **out)
 {
     struct proxies *proxies = calloc(1, sizeof *proxies);
-    int error = proxies ? resolver_new(service->loop, &proxies->resolver) : -ENOMEM;
+    int error = proxies ? resolver_new(service->loop, hawser_host_env(service->host), &proxies->resolver) : -ENOMEM;
     if (error < 0) {
         free(proxies);
         return error;
@@ -136,14 +137,16 @@ static void heard(struct watch *watch, const struct hawser_event *event, uint64_
 
 static struct port *new_port(struct proxies *proxies, const char *name, struct tls *tls)
 {
-    struct port *port = proxies->count < PROXIES_MAX ? calloc(1, sizeof *port) : NULL;
+    struct service *service = proxies->service;
+    struct port *port = proxies->count < HW_ARRAY_LEN(proxies->ports) ? calloc(1, sizeof *port) : NULL;
     if (!port)
         return NULL;
     *port = (struct port){.proxies = proxies, .name = name, .watch = {heard}, .tls = tls};
-    sessions_init(&port->sessions);
-    port->sessions.loop = proxies->service->loop;
-    port->sessions.host = proxies->service->host;
-    port->sessions.joints = &proxies->service->joints;
+    if (sessions_init(&port->sessions, service->loop, service->host) < 0) {
+        free(port);
+        return NULL;
+    }
+    port->sessions.joints = &service->joints;
     proxies->ports[proxies->count++] = port;
     return port;
 }
@@ -170,7 +173,7 @@ int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, ch
         return error;
     struct port *port = new_port(proxies, local, NULL);
     if (!port)
-        return complain(-ENOSPC, why, why_size, "\"%s\": there are %u ports already", local, proxies->count);
+        return complain(-ENOSPC, why, why_size, "\"%s\": no memory, or there are %u ports already", local, PROXIES_MAX);
     port->sessions.spoken = spoken;
     port->sessions.user = proxies->password ? proxies->login : NULL;
     port->sessions.password = proxies->password;
@@ -185,14 +188,11 @@ int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, ch
 
 int proxies_read_login(struct proxies *proxies, const char *path, char *why, size_t why_size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : read(fd, proxies->login, PROXY_LOGIN_MAX);
-    int error = n < 0 ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
-    if (error)
-        return complain(error, why, why_size, "%s: %s", path, strerror(-error));
-    proxies->login[n] = '\0';
+    ssize_t n = secret_read(path, proxies->login, sizeof proxies->login, why, why_size);
+    if (n < 0 && n != -E2BIG)
+        return (int)n;
+    if (n < 0 || strlen(proxies->login) != (size_t)n)
+        proxies->login[0] = '\0';
     proxies->login[strcspn(proxies->login, "\r\n")] = '\0';
     char *colon = strchr(proxies->login, ':');
     if (!colon || colon == proxies->login || colon - proxies->login > 255 || strlen(colon + 1) > 255 || !colon[1])
@@ -253,7 +253,7 @@ int proxies_serve_upstream(struct proxies *proxies, const char *local, const cha
     proxies->serves_upstream = true;
     struct port *port = new_port(proxies, local, &proxies->from_clients);
     if (!port)
-        return complain(-ENOSPC, why, why_size, "\"%s\": there are %u ports already", local, proxies->count);
+        return complain(-ENOSPC, why, why_size, "\"%s\": no memory, or there are %u ports already", local, PROXIES_MAX);
     port->sessions.spoken = SESSION_SOCKS;
     port->sessions.dialer = &proxies->kernel_names.dialer;
     error = listen_stack(port, &at.addr);

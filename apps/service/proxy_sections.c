@@ -1,8 +1,10 @@
 #include "service/proxy_sections.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "service/endpoint.h"
+#include "service/proxies.h"
 
 #define LISTEN_ALLOWED "a list of addresses with ports: [\"127.0.0.1:1080\"]"
 
@@ -40,13 +42,34 @@ static bool read_path(struct reader *r, const struct toml_node *node, void *out)
 
 static void *begin(struct config *config) { return config; }
 
+static bool has(const struct config_texts *texts, const char *text)
+{
+    for (unsigned i = 0; i < texts->count; i++)
+        if (strcmp(texts->at[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* One port may speak both. */
+static bool check_proxy(struct reader *r, const struct toml_node *table, void *object)
+{
+    const struct config *config = object;
+    unsigned count = config->socks.count;
+    for (unsigned i = 0; i < config->http.count; i++)
+        count += !has(&config->socks, config->http.at[i]);
+    return count <= PROXIES_MAX || reader_says(r, table, "more than %d local ports", PROXIES_MAX);
+}
+
 static const struct field proxy_fields[] = {
     {"socks", read_ports, offsetof(struct config, socks), LISTEN_ALLOWED},
     {"http", read_ports, offsetof(struct config, http), LISTEN_ALLOWED},
     {"login", read_path, offsetof(struct config, login), "the name of a file"},
 };
-const struct config_section config_proxy = {
-    .name = "proxy", .fields = proxy_fields, .field_count = HW_ARRAY_LEN(proxy_fields), .begin = begin};
+const struct config_section config_proxy = {.name = "proxy",
+                                            .fields = proxy_fields,
+                                            .field_count = HW_ARRAY_LEN(proxy_fields),
+                                            .begin = begin,
+                                            .check = check_proxy};
 
 static const struct field upstream_fields[] = {
     {"server", read_server, offsetof(struct config, upstream), "a host and a port: \"server.example:8443\""},

@@ -2,10 +2,12 @@
 
 #include <ares.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/compiler.h"
 #include "base/list.h"
@@ -15,6 +17,7 @@ struct lookup {
     struct list link; /* of those that wait, or of those that are to be told */
     struct resolver *resolver;
     struct lookup_user *user; /* NULL: nobody waits any more */
+    struct guest *guest;      /* for whom */
     int error;
     unsigned count;
     struct hawser_addr addrs[RESOLVER_ADDRESSES];
@@ -35,7 +38,7 @@ struct resolver {
     struct timespec configured; /* when resolv.conf was changed last */
     struct list waiting, over;  /* struct lookup */
     struct list questions;
-    unsigned count; /* of lookups */
+    struct guests guests; /* lookups of each */
 };
 
 /* ---- answers ---- */
@@ -64,7 +67,7 @@ static int error_of(int status)
 static void forget(struct lookup *lookup)
 {
     list_remove(&lookup->link);
-    lookup->resolver->count--;
+    guests_leave(&lookup->resolver->guests, lookup->guest);
     free(lookup);
 }
 
@@ -177,13 +180,19 @@ static void socket_changed(void *of, int fd, int in, int out)
 
 /* ---- life ---- */
 
-static struct timespec configuration(void)
+/* When resolv.conf was changed. False: it is there, and cannot be read now; c-ares would take that for an empty one. */
+static bool configuration(struct timespec *changed)
 {
-    struct stat file;
-    return stat("/etc/resolv.conf", &file) == 0 ? file.st_mtim : (struct timespec){0};
+    struct stat file = {0};
+    int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
+    bool known = fd >= 0 ? fstat(fd, &file) == 0 : errno == ENOENT;
+    if (fd >= 0)
+        close(fd);
+    *changed = file.st_mtim;
+    return known;
 }
 
-static int configure(struct resolver *resolver)
+static int configure(struct resolver *resolver, ares_channel *out)
 {
     struct ares_options options = {
         .timeout = RESOLVER_TIMEOUT_MS,
@@ -192,23 +201,26 @@ static int configure(struct resolver *resolver)
         .sock_state_cb_data = resolver,
     };
     const int given = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
-    resolver->configured = configuration();
-    return error_of(ares_init_options(&resolver->channel, &options, given));
+    return error_of(ares_init_options(out, &options, given));
 }
 
-/* Who still waits for the servers that were there before is told that none could say. */
-static int configure_again(struct resolver *resolver)
+/* Who still waits for the servers that were there before is told that none could say. Where the new ones cannot be
+ * read, as there is no descriptor, say, the old ones are asked on. */
+static void configure_again(struct resolver *resolver)
 {
-    const struct timespec now = configuration();
-    if (resolver->channel && now.tv_sec == resolver->configured.tv_sec && now.tv_nsec == resolver->configured.tv_nsec)
-        return 0;
-    if (resolver->channel)
-        ares_destroy(resolver->channel);
-    resolver->channel = NULL;
-    return configure(resolver);
+    struct timespec now;
+    ares_channel channel;
+    if (!configuration(&now) ||
+        (now.tv_sec == resolver->configured.tv_sec && now.tv_nsec == resolver->configured.tv_nsec))
+        return;
+    if (configure(resolver, &channel) < 0)
+        return;
+    ares_destroy(resolver->channel);
+    resolver->channel = channel;
+    resolver->configured = now;
 }
 
-int resolver_new(sd_event *loop, struct resolver **out)
+int resolver_new(sd_event *loop, const struct hawser_env *env, struct resolver **out)
 {
     struct resolver *resolver = calloc(1, sizeof *resolver);
     if (!resolver)
@@ -217,7 +229,10 @@ int resolver_new(sd_event *loop, struct resolver **out)
     list_init(&resolver->over);
     list_init(&resolver->questions);
     resolver->loop = sd_event_ref(loop);
+    (void)configuration(&resolver->configured);
     int error = ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS ? 0 : -ENOMEM;
+    if (error == 0)
+        error = guests_init(&resolver->guests, env, RESOLVER_LOOKUPS);
     if (error == 0)
         error = sd_event_add_time(loop, &resolver->timer, CLOCK_MONOTONIC, 0, 1000, time_is_up, resolver);
     if (error >= 0)
@@ -227,7 +242,7 @@ int resolver_new(sd_event *loop, struct resolver **out)
     if (error >= 0)
         error = sd_event_source_set_enabled(resolver->telling, SD_EVENT_OFF);
     if (error >= 0)
-        error = configure(resolver);
+        error = configure(resolver, &resolver->channel);
     if (error < 0) {
         resolver_free(resolver);
         return error;
@@ -247,22 +262,26 @@ void resolver_free(struct resolver *resolver)
     sd_event_source_disable_unref(resolver->timer);
     sd_event_source_disable_unref(resolver->telling);
     sd_event_unref(resolver->loop);
+    guests_destroy(&resolver->guests);
     ares_library_cleanup();
     free(resolver);
 }
 
-int resolver_look_up(struct resolver *resolver, const char *name, struct lookup_user *user, struct lookup **out)
+int resolver_look_up(struct resolver *resolver, const char *name, const struct hawser_addr *from,
+                     struct lookup_user *user, struct lookup **out)
 {
     const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    if (resolver->count >= RESOLVER_LOOKUPS)
+    struct guest *guest = guests_enter(&resolver->guests, from);
+    if (!guest)
         return -ENOBUFS;
-    int error = configure_again(resolver);
-    struct lookup *lookup = error ? NULL : calloc(1, sizeof *lookup);
-    if (!lookup)
+    struct lookup *lookup = calloc(1, sizeof *lookup);
+    if (!lookup) {
+        guests_leave(&resolver->guests, guest);
         return -ENOMEM;
-    *lookup = (struct lookup){.resolver = resolver, .user = user};
+    }
+    configure_again(resolver);
+    *lookup = (struct lookup){.resolver = resolver, .user = user, .guest = guest};
     list_push_back(&resolver->waiting, &lookup->link);
-    resolver->count++;
     ares_getaddrinfo(resolver->channel, name, NULL, &hints, answered, lookup);
     set_timer(resolver);
     *out = lookup;

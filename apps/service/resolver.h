@@ -9,9 +9,11 @@
 
 #include <hawser/addr.h>
 
+#include "service/guests.h"
+
 enum {
     RESOLVER_ADDRESSES = 8,     /* of a name, the best first */
-    RESOLVER_LOOKUPS = 1024,    /* at once */
+    RESOLVER_LOOKUPS = 2048,    /* at once; nobody gets more than he leaves for others */
     RESOLVER_TIMEOUT_MS = 2000, /* of a question to one server; it is asked */
     RESOLVER_TRIES = 3,
 };
@@ -28,13 +30,14 @@ struct lookup_user {
 
 struct lookup;
 
-/* Returns 0 and *out, or a negative errno. */
-int resolver_new(sd_event *loop, struct resolver **out);
+/* Returns 0 and *out, or a negative errno. `env` outlives it. */
+int resolver_new(sd_event *loop, const struct hawser_env *env, struct resolver **out);
 /* Nobody is told any more; lookups of others are gone. */
 void resolver_free(struct resolver *resolver);
 
-/* Returns 0 and *out, -ENOBUFS at the limit, or -ENOMEM. */
-int resolver_look_up(struct resolver *resolver, const char *name, struct lookup_user *user, struct lookup **out);
+/* For whom that is at the address `from`. Returns 0 and *out, -ENOBUFS at the limit or his share of it, or -ENOMEM. */
+int resolver_look_up(struct resolver *resolver, const char *name, const struct hawser_addr *from,
+                     struct lookup_user *user, struct lookup **out);
 /* `user` is not told any more. */
 void lookup_cancel(struct lookup *lookup);
 

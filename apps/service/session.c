@@ -23,7 +23,7 @@ struct session {
     struct dial *dial; /* under way, else NULL */
     sd_event_source *timer;
     struct http_connect *http; /* NULL: SOCKS */
-    bool speaking;             /* it has not said all yet */
+    struct guest *speaker;     /* it has not said all yet; else NULL */
     bool leaving;              /* refused, and told so */
     bool heard_all;            /* the client says no more than has arrived */
     size_t ignored;            /* bytes that came after that */
@@ -36,10 +36,10 @@ enum { SESSION_OVER = -1 };
 /* From now on it only waits for somebody else. */
 static void hear_out(struct session *session)
 {
-    if (!session->speaking)
+    if (!session->speaker)
         return;
-    session->speaking = false;
-    session->of->speaking_count--;
+    guests_leave(&session->of->speakers, session->speaker);
+    session->speaker = NULL;
     list_move_back(&session->of->heard, &session->link);
 }
 
@@ -181,9 +181,10 @@ static void dial_answered(struct dial_user *user, int error, struct end far, uin
     forget(session);
 }
 
-static ssize_t ask_for(struct session *session, const struct destination *to)
+static ssize_t ask_for(struct session *session, struct destination *to)
 {
     session->next = NULL;
+    end_peer(session->client, &to->from);
     hear_out(session);
     set_timer(session, SESSION_DIAL_PATIENCE_S);
     int error =
@@ -207,7 +208,7 @@ static ssize_t take_request(struct session *session, const uint8_t *bytes, size_
     ssize_t n = socks_read_request(bytes, len, &request);
     if (n <= 0)
         return n == 0 ? 0 : nonsense(session);
-    const struct destination to = {.name = request.named ? request.name : NULL, .addr = request.addr};
+    struct destination to = {.name = request.named ? request.name : NULL, .addr = request.addr};
     ssize_t result = request.fault == SOCKS_GRANTED ? ask_for(session, &to) : answer_socks(session, request.fault);
     return result < 0 ? result : n;
 }
@@ -269,7 +270,7 @@ static ssize_t take_head(struct session *session, const uint8_t *bytes, size_t l
     if (of->user)
         snprintf(login, sizeof login, "%s:%s", of->user, of->password);
     http_connect_request(session->http, of->user ? login : NULL, &request);
-    const struct destination to = {.name = request.named ? request.name : NULL, .addr = request.addr};
+    struct destination to = {.name = request.named ? request.name : NULL, .addr = request.addr};
     session->of->counts.nonsense += request.status == 400;
     ssize_t result =
         request.status == 200 ? ask_for(session, &to) : answer_http(session, request.status, fault_of(request.status));
@@ -361,11 +362,38 @@ static int time_is_up(sd_event_source *source, uint64_t usec, void *of)
 
 /* ---- life ---- */
 
-void sessions_init(struct sessions *sessions)
+int sessions_init(struct sessions *sessions, sd_event *loop, struct hawser_host *host)
 {
-    *sessions = (struct sessions){.spoken = SESSION_SOCKS | SESSION_HTTP, .speaking_max = SESSIONS_MAX};
+    *sessions = (struct sessions){
+        .loop = loop, .host = host, .spoken = SESSION_SOCKS | SESSION_HTTP, .speaking_max = SESSIONS_MAX};
     list_init(&sessions->speaking);
     list_init(&sessions->heard);
+    return guests_init(&sessions->speakers, hawser_host_env(host), UINT32_MAX);
+}
+
+/* Who has most of them can go on with the rest; a crowd from elsewhere does not push out who is slow. */
+static void make_way(struct sessions *sessions)
+{
+    struct session *found = LIST_ENTRY(list_first(&sessions->speaking), struct session, link);
+    LIST_EACH (it, &sessions->speaking) {
+        struct session *session = LIST_ENTRY(it, struct session, link);
+        if (guest_count(session->speaker) > guest_count(found->speaker))
+            found = session;
+    }
+    sessions->counts.crowded_out++;
+    give_up(found);
+}
+
+/* Counts it among those of its address. */
+static int enter(struct session *session)
+{
+    struct sessions *sessions = session->of;
+    struct hawser_addr from;
+    end_peer(session->client, &from);
+    if (sessions->speakers.count >= sessions->speaking_max)
+        make_way(sessions);
+    session->speaker = guests_enter(&sessions->speakers, &from);
+    return session->speaker ? 0 : -ENOMEM;
 }
 
 int session_begin(struct sessions *sessions, struct end client)
@@ -377,17 +405,14 @@ int session_begin(struct sessions *sessions, struct end client)
         .watch = {heard}, .dial_user = {dial_answered}, .of = sessions, .client = client, .next = take_first};
     int error = sd_event_add_time_relative(sessions->loop, &session->timer, CLOCK_MONOTONIC,
                                            (uint64_t)SESSION_PATIENCE_S * 1000000, 0, time_is_up, session);
+    if (error >= 0)
+        error = enter(session);
     if (error < 0) {
+        sd_event_source_disable_unref(session->timer);
         free(session);
         return error;
     }
-    if (sessions->speaking_count >= sessions->speaking_max) {
-        sessions->counts.crowded_out++;
-        give_up(LIST_ENTRY(list_first(&sessions->speaking), struct session, link));
-    }
     list_push_back(&sessions->speaking, &session->link);
-    session->speaking = true;
-    sessions->speaking_count++;
     sessions->counts.count++;
     end_watch(client, &session->watch);
     listen_to(session); /* it may have been told of something before */
@@ -400,4 +425,10 @@ void sessions_break(struct sessions *sessions)
         give_up(LIST_ENTRY(it, struct session, link));
     LIST_EACH (it, &sessions->heard)
         give_up(LIST_ENTRY(it, struct session, link));
+}
+
+void sessions_destroy(struct sessions *sessions)
+{
+    sessions_break(sessions);
+    guests_destroy(&sessions->speakers);
 }

@@ -8,13 +8,15 @@
 #include <systemd/sd-event.h>
 
 #include "service/dial.h"
+#include "service/guests.h"
 #include "service/joint.h"
 
 enum {
     SESSION_PATIENCE_S = 10,      /* for what a client has to say */
     SESSION_DIAL_PATIENCE_S = 60, /* for the destination */
     SESSION_FAREWELL_S = 2,       /* for a client that is refused to read that */
-    SESSIONS_MAX = 1024, /* that have not said all yet: beyond, the one that has been at it longest makes way */
+    SESSIONS_MAX = 1024,          /* that have not said all yet: beyond, one makes way, */
+                                  /* of the address with most of them that which has been at it longest */
 };
 
 enum { SESSION_SOCKS = 1 << 0, SESSION_HTTP = 1 << 1 };
@@ -29,25 +31,30 @@ struct session_counts {
     uint32_t count;       /* sessions now */
 };
 
-/* What the sessions of a proxy have in common; it outlives them. */
+/* What the sessions of a proxy have in common; it outlives them. What stands before `speakers` is the owner's to set.
+ */
 struct sessions {
     sd_event *loop;
     struct hawser_host *host; /* the clock */
     struct joints *joints;
-    struct dialer *dialer;                 /* of names and addresses */
-    unsigned spoken;                       /* SESSION_SOCKS, SESSION_HTTP */
-    const char *user, *password;           /* NULL: anybody may */
-    struct list speaking, heard;           /* who has not said all yet, the oldest first; and who has */
-    uint32_t speaking_count, speaking_max; /* SESSIONS_MAX; less is for tests */
+    struct dialer *dialer;       /* of names and addresses */
+    unsigned spoken;             /* SESSION_SOCKS, SESSION_HTTP */
+    const char *user, *password; /* NULL: anybody may */
+    struct guests speakers;      /* how many an address has that have not said all yet */
+    struct list speaking, heard; /* those, the oldest first; and who has */
+    uint32_t speaking_max;       /* SESSIONS_MAX; less is for tests */
     struct session_counts counts;
 };
 
-void sessions_init(struct sessions *sessions);
+/* Returns 0 or -ENOMEM. */
+int sessions_init(struct sessions *sessions, sd_event *loop, struct hawser_host *host);
 
 /* A client, from now on the session's. Returns 0, or a negative errno, and it is the caller's still. */
 int session_begin(struct sessions *sessions, struct end client);
 
 /* Resets all clients that are not joined yet. */
 void sessions_break(struct sessions *sessions);
+/* Likewise, and nobody comes any more. */
+void sessions_destroy(struct sessions *sessions);
 
 #endif

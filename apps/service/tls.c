@@ -1,14 +1,12 @@
 /* What all TLS of one side has in common: the key, and what is spoken. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <nettle/memops.h>
 
+#include "service/secret.h"
 #include "service/tls_end.h"
 
 /* TLS 1.3, and of its ways to agree on keys those with the key of both sides and new secrets besides. */
@@ -43,23 +41,11 @@ static bool read_digits(const char *text, size_t len, uint8_t key[TLS_KEY_BYTES]
 int tls_read_key(const char *path, uint8_t key[TLS_KEY_BYTES], char *why, size_t why_size)
 {
     char text[TLS_FILE_MAX + 1];
-    struct stat file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
-    if (n < 0 || fstat(fd, &file) < 0) {
-        int error = -errno;
-        snprintf(why, why_size, "%s: %s", path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return error;
-    }
-    close(fd);
-    bool right = read_digits(text, (size_t)n, key);
+    ssize_t n = secret_read(path, text, sizeof text, why, why_size);
+    if (n < 0 && n != -E2BIG)
+        return (int)n;
+    bool right = n > 0 && read_digits(text, (size_t)n, key);
     explicit_bzero(text, sizeof text);
-    if (right && S_ISREG(file.st_mode) && file.st_mode & (S_IROTH | S_IWOTH)) {
-        snprintf(why, why_size, "%s: everybody may read the key: chmod o= %s", path, path);
-        return -EACCES;
-    }
     if (!right)
         snprintf(why, why_size, "%s: no key, which is %d hexadecimal digits: make one by openssl rand -hex %d", path,
                  2 * TLS_KEY_BYTES, TLS_KEY_BYTES);

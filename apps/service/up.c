@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 
@@ -281,6 +282,17 @@ static int up_run(struct up *up)
     return status;
 }
 
+/* Each client and destination that is no connection of the stack's has one; what a shell allows is meant for select().
+ */
+static void up_want_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* The service, from its beginning to its end, as all options say that were read. */
 static int up_serve(struct up *up)
 {
@@ -300,6 +312,7 @@ static int up_serve(struct up *up)
     int error = service_init(&up->service, &stack_options);
     if (error)
         return up_fail("cannot begin: %s", strerror(-error));
+    up_want_descriptors();
     status = up_run(up);
     programs_stop(up->programs);
     publish_shut(up->publish);

@@ -11,7 +11,7 @@
 #include "service/proxy_options.h"
 #include "service/publish.h"
 
-enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_EXCLUDED = 48 };
+enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_EXCLUDED = CONFIG_EXCLUDED };
 
 struct up_options {
     bool verbose, no_mptcp, check;

@@ -77,9 +77,10 @@ static inline void ends_run(struct ends *e, unsigned ms)
     }
 }
 
-/* A connection of TCP: one side of it ours, and the other one the test's own. */
-static inline void tcp_pair(int fds[2])
+/* A connection of TCP: one side of it ours, and the other one the test's own, at 127.0.0.`host`. */
+static inline void tcp_pair_from(unsigned host, int fds[2])
 {
+    const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 | host)};
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const int on = 1;
     socklen_t len = sizeof addr;
@@ -88,6 +89,7 @@ static inline void tcp_pair(int fds[2])
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
     fds[1] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fds[1], (const struct sockaddr *)&from, sizeof from), 0);
     assert_int_equal(connect(fds[1], (struct sockaddr *)&addr, sizeof addr), 0);
     fds[0] = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
     assert_true(fds[0] >= 0);
@@ -97,15 +99,19 @@ static inline void tcp_pair(int fds[2])
     assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
 }
 
-static inline struct end tcp_end(struct ends *e, int *other)
+static inline void tcp_pair(int fds[2]) { tcp_pair_from(1, fds); }
+
+static inline struct end tcp_end_from(struct ends *e, unsigned host, int *other)
 {
     int fds[2];
     struct end end;
-    tcp_pair(fds);
+    tcp_pair_from(host, fds);
     assert_int_equal(socket_end_new(&e->sockets, fds[0], &end), 0);
     *other = fds[1];
     return end;
 }
+
+static inline struct end tcp_end(struct ends *e, int *other) { return tcp_end_from(e, 1, other); }
 
 static inline void ear_heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
 {

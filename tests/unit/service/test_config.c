@@ -163,6 +163,30 @@ static void tables_are_bounded(void **state)
     config_free(&config);
 }
 
+/* None is left out silently. */
+static void so_is_what_the_service_can_do(void **state)
+{
+    struct config config;
+    char text[8192] = "[uplinks]\nexclude = [";
+    (void)state;
+    for (unsigned i = 0; i <= CONFIG_EXCLUDED; i++)
+        strcat(text, "\"a\",");
+    strcat(text, "]");
+    assert_false(takes(&config, text));
+    assert_non_null(strstr(why, ":2: exclude: more than 48"));
+    config_free(&config);
+    strcpy(text, "[proxy]\nsocks = [\"127.0.0.1:1\"]\nhttp = [");
+    for (unsigned i = 1; i <= PROXIES_MAX; i++)
+        sprintf(text + strlen(text), "\"127.0.0.1:%u\",", i);
+    strcat(text, "]");
+    assert_true(takes(&config, text));
+    config_free(&config);
+    strcpy(strrchr(text, ']'), "\"127.0.0.1:100\"]");
+    assert_false(takes(&config, text));
+    assert_non_null(strstr(why, "more than 16 local ports"));
+    config_free(&config);
+}
+
 /* What the command line says stands. */
 static void the_command_line_goes_before(void **state)
 {
@@ -277,10 +301,11 @@ static void the_example_is_good(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_a_configuration),   cmocka_unit_test(all_keys),
-        cmocka_unit_test(what_is_wrong_is_said),        cmocka_unit_test(tables_are_bounded),
-        cmocka_unit_test(the_command_line_goes_before), cmocka_unit_test(differences_are_found),
-        cmocka_unit_test(documents_name_every_key),     cmocka_unit_test(the_example_is_good),
+        cmocka_unit_test(nothing_is_a_configuration),    cmocka_unit_test(all_keys),
+        cmocka_unit_test(what_is_wrong_is_said),         cmocka_unit_test(tables_are_bounded),
+        cmocka_unit_test(so_is_what_the_service_can_do), cmocka_unit_test(the_command_line_goes_before),
+        cmocka_unit_test(differences_are_found),         cmocka_unit_test(documents_name_every_key),
+        cmocka_unit_test(the_example_is_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 /* Dialling by the kernel, by name, and by way of an upstream (apps/service/..._dialer.h), and who comes in
  * (apps/service/acceptor.h). */
+#include <sys/resource.h>
+
 #include "service/acceptor.h"
 #include "service/ends.h"
 #include "service/kernel_dialer.h"
@@ -31,6 +33,14 @@ static int dial(struct caller *caller, struct dialer *dialer, const char *name, 
     *caller = (struct caller){.user = {told}};
     if (address)
         assert_int_equal(hawser_addr_parse(&to.addr, address, port), 0);
+    return dial_begin(dialer, &to, &caller->user, 0, out);
+}
+
+static int dial_for(const char *from, struct caller *caller, struct dialer *dialer, const char *name, struct dial **out)
+{
+    struct destination to = {.name = name, .addr = {.port = 80}};
+    *caller = (struct caller){.user = {told}};
+    assert_int_equal(hawser_addr_parse(&to.from, from, 4000), 0);
     return dial_begin(dialer, &to, &caller->user, 0, out);
 }
 
@@ -140,6 +150,36 @@ static void one_client_leaves_room(void **state)
     ends_destroy(&e);
 }
 
+/* Where descriptors are few, those of a port do not take all. */
+static void clients_leave_descriptors(void **state)
+{
+    (void)state;
+    struct ends e;
+    struct door door;
+    struct caller callers[6];
+    struct kernel_dialer kernel;
+    struct dial *under_way;
+    struct rlimit files, few;
+    ends_init(&e);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    few = files;
+    few.rlim_cur = 32;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    open_door(&e, &door, 100);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    kernel_dialer_init(&kernel, &e.sockets, false);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(dial(&callers[i], &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way), 0);
+    ends_run(&e, 10);
+    assert_int_equal(door.count, 4); /* of eight, and one address half */
+    assert_int_equal(acceptor_turned_away(door.acceptor), 2);
+    for (unsigned i = 0; i < 6; i++)
+        if (callers[i].end.ops)
+            end_abort(callers[i].end);
+    close_door(&door);
+    ends_destroy(&e);
+}
+
 static void a_port_is_taken_once(void **state)
 {
     (void)state;
@@ -207,7 +247,7 @@ static void names_init(struct names *n)
     memset(n, 0, sizeof *n);
     ends_init(&n->e);
     n->fake.dialer = (struct dialer){fake_begin, fake_cancel};
-    assert_int_equal(resolver_new(n->e.loop, &n->resolver), 0);
+    assert_int_equal(resolver_new(n->e.loop, hawser_host_env(n->e.host), &n->resolver), 0);
     name_dialer_init(&n->dialer, n->e.loop, n->e.host, n->resolver, &n->fake.dialer);
 }
 
@@ -289,22 +329,25 @@ static void a_name_may_be_given_up(void **state)
     names_destroy(&n);
 }
 
+/* Whoever asks for all the names he can leaves as many for others. */
 static void lookups_have_a_limit(void **state)
 {
     (void)state;
+    enum { SHARE = RESOLVER_LOOKUPS / 2 };
     struct names n;
-    static struct caller callers[RESOLVER_LOOKUPS + 1];
-    struct dial *under_way[RESOLVER_LOOKUPS + 1];
+    static struct caller callers[SHARE], more;
+    struct dial *under_way[SHARE], *another;
     names_init(&n);
-    for (unsigned i = 0; i < RESOLVER_LOOKUPS; i++)
-        assert_int_equal(dial(&callers[i], &n.dialer.dialer, "192.0.2.7", NULL, 80, &under_way[i]), 0);
-    assert_int_equal(dial(&callers[RESOLVER_LOOKUPS], &n.dialer.dialer, "a", NULL, 80, &under_way[RESOLVER_LOOKUPS]),
-                     -ENOBUFS);
-    for (unsigned i = 0; i < RESOLVER_LOOKUPS; i++)
+    for (unsigned i = 0; i < SHARE; i++)
+        assert_int_equal(dial_for("192.0.2.1", &callers[i], &n.dialer.dialer, "192.0.2.7", &under_way[i]), 0);
+    assert_int_equal(dial_for("192.0.2.1", &more, &n.dialer.dialer, "192.0.2.7", &another), -ENOBUFS);
+    assert_int_equal(dial_for("192.0.2.2", &more, &n.dialer.dialer, "192.0.2.7", &another), 0);
+    dial_cancel(&n.dialer.dialer, another);
+    for (unsigned i = 0; i < SHARE; i++)
         dial_cancel(&n.dialer.dialer, under_way[i]);
     ends_run(&n.e, 20);
-    assert_int_equal(dial(&callers[0], &n.dialer.dialer, "192.0.2.7", NULL, 80, &under_way[0]), 0);
-    dial_cancel(&n.dialer.dialer, under_way[0]);
+    assert_int_equal(dial_for("192.0.2.1", &more, &n.dialer.dialer, "192.0.2.7", &another), 0);
+    dial_cancel(&n.dialer.dialer, another);
     names_destroy(&n);
 }
 
@@ -334,9 +377,7 @@ static void chain_init(struct chain *c, const uint8_t *client_key)
     c->way.dialer = c->far.dialer = (struct dialer){fake_begin, fake_cancel};
     assert_int_equal(tls_init(&c->client, TLS_CLIENT, client_key, hawser_host_env(c->e.host)), 0);
     assert_int_equal(tls_init(&c->server, TLS_SERVER, key, hawser_host_env(c->e.host)), 0);
-    sessions_init(&c->sessions);
-    c->sessions.loop = c->e.loop;
-    c->sessions.host = c->e.host;
+    assert_int_equal(sessions_init(&c->sessions, c->e.loop, c->e.host), 0);
     c->sessions.joints = &c->e.joints;
     c->sessions.dialer = &c->far.dialer;
     c->sessions.spoken = SESSION_SOCKS;
@@ -345,7 +386,7 @@ static void chain_init(struct chain *c, const uint8_t *client_key)
 
 static void chain_destroy(struct chain *c)
 {
-    sessions_break(&c->sessions);
+    sessions_destroy(&c->sessions);
     joints_break(&c->e.joints);
     tls_destroy(&c->client);
     tls_destroy(&c->server);
@@ -477,19 +518,13 @@ static void names_go_along(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_kernel_connects),
-        cmocka_unit_test(what_is_the_hosts_own_may_be_forbidden),
-        cmocka_unit_test(one_client_leaves_room),
-        cmocka_unit_test(a_port_is_taken_once),
-        cmocka_unit_test(a_name_is_looked_up),
-        cmocka_unit_test(an_address_is_a_name_too),
-        cmocka_unit_test(a_name_may_be_given_up),
-        cmocka_unit_test(lookups_have_a_limit),
-        cmocka_unit_test(upstream_goes_on_from_there),
-        cmocka_unit_test(errors_come_back),
-        cmocka_unit_test(the_way_there_may_fail),
-        cmocka_unit_test(it_may_be_given_up),
-        cmocka_unit_test(names_go_along),
+        cmocka_unit_test(the_kernel_connects),      cmocka_unit_test(what_is_the_hosts_own_may_be_forbidden),
+        cmocka_unit_test(one_client_leaves_room),   cmocka_unit_test(clients_leave_descriptors),
+        cmocka_unit_test(a_port_is_taken_once),     cmocka_unit_test(a_name_is_looked_up),
+        cmocka_unit_test(an_address_is_a_name_too), cmocka_unit_test(a_name_may_be_given_up),
+        cmocka_unit_test(lookups_have_a_limit),     cmocka_unit_test(upstream_goes_on_from_there),
+        cmocka_unit_test(errors_come_back),         cmocka_unit_test(the_way_there_may_fail),
+        cmocka_unit_test(it_may_be_given_up),       cmocka_unit_test(names_go_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

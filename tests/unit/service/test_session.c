@@ -47,9 +47,7 @@ static void set_up(struct fixture *f, unsigned spoken, const char *user, const c
     memset(f, 0, sizeof *f);
     ends_init(&f->e);
     f->fake.dialer = (struct dialer){fake_begin, fake_cancel};
-    sessions_init(&f->sessions);
-    f->sessions.loop = f->e.loop;
-    f->sessions.host = f->e.host;
+    assert_int_equal(sessions_init(&f->sessions, f->e.loop, f->e.host), 0);
     f->sessions.joints = &f->e.joints;
     f->sessions.dialer = &f->fake.dialer;
     f->sessions.spoken = spoken;
@@ -61,7 +59,7 @@ static void set_up(struct fixture *f, unsigned spoken, const char *user, const c
 
 static void tear_down(struct fixture *f)
 {
-    sessions_break(&f->sessions);
+    sessions_destroy(&f->sessions);
     assert_int_equal(f->sessions.counts.count, 0);
     close(f->client);
     ends_destroy(&f->e);
@@ -397,6 +395,31 @@ static void who_is_at_it_longest_makes_way(void **state)
     tear_down(&f);
 }
 
+/* However many come from one address, those of others may take their time. */
+static void a_crowd_of_one_address_makes_way_for_itself(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int others[8];
+    char byte;
+    set_up(&f, BOTH, NULL, NULL);
+    f.sessions.speaking_max = 4;
+    say(&f, "\5\1", 2);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_int_equal(session_begin(&f.sessions, tcp_end_from(&f.e, 2, &others[i])), 0);
+        ends_run(&f.e, 1);
+    }
+    assert_int_equal(f.sessions.counts.crowded_out, 5);
+    say(&f, "\0" NAMED, 12);
+    assert_non_null(f.fake.user);
+    for (unsigned i = 0; i < 8; i++) {
+        ssize_t n = read(others[i], &byte, 1);
+        assert_int_equal(n < 0 && errno == ECONNRESET, i < 5);
+        close(others[i]);
+    }
+    tear_down(&f);
+}
+
 /* Whoever waits when all is over is reset. */
 static void all_can_be_broken_off(void **state)
 {
@@ -424,6 +447,7 @@ int main(void)
         cmocka_unit_test(who_goes_is_forgotten),
         cmocka_unit_test(who_is_refused_and_talks_on_is_reset),
         cmocka_unit_test(who_is_at_it_longest_makes_way),
+        cmocka_unit_test(a_crowd_of_one_address_makes_way_for_itself),
         cmocka_unit_test(all_can_be_broken_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
