@@ -53,7 +53,8 @@ struct handshake {
     uint32_t window_max; /* the largest window we shall ever offer */
     uint16_t window;     /* that our SYN/ACK promises: it is not scaled (RFC 7323 2.2) */
     uint64_t begun_ns, sent_ns, due_ns;
-    uint8_t tries; /* SYN/ACKs sent */
+    uint64_t safe_ns; /* until then it makes way for nobody */
+    uint8_t tries;    /* SYN/ACKs sent */
 
     enum handshake_kind kind;
     bool capable_asked; /* by the latest SYN */
@@ -105,7 +106,7 @@ enum handshake_room handshakes_make_room(struct handshakes *t, struct quota *own
 struct handshake *handshakes_add(struct handshakes *t, struct quota *owner, const struct handshake *h);
 /* Answers with a SYN/ACK and keeps nothing. False: too many wait. */
 bool handshakes_answer(struct handshakes *t, const struct handshake *h);
-/* The peer asks again. It has time for the answer, however old it is. */
+/* The peer asks again. It has time for the answer, however old it is, and those behind it do not wait for that. */
 void handshakes_ask(struct handshakes *t, struct handshake *h, uint64_t now_ns);
 void handshakes_drop(struct handshakes *t, struct handshake *h);
 /* It came to nothing: if its connection was promised, that fails. */

@@ -7,9 +7,11 @@
 
 /* RFC 6298 2.1 */
 #define FIRST_WAIT_NS (1 * NS_PER_S)
-/* Until then the answer may be on its way. An open has had its SYN/ACK repeated, and time to answer that. There are no
- * cookies for joins: the shorter their time, the more of a flood it takes to keep one out that would answer. */
+/* Until then the answer may be on its way. An open has had its SYN/ACK repeated, and time to answer that; who asks
+ * again has a second for that too. There are no cookies for joins: the shorter their time, the more of a flood it takes
+ * to keep one out that would answer. */
 #define OPEN_PATIENCE_NS (3 * NS_PER_S)
+#define ASKED_PATIENCE_NS (2 * NS_PER_S)
 #define JOIN_PATIENCE_NS (250 * NS_PER_MS)
 
 static struct handshake *at_turn(struct list *node) { return LIST_ENTRY(node, struct handshake, turn); }
@@ -136,15 +138,10 @@ struct handshake *handshakes_find(const struct handshakes *t, const struct hawse
     return NULL;
 }
 
-static uint64_t patience_with(const struct handshake *h)
-{
-    return h->kind == HANDSHAKE_JOIN ? JOIN_PATIENCE_NS : OPEN_PATIENCE_NS;
-}
-
 /* False: the oldest one is too young. */
 static bool recycle(struct handshakes *t, struct handshake *oldest, uint64_t now_ns)
 {
-    if (now_ns - oldest->begun_ns < patience_with(oldest))
+    if (now_ns < oldest->safe_ns)
         return false;
     count(&t->host->counters, COUNT_LIMIT_HALF_OPEN);
     handshakes_drop(t, oldest);
@@ -184,6 +181,7 @@ struct handshake *handshakes_add(struct handshakes *t, struct quota *owner, cons
     if (!kept)
         return NULL;
     kept->owner = owner;
+    kept->safe_ns = h->begun_ns + (h->kind == HANDSHAKE_JOIN ? JOIN_PATIENCE_NS : OPEN_PATIENCE_NS);
     quota_enter(owner, &kept->owned);
     quota_enter(is_promised(h) ? &t->promised : kind_of(t, h->kind), &kept->of_kind);
     hash_insert(&t->tuples, &kept->tuple, hash_of(t, &h->local, &h->remote));
@@ -202,7 +200,11 @@ bool handshakes_answer(struct handshakes *t, const struct handshake *h)
 
 void handshakes_ask(struct handshakes *t, struct handshake *h, uint64_t now_ns)
 {
-    h->begun_ns = now_ns; /* somebody is there, and this answer has its way to go */
+    /* Somebody is there, and this answer has its way to go. That holds his own record, and not those behind it. */
+    uint64_t patience_ns = h->kind == HANDSHAKE_JOIN ? JOIN_PATIENCE_NS : ASKED_PATIENCE_NS;
+    h->safe_ns = HW_MAX(h->safe_ns, now_ns + patience_ns);
+    list_move_back(&h->owner->members, &h->owned);
+    list_move_back(&(is_promised(h) ? &t->promised : kind_of(t, h->kind))->members, &h->of_kind);
     make_due(t, h);
     arm(t);
 }
