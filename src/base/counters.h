@@ -120,6 +120,7 @@
     X(LIMIT_PATH_MTUS, "limit.path_mtus")                                                                              \
     X(LIMIT_REPEATS, "limit.answers_to_repeats")                                                                       \
     X(LIMIT_ANNOUNCEMENTS, "limit.announcements")                                                                      \
+    X(LIMIT_QUESTIONS, "limit.questions")                                                                              \
     X(LIMIT_ECHOES, "limit.echoes")                                                                                    \
     X(LIMIT_PAIRS, "limit.pairs")                                                                                      \
     X(LIMIT_SCHEDULER, "limit.scheduler_memory")                                                                       \

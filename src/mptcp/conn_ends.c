@@ -95,10 +95,13 @@ void conn_take_subflow_news(struct subflow *subflow, uint64_t now_ns)
         subflow_fin(subflow, now_ns);
     if (news & SUBFLOW_WENT_STALE) { /* with another path at hand there is no reason to wait for the timeout */
         conn_reinject(subflow);
+        if (subflows_have_other(&conn->subflows, subflow))
+            silence_begin(subflow, now_ns);
         if (path_manager_silent(subflow, now_ns))
             conn_paths_changed(conn, HAWSER_PM_SUBFLOW_STALE);
     }
     if (news & SUBFLOW_CAME_BACK) {
+        silence_end(subflow, false);
         outflow_forget_reinjection(&conn->data_tx, subflow);
         conn_paths_changed(conn, HAWSER_PM_SUBFLOW_ALIVE);
     }

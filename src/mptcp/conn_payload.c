@@ -48,6 +48,7 @@ uint32_t conn_receive_payload(struct tcp *tcp, uint64_t ssn, struct slice bytes,
     struct inflow in = inflow_of(subflow->conn);
     enum inflow_verdict verdict;
     uint32_t done = 0, taken;
+    silence_end(subflow, true);
     count_n(&tcp->host->counters, COUNT_LIMIT_LENT_BUFFERS, bytes.buf && buf_is_scarce(bytes.buf));
     do {
         struct slice rest = slice_sub(bytes, done, bytes.len - done);

@@ -3,6 +3,7 @@
 
 #include "mptcp/conn.h"
 #include "mptcp/dss.h"
+#include "mptcp/outflow.h"
 
 /* RFC 8684 3.3: has the mapping a checksum, or none, as was negotiated? False: the subflow is gone for it. */
 static bool is_as_negotiated(struct subflow *subflow, const struct mapping *map, uint64_t now_ns)
@@ -130,16 +131,6 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
     }
 }
 
-/* A bare acknowledgement that tells that the peer heard what it was asked. */
-static void note_answer(struct subflow *subflow, const struct tcp_segment *segment)
-{
-    struct data_tx *tx = &subflow->conn->data_tx;
-    uint64_t asked_ns = data_tx_asked_since(tx);
-    bool bare = segment->payload.len == 0 && !(segment->header.flags & (TCP_SYN | TCP_FIN | TCP_RST));
-    if (asked_ns && bare && tcp_echoes_since(&subflow->tcp, segment, asked_ns))
-        data_tx_note_answer(tx, segment->options->mp.present);
-}
-
 bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct subflow *subflow = subflow_of(tcp);
@@ -157,8 +148,9 @@ bool conn_receive_segment(struct tcp *tcp, const struct tcp_segment *segment, ui
     if (!fallback_is_mptcp(&conn->fallback) || segment->header.flags & TCP_SYN)
         return tcp->state != TCPS_CLOSED;
     bool was_confirmed = identity_confirmed(&conn->identity), taken = true;
-    note_answer(subflow, segment);
+    outflow_note_answer(&conn->data_tx, subflow, segment);
     path_manager_note_answer(subflow, segment, now_ns);
+    silence_note_answer(&conn->subflows, subflow, segment, now_ns);
     subflow_note_reason(subflow, segment->header.flags, mp);
     subflow->bare_acks |= segment->ack > tcp->snd_una && !mp->present;
     if (mptcp_has(mp, MPTCP_DSS))

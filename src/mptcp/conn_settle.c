@@ -59,6 +59,8 @@ static void settle_arrivals(struct conn *conn, uint64_t now_ns)
     conn->arrived = false;
     conn_idle(conn); /* it may have been nothing new */
     subflows_note_unmapped(&conn->subflows, now_ns);
+    if (fallback_is_mptcp(&conn->fallback))
+        silence_look(&conn->subflows, now_ns);
 }
 
 static void settle_data(struct conn *conn, uint64_t now_ns)
@@ -157,6 +159,7 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
     }
     subflows_judge(&conn->subflows, now_ns);
     path_manager_judge(&conn->subflows, now_ns);
+    silence_ask(&conn->subflows, &conn->host->questions, &conn->host->tcp.counters, now_ns);
     if (outflow_due(&conn->data_tx, &conn->scheduler) <= now_ns)
         on_data_timer(conn, now_ns);
     if (endings_due(&conn->endings) <= now_ns)

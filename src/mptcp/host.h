@@ -12,6 +12,7 @@
 #include "mptcp/addresses.h"
 #include "mptcp/path_plan.h"
 #include "mptcp/scheduler.h"
+#include "mptcp/silence.h"
 #include "tcp/tcp.h"
 
 struct conn;
@@ -68,6 +69,7 @@ struct mp_host {
     const struct cc_ops *cc;
     const struct hawser_scheduler *scheduler;
     struct path_plan *plan; /* of connections that have none of their own */
+    struct silence_budget questions;
     bool no_mptcp, checksum_required;
     uint8_t settle_rounds_most; /* that a connection took: for tests to see that it comes to rest */
     struct local_address addresses[HOST_ADDRESSES_MAX];

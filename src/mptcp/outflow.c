@@ -369,6 +369,14 @@ bool outflow_on_timer(const struct outflow *out, bool confirmed, uint64_t now_ns
 
 /* RFC 8684 3.3.2: a SACK says nothing of the data level. A peer may hand bytes up in the order of the subflow only
  * (Linux does), and half a mapping is of no use under a checksum: behind a hole they are lost with the path. */
+void outflow_note_answer(struct data_tx *tx, const struct subflow *subflow, const struct tcp_segment *segment)
+{
+    uint64_t asked_ns = data_tx_asked_since(tx);
+    bool bare = segment->payload.len == 0 && !(segment->header.flags & (TCP_SYN | TCP_FIN | TCP_RST));
+    if (asked_ns && bare && tcp_echoes_since(&subflow->tcp, segment, asked_ns))
+        data_tx_note_answer(tx, segment->options->mp.present);
+}
+
 void outflow_reinject(struct data_tx *tx, const struct subflow *subflow)
 {
     dsn64 from;

@@ -20,6 +20,9 @@ static inline uint64_t outflow_due(const struct data_tx *tx, const struct schedu
  * again, suspicion; all of a peer that is `confirmed` answer a probe. False: nobody is there. */
 bool outflow_on_timer(const struct outflow *out, bool confirmed, uint64_t now_ns);
 
+/* Is it a bare acknowledgement that tells that the peer heard what it was asked of the stream? */
+void outflow_note_answer(struct data_tx *tx, const struct subflow *subflow, const struct tcp_segment *segment);
+
 /* What is outstanding on the subflow goes to others too / no longer. */
 void outflow_reinject(struct data_tx *tx, const struct subflow *subflow);
 void outflow_forget_reinjection(struct data_tx *tx, const struct subflow *subflow);

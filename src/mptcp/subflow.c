@@ -10,6 +10,9 @@
 #define KEEPALIVE_ROUNDS 2u
 /* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
 #define GOOD_BYE_TIMEOUTS 2u
+/* One that is silent is asked once what was merely lost has been sent again, and twice a second from then on. */
+#define QUESTION_TIMEOUTS 2u
+#define QUESTION_INTERVAL_NS (500 * NS_PER_MS)
 
 /* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
 bool subflow_holds(const struct subflow *subflow, dsn64 at)
@@ -103,11 +106,25 @@ uint64_t subflow_doubt_due(const struct subflow *subflow)
     return subflow->doubted_ns + KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns + later_ns;
 }
 
+uint64_t subflow_question_at(const struct subflow *subflow, unsigned number)
+{
+    uint64_t timeout_ns = rtt_rto(&subflow->tcp.rtt);
+    return subflow->silence.since_ms * NS_PER_MS + QUESTION_TIMEOUTS * timeout_ns +
+           number * HW_MAX(QUESTION_INTERVAL_NS, timeout_ns);
+}
+
+uint64_t subflow_question_due(const struct subflow *subflow)
+{
+    bool asks = subflow->silence.since_ms && subflow->silence.questions < UINT8_MAX;
+    return asks ? subflow_question_at(subflow, subflow->silence.questions) : TIME_NEVER;
+}
+
 uint64_t subflow_next_judgement(const struct subflow *subflow)
 {
     uint64_t assembly = rx_mapping_assembly_due(&subflow->rx_mapping);
     uint64_t doubt = subflow->doubts ? subflow_doubt_due(subflow) : TIME_NEVER;
-    return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), HW_MIN(assembly, doubt));
+    uint64_t doubted = HW_MIN(doubt, subflow_question_due(subflow));
+    return HW_MIN(HW_MIN(suspicion_due(subflow), unmapped_due(subflow)), HW_MIN(assembly, doubted));
 }
 
 enum subflow_verdict subflow_judge(struct subflow *subflow, uint64_t now_ns)
@@ -133,11 +150,11 @@ void subflow_note_unmapped(struct subflow *subflow, uint64_t now_ns)
 
 /* ---- bare acknowledgements for the sake of options ---- */
 
-static uint64_t sent(const struct tcp *tcp) { return tcp->snd_nxt + tcp->retransmitted_bytes; }
+static uint32_t sent(const struct tcp *tcp) { return (uint32_t)(tcp->snd_nxt + tcp->retransmitted_bytes); }
 
 static bool came_between(const struct subflow *subflow)
 {
-    return subflow->signals_snd != sent(&subflow->tcp) || subflow->signals_rcv != subflow->tcp.rx.next;
+    return subflow->signals_snd != sent(&subflow->tcp) || subflow->signals_rcv != (uint32_t)subflow->tcp.rx.next;
 }
 
 unsigned subflow_signals(const struct subflow *subflow) { return came_between(subflow) ? 0 : subflow->signals; }
@@ -151,7 +168,7 @@ void subflow_count_signal(struct subflow *subflow)
     subflow->signals++;
     subflow->row_full = false;
     subflow->signals_snd = sent(&subflow->tcp);
-    subflow->signals_rcv = subflow->tcp.rx.next;
+    subflow->signals_rcv = (uint32_t)subflow->tcp.rx.next;
 }
 
 void subflow_end_row(struct subflow *subflow, uint64_t now_ns)

@@ -35,6 +35,13 @@ enum subflow_news {
     SUBFLOW_TRUSTED = 1 << 5,    /* a join came about, or a suspicion to nothing */
 };
 
+/* Of one that does not answer, or brings nothing any more. */
+struct silence {
+    uint64_t since_ms : 48; /* and it is asked about that; 0: it is not */
+    uint64_t questions : 8;
+    uint64_t brought : 1; /* payload, since it last answered a question */
+};
+
 struct subflow {
     struct tcp tcp;
     struct conn *conn;
@@ -67,9 +74,10 @@ struct subflow {
     struct join_proof join_proof;
     struct rx_mapping rx_mapping;
     uint64_t suspect_since_ns; /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
-    uint64_t signals_snd, signals_rcv; /* how far it had come when `signals` were counted from */
+    uint32_t signals_snd, signals_rcv; /* how far it had come when `signals` were counted from, modulo 2^32 */
     uint64_t due_ns;                   /* its proof or MP_FAIL goes out again, or it has to be closed; or TIME_NEVER */
     uint64_t doubted_ns;               /* the peer says that its address is gone, and was asked on it then; 0: never */
+    struct silence silence;
     dsn64 fail_dsn;
 };
 
@@ -145,11 +153,16 @@ uint64_t subflow_lagging_bytes(const struct subflow *subflow, dsn64 una);
 
 /* When the last keepalive should have been answered, of one whose address is in doubt. */
 uint64_t subflow_doubt_due(const struct subflow *subflow);
+/* When question `number`, from 0, is due to one that is silent; when the next one is, or TIME_NEVER. */
+uint64_t subflow_question_at(const struct subflow *subflow, unsigned number);
+uint64_t subflow_question_due(const struct subflow *subflow);
 uint64_t subflow_next_judgement(const struct subflow *subflow);
-/* The earliest time at which subflow_judge(), or whoever doubts it, may have something to say, or TIME_NEVER. */
+/* The earliest time at which subflow_judge(), or whoever doubts or asks it, may have something to say, or TIME_NEVER.
+ */
 static inline uint64_t subflow_judge_due(const struct subflow *subflow)
 {
-    bool any = subflow->suspect_since_ns || subflow->doubts || rx_mapping_has_term(&subflow->rx_mapping);
+    bool any = subflow->suspect_since_ns || subflow->doubts || subflow->silence.since_ms ||
+               rx_mapping_has_term(&subflow->rx_mapping);
     return any ? subflow_next_judgement(subflow) : TIME_NEVER;
 }
 

@@ -392,6 +392,9 @@ void tcp_ack_soon(struct tcp *tcp, uint64_t now_ns);
 /* A segment that the peer must answer, whatever it has to say, leaves at the next output. */
 void tcp_probe_now(struct tcp *tcp);
 
+/* The peer is there again: what went unanswered leaves again now, not when the timeout has doubled to. */
+void tcp_resume(struct tcp *tcp, uint64_t now_ns);
+
 /* Does the segment echo a timestamp of ours (RFC 7323 3.2) that left at `since_ns` or later? Then its sender has heard
  * from us since. False without timestamps. */
 bool tcp_echoes_since(const struct tcp *tcp, const struct tcp_segment *segment, uint64_t since_ns);

@@ -36,6 +36,14 @@ void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns)
     f->timers.fold = f->txq.count ? TIME_NEVER : at;
 }
 
+void tcp_resume(struct tcp *tcp, uint64_t now_ns)
+{
+    if (!tcp->flight || tcp->flight->txq.count == 0 || tcp->rtt.backoff == 0)
+        return;
+    tcp->flight->timers.retransmit = now_ns;
+    tcp_timers_arm(tcp);
+}
+
 /* RFC 8985 7.2: a tail loss probe after two round trips of silence, outside recovery, if SACK can tell what it hit. */
 void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns)
 {

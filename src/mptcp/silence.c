@@ -1,0 +1,85 @@
+#include "mptcp/silence.h"
+
+#include <errno.h>
+
+#include "mptcp/subflows.h"
+
+/* So many questions may be lost by accident. */
+#define UNANSWERED 2u
+/* Of 48 bits: 8,900 years. */
+#define SINCE_MAX ((UINT64_C(1) << 48) - 1)
+
+void silence_begin(struct subflow *subflow, uint64_t now_ns)
+{
+    if (subflow->silence.since_ms || subflow->doubts || !subflow_usable(subflow))
+        return;
+    /* It may have rested before: that is not held against it. */
+    uint64_t since_ns = HW_MAX(subflow->tcp.liveness.heard_ns, now_ns - HW_MIN(now_ns, rtt_rto(&subflow->tcp.rtt)));
+    subflow->silence.since_ms = (since_ns / NS_PER_MS + 1) & SINCE_MAX;
+    subflow->silence.questions = 0;
+}
+
+void silence_end(struct subflow *subflow, bool brought)
+{
+    subflow->silence.since_ms = 0;
+    subflow->silence.questions = 0;
+    subflow->silence.brought |= brought;
+}
+
+void silence_look(struct list *subflows, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (subflow->silence.brought && !subflow->passive &&
+            now_ns - subflow->tcp.liveness.heard_ns >= rtt_rto(&subflow->tcp.rtt))
+            silence_begin(subflow, now_ns);
+    }
+}
+
+static bool may_ask(struct silence_budget *budget, uint64_t now_ns)
+{
+    if (now_ns - budget->second_ns >= NS_PER_S)
+        *budget = (struct silence_budget){.second_ns = now_ns};
+    return budget->asked < SILENCE_QUESTIONS_MAX;
+}
+
+static void ask(struct subflow *subflow, struct silence_budget *budget)
+{
+    budget->asked++;
+    tcp_ack_now(&subflow->tcp); /* so that the timestamp of the answer tells that it is one */
+    tcp_probe_now(&subflow->tcp);
+}
+
+void silence_ask(struct list *subflows, struct silence_budget *budget, struct counters *counters, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (subflow_question_due(subflow) > now_ns)
+            continue;
+        subflow->silence.questions++;
+        if (!subflow_usable(subflow))
+            silence_end(subflow, false);
+        else if (may_ask(budget, now_ns))
+            ask(subflow, budget);
+        else
+            count(counters, COUNT_LIMIT_QUESTIONS);
+    }
+}
+
+void silence_note_answer(struct list *subflows, struct subflow *subflow, const struct tcp_segment *segment,
+                         uint64_t now_ns)
+{
+    struct tcp *tcp = &subflow->tcp;
+    if (!subflow->silence.questions || !tcp_echoes_since(tcp, segment, subflow_question_at(subflow, 0)))
+        return;
+    bool was_deaf = subflow->silence.questions > UNANSWERED &&
+                    tcp_echoes_since(tcp, segment, subflow_question_at(subflow, UNANSWERED));
+    bool peer_waits = subflow->silence.brought && !subflow->passive && tcp_txq(tcp)->count == 0;
+    silence_end(subflow, false);
+    subflow->silence.brought = false;
+    if (!was_deaf)
+        return;
+    tcp_resume(tcp, now_ns);
+    if (peer_waits && subflows_have_other(subflows, subflow))
+        subflow_reset(subflow, MP_RST_PERFORMANCE, -ECANCELED, now_ns);
+}
