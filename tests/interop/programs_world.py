@@ -238,11 +238,11 @@ class World:
     def python(self, text, *arguments, **rest):
         return self.run(PYTHON, "-c", text, *map(str, arguments), **rest).strip()
 
-    def carried(self):
-        """Bytes that came by each uplink."""
+    def carried(self, way="rx"):
+        """Bytes that came, or with "tx" left, by each uplink."""
         def of(device):
             out = subprocess.run(["ip", "-j", "-s", "link", "show", "dev", device], capture_output=True, check=True).stdout
-            return json.loads(out)[0]["stats64"]["rx"]["bytes"]
+            return json.loads(out)[0]["stats64"][way]["bytes"]
         return [of("wan0"), of("wan1")]
 
     @staticmethod
