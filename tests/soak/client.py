@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The near end of the soak, in the lab's namespace: usage: client.py HAWSER SECONDS SEED. Starts the service, runs the
 load in it while uplinks fail in all ways, and judges: every program right, memory and descriptors flat, all taken back."""
+import collections
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 UPLINKS = ("p0", "p1")
 FLAT = 1.05      # what memory may have become, late beside early
+LIST_EVERY = 5   # samples
 SAMPLE_S = 2
 UNLUCKY_EACH = 5  # of those under way at a flap, hardly any is so young
 
@@ -35,7 +37,7 @@ class Flaps(threading.Thread):
 
     def __init__(self, seed, until):
         super().__init__()
-        self.random, self.until, self.done = random.Random(seed), until, []
+        self.random, self.until, self.done, self.log, self.began_s = random.Random(seed), until, [], [], time.time()
         self.address = {dev: command("ip", "-o", "-4", "addr", "show", dev).split()[3] for dev in UPLINKS}
         self.route = {dev: command("ip", "route", "show", "default", "dev", dev).split("\n")[0].split() for dev in UPLINKS}
 
@@ -75,20 +77,36 @@ class Flaps(threading.Thread):
                 return
             dev, way = self.random.choice(UPLINKS), self.random.choice([self.link, self.address_away, self.route_away,
                                                                         self.silence])
+            self.log.append((round(time.time() - self.began_s, 1), round(pause_s, 1), dev, way.__name__))
             way(dev, pause_s)
             self.done.append(way.__name__)
 
+    def around(self, wrong):
+        """Those that it may have met."""
+        return [flap for flap in self.log if wrong["at_s"] - wrong["after_s"] - 10 < flap[0] < wrong["at_s"] + 1]
+
 
 class Samples(threading.Thread):
-    def __init__(self, pid):
+    def __init__(self, pid, ss):
         super().__init__(daemon=True)
-        self.pid, self.taken, self.over = pid, [], threading.Event()
+        self.pid, self.ss, self.taken, self.over, self.lists, self.began_s = pid, ss, [], threading.Event(), collections.defaultdict(list), time.time()
 
     def run(self):
         while not self.over.wait(SAMPLE_S):
+            if len(self.taken) % LIST_EVERY == 0:
+                self.list(round(time.time() - self.began_s))
             with open(f"/proc/{self.pid}/statm") as statm:
                 resident = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
             self.taken.append((resident, len(os.listdir(f"/proc/{self.pid}/fd"))))
+
+    def list(self, at_s):
+        """Connections that are no young ones, by their client's port."""
+        for conn in json.loads(command(*self.ss)):
+            if conn["age_ms"] > 5000:
+                self.lists[int(conn["client"].rsplit(":", 1)[1])].append({"at_s": at_s, **conn})
+
+    def of(self, wrong):
+        return [conn for conn in self.lists[wrong["port"]] if wrong["at_s"] - wrong["after_s"] - 10 < conn["at_s"]]
 
     def quarters(self, which):
         """Medians of the second and of the last quarter."""
@@ -116,7 +134,7 @@ def main():
     before, wrong = network_state(), []
     control = os.path.join(tempfile.mkdtemp(prefix="hawser-soak-"), "control")
     service, said = start_service(hawser, control)
-    flaps, samples = Flaps(seed, time.time() + seconds), Samples(service.pid)
+    flaps, samples = Flaps(seed, time.time() + seconds), Samples(service.pid, [hawser, "ss", "--json", "--control", control])
     flaps.start()
     samples.start()
     load = subprocess.run([hawser, "run", "--control", control, "--", sys.executable, os.path.join(HERE, "load.py"), server, "4000",
@@ -126,13 +144,16 @@ def main():
     memory, descriptors = samples.quarters(0), samples.quarters(1)
     if load.returncode:
         wrong.append(f"the load ended with exit status {load.returncode}")
-    unlucky = json.loads(load.stdout or "{}").get("unlucky", 0)
+    told = json.loads(load.stdout or "{}")
+    unlucky = told.get("unlucky", 0)
     if unlucky > UNLUCKY_EACH * len(flaps.done):
         wrong.append(f"{unlucky} connections were too young to survive {len(flaps.done)} flaps")
     if memory[1] > memory[0] * FLAT:
         wrong.append("memory grew")
     if descriptors[1] > descriptors[0]:
         wrong.append("descriptors grew")
+    for problem in told.get("first_wrong", []):
+        print(json.dumps({**problem, "flaps": flaps.around(problem), "listings": samples.of(problem)}), file=sys.stderr)
     service.send_signal(signal.SIGTERM)
     if service.wait(20) != 0:
         wrong.append(f"hawser up ended with exit status {service.returncode}: {''.join(said[-5:])}")

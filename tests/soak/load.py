@@ -17,9 +17,9 @@ PATIENCE_S = 60  # for whatever has to happen next on a connection
 
 class Load:
     def __init__(self, address, port, seconds, seed):
-        self.to, self.until, self.seed = (address, port), time.monotonic() + seconds, seed
+        self.to, self.until, self.seed, self.ports = (address, port), time.monotonic() + seconds, seed, {}
         self.done, self.bytes, self.wrong, self.unlucky = collections.Counter(), 0, [], 0
-        self.longest_echo_s = 0.0
+        self.longest_echo_s, self.began_s = 0.0, time.time()
 
     def goes_on(self):
         return time.monotonic() < self.until
@@ -27,6 +27,7 @@ class Load:
     async def open(self, line):
         reader, writer = await asyncio.wait_for(asyncio.open_connection(*self.to), PATIENCE_S)
         writer.write(line.encode() + b"\n")
+        self.ports[asyncio.current_task()] = writer.get_extra_info("sockname")[1]
         return reader, writer
 
     async def get(self, seed, size):
@@ -92,9 +93,14 @@ class Load:
             if time.monotonic() - began_at < YOUNG_S:
                 self.unlucky += 1
             else:
-                self.wrong.append(f"{name}: {problem}")
+                self.complain(name, began_at, problem)
         except (AssertionError, OSError, asyncio.TimeoutError) as problem:
-            self.wrong.append(f"{name}: {type(problem).__name__} {problem}")
+            self.complain(name, began_at, problem)
+
+    def complain(self, name, began_at, problem):
+        """With what it takes to find the connection in the listings, and the flap in the log."""
+        self.wrong.append({"what": f"{name}: {type(problem).__name__} {problem}", "port": self.ports.get(asyncio.current_task()),
+                           "after_s": round(time.monotonic() - began_at, 1), "at_s": round(time.time() - self.began_s)})
 
     async def repeat(self, name, draw):
         while self.goes_on():

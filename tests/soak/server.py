@@ -47,12 +47,16 @@ SERVICES = {"get": get, "put": put, "echo": echo, "reset": reset}
 
 
 async def serve(reader, writer):
+    name = None
     try:
         name, *words = (await reader.readline()).decode().split()
         await SERVICES[name](reader, writer, *words)
         await writer.drain()
     except (ConnectionError, ValueError):  # the client went
         pass
+    except OSError as problem:  # ENOTCONN: the kernel has waited for a minute for a path to the client
+        if name:
+            print(f"far end: {name} of {writer.get_extra_info('peername')}: {problem}", file=sys.stderr)
     finally:
         writer.close()
 
