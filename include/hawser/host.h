@@ -30,6 +30,11 @@ HAWSER_API struct hawser_stack *hawser_host_stack(struct hawser_host *host);
  */
 HAWSER_API int hawser_host_add_link(struct hawser_host *host, const char *spec, char *why, size_t why_size);
 
+/* Takes a link away, and its device where the host made it: nothing is said any more to who is there, so end its
+ * connections and step before. Returns 0; -EINVAL or -EBUSY as hawser_stack_remove_link(); or -ENODEV: it is away now,
+ * but its device had gone before, which hawser_host_step() has told. */
+HAWSER_API int hawser_host_remove_link(struct hawser_host *host, int link);
+
 /*
  * Joins two hosts of this process by a pair of links, as a cable would, without any privilege: for tests and examples.
  * `addr_a` and `addr_b` become addresses of `a` and `b`, each with the other on-link by `prefix_len`. Call it again

@@ -78,6 +78,11 @@ HAWSER_API void hawser_stack_free(struct hawser_stack *stack);
  * are too many. `options` may be NULL. */
 HAWSER_API int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options);
 
+/* Takes a link away; hawser_stack_add_link() may give its index to another one. Connections that came in by it, as by a
+ * door, are the caller's to end before. Returns 0; -EINVAL: there is no such link; or -EBUSY: it has an address or a
+ * listener. */
+HAWSER_API int hawser_stack_remove_link(struct hawser_stack *stack, int link);
+
 /*
  * Gives the stack a local address on a link; `prefix_len` (0..32 or 0..128) says what is on-link. Returns 0, -EINVAL,
  * -EEXIST for an address it has already, -ENOSPC. Live connections may grow new subflows from it.

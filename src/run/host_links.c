@@ -158,6 +158,17 @@ int hawser_host_add_link(struct hawser_host *host, const char *text, char *why, 
     return index;
 }
 
+int hawser_host_remove_link(struct hawser_host *host, int link)
+{
+    int error = hawser_stack_remove_link(host->stack, link);
+    if (error)
+        return error;
+    if (!host->ports[link].link)
+        return -ENODEV;
+    host_detach(host, (unsigned)link);
+    return 0;
+}
+
 /* Attaches one end of a pair; destroys it on failure. */
 static int host_add_end(struct hawser_host *host, struct link *end, const struct hawser_addr *addr, unsigned prefix_len)
 {

@@ -181,7 +181,7 @@ static size_t input(struct hawser_stack *stack, int link, const struct hawser_rx
 {
     size_t left = 0;
     now_ns = stack_time(stack, now_ns);
-    if (link < 0 || link >= stack->link_count || n == 0)
+    if (!stack_has_link(stack, link) || n == 0)
         return 0;
     for (size_t i = 0; i < n; i++) {
         struct arrival a = {.rx = &packets[i], .link = link, .offered = declined};

@@ -294,10 +294,28 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
         o.mtu = 1500;
     if (o.mtu < 1280 || o.mtu > UINT16_MAX)
         return -EINVAL;
-    if (stack->link_count == LINKS_MAX)
+    int free = 0;
+    while (free < stack->link_count && stack->links[free].mtu)
+        free++;
+    if (free == LINKS_MAX)
         return -ENOSPC;
-    stack->links[stack->link_count] = (struct link_slot){o.mtu, o.gso_bytes, o.door, NULL};
-    return stack->link_count++;
+    stack->links[free] = (struct link_slot){o.mtu, o.gso_bytes, o.door, NULL};
+    if (free == stack->link_count)
+        stack->link_count++;
+    return free;
+}
+
+int hawser_stack_remove_link(struct hawser_stack *stack, int link)
+{
+    if (!stack_has_link(stack, link))
+        return -EINVAL;
+    bool used = stack->links[link].listener != NULL;
+    for (unsigned i = 0; i < stack->host.address_count; i++)
+        used |= stack->host.addresses[i].link == link;
+    if (used)
+        return -EBUSY;
+    stack->links[link] = (struct link_slot){.mtu = 0};
+    return 0;
 }
 
 static bool is_address_id(const struct mp_host *host, uint8_t id)
@@ -322,7 +340,7 @@ int hawser_stack_add_address(struct hawser_stack *stack, int link, const struct 
 {
     struct mp_host *host = &stack->host;
     now_ns = stack_time(stack, now_ns);
-    if (link < 0 || link >= stack->link_count || prefix_len > (hawser_addr_is_v4(addr) ? 32u : 128u))
+    if (!stack_has_link(stack, link) || prefix_len > (hawser_addr_is_v4(addr) ? 32u : 128u))
         return -EINVAL;
     if (stack_local(stack, addr))
         return -EEXIST;

@@ -20,7 +20,7 @@
 #define LINKS_MAX 16
 
 struct link_slot {
-    uint32_t mtu, gso_bytes;
+    uint32_t mtu, gso_bytes; /* mtu 0: no link */
     bool door;
     struct hawser_listener *listener; /* of a door, or NULL */
 };
@@ -86,9 +86,14 @@ const struct local_address *stack_local(const struct hawser_stack *stack, const 
  * False: it does not. */
 bool stack_local_at(const struct hawser_stack *stack, int link, const struct hawser_addr *addr,
                     struct local_address *out);
+static inline bool stack_has_link(const struct hawser_stack *stack, int link)
+{
+    return link >= 0 && link < stack->link_count && stack->links[link].mtu;
+}
+
 static inline bool stack_has_door(const struct hawser_stack *stack, int link)
 {
-    return link >= 0 && link < stack->link_count && stack->links[link].door;
+    return stack_has_link(stack, link) && stack->links[link].door;
 }
 /* What has its packets on the link `home`, does it take one that comes in by another? Not where one of them is a door.
  */

@@ -95,6 +95,29 @@ static void devices_come_up_and_go_with_the_host(void **state)
     assert_int_equal(count_in("/proc/net/route", "hw"), 0);
 }
 
+static void a_link_goes_alone(void **state)
+{
+    (void)state;
+    need_namespace();
+    char why[300];
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
+    int door = hawser_host_add_link(host, "tun,dev=hwb,door", why, sizeof(why));
+    assert_true(door > 0);
+    assert_int_equal(hawser_host_remove_link(host, 0), -EBUSY);
+    assert_int_equal(hawser_host_remove_link(host, door + 1), -EINVAL);
+    assert_int_equal(hawser_host_remove_link(host, door), 0);
+    assert_int_equal(if_nametoindex("hwb"), 0);
+    assert_int_equal(hawser_host_remove_link(host, door), -EINVAL);
+    assert_int_equal(hawser_host_add_link(host, "tun,dev=hwb,door", why, sizeof(why)), door);
+    assert_int_equal(system("ip link del hwb"), 0);
+    assert_int_equal(hawser_host_step(host), -ENODEV);
+    assert_int_equal(hawser_host_remove_link(host, door), -ENODEV);
+    assert_true(if_nametoindex("hwa"));
+    hawser_host_free(host);
+}
+
 static void refused_links_leave_nothing(void **state)
 {
     (void)state;
@@ -309,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_come_up_and_go_with_the_host),
+        cmocka_unit_test(a_link_goes_alone),
         cmocka_unit_test(refused_links_leave_nothing),
         cmocka_unit_test(the_kernel_reaches_the_stack),
         cmocka_unit_test(a_deleted_device_is_told_once),

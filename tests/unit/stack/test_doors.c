@@ -308,6 +308,38 @@ static void a_foreign_connection_stays_alone(void **state)
     peer_destroy(&p);
 }
 
+/* Its index is free again, for a link of another kind too. */
+static void a_link_goes(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_listener *listener;
+    const struct hawser_link_options link = {.size = sizeof link, .mtu = 1400};
+    const struct hawser_addr own = addr_of("10.5.0.1", 0);
+    setup(&p, NULL);
+    assert_int_equal(hawser_stack_remove_link(p.stack, UPLINK), -EBUSY);
+    assert_int_equal(hawser_stack_remove_link(p.stack, OTHER_DOOR + 1), -EINVAL);
+    assert_int_equal(hawser_stack_remove_link(p.stack, -1), -EINVAL);
+    assert_int_equal(hawser_listen_link(p.stack, DOOR, 1, NULL, &listener), 0);
+    assert_int_equal(hawser_stack_remove_link(p.stack, DOOR), -EBUSY);
+    hawser_listener_close(listener);
+    assert_int_equal(hawser_stack_remove_link(p.stack, DOOR), 0);
+    assert_int_equal(hawser_stack_remove_link(p.stack, DOOR), -EINVAL);
+    assert_int_equal(hawser_listen_link(p.stack, DOOR, 1, NULL, &listener), -EINVAL);
+    assert_int_equal(hawser_stack_add_address(p.stack, DOOR, &own, 24, p.now_ns), -EINVAL);
+    between(&p, "10.77.9.2", "192.0.2.1");
+    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0); /* nobody answers */
+    assert_null(peer_last(&p, TCP_RST));
+    for (unsigned i = 0; i < 2 * LINKS_MAX; i++) {
+        assert_int_equal(hawser_stack_add_link(p.stack, &link), DOOR);
+        assert_int_equal(hawser_stack_remove_link(p.stack, DOOR), 0);
+    }
+    assert_int_equal(hawser_stack_add_link(p.stack, &link), DOOR);
+    assert_int_equal(hawser_stack_add_address(p.stack, DOOR, &own, 24, p.now_ns), 0);
+    assert_int_equal(hawser_stack_add_link(p.stack, &link), OTHER_DOOR + 1);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_doors_connection_knows_no_address_of_ours),
         cmocka_unit_test(it_is_joined_by_that_door_only),
         cmocka_unit_test(a_foreign_connection_stays_alone),
+        cmocka_unit_test(a_link_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
