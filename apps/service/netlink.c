@@ -52,9 +52,10 @@ int netlink_request(struct netlink *n, struct netlink_message *m, mnl_cb_t each,
             continue;
         if (len < 0)
             return -errno;
-        int more = mnl_cb_run(answer, (size_t)len, n->sequence, port, each, user);
-        if (more < 0 && errno == ESRCH) /* the rest of an answer that was given up */
+        const struct nlmsghdr *first = (const struct nlmsghdr *)(const void *)answer;
+        if (mnl_nlmsg_ok(first, (int)len) && first->nlmsg_seq != n->sequence) /* the rest of an answer given up */
             continue;
+        int more = mnl_cb_run(answer, (size_t)len, n->sequence, port, each, user);
         if (more < 0)
             return -errno;
         if (more == MNL_CB_STOP)
