@@ -9,6 +9,9 @@
 #include "base/compiler.h"
 #include "base/list.h"
 #include "base/units.h"
+#include "service/guests.h"
+#include "service/kernel_dialer.h"
+#include "service/proxy_header.h"
 #include "service/publish_way.h"
 #include "service/sysctls.h"
 
@@ -30,10 +33,23 @@ struct visitor {
     struct stall *stall;
     struct list link;
     struct hawser_conn *near, *far;
+    /* Of a server that is told of its clients, instead of `far` */
+    struct dial_user dial_user;
+    struct dial *dial;
+    struct place *place;
+};
+
+/* A client's place among the sockets, which it leaves when that is closed. */
+struct place {
+    struct guests *guests;
+    struct guest *guest;
 };
 
 struct publish {
     struct service *service;
+    struct sockets sockets;
+    struct kernel_dialer kernel;
+    struct guests guests;
     struct ways_out *ways;
     struct publish_way *way;
     int link;
@@ -75,29 +91,57 @@ static bool read_server(char *text, uint16_t port, struct hawser_addr *to)
     return hawser_addr_parse(to, host, port) == 0;
 }
 
+static bool read_word(char *word, struct publish_rule *rule)
+{
+    if (strcmp(word, "proxy-protocol") == 0)
+        return rule->tells = true;
+    return strncmp(word, "to=", 3) == 0 && !rule->to.port && read_server(word + 3, rule->port, &rule->to);
+}
+
 int publish_rule_read(const char *text, struct publish_rule *rule, char *why, size_t why_size)
 {
-    char copy[160];
+    char copy[160], *rest = copy;
     memset(rule, 0, sizeof(*rule));
     if (strlen(text) < sizeof(copy)) {
         strcpy(copy, text);
-        char *to = strchr(copy, ',');
-        if (to)
-            *to++ = '\0';
-        bool good = read_port(copy, &rule->port);
-        if (good && to)
-            good = strncmp(to, "to=", 3) == 0 && read_server(to + 3, rule->port, &rule->to);
+        bool good = read_port(strsep(&rest, ","), &rule->port);
+        while (good && rest)
+            good = read_word(strsep(&rest, ","), rule);
         if (good)
             return 0;
     }
-    snprintf(why, why_size, "\"%.60s\": a port, or a port and a server: 443, or 443,to=127.0.0.1:8443", text);
+    snprintf(why, why_size,
+             "\"%.60s\": a port, and what may follow: 443, or 443,to=127.0.0.1:8443, or "
+             "443,to=192.0.2.1:8443,proxy-protocol",
+             text);
     return -EINVAL;
+}
+
+static void leave(void *of)
+{
+    struct place *place = of;
+    guests_leave(place->guests, place->guest);
+    free(place);
+}
+
+static struct place *enter(struct guests *guests, const struct hawser_addr *client)
+{
+    struct place *place = malloc(sizeof(*place));
+    struct guest *guest = place ? guests_enter(guests, client) : NULL;
+    if (!guest) {
+        free(place);
+        return NULL;
+    }
+    *place = (struct place){guests, guest};
+    return place;
 }
 
 static void forget(struct visitor *v)
 {
     list_remove(&v->link);
     v->stall->counts.waiting--;
+    if (v->place)
+        leave(v->place);
     free(v);
 }
 
@@ -105,7 +149,10 @@ static void turn_away(struct visitor *v)
 {
     v->stall->counts.refused++;
     hawser_abort(v->near);
-    hawser_abort(v->far);
+    if (v->far)
+        hawser_abort(v->far);
+    if (v->dial)
+        dial_cancel(&v->stall->publish->kernel.dialer, v->dial);
     forget(v);
 }
 
@@ -146,26 +193,88 @@ static bool find_server(const struct stall *stall, const struct hawser_addr *ins
     return true;
 }
 
+/* The client's connection, as seen from outside. */
+static bool tell_server(const struct visitor *v, struct end far)
+{
+    struct hawser_addr client, called;
+    uint8_t header[PROXY_HEADER_MAX];
+    hawser_conn_peer(v->near, &client);
+    hawser_conn_local(v->near, &called);
+    const struct uplink *uplink = ways_find(v->stall->publish->ways, &called);
+    if (!uplink)
+        return false;
+    called = uplink->outside[0];
+    called.port = v->stall->rule.port;
+    size_t len = proxy_header_write(&client, &called, header);
+    return end_give(far, (struct hawser_slice){.data = header, .len = (uint32_t)len}) == (ssize_t)len;
+}
+
+static void server_answered(struct dial_user *user, int error, struct end far, uint64_t now_ns)
+{
+    struct visitor *v = HW_CONTAINER(user, struct visitor, dial_user);
+    v->dial = NULL;
+    if (error) {
+        turn_away(v);
+        return;
+    }
+    socket_end_on_close(far, leave, v->place);
+    v->place = NULL;
+    if (!tell_server(v, far) || joint_make(&v->stall->publish->service->joints, far, conn_end(v->near), now_ns) < 0) {
+        end_abort(far);
+        turn_away(v);
+        return;
+    }
+    v->stall->counts.accepted++;
+    forget(v);
+}
+
+/* From this host's address. */
+static int call_by_socket(struct visitor *v, const struct hawser_addr *to, uint64_t now_ns)
+{
+    struct publish *p = v->stall->publish;
+    const struct destination destination = {.addr = *to};
+    struct hawser_addr client;
+    hawser_conn_peer(v->near, &client);
+    v->place = enter(&p->guests, &client);
+    if (!v->place) {
+        v->stall->counts.turned_away++;
+        return -EUSERS;
+    }
+    v->dial_user = (struct dial_user){server_answered};
+    return dial_begin(&p->kernel.dialer, &destination, &v->dial_user, now_ns, &v->dial);
+}
+
+/* From the client's. */
+static int call_by_stack(struct visitor *v, const struct hawser_addr *to, uint64_t now_ns)
+{
+    struct publish *p = v->stall->publish;
+    struct hawser_conn_options options = {
+        .size = sizeof(options), .no_mptcp = true, .foreign_local = true, .link = p->link};
+    hawser_conn_peer(v->near, &options.local);
+    int error = hawser_connect(hawser_host_stack(p->service->host), to, &options, now_ns, &v->far);
+    if (!error)
+        hawser_conn_set_user(v->far, &v->far_watch);
+    return error;
+}
+
 static int call_server(struct stall *stall, struct hawser_conn *near, uint64_t now_ns)
 {
     struct publish *p = stall->publish;
     struct hawser_addr inside, to;
-    struct hawser_conn_options options = {
-        .size = sizeof(options), .no_mptcp = true, .foreign_local = true, .link = p->link};
     hawser_conn_local(near, &inside);
-    hawser_conn_peer(near, &options.local);
     if (!find_server(stall, &inside, &to))
         return -EADDRNOTAVAIL;
     struct visitor *v = malloc(sizeof(*v));
     if (!v)
         return -ENOMEM;
     *v = (struct visitor){.near_watch = {near_heard}, .far_watch = {far_heard}, .stall = stall, .near = near};
-    int error = hawser_connect(hawser_host_stack(p->service->host), &to, &options, now_ns, &v->far);
+    int error = stall->rule.tells ? call_by_socket(v, &to, now_ns) : call_by_stack(v, &to, now_ns);
     if (error) {
+        if (v->place)
+            leave(v->place);
         free(v);
         return error;
     }
-    hawser_conn_set_user(v->far, &v->far_watch);
     hawser_conn_set_user(near, &v->near_watch);
     list_push_back(&p->visitors, &v->link);
     stall->counts.waiting++;
@@ -214,9 +323,14 @@ static int open_way(struct publish *p, char *why, size_t why_size)
 static int publish_begin(struct publish *p, const struct publish_rule *rules, size_t count, char *why, size_t why_size)
 {
     uint16_t ports[PUBLISH_MAX];
-    int error = count <= PUBLISH_MAX ? open_way(p, why, why_size) : -E2BIG;
-    if (count > PUBLISH_MAX)
+    bool transparent = false;
+    if (count > PUBLISH_MAX) {
         snprintf(why, why_size, "more than %d published ports", PUBLISH_MAX);
+        return -E2BIG;
+    }
+    for (size_t i = 0; i < count; i++)
+        transparent |= !rules[i].tells;
+    int error = transparent ? open_way(p, why, why_size) : 0;
     for (size_t i = 0; i < count && !error; i++) {
         error = open_stall(p, &rules[i], why, why_size);
         ports[i] = rules[i].port;
@@ -228,12 +342,15 @@ int publish_open(struct publish **out, struct service *service, struct ways_out 
                  size_t count, char *why, size_t why_size)
 {
     struct publish *p = calloc(1, sizeof(*p));
-    if (!p) {
+    if (!p || guests_init(&p->guests, hawser_host_env(service->host), PUBLISH_SOCKETS) < 0) {
+        free(p);
         snprintf(why, why_size, "no memory to publish: free some and try again");
         return -ENOMEM;
     }
     p->service = service;
     p->ways = ways;
+    sockets_init(&p->sockets, service->loop, service->host);
+    kernel_dialer_init(&p->kernel, &p->sockets, false);
     list_init(&p->visitors);
     int error = publish_begin(p, rules, count, why, why_size);
     if (error) {
@@ -263,6 +380,8 @@ void publish_close(struct publish *p)
     if (!p)
         return;
     publish_way_close(p->way);
+    sockets_end(&p->sockets);
+    guests_destroy(&p->guests);
     free(p);
 }
 

@@ -1,7 +1,8 @@
 /*
  * Publishing: TCP servers that know nothing of Hawser, reached from outside by Multipath TCP. Connections to a
  * published port of this host's uplinks end in the stack, which goes on to the server from the client's own address, by
- * a device of its own: the server sees its clients as ever.
+ * a device of its own: the server sees its clients as ever. Or it goes on from this host's address, to a server
+ * anywhere, and tells it who the client is by the PROXY protocol.
  */
 #ifndef HW_APPS_SERVICE_PUBLISH_H
 #define HW_APPS_SERVICE_PUBLISH_H
@@ -11,24 +12,27 @@
 #define PUBLISH_DEVICE "pub0"
 
 enum {
-    PUBLISH_MAX = 64,      /* ports */
-    PUBLISH_BACKLOG = 512, /* of each: clients that wait, and half-open ones that are remembered */
+    PUBLISH_MAX = 64,        /* ports */
+    PUBLISH_BACKLOG = 512,   /* of each: clients that wait, and half-open ones that are remembered */
+    PUBLISH_SOCKETS = 16384, /* to servers that are told of their clients, of which one client gets about half */
 };
 
 struct publish_rule {
     uint16_t port;         /* outside */
     struct hawser_addr to; /* the server, with a port; all zero: the address that the client asked for */
+    bool tells;            /* it hears of its client by the PROXY protocol */
 };
 
 struct publish_counts {
     uint64_t accepted;
-    uint64_t refused; /* by the server, or it does not answer */
-    uint32_t waiting; /* now, for the server to answer */
+    uint64_t refused;     /* by the server, or it does not answer */
+    uint64_t turned_away; /* as there are PUBLISH_SOCKETS, or one client has too many */
+    uint32_t waiting;     /* now, for the server to answer */
 };
 
 struct publish;
 
-/* Reads "PORT" or "PORT,to=ADDRESS[:PORT]". Returns 0, or -EINVAL and one line in `why`. */
+/* Reads "PORT[,to=ADDRESS[:PORT]][,proxy-protocol]". Returns 0, or -EINVAL and one line in `why`. */
 int publish_rule_read(const char *text, struct publish_rule *rule, char *why, size_t why_size);
 
 /* Publishes from now on, until the service ends. Returns 0 and *out, or a negative errno and in `why` one line that

@@ -14,7 +14,15 @@
 #include "service/netlink.h"
 #include "service/sysctls.h"
 
+/* The rules. */
+enum way_rule_kind {
+    WAY_FORTH, /* what comes from the device: main, though it has the mark, too */
+    WAY_BACK,  /* what has the mark: to the device */
+    WAY_RULES,
+};
+
 struct publish_way {
+    const char *device;
     struct netlink netlink;
     struct sysctls sysctls;
     struct nft_ctx *nft;
@@ -54,18 +62,30 @@ static int way_filter(struct publish_way *way, const char *device, char *why, si
     return -EIO;
 }
 
-static int way_rule(struct publish_way *way, uint8_t family, bool add)
+static int way_rule(struct publish_way *way, uint8_t family, enum way_rule_kind kind, bool add)
 {
     struct netlink_message m;
     struct nlmsghdr *header = netlink_start(&m, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(header, sizeof(*rule));
     rule->family = family;
     rule->action = FR_ACT_TO_TBL;
-    mnl_attr_put_u32(header, FRA_TABLE, PUBLISH_TABLE);
-    mnl_attr_put_u32(header, FRA_PRIORITY, PUBLISH_PREFERENCE);
+    mnl_attr_put_u32(header, FRA_TABLE, kind == WAY_BACK ? PUBLISH_TABLE : RT_TABLE_MAIN);
+    mnl_attr_put_u32(header, FRA_PRIORITY, PUBLISH_PREFERENCE + kind);
     mnl_attr_put_u8(header, FRA_PROTOCOL, PUBLISH_PROTOCOL);
-    mnl_attr_put_u32(header, FRA_FWMARK, PUBLISH_MARK);
-    return netlink_request(&way->netlink, &m, NULL, NULL);
+    if (kind == WAY_BACK)
+        mnl_attr_put_u32(header, FRA_FWMARK, PUBLISH_MARK);
+    else
+        mnl_attr_put_strz(header, FRA_IIFNAME, way->device);
+    int error = netlink_request(&way->netlink, &m, NULL, NULL);
+    return error == -EEXIST ? 0 : error;
+}
+
+static void way_remove_rules(struct publish_way *way)
+{
+    for (size_t i = 0; i < sizeof(way_families); i++) {
+        way_rule(way, way_families[i], WAY_BACK, false);
+        way_rule(way, way_families[i], WAY_FORTH, false);
+    }
 }
 
 /* Without one the kernel takes no packet of IPv4 from the device whose source it would not send there. The address is
@@ -106,9 +126,9 @@ static int way_routes(struct publish_way *way, char *why, size_t why_size)
         int error = way_families[i] == AF_INET ? way_address(way) : 0;
         if (!error)
             error = way_route(way, way_families[i]);
-        if (!error)
-            error = way_rule(way, way_families[i], true);
-        if (error && error != -EEXIST && way_families[i] == AF_INET) {
+        for (int kind = 0; kind < WAY_RULES && !error; kind++)
+            error = way_rule(way, way_families[i], kind, true);
+        if (error && way_families[i] == AF_INET) {
             snprintf(why, why_size, "cannot route the answers of published servers: %s: see ip rule", strerror(-error));
             return error;
         }
@@ -121,15 +141,18 @@ static int way_routes(struct publish_way *way, char *why, size_t why_size)
 static int way_sysctls(struct publish_way *way, const char *device, char *why, size_t why_size)
 {
     char rp_filter[SYSCTL_PATH_SIZE], localnet[SYSCTL_PATH_SIZE], forwarding[SYSCTL_PATH_SIZE];
+    char forwarding_v6[SYSCTL_PATH_SIZE];
     snprintf(rp_filter, sizeof(rp_filter), "ipv4/conf/%s/rp_filter", device);
     snprintf(localnet, sizeof(localnet), "ipv4/conf/%s/route_localnet", device);
     snprintf(forwarding, sizeof(forwarding), "ipv4/conf/%s/forwarding", device);
+    snprintf(forwarding_v6, sizeof(forwarding_v6), "ipv6/conf/%s/force_forwarding", device);
     const struct {
         const char *path, *value;
     } wanted[] = {
         {rp_filter, "2"},
         {localnet, "1"},
         {forwarding, "1"},
+        {forwarding_v6, "1"}, /* since Linux 6.17 */
         {"ipv4/tcp_fwmark_accept", "1"},
         {"ipv4/fwmark_reflect", "1"},
         {"ipv6/fwmark_reflect", "1"},
@@ -149,6 +172,7 @@ static int way_sysctls(struct publish_way *way, const char *device, char *why, s
 
 static int way_begin(struct publish_way *way, const char *device, const char *memory, char *why, size_t why_size)
 {
+    way->device = device;
     way->index = if_nametoindex(device);
     int error = netlink_open(&way->netlink);
     if (!error)
@@ -157,8 +181,7 @@ static int way_begin(struct publish_way *way, const char *device, const char *me
         snprintf(why, why_size, "cannot begin to publish: %s", strerror(-error));
         return error;
     }
-    for (size_t i = 0; i < sizeof(way_families); i++) /* left from a sudden end */
-        way_rule(way, way_families[i], false);
+    way_remove_rules(way); /* left from a sudden end */
     error = way_filter(way, device, why, why_size);
     if (!error)
         error = way_sysctls(way, device, why, why_size);
@@ -184,8 +207,8 @@ void publish_way_close(struct publish_way *way)
 {
     if (!way)
         return;
-    for (size_t i = 0; way->netlink.socket && i < sizeof(way_families); i++)
-        way_rule(way, way_families[i], false);
+    if (way->netlink.socket)
+        way_remove_rules(way);
     if (way->sysctls.entries)
         sysctls_close(&way->sysctls);
     if (way->nft) {

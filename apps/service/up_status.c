@@ -33,8 +33,9 @@ void up_status_upstream(FILE *out, const struct upstream_counts *c)
 
 void up_status_published(FILE *out, const struct publish_rule *rule, const struct publish_counts *c)
 {
-    fprintf(out, "published port %u: %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu32 " wait\n", rule->port,
-            c->accepted, c->refused, c->waiting);
+    fprintf(out,
+            "published port %u: %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu64 " turned away, %" PRIu32 " wait\n",
+            rule->port, c->accepted, c->refused, c->turned_away, c->waiting);
 }
 
 static void print_paths(FILE *out, const struct hawser_conn *conn)
