@@ -70,6 +70,12 @@ int choice_read(struct choice *choice, const char *text, char *why, size_t why_s
     return 0;
 }
 
+void choice_unread(struct choice *choice)
+{
+    choice->rule_count = 0;
+    choice->share = false;
+}
+
 /* ---- sources ---- */
 
 static struct choice_source *find(struct choice *choice, const struct hawser_addr *addr)

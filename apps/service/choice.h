@@ -51,6 +51,9 @@ void choice_init(struct choice *choice);
  * Returns 0, or -EINVAL or -ENOSPC and one line in `why`. */
 int choice_read(struct choice *choice, const char *text, char *why, size_t why_size);
 
+/* As if nothing had been read yet; who came is known still. */
+void choice_unread(struct choice *choice);
+
 /* An address of the stack came. Returns 0, -EEXIST, -EINVAL (a name that is too long) or -ENOSPC. */
 int choice_came(struct choice *choice, const char *uplink, const struct hawser_addr *addr, uint32_t rank);
 void choice_went(struct choice *choice, const struct hawser_addr *addr);

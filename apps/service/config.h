@@ -23,6 +23,9 @@ struct config_texts {
 /* A TUN device, as a door or an uplink. */
 struct config_link {
     const char *device, *capture;
+    const char *interface; /* of a door: whose clients come in */
+    bool fails_closed;
+    char made[16]; /* the device's name, where the interface makes it */
     uint64_t mtu;
     bool no_gso;
     struct config_texts addresses;
@@ -33,6 +36,7 @@ struct config_link {
 struct config_publish {
     uint64_t port;
     const char *to;
+    bool tells;
     char text[128]; /* all of it, as publish_rule_read() reads it */
 };
 

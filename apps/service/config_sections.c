@@ -7,6 +7,7 @@
 
 #include "run/link_spec.h"
 #include "service/choice.h"
+#include "service/doors.h"
 #include "service/publish.h"
 
 static bool read_scheduler(struct reader *r, const struct toml_node *node, void *out)
@@ -120,8 +121,8 @@ static bool check_link(struct reader *r, const struct toml_node *table, struct c
     struct link_spec parsed;
     char why[512];
     if (!link->device)
-        return reader_says(r, table, "dev is missing: the name of a device, such as dev = \"%s\"",
-                           door ? "door0" : "up0");
+        return reader_says(r, table, "dev is missing: the name of a device, such as dev = \"%s\"%s",
+                           door ? "door0" : "up0", door ? ", or interface: whose clients come in" : "");
     if (has_comma(link))
         return reader_says(r, table, "names and addresses of a device are without commas");
     size_t used = append(link->spec, 0, "tun,dev=%s", link->device);
@@ -162,7 +163,18 @@ const struct config_section config_uplink = {.name = "uplink",
                                              .begin = begin_uplink,
                                              .check = check_uplink};
 
-static const struct field door_fields[] = {DEVICE_FIELD, LINK_FIELDS};
+static bool read_when_down(struct reader *r, const struct toml_node *node, void *out)
+{
+    const char *text;
+    return read_text(r, node, &text) && door_when_down_read(text, out) == 0;
+}
+
+static const struct field door_fields[] = {
+    DEVICE_FIELD,
+    {"interface", read_text, offsetof(struct config_link, interface), "the name of an interface: \"lan0\""},
+    {"when-down", read_when_down, offsetof(struct config_link, fails_closed), "\"direct\" or \"closed\""},
+    LINK_FIELDS,
+};
 
 static void *begin_door(struct config *config)
 {
@@ -171,6 +183,18 @@ static void *begin_door(struct config *config)
 
 static bool check_door(struct reader *r, const struct toml_node *table, void *object)
 {
+    struct config_link *link = object;
+    char why[256];
+    if (link->interface && link->device)
+        return reader_says(r, table, "dev and interface are two kinds of doors: leave one out");
+    if (!link->interface && toml_get(table, "when-down"))
+        return reader_says(r, table, "when-down is for doors of an interface: say which, as in interface = \"lan0\"");
+    if (link->interface && door_interface_check(link->interface, why, sizeof why) < 0)
+        return reader_says(r, toml_get(table, "interface"), "interface: %s", why);
+    if (link->interface) {
+        door_device_name(link->interface, link->made);
+        link->device = link->made;
+    }
     return check_link(r, table, object, true);
 }
 const struct config_section config_door = {.name = "door",
@@ -183,6 +207,7 @@ const struct config_section config_door = {.name = "door",
 static const struct field publish_fields[] = {
     {"port", read_number, offsetof(struct config_publish, port), "a number from 1 to 65535"},
     {"to", read_text, offsetof(struct config_publish, to), "a server: \"127.0.0.1:8443\""},
+    {"proxy-protocol", read_flag, offsetof(struct config_publish, tells), "true or false"},
 };
 
 static void *begin_publish(struct config *config)
@@ -195,8 +220,8 @@ static bool check_publish(struct reader *r, const struct toml_node *table, void 
     struct config_publish *p = object;
     struct publish_rule rule;
     char why[256];
-    int n = snprintf(p->text, sizeof p->text, "%llu%s%s", (unsigned long long)p->port, p->to ? ",to=" : "",
-                     p->to ? p->to : "");
+    int n = snprintf(p->text, sizeof p->text, "%llu%s%s%s", (unsigned long long)p->port, p->to ? ",to=" : "",
+                     p->to ? p->to : "", p->tells ? ",proxy-protocol" : "");
     if (n < 0 || (size_t)n >= sizeof p->text)
         return reader_says(r, table, "to is too long");
     return publish_rule_read(p->text, &rule, why, sizeof why) == 0 || reader_says(r, table, "%s", why);

@@ -249,6 +249,14 @@ bool joints_turn(struct joints *joints)
     return work;
 }
 
+/* -1: it is no connection of the stack, or no packet of it goes by any link any more. */
+static int end_link(struct end end)
+{
+    struct hawser_subflow_info first = {.size = sizeof first};
+    struct hawser_conn *conn = end_conn(end);
+    return conn && hawser_subflow_get_info(conn, 0, &first) == 0 ? first.link : -1;
+}
+
 static bool has_finished(struct end end)
 {
     struct hawser_conn *conn = end_conn(end);
@@ -280,6 +288,15 @@ void joints_bereave(struct joints *joints, const struct hawser_addr *addr)
         end_peer(joint->ends[0].end, &peer);
         if (hawser_addr_same_ip(&peer, addr))
             bereave(joint);
+    }
+}
+
+void joints_break_link(struct joints *joints, int link)
+{
+    LIST_EACH (it, &joints->all) {
+        struct joint *joint = LIST_ENTRY(it, struct joint, link);
+        if (end_link(joint->ends[0].end) == link)
+            break_off(joint);
     }
 }
 

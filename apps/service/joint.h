@@ -68,6 +68,9 @@ bool joints_turn(struct joints *joints);
  * all has arrived, the end too, still go on their way; the others are resets. */
 void joints_bereave(struct joints *joints, const struct hawser_addr *addr);
 
+/* Resets both ends of those whose first ends came in by that link of the stack. */
+void joints_break_link(struct joints *joints, int link);
+
 /* A walk over all of them that may rest for a while: who comes meanwhile is met, who goes is not. */
 struct joints_walk {
     struct list link;

@@ -1,7 +1,11 @@
 #include "service/reload.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/compiler.h"
+#include "service/ways_out.h"
 
 bool reload_begin(struct reload *reload, struct up_options *options, char *why, size_t why_size)
 {
@@ -28,13 +32,40 @@ void reload_apply(struct reload *reload, const struct up_options *options)
 /* Does a change of that key need no new start? */
 static bool is_live(const char *key)
 {
-    return strcmp(key, "scheduler") == 0 || strcmp(key, "path-manager") == 0 || strcmp(key, "mptcp") == 0;
+    static const char *const live[] = {"scheduler", "path-manager", "mptcp", "uplinks", "door"};
+    for (size_t i = 0; i < HW_ARRAY_LEN(live); i++) {
+        if (strcmp(key, live[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void note_change(void *user, const char *key)
 {
     if (!is_live(key))
         json_array_append_new(user, json_string(key));
+}
+
+/* Of uplinks that are found. What the file says was checked. */
+static int apply_uplinks(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
+{
+    struct service *service = reload->service;
+    int error = service->ways ? ways_exclude(service->ways, options->excluded) : 0;
+    if (error)
+        snprintf(why, why_size, "the uplinks are as before: %s", strerror(-error));
+    choice_unread(&service->choice);
+    for (unsigned i = 0; i < options->first_count && !error; i++)
+        error = choice_read(&service->choice, options->first[i], why, why_size);
+    return error;
+}
+
+static int apply_all(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
+{
+    reload_apply(reload, options);
+    int error = apply_uplinks(reload, options, why, why_size);
+    if (error || !reload->doors)
+        return error;
+    return doors_set(reload->doors, options->doors, options->door_count, why, why_size);
 }
 
 static enum control_verdict run(void *user, struct control_request *request, json_t *answer)
@@ -54,8 +85,8 @@ static enum control_verdict run(void *user, struct control_request *request, jso
     reload->latest = config;
     struct up_options options = reload->told;
     up_options_complete(&options, &reload->latest);
-    reload_apply(reload, &options);
-    return CONTROL_DONE;
+    int error = apply_all(reload, &options, request->why, sizeof request->why);
+    return error ? CONTROL_REFUSED : CONTROL_DONE;
 }
 
 int reload_add_verb(struct reload *reload, struct service *service)

@@ -11,6 +11,7 @@ struct reload {
     const char *path;            /* NULL: there is no configuration */
     struct config start, latest; /* what the service was made by, and what was read since */
     struct hawser_path_options paths;
+    struct doors *doors; /* those of the service, as soon as there are any */
 };
 
 /*

@@ -114,6 +114,25 @@ void service_drop_door(struct service *service, struct service_door *door)
     free(door);
 }
 
+static void step_host(struct service *service)
+{
+    if (hawser_host_step(service->host) == 0)
+        return;
+    command_say(LOG_WARNING, "up", "a device was deleted: what used it goes on by the others");
+    if (--service->links_alive == 0)
+        sd_event_exit(service->loop, command_fail("up", "it was the last one"));
+}
+
+void service_close_door(struct service *service, struct service_door *door)
+{
+    int link = door->link_index;
+    door_shut(door->door);
+    joints_break_link(&service->joints, link);
+    step_host(service);
+    service_drop_door(service, door);
+    service->links_alive -= hawser_host_remove_link(service->host, link) == 0;
+}
+
 void service_add_part(struct service *service, struct service_part *part)
 {
     list_push_back(&service->parts, &part->link);
@@ -122,11 +141,7 @@ void service_add_part(struct service *service, struct service_part *part)
 /* What is said meanwhile leaves by the next turn. Returns whether that is due. */
 static bool take_turn(struct service *service)
 {
-    if (hawser_host_step(service->host) < 0) {
-        command_say(LOG_WARNING, "up", "a device was deleted: what used it goes on by the others");
-        if (--service->links_alive == 0)
-            sd_event_exit(service->loop, command_fail("up", "it was the last one"));
-    }
+    step_host(service);
     bool news = watch_serve(hawser_host_stack(service->host), hawser_host_now(service->host));
     return joints_turn(&service->joints) || news;
 }

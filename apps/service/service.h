@@ -65,6 +65,9 @@ int service_add_door(struct service *service, int link, const char *name, const 
 /* Forgets a door, at once. Its joints live on. */
 void service_drop_door(struct service *service, struct service_door *door);
 
+/* Closes a door: who came in by it is reset, and its device, if it is one, goes. */
+void service_close_door(struct service *service, struct service_door *door);
+
 void service_add_part(struct service *service, struct service_part *part);
 
 /* Listens at `path` for other programs (control_socket.h). Returns 0, or a negative errno and one line in `why`. */

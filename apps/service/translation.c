@@ -7,6 +7,7 @@
 
 #include <nftables/libnftables.h>
 
+#include "service/door_filter.h"
 #include "service/program_net.h"
 
 struct translation {
@@ -138,6 +139,7 @@ static void write_forward(FILE *out, const struct translation_rules *r)
     fprintf(out, "oifname \"%s\" ct status dnat accept\n", r->device);
     fprintf(out, "oifname \"%s\" counter drop\n", r->device);
     fprintf(out, "oifname \"" PROGRAM_DEVICE_PREFIX "*\" accept\n"); /* program_filter.c says what may */
+    fprintf(out, "oifname \"" DOOR_DEVICE_PREFIX "*\" accept\n");    /* and door_filter.c */
     for (size_t i = 0; i < r->count; i++) {
         const struct uplink *u = &r->uplinks[i];
         if (!r->routes_already[i])

@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "run/link_spec.h"
 #include "service/control_socket.h"
+#include "service/doors.h"
 #include "service/privileges.h"
 #include "service/program_verb.h"
 #include "service/publish.h"
@@ -32,7 +33,6 @@ enum {
     /* Of a connection with a client, who is near: enough for a gigabit over eight milliseconds. What a pair may hold is
      * twice this, the two buffers towards the destination, which are the stack's defaults, and what joint.h says. */
     UP_NEAR_BUFFER_BYTES = 1024 * 1024,
-    UP_SPEC_SIZE = 4096,
 };
 
 /* Connections of which nobody hears any more: programs whose namespace is gone say no good-bye; destinations are asked
@@ -49,6 +49,7 @@ struct up {
     struct programs *programs;
     struct proxies *proxies; /* a part of the service; NULL: none */
     struct publish *publish;
+    struct doors *doors;
 };
 
 /* What the start goes on with: more, or an exit status. */
@@ -144,7 +145,7 @@ static int up_find_uplinks(struct up *up)
     char why[600], devices[UP_DOORS][IF_NAMESIZE];
     const char *own[UP_DOORS + 1] = {NULL};
     for (unsigned i = 0; i < up->options.door_count; i++) {
-        const char *device = strstr(up->options.doors[i], ",dev=");
+        const char *spec = up->options.doors[i].spec, *device = spec ? strstr(spec, ",dev=") : NULL;
         int len = device ? (int)strcspn(device + 5, ",") : 0;
         snprintf(devices[i], sizeof(devices[i]), "%.*s", len, device ? device + 5 : "");
         own[i] = devices[i];
@@ -197,21 +198,6 @@ static int up_publish(struct up *up)
     return error ? up_fail("--publish: %s", why) : UP_GO_ON;
 }
 
-static int up_add_door(struct up *up, const char *door, const struct door_options *options)
-{
-    char spec[UP_SPEC_SIZE];
-    int status = UP_GO_ON, n = snprintf(spec, sizeof(spec), "%s,door", door);
-    if (n < 0 || (size_t)n >= sizeof(spec)) {
-        up_fail("--door %s: more than %zu characters", door, sizeof(spec) - sizeof(",door"));
-        return EXIT_USAGE;
-    }
-    int link = up_add_link(up, "--door", spec, &status);
-    if (link < 0)
-        return status;
-    int error = service_add_door(&up->service, link, door, options, NULL);
-    return error ? up_fail("--door %s: cannot listen: %s", door, strerror(-error)) : UP_GO_ON;
-}
-
 static int up_admit_programs(struct up *up, const struct door_options *options)
 {
     char why[512];
@@ -233,10 +219,16 @@ static int up_add_doors(struct up *up)
     up->service.direct.options.keepalive_idle_ns = UP_FAR_KEEPALIVE_NS;
     up->reload.service = &up->service;
     reload_apply(&up->reload, &up->options);
-    int status = UP_GO_ON;
-    for (unsigned i = 0; i < up->options.door_count && status == UP_GO_ON; i++)
-        status = up_add_door(up, up->options.doors[i], &options);
-    return status == UP_GO_ON ? up_admit_programs(up, &options) : status;
+    char why[800];
+    if (doors_open(&up->doors, &up->service, &options, why, sizeof(why)) < 0)
+        return up_fail("%s", why);
+    int error = doors_set(up->doors, up->options.doors, up->options.door_count, why, sizeof(why));
+    up->reload.doors = up->doors;
+    if (error < 0) {
+        up_fail("%s", why);
+        return error == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+    }
+    return up_admit_programs(up, &options);
 }
 
 /* Nothing is set up from here on but what CAP_NET_ADMIN may. */
@@ -318,13 +310,14 @@ static int up_serve(struct up *up)
     publish_shut(up->publish);
     service_end(&up->service);
     publish_close(up->publish);
+    doors_close(up->doors);
     ways_close(up->ways);
     return status;
 }
 
 int up_main(int argc, char **argv)
 {
-    struct up up = {.ways = NULL, .programs = NULL, .proxies = NULL, .publish = NULL};
+    struct up up = {.ways = NULL, .programs = NULL, .proxies = NULL, .publish = NULL, .doors = NULL};
     char why[1024];
     int status = up_options_read(&up.options, argc, argv);
     if (status != UP_GO_ON)

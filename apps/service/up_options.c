@@ -11,6 +11,7 @@
 enum {
     OPTION_TCP = 256,
     OPTION_DOOR,
+    OPTION_DOOR_INTERFACE,
     OPTION_UPLINK,
     OPTION_FIRST_UPLINK,
     OPTION_EXCLUDE,
@@ -37,6 +38,9 @@ static const char usage[] =
     "\n"
     "  --door SPEC    tun,dev=NAME[,mtu=N][,pcap=FILE][,nogso]\n"
     "                 what leads there is yours to set up: ip addr add 192.0.2.1/32 dev NAME, and a route\n"
+    "  --door-interface INTERFACE[,when-down=direct|closed]\n"
+    "                 the TCP of who is behind it, as of a router's or a bridge, comes in, if it is not for a network\n"
+    "                 nearby; the rest goes as ever. After a sudden end of the service: as ever (default), or nowhere\n"
     "  --uplink SPEC  tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]\n"
     "                 the addresses belong to Hawser; what leads from there on is yours to set up\n"
     "  --exclude INTERFACE\n"
@@ -47,9 +51,10 @@ static const char usage[] =
     "it again\n"
     "                 for each prefix. Where the first does not answer the next are tried, after a quarter of a "
     "second\n"
-    "  --publish PORT[,to=ADDRESS[:PORT]]\n"
+    "  --publish PORT[,to=ADDRESS[:PORT]][,proxy-protocol]\n"
     "                 from outside this port of the uplinks is Hawser's, which speaks Multipath TCP there and goes on\n"
-    "                 to the server on this host, or at that address, as if it were the client\n"
+    "                 to the server on this host, or at that address, as if it were the client; or from its\n"
+    "                 own address, when it is to tell the server the client's by the PROXY protocol (version 2)\n"
     "  --tcp          speak plain TCP to destinations\n"
     "  -c FILE        configuration, hawser.toml(5); default /etc/hawser/hawser.toml if there is one; what else is "
     "said\n"
@@ -78,6 +83,19 @@ static int add_link(const char **links, unsigned *count, unsigned max, const cha
     if (*count == max)
         return usage_error("more than %u %s", max, kind);
     links[(*count)++] = optarg;
+    return -1;
+}
+
+static int read_door(struct up_options *o, bool of_interface)
+{
+    char why[256];
+    if (o->door_count == UP_DOORS)
+        return usage_error("more than %d doors", UP_DOORS);
+    struct door_rule *rule = &o->doors[o->door_count];
+    *rule = (struct door_rule){.spec = of_interface ? NULL : optarg};
+    if (of_interface && door_rule_read(optarg, rule, why, sizeof(why)) < 0)
+        return usage_error("--door-interface: %s", why);
+    o->door_count++;
     return -1;
 }
 
@@ -110,7 +128,8 @@ static int read_option(struct up_options *o, int option, char **argv)
         o->no_mptcp = true;
         return -1;
     case OPTION_DOOR:
-        return add_link(o->doors, &o->door_count, UP_DOORS, "doors");
+    case OPTION_DOOR_INTERFACE:
+        return read_door(o, option == OPTION_DOOR_INTERFACE);
     case OPTION_UPLINK:
         return add_link(o->uplinks, &o->uplink_count, UP_UPLINKS, "uplinks");
     case OPTION_FIRST_UPLINK:
@@ -166,6 +185,16 @@ static void take_links(const char **to, unsigned *count, const struct config_lin
         to[(*count)++] = links[i].spec;
 }
 
+static void take_doors(struct up_options *o, const struct config *config)
+{
+    for (unsigned i = 0; i < config->door_count; i++) {
+        const struct config_link *link = &config->doors[i];
+        struct door_rule *rule = &o->doors[o->door_count++];
+        *rule = (struct door_rule){.spec = link->spec, .fails_closed = link->fails_closed};
+        snprintf(rule->interface, sizeof(rule->interface), "%s", link->interface ? link->interface : "");
+    }
+}
+
 static void take_texts(const char **to, unsigned *count, unsigned max, const struct config_texts *texts)
 {
     for (unsigned i = 0; i < texts->count && i < max; i++)
@@ -189,7 +218,7 @@ void up_options_complete(struct up_options *o, const struct config *config)
     o->group = o->group ? o->group : config->group;
     o->user = o->user ? o->user : config->user;
     if (o->door_count == 0)
-        take_links(o->doors, &o->door_count, config->doors, config->door_count);
+        take_doors(o, config);
     if (o->uplink_count == 0 && o->excluded_count == 0)
         take_links(o->uplinks, &o->uplink_count, config->uplinks, config->uplink_count);
     if (o->uplink_count == 0 && o->excluded_count == 0)
@@ -206,6 +235,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
     static const struct option long_options[] = {
         {"tcp", no_argument, NULL, OPTION_TCP},
         {"door", required_argument, NULL, OPTION_DOOR},
+        {"door-interface", required_argument, NULL, OPTION_DOOR_INTERFACE},
         {"uplink", required_argument, NULL, OPTION_UPLINK},
         {"first-uplink", required_argument, NULL, OPTION_FIRST_UPLINK},
         {"publish", required_argument, NULL, OPTION_PUBLISH},

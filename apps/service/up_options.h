@@ -8,6 +8,7 @@
 #include <hawser/scheduler.h>
 
 #include "service/config.h"
+#include "service/doors.h"
 #include "service/proxy_options.h"
 #include "service/publish.h"
 
@@ -17,9 +18,10 @@ struct up_options {
     bool verbose, no_mptcp, check;
     const char *config_path; /* NULL: CONFIG_PATH if it is there */
     const char *congestion, *group, *user;
-    const char *control;                               /* the path of its socket; NULL: the default; "none" */
-    const char *doors[UP_DOORS], *uplinks[UP_UPLINKS]; /* no uplink: they are found */
-    const char *first[UP_FIRST];                       /* who is first, as service/choice.h reads it */
+    const char *control; /* the path of its socket; NULL: the default; "none" */
+    struct door_rule doors[UP_DOORS];
+    const char *uplinks[UP_UPLINKS]; /* none: they are found */
+    const char *first[UP_FIRST];     /* who is first, as service/choice.h reads it */
     unsigned door_count, uplink_count, first_count;
     const char *excluded[UP_EXCLUDED + 1]; /* interfaces, with a NULL at the end */
     unsigned excluded_count;

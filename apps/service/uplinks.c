@@ -304,6 +304,8 @@ int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
     return u->error;
 }
 
+void uplinks_names_changed(struct uplinks *u) { u->due_ns = 0; }
+
 int uplinks_publish(struct uplinks *u, const uint16_t *ports, size_t count, char *why, size_t why_size)
 {
     if (count > UPLINKS_PUBLISHED) {

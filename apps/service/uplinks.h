@@ -52,6 +52,9 @@ uint64_t uplinks_deadline(const struct uplinks *u); /* ns, of the monotonic cloc
  * what could not be set up has not come. */
 int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size);
 
+/* The lists of options.names have changed: they are gone by at the next uplinks_work(). */
+void uplinks_names_changed(struct uplinks *u);
+
 enum { UPLINKS_PUBLISHED = 64 };
 
 /*

@@ -23,6 +23,8 @@ struct ways_out {
     char memory[512];
     char *own[WAYS_EXCLUDED + 1], *excluded[WAYS_EXCLUDED + 1];
     char aside[WAYS_WHY_SIZE]; /* what was said of it last */
+    void (*changed)(void *of); /* NULL: nobody wants to know */
+    void *changed_of;
 };
 
 static void ways_say(const char *what, const struct uplink *uplink)
@@ -58,7 +60,9 @@ static void ways_take_events(struct ways_out *w)
 {
     struct hawser_stack *stack = hawser_host_stack(w->service->host);
     struct uplink_event event;
+    bool news = false;
     while (uplinks_next(w->uplinks, &event)) {
+        news = true;
         if (event.news == UPLINK_CAME) {
             ways_add(w, &event.uplink);
             ways_offer(w, &event.uplink);
@@ -70,6 +74,8 @@ static void ways_take_events(struct ways_out *w)
             ways_say("is gone", &event.uplink);
         }
     }
+    if (news && w->changed)
+        w->changed(w->changed_of);
 }
 
 /* Once, as long as it is the same. */
@@ -192,6 +198,14 @@ int ways_open(struct ways_out **out, struct service *service, const struct uplin
     return error;
 }
 
+static void ways_forget_names(char **names)
+{
+    for (size_t i = 0; i < WAYS_EXCLUDED; i++) {
+        free(names[i]);
+        names[i] = NULL;
+    }
+}
+
 void ways_close(struct ways_out *w)
 {
     if (!w)
@@ -200,10 +214,8 @@ void ways_close(struct ways_out *w)
     sd_event_source_disable_unref(w->timer);
     if (w->uplinks)
         uplinks_stop(w->uplinks);
-    for (size_t i = 0; i < WAYS_EXCLUDED; i++) {
-        free(w->own[i]);
-        free(w->excluded[i]);
-    }
+    ways_forget_names(w->own);
+    ways_forget_names(w->excluded);
     free(w);
 }
 
@@ -222,4 +234,25 @@ const struct uplink *ways_find(const struct ways_out *w, const struct hawser_add
 int ways_publish(struct ways_out *w, const uint16_t *ports, size_t count, char *why, size_t why_size)
 {
     return uplinks_publish(w->uplinks, ports, count, why, why_size);
+}
+
+void ways_on_change(struct ways_out *w, void (*changed)(void *of), void *of)
+{
+    w->changed = changed;
+    w->changed_of = of;
+}
+
+int ways_exclude(struct ways_out *w, const char *const *excluded)
+{
+    char *names[WAYS_EXCLUDED + 1] = {NULL};
+    int error = ways_copy(names, excluded);
+    if (error) {
+        ways_forget_names(names);
+        return error;
+    }
+    ways_forget_names(w->excluded);
+    memcpy(w->excluded, names, sizeof(names));
+    uplinks_names_changed(w->uplinks);
+    ways_look(w);
+    return 0;
 }

@@ -46,14 +46,16 @@ static void all_keys(void **state)
 {
     struct config config;
     (void)state;
-    assert_true(takes(&config,
-                      "scheduler = \"redundant\"\npath-manager = \"backup\"\ncongestion = \"reno\"\n"
-                      "mptcp = false\ncontrol = \"/x/y\"\ngroup = \"g\"\nuser = \"u\"\n"
-                      "[uplinks]\nexclude = [\"a\", \"b\"]\nfirst = [\"share\", \"10.0.0.0/8=wan1\"]\n"
-                      "[[door]]\ndev = \"door0\"\n[[door]]\ndev = \"door1\"\nmtu = 1400\ngso = false\n"
-                      "[proxy]\nsocks = [\"127.0.0.1:1\", \"[::1]:2\"]\nhttp = [\"127.0.0.1:1\"]\nlogin = \"/l\"\n"
-                      "[upstream]\nserver = \"a.b:3\"\nserve = \"10.0.0.1:4\"\nkey = \"/k\"\n"
-                      "[[uplink]]\ndev = \"up0\"\naddr = [\"198.18.0.1/24\", \"fd00::1/64\"]\npcap = \"/p\"\n"));
+    assert_true(takes(
+        &config, "scheduler = \"redundant\"\npath-manager = \"backup\"\ncongestion = \"reno\"\n"
+                 "mptcp = false\ncontrol = \"/x/y\"\ngroup = \"g\"\nuser = \"u\"\n"
+                 "[uplinks]\nexclude = [\"a\", \"b\"]\nfirst = [\"share\", \"10.0.0.0/8=wan1\"]\n"
+                 "[[door]]\ndev = \"door0\"\n[[door]]\ndev = \"door1\"\nmtu = 1400\ngso = false\n"
+                 "[[door]]\ninterface = \"lan0\"\n[[door]]\ninterface = \"enx0050b6a1b2c3\"\nwhen-down = \"closed\"\n"
+                 "mtu = 9000\n[[publish]]\nport = 80\nto = \"10.0.0.5\"\nproxy-protocol = true\n"
+                 "[proxy]\nsocks = [\"127.0.0.1:1\", \"[::1]:2\"]\nhttp = [\"127.0.0.1:1\"]\nlogin = \"/l\"\n"
+                 "[upstream]\nserver = \"a.b:3\"\nserve = \"10.0.0.1:4\"\nkey = \"/k\"\n"
+                 "[[uplink]]\ndev = \"up0\"\naddr = [\"198.18.0.1/24\", \"fd00::1/64\"]\npcap = \"/p\"\n"));
     assert_ptr_equal(config.scheduler, hawser_scheduler_find("redundant"));
     assert_ptr_equal(config.manager, hawser_path_manager_find("backup"));
     assert_string_equal(config.congestion, "reno");
@@ -62,11 +64,21 @@ static void all_keys(void **state)
     assert_int_equal(config.exclude.count, 2);
     assert_string_equal(config.exclude.at[1], "b");
     assert_int_equal(config.first.count, 2);
-    assert_int_equal(config.door_count, 2);
+    assert_int_equal(config.door_count, 4);
+    assert_string_equal(config.doors[2].spec, "tun,dev=hawser+lan0");
+    assert_string_equal(config.doors[3].spec, "tun,dev=hawser+b6a1b2c3,mtu=9000");
     assert_string_equal(config.doors[0].spec, "tun,dev=door0");
     assert_string_equal(config.doors[1].spec, "tun,dev=door1,mtu=1400,nogso");
     struct up_options options = {.verbose = false};
     up_options_complete(&options, &config);
+    assert_int_equal(options.door_count, 4);
+    assert_string_equal(options.doors[1].interface, "");
+    assert_string_equal(options.doors[2].interface, "lan0");
+    assert_false(options.doors[2].fails_closed);
+    assert_string_equal(options.doors[3].interface, "enx0050b6a1b2c3");
+    assert_true(options.doors[3].fails_closed);
+    assert_int_equal(options.published_count, 0); /* beside [[uplink]] nothing is */
+    assert_string_equal(config.published[0].text, "80,to=10.0.0.5,proxy-protocol");
     assert_int_equal(options.proxies.count, 2); /* one speaks both */
     assert_string_equal(options.proxies.ports[1].local, "[::1]:2");
     assert_string_equal(options.proxies.login_path, "/l");
@@ -119,6 +131,13 @@ static void what_is_wrong_is_said(void **state)
         {"[[door]]\ndev = \"a\"\nmtu = 0", 1, "1280 to 65535"},
         {"[[door]]\ndev = \"a\"\nmtu = -1", 3, "1280 to 65535"},
         {"[[door]]\ndev = \"a\"\naddr = [\"10.0.0.1/8\"]", 3, "unknown key \"addr\""},
+        {"[[door]]\ndev = \"a\"\ninterface = \"b\"", 1, "leave one out"},
+        {"[[door]]\ndev = \"a\"\nwhen-down = \"closed\"", 1, "interface = \"lan0\""},
+        {"[[door]]\ninterface = 1", 2, "interface is the name"},
+        {"[[door]]\n\ninterface = \"lo\"", 3, "hawser run"},
+        {"[[door]]\ninterface = \"up0\"", 2, "a device of Hawser"},
+        {"[[door]]\ninterface = \"lan0\"\nwhen-down = \"open\"", 3, "when-down is \"direct\" or \"closed\""},
+        {"[[publish]]\nport = 80\nproxy-protocol = 2", 3, "proxy-protocol is true or false"},
         {"[[uplink]]\ndev = \"a\"", 1, "addr="},
         {"[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.1\"]", 1, "prefix length"},
         {"[[uplink]]\ndev = \"a\"\naddr = \"10.0.0.1/8\"", 3, "addr is a list"},
@@ -191,7 +210,7 @@ static void so_is_what_the_service_can_do(void **state)
 static void the_command_line_goes_before(void **state)
 {
     struct config config;
-    struct up_options o = {.control = "here", .doors = {"tun,dev=a"}, .door_count = 1};
+    struct up_options o = {.control = "here", .doors = {{.spec = "tun,dev=a"}}, .door_count = 1};
     (void)state;
     assert_true(takes(&config, "control = \"there\"\nscheduler = \"redundant\"\nmptcp = false\nuser = \"u\"\n"
                                "[uplinks]\nexclude = [\"x\"]\nfirst = [\"share\"]\n[[door]]\ndev = \"b\"\n"));
@@ -200,7 +219,7 @@ static void the_command_line_goes_before(void **state)
     assert_string_equal(o.user, "u");
     assert_ptr_equal(o.scheduler, hawser_scheduler_find("redundant"));
     assert_int_equal(o.door_count, 1);
-    assert_string_equal(o.doors[0], "tun,dev=a");
+    assert_string_equal(o.doors[0].spec, "tun,dev=a");
     assert_string_equal(o.excluded[0], "x");
     assert_null(o.excluded[o.excluded_count]);
     assert_string_equal(o.first[0], "share");
@@ -208,7 +227,7 @@ static void the_command_line_goes_before(void **state)
     o = (struct up_options){.excluded = {"y"}, .excluded_count = 1};
     up_options_complete(&o, &config);
     assert_int_equal(o.excluded_count, 1);
-    assert_string_equal(o.doors[0], "tun,dev=b");
+    assert_string_equal(o.doors[0].spec, "tun,dev=b");
     config_free(&config);
 }
 
@@ -293,7 +312,7 @@ static void the_example_is_good(void **state)
         fail_msg("%s", why);
     assert_true(config.scheduler && config.manager && config.congestion && config.control && config.group &&
                 config.user);
-    assert_true(config.door_count == 1 && config.uplink_count == 1 && config.exclude.count && config.first.count);
+    assert_true(config.door_count == 2 && config.uplink_count == 1 && config.exclude.count && config.first.count);
     config_free(&config);
     free(example);
 }

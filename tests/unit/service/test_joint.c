@@ -208,6 +208,27 @@ static void a_reset_passes(void **state)
     }
 }
 
+/* The door of a joint's client is closed: both ends hear of it. Another's is nothing to it. */
+static void a_door_closes(void **state)
+{
+    (void)state;
+    struct relay r;
+    relay_init(&r, false, NULL, NULL);
+    struct call call = call_of(relay_line(&r, NULL), 1000, 1000);
+    run_calls(&r, &call, 1, NS_PER_S);
+    joints_break_link(&r.joints, FAR_LINK);
+    relay_run(&r, 20 * NS_PER_MS);
+    assert_int_equal(r.joints.count, 1);
+    joints_break_link(&r.joints, NEAR_LINK);
+    assert_int_equal(r.joints.count, 0);
+    relay_run(&r, 20 * NS_PER_MS);
+    assert_int_equal(hawser_conn_error(call.client.conn), -ECONNRESET);
+    assert_int_equal(hawser_conn_error(call.server.conn), -ECONNRESET);
+    close_call(&call);
+    relay_run(&r, NS_PER_S);
+    relay_destroy(&r);
+}
+
 /* But what had arrived before it, even by the same packets, goes before it. */
 static void a_reset_comes_behind_the_bytes(void **state)
 {
@@ -454,6 +475,7 @@ int main(void)
         cmocka_unit_test(either_end_ends_first),
         cmocka_unit_test(nobody_is_there_any_more),
         cmocka_unit_test(a_reset_passes),
+        cmocka_unit_test(a_door_closes),
         cmocka_unit_test(a_reset_comes_behind_the_bytes),
         cmocka_unit_test(silence_is_a_reset),
         cmocka_unit_test(a_slow_reader_costs_only_itself),

@@ -1,0 +1,108 @@
+#include "service/door_filter.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nftables/libnftables.h>
+
+#define NEW_TABLE "add table " DOOR_FILTER_TABLE "\ndelete table " DOOR_FILTER_TABLE "\n"
+
+/* Clients stay who they are, whatever else on this host translates their addresses: the first who decides does so. */
+static void write_keep(FILE *out, const struct door_filter_rule *rules, size_t count)
+{
+    fprintf(out, "chain keep { type nat hook postrouting priority srcnat - 10; policy accept;\n");
+    for (size_t i = 0; i < count; i++)
+        fprintf(out,
+                "oifname \"%s\" meta l4proto tcp snat ip to ip saddr\n"
+                "oifname \"%s\" meta l4proto tcp snat ip6 to ip6 saddr\n",
+                rules[i].device, rules[i].device);
+    fprintf(out, "}\n");
+}
+
+/* An ICMP error about a packet of the door's is addressed to the server in whose name that was sent. */
+static void write_note(FILE *out, const struct door_filter_rule *rules, size_t count)
+{
+    fprintf(out, "chain note { type filter hook prerouting priority mangle; policy accept;\n");
+    for (size_t i = 0; i < count; i++)
+        fprintf(out,
+                "iifname \"%s\" ct mark 0 ct mark set %" PRIu32 "\n"
+                "iifname \"%s\" meta l4proto { icmp, ipv6-icmp } ct state related ct mark %" PRIu32
+                " meta mark set ct mark\n",
+                rules[i].device, rules[i].mark, rules[i].interface, rules[i].mark);
+    fprintf(out, "}\nchain own { type route hook output priority mangle; policy accept;\n");
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "meta l4proto { icmp, ipv6-icmp } ct state related ct mark %" PRIu32 " meta mark set ct mark\n",
+                rules[i].mark);
+    fprintf(out, "}\n");
+}
+
+static void write_no_router(FILE *out, const struct door_filter_rule *r, const char *family)
+{
+    fprintf(out, "iifname \"%s\" oifname != \"%s\" meta nfproto %s ct state != { established, related } counter drop\n",
+            r->interface, r->device, family);
+}
+
+/* To the door come connections of its clients; and a host that was no router does not become one for them. */
+static void write_forward(FILE *out, const struct door_filter_rule *rules, size_t count)
+{
+    fprintf(out, "chain forward { type filter hook forward priority filter; policy accept;\n");
+    for (size_t i = 0; i < count; i++) {
+        if (!rules[i].routes_v4)
+            write_no_router(out, &rules[i], "ipv4");
+        if (!rules[i].routes_v6)
+            write_no_router(out, &rules[i], "ipv6");
+    }
+    fprintf(out, "}\n");
+}
+
+char *door_filter_text(const struct door_filter_rule *rules, size_t count)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    fprintf(out, NEW_TABLE "table " DOOR_FILTER_TABLE " {\n");
+    write_keep(out, rules, count);
+    write_note(out, rules, count);
+    write_forward(out, rules, count);
+    fprintf(out, "}\n");
+    bool bad = ferror(out);
+    if (fclose(out) != 0 || bad) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+int door_filter_apply(const char *text, char *why, size_t why_size)
+{
+    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!nft) {
+        snprintf(why, why_size, "no memory for the rules of doors: free some and try again");
+        return -ENOMEM;
+    }
+    nft_ctx_buffer_error(nft);
+    nft_ctx_buffer_output(nft);
+    errno = 0;
+    int error = nft_run_cmd_from_buffer(nft, text) == 0 ? 0 : errno ? -errno : -EIO;
+    const char *said = nft_ctx_get_error_buffer(nft);
+    if (error == -EPERM)
+        snprintf(why, why_size, "no permission to set up a door: run as root, or with CAP_NET_ADMIN");
+    else if (error)
+        snprintf(why, why_size,
+                 "the packet filter refuses the rules of doors: %.*s: is the kernel built with nf_tables and nf_nat? "
+                 "(modprobe nf_tables)",
+                 (int)strcspn(said ? said : "", "\n"), said ? said : "");
+    nft_ctx_free(nft);
+    return error;
+}
+
+void door_filter_remove(void)
+{
+    char why[256];
+    door_filter_apply(NEW_TABLE, why, sizeof(why));
+}

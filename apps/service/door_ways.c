@@ -1,0 +1,352 @@
+#include "service/door_ways.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "commands.h"
+#include "service/door_filter.h"
+#include "service/door_routes.h"
+#include "service/forwarding.h"
+#include "service/netlink_watch.h"
+#include "service/sysctls.h"
+#include "service/ways_out.h"
+
+/* Changes come in bunches: one look for those that are so near to each other. */
+#define DOOR_WAYS_SETTLE_US 20000
+
+enum door_way_state {
+    DOOR_WAY_NEW,
+    DOOR_WAY_MISSING, /* there is no such interface now */
+    DOOR_WAY_UPLINK,  /* it is one: what it brings is not led anywhere */
+    DOOR_WAY_LEADS,
+};
+
+struct door_way {
+    bool used;
+    char interface[IFNAMSIZ], device[IFNAMSIZ];
+    struct door_route route;
+    enum door_way_state state;
+    bool v6; /* comes in, too */
+};
+
+struct door_ways {
+    struct service *service;
+    struct netlink netlink;
+    struct netlink_watch watch;
+    struct sysctls sysctls; /* since the first of them */
+    sd_event_source *news, *timer;
+    bool due;
+    char memory[512];
+    char *filter; /* as applied; NULL: no table */
+    int error;    /* of the last look */
+    struct door_way all[DOOR_SLOTS];
+};
+
+static bool is_uplink(const struct service *service, const char *name)
+{
+    const struct uplink *uplink;
+    for (size_t i = 0; service->ways && (uplink = ways_uplink(service->ways, i)); i++) {
+        if (strcmp(uplink->name, name) == 0)
+            return true;
+    }
+    return choice_knows(&service->choice, name);
+}
+
+static void tell(const struct door_way *way, const struct sysctls *sysctls)
+{
+    char value[SYSCTL_VALUE_SIZE], path[SYSCTL_PATH_SIZE];
+    const char *name = way->interface;
+    if (way->state == DOOR_WAY_MISSING) {
+        command_say(LOG_WARNING, "up", "door %s: there is no such interface now; one that comes will be used", name);
+    } else if (way->state == DOOR_WAY_UPLINK) {
+        command_say(LOG_WARNING, "up",
+                    "door %s: the interface has become an uplink, by a default route: its clients go as without a "
+                    "door; exclude it ([uplinks], exclude)",
+                    name);
+    } else {
+        snprintf(path, sizeof(path), "ipv6/conf/%s/disable_ipv6", name);
+        bool silent = way->v6 || !sysctls_read(sysctls, path, value, sizeof(value)) || strcmp(value, "0") != 0;
+        command_say(LOG_INFO, "up", "door %s: its clients' TCP comes in%s", name,
+                    silent ? ""
+                           : "; but IPv6 goes as without a door, as this kernel (before Linux 6.17) forwards it for "
+                             "all interfaces or none: sysctl net.ipv6.conf.all.forwarding=1");
+    }
+}
+
+static enum door_way_state state_of(const struct door_ways *ways, const struct door_way *way)
+{
+    if (is_uplink(ways->service, way->interface))
+        return DOOR_WAY_UPLINK;
+    return if_nametoindex(way->interface) ? DOOR_WAY_LEADS : DOOR_WAY_MISSING;
+}
+
+static void keep(int *first, int error)
+{
+    if (!*first)
+        *first = error;
+}
+
+/* Routes and rules; those of a missing interface stay, so that it works at once when it comes. */
+static int lead(struct door_ways *ways, struct door_way *way)
+{
+    struct netlink *n = &ways->netlink;
+    int error = 0;
+    if (way->state == DOOR_WAY_UPLINK) {
+        door_routes_remove(n, &way->route, AF_INET);
+        door_routes_remove(n, &way->route, AF_INET6);
+        return 0;
+    }
+    keep(&error, door_routes_add(n, &way->route, AF_INET));
+    if (way->state == DOOR_WAY_LEADS && way->v6)
+        keep(&error, door_routes_add(n, &way->route, AF_INET6));
+    else if (way->state == DOOR_WAY_LEADS)
+        door_routes_remove(n, &way->route, AF_INET6);
+    return error;
+}
+
+/* Only what is forwarded for the door's sake is not forwarded elsewhere. */
+static int let_pass(struct door_ways *ways, char *why, size_t why_size)
+{
+    struct forwarding passages[4 * DOOR_SLOTS];
+    struct door_filter_rule rules[DOOR_SLOTS];
+    size_t count = 0, passage_count = 0;
+    for (size_t i = 0; i < DOOR_SLOTS; i++) {
+        const struct door_way *way = &ways->all[i];
+        if (!way->used || way->state != DOOR_WAY_LEADS)
+            continue;
+        const struct forwarding v4 = {way->interface, true}, v6 = {way->interface, false};
+        passages[passage_count++] = v4;
+        passages[passage_count++] = (struct forwarding){way->device, true};
+        if (way->v6) {
+            passages[passage_count++] = v6;
+            passages[passage_count++] = (struct forwarding){way->device, false};
+        }
+        forwarding_yield(&ways->sysctls, passages, passage_count);
+        rules[count++] = (struct door_filter_rule){.interface = way->interface,
+                                                   .device = way->device,
+                                                   .mark = DOOR_MARK_FIRST + way->route.slot,
+                                                   .routes_v4 = forwarding_is_anyway(&ways->sysctls, &v4),
+                                                   .routes_v6 = forwarding_is_anyway(&ways->sysctls, &v6)};
+    }
+    char *text = door_filter_text(rules, count);
+    int error = text ? 0 : -ENOMEM;
+    if (text && (!ways->filter || strcmp(text, ways->filter) != 0))
+        error = door_filter_apply(text, why, why_size);
+    if (error) {
+        free(text);
+        return error;
+    }
+    free(ways->filter);
+    ways->filter = text;
+    error = forwarding_apply(&ways->sysctls, passages, passage_count, 0, 0);
+    if (error)
+        snprintf(why, why_size, "cannot forward to doors: %s: see /proc/sys/net", strerror(-error));
+    return error;
+}
+
+static int look(struct door_ways *ways, char *why, size_t why_size)
+{
+    int error = 0;
+    if (!ways->sysctls.entries)
+        return 0;
+    for (size_t i = 0; i < DOOR_SLOTS; i++) {
+        struct door_way *way = &ways->all[i];
+        if (!way->used)
+            continue;
+        enum door_way_state before = way->state;
+        way->state = state_of(ways, way);
+        way->v6 = forwarding_can_v6(&ways->sysctls, way->interface) && forwarding_can_v6(&ways->sysctls, way->device);
+        if (way->state != before)
+            tell(way, &ways->sysctls);
+    }
+    error = let_pass(ways, why, why_size);
+    for (size_t i = 0; i < DOOR_SLOTS && !error; i++) {
+        if (ways->all[i].used && (error = lead(ways, &ways->all[i])) != 0)
+            snprintf(why, why_size, "cannot route the clients of door %s: %s: see ip rule", ways->all[i].interface,
+                     strerror(-error));
+    }
+    return error;
+}
+
+static void look_soon(void *of)
+{
+    struct door_ways *ways = of;
+    if (ways->due)
+        return;
+    ways->due = sd_event_source_set_time_relative(ways->timer, DOOR_WAYS_SETTLE_US) >= 0 &&
+                sd_event_source_set_enabled(ways->timer, SD_EVENT_ONESHOT) >= 0;
+}
+
+static int heard(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    struct door_ways *ways = user;
+    (void)source;
+    (void)fd;
+    (void)events;
+    if (netlink_watch_read(&ways->watch))
+        look_soon(ways);
+    return 0;
+}
+
+static int settle(sd_event_source *source, uint64_t usec, void *user)
+{
+    struct door_ways *ways = user;
+    char why[600] = "";
+    (void)source;
+    (void)usec;
+    ways->due = false;
+    netlink_watch_forget(&ways->watch);
+    int before = ways->error;
+    ways->error = look(ways, why, sizeof(why));
+    if (ways->error && ways->error != before)
+        command_fail("up", "%s", why);
+    return 0;
+}
+
+static int begin(struct door_ways *ways)
+{
+    int error = netlink_open(&ways->netlink);
+    if (!error)
+        error = netlink_watch_open(&ways->watch);
+    if (error)
+        return error;
+    if (door_routes_sweep(&ways->netlink))
+        door_filter_remove();
+    sysctls_choose_memory(ways->memory, sizeof(ways->memory), "doors");
+    if (access(ways->memory, F_OK) == 0 && sysctls_open(&ways->sysctls, "/proc/sys/net", ways->memory) == 0) {
+        sysctls_close(&ways->sysctls);
+        ways->sysctls.entries = NULL;
+    }
+    error = sd_event_add_io(ways->service->loop, &ways->news, netlink_watch_fd(&ways->watch), EPOLLIN, heard, ways);
+    if (error >= 0)
+        error = sd_event_add_time(ways->service->loop, &ways->timer, CLOCK_MONOTONIC, 0, 1000, settle, ways);
+    if (ways->service->ways)
+        ways_on_change(ways->service->ways, look_soon, ways);
+    return error < 0 ? error : sd_event_source_set_enabled(ways->timer, SD_EVENT_OFF);
+}
+
+int door_ways_open(struct door_ways **out, struct service *service, char *why, size_t why_size)
+{
+    struct door_ways *ways = calloc(1, sizeof(*ways));
+    int error = -ENOMEM;
+    if (ways) {
+        ways->service = service;
+        error = begin(ways);
+    }
+    if (error < 0) {
+        snprintf(why, why_size, "cannot watch the interfaces of doors: %s", strerror(-error));
+        door_ways_close(ways);
+        return error;
+    }
+    *out = ways;
+    return 0;
+}
+
+static void take_back(struct door_ways *ways, struct door_way *way)
+{
+    door_routes_remove(&ways->netlink, &way->route, AF_INET);
+    door_routes_remove(&ways->netlink, &way->route, AF_INET6);
+    *way = (struct door_way){.used = false};
+}
+
+void door_ways_close(struct door_ways *ways)
+{
+    if (!ways)
+        return;
+    if (ways->service->ways)
+        ways_on_change(ways->service->ways, NULL, NULL);
+    sd_event_source_disable_unref(ways->news);
+    sd_event_source_disable_unref(ways->timer);
+    for (size_t i = 0; i < DOOR_SLOTS; i++) {
+        if (ways->all[i].used)
+            take_back(ways, &ways->all[i]);
+    }
+    if (ways->sysctls.entries)
+        sysctls_close(&ways->sysctls);
+    if (ways->filter)
+        door_filter_remove();
+    free(ways->filter);
+    if (ways->watch.socket)
+        netlink_watch_close(&ways->watch);
+    netlink_close(&ways->netlink);
+    free(ways);
+}
+
+static struct door_way *find(struct door_ways *ways, const char *interface)
+{
+    for (size_t i = 0; i < DOOR_SLOTS; i++) {
+        if (ways->all[i].used && strcmp(ways->all[i].interface, interface) == 0)
+            return &ways->all[i];
+    }
+    return NULL;
+}
+
+static int may_add(struct door_ways *ways, const char *interface, char *why, size_t why_size)
+{
+    if (is_uplink(ways->service, interface)) {
+        snprintf(
+            why, why_size,
+            "%s is an uplink too, as it has an address and a default route: exclude it from these (--exclude %s, or "
+            "exclude of [uplinks]), or make no door of it",
+            interface, interface);
+        return -EBUSY;
+    }
+    if (find(ways, interface)) {
+        snprintf(why, why_size, "%s has a door already: leave one out", interface);
+        return -EEXIST;
+    }
+    if (ways->sysctls.entries)
+        return 0;
+    int error = sysctls_open(&ways->sysctls, "/proc/sys/net", ways->memory);
+    if (error)
+        snprintf(why, why_size, "cannot remember in %s what a door changes: %s", ways->memory, strerror(-error));
+    return error;
+}
+
+int door_ways_add(struct door_ways *ways, const char *interface, const char *device, bool fails_closed, char *why,
+                  size_t why_size)
+{
+    int error = may_add(ways, interface, why, why_size);
+    if (error)
+        return error;
+    unsigned slot = 0;
+    while (slot < DOOR_SLOTS && ways->all[slot].used)
+        slot++;
+    if (slot == DOOR_SLOTS) {
+        snprintf(why, why_size, "more than %d doors for networks: leave out %s", DOOR_SLOTS, interface);
+        return -ENOSPC;
+    }
+    struct door_way *way = &ways->all[slot];
+    *way = (struct door_way){.used = true};
+    snprintf(way->interface, sizeof(way->interface), "%s", interface);
+    snprintf(way->device, sizeof(way->device), "%s", device);
+    way->route = (struct door_route){
+        .slot = slot, .interface = way->interface, .device = if_nametoindex(device), .fails_closed = fails_closed};
+    error = door_routes_device(&ways->netlink, way->route.device);
+    if (error)
+        snprintf(why, why_size, "cannot set up %s: %s", device, strerror(-error));
+    else
+        error = look(ways, why, why_size);
+    if (error)
+        door_ways_remove(ways, interface);
+    return error;
+}
+
+void door_ways_remove(struct door_ways *ways, const char *interface)
+{
+    char why[600];
+    struct door_way *way = find(ways, interface);
+    if (!way)
+        return;
+    take_back(ways, way);
+    look(ways, why, sizeof(why));
+}
