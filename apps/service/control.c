@@ -17,7 +17,7 @@ struct control_peer {
     sd_event_source *source;
     int fd;
     struct ucred who;
-    struct control_watch *watch;
+    struct list watches;
 };
 
 enum control_verdict control_refuse(struct control_request *request, const char *format, ...)
@@ -29,18 +29,25 @@ enum control_verdict control_refuse(struct control_request *request, const char 
     return CONTROL_REFUSED;
 }
 
-void control_watch(struct control_peer *peer, struct control_watch *watch) { peer->watch = watch; }
+void control_watch(struct control_peer *peer, struct control_watch *watch)
+{
+    list_push_back(&peer->watches, &watch->link);
+}
+
+void control_unwatch(struct control_watch *watch) { list_remove(&watch->link); }
 
 void control_drop(struct control_peer *peer)
 {
-    struct control_watch *watch = peer->watch;
     list_remove(&peer->link);
     peer->control->peer_count--;
     sd_event_source_disable_unref(peer->source);
     close(peer->fd);
-    free(peer);
-    if (watch)
+    for (struct list *it; (it = list_first(&peer->watches));) {
+        struct control_watch *watch = LIST_ENTRY(it, struct control_watch, link);
+        control_unwatch(watch);
         watch->gone(watch);
+    }
+    free(peer);
 }
 
 static ssize_t send_record(int fd, const char *text, size_t len, int passed)
@@ -230,6 +237,7 @@ static int add_peer(struct control *control, int fd)
     if (!peer)
         return -ENOMEM;
     *peer = (struct control_peer){.control = control, .fd = fd};
+    list_init(&peer->watches);
     socklen_t len = sizeof peer->who;
     int error = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer->who, &len) == 0 ? 0 : -errno;
     if (!error && (control->peer_count >= CONTROL_PEERS ||

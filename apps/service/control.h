@@ -54,6 +54,7 @@ struct control_verb {
 /* Who wants to know when a peer has gone: what was done for it ends. */
 struct control_watch {
     void (*gone)(struct control_watch *watch);
+    struct list link; /* of the peer's */
 };
 
 struct control_counts {
@@ -89,14 +90,17 @@ HW_PRINTF(2, 3)
 enum control_verdict control_refuse(struct control_request *request, const char *format, ...);
 
 /* The answer to what was put off with CONTROL_LATER: an object, which it takes over, or NULL and one line that says why
- * not. `passed` goes along, and is closed then; -1: nothing does. The peer may be gone after that: its watch was told.
+ * not. `passed` goes along, and is closed then; -1: nothing does. The peer may be gone after that: its watches were
+ * told.
  */
 void control_answer(struct control_peer *peer, json_t *answer, const char *why, int passed);
 
-/* `watch` is told when the peer has gone, and after that nobody may name the peer. NULL: nobody is. */
+/* `watch`, which watches nobody yet, is told when the peer has gone, and after that nobody may name the peer. */
 void control_watch(struct control_peer *peer, struct control_watch *watch);
+/* It is not, after all. */
+void control_unwatch(struct control_watch *watch);
 
-/* Ends the connection. Its watch is told. */
+/* Ends the connection. Its watches are told. */
 void control_drop(struct control_peer *peer);
 
 /* Drops all peers, and closes the socket. */

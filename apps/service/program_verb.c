@@ -38,7 +38,7 @@ static void decided(struct program_request *request, const struct program_grant 
 {
     struct asking *a = HW_CONTAINER(request, struct asking, request);
     if (a->peer) {
-        control_watch(a->peer, NULL);
+        control_unwatch(&a->watch);
         control_answer(a->peer, grant ? describe(grant) : NULL, why, grant ? grant->spare : -1);
     } else if (grant) {
         close(grant->spare);

@@ -13,29 +13,41 @@ struct listing {
     struct ss *ss;
     struct list link;
     struct control_peer *peer;
+    uid_t user;
     struct joints_walk walk;
 };
 
-static void peer_gone(struct control_watch *watch)
+static void end_listing(struct listing *listing)
 {
-    struct listing *listing = HW_CONTAINER(watch, struct listing, watch);
     joints_walk_end(&listing->walk);
     list_remove(&listing->link);
     listing->ss->listing_count--;
     free(listing);
 }
 
-static struct listing *listing_of(struct ss *ss, struct control_peer *peer)
+static void peer_gone(struct control_watch *watch) { end_listing(HW_CONTAINER(watch, struct listing, watch)); }
+
+/* Nobody but root gets more than he leaves for others. */
+static bool has_room(const struct ss *ss, uid_t user)
+{
+    const unsigned left = SS_LISTINGS - ss->listing_count;
+    unsigned own = 0;
+    LIST_EACH (it, &ss->listings)
+        own += LIST_ENTRY(it, struct listing, link)->user == user;
+    return left > 0 && (user == 0 || own < left);
+}
+
+static struct listing *listing_of(struct ss *ss, struct control_peer *peer, uid_t user)
 {
     LIST_EACH (it, &ss->listings) {
         struct listing *listing = LIST_ENTRY(it, struct listing, link);
         if (listing->peer == peer)
             return listing;
     }
-    struct listing *listing = ss->listing_count < SS_LISTINGS ? calloc(1, sizeof *listing) : NULL;
+    struct listing *listing = has_room(ss, user) ? calloc(1, sizeof *listing) : NULL;
     if (!listing)
         return NULL;
-    *listing = (struct listing){.watch = {peer_gone}, .ss = ss, .peer = peer};
+    *listing = (struct listing){.watch = {peer_gone}, .ss = ss, .peer = peer, .user = user};
     list_push_back(&ss->listings, &listing->link);
     ss->listing_count++;
     joints_walk_begin(&ss->service->joints, &listing->walk);
@@ -161,7 +173,7 @@ static enum control_verdict run(void *user, struct control_request *request, jso
 {
     struct ss *ss = user;
     const struct joint *joint;
-    struct listing *listing = listing_of(ss, request->peer);
+    struct listing *listing = listing_of(ss, request->peer, request->from.uid);
     size_t subflows = 0, connections = 0;
     if (!listing)
         return control_refuse(request, "too many listings at once: try again");
@@ -180,6 +192,10 @@ static enum control_verdict run(void *user, struct control_request *request, jso
     }
     json_object_set_new(answer, "connections", list);
     json_object_set_new(answer, "more", json_boolean(joint != NULL));
+    if (!joint) {
+        control_unwatch(&listing->watch);
+        end_listing(listing);
+    }
     return CONTROL_DONE;
 }
 

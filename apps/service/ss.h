@@ -6,7 +6,7 @@
 #include "service/service.h"
 
 enum {
-    SS_LISTINGS = 32, /* at once */
+    SS_LISTINGS = 32, /* at once that are not at their end */
     /* Of a page; what has more subflows than were left comes with the next one. */
     SS_CONNECTIONS = 24,
     SS_SUBFLOWS = 64,

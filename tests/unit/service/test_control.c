@@ -23,8 +23,8 @@ struct fixture {
     sd_event *loop;
     struct control control;
     struct control_peer *waiting;
-    struct control_watch watch;
-    unsigned gone, descriptors_before;
+    struct control_watch watch, another;
+    unsigned gone, gone_too, descriptors_before;
     int kept;
 };
 
@@ -59,11 +59,16 @@ static enum control_verdict keep(void *user, struct control_request *request, js
 
 static void gone(struct control_watch *watch) { HW_CONTAINER(watch, struct fixture, watch)->gone++; }
 
+static void gone_too(struct control_watch *watch) { HW_CONTAINER(watch, struct fixture, another)->gone_too++; }
+
 static enum control_verdict later(void *user, struct control_request *request, json_t *answer)
 {
     struct fixture *f = user;
     (void)answer;
     f->waiting = request->peer;
+    control_watch(request->peer, &f->watch);
+    control_watch(request->peer, &f->another);
+    control_unwatch(&f->watch);
     control_watch(request->peer, &f->watch);
     return CONTROL_LATER;
 }
@@ -86,7 +91,7 @@ static void set_up(struct fixture *f)
                                          {.name = "keep", .run = keep, .user = f},
                                          {.name = "large", .run = large},
                                          {.name = "later", .run = later, .user = f}};
-    *f = (struct fixture){.directory = "/tmp/hawser-test-XXXXXX", .watch = {gone}, .kept = -1};
+    *f = (struct fixture){.directory = "/tmp/hawser-test-XXXXXX", .watch = {gone}, .another = {gone_too}, .kept = -1};
     f->descriptors_before = open_descriptors();
     assert_non_null(mkdtemp(f->directory));
     snprintf(f->path, sizeof f->path, "%s/run/control", f->directory);
@@ -391,6 +396,7 @@ static void hang_ups_are_heard(void **state)
     assert_null(said(&f, fd, request, sizeof request - 1, 0));
     control_close(&f.control);
     assert_int_equal(f.gone, 3);
+    assert_int_equal(f.gone_too, 3);
     close(fd);
     tear_down(&f);
 }
