@@ -252,6 +252,10 @@ static int call_by_stack(struct visitor *v, const struct hawser_addr *to, uint64
         .size = sizeof(options), .no_mptcp = true, .foreign_local = true, .link = p->link};
     hawser_conn_peer(v->near, &options.local);
     int error = hawser_connect(hawser_host_stack(p->service->host), to, &options, now_ns, &v->far);
+    if (error == -EADDRINUSE) { /* one before it is in TIME-WAIT, or by another uplink: the address is what matters */
+        options.local.port = 0;
+        error = hawser_connect(hawser_host_stack(p->service->host), to, &options, now_ns, &v->far);
+    }
     if (!error)
         hawser_conn_set_user(v->far, &v->far_watch);
     return error;
