@@ -16,7 +16,10 @@ int relay_new(sd_event *loop, const struct inlet *inlet, sd_event_io_handler_t c
     *r = (struct relay){.loop = loop, .inlet = *inlet, .end_one = end_one};
     list_init(&r->all);
     int error = sd_event_add_io(loop, &r->source, inlet->fd, EPOLLIN, came, r);
+    if (error >= 0)
+        error = sd_event_source_set_ratelimit(r->source, 1000000, RELAY_TURNS_PER_S);
     if (error < 0) {
+        sd_event_source_disable_unref(r->source);
         free(r);
         return error;
     }

@@ -10,6 +10,7 @@ enum {
     RELAY_QUERIES_MAX = 256, /* datagrams that wait for their answer, of an inlet; the oldest gives way */
     RELAY_PAIRS_MAX = 256,   /* connections, of an inlet; others wait */
     RELAY_QUERY_S = 15,
+    RELAY_TURNS_PER_S = 2048, /* of an inlet; without descriptors it would turn in circles */
 };
 
 struct relay;

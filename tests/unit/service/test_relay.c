@@ -1,8 +1,10 @@
 /* Connections by inlets of a program's namespace (apps/run/relay.h). */
+#include <sys/resource.h>
+
 #include "run/relay.h"
 #include "service/ends.h"
 
-enum { PIECE = 16384, MANY = 4096 };
+enum { PIECE = 16384, MANY = 4 * RELAY_TURNS_PER_S };
 
 struct line {
     sd_event *loop;
@@ -108,11 +110,42 @@ static void who_has_gone_costs_nothing(void **state)
     end(&line);
 }
 
+/* Nor do those who cannot come in. */
+static void without_descriptors_it_waits(void **state)
+{
+    (void)state;
+    struct line line;
+    struct rlimit files, none;
+    struct sockaddr_in way_in;
+    socklen_t len = sizeof way_in;
+    begin(&line);
+    assert_int_equal(getpeername(line.inside, (struct sockaddr *)&way_in, &len), 0);
+    int more = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    none = files;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(connect(more, (struct sockaddr *)&way_in, len), 0);
+    assert_in_range(run(&line), 1, RELAY_TURNS_PER_S + 10);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    sleep(1);
+    run(&line);
+    assert_int_equal(fcntl(line.listener, F_SETFL, O_NONBLOCK), 0);
+    int outside = accept(line.listener, NULL, NULL);
+    assert_true(outside >= 0);
+    close(outside);
+    close(more);
+    close(line.outside);
+    close(line.inside);
+    end(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_pass_both_ways),
         cmocka_unit_test(who_has_gone_costs_nothing),
+        cmocka_unit_test(without_descriptors_it_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
