@@ -20,6 +20,7 @@ enum {
     ACCEPTOR_BACKLOG = 1024,
     ACCEPTOR_BATCH = 16,        /* clients, before others have their turn */
     ACCEPTOR_PAUSE_US = 100000, /* without descriptors or memory */
+    ACCEPTOR_KEEPALIVE_S = 300, /* until a client that says nothing is asked whether it is there, as at doors */
     ACCEPTOR_PART = 4,          /* of all descriptors, which clients of other ports and destinations need, too */
 };
 
@@ -71,7 +72,7 @@ static void reset(int fd)
 
 static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_storage *from)
 {
-    const int on = 1;
+    const int on = 1, idle_s = ACCEPTOR_KEEPALIVE_S;
     struct end client;
     struct place *place = enter(acceptor, from);
     if (!place) {
@@ -80,6 +81,7 @@ static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_sto
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
     if (socket_end_new(acceptor->sockets, fd, &client) < 0) {
         reset(fd);
         left(place);
