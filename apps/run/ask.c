@@ -23,10 +23,26 @@ static bool read_network(const json_t *answer, struct network *out)
            read_addr(answer, "gateway", &out->gateway);
 }
 
+static json_t *list_of(const char *const *names, unsigned count)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(list, json_string(names[i]));
+    return list;
+}
+
+/* NULL: a name is no text. */
+static json_t *write_request(const struct run_options *options)
+{
+    return json_pack("{s:s,s:b,s:o,s:o}", "do", "door", "require_mptcp", options->require_mptcp, "uplinks",
+                     list_of(options->uplinks, options->uplink_count), "backups",
+                     list_of(options->backups, options->backup_count));
+}
+
 int ask_door(int control, int namespace, const struct run_options *options, struct ask_answer *out, char *why,
              size_t why_size)
 {
-    json_t *request = json_pack("{s:s}", "do", "door");
+    json_t *request = write_request(options);
     *out = (struct ask_answer){.queue = -1};
     json_t *answer = control_ask(control, request, &namespace, 1, &out->queue, why, why_size);
     if (!answer)

@@ -7,7 +7,15 @@
 
 #include "commands.h"
 
-enum { OPTION_NO_QUIC = 256, OPTION_HOST_LOOPBACK, OPTION_FALLBACK, OPTION_CONTROL };
+enum {
+    OPTION_NO_QUIC = 256,
+    OPTION_HOST_LOOPBACK,
+    OPTION_UPLINK,
+    OPTION_BACKUP,
+    OPTION_REQUIRE_MPTCP,
+    OPTION_FALLBACK,
+    OPTION_CONTROL
+};
 
 static const char usage[] =
     "usage: hawser run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
@@ -17,6 +25,10 @@ static const char usage[] =
     "user, files, terminal, signals and exit status, the errors of its connections, its names, UDP and ICMP. Wants a\n"
     "service that runs on this host (hawser up).\n"
     "\n"
+    "  --uplink NAME  use this uplink, and no others that are not named likewise; hawser status lists them\n"
+    "  --backup NAME  use this uplink only when no other one works\n"
+    "  --require-mptcp\n"
+    "                 refuse connections whose server does not agree to Multipath TCP\n"
     "  --no-quic      refuse UDP to port 443, so that browsers use TCP\n"
     "  --host-loopback PORT\n"
     "                 localhost:PORT is the host's, not the program's own; may be given 16 times\n"
@@ -42,6 +54,16 @@ static int read_port(struct run_options *o, const char *text)
     return -1;
 }
 
+static int add_uplink(const char **names, unsigned *count, const char *option)
+{
+    if (!*optarg)
+        return usage_error("%s \"\": name an uplink, as hawser status lists them", option);
+    if (*count == RUN_UPLINKS)
+        return usage_error("more than %d %s", RUN_UPLINKS, option);
+    names[(*count)++] = optarg;
+    return -1;
+}
+
 static int read_option(struct run_options *o, int option, char **argv)
 {
     switch (option) {
@@ -50,6 +72,13 @@ static int read_option(struct run_options *o, int option, char **argv)
         return -1;
     case OPTION_HOST_LOOPBACK:
         return read_port(o, optarg);
+    case OPTION_UPLINK:
+        return add_uplink(o->uplinks, &o->uplink_count, "--uplink");
+    case OPTION_BACKUP:
+        return add_uplink(o->backups, &o->backup_count, "--backup");
+    case OPTION_REQUIRE_MPTCP:
+        o->require_mptcp = true;
+        return -1;
     case OPTION_FALLBACK:
         o->fallback = true;
         return -1;
@@ -71,6 +100,9 @@ int run_options_read(struct run_options *o, int argc, char **argv)
     static const struct option long_options[] = {
         {"no-quic", no_argument, NULL, OPTION_NO_QUIC},
         {"host-loopback", required_argument, NULL, OPTION_HOST_LOOPBACK},
+        {"uplink", required_argument, NULL, OPTION_UPLINK},
+        {"backup", required_argument, NULL, OPTION_BACKUP},
+        {"require-mptcp", no_argument, NULL, OPTION_REQUIRE_MPTCP},
         {"fallback", no_argument, NULL, OPTION_FALLBACK},
         {"control", required_argument, NULL, OPTION_CONTROL},
         {"help", no_argument, NULL, 'h'},
@@ -84,6 +116,9 @@ int run_options_read(struct run_options *o, int argc, char **argv)
         if (status >= 0)
             return status;
     }
+    if (o->fallback && (o->uplink_count || o->backup_count || o->require_mptcp))
+        return usage_error("--fallback knows nothing of uplinks, and of Multipath TCP: leave it out beside --uplink, "
+                           "--backup and --require-mptcp");
     o->program = argv + optind;
     return optind < argc ? -1 : usage_error("no program: name one, as in hawser run curl https://example.org");
 }

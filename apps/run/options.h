@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RUN_LOOPBACK_PORTS = 16 };
+enum { RUN_LOOPBACK_PORTS = 16, RUN_UPLINKS = 16 };
 
 struct run_options {
     const char *control; /* the service's socket; NULL: where it is by default */
     uint16_t loopback_ports[RUN_LOOPBACK_PORTS];
     unsigned loopback_count;
-    bool no_quic, fallback;
+    const char *uplinks[RUN_UPLINKS], *backups[RUN_UPLINKS];
+    unsigned uplink_count, backup_count;
+    bool no_quic, fallback, require_mptcp;
     char **program; /* and its arguments; ends with NULL */
 };
 

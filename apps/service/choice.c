@@ -86,71 +86,151 @@ static struct choice_source *find(struct choice *choice, const struct hawser_add
     return NULL;
 }
 
+/* A place for one more: what has gone makes room. */
+static struct choice_source *place(struct choice *choice)
+{
+    if (choice->source_count < CHOICE_SOURCES)
+        return &choice->sources[choice->source_count++];
+    for (unsigned i = 0; i < CHOICE_SOURCES; i++)
+        if (choice->sources[i].gone)
+            return &choice->sources[i];
+    return NULL;
+}
+
 int choice_came(struct choice *choice, const char *uplink, const struct hawser_addr *addr, uint32_t rank)
 {
-    struct choice_source source = {.addr = *addr, .rank = rank};
-    if (find(choice, addr))
+    struct choice_source source = {.addr = *addr, .rank = rank}, *at = find(choice, addr);
+    if (at && !at->gone)
         return -EEXIST;
     if (strlen(uplink) >= sizeof source.uplink)
         return -EINVAL;
-    if (choice->source_count == CHOICE_SOURCES)
+    if (!at)
+        at = place(choice);
+    if (!at)
         return -ENOSPC;
     memcpy(source.uplink, uplink, strlen(uplink));
     source.addr.port = 0;
+    at->gone = true;
     for (unsigned i = 0; i < choice->source_count; i++) /* who comes late makes up for nothing */
-        if (choice->sources[i].turns > source.turns)
+        if (!choice->sources[i].gone && choice->sources[i].turns > source.turns)
             source.turns = choice->sources[i].turns;
-    choice->sources[choice->source_count++] = source;
+    *at = source;
     return 0;
 }
 
 void choice_went(struct choice *choice, const struct hawser_addr *addr)
 {
     struct choice_source *source = find(choice, addr);
-    if (!source)
-        return;
-    const struct choice_source *last = &choice->sources[--choice->source_count];
-    memmove(source, source + 1, (size_t)(last - source) * sizeof *source);
+    if (source)
+        source->gone = true;
+}
+
+void choice_rests(struct choice *choice, const struct hawser_addr *addr)
+{
+    struct choice_source *source = find(choice, addr);
+    if (source)
+        source->idle = true;
 }
 
 bool choice_knows(const struct choice *choice, const char *uplink)
 {
     for (unsigned i = 0; i < choice->source_count; i++)
-        if (strcmp(choice->sources[i].uplink, uplink) == 0)
+        if (!choice->sources[i].gone && strcmp(choice->sources[i].uplink, uplink) == 0)
             return true;
     return false;
 }
 
-/* Is `a` better than `b`? What a rule says comes first, but for what is held back. */
-static bool better(const struct choice *choice, const struct choice_rule *rule, const struct choice_source *a,
-                   const struct choice_source *b, uint64_t now_ns)
+void choice_list(const struct choice *choice, char *out, size_t size)
 {
-    bool a_waits = a->held_back_ns > now_ns, b_waits = b->held_back_ns > now_ns;
-    if (a_waits != b_waits)
-        return b_waits;
-    bool a_named = rule && strcmp(rule->uplink, a->uplink) == 0, b_named = rule && strcmp(rule->uplink, b->uplink) == 0;
-    if (a_named != b_named)
-        return a_named;
-    if (choice->share && a->turns != b->turns)
-        return a->turns < b->turns;
-    return a->rank < b->rank;
+    struct name_list said = {.count = 0};
+    size_t used = 0;
+    *out = '\0';
+    for (unsigned i = 0; i < choice->source_count; i++) {
+        const struct choice_source *source = &choice->sources[i];
+        if (source->gone || names_have(&said, source->uplink) || names_add(&said, source->uplink) < 0)
+            continue;
+        int n = snprintf(out + used, size - used, "%s%s", used ? ", " : "", source->uplink);
+        if (n < 0 || (size_t)n >= size - used)
+            return;
+        used += (size_t)n;
+    }
 }
 
-bool choice_take(struct choice *choice, const struct hawser_addr *to, uint64_t now_ns, struct hawser_addr *out)
+static bool is_backup(const struct choice *choice, const struct demands *demands, const struct choice_source *source)
+{
+    return names_have(demands && demands->backup.count ? &demands->backup : &choice->backup, source->uplink);
+}
+
+static bool is_wanted(const struct demands *demands, const struct choice_source *source)
+{
+    return !demands || demands->only.count == 0 || names_have(&demands->only, source->uplink);
+}
+
+/* What a source is to one connection: the less of the first in which two differ, the better. */
+struct standing {
+    bool waits, not_named, backup;
+    uint64_t turns;
+    uint32_t rank;
+};
+
+static struct standing stand(const struct choice *choice, const struct demands *demands, const struct choice_rule *rule,
+                             const struct choice_source *source, uint64_t now_ns)
+{
+    return (struct standing){.waits = source->held_back_ns > now_ns,
+                             .not_named = !rule || strcmp(rule->uplink, source->uplink) != 0,
+                             .backup = is_backup(choice, demands, source),
+                             .turns = choice->share ? source->turns : 0,
+                             .rank = source->rank};
+}
+
+static bool better(const struct standing *a, const struct standing *b)
+{
+    if (a->waits != b->waits)
+        return b->waits;
+    if (a->not_named != b->not_named)
+        return b->not_named;
+    if (a->backup != b->backup)
+        return b->backup;
+    return a->turns != b->turns ? a->turns < b->turns : a->rank < b->rank;
+}
+
+bool choice_take(struct choice *choice, const struct demands *demands, const struct hawser_addr *to, uint64_t now_ns,
+                 struct hawser_addr *out)
 {
     const struct choice_rule *rule = rule_for(choice, to);
     struct choice_source *best = NULL;
+    struct standing least = {.waits = false};
     for (unsigned i = 0; i < choice->source_count; i++) {
         struct choice_source *source = &choice->sources[i];
-        if (hawser_addr_is_v4(&source->addr) == hawser_addr_is_v4(to) &&
-            (!best || better(choice, rule, source, best, now_ns)))
-            best = source;
+        if (source->gone || source->idle || hawser_addr_is_v4(&source->addr) != hawser_addr_is_v4(to) ||
+            !is_wanted(demands, source))
+            continue;
+        const struct standing standing = stand(choice, demands, rule, source, now_ns);
+        if (best && !better(&standing, &least))
+            continue;
+        best = source;
+        least = standing;
     }
     if (!best)
         return false;
     best->turns++;
     *out = best->addr;
     return true;
+}
+
+void choice_limit(const struct choice *choice, const struct demands *demands, struct choice_room *room,
+                  struct hawser_path_options *paths)
+{
+    for (unsigned i = 0; i < choice->source_count; i++) {
+        const struct choice_source *source = &choice->sources[i];
+        const struct hawser_prefix prefix = {source->addr, hawser_addr_is_v4(&source->addr) ? 32 : 128};
+        if (demands->only.count && is_wanted(demands, source))
+            room->own[paths->own_count++] = prefix;
+        if (demands->backup.count && is_backup(choice, demands, source))
+            room->backup[paths->backup_count++] = prefix;
+    }
+    paths->own = room->own;
+    paths->backup = room->backup;
 }
 
 void choice_learn(struct choice *choice, const struct hawser_addr *first, const struct hawser_addr *used,

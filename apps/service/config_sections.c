@@ -62,6 +62,8 @@ const struct config_section config_top = {
     .name = "", .fields = top_fields, .field_count = HW_ARRAY_LEN(top_fields), .begin = begin_config};
 
 static const struct field uplinks_fields[] = {
+    {"allow", config_read_texts, offsetof(struct config, allow), "a list of interfaces: [\"eth0\", \"wlan0\"]"},
+    {"backup", config_read_texts, offsetof(struct config, backup), "a list of uplinks: [\"wwan0\"]"},
     {"exclude", config_read_texts, offsetof(struct config, exclude), "a list of interfaces: [\"docker0\"]"},
     {"first", config_read_texts, offsetof(struct config, first),
      "a list of \"order\", \"share\", or rules: [\"192.0.2.0/24=wan1\"]"},
@@ -75,6 +77,12 @@ static bool check_uplinks(struct reader *r, const struct toml_node *table, void 
     if (config->exclude.count > CONFIG_EXCLUDED)
         return reader_says(r, toml_get(table, "exclude"), "exclude: more than %d interfaces", CONFIG_EXCLUDED);
     choice_init(&choice);
+    for (unsigned i = 0; i < config->backup.count; i++) {
+        if (names_add(&choice.backup, config->backup.at[i]) < 0)
+            return reader_says(r, toml_get(table, "backup"),
+                               "backup: \"%.40s\" cannot be the name of an interface, or there are more than %d",
+                               config->backup.at[i], NAMES_MAX);
+    }
     for (unsigned i = 0; i < config->first.count; i++) {
         if (choice_read(&choice, config->first.at[i], why, sizeof why) < 0)
             return reader_says(r, toml_get(table, "first"), "first: %s", why);

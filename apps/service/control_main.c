@@ -115,13 +115,15 @@ static void print_status(const json_t *answer)
     json_array_foreach(json_object_get(answer, "doors"), i, door) printf(
         "door         %s: %" JSON_INTEGER_FORMAT " asked, %" JSON_INTEGER_FORMAT " accepted, %" JSON_INTEGER_FORMAT
         " wait, %" JSON_INTEGER_FORMAT " gave up; %" JSON_INTEGER_FORMAT " refused, %" JSON_INTEGER_FORMAT
-        " unreachable, %" JSON_INTEGER_FORMAT " prohibited, %" JSON_INTEGER_FORMAT " without an answer\n",
+        " unreachable, %" JSON_INTEGER_FORMAT " prohibited, %" JSON_INTEGER_FORMAT
+        " without an answer; %" JSON_INTEGER_FORMAT " refused for want of Multipath TCP\n",
         text(door, "door"), number(door, "asked"), number(door, "accepted"), number(door, "waiting"),
         number(door, "gave_up"), number(door, "refused"), number(door, "unreachable"), number(door, "prohibited"),
-        number(door, "silent"));
+        number(door, "silent"), number(door, "without_mptcp"));
     json_array_foreach(json_object_get(answer, "uplinks"), i, uplink)
-        printf("uplink       %s: %s, inside %s%s\n", text(uplink, "uplink"), text(uplink, "outside"),
-               text(uplink, "inside"), json_is_true(json_object_get(uplink, "carrier")) ? "" : ", no carrier");
+        printf("uplink       %s: %s, inside %s%s%s\n", text(uplink, "uplink"), text(uplink, "outside"),
+               text(uplink, "inside"), json_is_true(json_object_get(uplink, "backup")) ? ", a backup" : "",
+               json_is_true(json_object_get(uplink, "carrier")) ? "" : ", no carrier");
     if (json_object_get(answer, "doors_not_listed"))
         printf("and %" JSON_INTEGER_FORMAT " more doors\n", number(answer, "doors_not_listed"));
 }

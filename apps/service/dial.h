@@ -5,14 +5,16 @@
 #ifndef HW_APPS_SERVICE_DIAL_H
 #define HW_APPS_SERVICE_DIAL_H
 
+#include "service/demands.h"
 #include "service/end.h"
 
 enum { DIAL_NAME_MAX = 255 }; /* bytes of a name (RFC 1035 2.3.4, RFC 1928 5) */
 
 struct destination {
-    const char *name;        /* a host's, still to be looked up; NULL: `addr` is known */
-    struct hawser_addr addr; /* the port holds in any case */
-    struct hawser_addr from; /* who asks for it; all zero: nobody but ourselves */
+    const char *name;              /* a host's, still to be looked up; NULL: `addr` is known */
+    struct hawser_addr addr;       /* the port holds in any case */
+    struct hawser_addr from;       /* who asks for it; all zero: nobody but ourselves */
+    const struct demands *demands; /* of whoever it is for; NULL: none */
 };
 
 /* Who waits for an answer, at the beginning of what he needs. */
@@ -25,8 +27,8 @@ struct dial_user {
 struct dial; /* one that is under way */
 
 struct dialer {
-    /* Begins; `user` is told later, not from within. Returns 0 and *out, or a negative errno. The name is needed during
-     * the call only. */
+    /* Begins; `user` is told later, not from within. Returns 0 and *out, or a negative errno. The name and
+     * the demands are needed during the call only. -EPROTONOSUPPORT, here as above: the demand for MPTCP is not met. */
     int (*begin)(struct dialer *dialer, const struct destination *to, struct dial_user *user, uint64_t now_ns,
                  struct dial **out);
     /* Forgets one: nobody is told any more. */

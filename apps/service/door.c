@@ -20,6 +20,8 @@ struct door {
     struct hawser_listener *listener;
     struct joints *joints;
     struct dialer *far;
+    const struct demands *(*demands)(void *of, const struct hawser_addr *client);
+    void *of;
     struct list calls;
     bool shut;
     struct door_counts counts;
@@ -33,6 +35,7 @@ enum hawser_refusal door_refusal(int error)
     } table[] = {
         {-ECONNREFUSED, HAWSER_REFUSE_RESET},
         {-ECONNRESET, HAWSER_REFUSE_RESET},
+        {-EPROTONOSUPPORT, HAWSER_REFUSE_RESET}, /* the destination speaks plain TCP, which is not wanted */
         {-ENETUNREACH, HAWSER_REFUSE_NETWORK},
         {-EADDRNOTAVAIL, HAWSER_REFUSE_NETWORK}, /* no uplink has an address of that family */
         {-EINVAL, HAWSER_REFUSE_NETWORK},        /* no single host has that address, or it is an uplink's own */
@@ -63,6 +66,7 @@ static void refuse(struct door *door, struct hawser_request *request, int error)
     enum hawser_refusal how = door_refusal(error);
     hawser_request_refuse(request, how);
     door->counts.refused[how]++;
+    door->counts.without_mptcp += error == -EPROTONOSUPPORT;
 }
 
 static void let_in(struct call *call, struct end far, uint64_t now_ns)
@@ -99,11 +103,13 @@ static void dial_answered(struct dial_user *user, int error, struct end far, uin
 static int call_far(struct door *door, struct hawser_request *request, uint64_t now_ns)
 {
     struct destination to = {0};
+    struct hawser_addr from;
     struct call *call = malloc(sizeof *call);
     if (!call)
         return -ENOMEM;
     *call = (struct call){.dial_user = {dial_answered}, .door = door, .request = request};
-    hawser_request_addrs(request, NULL, &to.addr);
+    hawser_request_addrs(request, &from, &to.addr);
+    to.demands = door->demands ? door->demands(door->of, &from) : NULL;
     int error = dial_begin(door->far, &to, &call->dial_user, now_ns, &call->dial);
     if (error < 0) {
         free(call);
@@ -148,7 +154,8 @@ int door_open(struct hawser_stack *stack, int link, struct joints *joints, const
     struct door *door = calloc(1, sizeof *door);
     if (!door)
         return -ENOMEM;
-    *door = (struct door){.watch = {door_heard}, .joints = joints, .far = options->far};
+    *door = (struct door){
+        .watch = {door_heard}, .joints = joints, .far = options->far, .demands = options->demands, .of = options->of};
     list_init(&door->calls);
     int error = hawser_listen_link(stack, link, options->backlog, &options->near, &door->listener);
     if (error < 0) {

@@ -15,6 +15,9 @@ struct door;
 struct door_options {
     unsigned backlog;   /* clients that wait for their destination; one address has about half of them */
     struct dialer *far; /* what leads to destinations; it outlives the door */
+    /* What a client wants, by its address; good during the call that asks; NULL: nothing. May be NULL. */
+    const struct demands *(*demands)(void *of, const struct hawser_addr *client);
+    void *of;
     /* Of connections with clients. Its size is set, and what it points to outlives the door. */
     struct hawser_conn_options near;
 };
@@ -24,6 +27,7 @@ struct door_counts {
     uint64_t accepted;
     uint64_t withdrawn;                           /* the client gave up before there was an answer */
     uint64_t refused[HAWSER_REFUSE_SILENTLY + 1]; /* by enum hawser_refusal */
+    uint64_t without_mptcp;                       /* of the refused: the client wants nothing else */
     uint32_t waiting;                             /* now */
 };
 

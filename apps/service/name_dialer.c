@@ -22,6 +22,8 @@ struct dial {
     struct attempt attempts[RESOLVER_ADDRESSES];
     unsigned count, begun;
     uint16_t port;
+    bool demanding;
+    struct demands demands;
     int error; /* what is told when all have failed */
 };
 
@@ -80,7 +82,8 @@ static void begin_next(struct dial *dial)
     int error = -EHOSTUNREACH;
     while (dial->begun < dial->count && error < 0) {
         struct attempt *attempt = &dial->attempts[dial->begun];
-        struct destination to = {.addr = dial->addrs[dial->begun++]};
+        struct destination to = {.addr = dial->addrs[dial->begun++],
+                                 .demands = dial->demanding ? &dial->demands : NULL};
         to.addr.port = dial->port;
         *attempt = (struct attempt){.user = {attempt_answered}, .owner = dial};
         error = dial_begin(dial->by->below, &to, &attempt->user, hawser_host_now(dial->by->host), &attempt->dial);
@@ -146,6 +149,10 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
     if (!dial)
         return -ENOMEM;
     *dial = (struct dial){.lookup_user = {found}, .by = by, .user = user, .port = to->addr.port};
+    if (to->demands) {
+        dial->demanding = true;
+        dial->demands = *to->demands;
+    }
     int error = sd_event_add_time(by->loop, &dial->timer, CLOCK_MONOTONIC, 0, 1000, time_is_up, dial);
     if (error >= 0)
         error = sd_event_source_set_enabled(dial->timer, SD_EVENT_OFF);

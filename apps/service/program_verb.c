@@ -49,14 +49,17 @@ static void decided(struct program_request *request, const struct program_grant 
 static enum control_verdict door(void *user, struct control_request *request, json_t *answer)
 {
     char why[CONTROL_WHY_SIZE];
+    struct program_wishes wishes;
     (void)answer;
     if (request->descriptor_count != 1)
         return control_refuse(request, "\"door\" wants a descriptor of a network namespace: use hawser run");
+    if (programs_read_wishes(user, request->body, &wishes, why, sizeof(why)) < 0)
+        return control_refuse(request, "%s", why);
     struct asking *a = malloc(sizeof *a);
     if (!a)
         return control_refuse(request, "the service is out of memory: end something, and try again");
     *a = (struct asking){.request = {decided}, .watch = {gone}, .peer = request->peer};
-    if (programs_admit(user, request->descriptors[0], request->from.uid, &a->request, why, sizeof(why)) < 0) {
+    if (programs_admit(user, request->descriptors[0], request->from.uid, &wishes, &a->request, why, sizeof(why)) < 0) {
         free(a);
         return control_refuse(request, "%s", why);
     }

@@ -29,6 +29,7 @@ struct program {
     struct hub_member *member; /* NULL: they are being made */
     uid_t user;
     unsigned slot;
+    struct program_wishes wishes;
 };
 
 struct programs {
@@ -116,12 +117,23 @@ static int look(sd_event_source *source, void *user)
     return 0;
 }
 
+static const struct demands *demands_of(void *of, const struct hawser_addr *client)
+{
+    struct programs *p = of;
+    const struct program *program = hub_owner(p->hub, client);
+    const struct demands *demands = program ? &program->wishes.demands : NULL;
+    return demands && (demands->only.count || demands->backup.count || demands->mptcp) ? demands : NULL;
+}
+
 static int open_door(struct programs *p, const struct door_options *options)
 {
+    struct door_options own = *options;
+    own.demands = demands_of;
+    own.of = p;
     int link = host_add_hub(p->service->host, PROGRAM_MTU, &p->hub);
     if (link < 0)
         return link;
-    int error = service_add_door(p->service, link, "programs", options, NULL);
+    int error = service_add_door(p->service, link, "programs", &own, NULL);
     return error ? error : sd_event_add_post(p->service->loop, &p->looks, look, p);
 }
 
@@ -209,13 +221,14 @@ static void made(struct aside_job *job)
     free(m);
 }
 
-static int begin(struct programs *p, int namespace, uid_t user, struct program_request *request)
+static int begin(struct programs *p, int namespace, uid_t user, const struct program_wishes *wishes,
+                 struct program_request *request)
 {
     struct program *program = calloc(1, sizeof *program);
     struct making *m = calloc(1, sizeof *m);
     int error = -ENOMEM;
     if (program && m) {
-        *program = (struct program){.user = user, .slot = next_slot(p)};
+        *program = (struct program){.user = user, .slot = next_slot(p), .wishes = *wishes};
         *m = (struct making){.job = {.work = make, .done = made},
                              .programs = p,
                              .request = request,
@@ -233,15 +246,27 @@ static int begin(struct programs *p, int namespace, uid_t user, struct program_r
     return 0;
 }
 
-int programs_admit(struct programs *p, int namespace, uid_t user, struct program_request *request, char *why,
-                   size_t why_size)
+int programs_read_wishes(const struct programs *p, const json_t *body, struct program_wishes *out, char *why,
+                         size_t why_size)
+{
+    int error = program_wishes_read(body, &p->service->choice, out, why, why_size);
+    if (error || !out->demands.mptcp || !p->service->direct.options.no_mptcp)
+        return error;
+    snprintf(why, why_size,
+             "the service speaks plain TCP only, so that no connection would come about: start it "
+             "without --tcp, or with mptcp = true");
+    return -EINVAL;
+}
+
+int programs_admit(struct programs *p, int namespace, uid_t user, const struct program_wishes *wishes,
+                   struct program_request *request, char *why, size_t why_size)
 {
     int error = program_net_check(namespace, user, why, why_size);
     if (!error)
         error = may_come(p, user, why, why_size);
     if (error)
         return error;
-    error = begin(p, namespace, user, request);
+    error = begin(p, namespace, user, wishes, request);
     if (error)
         snprintf(why, why_size, "the service cannot take in a program: %s", strerror(-error));
     return error;

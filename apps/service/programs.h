@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "service/program_net.h"
+#include "service/program_wishes.h"
 #include "service/service.h"
 
 enum {
@@ -36,10 +37,14 @@ struct program_request {
 int programs_start(struct service *service, const struct door_options *options, struct programs **out, char *why,
                    size_t why_size);
 
-/* A program of `user`, whose network namespace is open as `namespace`, which is closed afterwards. Returns 0, and
- * `request` is told; or a negative errno and one line in `why`: nothing is closed, or told. */
-int programs_admit(struct programs *programs, int namespace, uid_t user, struct program_request *request, char *why,
-                   size_t why_size);
+/* A program of `user` and what it wishes, whose network namespace is open as `namespace`, which is closed afterwards.
+ * Returns 0, and `request` is told; or a negative errno and one line in `why`: nothing is closed, or told. */
+int programs_admit(struct programs *programs, int namespace, uid_t user, const struct program_wishes *wishes,
+                   struct program_request *request, char *why, size_t why_size);
+
+/* What a request wishes, by this service's uplinks, as program_wishes_read(). */
+int programs_read_wishes(const struct programs *programs, const json_t *body, struct program_wishes *out, char *why,
+                         size_t why_size);
 
 /* How many there are. */
 unsigned programs_count(const struct programs *programs);

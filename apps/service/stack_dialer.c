@@ -13,6 +13,7 @@ struct dial {
     struct hawser_conn *conn;
     struct hawser_addr first; /* where it begins, if that was chosen */
     bool chosen;
+    bool mptcp; /* or nothing */
 };
 
 static void learn(const struct dial *dial, uint64_t now_ns)
@@ -20,6 +21,12 @@ static void learn(const struct dial *dial, uint64_t now_ns)
     struct hawser_addr used;
     hawser_conn_local(dial->conn, &used);
     choice_learn(dial->choice, &dial->first, &used, now_ns);
+}
+
+static bool is_mptcp(const struct hawser_conn *conn)
+{
+    struct hawser_conn_info info = {.size = sizeof info};
+    return hawser_conn_get_info(conn, &info) == 0 && info.mptcp;
 }
 
 static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
@@ -32,6 +39,11 @@ static void heard(struct watch *watch, const struct hawser_event *event, uint64_
             learn(dial, now_ns);
         end = conn_end(dial->conn);
         end_watch(end, NULL);
+        if (dial->mptcp && !is_mptcp(dial->conn)) {
+            end_abort(end);
+            end = (struct end){0};
+            error = -EPROTONOSUPPORT;
+        }
     } else if (event->what & HAWSER_ERROR) {
         error = hawser_conn_error(dial->conn);
         hawser_close(dial->conn);
@@ -43,6 +55,22 @@ static void heard(struct watch *watch, const struct hawser_event *event, uint64_
     user->answered(user, error, end, now_ns);
 }
 
+/* By the uplinks that are wanted, and by no others. */
+static int open_limited(struct stack_dialer *by, const struct destination *to, struct hawser_conn_options *options,
+                        uint64_t now_ns, struct hawser_conn **out)
+{
+    struct choice_room room;
+    struct hawser_path_options paths = {.size = sizeof paths};
+    if (options->paths)
+        paths = *options->paths;
+    if (by->choice)
+        choice_limit(by->choice, to->demands, &room, &paths);
+    options->paths = &paths;
+    if (to->demands->mptcp) /* who is thought to speak plain TCP is asked again */
+        hawser_stack_forget_plain_peers(by->stack, &to->addr);
+    return hawser_connect(by->stack, &to->addr, options, now_ns, out);
+}
+
 static int begin(struct dialer *dialer, const struct destination *to, struct dial_user *user, uint64_t now_ns,
                  struct dial **out)
 {
@@ -52,14 +80,20 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
     struct dial *dial = malloc(sizeof *dial);
     if (!dial)
         return -ENOMEM;
-    *dial = (struct dial){.watch = {heard}, .choice = by->choice, .user = user};
+    const struct demands *demands = to->demands;
+    *dial = (struct dial){.watch = {heard}, .choice = by->choice, .user = user, .mptcp = demands && demands->mptcp};
     struct hawser_conn_options options = by->options;
-    dial->chosen = by->choice && choice_take(by->choice, &to->addr, now_ns, &dial->first);
+    dial->chosen = by->choice && choice_take(by->choice, demands, &to->addr, now_ns, &dial->first);
+    if (demands && demands->only.count && !dial->chosen) { /* none of those that are wanted is there */
+        free(dial);
+        return -ENETUNREACH;
+    }
     if (dial->chosen) {
         options.local = dial->first;
         options.local_first = true;
     }
-    int error = hawser_connect(by->stack, &to->addr, &options, now_ns, &dial->conn);
+    int error = demands ? open_limited(by, to, &options, now_ns, &dial->conn)
+                        : hawser_connect(by->stack, &to->addr, &options, now_ns, &dial->conn);
     if (error < 0) {
         free(dial);
         return error;

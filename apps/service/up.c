@@ -136,6 +136,9 @@ static int up_note_addresses(struct up *up, const char *spec, uint32_t rank)
     int error = link_spec_parse(spec, &link, why, sizeof(why));
     for (size_t i = 0; i < link.address_count && error >= 0; i++)
         error = choice_came(&up->service.choice, link.device, &link.addresses[i].addr, rank);
+    for (size_t i = 0; i < link.address_count && error >= 0; i++)
+        error = hawser_stack_set_backup(hawser_host_stack(up->service.host), &link.addresses[i].addr,
+                                        names_have(&up->service.choice.backup, link.device));
     return error < 0 ? up_fail("--uplink %s: %s", spec, strerror(-error)) : UP_GO_ON;
 }
 
@@ -150,7 +153,7 @@ static int up_find_uplinks(struct up *up)
         snprintf(devices[i], sizeof(devices[i]), "%.*s", len, device ? device + 5 : "");
         own[i] = devices[i];
     }
-    const struct uplink_names names = {.own = own, .excluded = up->options.excluded};
+    const struct uplink_names names = {.own = own, .allowed = up->options.allowed, .excluded = up->options.excluded};
     int error = ways_open(&up->ways, &up->service, &names, why, sizeof(why));
     return error ? up_fail("%s", why) : UP_GO_ON;
 }
@@ -160,6 +163,14 @@ static bool up_finds_uplinks(const struct up_options *o)
 {
     const bool asks = o->door_count || o->proxies.count || !o->proxies.serve_upstream;
     return asks && o->uplink_count == 0;
+}
+
+static int up_note_backups(struct up *up)
+{
+    for (unsigned i = 0; i < up->options.backup_count; i++)
+        if (names_add(&up->service.choice.backup, up->options.backups[i]) < 0)
+            return command_misused("up", "--backup \"%s\": no interface can be called so", up->options.backups[i]);
+    return UP_GO_ON;
 }
 
 static int up_add_uplinks(struct up *up)
@@ -185,6 +196,9 @@ static int up_read_first(struct up *up)
     for (unsigned i = 0; i < choice->rule_count && !up->ways; i++) /* one that is found may come yet */
         if (!choice_knows(choice, choice->rules[i].uplink))
             return command_misused("up", "--first-uplink: no --uplink has dev=%s", choice->rules[i].uplink);
+    for (unsigned i = 0; i < choice->backup.count && !up->ways; i++)
+        if (!choice_knows(choice, choice->backup.at[i]))
+            return command_misused("up", "--backup: no --uplink has dev=%s", choice->backup.at[i]);
     return UP_GO_ON;
 }
 
@@ -249,6 +263,8 @@ static int up_run(struct up *up)
     int status = up_catch_signals(up);
     if (status == UP_GO_ON)
         status = up_open_control(up);
+    if (status == UP_GO_ON)
+        status = up_note_backups(up);
     if (status == UP_GO_ON)
         status = up_add_uplinks(up);
     if (status == UP_GO_ON)

@@ -14,7 +14,9 @@ enum {
     OPTION_DOOR_INTERFACE,
     OPTION_UPLINK,
     OPTION_FIRST_UPLINK,
+    OPTION_ALLOW,
     OPTION_EXCLUDE,
+    OPTION_BACKUP,
     OPTION_PUBLISH,
     OPTION_SCHEDULER,
     OPTION_PATH_MANAGER,
@@ -43,8 +45,12 @@ static const char usage[] =
     "                 nearby; the rest goes as ever. After a sudden end of the service: as ever (default), or nowhere\n"
     "  --uplink SPEC  tun,dev=NAME,addr=A/LEN[,addr=...][,mtu=N][,pcap=FILE][,nogso]\n"
     "                 the addresses belong to Hawser; what leads from there on is yours to set up\n"
+    "  --allow INTERFACE\n"
+    "                 is one, and no other is that is not named likewise\n"
     "  --exclude INTERFACE\n"
     "                 is no uplink\n"
+    "  --backup NAME  this uplink, a device or an interface, is used only when no other one works: peers are told so,\n"
+    "                 and connections begin there last\n"
     "  --first-uplink order | share | PREFIX=NAME\n"
     "                 by which one a connection begins, and stays if its destination speaks plain TCP: by the first\n"
     "                 (default), in turns, or those to a prefix by a device or interface, as in 192.0.2.0/24=up1; give "
@@ -135,7 +141,11 @@ static int read_option(struct up_options *o, int option, char **argv)
     case OPTION_FIRST_UPLINK:
         return add_link(o->first, &o->first_count, UP_FIRST, "times --first-uplink");
     case OPTION_EXCLUDE:
-        return add_link(o->excluded, &o->excluded_count, UP_EXCLUDED, "interfaces to exclude");
+        return add_link(o->excluded, &o->excluded_count, UP_INTERFACES, "interfaces to exclude");
+    case OPTION_ALLOW:
+        return add_link(o->allowed, &o->allowed_count, UP_INTERFACES, "interfaces to allow");
+    case OPTION_BACKUP:
+        return add_link(o->backups, &o->backup_count, NAMES_MAX, "backups");
     case OPTION_PUBLISH:
         return read_published(o);
     case OPTION_SCHEDULER:
@@ -219,10 +229,14 @@ void up_options_complete(struct up_options *o, const struct config *config)
     o->user = o->user ? o->user : config->user;
     if (o->door_count == 0)
         take_doors(o, config);
-    if (o->uplink_count == 0 && o->excluded_count == 0)
+    if (o->uplink_count == 0 && o->excluded_count == 0 && o->allowed_count == 0)
         take_links(o->uplinks, &o->uplink_count, config->uplinks, config->uplink_count);
     if (o->uplink_count == 0 && o->excluded_count == 0)
-        take_texts(o->excluded, &o->excluded_count, UP_EXCLUDED, &config->exclude);
+        take_texts(o->excluded, &o->excluded_count, UP_INTERFACES, &config->exclude);
+    if (o->uplink_count == 0 && o->allowed_count == 0)
+        take_texts(o->allowed, &o->allowed_count, UP_INTERFACES, &config->allow);
+    if (o->backup_count == 0)
+        take_texts(o->backups, &o->backup_count, NAMES_MAX, &config->backup);
     if (o->published_count == 0 && o->uplink_count == 0)
         take_published(o, config);
     if (o->first_count == 0)
@@ -239,7 +253,9 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"uplink", required_argument, NULL, OPTION_UPLINK},
         {"first-uplink", required_argument, NULL, OPTION_FIRST_UPLINK},
         {"publish", required_argument, NULL, OPTION_PUBLISH},
+        {"allow", required_argument, NULL, OPTION_ALLOW},
         {"exclude", required_argument, NULL, OPTION_EXCLUDE},
+        {"backup", required_argument, NULL, OPTION_BACKUP},
         {"scheduler", required_argument, NULL, OPTION_SCHEDULER},
         {"path-manager", required_argument, NULL, OPTION_PATH_MANAGER},
         {"control", required_argument, NULL, OPTION_CONTROL},
@@ -261,6 +277,8 @@ int up_options_read(struct up_options *o, int argc, char **argv)
     }
     if (optind < argc)
         return usage_error("\"%s\" is no option", argv[optind]);
+    if (o->uplink_count && o->allowed_count)
+        return usage_error("--allow is for uplinks that are found: leave it out beside --uplink");
     if (o->uplink_count && o->excluded_count)
         return usage_error("--exclude is for uplinks that are found: leave it out beside --uplink");
     if (o->uplink_count && o->published_count)

@@ -12,7 +12,7 @@
 #include "service/proxy_options.h"
 #include "service/publish.h"
 
-enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_EXCLUDED = CONFIG_EXCLUDED };
+enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_INTERFACES = CONFIG_EXCLUDED };
 
 struct up_options {
     bool verbose, no_mptcp, check;
@@ -23,8 +23,9 @@ struct up_options {
     const char *uplinks[UP_UPLINKS]; /* none: they are found */
     const char *first[UP_FIRST];     /* who is first, as service/choice.h reads it */
     unsigned door_count, uplink_count, first_count;
-    const char *excluded[UP_EXCLUDED + 1]; /* interfaces, with a NULL at the end */
-    unsigned excluded_count;
+    const char *allowed[UP_INTERFACES + 1], *excluded[UP_INTERFACES + 1]; /* with a NULL at the end */
+    const char *backups[NAMES_MAX];                                       /* uplinks */
+    unsigned allowed_count, excluded_count, backup_count;
     struct proxy_options proxies;
     struct publish_rule published[PUBLISH_MAX];
     unsigned published_count;

@@ -73,7 +73,8 @@ enum uplink_verdict uplink_of_link(const struct host_view *view, const struct vi
         return UPLINK_LOOPBACK;
     if (uplink_listed(names->own, link->name))
         return UPLINK_OWN;
-    if (uplink_listed(names->excluded, link->name))
+    if (uplink_listed(names->excluded, link->name) ||
+        (names->allowed && names->allowed[0] && !uplink_listed(names->allowed, link->name)))
         return UPLINK_EXCLUDED;
     if (!link->up)
         return UPLINK_DOWN;

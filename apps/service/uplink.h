@@ -42,9 +42,10 @@ enum uplink_verdict {
     UPLINK_NAME,       /* holds characters that a packet filter's rule cannot */
 };
 
-/* What never is an uplink, by name. Both lists end with NULL and may be NULL. */
+/* What never is an uplink, by name: devices of one's own, others than those that are allowed, if any are, and those
+ * that are excluded. The lists end with NULL and may be NULL. */
 struct uplink_names {
-    const char *const *own, *const *excluded;
+    const char *const *own, *const *allowed, *const *excluded;
 };
 
 /* What `link` is in one address family; fills `uplink` (but slot and inside) for UPLINK_IS. */

@@ -108,7 +108,7 @@ static void server_answered(struct dial_user *user, int error, struct end end, u
     dial->server = NULL;
     if (error < 0) {
         dial->by->counts.unreachable++;
-        answer(dial, UPSTREAM_ERROR, now_ns);
+        answer(dial, error == -EPROTONOSUPPORT ? error : UPSTREAM_ERROR, now_ns);
         return;
     }
     if (tls_end_new(dial->by->tls, end, &dial->end) < 0) {
@@ -150,11 +150,13 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
     if (!dial)
         return -ENOMEM;
     *dial = (struct dial){.watch = {heard}, .server_user = {server_answered}, .by = by, .user = user};
+    struct destination server = by->server;
+    server.demands = to->demands; /* of the way there */
     int error = write_question(dial, to) ? 0 : -EINVAL;
     if (!error)
         error = sd_event_add_time_relative(by->loop, &dial->timer, CLOCK_MONOTONIC, UPSTREAM_PATIENCE_S * 1000000ull, 0,
                                            time_is_up, dial);
-    if (error >= 0 && dial_begin(by->to_server, &by->server, &dial->server_user, now_ns, &dial->server) < 0) {
+    if (error >= 0 && dial_begin(by->to_server, &server, &dial->server_user, now_ns, &dial->server) < 0) {
         by->counts.unreachable++;
         error = UPSTREAM_ERROR;
     }

@@ -15,10 +15,12 @@ static json_t *of_door(const struct service_door *door)
 {
     struct door_counts c;
     door_count(door->door, &c);
-    json_t *refused = json_pack(
-        "{s:I,s:I,s:I,s:I}", "refused", (json_int_t)(c.refused[HAWSER_REFUSE_RESET] + c.refused[HAWSER_REFUSE_PORT]),
-        "unreachable", (json_int_t)(c.refused[HAWSER_REFUSE_NETWORK] + c.refused[HAWSER_REFUSE_HOST]), "prohibited",
-        (json_int_t)c.refused[HAWSER_REFUSE_PROHIBITED], "silent", (json_int_t)c.refused[HAWSER_REFUSE_SILENTLY]);
+    json_t *refused =
+        json_pack("{s:I,s:I,s:I,s:I,s:I}", "refused",
+                  (json_int_t)(c.refused[HAWSER_REFUSE_RESET] + c.refused[HAWSER_REFUSE_PORT]), "unreachable",
+                  (json_int_t)(c.refused[HAWSER_REFUSE_NETWORK] + c.refused[HAWSER_REFUSE_HOST]), "prohibited",
+                  (json_int_t)c.refused[HAWSER_REFUSE_PROHIBITED], "silent",
+                  (json_int_t)c.refused[HAWSER_REFUSE_SILENTLY], "without_mptcp", (json_int_t)c.without_mptcp);
     json_t *all =
         json_pack("{s:s,s:I,s:I,s:I,s:I}", "door", door->name, "asked", (json_int_t)c.asked, "accepted",
                   (json_int_t)c.accepted, "waiting", (json_int_t)c.waiting, "gave_up", (json_int_t)c.withdrawn);
@@ -33,10 +35,11 @@ static json_t *of_uplinks(const struct service *service)
     const struct uplink *u;
     json_t *all = json_array();
     for (size_t i = 0; service->ways && (u = ways_uplink(service->ways, i)); i++)
-        json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:I,s:b}", "uplink", u->name, "outside",
+        json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:I,s:b,s:b}", "uplink", u->name, "outside",
                                              hawser_addr_format(&u->outside[0], outside, sizeof(outside)), "inside",
                                              hawser_addr_format(&u->inside, inside, sizeof(inside)), "mtu_bytes",
-                                             (json_int_t)u->mtu, "carrier", u->carrier));
+                                             (json_int_t)u->mtu, "carrier", u->carrier, "backup",
+                                             names_have(&service->choice.backup, u->name)));
     return all;
 }
 

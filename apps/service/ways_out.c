@@ -21,7 +21,7 @@ struct ways_out {
     int link;
     unsigned index; /* of the device */
     char memory[512];
-    char *own[WAYS_EXCLUDED + 1], *excluded[WAYS_EXCLUDED + 1];
+    char *own[WAYS_EXCLUDED + 1], *allowed[WAYS_EXCLUDED + 1], *excluded[WAYS_EXCLUDED + 1];
     char aside[WAYS_WHY_SIZE]; /* what was said of it last */
     void (*changed)(void *of); /* NULL: nobody wants to know */
     void *changed_of;
@@ -39,8 +39,9 @@ static void ways_offer(struct ways_out *w, const struct uplink *uplink)
 {
     struct choice *choice = &w->service->choice;
     choice_went(choice, &uplink->inside);
-    if (uplink->carrier)
-        choice_came(choice, uplink->name, &uplink->inside, uplink->metric);
+    choice_came(choice, uplink->name, &uplink->inside, uplink->metric);
+    if (!uplink->carrier)
+        choice_rests(choice, &uplink->inside);
 }
 
 static void ways_add(struct ways_out *w, const struct uplink *uplink)
@@ -50,6 +51,8 @@ static void ways_add(struct ways_out *w, const struct uplink *uplink)
     int error = hawser_stack_add_address(stack, w->link, &uplink->inside, uplink->v4 ? 32 : 128, now_ns);
     if (!error)
         error = hawser_stack_set_outside(stack, &uplink->inside, &uplink->outside[0], now_ns);
+    if (!error)
+        error = hawser_stack_set_backup(stack, &uplink->inside, names_have(&w->service->choice.backup, uplink->name));
     if (error)
         command_fail("up", "cannot use the uplink %s: %s: exclude another one", uplink->name, strerror(-error));
     else
@@ -155,9 +158,12 @@ static int ways_begin(struct ways_out *w, const struct uplink_names *names, char
 {
     int error = ways_copy(w->own, names->own);
     if (!error)
+        error = ways_copy(w->allowed, names->allowed);
+    if (!error)
         error = ways_copy(w->excluded, names->excluded);
     if (error) {
-        snprintf(why, why_size, "cannot leave out more than %d interfaces, or there is no memory", WAYS_EXCLUDED);
+        snprintf(why, why_size, "cannot allow, or leave out, more than %d interfaces, or there is no memory",
+                 WAYS_EXCLUDED);
         return error;
     }
     w->link = service_add_link(w->service, "tun,dev=" WAYS_DEVICE ",addr=none", why, why_size);
@@ -168,7 +174,9 @@ static int ways_begin(struct ways_out *w, const struct uplink_names *names, char
     const struct uplinks_options options = {
         .device = WAYS_DEVICE,
         .memory = w->memory,
-        .names = {.own = (const char *const *)w->own, .excluded = (const char *const *)w->excluded},
+        .names = {.own = (const char *const *)w->own,
+                  .allowed = (const char *const *)w->allowed,
+                  .excluded = (const char *const *)w->excluded},
     };
     error = uplinks_start(&w->uplinks, &options, why, why_size);
     if (error)
@@ -215,6 +223,7 @@ void ways_close(struct ways_out *w)
     if (w->uplinks)
         uplinks_stop(w->uplinks);
     ways_forget_names(w->own);
+    ways_forget_names(w->allowed);
     ways_forget_names(w->excluded);
     free(w);
 }

@@ -49,7 +49,7 @@ struct hawser_pm_address {
     struct hawser_addr addr; /* the peer's: with the port that a subflow would go to; ours: without */
     uint8_t id;              /* RFC 8684 3.2; 0: that of the first subflow */
     uint8_t link;            /* ours: which one it is on */
-    bool backup;             /* ours: the options say that it is one */
+    bool backup;             /* ours: the options say that it is one, or the stack */
     bool announced;          /* ours: the peer was told */
     bool first;              /* the connection began with it; also of one that went and came back, as `id` is not */
     uint8_t prefix_len;      /* ours: bits that name its network; of IPv4 up to 32, of IPv6 up to 128 */
@@ -133,12 +133,17 @@ struct hawser_path_options {
     /* Subflows beside the first are between allowed addresses only, whichever end opens them, and no others are
      * announced: those in a prefix of `allow`, or all if there is none, and in none of `deny`. */
     const struct hawser_prefix *allow, *deny;
-    /* Addresses of this end over which subflows are backups (RFC 8684 3.3.8, flag B), under every built-in manager. */
+    /* Addresses of this end over which subflows are backups (RFC 8684 3.3.8, flag B), under every built-in manager. If
+     * there are none: those of which hawser_stack_set_backup() says so. */
     const struct hawser_prefix *backup;
     uint32_t allow_count, deny_count, backup_count; /* at most HAWSER_PREFIXES_MAX each */
     uint32_t subflows;                              /* of "ports"; default 2 */
     uint64_t demand_bytes;                          /* of "on-demand": default 1 MiB, unless demand_ns is given; */
     uint64_t demand_ns;                             /* default: never */
+    /* Addresses of this end that a connection has, and announces, at all, be it its first subflow or not: those in a
+     * prefix of `own`, or all if there is none, HAWSER_PREFIXES_MAX at most. A listener accepts wherever it listens. */
+    const struct hawser_prefix *own;
+    uint32_t own_count;
 };
 
 /* ---- what a path manager may ask; `local`, `remote` and `subflow` are places in the view's lists ---- */

@@ -103,6 +103,14 @@ HAWSER_API int hawser_stack_set_outside(struct hawser_stack *stack, const struct
                                         const struct hawser_addr *outside, uint64_t now_ns);
 
 /*
+ * Makes a local address a backup, or again a regular one, of all connections whose options name no backups of their own
+ * (struct hawser_path_options): peers are asked to use subflows there only when no regular one works (RFC 8684 3.3.8),
+ * and connections begin there last. It holds for subflows that are opened from now on. Returns 0, or -ENOENT when the
+ * stack has no such address.
+ */
+HAWSER_API int hawser_stack_set_backup(struct hawser_stack *stack, const struct hawser_addr *addr, bool backup);
+
+/*
  * Takes a local address away. Subflows from it are reset, peers are told (REMOVE_ADDR); a connection that has no other
  * subflow fails with -EADDRNOTAVAIL. Returns 0, or -ENOENT when the stack has no such address.
  */

@@ -231,6 +231,12 @@ int hub_add(struct link *hub, struct link *link, const struct hawser_addr *addrs
     return 0;
 }
 
+void *hub_owner(struct link *hub, const struct hawser_addr *addr)
+{
+    const struct hub_member *member = member_of(hub_of(hub), addr);
+    return member ? member->user : NULL;
+}
+
 bool hub_next_gone(struct link *hub, void **user)
 {
     struct hub *b = hub_of(hub);

@@ -26,6 +26,9 @@ int hub_new(const struct hawser_env *env, uint32_t mtu, uint32_t gso_bytes, stru
 int hub_add(struct link *hub, struct link *link, const struct hawser_addr *addrs, size_t count, void *user,
             struct hub_member **out);
 
+/* The `user` of the member behind which this address is, whatever its port; NULL: there is none. */
+void *hub_owner(struct link *hub, const struct hawser_addr *addr);
+
 /* The `user` of a member whose link has failed, once for each; false when there is none. It is still to be removed. */
 bool hub_next_gone(struct link *hub, void **user);
 

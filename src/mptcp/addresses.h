@@ -23,6 +23,7 @@ struct local_address {
     uint8_t prefix_len;
     uint8_t link;
     uint8_t id;              /* its address ID, 1 or more; stays while others come and go */
+    bool backup;             /* of connections that say nothing else */
     uint32_t mtu, gso_bytes; /* of that link */
 };
 

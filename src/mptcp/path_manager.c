@@ -344,12 +344,14 @@ void path_manager_closed(const struct path_manager *pm, const struct subflow *su
 bool path_manager_admits(const struct path_manager *pm, const struct hawser_addr *local,
                          const struct hawser_addr *remote)
 {
-    return path_plan_allows(pm->paths->plan, local) && path_plan_allows(pm->paths->plan, remote);
+    const struct path_plan *plan = pm->paths->plan;
+    return path_plan_allows(plan, local) && path_plan_owns(plan, local) && path_plan_allows(plan, remote);
 }
 
 bool path_manager_is_backup(const struct path_manager *pm, const struct hawser_addr *local)
 {
-    return path_plan_is_backup(pm->paths->plan, local);
+    const struct local_address *own = local_of(pm, local);
+    return path_plan_is_backup(pm->paths->plan, local, own && own->backup);
 }
 
 /* One that was answered, or not yet due to be. */

@@ -60,9 +60,9 @@ int path_plan_new(const struct hawser_env *env, const struct hawser_path_options
     if (err < 0)
         return err;
     if (!are_prefixes(o.allow, o.allow_count) || !are_prefixes(o.deny, o.deny_count) ||
-        !are_prefixes(o.backup, o.backup_count))
+        !are_prefixes(o.backup, o.backup_count) || !are_prefixes(o.own, o.own_count))
         return -EINVAL;
-    size_t count = (size_t)o.allow_count + o.deny_count + o.backup_count;
+    size_t count = (size_t)o.allow_count + o.deny_count + o.backup_count + o.own_count;
     struct path_plan *plan = env->alloc(env->ctx, sizeof *plan + count * sizeof plan->prefixes[0]);
     if (!plan)
         return -ENOMEM;
@@ -70,6 +70,7 @@ int path_plan_new(const struct hawser_env *env, const struct hawser_path_options
     o.allow = keep(&room, o.allow, o.allow_count);
     o.deny = keep(&room, o.deny, o.deny_count);
     o.backup = keep(&room, o.backup, o.backup_count);
+    o.own = keep(&room, o.own, o.own_count);
     if (o.subflows == 0)
         o.subflows = PORTS_SUBFLOWS_DEFAULT;
     if (o.demand_bytes == 0 && o.demand_ns == 0)
@@ -108,7 +109,12 @@ bool path_plan_allows(const struct path_plan *plan, const struct hawser_addr *ad
     return (o->allow_count == 0 || covers(o->allow, o->allow_count, addr)) && !covers(o->deny, o->deny_count, addr);
 }
 
-bool path_plan_is_backup(const struct path_plan *plan, const struct hawser_addr *addr)
+bool path_plan_owns(const struct path_plan *plan, const struct hawser_addr *addr)
 {
-    return covers(plan->options.backup, plan->options.backup_count, addr);
+    return plan->options.own_count == 0 || covers(plan->options.own, plan->options.own_count, addr);
+}
+
+bool path_plan_is_backup(const struct path_plan *plan, const struct hawser_addr *addr, bool marked)
+{
+    return plan->options.backup_count ? covers(plan->options.backup, plan->options.backup_count, addr) : marked;
 }

@@ -19,7 +19,9 @@ void path_plan_unref(struct path_plan *plan, const struct hawser_env *env);
 const struct hawser_path_options *path_plan_options(const struct path_plan *plan);
 /* May subflows beside the first have that address at either end? */
 bool path_plan_allows(const struct path_plan *plan, const struct hawser_addr *addr);
-/* Are subflows from that address of ours to be backups? */
-bool path_plan_is_backup(const struct path_plan *plan, const struct hawser_addr *addr);
+/* May any subflow have that address at this end? */
+bool path_plan_owns(const struct path_plan *plan, const struct hawser_addr *addr);
+/* Are subflows from that address of ours to be backups? `marked`: they are for who does not say. */
+bool path_plan_is_backup(const struct path_plan *plan, const struct hawser_addr *addr, bool marked);
 
 #endif

@@ -19,7 +19,7 @@ static void show_locals(struct hawser_pm *pm, const struct path_locals *locals)
         pm->locals[n] = (struct hawser_pm_address){.addr = local->addr,
                                                    .id = paths_local_id(pm->paths, local),
                                                    .link = local->link,
-                                                   .backup = path_plan_is_backup(plan, &local->addr),
+                                                   .backup = path_plan_is_backup(plan, &local->addr, local->backup),
                                                    .announced = paths_announced(pm->paths, local),
                                                    .first = paths_began_from(pm->paths, local),
                                                    .prefix_len = local->prefix_len};

@@ -113,7 +113,7 @@ bool paths_meet(const struct paths *p, const struct local_address *local, const 
 
 bool paths_may_use(const struct paths *p, const struct local_address *local)
 {
-    return path_plan_allows(p->plan, &local->addr);
+    return path_plan_allows(p->plan, &local->addr) && path_plan_owns(p->plan, &local->addr);
 }
 
 void paths_local_added(struct paths *p)

@@ -21,31 +21,38 @@ static bool is_zero(const struct hawser_addr *addr)
     return memcmp(addr->ip, zero, sizeof zero) == 0;
 }
 
-static const struct local_address *best_source(const struct hawser_stack *stack, const struct hawser_addr *remote)
+static const struct local_address *best_source(const struct hawser_stack *stack, const struct path_plan *plan,
+                                               const struct hawser_addr *remote)
 {
-    return source_best(stack->host.addresses, stack->host.address_count, remote, NULL, 0);
+    return source_best(stack->host.addresses, stack->host.address_count, plan, remote, NULL, 0);
+}
+
+static const struct local_address *named_source(const struct hawser_stack *stack, const struct path_plan *plan,
+                                                const struct hawser_addr *addr)
+{
+    return path_plan_owns(plan, addr) ? stack_local(stack, addr) : NULL;
 }
 
 static const struct local_address *preferred_source(const struct hawser_stack *stack,
-                                                    const struct hawser_conn_options *o,
+                                                    const struct hawser_conn_options *o, const struct path_plan *plan,
                                                     const struct hawser_addr *remote)
 {
-    const struct local_address *own = stack_local(stack, &o->local);
+    const struct local_address *own = named_source(stack, plan, &o->local);
     bool fits =
         own && hawser_addr_is_v4(&own->addr) == hawser_addr_is_v4(remote) && scope_of(&own->addr) >= scope_of(remote);
-    return fits ? own : best_source(stack, remote);
+    return fits ? own : best_source(stack, plan, remote);
 }
 
 /* Where the connection comes from: an address of ours, or any host's on a door. 0, -EINVAL or -EADDRNOTAVAIL. */
 static int settle_source(const struct hawser_stack *stack, const struct hawser_conn_options *o,
-                         const struct hawser_addr *remote, struct local_address *out)
+                         const struct path_plan *plan, const struct hawser_addr *remote, struct local_address *out)
 {
     if (o->local_first && (o->foreign_local || o->local.port))
         return -EINVAL;
     if (!o->foreign_local) {
-        const struct local_address *own = o->local_first       ? preferred_source(stack, o, remote)
-                                          : is_zero(&o->local) ? best_source(stack, remote)
-                                                               : stack_local(stack, &o->local);
+        const struct local_address *own = o->local_first       ? preferred_source(stack, o, plan, remote)
+                                          : is_zero(&o->local) ? best_source(stack, plan, remote)
+                                                               : named_source(stack, plan, &o->local);
         if (own)
             *out = *own;
         return own ? 0 : -EADDRNOTAVAIL;
@@ -56,46 +63,55 @@ static int settle_source(const struct hawser_stack *stack, const struct hawser_c
     return possible && stack_local_at(stack, o->link, &o->local, out) ? 0 : -EADDRNOTAVAIL;
 }
 
+/* All but the options is checked here, and `plan` stays the caller's. */
+static int open_by_plan(struct hawser_stack *stack, const struct hawser_addr *remote,
+                        const struct hawser_conn_options *o, struct path_plan *plan, uint64_t now_ns, struct conn **out)
+{
+    struct local_address local;
+    int err = settle_source(stack, o, plan, remote, &local);
+    if (err < 0)
+        return err;
+    struct hawser_addr source = local.addr;
+    source.port = o->local.port;
+    if (source.port && demux_taken(stack, &source, remote))
+        return -EADDRINUSE;
+    if (!evict_spares_one(stack)) {
+        count(&stack->host.tcp.counters, COUNT_LIMIT_CONNECTIONS);
+        return -ENOBUFS;
+    }
+    struct conn_config config = conn_config_of(o, plan);
+    if (config.plain == PLAIN_NOT && plain_peers_hold(&stack->plain_peers, remote, now_ns))
+        config.plain = PLAIN_REMEMBERED;
+    struct conn *conn = conn_new(&stack->host, &config);
+    if (!conn)
+        return -ENOBUFS;
+    err = attempts_begin(stack, conn, remote, &local, o->local.port, !is_zero(&o->local) && !o->local_first, now_ns);
+    if (err < 0)
+        conn_free(conn);
+    else
+        *out = conn;
+    return err;
+}
+
 int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                    const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out)
 {
     struct hawser_conn_options o;
+    struct path_plan *plan;
+    struct conn *conn;
     int err = conn_options_take(&o, options);
     if (err < 0)
         return err;
     if (remote->port == 0 || !scope_is_unicast(remote) || stack_local(stack, remote))
         return -EINVAL;
-    struct local_address local;
-    err = settle_source(stack, &o, remote, &local);
-    if (err < 0)
-        return err;
-    struct hawser_addr source = local.addr;
-    source.port = o.local.port;
-    if (source.port && demux_taken(stack, &source, remote))
-        return -EADDRINUSE;
-    now_ns = stack_time(stack, now_ns);
-    if (!evict_spares_one(stack)) {
-        count(&stack->host.tcp.counters, COUNT_LIMIT_CONNECTIONS);
-        return -ENOBUFS;
-    }
-    struct path_plan *plan;
     err = conn_plan_take(stack, &o, &plan);
     if (err < 0)
         return err;
-    struct conn_config config = conn_config_of(&o, plan);
-    if (config.plain == PLAIN_NOT && plain_peers_hold(&stack->plain_peers, remote, now_ns))
-        config.plain = PLAIN_REMEMBERED;
-    struct conn *conn = conn_new(&stack->host, &config);
+    err = open_by_plan(stack, remote, &o, plan, stack_time(stack, now_ns), &conn);
     path_plan_unref(plan, &stack->host.tcp.env);
-    if (!conn)
-        return -ENOBUFS;
-    err = attempts_begin(stack, conn, remote, &local, o.local.port, !is_zero(&o.local) && !o.local_first, now_ns);
-    if (err < 0) {
-        conn_free(conn);
-        return err;
-    }
-    *out = outer(conn);
-    return 0;
+    if (err == 0)
+        *out = outer(conn);
+    return err;
 }
 
 int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,

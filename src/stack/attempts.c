@@ -61,7 +61,9 @@ static bool waits(const struct subflow *subflow) { return subflow->tcp.state == 
 static const struct local_address *untried(const struct attempts *a)
 {
     const struct mp_host *host = a->conn->host;
-    return a->bound ? NULL : source_best(host->addresses, host->address_count, &a->remote, a->tried, a->count);
+    return a->bound
+               ? NULL
+               : source_best(host->addresses, host->address_count, a->conn->paths.plan, &a->remote, a->tried, a->count);
 }
 
 static int begin_from(struct attempts *a, const struct local_address *local, uint64_t now_ns)

@@ -5,11 +5,13 @@
 #include <hawser/addr.h>
 
 #include "mptcp/addresses.h"
+#include "mptcp/path_plan.h"
 
-/* The best of `count` addresses that is none of the `tried_count` whose IDs are in `tried`; NULL: there is none. Of the
- * destination's family, one that is known as far (rule 2), of the same scope if there is; of those the one with the
- * longest prefix that covers it, or the first. */
+/* The best of `count` addresses that the plan has for this end, and that is none of the `tried_count` whose IDs are in
+ * `tried`; NULL: there is none. Of the destination's family, one that is known as far (rule 2), no backup if there is,
+ * of the same scope if there is; of those the one with the longest prefix that covers it, or the first. */
 const struct local_address *source_best(const struct local_address *addresses, unsigned count,
-                                        const struct hawser_addr *remote, const uint8_t *tried, unsigned tried_count);
+                                        const struct path_plan *plan, const struct hawser_addr *remote,
+                                        const uint8_t *tried, unsigned tried_count);
 
 #endif

@@ -395,6 +395,15 @@ int hawser_stack_set_outside(struct hawser_stack *stack, const struct hawser_add
     return 0;
 }
 
+int hawser_stack_set_backup(struct hawser_stack *stack, const struct hawser_addr *addr, bool backup)
+{
+    const struct local_address *found = stack_local(stack, addr);
+    if (!found)
+        return -ENOENT;
+    stack->host.addresses[found - stack->host.addresses].backup = backup;
+    return 0;
+}
+
 int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr, uint64_t now_ns)
 {
     struct mp_host *host = &stack->host;

@@ -157,6 +157,20 @@ static void addresses_are_of_one_member(void **state)
     teardown(f);
 }
 
+static void whose_address_is_it(void **state)
+{
+    (void)state;
+    struct fixture *f = setup();
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        const struct hawser_addr v4 = own_addr(i, true), v6 = own_addr(i, false);
+        assert_ptr_equal(hub_owner(f->hub, &v4), &f->members[i]);
+        assert_ptr_equal(hub_owner(f->hub, &v6), &f->members[i]);
+    }
+    const struct hawser_addr nobodys = packet_addr("192.0.2.1", 80);
+    assert_null(hub_owner(f->hub, &nobodys));
+    teardown(f);
+}
+
 static void removed_while_packets_wait(void **state)
 {
     (void)state;
@@ -237,6 +251,7 @@ int main(void)
         cmocka_unit_test(nobody_uses_the_address_of_another),
         cmocka_unit_test(a_packet_leaves_by_whom_it_is_for),
         cmocka_unit_test(addresses_are_of_one_member),
+        cmocka_unit_test(whose_address_is_it),
         cmocka_unit_test(removed_while_packets_wait),
         cmocka_unit_test(a_lost_member_is_told_once),
     };

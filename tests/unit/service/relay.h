@@ -35,6 +35,7 @@ struct relay {
     struct joints joints;
     struct door *door;
     struct hawser_conn_options far; /* of the relay */
+    const struct demands *demands;  /* of every client of a door; NULL: none */
     struct choice choice;           /* of a door: nobody is in it, unless a test adds some */
     struct stack_dialer dialer;
     uint64_t now_ns, packets;
@@ -57,6 +58,13 @@ static inline void relay_stack(struct relay *r, int which, const char *addr, con
     assert_int_equal(hawser_stack_new(&r->env.env, options, &r->stacks[which]), 0);
     assert_int_equal(hawser_stack_add_link(r->stacks[which], &link), 0);
     assert_int_equal(hawser_stack_add_address(r->stacks[which], 0, &own, 24, r->now_ns), 0);
+}
+
+static inline const struct demands *relay_demands(void *of, const struct hawser_addr *client)
+{
+    const struct relay *r = of;
+    assert_int_not_equal(client->port, 0);
+    return r->demands;
 }
 
 /* `near` and `far`: of the relay's connections, at most `max` at once; may be NULL. */
@@ -86,7 +94,8 @@ static inline void relay_init_with(struct relay *r, bool is_door, const struct h
     if (is_door) {
         choice_init(&r->choice);
         stack_dialer_init(&r->dialer, r->stacks[RELAY], &r->choice, &r->far);
-        const struct door_options options = {.backlog = 64, .near = near ? *near : plain, .far = &r->dialer.dialer};
+        const struct door_options options = {
+            .backlog = 64, .near = near ? *near : plain, .far = &r->dialer.dialer, .demands = relay_demands, .of = r};
         assert_int_equal(door_open(r->stacks[RELAY], NEAR_LINK, &r->joints, &options, &r->door), 0);
     } else {
         assert_int_equal(hawser_stack_add_address(r->stacks[RELAY], NEAR_LINK, &entry, 24, r->now_ns), 0);

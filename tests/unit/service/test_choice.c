@@ -31,11 +31,13 @@ static void went(const char *text)
     choice_went(&choice, &a);
 }
 
+static const struct demands *demands;
+
 static void expect(const char *to, uint64_t now_ns, const char *from)
 {
     const struct hawser_addr a = addr(to);
     struct hawser_addr first;
-    bool any = choice_take(&choice, &a, now_ns, &first);
+    bool any = choice_take(&choice, demands, &a, now_ns, &first);
     assert_int_equal(any, from != NULL);
     if (from) {
         const struct hawser_addr expected = addr(from);
@@ -62,6 +64,7 @@ static int set_up(void **state)
 {
     (void)state;
     choice_init(&choice);
+    demands = NULL;
     came("wan1", "198.18.1.1", 20);
     came("wan0", "198.18.0.1", 10);
     came("wan0", "fd00:18::1", 10);
@@ -186,6 +189,91 @@ static void nonsense_is_refused(void **state)
     assert_int_equal(choice.rule_count, 0);
 }
 
+static void a_backup_is_last(void **state)
+{
+    (void)state;
+    assert_int_equal(names_add(&choice.backup, "wan0"), 0);
+    expect("192.0.2.1", 0, "198.18.1.1");
+    choice.share = true;
+    for (unsigned i = 0; i < 4; i++) /* the others take turns */
+        expect("192.0.2.1", 0, i % 2 ? "198.18.1.1" : "198.18.2.1");
+    choice.share = false;
+    read("192.0.2.0/24=wan0");
+    expect("192.0.2.1", 0, "198.18.0.1"); /* so it was said */
+    expect("198.51.100.1", 0, "198.18.1.1");
+    expect("2001:db8::1", 0, "fd00:18::1"); /* there is no other */
+    learn("198.18.1.1", "198.18.2.1", 0);
+    learn("198.18.2.1", "198.18.0.1", 0);
+    expect("198.51.100.1", 1, "198.18.0.1"); /* the others did not answer */
+    struct demands own = {.backup = {{"wan1", "wan2"}, 2}};
+    demands = &own;
+    expect("198.51.100.1", CHOICE_HELD_BACK_NS, "198.18.0.1"); /* who says it himself is not told */
+}
+
+static unsigned limit(const struct demands *d, struct choice_room *room, unsigned *backups)
+{
+    struct hawser_path_options paths = {.size = sizeof paths};
+    choice_limit(&choice, d, room, &paths);
+    assert_ptr_equal(paths.own, room->own);
+    *backups = paths.backup_count;
+    return paths.own_count;
+}
+
+static void only_what_is_demanded(void **state)
+{
+    (void)state;
+    struct choice_room room;
+    struct demands d = {.only = {{"wan1", "wan0"}, 2}, .backup = {{"wan0"}, 1}};
+    unsigned backups;
+    demands = &d;
+    expect("192.0.2.1", 0, "198.18.1.1");
+    went("198.18.1.1");
+    expect("192.0.2.1", 0, "198.18.0.1");
+    went("198.18.0.1");
+    expect("192.0.2.1", 0, NULL);
+    assert_int_equal(limit(&d, &room, &backups), 3); /* what is gone may come back */
+    assert_int_equal(backups, 2);
+    const struct hawser_addr first = addr("198.18.1.1"), v6 = addr("fd00:18::1");
+    assert_true(hawser_addr_equal(&room.own[0].addr, &first));
+    assert_int_equal(room.own[0].bits, 32);
+    assert_true(hawser_addr_equal(&room.own[2].addr, &v6));
+    assert_int_equal(room.own[2].bits, 128);
+    came("wan1", "198.18.1.1", 20);
+    expect("192.0.2.1", 0, "198.18.1.1");
+    choice_rests(&choice, &first);
+    expect("192.0.2.1", 0, NULL);
+    assert_true(choice_knows(&choice, "wan1"));
+    d = (struct demands){.mptcp = true};
+    assert_int_equal(limit(&d, &room, &backups), 0);
+    assert_int_equal(backups, 0);
+    expect("192.0.2.1", 0, "198.18.2.1");
+}
+
+static void names_are_listed(void **state)
+{
+    (void)state;
+    char text[40];
+    choice_list(&choice, text, sizeof text);
+    assert_string_equal(text, "wan1, wan0, wan2");
+    went("198.18.1.1");
+    choice_list(&choice, text, sizeof text);
+    assert_string_equal(text, "wan0, wan2");
+    assert_false(choice_knows(&choice, "wan1"));
+    choice_list(&choice, text, 8);
+    assert_true(strlen(text) < 8);
+    struct name_list names = {.count = 0};
+    assert_int_equal(names_add(&names, ""), -EINVAL);
+    assert_int_equal(names_add(&names, "a name of 16 xyz"), -EINVAL);
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        char name[NAME_SIZE];
+        snprintf(name, sizeof name, "wan%u", i);
+        assert_int_equal(names_add(&names, name), 0);
+        assert_int_equal(names_add(&names, name), 0);
+    }
+    assert_int_equal(names.count, NAMES_MAX);
+    assert_int_equal(names_add(&names, "more"), -ENOSPC);
+}
+
 static void there_are_limits(void **state)
 {
     (void)state;
@@ -201,6 +289,9 @@ static void there_are_limits(void **state)
     assert_int_equal(choice_came(&choice, "wan9", &other, 0), -ENOSPC);
     assert_false(choice_knows(&choice, "wan9"));
     assert_true(choice_knows(&choice, "wan4"));
+    went("198.18.1.1");
+    came("wan9", "198.18.77.1", 0); /* who has gone makes room */
+    assert_int_equal(choice.source_count, CHOICE_SOURCES);
     for (unsigned i = 0; i < CHOICE_RULES; i++)
         read("192.0.2.0/24=wan0");
     assert_int_equal(choice_read(&choice, "192.0.2.0/24=wan0", why, sizeof why), -ENOSPC);
@@ -216,6 +307,9 @@ int main(void)
         cmocka_unit_test_setup(who_did_not_answer_is_held_back, set_up),
         cmocka_unit_test_setup(somebody_is_always_first, set_up),
         cmocka_unit_test_setup(nonsense_is_refused, set_up),
+        cmocka_unit_test_setup(a_backup_is_last, set_up),
+        cmocka_unit_test_setup(only_what_is_demanded, set_up),
+        cmocka_unit_test_setup(names_are_listed, set_up),
         cmocka_unit_test_setup(there_are_limits, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,7 +119,8 @@ static void what_is_wrong_is_said(void **state)
         {"[uplinks]\nexclude = \"a\"", 2, "exclude is a list"},
         {"[uplinks]\nexclude = [\"a\", 1]", 2, "exclude is a list"},
         {"[uplinks]\n\nfirst = [\"nearest\"]", 3, "first: "},
-        {"[uplinks]\nallow = []", 2, "allowed: exclude, first"},
+        {"[uplinks]\nbackup = [\"a name of 16 xyz\"]", 2, "cannot be the name of an interface"},
+        {"[uplinks]\nforbid = []", 2, "allowed: allow, backup, exclude, first"},
         {"[[uplinks]]", 1, "must be a table"},
         {"[door]\ndev = \"a\"", 1, "write [[door]]"},
         {"door = [1]", 1, "must be a table"},
@@ -213,7 +214,8 @@ static void the_command_line_goes_before(void **state)
     struct up_options o = {.control = "here", .doors = {{.spec = "tun,dev=a"}}, .door_count = 1};
     (void)state;
     assert_true(takes(&config, "control = \"there\"\nscheduler = \"redundant\"\nmptcp = false\nuser = \"u\"\n"
-                               "[uplinks]\nexclude = [\"x\"]\nfirst = [\"share\"]\n[[door]]\ndev = \"b\"\n"));
+                               "[uplinks]\nexclude = [\"x\"]\nallow = [\"a\"]\nbackup = [\"b\"]\nfirst = "
+                               "[\"share\"]\n[[door]]\ndev = \"b\"\n"));
     up_options_complete(&o, &config);
     assert_string_equal(o.control, "here");
     assert_string_equal(o.user, "u");
@@ -222,11 +224,22 @@ static void the_command_line_goes_before(void **state)
     assert_string_equal(o.doors[0].spec, "tun,dev=a");
     assert_string_equal(o.excluded[0], "x");
     assert_null(o.excluded[o.excluded_count]);
+    assert_string_equal(o.allowed[0], "a");
+    assert_null(o.allowed[o.allowed_count]);
+    assert_int_equal(o.backup_count, 1);
+    assert_string_equal(o.backups[0], "b");
     assert_string_equal(o.first[0], "share");
     assert_true(o.no_mptcp);
-    o = (struct up_options){.excluded = {"y"}, .excluded_count = 1};
+    o = (struct up_options){.excluded = {"y"},
+                            .excluded_count = 1,
+                            .allowed = {"z"},
+                            .allowed_count = 1,
+                            .backups = {"c"},
+                            .backup_count = 1};
     up_options_complete(&o, &config);
     assert_int_equal(o.excluded_count, 1);
+    assert_int_equal(o.allowed_count, 1);
+    assert_string_equal(o.backups[0], "c");
     assert_string_equal(o.doors[0].spec, "tun,dev=b");
     config_free(&config);
 }

@@ -132,6 +132,57 @@ static void it_begins_where_it_is_said(void **state)
     relay_destroy(&r);
 }
 
+/* What a client wants holds for its own connections. */
+static void what_a_client_demands(void **state)
+{
+    (void)state;
+    static const char *const own[] = {"10.2.0.7", "10.2.0.8"}, *const names[] = {"one", "two"};
+    struct relay r;
+    relay_init(&r, true, NULL, NULL);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++) {
+        struct hawser_addr addr = relay_addr(own[i], 0);
+        assert_int_equal(hawser_stack_add_address(r.stacks[RELAY], FAR_LINK, &addr, 24, r.now_ns), 0);
+        assert_int_equal(choice_came(&r.choice, names[i], &addr, i), 0);
+    }
+    struct demands two = {.only = {{"two"}, 1}, .mptcp = true};
+    r.demands = &two;
+    struct line line = relay_line(&r, RELAY_ONE_TRY);
+    struct hawser_addr expected = relay_addr(own[1], 0), from;
+    hawser_conn_peer(line.server, &from);
+    assert_true(hawser_addr_same_ip(&from, &expected));
+    relay_run(&r, 5 * NS_PER_S);
+    struct hawser_conn_info info = {.size = sizeof info};
+    assert_int_equal(hawser_conn_get_info(line.server, &info), 0);
+    assert_true(info.mptcp);
+    assert_int_equal(info.subflows, 1);
+    choice_went(&r.choice, &expected);
+    struct hawser_conn *client = relay_connect(&r, "10.2.0.2", SERVER_PORT, RELAY_ONE_TRY);
+    relay_run(&r, 5 * NS_PER_S);
+    assert_int_equal(hawser_conn_error(client), -ENETUNREACH);
+    hawser_close(client);
+    relay_destroy(&r);
+}
+
+static void who_wants_multipath_tcp_gets_nothing_else(void **state)
+{
+    (void)state;
+    const struct hawser_conn_options plain = {.size = sizeof plain, .no_mptcp = true};
+    const struct demands mptcp = {.mptcp = true};
+    struct relay r;
+    relay_init(&r, true, NULL, &plain);
+    r.demands = &mptcp;
+    struct hawser_conn *client = relay_connect(&r, "10.2.0.2", SERVER_PORT, RELAY_ONE_TRY);
+    relay_run(&r, NS_PER_S);
+    assert_int_equal(hawser_conn_error(client), -ECONNREFUSED);
+    assert_int_equal(counts(&r).without_mptcp, 1);
+    assert_int_equal(counts(&r).refused[HAWSER_REFUSE_RESET], 1);
+    hawser_close(client);
+    r.demands = NULL;
+    relay_line(&r, RELAY_ONE_TRY);
+    assert_int_equal(counts(&r).without_mptcp, 1);
+    relay_destroy(&r);
+}
+
 /* A client that says no more: the destination is not tried for it any longer. */
 static void who_gives_up_is_forgotten(void **state)
 {
@@ -357,6 +408,8 @@ int main(void)
         cmocka_unit_test(no_way_is_told_at_once),
         cmocka_unit_test(silence_is_silence),
         cmocka_unit_test(it_begins_where_it_is_said),
+        cmocka_unit_test(what_a_client_demands),
+        cmocka_unit_test(who_wants_multipath_tcp_gets_nothing_else),
         cmocka_unit_test(who_gives_up_is_forgotten),
         cmocka_unit_test(who_does_not_go_on_is_reset_at_the_far_side),
         cmocka_unit_test(one_client_leaves_room),

@@ -43,6 +43,12 @@ static void the_programs_words_are_its_own(void **state)
     assert_int_equal(o.loopback_count, 2);
     assert_int_equal(o.loopback_ports[0], 5432);
     assert_string_equal(o.program[0], "-odd");
+    assert_int_equal(read_line(&o, "run --uplink wan0 --uplink wan1 --backup wan1 --require-mptcp x"), -1);
+    assert_int_equal(o.uplink_count, 2);
+    assert_string_equal(o.uplinks[1], "wan1");
+    assert_int_equal(o.backup_count, 1);
+    assert_string_equal(o.backups[0], "wan1");
+    assert_true(o.require_mptcp);
 }
 
 static void nonsense_is_refused(void **state)
@@ -61,12 +67,23 @@ static void nonsense_is_refused(void **state)
         "run --host-loopback +1 x",
         "run --host-loopback 1x x",
         "run --host-loopback 99999999999999999999 x",
+        "run --uplink",
+        "run --uplink= x",
+        "run --backup= x",
+        "run --fallback --uplink wan0 x",
+        "run --fallback --backup wan0 x",
+        "run --require-mptcp --fallback x",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         assert_int_equal(read_line(&o, lines[i]), EXIT_USAGE);
     char line[1000] = "run";
     for (unsigned i = 0; i <= RUN_LOOPBACK_PORTS; i++)
         strcat(line, " --host-loopback 80");
+    strcat(line, " x");
+    assert_int_equal(read_line(&o, line), EXIT_USAGE);
+    strcpy(line, "run");
+    for (unsigned i = 0; i <= RUN_UPLINKS; i++)
+        strcat(line, " --uplink wan0");
     strcat(line, " x");
     assert_int_equal(read_line(&o, line), EXIT_USAGE);
     assert_int_equal(read_line(&o, "run --help"), 0);

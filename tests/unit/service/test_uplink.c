@@ -111,6 +111,14 @@ static void test_verdicts(void **state)
     assert_int_equal(verdict(2, true, &names), UPLINK_OWN);
     assert_int_equal(verdict(3, true, &names), UPLINK_EXCLUDED);
     assert_int_equal(verdict(3, true, &no_names), UPLINK_IS);
+    static const char *const allowed[] = {"wlan0", "up0", NULL}, *const others[] = {"eth9", NULL},
+                             *const nobody[] = {NULL};
+    assert_int_equal(verdict(3, true, &(struct uplink_names){.allowed = allowed}), UPLINK_IS);
+    assert_int_equal(verdict(3, true, &(struct uplink_names){.allowed = allowed, .excluded = excluded}),
+                     UPLINK_EXCLUDED);
+    assert_int_equal(verdict(3, true, &(struct uplink_names){.allowed = others}), UPLINK_EXCLUDED);
+    assert_int_equal(verdict(3, true, &(struct uplink_names){.allowed = nobody}), UPLINK_IS);
+    assert_int_equal(verdict(2, true, &(struct uplink_names){.allowed = allowed, .own = own}), UPLINK_OWN);
     assert_int_equal(verdict(4, true, &names), UPLINK_DOWN);
     assert_int_equal(verdict(5, true, &names), UPLINK_NO_ADDRESS);
     assert_int_equal(verdict(6, true, &names), UPLINK_NO_ROUTE);

@@ -1,0 +1,66 @@
+#include "service/program_wishes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int read_uplink(const json_t *item, const struct choice *choice, struct name_list *out, char *why,
+                       size_t why_size)
+{
+    char list[256];
+    const char *name = json_string_value(item);
+    if (!name) {
+        snprintf(why, why_size, "an uplink is the name of an interface, as a text");
+        return -EINVAL;
+    }
+    if (!choice_knows(choice, name)) {
+        choice_list(choice, list, sizeof list);
+        snprintf(why, why_size, "\"%.40s\" is no uplink: there %s", name, list[0] ? "are " : "is none now");
+        size_t used = strlen(why);
+        snprintf(why + used, why_size - used, "%s", list);
+        return -EINVAL;
+    }
+    if (names_add(out, name) < 0) {
+        snprintf(why, why_size, "more than %d uplinks: leave some out", NAMES_MAX);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int read_uplinks(const json_t *body, const char *key, const struct choice *choice, struct name_list *out,
+                        char *why, size_t why_size)
+{
+    const json_t *list = json_object_get(body, key);
+    int error = 0;
+    if (list && !json_is_array(list)) {
+        snprintf(why, why_size, "\"%s\" is a list of uplinks: use hawser run", key);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < json_array_size(list) && !error; i++)
+        error = read_uplink(json_array_get(list, i), choice, out, why, why_size);
+    return error;
+}
+
+/* A backup that is none of the uplinks that are used. */
+static const char *stray_backup(const struct demands *demands)
+{
+    for (unsigned i = 0; i < demands->backup.count && demands->only.count; i++)
+        if (!names_have(&demands->only, demands->backup.at[i]))
+            return demands->backup.at[i];
+    return NULL;
+}
+
+int program_wishes_read(const json_t *body, const struct choice *choice, struct program_wishes *out, char *why,
+                        size_t why_size)
+{
+    *out = (struct program_wishes){.demands = {.mptcp = json_is_true(json_object_get(body, "require_mptcp"))}};
+    int error = read_uplinks(body, "uplinks", choice, &out->demands.only, why, why_size);
+    if (!error)
+        error = read_uplinks(body, "backups", choice, &out->demands.backup, why, why_size);
+    if (error)
+        return error;
+    const char *stray = stray_backup(&out->demands);
+    if (stray)
+        snprintf(why, why_size, "%s is a backup, and no uplink of this program: name it by --uplink too", stray);
+    return stray ? -EINVAL : 0;
+}

@@ -1,0 +1,17 @@
+/* What a program of `hawser run` asks for beside its devices ("door" of docs/CONTROL.md). */
+#ifndef HW_APPS_SERVICE_PROGRAM_WISHES_H
+#define HW_APPS_SERVICE_PROGRAM_WISHES_H
+
+#include <jansson.h>
+
+#include "service/choice.h"
+
+struct program_wishes {
+    struct demands demands;
+};
+
+/* Reads them from a request, whose uplinks are to be some of `choice`. Returns 0, or -EINVAL and one line in `why`. */
+int program_wishes_read(const json_t *body, const struct choice *choice, struct program_wishes *out, char *why,
+                        size_t why_size);
+
+#endif
