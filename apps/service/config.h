@@ -12,7 +12,7 @@
 
 #define CONFIG_PATH "/etc/hawser/hawser.toml"
 
-enum { CONFIG_LINKS = 16, CONFIG_EXCLUDED = 48, CONFIG_PUBLISHED = 64, CONFIG_TEXTS = 256, CONFIG_SPEC_SIZE = 5120 };
+enum { CONFIG_LINKS = 16, CONFIG_INTERFACES = 48, CONFIG_PUBLISHED = 64, CONFIG_TEXTS = 256, CONFIG_SPEC_SIZE = 5120 };
 
 /* A list of texts. */
 struct config_texts {

@@ -74,8 +74,10 @@ static bool check_uplinks(struct reader *r, const struct toml_node *table, void 
     const struct config *config = object;
     struct choice choice;
     char why[256];
-    if (config->exclude.count > CONFIG_EXCLUDED)
-        return reader_says(r, toml_get(table, "exclude"), "exclude: more than %d interfaces", CONFIG_EXCLUDED);
+    if (config->allow.count > CONFIG_INTERFACES)
+        return reader_says(r, toml_get(table, "allow"), "allow: more than %d interfaces", CONFIG_INTERFACES);
+    if (config->exclude.count > CONFIG_INTERFACES)
+        return reader_says(r, toml_get(table, "exclude"), "exclude: more than %d interfaces", CONFIG_INTERFACES);
     choice_init(&choice);
     for (unsigned i = 0; i < config->backup.count; i++) {
         if (names_add(&choice.backup, config->backup.at[i]) < 0)

@@ -50,7 +50,9 @@ static void note_change(void *user, const char *key)
 static int apply_uplinks(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
 {
     struct service *service = reload->service;
-    int error = service->ways ? ways_exclude(service->ways, options->excluded) : 0;
+    int error = service->ways ? ways_select(service->ways, options->allowed, options->excluded) : 0;
+    if (!error)
+        error = service_set_backups(service, options->backups, options->backup_count);
     if (error)
         snprintf(why, why_size, "the uplinks are as before: %s", strerror(-error));
     choice_unread(&service->choice);

@@ -138,6 +138,24 @@ void service_add_part(struct service *service, struct service_part *part)
     list_push_back(&service->parts, &part->link);
 }
 
+int service_set_backups(struct service *service, const char *const *names, unsigned count)
+{
+    struct name_list backup = {.count = 0};
+    int error = 0;
+    for (unsigned i = 0; i < count && !error; i++)
+        error = names_add(&backup, names[i]);
+    if (error)
+        return error;
+    service->choice.backup = backup;
+    for (unsigned i = 0; i < service->choice.source_count; i++) {
+        const struct choice_source *source = &service->choice.sources[i];
+        if (!source->gone)
+            hawser_stack_set_backup(hawser_host_stack(service->host), &source->addr,
+                                    names_have(&backup, source->uplink));
+    }
+    return 0;
+}
+
 /* What is said meanwhile leaves by the next turn. Returns whether that is due. */
 static bool take_turn(struct service *service)
 {

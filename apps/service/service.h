@@ -73,6 +73,10 @@ void service_add_part(struct service *service, struct service_part *part);
 /* Listens at `path` for other programs (control_socket.h). Returns 0, or a negative errno and one line in `why`. */
 int service_control(struct service *service, const char *path, const char *group, char *why, size_t why_size);
 
+/* These uplinks, and no others any more, are backups, be they there or still to come: of subflows that are opened from
+ * now on. Returns 0, or -EINVAL or -ENOSPC with nothing changed. */
+int service_set_backups(struct service *service, const char *const *names, unsigned count);
+
 /* Runs until somebody calls sd_event_exit(), or nothing is left to serve; returns the exit status. */
 int service_run(struct service *service);
 

@@ -167,10 +167,9 @@ static bool up_finds_uplinks(const struct up_options *o)
 
 static int up_note_backups(struct up *up)
 {
-    for (unsigned i = 0; i < up->options.backup_count; i++)
-        if (names_add(&up->service.choice.backup, up->options.backups[i]) < 0)
-            return command_misused("up", "--backup \"%s\": no interface can be called so", up->options.backups[i]);
-    return UP_GO_ON;
+    if (service_set_backups(&up->service, up->options.backups, up->options.backup_count) == 0)
+        return UP_GO_ON;
+    return command_misused("up", "--backup: some of these cannot be the name of an interface");
 }
 
 static int up_add_uplinks(struct up *up)

@@ -12,7 +12,7 @@
 #include "service/proxy_options.h"
 #include "service/publish.h"
 
-enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_INTERFACES = CONFIG_EXCLUDED };
+enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_INTERFACES = CONFIG_INTERFACES };
 
 struct up_options {
     bool verbose, no_mptcp, check;

@@ -251,16 +251,21 @@ void ways_on_change(struct ways_out *w, void (*changed)(void *of), void *of)
     w->changed_of = of;
 }
 
-int ways_exclude(struct ways_out *w, const char *const *excluded)
+int ways_select(struct ways_out *w, const char *const *allowed, const char *const *excluded)
 {
-    char *names[WAYS_EXCLUDED + 1] = {NULL};
-    int error = ways_copy(names, excluded);
+    char *in[WAYS_EXCLUDED + 1] = {NULL}, *out[WAYS_EXCLUDED + 1] = {NULL};
+    int error = ways_copy(in, allowed);
+    if (!error)
+        error = ways_copy(out, excluded);
     if (error) {
-        ways_forget_names(names);
+        ways_forget_names(in);
+        ways_forget_names(out);
         return error;
     }
+    ways_forget_names(w->allowed);
     ways_forget_names(w->excluded);
-    memcpy(w->excluded, names, sizeof(names));
+    memcpy(w->allowed, in, sizeof(in));
+    memcpy(w->excluded, out, sizeof(out));
     uplinks_names_changed(w->uplinks);
     ways_look(w);
     return 0;

@@ -30,9 +30,9 @@ const struct uplink *ways_uplink(const struct ways_out *w, size_t i);
 /* The uplink whose address inside this is, whatever its port; NULL: none. Likewise. */
 const struct uplink *ways_find(const struct ways_out *w, const struct hawser_addr *inside);
 
-/* Leaves out other interfaces from now on, and looks at once. `excluded` ends with NULL and is copied. Returns 0,
- * -E2BIG or -ENOMEM, with nothing changed. */
-int ways_exclude(struct ways_out *w, const char *const *excluded);
+/* Allows and leaves out other interfaces from now on, and looks at once. Both lists end with NULL and are copied.
+ * Returns 0, -E2BIG or -ENOMEM, with nothing changed. */
+int ways_select(struct ways_out *w, const char *const *allowed, const char *const *excluded);
 
 /* Calls that whenever uplinks came, went or changed, until ways_close(); NULL: nobody. */
 void ways_on_change(struct ways_out *w, void (*changed)(void *of), void *of);

@@ -110,6 +110,40 @@ def allowed(hawser):
     return f"{grown}"
 
 
+def reloaded(hawser):
+    """Uplinks are allowed, and made backups, while the service runs."""
+    size, file = 20 * MIB, tempfile.NamedTemporaryFile("w+", suffix=".toml")
+
+    def write(text):
+        file.seek(0)
+        file.truncate()
+        file.write(f"[uplinks]\n{text}\n")
+        file.flush()
+
+    def there():
+        told = subprocess.run([hawser, "status", "--json", "--control", world.control], capture_output=True, check=True).stdout
+        return {uplink["uplink"]: uplink["backup"] for uplink in json.loads(told)["uplinks"]}
+
+    def reload(text, expected):
+        write(text)
+        done = subprocess.run([hawser, "reload", "--control", world.control], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+        world.until(lambda: there() == expected, f"{there()}, not {expected}")
+    write('allow = ["wan1"]')
+    world = World(hawser, "-c", file.name, found=True)
+    assert there() == {"wan1": False}, there()
+    reload('allow = ["wan0", "wan1"]\nbackup = ["wan1"]', {"wan0": False, "wan1": True})
+    grown = carried_by(world, size, ())
+    assert grown[1] < 0.02 * size < size < grown[0], grown
+    reload('allow = ["wan0", "wan1"]', {"wan0": False, "wan1": False})
+    grown = carried_by(world, size, ())
+    assert min(grown) > 0.05 * size, grown
+    reload('allow = ["wan0"]', {"wan0": False})
+    reload("", {"wan0": False, "wan1": False})
+    world.end()
+    return "allowed, a backup, a regular one, not allowed, allowed"
+
+
 def required(hawser):
     """Who does not agree to Multipath TCP is refused, and counted."""
     world = World(hawser)
@@ -143,7 +177,7 @@ def strange(hawser):
     assert done.returncode == 1 and "up1 is a backup, and no uplink of this program" in done.stderr, done
     assert world.run("echo", "fine", options=("--uplink", "up1", "--backup", "up1")) == "fine\n"
     world.end()
-    for words, part in ((("--backup", "up9"), "no --uplink has dev=up9"), (("--backup", "x" * 20), "no interface can be called so"),
+    for words, part in ((("--backup", "up9"), "no --uplink has dev=up9"), (("--backup", "x" * 20), "cannot be the name of an interface"),
                         (("--allow", "wan0"), "--allow is for uplinks that are found")):
         done = subprocess.run([hawser, "up", "--control", "none", *World.UPLINKS, *words], capture_output=True, text=True, timeout=10)
         assert done.returncode == 2 and part in done.stderr, done
@@ -156,6 +190,7 @@ def cases(hawser):
     yield "an uplink that goes and comes back", bind(gone, hawser)
     yield "backups", bind(backups, hawser)
     yield "uplinks that are allowed", bind(allowed, hawser)
+    yield "uplinks change their roles", bind(reloaded, hawser)
     yield "Multipath TCP required", bind(required, hawser)
     yield "Multipath TCP required, of a service without it", bind(required_in_vain, hawser)
     yield "uplinks that are none", bind(strange, hawser)

@@ -189,7 +189,7 @@ static void so_is_what_the_service_can_do(void **state)
     struct config config;
     char text[8192] = "[uplinks]\nexclude = [";
     (void)state;
-    for (unsigned i = 0; i <= CONFIG_EXCLUDED; i++)
+    for (unsigned i = 0; i <= CONFIG_INTERFACES; i++)
         strcat(text, "\"a\",");
     strcat(text, "]");
     assert_false(takes(&config, text));
