@@ -31,12 +31,20 @@ static json_t *list_of(const char *const *names, unsigned count)
     return list;
 }
 
+static json_t *list_ports(const struct run_options *options)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < options->port_count; i++)
+        json_array_append_new(list, json_pack("[i,i]", options->ports[i].outside, options->ports[i].inside));
+    return list;
+}
+
 /* NULL: a name is no text. */
 static json_t *write_request(const struct run_options *options)
 {
-    return json_pack("{s:s,s:b,s:o,s:o}", "do", "door", "require_mptcp", options->require_mptcp, "uplinks",
+    return json_pack("{s:s,s:b,s:o,s:o,s:o}", "do", "door", "require_mptcp", options->require_mptcp, "uplinks",
                      list_of(options->uplinks, options->uplink_count), "backups",
-                     list_of(options->backups, options->backup_count));
+                     list_of(options->backups, options->backup_count), "publish", list_ports(options));
 }
 
 int ask_door(int control, int namespace, const struct run_options *options, struct ask_answer *out, char *why,

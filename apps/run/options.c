@@ -13,6 +13,7 @@ enum {
     OPTION_UPLINK,
     OPTION_BACKUP,
     OPTION_REQUIRE_MPTCP,
+    OPTION_PUBLISH,
     OPTION_FALLBACK,
     OPTION_CONTROL
 };
@@ -29,6 +30,9 @@ static const char usage[] =
     "  --backup NAME  use this uplink only when no other one works\n"
     "  --require-mptcp\n"
     "                 refuse connections whose server does not agree to Multipath TCP\n"
+    "  --publish PORT[:INSIDE]\n"
+    "                 from outside this port of the uplinks is the program's, or leads to another one of its own, by\n"
+    "                 Multipath TCP too; may be given 16 times\n"
     "  --no-quic      refuse UDP to port 443, so that browsers use TCP\n"
     "  --host-loopback PORT\n"
     "                 localhost:PORT is the host's, not the program's own; may be given 16 times\n"
@@ -42,15 +46,39 @@ static const char usage[] =
 
 #define usage_error(...) command_misused("run", __VA_ARGS__)
 
+static bool is_port(const char *text, size_t len, uint16_t *out)
+{
+    unsigned long port = 0;
+    for (size_t i = 0; i < len && port <= UINT16_MAX; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        port = port * 10 + (unsigned long)(text[i] - '0');
+    }
+    *out = (uint16_t)port;
+    return port > 0 && port <= UINT16_MAX;
+}
+
 static int read_port(struct run_options *o, const char *text)
 {
-    char *end;
-    unsigned long port = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || port < 1 || port > UINT16_MAX)
+    uint16_t port;
+    if (!is_port(text, strlen(text), &port))
         return usage_error("--host-loopback \"%s\": a port is a number from 1 to 65535", text);
     if (o->loopback_count == RUN_LOOPBACK_PORTS)
         return usage_error("more than %d --host-loopback", RUN_LOOPBACK_PORTS);
-    o->loopback_ports[o->loopback_count++] = (uint16_t)port;
+    o->loopback_ports[o->loopback_count++] = port;
+    return -1;
+}
+
+static int read_published(struct run_options *o, const char *text)
+{
+    struct run_port port;
+    const size_t len = strcspn(text, ":");
+    const char *inside = text[len] ? text + len + 1 : text;
+    if (!is_port(text, len, &port.outside) || !is_port(inside, text[len] ? strlen(inside) : len, &port.inside))
+        return usage_error("--publish \"%s\": a port is a number from 1 to 65535: 8080, or 8080:80", text);
+    if (o->port_count == RUN_PORTS)
+        return usage_error("more than %d --publish", RUN_PORTS);
+    o->ports[o->port_count++] = port;
     return -1;
 }
 
@@ -79,6 +107,8 @@ static int read_option(struct run_options *o, int option, char **argv)
     case OPTION_REQUIRE_MPTCP:
         o->require_mptcp = true;
         return -1;
+    case OPTION_PUBLISH:
+        return read_published(o, optarg);
     case OPTION_FALLBACK:
         o->fallback = true;
         return -1;
@@ -103,6 +133,7 @@ int run_options_read(struct run_options *o, int argc, char **argv)
         {"uplink", required_argument, NULL, OPTION_UPLINK},
         {"backup", required_argument, NULL, OPTION_BACKUP},
         {"require-mptcp", no_argument, NULL, OPTION_REQUIRE_MPTCP},
+        {"publish", required_argument, NULL, OPTION_PUBLISH},
         {"fallback", no_argument, NULL, OPTION_FALLBACK},
         {"control", required_argument, NULL, OPTION_CONTROL},
         {"help", no_argument, NULL, 'h'},
@@ -116,9 +147,9 @@ int run_options_read(struct run_options *o, int argc, char **argv)
         if (status >= 0)
             return status;
     }
-    if (o->fallback && (o->uplink_count || o->backup_count || o->require_mptcp))
-        return usage_error("--fallback knows nothing of uplinks, and of Multipath TCP: leave it out beside --uplink, "
-                           "--backup and --require-mptcp");
+    if (o->fallback && (o->uplink_count || o->backup_count || o->require_mptcp || o->port_count))
+        return usage_error("--fallback does without the service: leave it out beside --uplink, --backup, "
+                           "--require-mptcp and --publish, which need one");
     o->program = argv + optind;
     return optind < argc ? -1 : usage_error("no program: name one, as in hawser run curl https://example.org");
 }

@@ -5,7 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RUN_LOOPBACK_PORTS = 16, RUN_UPLINKS = 16 };
+enum { RUN_LOOPBACK_PORTS = 16, RUN_UPLINKS = 16, RUN_PORTS = 16 };
+
+struct run_port {
+    uint16_t outside, inside;
+};
 
 struct run_options {
     const char *control; /* the service's socket; NULL: where it is by default */
@@ -13,6 +17,8 @@ struct run_options {
     unsigned loopback_count;
     const char *uplinks[RUN_UPLINKS], *backups[RUN_UPLINKS];
     unsigned uplink_count, backup_count;
+    struct run_port ports[RUN_PORTS]; /* that are published */
+    unsigned port_count;
     bool no_quic, fallback, require_mptcp;
     char **program; /* and its arguments; ends with NULL */
 };

@@ -140,6 +140,14 @@ bool choice_knows(const struct choice *choice, const char *uplink)
     return false;
 }
 
+const char *choice_name(const struct choice *choice, const struct hawser_addr *addr)
+{
+    for (unsigned i = 0; i < choice->source_count; i++)
+        if (!choice->sources[i].gone && hawser_addr_same_ip(&choice->sources[i].addr, addr))
+            return choice->sources[i].uplink;
+    return NULL;
+}
+
 void choice_list(const struct choice *choice, char *out, size_t size)
 {
     struct name_list said = {.count = 0};

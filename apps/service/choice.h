@@ -65,6 +65,8 @@ void choice_rests(struct choice *choice, const struct hawser_addr *addr);
 
 /* Is there an uplink of that name now? */
 bool choice_knows(const struct choice *choice, const char *uplink);
+/* The uplink that an address of the stack stands for, whatever its port; NULL: none. */
+const char *choice_name(const struct choice *choice, const struct hawser_addr *addr);
 /* The names of all that there are, as text: "wan0, wan1". */
 void choice_list(const struct choice *choice, char *out, size_t size);
 

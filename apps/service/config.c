@@ -10,7 +10,8 @@
 const struct config_section *config_section(size_t i)
 {
     static const struct config_section *const sections[] = {
-        &config_top, &config_uplinks, &config_uplink, &config_door, &config_publish, &config_proxy, &config_upstream,
+        &config_top,     &config_uplinks,  &config_uplink, &config_door,
+        &config_publish, &config_programs, &config_proxy,  &config_upstream,
     };
     return i < HW_ARRAY_LEN(sections) ? sections[i] : NULL;
 }

@@ -48,6 +48,7 @@ struct config {
     const char *congestion, *control, *group, *user;
     bool no_mptcp;
     struct config_texts allow, exclude, backup, first;   /* [uplinks] */
+    struct config_texts allow_publish;                   /* [programs] */
     struct config_texts socks, http;                     /* [proxy] */
     const char *login, *upstream, *serve_upstream, *key; /* and [upstream] */
     struct config_link *doors, *uplinks;                 /* of CONFIG_LINKS each */

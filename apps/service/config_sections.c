@@ -8,6 +8,7 @@
 #include "run/link_spec.h"
 #include "service/choice.h"
 #include "service/doors.h"
+#include "service/program_ports.h"
 #include "service/publish.h"
 
 static bool read_scheduler(struct reader *r, const struct toml_node *node, void *out)
@@ -242,3 +243,26 @@ const struct config_section config_publish = {.name = "publish",
                                               .field_count = HW_ARRAY_LEN(publish_fields),
                                               .begin = begin_publish,
                                               .check = check_publish};
+
+static const struct field programs_fields[] = {
+    {"publish", config_read_texts, offsetof(struct config, allow_publish), "a list of ports: [\"80\", \"8000-8099\"]"},
+};
+
+static bool check_programs(struct reader *r, const struct toml_node *table, void *object)
+{
+    const struct config *config = object;
+    struct port_ranges ranges = {.count = 0};
+    for (unsigned i = 0; i < config->allow_publish.count; i++) {
+        if (port_ranges_add(&ranges, config->allow_publish.at[i]) < 0)
+            return reader_says(r, toml_get(table, "publish"),
+                               "publish: \"%.40s\" is no port from 1 to 65535, nor two with a hyphen between, or there "
+                               "are more than %d",
+                               config->allow_publish.at[i], PORT_RANGES);
+    }
+    return true;
+}
+const struct config_section config_programs = {.name = "programs",
+                                               .fields = programs_fields,
+                                               .field_count = HW_ARRAY_LEN(programs_fields),
+                                               .begin = begin_config,
+                                               .check = check_programs};

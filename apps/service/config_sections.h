@@ -4,6 +4,7 @@
 
 #include "service/config.h"
 
-extern const struct config_section config_top, config_uplinks, config_uplink, config_door, config_publish;
+extern const struct config_section config_top, config_uplinks, config_uplink, config_door, config_publish,
+    config_programs;
 
 #endif

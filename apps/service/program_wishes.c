@@ -41,6 +41,36 @@ static int read_uplinks(const json_t *body, const char *key, const struct choice
     return error;
 }
 
+static bool read_port(const json_t *item, uint16_t *out)
+{
+    json_int_t value = json_integer_value(item);
+    *out = (uint16_t)value;
+    return value > 0 && value <= UINT16_MAX;
+}
+
+static int read_ports(const json_t *body, struct program_wishes *out, char *why, size_t why_size)
+{
+    const json_t *list = json_object_get(body, "publish");
+    if (list && !json_is_array(list)) {
+        snprintf(why, why_size, "\"publish\" is a list of ports: use hawser run");
+        return -EINVAL;
+    }
+    if (json_array_size(list) > PROGRAM_PORTS) {
+        snprintf(why, why_size, "more than %d published ports: leave some out", PROGRAM_PORTS);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *pair = json_array_get(list, i);
+        if (json_array_size(pair) != 2 || !read_port(json_array_get(pair, 0), &out->ports[i].outside) ||
+            !read_port(json_array_get(pair, 1), &out->ports[i].inside)) {
+            snprintf(why, why_size, "a published port is a pair of numbers from 1 to 65535: use hawser run");
+            return -EINVAL;
+        }
+        out->port_count++;
+    }
+    return 0;
+}
+
 /* A backup that is none of the uplinks that are used. */
 static const char *stray_backup(const struct demands *demands)
 {
@@ -57,6 +87,8 @@ int program_wishes_read(const json_t *body, const struct choice *choice, struct 
     int error = read_uplinks(body, "uplinks", choice, &out->demands.only, why, why_size);
     if (!error)
         error = read_uplinks(body, "backups", choice, &out->demands.backup, why, why_size);
+    if (!error)
+        error = read_ports(body, out, why, why_size);
     if (error)
         return error;
     const char *stray = stray_backup(&out->demands);

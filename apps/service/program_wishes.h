@@ -6,8 +6,14 @@
 
 #include "service/choice.h"
 
+enum { PROGRAM_PORTS = 16 };
+
 struct program_wishes {
     struct demands demands;
+    struct {
+        uint16_t outside, inside;
+    } ports[PROGRAM_PORTS]; /* that are published */
+    unsigned port_count;
 };
 
 /* Reads them from a request, whose uplinks are to be some of `choice`. Returns 0, or -EINVAL and one line in `why`. */

@@ -30,11 +30,15 @@ struct program {
     uid_t user;
     unsigned slot;
     struct program_wishes wishes;
+    struct program_ports ports;
 };
 
 struct programs {
     struct service *service;
     struct link *hub; /* the host's */
+    int link;         /* it, in the stack */
+    struct stalls *stalls;
+    const struct port_ranges *allowed;
     struct aside *aside;
     /* While that works, these are its own: where requests go, and whether the packet filter has our table. */
     struct netlink netlink;
@@ -91,6 +95,7 @@ static bool has_v6(struct programs *p)
 
 static void drop(struct programs *p, struct program *program)
 {
+    program_ports_close(&program->ports);
     list_remove(&program->link);
     p->count--;
     free(program);
@@ -130,19 +135,21 @@ static int open_door(struct programs *p, const struct door_options *options)
     struct door_options own = *options;
     own.demands = demands_of;
     own.of = p;
-    int link = host_add_hub(p->service->host, PROGRAM_MTU, &p->hub);
-    if (link < 0)
-        return link;
-    int error = service_add_door(p->service, link, "programs", &own, NULL);
+    p->link = host_add_hub(p->service->host, PROGRAM_MTU, &p->hub);
+    if (p->link < 0)
+        return p->link;
+    int error = service_add_door(p->service, p->link, "programs", &own, NULL);
     return error ? error : sd_event_add_post(p->service->loop, &p->looks, look, p);
 }
 
-int programs_start(struct service *service, const struct door_options *options, struct programs **out, char *why,
-                   size_t why_size)
+int programs_start(struct service *service, const struct door_options *options, struct stalls *stalls,
+                   const struct port_ranges *allowed, struct programs **out, char *why, size_t why_size)
 {
     struct programs *p = calloc(1, sizeof *p);
     if (p) {
         p->service = service;
+        p->stalls = stalls;
+        p->allowed = allowed;
         list_init(&p->all);
     }
     int error = p ? netlink_open(&p->netlink) : -ENOMEM;
@@ -215,14 +222,38 @@ static void made(struct aside_job *job)
     } else {
         struct program_grant grant = {.has_v6 = has_v6(p), .pair_v6 = m->net.v6, .spare = m->net.spare};
         program_addresses(m->program->slot, &grant.addresses);
+        m->program->ports.has_v6 = grant.has_v6;
         m->request->decided(m->request, &grant, NULL);
     }
     close(m->namespace);
     free(m);
 }
 
+static unsigned ports_of(const struct programs *p, uid_t user)
+{
+    unsigned count = 0;
+    LIST_EACH (it, &p->all) {
+        const struct program *program = LIST_ENTRY(it, struct program, link);
+        count += program->user == user ? program->ports.count : 0;
+    }
+    return count;
+}
+
+static int open_ports(struct programs *p, struct program *program, char *why, size_t why_size)
+{
+    const struct program_ports_source from = {.stalls = p->stalls,
+                                              .choice = &p->service->choice,
+                                              .allowed = p->allowed,
+                                              .user = program->user,
+                                              .others = ports_of(p, program->user),
+                                              .link = p->link};
+    struct program_addresses addresses;
+    program_addresses(program->slot, &addresses);
+    return program_ports_open(&program->ports, &from, &program->wishes, &addresses, why, why_size);
+}
+
 static int begin(struct programs *p, int namespace, uid_t user, const struct program_wishes *wishes,
-                 struct program_request *request)
+                 struct program_request *request, char *why, size_t why_size)
 {
     struct program *program = calloc(1, sizeof *program);
     struct making *m = calloc(1, sizeof *m);
@@ -234,7 +265,12 @@ static int begin(struct programs *p, int namespace, uid_t user, const struct pro
                              .request = request,
                              .program = program,
                              .namespace = namespace};
+        error = open_ports(p, program, why, why_size);
+    }
+    if (!error) {
         error = aside_do(p->aside, &m->job);
+        if (error)
+            program_ports_close(&program->ports);
     }
     if (error) {
         free(program);
@@ -266,8 +302,9 @@ int programs_admit(struct programs *p, int namespace, uid_t user, const struct p
         error = may_come(p, user, why, why_size);
     if (error)
         return error;
-    error = begin(p, namespace, user, wishes, request);
-    if (error)
+    why[0] = '\0';
+    error = begin(p, namespace, user, wishes, request, why, why_size);
+    if (error && !why[0])
         snprintf(why, why_size, "the service cannot take in a program: %s", strerror(-error));
     return error;
 }
@@ -282,7 +319,7 @@ void programs_stop(struct programs *p)
     if (p->netlink.socket)
         program_net_sweep(&p->netlink);
     LIST_EACH (it, &p->all)
-        free(LIST_ENTRY(it, struct program, link));
+        drop(p, LIST_ENTRY(it, struct program, link));
     if (p->filtered)
         program_filter_remove();
     sd_event_source_disable_unref(p->looks);

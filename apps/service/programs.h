@@ -8,8 +8,7 @@
 
 #include <sys/types.h>
 
-#include "service/program_net.h"
-#include "service/program_wishes.h"
+#include "service/program_ports.h"
 #include "service/service.h"
 
 enum {
@@ -32,10 +31,11 @@ struct program_request {
     void (*decided)(struct program_request *request, const struct program_grant *grant, const char *why);
 };
 
-/* Opens the door, by which nobody comes yet, and takes away what a sudden end has left. Returns 0 and *out, or a
+/* Opens the door, by which nobody comes yet, and takes away what a sudden end has left. Ports that programs publish are
+ * `stalls`; users may have `allowed` ones, both of which outlive the programs. Returns 0 and *out, or a
  * negative errno and one line in `why`. */
-int programs_start(struct service *service, const struct door_options *options, struct programs **out, char *why,
-                   size_t why_size);
+int programs_start(struct service *service, const struct door_options *options, struct stalls *stalls,
+                   const struct port_ranges *allowed, struct programs **out, char *why, size_t why_size);
 
 /* A program of `user` and what it wishes, whose network namespace is open as `namespace`, which is closed afterwards.
  * Returns 0, and `request` is told; or a negative errno and one line in `why`: nothing is closed, or told. */

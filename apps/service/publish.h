@@ -7,13 +7,12 @@
 #ifndef HW_APPS_SERVICE_PUBLISH_H
 #define HW_APPS_SERVICE_PUBLISH_H
 
-#include "service/ways_out.h"
+#include "service/stall.h"
 
 #define PUBLISH_DEVICE "pub0"
 
 enum {
     PUBLISH_MAX = 64,        /* ports */
-    PUBLISH_BACKLOG = 512,   /* of each: clients that wait, and half-open ones that are remembered */
     PUBLISH_SOCKETS = 16384, /* to servers that are told of their clients, of which one client gets about half */
 };
 
@@ -23,22 +22,15 @@ struct publish_rule {
     bool tells;            /* it hears of its client by the PROXY protocol */
 };
 
-struct publish_counts {
-    uint64_t accepted;
-    uint64_t refused;     /* by the server, or it does not answer */
-    uint64_t turned_away; /* as there are PUBLISH_SOCKETS, or one client has too many */
-    uint32_t waiting;     /* now, for the server to answer */
-};
-
 struct publish;
 
 /* Reads "PORT[,to=ADDRESS[:PORT]][,proxy-protocol]". Returns 0, or -EINVAL and one line in `why`. */
 int publish_rule_read(const char *text, struct publish_rule *rule, char *why, size_t why_size);
 
-/* Publishes from now on, until the service ends. Returns 0 and *out, or a negative errno and in `why` one line that
- * says what to do. */
-int publish_open(struct publish **out, struct service *service, struct ways_out *ways, const struct publish_rule *rules,
-                 size_t count, char *why, size_t why_size);
+/* Publishes from now on, until the service ends, of uplinks that are found. Returns 0 and *out, or a negative errno and
+ * in `why` one line that says what to do. */
+int publish_open(struct publish **out, struct stalls *stalls, const struct publish_rule *rules, size_t count, char *why,
+                 size_t why_size);
 
 /* Whoever waits is reset. Joints live on. */
 void publish_shut(struct publish *p);
@@ -47,6 +39,6 @@ void publish_shut(struct publish *p);
 void publish_close(struct publish *p);
 
 /* The i-th rule's; false past the end. */
-bool publish_count(const struct publish *p, size_t i, struct publish_rule *rule, struct publish_counts *out);
+bool publish_count(const struct publish *p, size_t i, struct publish_rule *rule, struct stall_counts *out);
 
 #endif

@@ -48,6 +48,7 @@ struct up {
     struct ways_out *ways; /* NULL: uplinks are as told */
     struct programs *programs;
     struct proxies *proxies; /* a part of the service; NULL: none */
+    struct stalls stalls;    /* ports of the uplinks, of `publish` and of programs */
     struct publish *publish;
     struct doors *doors;
 };
@@ -74,7 +75,7 @@ static void up_report(struct up *up)
     if (up->proxies && proxies_upstream(up->proxies, &upstream))
         up_status_upstream(stderr, &upstream);
     struct publish_rule rule;
-    struct publish_counts counts;
+    struct stall_counts counts;
     for (size_t i = 0; up->publish && publish_count(up->publish, i, &rule, &counts); i++)
         up_status_published(stderr, &rule, &counts);
     up_status_joints(stderr, &service->joints, hawser_host_now(service->host));
@@ -206,15 +207,16 @@ static int up_publish(struct up *up)
     char why[600];
     if (up->options.published_count == 0)
         return UP_GO_ON;
-    int error = publish_open(&up->publish, &up->service, up->ways, up->options.published, up->options.published_count,
-                             why, sizeof(why));
+    int error =
+        publish_open(&up->publish, &up->stalls, up->options.published, up->options.published_count, why, sizeof(why));
     return error ? up_fail("--publish: %s", why) : UP_GO_ON;
 }
 
 static int up_admit_programs(struct up *up, const struct door_options *options)
 {
     char why[512];
-    if (programs_start(&up->service, options, &up->programs, why, sizeof(why)) < 0)
+    if (programs_start(&up->service, options, &up->stalls, &up->options.program_ports, &up->programs, why,
+                       sizeof(why)) < 0)
         return up_fail("%s", why);
     int error = up->service.control_path ? program_verb_add(&up->service.control, up->programs) : 0;
     return error < 0 ? up_fail("cannot begin: %s", strerror(-error)) : UP_GO_ON;
@@ -222,6 +224,8 @@ static int up_admit_programs(struct up *up, const struct door_options *options)
 
 static int up_add_doors(struct up *up)
 {
+    stalls_init(&up->stalls, &up->service);
+    up->stalls.ways = up->ways;
     const struct door_options options = {
         .backlog = UP_BACKLOG,
         .near = {.size = sizeof(options.near),

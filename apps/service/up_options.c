@@ -1,5 +1,6 @@
 #include "service/up_options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ enum {
     OPTION_EXCLUDE,
     OPTION_BACKUP,
     OPTION_PUBLISH,
+    OPTION_ALLOW_PUBLISH,
     OPTION_SCHEDULER,
     OPTION_PATH_MANAGER,
     OPTION_CONTROL,
@@ -61,6 +63,9 @@ static const char usage[] =
     "                 from outside this port of the uplinks is Hawser's, which speaks Multipath TCP there and goes on\n"
     "                 to the server on this host, or at that address, as if it were the client; or from its\n"
     "                 own address, when it is to tell the server the client's by the PROXY protocol (version 2)\n"
+    "  --allow-publish PORT[-PORT]\n"
+    "                 ordinary users may have hawser run --publish it although it is below 1024, or somebody listens\n"
+    "                 there\n"
     "  --tcp          speak plain TCP to destinations\n"
     "  -c FILE        configuration, hawser.toml(5); default /etc/hawser/hawser.toml if there is one; what else is "
     "said\n"
@@ -116,6 +121,14 @@ static int read_published(struct up_options *o)
     return -1;
 }
 
+static int read_allowed_ports(struct up_options *o)
+{
+    int error = port_ranges_add(&o->program_ports, optarg);
+    if (error == -ENOSPC)
+        return usage_error("more than %d --allow-publish", PORT_RANGES);
+    return error ? usage_error("--allow-publish \"%s\": a port from 1 to 65535, or two: 80, or 8000-8099", optarg) : -1;
+}
+
 static int read_path_manager(struct up_options *o, const char *name)
 {
     o->manager = hawser_path_manager_find(name);
@@ -148,6 +161,8 @@ static int read_option(struct up_options *o, int option, char **argv)
         return add_link(o->backups, &o->backup_count, NAMES_MAX, "backups");
     case OPTION_PUBLISH:
         return read_published(o);
+    case OPTION_ALLOW_PUBLISH:
+        return read_allowed_ports(o);
     case OPTION_SCHEDULER:
         return command_read_scheduler("up", optarg, &o->scheduler);
     case OPTION_PATH_MANAGER:
@@ -218,6 +233,12 @@ static void take_published(struct up_options *o, const struct config *config)
         publish_rule_read(config->published[i].text, &o->published[o->published_count++], why, sizeof(why));
 }
 
+static void take_allowed_ports(struct up_options *o, const struct config *config)
+{
+    for (unsigned i = 0; i < config->allow_publish.count; i++) /* which were checked */
+        port_ranges_add(&o->program_ports, config->allow_publish.at[i]);
+}
+
 void up_options_complete(struct up_options *o, const struct config *config)
 {
     o->no_mptcp |= config->no_mptcp;
@@ -239,6 +260,8 @@ void up_options_complete(struct up_options *o, const struct config *config)
         take_texts(o->backups, &o->backup_count, NAMES_MAX, &config->backup);
     if (o->published_count == 0 && o->uplink_count == 0)
         take_published(o, config);
+    if (o->program_ports.count == 0)
+        take_allowed_ports(o, config);
     if (o->first_count == 0)
         take_texts(o->first, &o->first_count, UP_FIRST, &config->first);
     proxy_options_complete(&o->proxies, config);
@@ -253,6 +276,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
         {"uplink", required_argument, NULL, OPTION_UPLINK},
         {"first-uplink", required_argument, NULL, OPTION_FIRST_UPLINK},
         {"publish", required_argument, NULL, OPTION_PUBLISH},
+        {"allow-publish", required_argument, NULL, OPTION_ALLOW_PUBLISH},
         {"allow", required_argument, NULL, OPTION_ALLOW},
         {"exclude", required_argument, NULL, OPTION_EXCLUDE},
         {"backup", required_argument, NULL, OPTION_BACKUP},

@@ -9,6 +9,7 @@
 
 #include "service/config.h"
 #include "service/doors.h"
+#include "service/program_ports.h"
 #include "service/proxy_options.h"
 #include "service/publish.h"
 
@@ -29,6 +30,7 @@ struct up_options {
     struct proxy_options proxies;
     struct publish_rule published[PUBLISH_MAX];
     unsigned published_count;
+    struct port_ranges program_ports;          /* that ordinary users' programs may publish, whatever they are */
     const struct hawser_scheduler *scheduler;  /* NULL: the default */
     const struct hawser_path_manager *manager; /* likewise */
 };

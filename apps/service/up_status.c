@@ -32,7 +32,7 @@ void up_status_upstream(FILE *out, const struct upstream_counts *c)
             c->asked, c->unreachable, c->strangers);
 }
 
-void up_status_published(FILE *out, const struct publish_rule *rule, const struct publish_counts *c)
+void up_status_published(FILE *out, const struct publish_rule *rule, const struct stall_counts *c)
 {
     fprintf(out,
             "published port %u: %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu64 " turned away, %" PRIu32 " wait\n",

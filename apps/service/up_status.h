@@ -14,7 +14,7 @@ void up_status_door(FILE *out, const char *name, const struct door_counts *count
 
 /* One line about a local port. */
 void up_status_port(FILE *out, const char *name, const struct session_counts *counts);
-void up_status_published(FILE *out, const struct publish_rule *rule, const struct publish_counts *counts);
+void up_status_published(FILE *out, const struct publish_rule *rule, const struct stall_counts *counts);
 
 /* One line about an upstream. */
 void up_status_upstream(FILE *out, const struct upstream_counts *counts);

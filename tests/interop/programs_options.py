@@ -24,6 +24,20 @@ try:
 except OSError as error:
     print(errno.errorcode[error.errno])"""
 
+SERVES = """
+import hashlib, socket, sys, threading
+listener = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+print("listening", flush=True)
+def talk(sock, peer):
+    sha = hashlib.sha256()
+    while piece := sock.recv(1 << 20): sha.update(piece)
+    sock.sendall((peer[0] + " " + sha.hexdigest() + "\\n").encode())
+    sock.close()
+while True:
+    threading.Thread(target=talk, args=listener.accept(), daemon=True).start()
+"""
+OUTSIDE, CLIENT = {4: "192.168.0.1", 6: "2001:db8:0::1"}, {4: "192.168.0.2", 6: "2001:db8::2"}
+
 
 def carried_by(world, size, options, port=HTTP):
     """Bytes by each uplink of a download."""
@@ -184,6 +198,121 @@ def strange(hawser):
     return done.stderr.strip()
 
 
+def call(world, port, size=1000, family=4, protocol=MPTCP, uplink=0):
+    """Of a program that serves: whom it sees, when as many bytes have come as were sent."""
+    with world.server.inside():
+        sock = socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6, socket.SOCK_STREAM, protocol)
+    sock.settimeout(PATIENCE_S)
+    sock.connect((OUTSIDE[family].replace("0.1", f"{uplink}.1"), port))
+    with sock:
+        for piece in pieces(size):
+            sock.sendall(piece)
+        sock.shutdown(socket.SHUT_WR)
+        peer, sha = sock.makefile().readline().split()
+    assert sha == digest(size), "wrong bytes"
+    return peer.removeprefix("::ffff:")
+
+
+def serve(world, inside, *options, user=USER):
+    server = world.popen(PYTHON, "-c", SERVES, str(inside), options=options, user=user, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "listening\n"
+    return server
+
+
+def published(hawser):
+    """A program's listeners see their clients' own addresses, over both uplinks."""
+    world, size = World(hawser, found=True), 50 * MIB
+    server = serve(world, 9001, "--publish", "8080:9001", "--publish", "9001")
+    for family in (4, 6):
+        before = world.carried()
+        assert call(world, 8080, size, family) == CLIENT[family]
+        grown = [now - then for now, then in zip(world.carried(), before)]
+        assert min(grown) > 0.02 * size, (family, grown)
+        assert call(world, 9001, 0, family, 0) == CLIENT[family]
+    server.terminate()
+    server.wait()
+
+    def refused():
+        try:
+            call(world, 8080, 0, 4, 0)
+        except ConnectionError:
+            return True
+        return False
+    world.until(lambda: refused() and not world.pairs(), "it is published still")
+    server = serve(world, 9001, "--publish", "8080:9001")  # the port is free again
+    assert call(world, 8080) == CLIENT[4]
+    server.terminate()
+    world.end()
+    return f"{CLIENT[4]} and {CLIENT[6]}; {[share // MIB for share in grown]} MiB by each"
+
+
+def nobody_listens(hawser):
+    world = World(hawser, found=True)
+    idle = world.popen("sleep", "60", options=("--publish", "8080"))
+    world.until(world.pairs, "it is not there")
+    for protocol in (0, MPTCP):
+        try:
+            call(world, 8080, 0, 4, protocol)
+            assert False, "an end, not a reset"
+        except ConnectionError as error:
+            said = error
+    idle.kill()
+    idle.wait()
+    world.end()
+    return str(said)
+
+
+def published_by_uplink(hawser):
+    """What comes in by another uplink is not for it, nor is it told of that."""
+    world, size = World(hawser, found=True), 20 * MIB
+    server = serve(world, 9001, "--publish", "8080:9001", "--uplink", "wan0")
+    before = world.carried()
+    assert call(world, 8080, size) == CLIENT[4]
+    grown = [now - then for now, then in zip(world.carried(), before)]
+    assert grown[1] < 20000, grown
+    try:
+        call(world, 8080, 0, uplink=1)
+        assert False, "it was let in"
+    except ConnectionError:
+        pass
+    server.terminate()
+    world.end()
+    return f"{grown}"
+
+
+def taken(hawser):
+    """Who may have which port."""
+    world = World(hawser, "--allow-publish", "81", "--allow-publish", "7000-7001", found=True)
+    world.serve(8081, echo, address="0.0.0.0", space=None)
+    world.serve(7001, echo, address="0.0.0.0", space=None)
+    first = serve(world, 9001, "--publish", "8080:9001")
+
+    def say(*options, user=USER):
+        done = subprocess.run(world.words("true", options=options, user=user), capture_output=True, text=True, timeout=20)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+        return done.stderr
+    assert f"port 8080 is published already, by a program of user {USER}" in say("--publish", "8080")
+    assert "port 8080 is published already" in say("--publish", "8080", user=0)
+    assert "port 8090 is published already" in say("--publish", "8090", "--publish", "8090:1")
+    assert "a program of user 0 listens there" in say("--publish", "8081")
+    assert "ports below 1024 are for root" in say("--publish", "80")
+    for options, user in ((("--publish", "80:9001"), 0), (("--publish", "81:9001"), USER), (("--publish", "7001:9001"), USER)):
+        server = serve(world, 9001, *options, user=user)
+        assert call(world, int(options[1].split(":")[0])) == CLIENT[4]
+        server.terminate()
+        server.wait()
+    ports = [word for port in range(6000, 6016) for word in ("--publish", str(port))]
+    more = [word for port in range(6100, 6116) for word in ("--publish", str(port))]
+    idle = world.popen("sleep", "60", options=ports)
+    world.until(lambda: len(world.pairs()) == 2, "it is not there")
+    assert "more than 32 ports" in say(*more)
+    for process in (idle, first):
+        process.terminate()
+        process.wait()
+    world.end()
+    return "a line each"
+
+
 def cases(hawser):
     bind = functools.partial
     yield "by one uplink only", bind(only, hawser)
@@ -194,3 +323,7 @@ def cases(hawser):
     yield "Multipath TCP required", bind(required, hawser)
     yield "Multipath TCP required, of a service without it", bind(required_in_vain, hawser)
     yield "uplinks that are none", bind(strange, hawser)
+    yield "published", bind(published, hawser)
+    yield "published, and nobody listens", bind(nobody_listens, hawser)
+    yield "published by one uplink", bind(published_by_uplink, hawser)
+    yield "published: who may", bind(taken, hawser)

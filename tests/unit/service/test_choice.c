@@ -255,10 +255,15 @@ static void names_are_listed(void **state)
     char text[40];
     choice_list(&choice, text, sizeof text);
     assert_string_equal(text, "wan1, wan0, wan2");
+    struct hawser_addr own = addr("198.18.1.1"), nobodys = addr("198.18.9.1");
+    own.port = 80;
+    assert_string_equal(choice_name(&choice, &own), "wan1");
+    assert_null(choice_name(&choice, &nobodys));
     went("198.18.1.1");
     choice_list(&choice, text, sizeof text);
     assert_string_equal(text, "wan0, wan2");
     assert_false(choice_knows(&choice, "wan1"));
+    assert_null(choice_name(&choice, &own));
     choice_list(&choice, text, 8);
     assert_true(strlen(text) < 8);
     struct name_list names = {.count = 0};

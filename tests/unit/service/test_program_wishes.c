@@ -64,6 +64,25 @@ static void uplinks_are_named(void **state)
     assert_int_equal(wishes.demands.only.count, 0);
 }
 
+static void ports_are_published(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text("{\"publish\": [[8080, 80], [65535, 1]]}"), 0);
+    assert_int_equal(wishes.port_count, 2);
+    assert_int_equal(wishes.ports[0].outside, 8080);
+    assert_int_equal(wishes.ports[0].inside, 80);
+    assert_int_equal(wishes.ports[1].outside, 65535);
+    assert_int_equal(wishes.ports[1].inside, 1);
+    char text[400] = "{\"publish\": [[1, 1]";
+    for (unsigned i = 1; i < PROGRAM_PORTS; i++)
+        strcat(text, ", [1, 1]");
+    strcat(text, "]}");
+    assert_int_equal(read_text(text), 0);
+    strcpy(text + strlen(text) - 2, ", [1, 1]]}");
+    assert_int_equal(read_text(text), -EINVAL);
+    assert_non_null(strstr(why, "more than 16"));
+}
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
@@ -74,6 +93,15 @@ static void nonsense_is_refused(void **state)
         {"{\"backups\": {\"wan0\": 1}}", "\"backups\" is a list"},
         {"{\"uplinks\": [0]}", "as a text"},
         {"{\"uplinks\": [[\"wan0\"]]}", "as a text"},
+        {"{\"publish\": 80}", "\"publish\" is a list"},
+        {"{\"publish\": [80]}", "a pair of numbers"},
+        {"{\"publish\": [[80]]}", "a pair of numbers"},
+        {"{\"publish\": [[80, 80, 80]]}", "a pair of numbers"},
+        {"{\"publish\": [[0, 80]]}", "a pair of numbers"},
+        {"{\"publish\": [[80, 65536]]}", "a pair of numbers"},
+        {"{\"publish\": [[80, -1]]}", "a pair of numbers"},
+        {"{\"publish\": [[\"80\", 80]]}", "a pair of numbers"},
+        {"{\"publish\": [{\"80\": 80, \"81\": 81}]}", "a pair of numbers"},
         {"{\"uplinks\": [\"wan0\"], \"backups\": [\"wan1\"]}", "wan1 is a backup, and no uplink of this program"},
         {"{\"uplinks\": [\"a name that no interface can have, and that is too long to be told of\"]}", "is no uplink"},
     };
@@ -92,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(who_says_nothing_wants_nothing, set_up),
         cmocka_unit_test_setup(uplinks_are_named, set_up),
+        cmocka_unit_test_setup(ports_are_published, set_up),
         cmocka_unit_test_setup(nonsense_is_refused, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

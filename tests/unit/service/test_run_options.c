@@ -49,6 +49,12 @@ static void the_programs_words_are_its_own(void **state)
     assert_int_equal(o.backup_count, 1);
     assert_string_equal(o.backups[0], "wan1");
     assert_true(o.require_mptcp);
+    assert_int_equal(read_line(&o, "run --publish 8080:80 --publish 65535 x"), -1);
+    assert_int_equal(o.port_count, 2);
+    assert_int_equal(o.ports[0].outside, 8080);
+    assert_int_equal(o.ports[0].inside, 80);
+    assert_int_equal(o.ports[1].outside, 65535);
+    assert_int_equal(o.ports[1].inside, 65535);
 }
 
 static void nonsense_is_refused(void **state)
@@ -68,6 +74,15 @@ static void nonsense_is_refused(void **state)
         "run --host-loopback 1x x",
         "run --host-loopback 99999999999999999999 x",
         "run --uplink",
+        "run --publish 0 x",
+        "run --publish 80: x",
+        "run --publish :80 x",
+        "run --publish 80:65536 x",
+        "run --publish 80:80:80 x",
+        "run --publish 0x50 x",
+        "run --publish -1 x",
+        "run --publish 4294967297 x",
+        "run --fallback --publish 80 x",
         "run --uplink= x",
         "run --backup= x",
         "run --fallback --uplink wan0 x",
@@ -79,6 +94,11 @@ static void nonsense_is_refused(void **state)
     char line[1000] = "run";
     for (unsigned i = 0; i <= RUN_LOOPBACK_PORTS; i++)
         strcat(line, " --host-loopback 80");
+    strcat(line, " x");
+    assert_int_equal(read_line(&o, line), EXIT_USAGE);
+    strcpy(line, "run");
+    for (unsigned i = 0; i <= RUN_PORTS; i++)
+        strcat(line, " --publish 80");
     strcat(line, " x");
     assert_int_equal(read_line(&o, line), EXIT_USAGE);
     strcpy(line, "run");

@@ -1,0 +1,312 @@
+#include "service/stall.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/units.h"
+#include "service/proxy_header.h"
+#include "service/service.h"
+#include "service/socket_end.h"
+
+/* Of which nobody hears any more: clients on the Internet come and go. */
+#define STALL_KEEPALIVE_NS (7200 * NS_PER_S)
+
+struct stall {
+    struct watch watch;
+    struct list link;
+    struct stalls *stalls;
+    struct hawser_listener *listener;
+    struct stall_options options;
+    struct stall_counts counts;
+    struct list visitors;
+};
+
+/* A client that was let in, and the connection to the server that is tried for it. */
+struct visitor {
+    struct watch near_watch, far_watch;
+    struct stall *stall;
+    struct list link;
+    struct hawser_conn *near, *far;
+    /* By a socket, instead of `far` */
+    struct dial_user dial_user;
+    struct dial *dial;
+    struct place *place;
+};
+
+/* A client's place among the sockets, which it leaves when that is closed. */
+struct place {
+    struct guests *guests;
+    struct guest *guest;
+};
+
+void stalls_init(struct stalls *stalls, struct service *service)
+{
+    *stalls = (struct stalls){.service = service};
+    list_init(&stalls->all);
+}
+
+int stall_sockets_init(struct stall_sockets *sockets, struct service *service, uint32_t max)
+{
+    if (guests_init(&sockets->guests, hawser_host_env(service->host), max) < 0)
+        return -ENOMEM;
+    sockets_init(&sockets->sockets, service->loop, service->host);
+    kernel_dialer_init(&sockets->kernel, &sockets->sockets, false);
+    return 0;
+}
+
+void stall_sockets_end(struct stall_sockets *sockets)
+{
+    sockets_end(&sockets->sockets);
+    guests_destroy(&sockets->guests);
+}
+
+static void leave(void *of)
+{
+    struct place *place = of;
+    guests_leave(place->guests, place->guest);
+    free(place);
+}
+
+static struct place *enter(struct guests *guests, const struct hawser_addr *client)
+{
+    struct place *place = malloc(sizeof(*place));
+    struct guest *guest = place ? guests_enter(guests, client) : NULL;
+    if (!guest) {
+        free(place);
+        return NULL;
+    }
+    *place = (struct place){guests, guest};
+    return place;
+}
+
+static void forget(struct visitor *v)
+{
+    list_remove(&v->link);
+    v->stall->counts.waiting--;
+    if (v->place)
+        leave(v->place);
+    free(v);
+}
+
+static void turn_away(struct visitor *v)
+{
+    v->stall->counts.refused++;
+    hawser_abort(v->near);
+    if (v->far)
+        hawser_abort(v->far);
+    if (v->dial)
+        dial_cancel(&v->stall->options.sockets->kernel.dialer, v->dial);
+    forget(v);
+}
+
+static void near_heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
+{
+    (void)now_ns;
+    if (event->what & HAWSER_ERROR) /* the client does not wait for the server */
+        turn_away(HW_CONTAINER(watch, struct visitor, near_watch));
+}
+
+static void far_heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
+{
+    struct visitor *v = HW_CONTAINER(watch, struct visitor, far_watch);
+    if (event->what & HAWSER_ERROR) {
+        turn_away(v);
+    } else if (event->what & HAWSER_CONNECTED) {
+        struct joints *joints = &v->stall->stalls->service->joints;
+        if (joint_make(joints, conn_end(v->far), conn_end(v->near), now_ns) < 0) { /* as ever: the program's first */
+            turn_away(v);
+            return;
+        }
+        v->stall->counts.accepted++;
+        forget(v);
+    }
+}
+
+/* The client's connection, as seen from outside. */
+static bool tell_server(const struct visitor *v, struct end far)
+{
+    struct hawser_addr client, called;
+    uint8_t header[PROXY_HEADER_MAX];
+    hawser_conn_peer(v->near, &client);
+    hawser_conn_local(v->near, &called);
+    const struct uplink *uplink = ways_find(v->stall->stalls->ways, &called);
+    if (!uplink)
+        return false;
+    called = uplink->outside[0];
+    called.port = v->stall->options.port;
+    size_t len = proxy_header_write(&client, &called, header);
+    return end_give(far, (struct hawser_slice){.data = header, .len = (uint32_t)len}) == (ssize_t)len;
+}
+
+static void server_answered(struct dial_user *user, int error, struct end far, uint64_t now_ns)
+{
+    struct visitor *v = HW_CONTAINER(user, struct visitor, dial_user);
+    v->dial = NULL;
+    if (error) {
+        turn_away(v);
+        return;
+    }
+    socket_end_on_close(far, leave, v->place);
+    v->place = NULL;
+    if (!tell_server(v, far) || joint_make(&v->stall->stalls->service->joints, far, conn_end(v->near), now_ns) < 0) {
+        end_abort(far);
+        turn_away(v);
+        return;
+    }
+    v->stall->counts.accepted++;
+    forget(v);
+}
+
+/* From this host's address. */
+static int call_by_socket(struct visitor *v, const struct hawser_addr *to, uint64_t now_ns)
+{
+    struct stall_sockets *sockets = v->stall->options.sockets;
+    const struct destination destination = {.addr = *to};
+    struct hawser_addr client;
+    hawser_conn_peer(v->near, &client);
+    v->place = enter(&sockets->guests, &client);
+    if (!v->place) {
+        v->stall->counts.turned_away++;
+        return -EUSERS;
+    }
+    v->dial_user = (struct dial_user){server_answered};
+    return dial_begin(&sockets->kernel.dialer, &destination, &v->dial_user, now_ns, &v->dial);
+}
+
+/* From the client's. */
+static int call_by_stack(struct visitor *v, const struct hawser_addr *to, uint64_t now_ns)
+{
+    struct hawser_stack *stack = hawser_host_stack(v->stall->stalls->service->host);
+    struct hawser_conn_options options = {
+        .size = sizeof(options), .no_mptcp = true, .foreign_local = true, .link = v->stall->options.link};
+    hawser_conn_peer(v->near, &options.local);
+    int error = hawser_connect(stack, to, &options, now_ns, &v->far);
+    if (error == -EADDRINUSE) { /* one before it is in TIME-WAIT, or by another uplink: the address is what matters */
+        options.local.port = 0;
+        error = hawser_connect(stack, to, &options, now_ns, &v->far);
+    }
+    if (!error)
+        hawser_conn_set_user(v->far, &v->far_watch);
+    return error;
+}
+
+static int call_server(struct stall *stall, struct hawser_conn *near, uint64_t now_ns)
+{
+    struct hawser_addr inside, to;
+    hawser_conn_local(near, &inside);
+    if (stall->counts.waiting == STALL_WAITING)
+        return -ENOBUFS;
+    if (!stall->options.server(stall->options.of, &inside, &to))
+        return -EADDRNOTAVAIL;
+    struct visitor *v = malloc(sizeof(*v));
+    if (!v)
+        return -ENOMEM;
+    *v = (struct visitor){.near_watch = {near_heard}, .far_watch = {far_heard}, .stall = stall, .near = near};
+    int error = stall->options.sockets ? call_by_socket(v, &to, now_ns) : call_by_stack(v, &to, now_ns);
+    if (error) {
+        if (v->place)
+            leave(v->place);
+        free(v);
+        return error;
+    }
+    hawser_conn_set_user(near, &v->near_watch);
+    list_push_back(&stall->visitors, &v->link);
+    stall->counts.waiting++;
+    return 0;
+}
+
+static void stall_heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
+{
+    struct stall *stall = HW_CONTAINER(watch, struct stall, watch);
+    struct hawser_conn *near;
+    (void)event;
+    while (hawser_accept(stall->listener, &near) == 0) {
+        if (call_server(stall, near, now_ns) == 0)
+            continue;
+        stall->counts.refused++;
+        hawser_abort(near);
+    }
+}
+
+static const struct stall *find(const struct stalls *stalls, uint16_t port)
+{
+    LIST_EACH (it, &stalls->all) {
+        const struct stall *stall = LIST_ENTRY(it, struct stall, link);
+        if (stall->options.port == port)
+            return stall;
+    }
+    return NULL;
+}
+
+const char *stalls_owner(const struct stalls *stalls, uint16_t port)
+{
+    const struct stall *stall = find(stalls, port);
+    return stall ? stall->options.owner : NULL;
+}
+
+static int listen_there(struct stall *stall)
+{
+    const struct hawser_conn_options options = {
+        .size = sizeof(options), .keepalive_idle_ns = STALL_KEEPALIVE_NS, .paths = stall->options.paths};
+    const struct hawser_addr any = {.port = stall->options.port};
+    int error =
+        hawser_listen(hawser_host_stack(stall->stalls->service->host), &any, STALL_BACKLOG, &options, &stall->listener);
+    if (!error)
+        hawser_listener_set_user(stall->listener, &stall->watch);
+    return error;
+}
+
+int stall_open(struct stalls *stalls, const struct stall_options *options, struct stall **out, char *why,
+               size_t why_size)
+{
+    const char *owner = stalls_owner(stalls, options->port);
+    if (owner) {
+        snprintf(why, why_size, "port %u is published already, by %s: choose another one", options->port, owner);
+        return -EADDRINUSE;
+    }
+    if (stalls->count == UPLINKS_PUBLISHED) {
+        snprintf(why, why_size, "%d ports are published already: leave some out", UPLINKS_PUBLISHED);
+        return -ENOSPC;
+    }
+    struct stall *stall = calloc(1, sizeof(*stall));
+    int error = stall ? 0 : -ENOMEM;
+    if (!error) {
+        *stall = (struct stall){.watch = {stall_heard}, .stalls = stalls, .options = *options};
+        list_init(&stall->visitors);
+        error = listen_there(stall);
+    }
+    if (error) {
+        snprintf(why, why_size, "cannot publish port %u: %s", options->port, strerror(-error));
+        free(stall);
+        return error;
+    }
+    stall->options.paths = NULL; /* they were copied */
+    list_push_back(&stalls->all, &stall->link);
+    stalls->count++;
+    *out = stall;
+    return 0;
+}
+
+void stall_close(struct stall *stall)
+{
+    LIST_EACH (it, &stall->visitors)
+        turn_away(LIST_ENTRY(it, struct visitor, link));
+    hawser_listener_close(stall->listener);
+    list_remove(&stall->link);
+    stall->stalls->count--;
+    free(stall);
+}
+
+int stalls_apply(struct stalls *stalls, char *why, size_t why_size)
+{
+    uint16_t ports[UPLINKS_PUBLISHED];
+    size_t count = 0;
+    LIST_EACH (it, &stalls->all)
+        ports[count++] = LIST_ENTRY(it, struct stall, link)->options.port;
+    return stalls->ways ? ways_publish(stalls->ways, ports, count, why, why_size) : 0;
+}
+
+void stall_count(const struct stall *stall, struct stall_counts *out) { *out = stall->counts; }

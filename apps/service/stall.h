@@ -1,0 +1,78 @@
+/*
+ * Stalls: ports of the uplinks that are the stack's. Whoever comes in there, by Multipath TCP or not, is led on to a
+ * server: behind a door, from its own address, so that the server sees its clients as ever; or by a socket.
+ */
+#ifndef HW_APPS_SERVICE_STALL_H
+#define HW_APPS_SERVICE_STALL_H
+
+#include "service/guests.h"
+#include "service/kernel_dialer.h"
+#include "service/ways_out.h"
+
+enum {
+    STALL_BACKLOG = 512, /* of each: clients that are half-open and remembered, or established and not yet seen */
+    STALL_WAITING = 512, /* of each: clients that wait for the server; more are turned away */
+    STALL_OWNER_SIZE = 64,
+};
+
+/* Of the kernel's, to servers that are told of their clients. */
+struct stall_sockets {
+    struct sockets sockets;
+    struct kernel_dialer kernel;
+    struct guests guests; /* of whom one has no more than he leaves to others */
+};
+
+/* At most `max` at once. Returns 0 or -ENOMEM. */
+int stall_sockets_init(struct stall_sockets *sockets, struct service *service, uint32_t max);
+/* When all that used them is gone. */
+void stall_sockets_end(struct stall_sockets *sockets);
+
+struct stall_options {
+    uint16_t port; /* outside */
+    int link;      /* a door: what leads to the server, from the client's address; */
+    struct stall_sockets
+        *sockets; /* or these do, from our own, and it is told of the client by the PROXY protocol; NULL */
+    char owner[STALL_OWNER_SIZE];      /* who has it, for others that want it: "the configuration" */
+    struct hawser_path_options *paths; /* of connections with clients; copied; NULL: the stack's */
+    /* Where a client goes on that came in at `inside`, an address of the stack's. False: nowhere. */
+    bool (*server)(void *of, const struct hawser_addr *inside, struct hawser_addr *to);
+    void *of;
+};
+
+struct stall_counts {
+    uint64_t accepted;
+    uint64_t refused;     /* by the server, or it does not answer, or there are too many */
+    uint64_t turned_away; /* of these: there are no more sockets, or not for that client */
+    uint32_t waiting;     /* now, for the server to answer */
+};
+
+struct stall;
+
+/* All of a service; zero and stalls_init(): there are none. */
+struct stalls {
+    struct service *service;
+    struct ways_out *ways; /* NULL: uplinks are told, and what leads there is others' affair */
+    struct list all;
+    size_t count;
+};
+
+void stalls_init(struct stalls *stalls, struct service *service);
+
+/* Who has this port; NULL: nobody. */
+const char *stalls_owner(const struct stalls *stalls, uint16_t port);
+
+/* Opens one, of UPLINKS_PUBLISHED at most. Nobody comes in before stalls_apply(). Returns 0 and *out, or a negative
+ * errno and one line in `why`. */
+int stall_open(struct stalls *stalls, const struct stall_options *options, struct stall **out, char *why,
+               size_t why_size);
+
+/* Whoever waits is reset. Joints live on. stalls_apply() is due. */
+void stall_close(struct stall *stall);
+
+/* Has the host lead the ports that there are now to the stack, and no others. Returns 0, or a negative errno and one
+ * line in `why`. */
+int stalls_apply(struct stalls *stalls, char *why, size_t why_size);
+
+void stall_count(const struct stall *stall, struct stall_counts *out);
+
+#endif
