@@ -16,7 +16,12 @@ static bool is_loopback(const struct hawser_addr *addr)
     return hawser_addr_is_v4(addr) ? addr->ip[12] == 127 : memcmp(addr->ip, v6, sizeof(v6)) == 0;
 }
 
-size_t inlets_read_resolvers(const char *resolv_conf, struct hawser_addr *out)
+static bool is_wanted(const struct hawser_addr *addr, enum inlets_resolvers kind)
+{
+    return kind == INLETS_NEAR ? is_loopback(addr) : hawser_addr_is_v4(addr) && !is_loopback(addr);
+}
+
+size_t inlets_read_resolvers(const char *resolv_conf, enum inlets_resolvers kind, struct hawser_addr *out)
 {
     char line[512], text[HAWSER_ADDR_STRLEN + 32];
     size_t count = 0;
@@ -25,7 +30,7 @@ size_t inlets_read_resolvers(const char *resolv_conf, struct hawser_addr *out)
         return 0;
     while (count < INLETS_RESOLVERS && fgets(line, sizeof(line), in)) {
         if (sscanf(line, "nameserver %77s", text) == 1 && hawser_addr_parse(&out[count], text, RESOLVER_PORT) == 0 &&
-            is_loopback(&out[count]))
+            is_wanted(&out[count], kind))
             count++;
     }
     fclose(in);
@@ -43,12 +48,14 @@ int inlets_add(struct inlets *inlets, const struct hawser_addr *addr, bool strea
     if (fd < 0)
         return -errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (hawser_addr_is_v4(addr) && !is_loopback(addr)) /* its answers come from there, too */
+        setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one));
     if (bind(fd, (const struct sockaddr *)&to, len) != 0 || (stream && listen(fd, INLET_BACKLOG) != 0)) {
         int error = -errno;
         close(fd);
         return error;
     }
-    inlets->all[inlets->count++] = (struct inlet){fd, stream, *addr};
+    inlets->all[inlets->count++] = (struct inlet){.fd = fd, .stream = stream, .addr = *addr};
     return 0;
 }
 

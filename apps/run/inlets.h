@@ -16,6 +16,7 @@ enum { INLETS_MAX = 64, INLETS_RESOLVERS = 3 /* of which the C library takes not
 struct inlet {
     int fd;
     bool stream; /* TCP, listening; or UDP */
+    bool named;  /* of UDP: queries for the host's own name (host_name.h) are answered */
     struct hawser_addr addr;
 };
 
@@ -24,11 +25,13 @@ struct inlets {
     size_t count;
 };
 
-/* The resolvers that a resolv.conf names on loopback addresses, with port 53. Returns how many, INLETS_RESOLVERS at
- * most. */
-size_t inlets_read_resolvers(const char *resolv_conf, struct hawser_addr *out);
+/* The resolvers that a resolv.conf names on loopback addresses, or of IPv4 elsewhere, with port 53. Returns how many,
+ * INLETS_RESOLVERS at most. */
+enum inlets_resolvers { INLETS_NEAR, INLETS_FAR };
+size_t inlets_read_resolvers(const char *resolv_conf, enum inlets_resolvers kind, struct hawser_addr *out);
 
-/* Binds a socket to an address of the namespace that this thread is in. Returns 0 or a negative errno. */
+/* Binds a socket to an address in the namespace that this thread is in, of IPv4 also to one that it does not have,
+ * with privileges there. Returns 0 or a negative errno. */
 int inlets_add(struct inlets *inlets, const struct hawser_addr *addr, bool stream);
 
 void inlets_close(struct inlets *inlets);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "run/host_name.h"
 #include "run/relay_state.h"
 
 enum { DATAGRAM_MAX = 65536, QUERIES_A_TURN = 32 };
@@ -78,6 +79,16 @@ static void pass_query(struct relay *r, const uint8_t *datagram, size_t len, con
         end_query(&q->link);
 }
 
+static bool answer_by_itself(const struct relay *r, const uint8_t *datagram, size_t len,
+                             const struct sockaddr_storage *client, socklen_t client_len)
+{
+    uint8_t answer[HOST_NAME_ANSWER];
+    size_t n = r->inlet.named ? host_name_answer(datagram, len, answer) : 0;
+    if (n > 0)
+        sendto(r->inlet.fd, answer, n, MSG_NOSIGNAL, (const struct sockaddr *)client, client_len);
+    return n > 0;
+}
+
 static int came(sd_event_source *source, int fd, uint32_t events, void *user)
 {
     uint8_t datagram[DATAGRAM_MAX];
@@ -89,7 +100,8 @@ static int came(sd_event_source *source, int fd, uint32_t events, void *user)
         ssize_t n = recvfrom(fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&client, &client_len);
         if (n < 0)
             break;
-        pass_query(user, datagram, (size_t)n, &client, client_len);
+        if (!answer_by_itself(user, datagram, (size_t)n, &client, client_len))
+            pass_query(user, datagram, (size_t)n, &client, client_len);
     }
     return 0;
 }

@@ -120,6 +120,8 @@ static void what_is_wrong_is_said(void **state)
         {"[uplinks]\nexclude = [\"a\", 1]", 2, "exclude is a list"},
         {"[uplinks]\n\nfirst = [\"nearest\"]", 3, "first: "},
         {"[uplinks]\nbackup = [\"a name of 16 xyz\"]", 2, "cannot be the name of an interface"},
+        {"[programs]\npublish = [\"0\"]", 2, "no port from 1 to 65535"},
+        {"[programs]\npublish = 80", 2, "publish is a list of ports"},
         {"[uplinks]\nforbid = []", 2, "allowed: allow, backup, exclude, first"},
         {"[[uplinks]]", 1, "must be a table"},
         {"[door]\ndev = \"a\"", 1, "write [[door]]"},
