@@ -362,6 +362,8 @@ static void answers_may_come_later(void **state)
     control_answer(f.waiting, json_pack("{s:i}", "number", 5), NULL, -1);
     assert_true(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0);
     assert_non_null(strstr(bytes, "\"number\":5"));
+    control_unwatch(&f.watch); /* it will watch anew */
+    control_unwatch(&f.another);
     settle(&f);
     assert_true(recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0);
     assert_null(said(&f, fd, request, sizeof request - 1, 0));
