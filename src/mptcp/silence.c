@@ -4,24 +4,42 @@
 
 #include "mptcp/subflows.h"
 
+/* The first question goes once what was merely lost has been sent again, and then two in a second. */
+#define FIRST_TIMEOUTS 2u
+#define INTERVAL_NS (500 * NS_PER_MS)
 /* So many questions may be lost by accident. */
 #define UNANSWERED 2u
 /* Of 48 bits: 8,900 years. */
-#define SINCE_MAX ((UINT64_C(1) << 48) - 1)
+#define DUE_MAX ((UINT64_C(1) << 48) - 1)
+
+static uint64_t interval(const struct subflow *subflow) { return HW_MAX(INTERVAL_NS, rtt_rto(&subflow->tcp.rtt)); }
+
+static void ask_at(struct subflow *subflow, uint64_t at_ns)
+{
+    subflow->silence.due_ms = ((at_ns + NS_PER_MS - 1) / NS_PER_MS) & DUE_MAX;
+}
+
+/* When question `number`, from 0, went, if the round trip was as it is now. */
+static uint64_t asked_at(const struct subflow *subflow, unsigned number)
+{
+    const struct silence *s = &subflow->silence;
+    uint64_t due_ns = s->due_ms * NS_PER_MS, ago_ns = (s->questions - number) * interval(subflow);
+    return due_ns - HW_MIN(ago_ns, due_ns);
+}
 
 void silence_begin(struct subflow *subflow, uint64_t now_ns)
 {
-    if (subflow->silence.since_ms || subflow->doubts || !subflow_usable(subflow))
+    if (subflow->silence.due_ms || subflow->doubts || !subflow_usable(subflow))
         return;
     /* It may have rested before: that is not held against it. */
-    uint64_t since_ns = HW_MAX(subflow->tcp.liveness.heard_ns, now_ns - HW_MIN(now_ns, rtt_rto(&subflow->tcp.rtt)));
-    subflow->silence.since_ms = (since_ns / NS_PER_MS + 1) & SINCE_MAX;
+    uint64_t timeout_ns = rtt_rto(&subflow->tcp.rtt), heard_ns = subflow->tcp.liveness.heard_ns;
+    ask_at(subflow, HW_MAX(heard_ns + timeout_ns, now_ns) + (FIRST_TIMEOUTS - 1) * timeout_ns);
     subflow->silence.questions = 0;
 }
 
 void silence_end(struct subflow *subflow, bool brought)
 {
-    subflow->silence.since_ms = 0;
+    subflow->silence.due_ms = 0;
     subflow->silence.questions = 0;
     subflow->silence.brought |= brought;
 }
@@ -57,6 +75,7 @@ void silence_ask(struct list *subflows, struct silence_budget *budget, struct co
         if (subflow_question_due(subflow) > now_ns)
             continue;
         subflow->silence.questions++;
+        ask_at(subflow, now_ns + interval(subflow));
         if (!subflow_usable(subflow))
             silence_end(subflow, false);
         else if (may_ask(budget, now_ns))
@@ -70,10 +89,10 @@ void silence_note_answer(struct list *subflows, struct subflow *subflow, const s
                          uint64_t now_ns)
 {
     struct tcp *tcp = &subflow->tcp;
-    if (!subflow->silence.questions || !tcp_echoes_since(tcp, segment, subflow_question_at(subflow, 0)))
+    if (!subflow->silence.questions || !tcp_echoes_since(tcp, segment, asked_at(subflow, 0)))
         return;
-    bool was_deaf = subflow->silence.questions > UNANSWERED &&
-                    tcp_echoes_since(tcp, segment, subflow_question_at(subflow, UNANSWERED));
+    bool was_deaf =
+        subflow->silence.questions > UNANSWERED && tcp_echoes_since(tcp, segment, asked_at(subflow, UNANSWERED));
     bool peer_waits = subflow->silence.brought && !subflow->passive && tcp_txq(tcp)->count == 0;
     silence_end(subflow, false);
     subflow->silence.brought = false;

@@ -10,9 +10,6 @@
 #define KEEPALIVE_ROUNDS 2u
 /* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
 #define GOOD_BYE_TIMEOUTS 2u
-/* One that is silent is asked once what was merely lost has been sent again, and twice a second from then on. */
-#define QUESTION_TIMEOUTS 2u
-#define QUESTION_INTERVAL_NS (500 * NS_PER_MS)
 
 /* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
 bool subflow_holds(const struct subflow *subflow, dsn64 at)
@@ -106,17 +103,10 @@ uint64_t subflow_doubt_due(const struct subflow *subflow)
     return subflow->doubted_ns + KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns + later_ns;
 }
 
-uint64_t subflow_question_at(const struct subflow *subflow, unsigned number)
-{
-    uint64_t timeout_ns = rtt_rto(&subflow->tcp.rtt);
-    return subflow->silence.since_ms * NS_PER_MS + QUESTION_TIMEOUTS * timeout_ns +
-           number * HW_MAX(QUESTION_INTERVAL_NS, timeout_ns);
-}
-
 uint64_t subflow_question_due(const struct subflow *subflow)
 {
-    bool asks = subflow->silence.since_ms && subflow->silence.questions < UINT8_MAX;
-    return asks ? subflow_question_at(subflow, subflow->silence.questions) : TIME_NEVER;
+    const struct silence *s = &subflow->silence;
+    return s->due_ms && s->questions < UINT8_MAX ? s->due_ms * NS_PER_MS : TIME_NEVER;
 }
 
 uint64_t subflow_next_judgement(const struct subflow *subflow)

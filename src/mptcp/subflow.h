@@ -37,7 +37,7 @@ enum subflow_news {
 
 /* Of one that does not answer, or brings nothing any more. */
 struct silence {
-    uint64_t since_ms : 48; /* and it is asked about that; 0: it is not */
+    uint64_t due_ms : 48; /* the next question; 0: there are none */
     uint64_t questions : 8;
     uint64_t brought : 1; /* payload, since it last answered a question */
 };
@@ -153,15 +153,14 @@ uint64_t subflow_lagging_bytes(const struct subflow *subflow, dsn64 una);
 
 /* When the last keepalive should have been answered, of one whose address is in doubt. */
 uint64_t subflow_doubt_due(const struct subflow *subflow);
-/* When question `number`, from 0, is due to one that is silent; when the next one is, or TIME_NEVER. */
-uint64_t subflow_question_at(const struct subflow *subflow, unsigned number);
+/* When the next question to one that is silent is due, or TIME_NEVER. */
 uint64_t subflow_question_due(const struct subflow *subflow);
 uint64_t subflow_next_judgement(const struct subflow *subflow);
 /* The earliest time at which subflow_judge(), or whoever doubts or asks it, may have something to say, or TIME_NEVER.
  */
 static inline uint64_t subflow_judge_due(const struct subflow *subflow)
 {
-    bool any = subflow->suspect_since_ns || subflow->doubts || subflow->silence.since_ms ||
+    bool any = subflow->suspect_since_ns || subflow->doubts || subflow->silence.due_ms ||
                rx_mapping_has_term(&subflow->rx_mapping);
     return any ? subflow_next_judgement(subflow) : TIME_NEVER;
 }

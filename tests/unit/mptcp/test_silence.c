@@ -44,8 +44,8 @@ static unsigned ask(struct two *t, uint64_t at_ns)
     return bundle_say(&t->b, t->silent) + bundle_say(&t->b, t->other);
 }
 
-/* When the first question is due: since a whole millisecond. */
-static uint64_t first(const struct two *t) { return t->began_ns + NS_PER_MS + 2 * rtt_rto(&t->silent->tcp.rtt); }
+/* When the first question is due. */
+static uint64_t first(const struct two *t) { return t->began_ns + 2 * rtt_rto(&t->silent->tcp.rtt); }
 
 /* What it says echoes what it heard at `heard_ns`. */
 static void answer(struct two *t, uint64_t heard_ns)
