@@ -9,6 +9,9 @@
 
 /* What is tried where nobody says a size: Ethernet, what IPv6 guarantees, what IPv4 does. */
 static const uint16_t guesses[] = {1500, 1280, 576};
+/* Timeouts before what IPv6 guarantees is too large, if nothing at all is heard: then it is rather that nobody is
+ * there, and where other paths carry the stream there is time to find out. */
+#define SILENT_TIMEOUTS 3u
 #define MINUTE_NS (60 * NS_PER_S)
 #define RAISE_NS (PATH_MTU_RAISE_MIN * MINUTE_NS)
 
@@ -32,11 +35,17 @@ static uint32_t packet_of(const struct tcp *tcp, const struct tx_record *record,
     return tcp_overhead(tcp) + (record->probe ? len : HW_MIN(len, tcp->segment_bytes));
 }
 
-static void set_mtu(struct tcp *tcp, uint32_t mtu, uint64_t now_ns)
+static void set_mtu(struct tcp *tcp, uint32_t mtu)
 {
     tcp->config.path.mtu = (uint16_t)mtu;
     tcp_settle_segment_size(tcp);
     tcp->cc.mss = tcp->segment_bytes;
+}
+
+/* For connections to come. Not what silence suggests: that is a guess until a larger packet was lost where others pass.
+ */
+static void remember(struct tcp *tcp, uint64_t now_ns)
+{
     const struct tcp_config *c = &tcp->config;
     if (c->path.mtu < c->mtu)
         path_mtus_note(&tcp->host->path_mtus, &c->local, &c->remote, c->path.mtu, now_ns);
@@ -62,7 +71,7 @@ static void lower(struct tcp *tcp, uint32_t mtu, uint64_t wait_ns, uint64_t now_
     struct tcp_path_search *s = &tcp->flight->search;
     tcp->config.path.looked_min = (uint8_t)(now_ns / MINUTE_NS);
     *s = (struct tcp_path_search){.raise_ns = now_ns + wait_ns, .passed = (uint16_t)HW_MIN(s->passed, mtu)};
-    set_mtu(tcp, mtu, now_ns);
+    set_mtu(tcp, mtu);
 }
 
 /* RFC 1191 6.4: at once, and the window stays what it is. */
@@ -71,6 +80,7 @@ static void lower_as_told(struct tcp *tcp, uint32_t mtu, uint64_t now_ns)
     uint32_t before = tcp->segment_bytes;
     count(&tcp->host->counters, COUNT_TCP_PATH_MTUS);
     lower(tcp, mtu, RAISE_NS, now_ns);
+    remember(tcp, now_ns);
     cut_anew(tcp, before);
     tcp->flight->recovery.probe_end = 0; /* what it stood for is no loss by congestion */
     tcp_arm_retransmit(tcp, now_ns);
@@ -87,18 +97,28 @@ static uint32_t guess_below(uint32_t mtu)
     return mtu;
 }
 
+/* Timeouts before the size is suspected. Of one that has passed none it is likelier. */
+static unsigned patience_with(struct tcp *tcp, const struct tx_record *oldest)
+{
+    const struct tcp_path_search *s = &tcp->flight->search;
+    struct cc_sibling paths[2];
+    uint32_t mtu = mtu_now(tcp);
+    if (mtu <= PATH_MTU_MIN_V6 && tcp->liveness.heard_ns < oldest->sent_ns && tcp->hooks->siblings(tcp, paths, 2) > 1)
+        return SILENT_TIMEOUTS;
+    return s->passed < mtu ? 1 : PATH_MTU_TIMEOUTS;
+}
+
 /* A large packet is not answered: is it its size? */
 static bool suspect_size(struct tcp *tcp, uint64_t now_ns)
 {
     struct tcp_path_search *s = &tcp->flight->search;
     const struct tx_record *oldest = txq_oldest(&tcp->flight->txq);
     uint32_t mtu = mtu_now(tcp), guess = HW_MAX(guess_below(mtu), mtu_min(tcp));
-    unsigned patience = s->passed < mtu ? 1 : PATH_MTU_TIMEOUTS;
     if (tcp->snd_wnd == 0) { /* as far as anybody knows it arrives, and there is no room for it */
         s->passed = (uint16_t)mtu;
         return false;
     }
-    if (guess >= mtu || packet_of(tcp, oldest, oldest->len) <= guess || ++s->timeouts < patience)
+    if (guess >= mtu || packet_of(tcp, oldest, oldest->len) <= guess || ++s->timeouts < patience_with(tcp, oldest))
         return false;
     count(&tcp->host->counters, COUNT_TCP_BLACK_HOLES);
     lower(tcp, guess, PATH_MTU_SEARCH_NS, now_ns);
@@ -127,6 +147,7 @@ static bool believe_claim(struct tcp *tcp, uint64_t now_ns)
         return false;
     count(&tcp->host->counters, COUNT_TCP_PATH_MTUS);
     lower(tcp, tcp->flight->search.claim, RAISE_NS, now_ns);
+    remember(tcp, now_ns);
     return true;
 }
 
@@ -183,6 +204,7 @@ void tcp_path_refuses(struct tcp *tcp, uint64_t now_ns)
     if (!s->probing)
         return;
     s->too_big = s->probing;
+    remember(tcp, now_ns);
     search_on(tcp, now_ns);
 }
 
@@ -200,7 +222,8 @@ void tcp_path_settle(struct tcp *tcp, uint64_t now_ns)
     struct tcp_path_search *s = &tcp->flight->search;
     if (!s->probing || s->passed < s->probing)
         return;
-    set_mtu(tcp, s->probing, now_ns);
+    set_mtu(tcp, s->probing);
+    remember(tcp, now_ns);
     search_on(tcp, now_ns);
 }
 

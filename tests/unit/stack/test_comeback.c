@@ -100,11 +100,52 @@ static void questions_are_few(void **state)
     end(&p);
 }
 
+static bool note_largest(void *ctx, int to, uint8_t *packet, uint16_t *len)
+{
+    uint16_t *largest = ctx;
+    (void)packet;
+    if (to == 1)
+        *largest = *len > *largest ? *len : *largest;
+    return true;
+}
+
+/* That nobody answered in a hole says nothing of the size of packets, to this connection or to later ones. */
+static void silence_is_no_narrow_path(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct hawser_conn *next;
+    uint16_t largest = 0;
+    begin(&p, 20 * NS_PER_MS);
+    for (unsigned path = 0; path < 2; path++)
+        p.w.paths[path].down = true;
+    stream(&p, 0, 2 * NS_PER_S);
+    for (unsigned path = 0; path < 2; path++)
+        p.w.paths[path].down = false;
+    stream(&p, 0, 4 * NS_PER_S);
+    p.w.tamper = note_largest;
+    p.w.tamper_ctx = &largest;
+    stream(&p, 0, NS_PER_S);
+    assert_in_range(largest, 1480, 1500);
+    hawser_close(p.conn[0]);
+    hawser_close(p.conn[1]);
+    const struct hawser_addr server = world_server_addr(&p.w, 0, PORT);
+    assert_int_equal(hawser_connect(p.w.stack[0], &server, NULL, p.w.now_ns, &p.conn[0]), 0);
+    while (hawser_accept(p.listener, &next) < 0)
+        assert_true(world_step(&p.w, p.w.now_ns + NS_PER_S));
+    p.conn[1] = next;
+    largest = 0;
+    stream(&p, 0, NS_PER_S / 2);
+    assert_in_range(largest, 1480, 1500);
+    end(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_comes_back),
         cmocka_unit_test(questions_are_few),
+        cmocka_unit_test(silence_is_no_narrow_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
