@@ -24,7 +24,8 @@ static bool is_zero(const struct hawser_addr *addr)
 static const struct local_address *best_source(const struct hawser_stack *stack, const struct path_plan *plan,
                                                const struct hawser_addr *remote)
 {
-    return source_best(stack->host.addresses, stack->host.address_count, plan, remote, NULL, 0);
+    const struct source_wish wish = {.plan = plan, .remote = remote};
+    return source_best(stack->host.addresses, stack->host.address_count, &wish);
 }
 
 static const struct local_address *named_source(const struct hawser_stack *stack, const struct path_plan *plan,

@@ -58,12 +58,16 @@ static bool waits(const struct subflow *subflow) { return subflow->tcp.state == 
 
 /* ---- which is next ---- */
 
+/* The last one is a backup if there is any: however many do not work, one of those has its turn. */
 static const struct local_address *untried(const struct attempts *a)
 {
     const struct mp_host *host = a->conn->host;
-    return a->bound
-               ? NULL
-               : source_best(host->addresses, host->address_count, a->conn->paths.plan, &a->remote, a->tried, a->count);
+    const struct source_wish wish = {.plan = a->conn->paths.plan,
+                                     .remote = &a->remote,
+                                     .tried = a->tried,
+                                     .tried_count = a->count,
+                                     .backup = a->count == ATTEMPT_ADDRESSES_MAX - 1};
+    return a->bound ? NULL : source_best(host->addresses, host->address_count, &wish);
 }
 
 static int begin_from(struct attempts *a, const struct local_address *local, uint64_t now_ns)

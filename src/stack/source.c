@@ -14,27 +14,29 @@ static int covered_bits(const struct local_address *local, const struct hawser_a
     return local->prefix_len;
 }
 
-/* What is more than any prefix, and than both. */
-#define SAME_SCOPE 256
-#define REGULAR 512
+/* What is more than any prefix, and than both: from another scope nothing may come back. */
+#define ROLE 256
+#define SAME_SCOPE 512
 
-static int fit_of(const struct local_address *local, const struct path_plan *plan, const struct hawser_addr *remote)
+static int fit_of(const struct source_wish *wish, const struct local_address *local)
 {
-    return covered_bits(local, remote) + (scope_meets(&local->addr, remote) ? SAME_SCOPE : 0) +
-           (path_plan_is_backup(plan, &local->addr, local->backup) ? 0 : REGULAR);
+    bool backup = path_plan_is_backup(wish->plan, &local->addr, local->backup);
+    return covered_bits(local, wish->remote) + (backup == wish->backup ? ROLE : 0) +
+           (scope_meets(&local->addr, wish->remote) ? SAME_SCOPE : 0);
 }
 
 const struct local_address *source_best(const struct local_address *addresses, unsigned count,
-                                        const struct path_plan *plan, const struct hawser_addr *remote,
-                                        const uint8_t *tried, unsigned tried_count)
+                                        const struct source_wish *wish)
 {
     const struct local_address *best = NULL;
     for (unsigned i = 0; i < count; i++) {
         const struct local_address *local = &addresses[i];
-        if (hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(remote) || scope_of(&local->addr) < scope_of(remote) ||
-            (tried_count && memchr(tried, local->id, tried_count)) || !path_plan_owns(plan, &local->addr))
+        if (hawser_addr_is_v4(&local->addr) != hawser_addr_is_v4(wish->remote) ||
+            scope_of(&local->addr) < scope_of(wish->remote) ||
+            (wish->tried_count && memchr(wish->tried, local->id, wish->tried_count)) ||
+            !path_plan_owns(wish->plan, &local->addr))
             continue;
-        if (!best || fit_of(local, plan, remote) > fit_of(best, plan, remote))
+        if (!best || fit_of(wish, local) > fit_of(wish, best))
             best = local;
     }
     return best;

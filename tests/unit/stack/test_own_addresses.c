@@ -174,13 +174,37 @@ static void a_backup_is_tried_last(void **state)
     peer_destroy(&p);
 }
 
+/* Backups come last, but before the limit: it may be that nothing else works. */
+static void a_backup_has_its_turn(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_addr addr;
+    char text[32];
+    peer_init(&p, NULL, NULL);
+    assert_int_equal(hawser_addr_parse(&addr, "10.0.0.1", 0), 0);
+    assert_int_equal(hawser_stack_set_backup(p.stack, &addr, true), 0);
+    for (unsigned i = 0; i < ATTEMPT_ADDRESSES_MAX + 2; i++) {
+        snprintf(text, sizeof text, "10.0.0.%u", 11 + i);
+        assert_int_equal(hawser_addr_parse(&addr, text, 0), 0);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &addr, 24, p.now_ns), 0);
+    }
+    peer_connect(&p, true);
+    for (unsigned i = 0; i < ATTEMPT_ADDRESSES_MAX; i++) {
+        snprintf(text, sizeof text, "10.0.0.%u", i < ATTEMPT_ADDRESSES_MAX - 1 ? 11 + i : 1);
+        expect_syn_from(&p, p.seen_count - 1, text);
+        peer_forget(&p);
+        peer_wait(&p, ATTEMPT_DELAY_NS);
+    }
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_address_that_is_not_its_own),
-        cmocka_unit_test(what_is_not_its_own_is_not_announced),
-        cmocka_unit_test(the_stack_marks_backups),
-        cmocka_unit_test(a_backup_is_tried_last),
+        cmocka_unit_test(an_address_that_is_not_its_own), cmocka_unit_test(what_is_not_its_own_is_not_announced),
+        cmocka_unit_test(the_stack_marks_backups),        cmocka_unit_test(a_backup_is_tried_last),
+        cmocka_unit_test(a_backup_has_its_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
