@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -39,12 +40,15 @@ static json_t *list_ports(const struct run_options *options)
     return list;
 }
 
-/* NULL: a name is no text. */
+/* NULL: a name of an uplink is no text. That of the program is left out then. */
 static json_t *write_request(const struct run_options *options)
 {
-    return json_pack("{s:s,s:b,s:o,s:o,s:o}", "do", "door", "require_mptcp", options->require_mptcp, "uplinks",
-                     list_of(options->uplinks, options->uplink_count), "backups",
-                     list_of(options->backups, options->backup_count), "publish", list_ports(options));
+    const char *path = options->program[0], *slash = strrchr(path, '/');
+    json_t *request = json_pack("{s:s,s:b,s:o,s:o,s:o}", "do", "door", "require_mptcp", options->require_mptcp,
+                                "uplinks", list_of(options->uplinks, options->uplink_count), "backups",
+                                list_of(options->backups, options->backup_count), "publish", list_ports(options));
+    json_object_set_new(request, "program", json_string(slash ? slash + 1 : path));
+    return request;
 }
 
 int ask_door(int control, int namespace, const struct run_options *options, struct ask_answer *out, char *why,

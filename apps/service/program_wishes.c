@@ -71,6 +71,16 @@ static int read_ports(const json_t *body, struct program_wishes *out, char *why,
     return 0;
 }
 
+/* Whatever it is, it does no harm to a terminal. */
+static void read_name(const json_t *body, char out[PROGRAM_NAME_SIZE])
+{
+    const char *name = json_string_value(json_object_get(body, "program"));
+    size_t len = 0;
+    for (; name && name[len] && len + 1 < PROGRAM_NAME_SIZE; len++)
+        out[len] = name[len] > ' ' && name[len] <= '~' ? name[len] : '?';
+    out[len] = '\0';
+}
+
 /* A backup that is none of the uplinks that are used. */
 static const char *stray_backup(const struct demands *demands)
 {
@@ -84,6 +94,7 @@ int program_wishes_read(const json_t *body, const struct choice *choice, struct 
                         size_t why_size)
 {
     *out = (struct program_wishes){.demands = {.mptcp = json_is_true(json_object_get(body, "require_mptcp"))}};
+    read_name(body, out->name);
     int error = read_uplinks(body, "uplinks", choice, &out->demands.only, why, why_size);
     if (!error)
         error = read_uplinks(body, "backups", choice, &out->demands.backup, why, why_size);

@@ -6,9 +6,10 @@
 
 #include "service/choice.h"
 
-enum { PROGRAM_PORTS = 16 };
+enum { PROGRAM_PORTS = 16, PROGRAM_NAME_SIZE = 32 };
 
 struct program_wishes {
+    char name[PROGRAM_NAME_SIZE]; /* of the program, for listings: printable ASCII, cut; empty: not told */
     struct demands demands;
     struct {
         uint16_t outside, inside;

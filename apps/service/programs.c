@@ -309,6 +309,15 @@ int programs_admit(struct programs *p, int namespace, uid_t user, const struct p
     return error;
 }
 
+const char *programs_name_at(const struct programs *p, const struct hawser_addr *addr, uid_t *user)
+{
+    const struct program *program = hub_owner(p->hub, addr);
+    if (!program)
+        return NULL;
+    *user = program->user;
+    return program->wishes.name;
+}
+
 unsigned programs_count(const struct programs *p) { return p->count; }
 
 void programs_stop(struct programs *p)

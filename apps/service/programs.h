@@ -46,6 +46,9 @@ int programs_admit(struct programs *programs, int namespace, uid_t user, const s
 int programs_read_wishes(const struct programs *programs, const json_t *body, struct program_wishes *out, char *why,
                          size_t why_size);
 
+/* The program at an address, whatever the port, as it called itself ("" if it did not), and whose it is; NULL: none. */
+const char *programs_name_at(const struct programs *programs, const struct hawser_addr *addr, uid_t *user);
+
 /* How many there are. */
 unsigned programs_count(const struct programs *programs);
 

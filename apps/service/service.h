@@ -33,6 +33,8 @@ struct service_part {
     void (*stop)(struct service_part *part); /* when doors and joints are gone, and the host is there still */
 };
 
+struct programs;
+
 struct service {
     sd_event *loop;
     struct hawser_host *host;
@@ -45,10 +47,11 @@ struct service {
     struct control control;     /* of no socket until service_control() */
     char *control_path;
     uint64_t since_ns;
-    struct ways_out *ways;   /* uplinks that it finds itself; NULL: it is told */
-    struct proxies *proxies; /* local ports, and upstream; NULL: neither */
-    unsigned links_alive;    /* devices; the service ends with the last one */
-    bool host_ready;         /* the loop has come to the host's source */
+    struct ways_out *ways;     /* uplinks that it finds itself; NULL: it is told */
+    struct programs *programs; /* of hawser run; NULL: none yet */
+    struct proxies *proxies;   /* local ports, and upstream; NULL: neither */
+    unsigned links_alive;      /* devices; the service ends with the last one */
+    bool host_ready;           /* the loop has come to the host's source */
 };
 
 /* Makes an empty service. Returns 0, or a negative errno with nothing to be freed. */

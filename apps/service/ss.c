@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "service/programs.h"
 #include "service/ways_out.h"
 
 /* How far a peer has come. */
@@ -139,6 +140,17 @@ static void tell_far(const struct service *service, const struct hawser_conn *fa
     json_object_set_new(out, "subflows", subflows);
 }
 
+static void tell_program(const struct service *service, const struct hawser_addr *client, json_t *out)
+{
+    uid_t user;
+    const char *name = service->programs ? programs_name_at(service->programs, client, &user) : NULL;
+    if (!name)
+        return;
+    if (name[0])
+        json_object_set_new(out, "program", json_string(name));
+    json_object_set_new(out, "user", of_number(user));
+}
+
 static json_t *of_joint(const struct service *service, const struct joint *joint)
 {
     struct hawser_addr addr;
@@ -149,6 +161,7 @@ static json_t *of_joint(const struct service *service, const struct joint *joint
     if (door)
         json_object_set_new(out, "door", json_string(door));
     end_peer(joint->ends[0].end, &addr);
+    tell_program(service, &addr, out);
     json_object_set_new(out, "client", of_addr(&addr));
     end_peer(joint->ends[1].end, &addr);
     json_object_set_new(out, "destination", of_addr(&addr));

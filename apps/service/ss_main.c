@@ -18,7 +18,8 @@ struct ss_options {
 static const char usage[] =
     "usage: hawser ss [--json | --watch] [--control PATH]\n"
     "\n"
-    "Lists the connections of this machine's service: who asked for what by which door, how old it is, bytes out and "
+    "Lists the connections of this machine's service: which program asked for what, or by which door, how old it is, "
+    "bytes out and "
     "in,\n"
     "and whether it is Multipath TCP or why it is not; below each its paths: uplink, addresses, state, round trip, "
     "window,\n"
@@ -154,7 +155,7 @@ static void print_connection(const json_t *connection, const json_t *before)
     size_t i, from = 0;
     uint64_t age_ms = number(connection, "age_ms");
     printf("%s -> %s  %s  %.1f s, out", text(connection, "client", "?"), text(connection, "destination", "?"),
-           text(connection, "door", "-"), (double)age_ms / 1000);
+           text(connection, "program", text(connection, "door", "-")), (double)age_ms / 1000);
     print_amount(connection, before, "out_bytes");
     printf(", in");
     print_amount(connection, before, "in_bytes");

@@ -218,6 +218,7 @@ static int up_admit_programs(struct up *up, const struct door_options *options)
     if (programs_start(&up->service, options, &up->stalls, &up->options.program_ports, &up->programs, why,
                        sizeof(why)) < 0)
         return up_fail("%s", why);
+    up->service.programs = up->programs;
     int error = up->service.control_path ? program_verb_add(&up->service.control, up->programs) : 0;
     return error < 0 ? up_fail("cannot begin: %s", strerror(-error)) : UP_GO_ON;
 }
@@ -325,6 +326,7 @@ static int up_serve(struct up *up)
         return up_fail("cannot begin: %s", strerror(-error));
     up_want_descriptors();
     status = up_run(up);
+    up->service.programs = NULL;
     programs_stop(up->programs);
     publish_shut(up->publish);
     service_end(&up->service);

@@ -1,5 +1,7 @@
 """`hawser run` with a word about its connections, for interop/programs; and the roles that a service gives to uplinks."""
 import functools
+import json
+import os
 import subprocess
 
 from programs_world import *
@@ -313,8 +315,29 @@ def taken(hawser):
     return "a line each"
 
 
+def listed(hawser):
+    """hawser ss says whose connections they are."""
+    world = World(hawser)
+    names = {"first": USER, "second": 0}
+    for name, user in names.items():
+        os.symlink(PYTHON, f"{world.room}/{name}")
+        client = world.popen(f"{world.room}/{name}", "-c", f"""
+import socket
+s = socket.create_connection(("{SERVER}", {SLOW})); s.recv(1); print("there", flush=True); s.recv(1 << 30, socket.MSG_WAITALL)""",
+                             user=user, stdout=subprocess.PIPE)
+        assert client.stdout.readline() == b"there\n"
+    ss = [hawser, "ss", "--control", world.control]
+    found = json.loads(subprocess.check_output([*ss, "--json"]))
+    assert {one["program"]: one["user"] for one in found} == names and all(one["door"] == "programs" for one in found), found
+    lines = [line for line in subprocess.check_output(ss, text=True).splitlines() if not line.startswith(" ")]
+    assert len(lines) == 2 and "  first  " in lines[0] and "  second  " in lines[1], lines
+    world.end()
+    return lines[0]
+
+
 def cases(hawser):
     bind = functools.partial
+    yield "listed by name", bind(listed, hawser)
     yield "by one uplink only", bind(only, hawser)
     yield "an uplink that goes and comes back", bind(gone, hawser)
     yield "backups", bind(backups, hawser)

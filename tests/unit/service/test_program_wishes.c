@@ -50,6 +50,19 @@ static void who_says_nothing_wants_nothing(void **state)
     assert_memory_equal(&wishes.demands, &none, sizeof none);
 }
 
+static void names_are_harmless(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text("{\"program\": \"curl\"}"), 0);
+    assert_string_equal(wishes.name, "curl");
+    assert_int_equal(read_text("{\"program\": \"\\u001b[2J a\\n\\u00e9\"}"), 0);
+    assert_string_equal(wishes.name, "?[2J?a???");
+    assert_int_equal(read_text("{\"program\": \"0123456789abcdef0123456789abcdef\"}"), 0);
+    assert_string_equal(wishes.name, "0123456789abcdef0123456789abcde");
+    assert_int_equal(read_text("{\"program\": 7}"), 0);
+    assert_string_equal(wishes.name, "");
+}
+
 static void uplinks_are_named(void **state)
 {
     (void)state;
@@ -119,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(who_says_nothing_wants_nothing, set_up),
+        cmocka_unit_test_setup(names_are_harmless, set_up),
         cmocka_unit_test_setup(uplinks_are_named, set_up),
         cmocka_unit_test_setup(ports_are_published, set_up),
         cmocka_unit_test_setup(nonsense_is_refused, set_up),
