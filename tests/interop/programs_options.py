@@ -305,6 +305,7 @@ def taken(hawser):
         server.wait()
     ports = [word for port in range(6000, 6016) for word in ("--publish", str(port))]
     more = [word for port in range(6100, 6116) for word in ("--publish", str(port))]
+    world.until(lambda: len(world.pairs()) == 1, "its devices stay")
     idle = world.popen("sleep", "60", options=ports)
     world.until(lambda: len(world.pairs()) == 2, "it is not there")
     assert "more than 32 ports" in say(*more)
