@@ -8,6 +8,8 @@
 
 #include <nftables/libnftables.h>
 
+#include "service/packet_filter.h"
+
 #define NEW_TABLE "add table " DOOR_FILTER_TABLE "\ndelete table " DOOR_FILTER_TABLE "\n"
 
 /* Clients stay who they are, whatever else on this host translates their addresses: the first who decides does so. */
@@ -80,15 +82,12 @@ char *door_filter_text(const struct door_filter_rule *rules, size_t count)
 
 int door_filter_apply(const char *text, char *why, size_t why_size)
 {
-    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (!nft) {
-        snprintf(why, why_size, "no memory for the rules of doors: free some and try again");
-        return -ENOMEM;
-    }
-    nft_ctx_buffer_error(nft);
-    nft_ctx_buffer_output(nft);
+    struct nft_ctx *nft;
+    int error = packet_filter_open(&nft, why, why_size);
+    if (error)
+        return error;
     errno = 0;
-    int error = nft_run_cmd_from_buffer(nft, text) == 0 ? 0 : errno ? -errno : -EIO;
+    error = nft_run_cmd_from_buffer(nft, text) == 0 ? 0 : errno ? -errno : -EIO;
     const char *said = nft_ctx_get_error_buffer(nft);
     if (error == -EPERM)
         snprintf(why, why_size, "no permission to set up a door: run as root, or with CAP_NET_ADMIN");

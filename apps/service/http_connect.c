@@ -156,11 +156,11 @@ size_t http_connect_answer(char *out, int status, const char *why)
         return (size_t)snprintf(out, HTTP_ANSWER_MAX, "HTTP/1.1 200 Connection established\r\n\r\n");
     while (i + 1 < sizeof answers / sizeof answers[0] && answers[i].status != status)
         i++;
-    int n =
-        snprintf(out, HTTP_ANSWER_MAX,
-                 "HTTP/1.1 %d %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\n"
-                 "Connection: close\r\n\r\nhawser: %.60s\n",
-                 answers[i].status, answers[i].phrase, answers[i].field, strlen("hawser: \n") + strnlen(why, 60), why);
+    int n = snprintf(out, HTTP_ANSWER_MAX,
+                     "HTTP/1.1 %d %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\n"
+                     "Connection: close\r\n\r\nhawser: %.*s\n",
+                     answers[i].status, answers[i].phrase, answers[i].field,
+                     strlen("hawser: \n") + strnlen(why, HTTP_WHY_MAX), HTTP_WHY_MAX, why);
     return n < HTTP_ANSWER_MAX ? (size_t)n : HTTP_ANSWER_MAX - 1;
 }
 

@@ -16,7 +16,8 @@ enum {
     HTTP_TARGET_MAX = DIAL_NAME_MAX + 8,
     HTTP_FIELD_MAX = 24,        /* of a name of a field that means something here, and more */
     HTTP_CREDENTIALS_MAX = 700, /* of "Basic", and base64 of user and password */
-    HTTP_ANSWER_MAX = 256,
+    HTTP_WHY_MAX = 120,         /* characters of a reason */
+    HTTP_ANSWER_MAX = 384,
 };
 
 /* Only the state is anybody else's to see. */

@@ -6,6 +6,7 @@
 
 #include <nftables/libnftables.h>
 
+#include "service/packet_filter.h"
 #include "service/program_net.h"
 
 #define TABLE "inet hawser_programs"
@@ -29,15 +30,12 @@ static const char rules[] = "add table " TABLE "\n"
 
 static int run(const char *commands, char *why, size_t why_size)
 {
-    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (!nft) {
-        snprintf(why, why_size, "no memory to translate addresses: free some and try again");
-        return -ENOMEM;
-    }
-    nft_ctx_buffer_error(nft);
-    nft_ctx_buffer_output(nft);
+    struct nft_ctx *nft;
+    int error = packet_filter_open(&nft, why, why_size);
+    if (error)
+        return error;
     errno = 0;
-    int error = nft_run_cmd_from_buffer(nft, commands) == 0 ? 0 : errno ? -errno : -EIO;
+    error = nft_run_cmd_from_buffer(nft, commands) == 0 ? 0 : errno ? -errno : -EIO;
     if (error == -EPERM) {
         snprintf(why, why_size,
                  "no permission to translate the addresses of programs: run as root, or with "

@@ -12,6 +12,7 @@
 #include <nftables/libnftables.h>
 
 #include "service/netlink.h"
+#include "service/packet_filter.h"
 #include "service/sysctls.h"
 
 /* The rules. */
@@ -46,12 +47,9 @@ static int way_filter(struct publish_way *way, const char *device, char *why, si
              "iifname \"%s\" ct mark set %d meta mark set %d\n"
              "iifname != \"%s\" ct mark %d meta mark set %d\n}\n}\n",
              device, PUBLISH_MARK, device, PUBLISH_MARK, PUBLISH_MARK, device, PUBLISH_MARK, PUBLISH_MARK);
-    way->nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (!way->nft) {
-        snprintf(why, why_size, "no memory to publish: free some and try again");
-        return -ENOMEM;
-    }
-    nft_ctx_buffer_error(way->nft);
+    int error = packet_filter_open(&way->nft, why, why_size);
+    if (error)
+        return error;
     if (nft_run_cmd_from_buffer(way->nft, text) == 0)
         return 0;
     const char *said = nft_ctx_get_error_buffer(way->nft);

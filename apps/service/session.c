@@ -131,12 +131,12 @@ static const char *word_of(int error)
 {
     switch (error) {
     case -ENOENT:
-        return "no host has that name";
+        return "no host has that name: see how it is spelled, and which resolver /etc/resolv.conf names";
     case -EINVAL:
     case -EADDRNOTAVAIL:
-        return "no uplink leads to that address";
+        return "no uplink leads to that address: go to this host's own without the proxy";
     case -EACCES:
-        return "that destination is forbidden";
+        return "that destination is forbidden: it is the upstream's own, or no host's";
     default:
         return strerror(-error);
     }

@@ -8,6 +8,7 @@
 #include <nftables/libnftables.h>
 
 #include "service/door_filter.h"
+#include "service/packet_filter.h"
 #include "service/program_net.h"
 
 struct translation {
@@ -223,15 +224,15 @@ static int translation_refused(struct translation *t, const char *what, int erro
 int translation_open(struct translation **out, char *why, size_t why_size)
 {
     struct translation *t = calloc(1, sizeof(*t));
-    if (t)
-        t->nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (!t || !t->nft) {
-        free(t);
+    if (!t) {
         snprintf(why, why_size, "no memory to translate addresses: free some and try again");
         return -ENOMEM;
     }
-    nft_ctx_buffer_error(t->nft);
-    nft_ctx_buffer_output(t->nft);
+    int error = packet_filter_open(&t->nft, why, why_size);
+    if (error) {
+        free(t);
+        return error;
+    }
     errno = 0;
     static const char take[] = "add table inet " TRANSLATION_TABLE " { flags owner; }";
     bool taken = nft_run_cmd_from_buffer(t->nft, take) == 0;
@@ -243,7 +244,7 @@ int translation_open(struct translation **out, char *why, size_t why_size)
         *out = t;
         return 0;
     }
-    int error = translation_refused(t, "the packet filter takes no table", errno, why, why_size);
+    error = translation_refused(t, "the packet filter takes no table", errno, why, why_size);
     if (error == -EPERM) { /* the caller may change the network: somebody owns the table */
         snprintf(why, why_size,
                  "another program owns the packet filter's table inet " TRANSLATION_TABLE

@@ -81,19 +81,36 @@ static void ways_take_events(struct ways_out *w)
         w->changed(w->changed_of);
 }
 
+/* The only one that there is, of IPv4, IPv6 or both; or NULL. */
+static const char *ways_only(const struct ways_out *w)
+{
+    const struct uplink *first = uplinks_at(w->uplinks, 0), *uplink = first;
+    for (size_t i = 1; uplink && strcmp(uplink->name, first->name) == 0; i++)
+        uplink = uplinks_at(w->uplinks, i);
+    return first && !uplink ? first->name : NULL;
+}
+
 /* Once, as long as it is the same. */
 static void ways_warn(struct ways_out *w)
 {
-    const char *aside = uplinks_left_aside(w->uplinks);
-    if (!aside && !uplinks_at(w->uplinks, 0))
-        aside = "there is no uplink: no interface has both an address and a default route; hawser uplinks --all says "
-                "why; one that comes will be used";
-    aside = aside ? aside : "";
-    if (strcmp(aside, w->aside) == 0)
+    const char *aside = uplinks_left_aside(w->uplinks), *only = ways_only(w);
+    char text[WAYS_WHY_SIZE] = "";
+    if (aside)
+        snprintf(text, sizeof(text), "%s", aside);
+    else if (!uplinks_at(w->uplinks, 0))
+        snprintf(text, sizeof(text),
+                 "there is no uplink: no interface has both an address and a default route; hawser uplinks --all says "
+                 "why; one that comes will be used");
+    else if (only)
+        snprintf(text, sizeof(text),
+                 "%s is the only uplink, so that there is nothing to share, and nothing to go on by: hawser uplinks "
+                 "--all says why others are none; one that comes is used at once",
+                 only);
+    if (strcmp(text, w->aside) == 0)
         return;
-    snprintf(w->aside, sizeof(w->aside), "%s", aside);
-    if (aside[0])
-        command_fail("up", "%s", aside);
+    snprintf(w->aside, sizeof(w->aside), "%s", text);
+    if (text[0])
+        command_fail("up", "%s", text);
 }
 
 static int ways_rearm(struct ways_out *w)

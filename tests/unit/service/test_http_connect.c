@@ -185,13 +185,14 @@ static void anything(void **state)
 static void answers(void **state)
 {
     (void)state;
-    char text[HTTP_ANSWER_MAX + 1], body[100];
+    char text[HTTP_ANSWER_MAX + 1], body[HTTP_WHY_MAX + 20];
     static const int all[] = {400, 403, 405, 407, 408, 431, 502, 503, 504};
     for (unsigned i = 0; i < HW_ARRAY_LEN(all); i++) {
         char first[20];
         int len = -1;
-        size_t n = http_connect_answer(
-            text, all[i], "a very long reason of which nobody should have to read more than sixty characters");
+        char why[HTTP_WHY_MAX + 20] = "";
+        memset(why, 'y', sizeof why - 1);
+        size_t n = http_connect_answer(text, all[i], why);
         assert_true(n < HTTP_ANSWER_MAX);
         text[n] = '\0';
         snprintf(first, sizeof first, "HTTP/1.1 %d ", all[i]);
@@ -201,8 +202,8 @@ static void answers(void **state)
         assert_non_null(field);
         assert_int_equal(sscanf(field, "Content-Length: %d", &len), 1);
         assert_int_equal(strlen(end + 4), len);
-        assert_int_equal(sscanf(end + 4, "hawser: %99[^\n]", body), 1);
-        assert_int_equal(strlen(body), 60);
+        assert_int_equal(sscanf(end + 4, "hawser: %139[^\n]", body), 1);
+        assert_int_equal(strlen(body), HTTP_WHY_MAX);
     }
     text[http_connect_answer(text, 200, "")] = '\0';
     assert_string_equal(text, "HTTP/1.1 200 Connection established\r\n\r\n");
