@@ -58,7 +58,7 @@ static enum control_verdict door(void *user, struct control_request *request, js
     struct asking *a = malloc(sizeof *a);
     if (!a)
         return control_refuse(request, "the service is out of memory: end something, and try again");
-    *a = (struct asking){.request = {decided}, .watch = {gone}, .peer = request->peer};
+    *a = (struct asking){.request = {decided}, .watch = {.gone = gone}, .peer = request->peer};
     if (programs_admit(user, request->descriptors[0], request->from.uid, &wishes, &a->request, why, sizeof(why)) < 0) {
         free(a);
         return control_refuse(request, "%s", why);
