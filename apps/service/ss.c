@@ -48,7 +48,7 @@ static struct listing *listing_of(struct ss *ss, struct control_peer *peer, uid_
     struct listing *listing = has_room(ss, user) ? calloc(1, sizeof *listing) : NULL;
     if (!listing)
         return NULL;
-    *listing = (struct listing){.watch = {peer_gone}, .ss = ss, .peer = peer, .user = user};
+    *listing = (struct listing){.watch = {.gone = peer_gone}, .ss = ss, .peer = peer, .user = user};
     list_push_back(&ss->listings, &listing->link);
     ss->listing_count++;
     joints_walk_begin(&ss->service->joints, &listing->walk);
