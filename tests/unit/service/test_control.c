@@ -91,7 +91,8 @@ static void set_up(struct fixture *f)
                                          {.name = "keep", .run = keep, .user = f},
                                          {.name = "large", .run = large},
                                          {.name = "later", .run = later, .user = f}};
-    *f = (struct fixture){.directory = "/tmp/hawser-test-XXXXXX", .watch = {gone}, .another = {gone_too}, .kept = -1};
+    *f = (struct fixture){
+        .directory = "/tmp/hawser-test-XXXXXX", .watch = {.gone = gone}, .another = {.gone = gone_too}, .kept = -1};
     f->descriptors_before = open_descriptors();
     assert_non_null(mkdtemp(f->directory));
     snprintf(f->path, sizeof f->path, "%s/run/control", f->directory);
