@@ -1,12 +1,8 @@
 #include "service/door_filter.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <nftables/libnftables.h>
 
 #include "service/packet_filter.h"
 
@@ -72,32 +68,12 @@ char *door_filter_text(const struct door_filter_rule *rules, size_t count)
     write_note(out, rules, count);
     write_forward(out, rules, count);
     fprintf(out, "}\n");
-    bool bad = ferror(out);
-    if (fclose(out) != 0 || bad) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return packet_filter_text(out, &text);
 }
 
 int door_filter_apply(const char *text, char *why, size_t why_size)
 {
-    struct nft_ctx *nft;
-    int error = packet_filter_open(&nft, why, why_size);
-    if (error)
-        return error;
-    errno = 0;
-    error = nft_run_cmd_from_buffer(nft, text) == 0 ? 0 : errno ? -errno : -EIO;
-    const char *said = nft_ctx_get_error_buffer(nft);
-    if (error == -EPERM)
-        snprintf(why, why_size, "no permission to set up a door: run as root, or with CAP_NET_ADMIN");
-    else if (error)
-        snprintf(why, why_size,
-                 "the packet filter refuses the rules of doors: %.*s: is the kernel built with nf_tables and nf_nat? "
-                 "(modprobe nf_tables)",
-                 (int)strcspn(said ? said : "", "\n"), said ? said : "");
-    nft_ctx_free(nft);
-    return error;
+    return packet_filter_run(text, "no permission to set up a door", "doors", why, why_size);
 }
 
 void door_filter_remove(void)

@@ -19,20 +19,6 @@ enum door_rule_kind {
 
 enum { DOOR_LEFT_MAX = 2 * DOOR_SLOTS }; /* of a kind, that may be left */
 
-static int add_address(struct netlink *n, unsigned device)
-{
-    static const uint8_t dummy[4] = {192, 0, 0, 8}; /* RFC 7600 */
-    struct netlink_message m;
-    struct nlmsghdr *header = netlink_start(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
-    struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-    info->ifa_family = AF_INET;
-    info->ifa_prefixlen = 32;
-    info->ifa_scope = RT_SCOPE_LINK;
-    info->ifa_index = device;
-    mnl_attr_put(header, IFA_LOCAL, sizeof(dummy), dummy);
-    return netlink_request(n, &m, NULL, NULL);
-}
-
 int door_routes_device(struct netlink *n, unsigned device)
 {
     struct netlink_message m;
@@ -47,7 +33,7 @@ int door_routes_device(struct netlink *n, unsigned device)
     mnl_attr_nest_end(header, inet);
     mnl_attr_nest_end(header, families);
     int error = netlink_request(n, &m, NULL, NULL);
-    return error ? error : add_address(n, device);
+    return error ? error : netlink_give_dummy(n, device);
 }
 
 /* A default route: by the device, or with index 0 one that says "unreachable". */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool read_port(const char *text, uint16_t *out)
+bool endpoint_read_port(const char *text, uint16_t *out)
 {
     char *end;
     unsigned long port = strtoul(text, &end, 10);
@@ -17,7 +17,7 @@ int endpoint_read(const char *text, struct endpoint *out)
     const char *colon = strrchr(text, ':'), *host = text;
     uint16_t port;
     *out = (struct endpoint){0};
-    if (!colon || !read_port(colon + 1, &port))
+    if (!colon || !endpoint_read_port(colon + 1, &port))
         return -EINVAL;
     size_t len = (size_t)(colon - text);
     const bool bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';

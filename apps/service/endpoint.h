@@ -13,6 +13,9 @@ struct endpoint {
  * its port is not 1 to 65535. */
 int endpoint_read(const char *text, struct endpoint *out);
 
+/* A port alone, 1 to 65535. False: it is none. */
+bool endpoint_read_port(const char *text, uint16_t *out);
+
 static inline struct destination endpoint_destination(const struct endpoint *endpoint)
 {
     return (struct destination){.name = endpoint->name[0] ? endpoint->name : NULL, .addr = endpoint->addr};

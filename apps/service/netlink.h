@@ -43,6 +43,10 @@ struct nlmsghdr *netlink_start(struct netlink_message *m, uint16_t type, uint16_
 /* Sends `m` and calls `each` (may be NULL) for what is answered, until the end of the dump or the acknowledgement. */
 int netlink_request(struct netlink *n, struct netlink_message *m, mnl_cb_t each, void *user);
 
+/* Gives the device 192.0.0.8 (RFC 7600), of which nobody is ever told: without any address the kernel takes no packet
+ * of IPv4 from it whose source it would not send there. */
+int netlink_give_dummy(struct netlink *n, unsigned device);
+
 /* Addresses as netlink has them: AF_INET or AF_INET6, 4 or 16 bytes. */
 uint8_t netlink_family(const struct hawser_addr *addr);
 void netlink_put_addr(struct nlmsghdr *header, uint16_t type, const struct hawser_addr *addr);

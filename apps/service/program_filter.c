@@ -1,11 +1,5 @@
 #include "service/program_filter.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <nftables/libnftables.h>
-
 #include "service/packet_filter.h"
 #include "service/program_net.h"
 
@@ -30,25 +24,8 @@ static const char rules[] = "add table " TABLE "\n"
 
 static int run(const char *commands, char *why, size_t why_size)
 {
-    struct nft_ctx *nft;
-    int error = packet_filter_open(&nft, why, why_size);
-    if (error)
-        return error;
-    errno = 0;
-    error = nft_run_cmd_from_buffer(nft, commands) == 0 ? 0 : errno ? -errno : -EIO;
-    if (error == -EPERM) {
-        snprintf(why, why_size,
-                 "no permission to translate the addresses of programs: run as root, or with "
-                 "CAP_NET_ADMIN");
-    } else if (error) {
-        const char *said = nft_ctx_get_error_buffer(nft);
-        snprintf(why, why_size,
-                 "the packet filter refuses the rules of programs: %.*s: is the kernel built with nf_tables and "
-                 "nf_nat? (modprobe nf_tables)",
-                 (int)strcspn(said ? said : "", "\n"), said ? said : "");
-    }
-    nft_ctx_free(nft);
-    return error;
+    return packet_filter_run(commands, "no permission to translate the addresses of programs", "programs", why,
+                             why_size);
 }
 
 int program_filter_set(char *why, size_t why_size) { return run(rules, why, why_size); }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/endpoint.h"
 #include "service/publish_way.h"
 #include "service/sysctls.h"
 
@@ -25,14 +26,6 @@ struct publish {
     struct published ports[PUBLISH_MAX];
 };
 
-static bool read_port(const char *text, uint16_t *port)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-    *port = (uint16_t)value;
-    return text[0] >= '0' && text[0] <= '9' && !*end && value > 0 && value <= UINT16_MAX;
-}
-
 /* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]:80". */
 static bool read_server(char *text, uint16_t port, struct hawser_addr *to)
 {
@@ -50,7 +43,7 @@ static bool read_server(char *text, uint16_t port, struct hawser_addr *to)
         colon = NULL;
     }
     if (colon) {
-        if (!read_port(colon + 1, &port))
+        if (!endpoint_read_port(colon + 1, &port))
             return false;
         *colon = '\0';
     }
@@ -70,7 +63,7 @@ int publish_rule_read(const char *text, struct publish_rule *rule, char *why, si
     memset(rule, 0, sizeof(*rule));
     if (strlen(text) < sizeof(copy)) {
         strcpy(copy, text);
-        bool good = read_port(strsep(&rest, ","), &rule->port);
+        bool good = endpoint_read_port(strsep(&rest, ","), &rule->port);
         while (good && rest)
             good = read_word(strsep(&rest, ","), rule);
         if (good)

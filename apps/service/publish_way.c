@@ -86,22 +86,6 @@ static void way_remove_rules(struct publish_way *way)
     }
 }
 
-/* Without one the kernel takes no packet of IPv4 from the device whose source it would not send there. The address is
- * for that alone (RFC 7600), and nobody is ever told of it. */
-static int way_address(struct publish_way *way)
-{
-    static const uint8_t dummy[4] = {192, 0, 0, 8};
-    struct netlink_message m;
-    struct nlmsghdr *header = netlink_start(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
-    struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-    info->ifa_family = AF_INET;
-    info->ifa_prefixlen = 32;
-    info->ifa_scope = RT_SCOPE_LINK;
-    info->ifa_index = way->index;
-    mnl_attr_put(header, IFA_LOCAL, sizeof(dummy), dummy);
-    return netlink_request(&way->netlink, &m, NULL, NULL);
-}
-
 static int way_route(struct publish_way *way, uint8_t family)
 {
     struct netlink_message m;
@@ -121,7 +105,7 @@ static int way_route(struct publish_way *way, uint8_t family)
 static int way_routes(struct publish_way *way, char *why, size_t why_size)
 {
     for (size_t i = 0; i < sizeof(way_families); i++) {
-        int error = way_families[i] == AF_INET ? way_address(way) : 0;
+        int error = way_families[i] == AF_INET ? netlink_give_dummy(&way->netlink, way->index) : 0;
         if (!error)
             error = way_route(way, way_families[i]);
         for (int kind = 0; kind < WAY_RULES && !error; kind++)
