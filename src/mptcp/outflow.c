@@ -367,8 +367,6 @@ bool outflow_on_timer(const struct outflow *out, bool confirmed, uint64_t now_ns
     return alive && (data_tx_fin_due(out->tx) > now_ns || on_fin_timer(out, confirmed, now_ns));
 }
 
-/* RFC 8684 3.3.2: a SACK says nothing of the data level. A peer may hand bytes up in the order of the subflow only
- * (Linux does), and half a mapping is of no use under a checksum: behind a hole they are lost with the path. */
 void outflow_note_answer(struct data_tx *tx, const struct subflow *subflow, const struct tcp_segment *segment)
 {
     uint64_t asked_ns = data_tx_asked_since(tx);
@@ -377,6 +375,8 @@ void outflow_note_answer(struct data_tx *tx, const struct subflow *subflow, cons
         data_tx_note_answer(tx, segment->options->mp.present);
 }
 
+/* RFC 8684 3.3.2: a SACK says nothing of the data level. A peer may hand bytes up in the order of the subflow only
+ * (Linux does), and half a mapping is of no use under a checksum: behind a hole they are lost with the path. */
 void outflow_reinject(struct data_tx *tx, const struct subflow *subflow)
 {
     dsn64 from;

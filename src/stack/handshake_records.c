@@ -8,7 +8,7 @@
 /* RFC 6298 2.1 */
 #define FIRST_WAIT_NS (1 * NS_PER_S)
 /* Until then the answer may be on its way. An open has had its SYN/ACK repeated, and time to answer that; who asks
- * again has a second for that too. There are no cookies for joins: the shorter their time, the more of a flood it takes
+ * again has two seconds. There are no cookies for joins: the shorter their time, the more of a flood it takes
  * to keep one out that would answer. */
 #define OPEN_PATIENCE_NS (3 * NS_PER_S)
 #define ASKED_PATIENCE_NS (2 * NS_PER_S)

@@ -8,67 +8,14 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "pair.h"
 #include "peer.h"
 #include "stack/attempts.h"
-#include "world.h"
-
-#define PORT 5001
-
-struct pair {
-    struct world w;
-    struct hawser_conn *conn[2];
-};
 
 static struct hawser_path_options by_default(void)
 {
     return (struct hawser_path_options){.size = sizeof(struct hawser_path_options),
                                         .manager = hawser_path_manager_find("default")};
-}
-
-static void live(struct pair *p, uint64_t for_ns)
-{
-    uint64_t until = p->w.now_ns + for_ns;
-    while (world_step(&p->w, until))
-        ;
-    p->w.now_ns = until;
-}
-
-/* Opened from the client's first address that it may have, a byte each way, and half a second. */
-static void open_pair(struct pair *p, const struct hawser_path_options *client,
-                      const struct hawser_path_options *server)
-{
-    struct hawser_listener *listener;
-    const struct hawser_addr to = world_server_addr(&p->w, 0, PORT), any = {.port = PORT};
-    const struct hawser_conn_options ours = {.size = sizeof ours, .paths = client};
-    const struct hawser_conn_options theirs = {.size = sizeof theirs, .paths = server};
-    assert_int_equal(hawser_listen(p->w.stack[1], &any, 4, &theirs, &listener), 0);
-    assert_int_equal(hawser_connect(p->w.stack[0], &to, &ours, p->w.now_ns, &p->conn[0]), 0);
-    while (hawser_accept(listener, &p->conn[1]) < 0)
-        assert_true(world_step(&p->w, p->w.now_ns + NS_PER_S));
-    for (int end = 0; end < 2; end++)
-        assert_int_equal(hawser_send(p->conn[end], "x", 1), 1);
-    live(p, NS_PER_S / 2);
-}
-
-static void close_pair(struct pair *p)
-{
-    hawser_abort(p->conn[0]);
-    hawser_abort(p->conn[1]);
-    world_destroy(&p->w);
-}
-
-static uint32_t subflows(const struct pair *p, int end)
-{
-    struct hawser_conn_info info = {.size = sizeof info};
-    assert_int_equal(hawser_conn_get_info(p->conn[end], &info), 0);
-    return info.subflows;
-}
-
-static struct hawser_subflow_info subflow_at_end(const struct pair *p, int end, size_t i)
-{
-    struct hawser_subflow_info info = {.size = sizeof info};
-    assert_int_equal(hawser_subflow_get_info(p->conn[end], i, &info), 0);
-    return info;
 }
 
 /* At this end, be it that of the first subflow or of another. */
@@ -82,16 +29,16 @@ static void an_address_that_is_not_its_own(void **state)
         struct hawser_path_options own = by_default();
         own.own = &only;
         own.own_count = 1;
-        open_pair(&p, &own, NULL);
-        live(&p, 10 * NS_PER_S);
-        assert_int_equal(subflows(&p, 0), 1);
-        const struct hawser_subflow_info info = subflow_at_end(&p, 0, 0);
+        pair_open(&p, &own, NULL, 0);
+        pair_live(&p, 10 * NS_PER_S);
+        assert_int_equal(pair_subflows(&p, 0), 1);
+        const struct hawser_subflow_info info = pair_subflow(&p, 0, 0);
         assert_true(hawser_addr_same_ip(&info.local, &only.addr));
-        const struct hawser_addr other = world_client_addr(&p.w, !which), to = world_server_addr(&p.w, 0, PORT);
+        const struct hawser_addr other = world_client_addr(&p.w, !which), to = world_server_addr(&p.w, 0, PAIR_PORT);
         const struct hawser_conn_options named_one = {.size = sizeof named_one, .paths = &own, .local = other};
         struct hawser_conn *conn;
         assert_int_equal(hawser_connect(p.w.stack[0], &to, &named_one, p.w.now_ns, &conn), -EADDRNOTAVAIL);
-        close_pair(&p);
+        pair_close(&p);
     }
 }
 
@@ -105,13 +52,13 @@ static void what_is_not_its_own_is_not_announced(void **state)
     struct hawser_path_options own = by_default();
     own.own = &only;
     own.own_count = 1;
-    open_pair(&p, NULL, &own);
-    live(&p, 10 * NS_PER_S);
-    for (size_t i = 0; i < subflows(&p, 1); i++) {
-        const struct hawser_subflow_info info = subflow_at_end(&p, 1, i);
+    pair_open(&p, NULL, &own, 0);
+    pair_live(&p, 10 * NS_PER_S);
+    for (size_t i = 0; i < pair_subflows(&p, 1); i++) {
+        const struct hawser_subflow_info info = pair_subflow(&p, 1, i);
         assert_true(hawser_addr_same_ip(&info.local, &only.addr));
     }
-    close_pair(&p);
+    pair_close(&p);
 }
 
 /* What the stack says of an address holds for who says nothing, at either end. */
@@ -129,16 +76,16 @@ static void the_stack_marks_backups(void **state)
             own.backup = &first;
             own.backup_count = 1;
             assert_int_equal(hawser_stack_set_backup(p.w.stack[marker], &addrs[1], true), 0);
-            open_pair(&p, says && !marker ? &own : NULL, says && marker ? &own : NULL);
-            assert_int_equal(subflows(&p, 0), 3);
+            pair_open(&p, says && !marker ? &own : NULL, says && marker ? &own : NULL, 0);
+            assert_int_equal(pair_subflows(&p, 0), 3);
             for (int end = 0; end < 2; end++)
                 for (size_t i = 0; i < 3; i++) {
-                    const struct hawser_subflow_info info = subflow_at_end(&p, end, i);
+                    const struct hawser_subflow_info info = pair_subflow(&p, end, i);
                     const struct hawser_addr *at = end == marker ? &info.local : &info.remote;
                     assert_int_equal(info.backup, hawser_addr_same_ip(at, &addrs[!says]));
                 }
             assert_int_equal(hawser_stack_set_backup(p.w.stack[!marker], &addrs[1], true), -ENOENT);
-            close_pair(&p);
+            pair_close(&p);
         }
 }
 

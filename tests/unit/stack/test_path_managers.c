@@ -12,12 +12,10 @@
 #include "base/units.h"
 #include "mptcp/addresses.h"
 #include "mptcp/subflow.h"
+#include "pair.h"
 #include "peer.h"
 #include "stack/stack.h"
 #include "wire/keys.h"
-#include "world.h"
-
-#define PORT 5001
 
 static struct hawser_path_options named(const char *name)
 {
@@ -25,10 +23,15 @@ static struct hawser_path_options named(const char *name)
                                         .manager = hawser_path_manager_find(name)};
 }
 
-struct pair {
-    struct world w;
-    struct hawser_conn *conn[2];
-};
+/* Where a test says no rate: what a second carries is to be counted, not to be much. */
+static void limit_rates(struct world *w)
+{
+    for (size_t i = 0; i < HW_ARRAY_LEN(w->paths); i++)
+        if (w->paths[i].rate_bps == 0) {
+            w->paths[i].rate_bps = 10000000;
+            w->paths[i].queue_bytes = 60000;
+        }
+}
 
 /* Lets time pass, while `from` sends all it can; returns how much `to` got. */
 static uint64_t pump(struct pair *p, int from, uint64_t for_ns)
@@ -36,6 +39,7 @@ static uint64_t pump(struct pair *p, int from, uint64_t for_ns)
     static uint8_t bytes[16384];
     struct world *w = &p->w;
     uint64_t until = w->now_ns + for_ns, got = 0;
+    limit_rates(w);
     for (bool more = true; more;) {
         ssize_t n;
         while (hawser_send(p->conn[from], bytes, sizeof bytes) > 0)
@@ -48,55 +52,9 @@ static uint64_t pump(struct pair *p, int from, uint64_t for_ns)
     return got;
 }
 
-static void live(struct pair *p, uint64_t for_ns)
-{
-    uint64_t until = p->w.now_ns + for_ns;
-    while (world_step(&p->w, until))
-        ;
-    p->w.now_ns = until;
-}
-
-/* Opened from the client's first address, a byte each way, and half a second. */
-static void open_pair(struct pair *p, const struct hawser_path_options *client,
-                      const struct hawser_path_options *server, uint32_t max_subflows)
-{
-    struct hawser_listener *listener;
-    const struct hawser_addr to = world_server_addr(&p->w, 0, PORT), any = {.port = PORT};
-    const struct hawser_conn_options ours = {.size = sizeof ours, .paths = client, .max_subflows = max_subflows};
-    const struct hawser_conn_options theirs = {.size = sizeof theirs, .paths = server, .max_subflows = max_subflows};
-    assert_int_equal(hawser_listen(p->w.stack[1], &any, 4, &theirs, &listener), 0);
-    assert_int_equal(hawser_connect(p->w.stack[0], &to, &ours, p->w.now_ns, &p->conn[0]), 0);
-    while (hawser_accept(listener, &p->conn[1]) < 0)
-        assert_true(world_step(&p->w, p->w.now_ns + NS_PER_S));
-    for (int end = 0; end < 2; end++)
-        assert_int_equal(hawser_send(p->conn[end], "x", 1), 1);
-    live(p, NS_PER_S / 2);
-}
-
-static void close_pair(struct pair *p)
-{
-    hawser_abort(p->conn[0]);
-    hawser_abort(p->conn[1]);
-    world_destroy(&p->w);
-}
-
-static uint32_t subflows(const struct pair *p, int end)
-{
-    struct hawser_conn_info info = {.size = sizeof info};
-    assert_int_equal(hawser_conn_get_info(p->conn[end], &info), 0);
-    return info.subflows;
-}
-
-static struct hawser_subflow_info subflow_at_end(const struct pair *p, int end, size_t i)
-{
-    struct hawser_subflow_info info = {.size = sizeof info};
-    assert_int_equal(hawser_subflow_get_info(p->conn[end], i, &info), 0);
-    return info;
-}
-
 static bool is_v4_at(const struct pair *p, size_t i)
 {
-    const struct hawser_subflow_info info = subflow_at_end(p, 0, i);
+    const struct hawser_subflow_info info = pair_subflow(p, 0, i);
     return hawser_addr_is_v4(&info.local);
 }
 
@@ -153,11 +111,11 @@ static void a_full_mesh(void **state)
     struct pair p;
     const struct hawser_path_options mesh = named("fullmesh");
     world_init(&p.w, 1, 3, 3, false, NULL, NULL);
-    open_pair(&p, &mesh, NULL, 16);
-    assert_int_equal(subflows(&p, 0), 9);
-    assert_int_equal(subflows(&p, 1), 9);
+    pair_open(&p, &mesh, NULL, 16);
+    assert_int_equal(pair_subflows(&p, 0), 9);
+    assert_int_equal(pair_subflows(&p, 1), 9);
     assert_true(pump(&p, 1, NS_PER_S) > 1000);
-    close_pair(&p);
+    pair_close(&p);
 }
 
 static void several_over_one_pair(void **state)
@@ -167,11 +125,11 @@ static void several_over_one_pair(void **state)
     struct hawser_path_options ports = named("ports");
     ports.subflows = 3;
     world_init(&p.w, 2, 2, 1, false, NULL, NULL);
-    open_pair(&p, &ports, NULL, 0);
-    assert_int_equal(subflows(&p, 0), 3);
+    pair_open(&p, &ports, NULL, 0);
+    assert_int_equal(pair_subflows(&p, 0), 3);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(subflow_at_end(&p, 0, i).local_id, 0);
-    close_pair(&p);
+        assert_int_equal(pair_subflow(&p, 0, i).local_id, 0);
+    pair_close(&p);
 }
 
 static void not_before_there_is_a_demand(void **state)
@@ -181,11 +139,11 @@ static void not_before_there_is_a_demand(void **state)
     struct hawser_path_options demand = named("on-demand");
     demand.demand_bytes = 100000;
     world_init(&p.w, 3, 2, 1, false, NULL, NULL);
-    open_pair(&p, &demand, NULL, 0);
-    assert_int_equal(subflows(&p, 0), 1);
+    pair_open(&p, &demand, NULL, 0);
+    assert_int_equal(pair_subflows(&p, 0), 1);
     assert_true(pump(&p, 1, NS_PER_S) > 100000);
-    assert_int_equal(subflows(&p, 0), 2);
-    close_pair(&p);
+    assert_int_equal(pair_subflows(&p, 0), 2);
+    pair_close(&p);
 }
 
 /* RFC 8684 3.3.8: take-over and return, with the backup of either end. */
@@ -196,14 +154,10 @@ static void a_backup_takes_over_and_gives_back(void **state)
         struct pair p;
         const struct hawser_path_options backup = named("backup");
         world_init(&p.w, 4, 2, 1, false, NULL, NULL);
-        for (unsigned i = 0; i < 2; i++) {
-            p.w.paths[i].rate_bps = 10000000;
-            p.w.paths[i].queue_bytes = 60000;
-        }
-        open_pair(&p, &backup, NULL, 0);
-        assert_int_equal(subflows(&p, 1), 2);
-        assert_false(subflow_at_end(&p, 1, 0).backup);
-        assert_true(subflow_at_end(&p, 1, 1).backup);
+        pair_open(&p, &backup, NULL, 0);
+        assert_int_equal(pair_subflows(&p, 1), 2);
+        assert_false(pair_subflow(&p, 1, 0).backup);
+        assert_true(pair_subflow(&p, 1, 1).backup);
         const uint64_t *carried = &p.w.paths[1].delivered_bytes[sender];
         uint64_t before = *carried;
         assert_true(pump(&p, sender, 2 * NS_PER_S) > 1500000);
@@ -215,7 +169,7 @@ static void a_backup_takes_over_and_gives_back(void **state)
         before = *carried;
         assert_true(pump(&p, sender, 2 * NS_PER_S) > 1500000);
         assert_in_range(*carried - before, 0, 100000);
-        close_pair(&p);
+        pair_close(&p);
     }
 }
 
@@ -226,29 +180,25 @@ static void a_priority_changes(void **state)
     for (int end = 0; end < 2; end++) {
         struct pair p;
         world_init(&p.w, 5, 2, 1, false, NULL, NULL);
-        for (unsigned i = 0; i < 2; i++) {
-            p.w.paths[i].rate_bps = 10000000;
-            p.w.paths[i].queue_bytes = 60000;
-        }
-        open_pair(&p, NULL, NULL, 0);
+        pair_open(&p, NULL, NULL, 0);
         pump(&p, 1, NS_PER_S);
-        const uint32_t id = subflow_at_end(&p, end, 1).id;
+        const uint32_t id = pair_subflow(&p, end, 1).id;
         for (int backup = 1; backup >= 0; backup--) {
             p.w.paths[1].loss = 1;
             assert_int_equal(hawser_subflow_set_backup(p.conn[end], id, backup), 0);
-            live(&p, NS_PER_S / 20);
+            pair_live(&p, NS_PER_S / 20);
             p.w.paths[1].loss = 0;
             pump(&p, 1, 3 * NS_PER_S);
-            live(&p, SIGNAL_ROW_NS); /* one that is idle may say no third thing in a row */
+            pair_live(&p, SIGNAL_ROW_NS); /* one that is idle may say no third thing in a row */
             for (int side = 0; side < 2; side++)
-                assert_int_equal(subflow_at_end(&p, side, 1).backup, backup);
+                assert_int_equal(pair_subflow(&p, side, 1).backup, backup);
             uint64_t before = p.w.paths[1].delivered_bytes[1];
             pump(&p, 1, NS_PER_S);
             uint64_t carried = p.w.paths[1].delivered_bytes[1] - before;
             assert_true(backup ? carried < 10000 : carried > 300000);
         }
         assert_int_equal(hawser_subflow_set_backup(p.conn[end], 999, true), -ENOENT);
-        close_pair(&p);
+        pair_close(&p);
     }
 }
 
@@ -267,15 +217,15 @@ static void either_end_marks_backups(void **state)
             struct hawser_path_options marked = named("default");
             marked.backup = &metered;
             marked.backup_count = 1;
-            open_pair(&p, marker ? NULL : &marked, marker ? &marked : NULL, 0);
-            assert_int_equal(subflows(&p, 0), 3);
+            pair_open(&p, marker ? NULL : &marked, marker ? &marked : NULL, 0);
+            assert_int_equal(pair_subflows(&p, 0), 3);
             for (int end = 0; end < 2; end++)
                 for (size_t i = 0; i < 3; i++) {
-                    const struct hawser_subflow_info info = subflow_at_end(&p, end, i);
+                    const struct hawser_subflow_info info = pair_subflow(&p, end, i);
                     const struct hawser_addr *at = end == marker ? &info.local : &info.remote;
                     assert_int_equal(info.backup, hawser_addr_same_ip(at, &metered.addr));
                 }
-            close_pair(&p);
+            pair_close(&p);
         }
 }
 
@@ -320,15 +270,15 @@ static void a_connection_of_one_family_with_subflows_of_the_other(void **state)
             add_both(&p.w, 1, "10.9.1.7", "10.9.1.8", 24);
         else
             add_both(&p.w, 1, "fd09:1::7", "fd09:1::8", 64);
-        open_pair(&p, NULL, NULL, 0);
-        assert_int_equal(subflows(&p, 1), 3);
+        pair_open(&p, NULL, NULL, 0);
+        assert_int_equal(pair_subflows(&p, 1), 3);
         bool other = false;
         for (size_t i = 0; i < 3; i++)
             other |= is_v4_at(&p, i) == v6;
         assert_true(other);
         p.w.paths[0].down = true; /* which of the two is cut does not matter to the stream */
         assert_true(pump(&p, 1, 3 * NS_PER_S) > 1000000);
-        close_pair(&p);
+        pair_close(&p);
     }
 }
 
@@ -348,12 +298,14 @@ static void many_addresses(void **state)
                 assert_int_equal(hawser_stack_add_address(p.w.stack[end], 0, &addr, 24, p.w.now_ns), 0);
             }
         }
-        open_pair(&p, &options, NULL, 32);
-        live(&p, 60 * NS_PER_S);
-        assert_int_equal(subflows(&p, 0), 32);
-        assert_int_equal(subflows(&p, 1), 32);
+        pair_open(&p, &options, NULL, 32);
+        pair_live(&p, 60 * NS_PER_S);
+        assert_int_equal(pair_subflows(&p, 0), 32);
+        assert_int_equal(pair_subflows(&p, 1), 32);
+        p.w.paths[0].rate_bps = 100000000;
+        p.w.paths[0].queue_bytes = 1000000;
         assert_true(pump(&p, 1, NS_PER_S) > 1000000);
-        close_pair(&p);
+        pair_close(&p);
     }
 }
 
@@ -365,17 +317,17 @@ static void an_address_is_announced_where_somebody_answers(void **state)
     for (int busy = 0; busy < 2; busy++) {
         struct pair p;
         world_init(&p.w, 12, 4, 1, false, NULL, NULL);
-        open_pair(&p, NULL, NULL, 0);
-        assert_int_equal(subflows(&p, 1), 4);
+        pair_open(&p, NULL, NULL, 0);
+        assert_int_equal(pair_subflows(&p, 1), 4);
         for (unsigned i = 0; i < 3; i++)
             p.w.paths[i].down = true;
         if (busy)
             pump(&p, 1, 3 * NS_PER_S);
         const struct hawser_addr more = world_server_addr(&p.w, 1, 0);
         assert_int_equal(hawser_stack_add_address(p.w.stack[1], 0, &more, 24, p.w.now_ns), 0);
-        live(&p, busy ? NS_PER_S / 10 : 5 * NS_PER_S);
+        pair_live(&p, busy ? NS_PER_S / 10 : 5 * NS_PER_S);
         assert_int_equal(world_counter(&p.w, 0, "mptcp.addresses_learned"), 1);
-        close_pair(&p);
+        pair_close(&p);
     }
 }
 
@@ -387,22 +339,22 @@ static void an_address_that_comes_and_goes(void **state)
         for (unsigned which = 0; which < 2; which++) {
             struct pair p;
             world_init(&p.w, 13, 2, 2, false, NULL, NULL);
-            open_pair(&p, NULL, NULL, 0);
+            pair_open(&p, NULL, NULL, 0);
             const struct hawser_addr addr = end ? world_server_addr(&p.w, which, 0) : world_client_addr(&p.w, which);
             for (int i = 0; i < 300; i++) {
                 assert_int_equal(hawser_stack_remove_address(p.w.stack[end], &addr, p.w.now_ns), 0);
-                live(&p, i % 2 ? NS_PER_S : NS_PER_S / 50);
+                pair_live(&p, i % 2 ? NS_PER_S : NS_PER_S / 50);
                 assert_int_equal(hawser_stack_add_address(p.w.stack[end], 0, &addr, 24, p.w.now_ns), 0);
-                live(&p, i % 3 ? NS_PER_S : NS_PER_S / 50);
+                pair_live(&p, i % 3 ? NS_PER_S : NS_PER_S / 50);
             }
-            live(&p, 2 * SIGNAL_ROW_NS);
+            pair_live(&p, 2 * SIGNAL_ROW_NS);
             bool serves = false;
-            for (size_t i = 0; i < subflows(&p, end); i++) {
-                const struct hawser_subflow_info info = subflow_at_end(&p, end, i);
+            for (size_t i = 0; i < pair_subflows(&p, end); i++) {
+                const struct hawser_subflow_info info = pair_subflow(&p, end, i);
                 serves |= hawser_addr_same_ip(&info.local, &addr);
             }
             assert_true(serves);
-            close_pair(&p);
+            pair_close(&p);
         }
 }
 
@@ -410,7 +362,7 @@ static void announce_with_port(struct hawser_pm *pm, const struct hawser_pm_view
 {
     (void)what;
     for (unsigned l = 0; l < view->local_count; l++)
-        (void)hawser_pm_announce(pm, l, PORT + 1);
+        (void)hawser_pm_announce(pm, l, PAIR_PORT + 1);
 }
 
 /* RFC 8684 3.4.1: beside timestamps an IPv6 address with its port and HMAC takes the last byte of the options. */
@@ -424,14 +376,14 @@ static void an_address_with_a_port(void **state)
         struct pair p;
         bool joined = false;
         world_init(&p.w, 11, 2, 2, v6, NULL, NULL);
-        open_pair(&p, NULL, &announcing, 0);
-        const struct hawser_addr second = world_server_addr(&p.w, 1, PORT + 1);
-        for (size_t i = 0; i < subflows(&p, 0); i++) {
-            const struct hawser_subflow_info info = subflow_at_end(&p, 0, i);
+        pair_open(&p, NULL, &announcing, 0);
+        const struct hawser_addr second = world_server_addr(&p.w, 1, PAIR_PORT + 1);
+        for (size_t i = 0; i < pair_subflows(&p, 0); i++) {
+            const struct hawser_subflow_info info = pair_subflow(&p, 0, i);
             joined |= hawser_addr_equal(&info.remote, &second);
         }
         assert_true(joined);
-        close_pair(&p);
+        pair_close(&p);
     }
 }
 
@@ -454,16 +406,17 @@ static void it_sees_what_a_subflow_carries(void **state)
     const struct hawser_path_options options = {.size = sizeof options, .manager = &manager};
     struct pair p;
     world_init(&p.w, 120, 1, 1, false, NULL, NULL);
-    open_pair(&p, &options, NULL, 0);
-    (void)pump(&p, 0, NS_PER_S);
+    pair_open(&p, &options, NULL, 0);
+    static const uint8_t bytes[10000];
+    assert_int_equal(hawser_send(p.conn[0], bytes, sizeof bytes), sizeof bytes);
     uint64_t heard_until_ns = p.w.now_ns;
-    live(&p, 10 * NS_PER_S);
-    const struct hawser_subflow_info info = subflow_at_end(&p, 0, 0);
-    assert_true(seen.sent_bytes > 1000);
+    pair_live(&p, 10 * NS_PER_S);
+    const struct hawser_subflow_info info = pair_subflow(&p, 0, 0);
+    assert_in_range(seen.sent_bytes, sizeof bytes, 2 * sizeof bytes);
     assert_int_equal(seen.sent_bytes, info.sent_bytes);
     assert_int_equal(seen.recv_bytes, 1);
     assert_in_range(seen.heard_ns, heard_until_ns - NS_PER_S, heard_until_ns + NS_PER_S);
-    close_pair(&p);
+    pair_close(&p);
 }
 
 static unsigned told_of_bytes;
@@ -485,12 +438,12 @@ static void a_mark_on_an_idle_stream(void **state)
     const struct hawser_path_options options = {.size = sizeof options, .manager = &manager};
     struct pair p;
     world_init(&p.w, 119, 1, 1, false, NULL, NULL);
-    open_pair(&p, &options, NULL, 0);
-    live(&p, 5 * NS_PER_S);
+    pair_open(&p, &options, NULL, 0);
+    pair_live(&p, 5 * NS_PER_S);
     assert_int_equal(told_of_bytes, 0);
-    live(&p, 10 * NS_PER_S);
+    pair_live(&p, 10 * NS_PER_S);
     assert_int_equal(told_of_bytes, 1);
-    close_pair(&p);
+    pair_close(&p);
 }
 
 static void a_denied_address_is_not_joined(void **state)
@@ -502,11 +455,11 @@ static void a_denied_address_is_not_joined(void **state)
     struct hawser_path_options deny = named("default");
     deny.deny = &second;
     deny.deny_count = 1;
-    open_pair(&p, NULL, &deny, 0); /* the peer does not know, and is told so (RFC 8684 3.6) */
-    live(&p, 10 * NS_PER_S);
-    assert_int_equal(subflows(&p, 0), 1);
+    pair_open(&p, NULL, &deny, 0); /* the peer does not know, and is told so (RFC 8684 3.6) */
+    pair_live(&p, 10 * NS_PER_S);
+    assert_int_equal(pair_subflows(&p, 0), 1);
     assert_int_equal(world_counter(&p.w, 1, "drop.join_prohibited"), 1);
-    close_pair(&p);
+    pair_close(&p);
 }
 
 /* A stack's choice holds where a connection has none of its own; and what cannot be is refused, wherever it stands. */
@@ -518,19 +471,19 @@ static void whose_options_hold(void **state)
     const struct hawser_stack_options options = {.size = sizeof options, .paths = &ports};
     world_init(&p.w, 10, 2, 1, false, &options, NULL);
     ports.subflows = 5; /* it was copied */
-    open_pair(&p, NULL, NULL, 0);
-    assert_int_equal(subflows(&p, 0), 2);
-    assert_int_equal(subflow_at_end(&p, 0, 1).local_id, 0);
+    pair_open(&p, NULL, NULL, 0);
+    assert_int_equal(pair_subflows(&p, 0), 2);
+    assert_int_equal(pair_subflow(&p, 0, 1).local_id, 0);
     struct hawser_listener *listener;
     struct hawser_conn *conn;
     struct hawser_stack *stack;
-    const struct hawser_addr to = world_server_addr(&p.w, 0, PORT), any = {.port = 1};
+    const struct hawser_addr to = world_server_addr(&p.w, 0, PAIR_PORT), any = {.port = 1};
     ports.size = 1;
     const struct hawser_conn_options bad = {.size = sizeof bad, .paths = &ports};
     assert_int_equal(hawser_connect(p.w.stack[0], &to, &bad, p.w.now_ns, &conn), -EINVAL);
     assert_int_equal(hawser_listen(p.w.stack[0], &any, 1, &bad, &listener), -EINVAL);
     assert_int_equal(hawser_stack_new(&p.w.env[0].env, &options, &stack), -EINVAL);
-    close_pair(&p);
+    pair_close(&p);
 }
 
 /* ---- by hand ---- */
