@@ -66,10 +66,9 @@ static void write_translate(FILE *out, const struct translation_rules *r)
 
 /* To the address of the uplink that they are addressed to, which may be another than the one they come by, unless two
  * have the same. */
-static void write_publish(FILE *out, const struct translation_rules *r)
+static void write_published(FILE *out, const struct translation_rules *r)
 {
     char text[HAWSER_ADDR_STRLEN];
-    fprintf(out, "chain publish { type nat hook prerouting priority dstnat; policy accept;\n");
     for (size_t i = 0; r->published_count && i < 2 * r->count; i++) {
         const struct uplink *u = &r->uplinks[i % r->count];
         if (i < r->count)
@@ -83,20 +82,52 @@ static void write_publish(FILE *out, const struct translation_rules *r)
             fprintf(out, "%s %u", j ? "," : "", r->published[j]);
         fprintf(out, " } dnat %s to %s\n", ip_word(u), hawser_addr_format(&u->inside, text, sizeof(text)));
     }
+}
+
+enum { STRAY_MATCH_LEN = 100 };
+
+/* By its port it may be the stack's. */
+static void match_strays(char match[STRAY_MATCH_LEN], const struct translation_rules *r, const struct uplink *u)
+{
+    snprintf(match, STRAY_MATCH_LEN, "iifname \"%s\" meta nfproto %s tcp dport %u-%u", u->name, nfproto_word(u),
+             r->first_port, r->last_port);
+}
+
+/* What belongs to no connection that is known is the stack's to answer: a peer that still sends on a subflow that is
+ * gone, with no word of it as its uplink was away, holds it and its place among the few it allows, until it is reset.
+ * A plain SYN belongs to none of ours; and where the host has a socket, it may be older than this table, and unknown
+ * for that. */
+static void write_stray(FILE *out, const struct translation_rules *r)
+{
+    char text[HAWSER_ADDR_STRLEN];
+    for (size_t i = 0; i < r->count; i++) {
+        const struct uplink *u = &r->uplinks[i];
+        char match[STRAY_MATCH_LEN];
+        match_strays(match, r, u);
+        fprintf(out, "%s socket transparent 0 accept\n", match);
+        fprintf(out, "%s tcp flags & (fin | syn | rst | ack) != syn %s daddr ", match, ip_word(u));
+        write_outside(out, u);
+        fprintf(out, " dnat %s to %s\n", ip_word(u), hawser_addr_format(&u->inside, text, sizeof(text)));
+    }
+}
+
+static void write_arrivals(FILE *out, const struct translation_rules *r)
+{
+    fprintf(out, "chain arrivals { type nat hook prerouting priority dstnat; policy accept;\n");
+    write_published(out, r);
+    write_stray(out, r);
     fprintf(out, "}\n");
 }
 
-/* What belongs to no connection that is known would reach the host's own TCP, whose reset ends the subflow. A plain
- * SYN belongs to none of ours; and where the host has a socket, it may be older than this table, and unknown for that.
+/* What conntrack makes nothing of is not translated, and would reach the host's own TCP, whose reset ends the subflow.
  */
 static void write_late(FILE *out, const struct translation_rules *r)
 {
     fprintf(out, "chain late { type filter hook input priority filter; policy accept;\n");
     for (size_t i = 0; i < r->count; i++) {
         const struct uplink *u = &r->uplinks[i];
-        char match[100];
-        snprintf(match, sizeof(match), "iifname \"%s\" meta nfproto %s tcp dport %u-%u", u->name, nfproto_word(u),
-                 r->first_port, r->last_port);
+        char match[STRAY_MATCH_LEN];
+        match_strays(match, r, u);
         fprintf(out, "%s socket transparent 0 accept\n", match);
         fprintf(out, "%s ct state invalid,new tcp flags & (fin | syn | rst | ack) != syn counter drop\n", match);
     }
@@ -189,18 +220,13 @@ char *translation_text(const struct translation_rules *rules)
     fprintf(out, "add table inet " TRANSLATION_TABLE " { flags owner; }\nflush table inet " TRANSLATION_TABLE "\n");
     fprintf(out, "table inet " TRANSLATION_TABLE " { flags owner;\n");
     write_translate(out, rules);
-    write_publish(out, rules);
+    write_arrivals(out, rules);
     write_late(out, rules);
     write_clamp(out, rules);
     write_forward(out, rules);
     write_leak(out, rules);
     fprintf(out, "}\n");
-    bool bad = ferror(out);
-    if (fclose(out) != 0 || bad) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return packet_filter_text(out, &text);
 }
 
 /* The first line of what the library complains of. */

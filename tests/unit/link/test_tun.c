@@ -126,8 +126,12 @@ static struct fixture *setup(const struct family *family, bool gso)
 
 static void teardown(struct fixture *f)
 {
-    if (f->sock >= 0)
+    /* Reset, or the kernel goes on to say its FIN in the next test. */
+    static const struct linger at_once = {.l_onoff = 1};
+    if (f->sock >= 0) {
+        assert_int_equal(setsockopt(f->sock, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
         close(f->sock);
+    }
     link_destroy(f->link);
     hawser_buf_pool_close(f->pool);
     test_env_check_clean(&f->t);

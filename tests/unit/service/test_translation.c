@@ -56,7 +56,7 @@ static void test_publishes(void **state)
 {
     (void)state;
     static const uint16_t ports[] = {80, 443};
-    assert_false(says("dnat ip"));
+    assert_false(says("dport { 80"));
     rules.published = ports;
     rules.published_count = 2;
     assert_true(
@@ -66,6 +66,19 @@ static void test_publishes(void **state)
              "to 198.18.0.1\n"));
     rules.count = 0;
     assert_false(says("dnat ip"));
+}
+
+/* To the stack, or, where conntrack makes nothing of it, to nobody; but not a host's own. */
+static void test_what_belongs_to_no_connection(void **state)
+{
+    (void)state;
+    assert_true(
+        says("iifname \"wlan0\" meta nfproto ipv4 tcp dport 20000-29999 socket transparent 0 accept\n"
+             "iifname \"wlan0\" meta nfproto ipv4 tcp dport 20000-29999 tcp flags & (fin | syn | rst | ack) != syn "
+             "ip daddr { 192.0.2.2, 192.0.2.3 } dnat ip to 198.18.0.1\n"));
+    assert_true(says("iifname \"eth0.7\" meta nfproto ipv6 tcp dport 20000-29999 socket transparent 0 accept\n"
+                     "iifname \"eth0.7\" meta nfproto ipv6 tcp dport 20000-29999 ct state invalid,new "
+                     "tcp flags & (fin | syn | rst | ack) != syn counter drop\n"));
 }
 
 /* What is near is reached from any address inside, translated too; for who is there the host is no router. */
@@ -153,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_translates, fresh),
         cmocka_unit_test_setup(test_publishes, fresh),
+        cmocka_unit_test_setup(test_what_belongs_to_no_connection, fresh),
         cmocka_unit_test_setup(test_near, fresh),
         cmocka_unit_test_setup(test_tells_what_goes_through, fresh),
         cmocka_unit_test_setup(test_lets_nothing_out_that_is_not_translated, fresh),
