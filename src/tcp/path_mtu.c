@@ -121,7 +121,7 @@ static bool suspect_size(struct tcp *tcp, uint64_t now_ns)
     if (guess >= mtu || packet_of(tcp, oldest, oldest->len) <= guess || ++s->timeouts < patience_with(tcp, oldest))
         return false;
     count(&tcp->host->counters, COUNT_TCP_BLACK_HOLES);
-    lower(tcp, guess, PATH_MTU_SEARCH_NS, now_ns);
+    lower(tcp, guess, 0, now_ns); /* what is sent next tries whether that was it */
     s->passed = 0; /* whatever did */
     return true;
 }
@@ -172,7 +172,9 @@ uint32_t tcp_probe_bytes(const struct tcp *tcp)
     if (!f || f->search.probing || f->last_data_ns < f->search.raise_ns || f->recovery.active ||
         tcp->state < TCPS_ESTABLISHED)
         return 0;
-    uint32_t size = f->search.next ? f->search.next : mtu_max(tcp);
+    /* What a search found out so long ago says nothing of the path as it is. */
+    const bool fresh = f->last_data_ns - f->search.raise_ns < RAISE_NS;
+    uint32_t size = f->search.next && fresh ? f->search.next : mtu_max(tcp);
     return size > mtu_now(tcp) ? size - tcp_overhead(tcp) : 0;
 }
 
