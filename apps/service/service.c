@@ -47,7 +47,7 @@ int service_init(struct service *service, const struct hawser_stack_options *opt
     choice_init(&service->choice);
     int error = hawser_host_new(options, &service->host);
     if (error == 0) {
-        const struct hawser_conn_options far = {.size = sizeof(far)};
+        const struct hawser_conn_options far = {.size = sizeof(far), .unreachable_at_once = true};
         stack_dialer_init(&service->direct, hawser_host_stack(service->host), &service->choice, &far);
         service->far = &service->direct.dialer;
         error = sd_event_new(&service->loop);

@@ -61,6 +61,11 @@ struct hawser_conn_options {
      * One that the stack does not have, or that cannot reach the destination, counts as none. Its port must be 0.
      * Of hawser_connect(). */
     bool local_first;
+    /* When a router says that there is no way to the destination (ICMP), the attempt by that path is over, as with the
+     * kernel's connect(), even if it may be so for a moment only (RFC 1122 4.2.3.9); the connection is when no other
+     * is left, or none of the others had an answer within two seconds. By default a second SYN has to hear the same.
+     * Of hawser_connect(). */
+    bool unreachable_at_once;
 };
 
 /*

@@ -86,7 +86,12 @@ static int open_by_plan(struct hawser_stack *stack, const struct hawser_addr *re
     struct conn *conn = conn_new(&stack->host, &config);
     if (!conn)
         return -ENOBUFS;
-    err = attempts_begin(stack, conn, remote, &local, o->local.port, !is_zero(&o->local) && !o->local_first, now_ns);
+    const struct attempts_wish wish = {.remote = remote,
+                                       .local = &local,
+                                       .port = o->local.port,
+                                       .bound = !is_zero(&o->local) && !o->local_first,
+                                       .unreachable_at_once = o->unreachable_at_once};
+    err = attempts_begin(stack, conn, &wish, now_ns);
     if (err < 0)
         conn_free(conn);
     else

@@ -10,11 +10,13 @@ struct attempts {
     struct hawser_addr remote;
     uint16_t port;                            /* the source's, which the program chose; 0: any */
     bool bound;                               /* to the address from which the first one was begun */
+    bool at_once;                             /* what is unreachable ends */
     bool again, plain;                        /* each pair was tried once more; and without MP_CAPABLE */
     uint8_t count;                            /* of addresses that were tried */
     uint64_t latest_ns;                       /* when an attempt was begun or refused last */
     int refused;                              /* the error, if one was; else 0 */
-    int unreachable;                          /* likewise, of the last one that a router put an end to */
+    int unreachable;                          /* likewise, of the last one that a router put an end to, */
+    uint64_t unreachable_ns;                  /* and when */
     uint8_t tried[ATTEMPT_ADDRESSES_MAX];     /* IDs */
     uint32_t subflows[ATTEMPT_ADDRESSES_MAX]; /* the IDs of what was begun there, */
     uint64_t begun_ns[ATTEMPT_ADDRESSES_MAX];
@@ -143,6 +145,16 @@ static uint64_t begin_otherwise(struct attempts *a, uint64_t now_ns)
     return a->plain ? TIME_NEVER : now_ns + ATTEMPT_DELAY_NS;
 }
 
+/* When others have had their time to do better. */
+static uint64_t patience_ends(const struct attempts *a)
+{
+    if (a->refused)
+        return a->latest_ns + ATTEMPT_REFUSED_NS;
+    if (a->unreachable && a->at_once)
+        return HW_MAX(a->unreachable_ns, a->begun_ns[a->count - 1]) + ATTEMPT_UNREACHABLE_NS;
+    return TIME_NEVER;
+}
+
 static void fail(struct attempts *a, int error, uint64_t now_ns)
 {
     error = a->refused ? a->refused : a->unreachable ? a->unreachable : error;
@@ -157,7 +169,7 @@ static void on_timer(struct deadline *timer, uint64_t now_ns)
         return;
     uint64_t due_ns = now_ns + ATTEMPT_DELAY_NS;
     if (!begin_next(a, now_ns))
-        due_ns = a->refused ? a->latest_ns + ATTEMPT_REFUSED_NS : begin_otherwise(a, now_ns);
+        due_ns = HW_MIN(a->refused ? TIME_NEVER : begin_otherwise(a, now_ns), patience_ends(a));
     if (due_ns <= now_ns || subflows_closed(&a->conn->subflows))
         fail(a, -ENOBUFS, now_ns);
     else
@@ -166,8 +178,7 @@ static void on_timer(struct deadline *timer, uint64_t now_ns)
 
 /* ---- what becomes of them ---- */
 
-int attempts_begin(struct hawser_stack *stack, struct conn *conn, const struct hawser_addr *remote,
-                   const struct local_address *local, uint16_t port, bool bound, uint64_t now_ns)
+int attempts_begin(struct hawser_stack *stack, struct conn *conn, const struct attempts_wish *wish, uint64_t now_ns)
 {
     struct deadline_queue *timers = &stack->host.tcp.timers;
     struct attempts *a = pool_get(&stack->attempts);
@@ -176,10 +187,14 @@ int attempts_begin(struct hawser_stack *stack, struct conn *conn, const struct h
             pool_put(&stack->attempts, a);
         return -ENOMEM;
     }
-    *a = (struct attempts){.conn = conn, .remote = *remote, .port = port, .bound = bound};
+    *a = (struct attempts){.conn = conn,
+                           .remote = *wish->remote,
+                           .port = wish->port,
+                           .bound = wish->bound,
+                           .at_once = wish->unreachable_at_once};
     deadline_init(&a->timer, on_timer);
     conn->opening = a;
-    int err = begin_from(a, local, now_ns);
+    int err = begin_from(a, wish->local, now_ns);
     if (err < 0 && !begin_next(a, now_ns))
         return err;
     arm(a, now_ns + ATTEMPT_DELAY_NS);
@@ -202,6 +217,12 @@ void attempts_hurry(struct conn *conn, uint64_t now_ns)
 {
     if (conn->opening)
         arm(conn->opening, now_ns);
+}
+
+bool attempts_end_at_once(const struct conn *conn)
+{
+    const struct attempts *a = conn->opening;
+    return a && a->at_once;
 }
 
 /* Did a middlebox eat MP_CAPABLE, and nothing else? */
@@ -242,6 +263,7 @@ void attempts_over(struct mp_host *host, struct subflow *subflow, uint64_t now_n
     (void)host;
     if (subflow->tcp.config.path.icmp_error) { /* that is said of its path only */
         a->unreachable = error;
+        a->unreachable_ns = now_ns;
     } else if (error == -ECONNREFUSED) {
         a->refused = error;
         a->latest_ns = now_ns;

@@ -30,16 +30,26 @@
 #define ATTEMPT_PLAIN_LATEST_NS (2750 * NS_PER_MS)
 /* Once the peer has refused one, others that are not refused as well have so long. */
 #define ATTEMPT_REFUSED_NS NS_PER_S
-
-/*
- * Begins the first attempt of a new connection, from `local`, or, when it cannot be, from the next address; only from
- * `local`, if `bound`. `port` is the source's, 0: any. Returns 0, -ENOMEM, -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL.
+/* Once a router has put an end to one whose program wants to hear of it at once: time for a second SYN, and its answer.
  */
-int attempts_begin(struct hawser_stack *stack, struct conn *conn, const struct hawser_addr *remote,
-                   const struct local_address *local, uint16_t port, bool bound, uint64_t now_ns);
+#define ATTEMPT_UNREACHABLE_NS (2 * NS_PER_S)
+
+struct attempts_wish {
+    const struct hawser_addr *remote;
+    const struct local_address *local; /* where the first one begins */
+    uint16_t port;                     /* the source's; 0: any */
+    bool bound;                        /* to `local`: no other address is tried */
+    bool unreachable_at_once;          /* as hawser_conn_options says */
+};
+
+/* Begins the first attempt of a new connection; when it cannot be from `local`, from the next address. Returns 0,
+ * -ENOMEM, -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL. */
+int attempts_begin(struct hawser_stack *stack, struct conn *conn, const struct attempts_wish *wish, uint64_t now_ns);
 /* The next one begins at once: an address of ours came, or a router says that the way of one is broken (RFC 5461 2.1).
  */
 void attempts_hurry(struct conn *conn, uint64_t now_ns);
+/* Does a router's word end one of them that may well be true for a moment only? */
+bool attempts_end_at_once(const struct conn *conn);
 /* The connection is about to be freed. */
 void attempts_end(struct conn *conn);
 

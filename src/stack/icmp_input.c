@@ -5,7 +5,8 @@
  *   error              before the handshake is over                  afterwards
  *   hard               the attempt, join or handshake is over        the path may be dead: data elsewhere, a question
  *   soft               the next attempt begins at once; over when    kept, for when it times out (RFC 1122 4.2.3.9)
- *                      a second SYN hears the same (RFC 5461)
+ *                      a second SYN hears the same (RFC 5461), or
+ *                      at once, where the program wants that
  *   packet too big     nothing                                       smaller packets (tcp/path_mtu.c)
  */
 #include <errno.h>
@@ -44,6 +45,18 @@ static void about_syn(struct subflow *subflow, const struct meaning *m, uint64_t
         attempts_hurry(subflow->conn, now_ns);
 }
 
+/* Others that were begun from there would hear the same, and use up what a router may say of those from elsewhere. */
+static void about_all_from(const struct subflow *told, const struct meaning *m, uint64_t now_ns)
+{
+    EACH_SUBFLOW (it, told->conn) {
+        struct tcp *tcp = &subflow_at(it)->tcp;
+        if (tcp->state != TCPS_SYN_SENT || !hawser_addr_same_ip(&tcp->config.local, &told->tcp.config.local))
+            continue;
+        tcp_note_unreachable(tcp, m->error, m->hard, now_ns);
+        tcp_abort(tcp, -m->error, now_ns);
+    }
+}
+
 static void about_subflow(struct hawser_stack *stack, struct subflow *subflow, const struct icmp_error *e,
                           uint64_t now_ns)
 {
@@ -55,7 +68,11 @@ static void about_subflow(struct hawser_stack *stack, struct subflow *subflow, c
     const struct meaning *m = &meanings[e->kind];
     count(counters(stack), COUNT_TCP_UNREACHABLE);
     tcp_note_unreachable(tcp, m->error, m->hard, now_ns);
-    if (tcp->state == TCPS_SYN_SENT)
+    if (tcp->state != TCPS_SYN_SENT)
+        return;
+    if (attempts_end_at_once(subflow->conn))
+        about_all_from(subflow, m, now_ns);
+    else
         about_syn(subflow, m, now_ns);
 }
 

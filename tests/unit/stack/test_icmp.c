@@ -330,6 +330,86 @@ static void a_connection_fails_when_all_attempts_have(void **state)
     peer_destroy(&p);
 }
 
+/* As the kernel's connect() does it. */
+static void connect_at_once(struct peer *p, unsigned addresses)
+{
+    struct hawser_conn_options options = {.size = sizeof options, .unreachable_at_once = true};
+    peer_init(p, NULL, NULL);
+    if (addresses > 1)
+        add_address(p, "10.0.0.11");
+    p->addr.port = PEER_PORT;
+    assert_int_equal(hawser_connect(p->stack, &p->addr, &options, p->now_ns, &p->conn), 0);
+    peer_drain(p);
+    p->own = peer_last(p, TCP_SYN)->local;
+}
+
+static void a_soft_error_ends_connect_at_once_for_who_wants_it(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t type, code;
+        int error;
+    } cases[] = {
+        {3, 0, ENETUNREACH}, {3, 1, EHOSTUNREACH}, {11, 0, EHOSTUNREACH}, {12, 0, EPROTO}, {3, 13, EHOSTUNREACH}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(cases); i++) {
+        struct peer p;
+        connect_at_once(&p, 1);
+        const struct peer_segment syn = *peer_last(&p, TCP_SYN);
+        const struct peer_icmp icmp = peer_icmp_about(&syn, cases[i].type, cases[i].code, SMALL);
+        peer_send_icmp(&p, &icmp);
+        assert_int_equal(hawser_conn_error(p.conn), -cases[i].error);
+        assert_int_equal(p.stack->tuples.count, 0);
+        peer_destroy(&p);
+    }
+}
+
+/* One by each path, and there is nothing to wait for. */
+static void each_path_says_it_once(void **state)
+{
+    (void)state;
+    struct peer p;
+    connect_at_once(&p, 2);
+    const struct peer_segment syn = *peer_last(&p, TCP_SYN);
+    say(&p, &syn, 1);
+    const struct peer_segment second = expect_other(&p, &syn);
+    say(&p, &second, 0);
+    assert_int_equal(hawser_conn_error(p.conn), -ENETUNREACH);
+    assert_int_equal(p.stack->tuples.count, 0);
+    peer_destroy(&p);
+}
+
+/* Of those that were begun from one address by now it is said once, too. */
+static void a_router_need_not_repeat_itself(void **state)
+{
+    (void)state;
+    struct peer p;
+    connect_at_once(&p, 1);
+    peer_wait(&p, RTO_INITIAL_NS + ATTEMPT_PLAIN_NS + NS_PER_MS);
+    assert_true(p.stack->tuples.count > 1);
+    const struct peer_segment syn = *peer_last(&p, TCP_SYN);
+    say(&p, &syn, 1);
+    assert_int_equal(hawser_conn_error(p.conn), -EHOSTUNREACH);
+    assert_int_equal(p.stack->tuples.count, 0);
+    peer_destroy(&p);
+}
+
+/* Another path that says nothing is waited for, as long as a second SYN takes. */
+static void silence_beside_an_error_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct peer p;
+    connect_at_once(&p, 2);
+    const struct peer_segment syn = *peer_last(&p, TCP_SYN);
+    say(&p, &syn, 1);
+    (void)expect_other(&p, &syn);
+    peer_wait(&p, ATTEMPT_UNREACHABLE_NS - NS_PER_MS);
+    assert_int_equal(hawser_conn_error(p.conn), 0);
+    assert_true(peer_count_syns(&p) >= 3); /* once more, and without MP_CAPABLE */
+    peer_wait(&p, 2 * NS_PER_MS);
+    assert_int_equal(hawser_conn_error(p.conn), -EHOSTUNREACH);
+    peer_destroy(&p);
+}
+
 /* ---- joins, and handshakes of others ---- */
 
 /* Opens a connection that joins from a second address. */
@@ -527,6 +607,10 @@ int main(void)
         cmocka_unit_test(a_soft_error_ends_connect_when_it_lasts),
         cmocka_unit_test(silence_after_a_soft_error_is_that_error),
         cmocka_unit_test(a_soft_error_hurries_the_next_attempt),
+        cmocka_unit_test(a_soft_error_ends_connect_at_once_for_who_wants_it),
+        cmocka_unit_test(each_path_says_it_once),
+        cmocka_unit_test(a_router_need_not_repeat_itself),
+        cmocka_unit_test(silence_beside_an_error_is_not_waited_for),
         cmocka_unit_test(a_connection_fails_when_all_attempts_have),
         cmocka_unit_test(a_join_fails_like_an_unanswered_one),
         cmocka_unit_test(a_handshake_of_nobody_is_forgotten),
