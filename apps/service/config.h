@@ -8,6 +8,7 @@
 #include <hawser/path_manager.h>
 #include <hawser/scheduler.h>
 
+#include "service/upstream_words.h"
 #include "toml/reader.h"
 
 #define CONFIG_PATH "/etc/hawser/hawser.toml"
@@ -47,11 +48,12 @@ struct config {
     const struct hawser_path_manager *manager;
     const char *congestion, *control, *group, *user;
     bool no_mptcp;
-    struct config_texts allow, exclude, backup, first;   /* [uplinks] */
-    struct config_texts allow_publish;                   /* [programs] */
-    struct config_texts socks, http;                     /* [proxy] */
-    const char *login, *upstream, *serve_upstream, *key; /* and [upstream] */
-    struct config_link *doors, *uplinks;                 /* of CONFIG_LINKS each */
+    struct config_texts allow, exclude, backup, first; /* [uplinks] */
+    struct config_texts allow_publish;                 /* [programs] */
+    struct config_texts socks, http;                   /* [proxy] */
+    const char *login;                                 /* likewise */
+    struct upstream_words upstream;                    /* [upstream] */
+    struct config_link *doors, *uplinks;               /* of CONFIG_LINKS each */
     unsigned door_count, uplink_count;
     struct config_publish *published; /* of CONFIG_PUBLISHED */
     unsigned published_count;

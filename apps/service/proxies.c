@@ -36,6 +36,7 @@ struct proxies {
     struct kernel_dialer kernel;     /* of who is upstream */
     struct name_dialer kernel_names; /* likewise */
     struct endpoint server;
+    char server_host[DIAL_NAME_MAX + 1]; /* as its certificate says, if no other name is told */
     struct tls to_server, from_clients;
     struct upstream_dialer upstream;
     bool uses_upstream, serves_upstream;
@@ -204,26 +205,34 @@ int proxies_read_login(struct proxies *proxies, const char *path, char *why, siz
 
 /* ---- upstream ---- */
 
-static int read_key(struct tls *tls, enum tls_role role, struct hawser_host *host, const char *path, char *why,
-                    size_t why_size)
+static int read_credentials(const struct proxies *proxies, const struct upstream_words *words, enum tls_role role,
+                            struct tls_credentials **out, char *why, size_t why_size)
 {
-    uint8_t key[TLS_KEY_BYTES];
-    int error = tls_read_key(path, key, why, why_size);
-    if (error < 0)
-        return error;
-    error = tls_init(tls, role, key, hawser_host_env(host));
-    explicit_bzero(key, sizeof key);
-    return error < 0 ? complain(error, why, why_size, "no memory for TLS") : 0;
+    const struct tls_files files = upstream_words_files(words, role, proxies->server_host);
+    return tls_credentials_read(role, &files, out, why, why_size);
 }
 
-int proxies_use_upstream(struct proxies *proxies, const char *server, const char *key_path, char *why, size_t why_size)
+static void name_server(struct proxies *proxies)
+{
+    struct hawser_addr host = proxies->server.addr;
+    host.port = 0;
+    if (proxies->server.name[0])
+        snprintf(proxies->server_host, sizeof proxies->server_host, "%s", proxies->server.name);
+    else
+        hawser_addr_format(&host, proxies->server_host, sizeof proxies->server_host);
+}
+
+int proxies_use_upstream(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size)
 {
     struct service *service = proxies->service;
-    if (endpoint_read(server, &proxies->server) < 0)
-        return complain(-EINVAL, why, why_size, "\"%s\": not HOST:PORT, as in server.example:8443", server);
-    int error = read_key(&proxies->to_server, TLS_CLIENT, service->host, key_path, why, why_size);
+    struct tls_credentials *credentials;
+    if (endpoint_read(words->server, &proxies->server) < 0)
+        return complain(-EINVAL, why, why_size, "\"%s\": not HOST:PORT, as in server.example:8443", words->server);
+    name_server(proxies);
+    int error = read_credentials(proxies, words, TLS_CLIENT, &credentials, why, why_size);
     if (error < 0)
         return error;
+    tls_init(&proxies->to_server, credentials, hawser_host_env(service->host));
     const struct destination to = endpoint_destination(&proxies->server);
     upstream_dialer_init(&proxies->upstream, service->loop, service->host, &proxies->direct.dialer, &to,
                          &proxies->to_server);
@@ -242,14 +251,17 @@ static int listen_stack(struct port *port, const struct hawser_addr *local)
     return error;
 }
 
-int proxies_serve_upstream(struct proxies *proxies, const char *local, const char *key_path, char *why, size_t why_size)
+int proxies_serve_upstream(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size)
 {
+    const char *local = words->serve;
+    struct tls_credentials *credentials;
     struct endpoint at;
     int error = read_local(local, &at, why, why_size);
-    if (error == 0 && !proxies->serves_upstream)
-        error = read_key(&proxies->from_clients, TLS_SERVER, proxies->service->host, key_path, why, why_size);
+    if (error == 0)
+        error = read_credentials(proxies, words, TLS_SERVER, &credentials, why, why_size);
     if (error < 0)
         return error;
+    tls_init(&proxies->from_clients, credentials, hawser_host_env(proxies->service->host));
     proxies->serves_upstream = true;
     struct port *port = new_port(proxies, local, &proxies->from_clients);
     if (!port)
@@ -264,11 +276,35 @@ int proxies_serve_upstream(struct proxies *proxies, const char *local, const cha
     return 0;
 }
 
+static int read_side_again(struct proxies *proxies, const struct upstream_words *words, enum tls_role role,
+                           struct tls *tls, char *why, size_t why_size)
+{
+    const struct tls_files files = upstream_words_files(words, role, proxies->server_host);
+    struct tls_credentials *credentials;
+    if (!tls_credentials_outdated(tls->credentials, &files))
+        return 0;
+    int error = tls_credentials_read(role, &files, &credentials, why, why_size);
+    if (!error)
+        tls_renew(tls, credentials);
+    return error;
+}
+
+int proxies_read_again(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size)
+{
+    int error = 0;
+    if (proxies->uses_upstream)
+        error = read_side_again(proxies, words, TLS_CLIENT, &proxies->to_server, why, why_size);
+    if (!error && proxies->serves_upstream)
+        error = read_side_again(proxies, words, TLS_SERVER, &proxies->from_clients, why, why_size);
+    return error;
+}
+
 /* ---- what is told ---- */
 
-bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out)
+bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out, const char **failure)
 {
     *out = proxies->upstream.counts;
+    *failure = proxies->to_server.failure;
     return proxies->uses_upstream;
 }
 

@@ -8,6 +8,7 @@
 #include "service/service.h"
 #include "service/session.h"
 #include "service/upstream_dialer.h"
+#include "service/upstream_words.h"
 
 enum {
     PROXIES_MAX = 16,              /* local ports */
@@ -22,8 +23,8 @@ int proxies_new(struct service *service, struct proxies **out);
 
 /* Each of these returns 0, or a negative errno and one line in `why`. */
 
-/* Where all that doors and local ports ask for goes first: "HOST:PORT", with the key in that file. */
-int proxies_use_upstream(struct proxies *proxies, const char *server, const char *key_path, char *why, size_t why_size);
+/* All that doors and local ports ask for goes to that server first. */
+int proxies_use_upstream(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size);
 
 /* Clients of local ports have to say this, which is in the file: "user:password". Those opened afterwards. */
 int proxies_read_login(struct proxies *proxies, const char *path, char *why, size_t why_size);
@@ -31,12 +32,17 @@ int proxies_read_login(struct proxies *proxies, const char *path, char *why, siz
 /* Opens a local port, "ADDRESS:PORT", that speaks SESSION_SOCKS or SESSION_HTTP, or both. */
 int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, char *why, size_t why_size);
 
-/* Is upstream for those who have the key: at an address of the stack, or else of the kernel. */
-int proxies_serve_upstream(struct proxies *proxies, const char *local, const char *key_path, char *why,
-                           size_t why_size);
+/* Is upstream for those who have the key, or the right certificate: at an address of the stack, or else of the kernel.
+ */
+int proxies_serve_upstream(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size);
 
-/* What became of dials by the upstream; false: there is none. */
-bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out);
+/* Reads those files of upstream again that have changed, for who begins from now on; one that is wrong changes nothing
+ * of that side. `words` are those of before. */
+int proxies_read_again(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size);
+
+/* What became of dials by the upstream, and why the last one failed that was not answered as it should have been, if
+ * one was not; false: there is none. */
+bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out, const char **failure);
 
 /* The i-th port (0, 1, ...): as it was written, and its counts; NULL past the end. */
 const char *proxies_status(const struct proxies *proxies, size_t i, struct session_counts *out);

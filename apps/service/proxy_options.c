@@ -33,13 +33,28 @@ int proxy_option_read(struct proxy_options *o, int option, const char *value)
         o->login_path = value;
         return -1;
     case OPTION_UPSTREAM:
-        o->upstream = value;
+        o->upstream.server = value;
         return -1;
     case OPTION_SERVE_UPSTREAM:
-        o->serve_upstream = value;
+        o->upstream.serve = value;
+        return -1;
+    case OPTION_KEY:
+        o->upstream.key = value;
+        return -1;
+    case OPTION_CERTIFICATE:
+        o->upstream.certificate = value;
+        return -1;
+    case OPTION_PRIVATE_KEY:
+        o->upstream.private_key = value;
+        return -1;
+    case OPTION_CA:
+        o->upstream.ca = value;
+        return -1;
+    case OPTION_SERVER_NAME:
+        o->upstream.server_name = value;
         return -1;
     default:
-        o->key_path = value;
+        o->upstream.client_ca = value;
         return -1;
     }
 }
@@ -53,17 +68,17 @@ void proxy_options_complete(struct proxy_options *o, const struct config *config
             (void)add_port(o, config->http.at[i], SESSION_HTTP);
     }
     o->login_path = o->login_path || !o->count ? o->login_path : config->login;
-    o->upstream = o->upstream ? o->upstream : config->upstream;
-    o->serve_upstream = o->serve_upstream ? o->serve_upstream : config->serve_upstream;
-    o->key_path = o->key_path ? o->key_path : config->key;
+    upstream_words_complete(&o->upstream, &config->upstream);
 }
 
 int proxy_options_check(const struct proxy_options *o)
 {
-    if ((o->upstream || o->serve_upstream) && !o->key_path)
-        return usage_error("no key for upstream: add --key FILE");
-    if (o->key_path && !o->upstream && !o->serve_upstream)
-        return usage_error("--key is for --upstream and --serve-upstream");
+    const char *left_over = upstream_words_left_over(&o->upstream);
+    char why[256];
+    if (left_over)
+        return usage_error("--%s is for --upstream and --serve-upstream", left_over);
+    if (!upstream_words_check(&o->upstream, why, sizeof why))
+        return usage_error("upstream: %s", why);
     if (o->login_path && !o->count)
         return usage_error("--proxy-login is for --socks and --http-proxy");
     return -1;
@@ -79,11 +94,11 @@ int proxy_options_open(const struct proxy_options *o, struct service *service, s
 {
     char why[512];
     int error;
-    if (!o->count && !o->upstream && !o->serve_upstream)
+    if (!o->count && !o->upstream.server && !o->upstream.serve)
         return -1;
     if (proxies_new(service, out) < 0)
         return command_fail("up", "cannot look up names: no memory");
-    if (o->upstream && (error = proxies_use_upstream(*out, o->upstream, o->key_path, why, sizeof why)) < 0)
+    if (o->upstream.server && (error = proxies_use_upstream(*out, &o->upstream, why, sizeof why)) < 0)
         return fail("--upstream", error, why);
     if (o->login_path && (error = proxies_read_login(*out, o->login_path, why, sizeof why)) < 0)
         return fail("--proxy-login", error, why);
@@ -92,8 +107,7 @@ int proxy_options_open(const struct proxy_options *o, struct service *service, s
         if (error < 0)
             return fail(o->ports[i].spoken & SESSION_SOCKS ? "--socks" : "--http-proxy", error, why);
     }
-    if (o->serve_upstream &&
-        (error = proxies_serve_upstream(*out, o->serve_upstream, o->key_path, why, sizeof why)) < 0)
+    if (o->upstream.serve && (error = proxies_serve_upstream(*out, &o->upstream, why, sizeof why)) < 0)
         return fail("--serve-upstream", error, why);
     return -1;
 }

@@ -11,16 +11,32 @@ struct proxy_options {
         unsigned spoken; /* SESSION_SOCKS, SESSION_HTTP */
     } ports[PROXIES_MAX];
     unsigned count;
-    const char *login_path, *upstream, *serve_upstream, *key_path; /* or NULL */
+    const char *login_path; /* or NULL */
+    struct upstream_words upstream;
 };
 
-enum { OPTION_SOCKS = 512, OPTION_HTTP_PROXY, OPTION_PROXY_LOGIN, OPTION_UPSTREAM, OPTION_SERVE_UPSTREAM, OPTION_KEY };
+enum {
+    OPTION_SOCKS = 512,
+    OPTION_HTTP_PROXY,
+    OPTION_PROXY_LOGIN,
+    OPTION_UPSTREAM,
+    OPTION_SERVE_UPSTREAM,
+    OPTION_KEY,
+    OPTION_CERTIFICATE,
+    OPTION_PRIVATE_KEY,
+    OPTION_CA,
+    OPTION_SERVER_NAME,
+    OPTION_CLIENT_CA,
+};
 
 /* clang-format off */
 #define PROXY_LONG_OPTIONS                                                                                             \
     {"socks", required_argument, NULL, OPTION_SOCKS}, {"http-proxy", required_argument, NULL, OPTION_HTTP_PROXY},     \
     {"proxy-login", required_argument, NULL, OPTION_PROXY_LOGIN}, {"upstream", required_argument, NULL, OPTION_UPSTREAM}, \
-    {"serve-upstream", required_argument, NULL, OPTION_SERVE_UPSTREAM}, {"key", required_argument, NULL, OPTION_KEY}
+    {"serve-upstream", required_argument, NULL, OPTION_SERVE_UPSTREAM}, {"key", required_argument, NULL, OPTION_KEY}, \
+    {"certificate", required_argument, NULL, OPTION_CERTIFICATE}, {"private-key", required_argument, NULL, OPTION_PRIVATE_KEY}, \
+    {"ca", required_argument, NULL, OPTION_CA}, {"server-name", required_argument, NULL, OPTION_SERVER_NAME}, \
+    {"client-ca", required_argument, NULL, OPTION_CLIENT_CA}
 
 #define PROXY_USAGE \
     "  --socks ADDRESS:PORT, --http-proxy ADDRESS:PORT\n" \
@@ -29,11 +45,18 @@ enum { OPTION_SOCKS = 512, OPTION_HTTP_PROXY, OPTION_PROXY_LOGIN, OPTION_UPSTREA
     "                 clients of these ports have to say USER:PASSWORD, which is in the file\n" \
     "  --upstream HOST:PORT\n" \
     "                 go to this Hawser first, and on from there: so all uplinks lead to every destination. TLS 1.3,\n" \
-    "                 with --key\n" \
+    "                 with --key, or with certificates\n" \
     "  --serve-upstream ADDRESS:PORT\n" \
-    "                 be upstream for those who have --key: at an address of an uplink, or of this machine. Alone it\n" \
-    "                 looks for no uplinks\n" \
-    "  --key FILE     64 hexadecimal digits, the same at both sides: openssl rand -hex 32\n"
+    "                 be upstream for those who have --key, or a certificate by --client-ca: at an address of an\n" \
+    "                 uplink, or of this machine. Alone it looks for no uplinks\n" \
+    "  --key FILE     64 hexadecimal digits, the same at both sides: openssl rand -hex 32\n" \
+    "  --certificate FILE, --private-key FILE\n" \
+    "                 one's own, in PEM, in place of --key; who serves may have both\n" \
+    "  --ca FILE, --server-name NAME\n" \
+    "                 the server's certificate is signed by one of these (default: of those whom this system trusts) and\n" \
+    "                 for that name (default: the HOST of --upstream)\n" \
+    "  --client-ca FILE\n" \
+    "                 clients' certificates are signed by one of these: nobody else may come\n"
 /* clang-format on */
 
 /* Takes one of them. Returns -1, or an exit status, having said why. */

@@ -72,17 +72,21 @@ const struct config_section config_proxy = {.name = "proxy",
                                             .check = check_proxy};
 
 static const struct field upstream_fields[] = {
-    {"server", read_server, offsetof(struct config, upstream), "a host and a port: \"server.example:8443\""},
-    {"serve", read_local, offsetof(struct config, serve_upstream), "an address and a port: \"192.0.2.1:8443\""},
-    {"key", read_path, offsetof(struct config, key), "the name of a file"},
+    {"server", read_server, offsetof(struct config, upstream.server), "a host and a port: \"server.example:8443\""},
+    {"serve", read_local, offsetof(struct config, upstream.serve), "an address and a port: \"192.0.2.1:8443\""},
+    {"key", read_path, offsetof(struct config, upstream.key), "the name of a file"},
+    {"certificate", read_path, offsetof(struct config, upstream.certificate), "the name of a file"},
+    {"private-key", read_path, offsetof(struct config, upstream.private_key), "the name of a file"},
+    {"ca", read_path, offsetof(struct config, upstream.ca), "the name of a file"},
+    {"server-name", read_path, offsetof(struct config, upstream.server_name), "a name or an address"},
+    {"client-ca", read_path, offsetof(struct config, upstream.client_ca), "the name of a file"},
 };
 
 static bool check_upstream(struct reader *r, const struct toml_node *table, void *object)
 {
     const struct config *config = object;
-    return config->key || !(config->upstream || config->serve_upstream) ||
-           reader_says(r, table,
-                       "key is missing: the name of a file with 64 hexadecimal digits, the same at both sides");
+    char why[256];
+    return upstream_words_check(&config->upstream, why, sizeof why) || reader_says(r, table, "%s", why);
 }
 const struct config_section config_upstream = {.name = "upstream",
                                                .fields = upstream_fields,

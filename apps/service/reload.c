@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "service/proxies.h"
 #include "service/ways_out.h"
 
 bool reload_begin(struct reload *reload, struct up_options *options, char *why, size_t why_size)
@@ -61,13 +62,26 @@ static int apply_uplinks(struct reload *reload, const struct up_options *options
     return error;
 }
 
+/* Those that the service was begun with. */
+static int read_files_again(struct reload *reload, char *why, size_t why_size)
+{
+    struct proxies *proxies = reload->service->proxies;
+    char reason[400];
+    struct up_options begun = reload->told;
+    up_options_complete(&begun, &reload->start);
+    int error = proxies ? proxies_read_again(proxies, &begun.proxies.upstream, reason, sizeof reason) : 0;
+    if (error)
+        snprintf(why, why_size, "upstream goes on with the keys and certificates that it has: %s", reason);
+    return error;
+}
+
 static int apply_all(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
 {
     reload_apply(reload, options);
     int error = apply_uplinks(reload, options, why, why_size);
-    if (error || !reload->doors)
-        return error;
-    return doors_set(reload->doors, options->doors, options->door_count, why, why_size);
+    if (!error && reload->doors)
+        error = doors_set(reload->doors, options->doors, options->door_count, why, why_size);
+    return error ? error : read_files_again(reload, why, why_size);
 }
 
 static enum control_verdict run(void *user, struct control_request *request, json_t *answer)

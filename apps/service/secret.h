@@ -8,4 +8,7 @@
  * Returns its length; or a negative errno, -E2BIG when it has no room in `size`, and one line in `why`. */
 ssize_t secret_read(const char *path, char *out, size_t size, char *why, size_t why_size);
 
+/* Reads a file that everybody may read, likewise. */
+ssize_t public_read(const char *path, char *out, size_t size, char *why, size_t why_size);
+
 #endif

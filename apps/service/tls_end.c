@@ -3,6 +3,7 @@
 #include "service/tls_end.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,10 +126,30 @@ static bool flush(struct tls_end *end)
 
 /* ---- the session ---- */
 
+/* For people. The other side has no words of its own in it. */
+static void note_failure(struct tls_end *end, int code)
+{
+    char *out = end->tls->failure;
+    gnutls_datum_t text = {NULL, 0};
+    if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+        const char *alert = gnutls_alert_get_name(gnutls_alert_get(end->session));
+        snprintf(out, TLS_FAILURE_SIZE, "the other side says: %s", alert ? alert : "unknown alert");
+    } else if (code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR &&
+               gnutls_certificate_verification_status_print(gnutls_session_get_verify_cert_status(end->session),
+                                                            GNUTLS_CRT_X509, &text, 0) >= 0) {
+        snprintf(out, TLS_FAILURE_SIZE, "%s", text.data);
+        gnutls_free(text.data);
+    } else {
+        snprintf(out, TLS_FAILURE_SIZE, "%s", gnutls_strerror(code));
+    }
+}
+
 /* What it means that GnuTLS failed: an error of the end below, or of what the other side says. */
 static int failed(struct tls_end *end, int code)
 {
     int below = end_error(end->below);
+    if (!below || code == GNUTLS_E_FATAL_ALERT_RECEIVED)
+        note_failure(end, code);
     if (!end->error)
         end->error = below                                    ? below
                      : code == GNUTLS_E_PREMATURE_TERMINATION ? -ECONNRESET
@@ -251,7 +272,9 @@ static void finish(void *of)
 static void free_end(struct tls_end *end)
 {
     list_remove(&end->closing);
+    struct tls_credentials *credentials = end->session ? gnutls_session_get_ptr(end->session) : NULL;
     gnutls_deinit(end->session);
+    tls_credentials_unref(credentials);
     drop(&end->in);
     drop(&end->text);
     free(end->waiting);
@@ -311,6 +334,8 @@ static uint32_t news(struct tls_end *end, uint32_t below)
         what |= HAWSER_CONNECTED | HAWSER_READABLE | HAWSER_WRITABLE;
     if (end->connected && below & (HAWSER_READABLE | HAWSER_PEER_FINISHED))
         what |= HAWSER_READABLE | (below & HAWSER_PEER_FINISHED);
+    if (below & HAWSER_ERROR && !end->text.buf)
+        (void)decrypt(end); /* why it was ended may have come before the reset */
     if (below & HAWSER_ERROR && !end->error)
         end->error = end_error(end->below) ? end_error(end->below) : -ECONNRESET;
     return end->error && !had_failed ? what | HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE : what;
@@ -332,16 +357,11 @@ static void heard(struct watch *watch, const struct hawser_event *event, uint64_
 
 static int new_session(struct tls_end *end)
 {
-    const struct tls *tls = end->tls;
     const unsigned flags = GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL;
-    int code = gnutls_init(&end->session, flags | (tls->role == TLS_SERVER ? GNUTLS_SERVER : GNUTLS_CLIENT));
+    int code = gnutls_init(&end->session, flags | tls_credentials_side(end->tls->credentials));
     if (code < 0)
         return code;
-    code = gnutls_priority_set(end->session, tls->priorities);
-    if (code >= 0)
-        code = tls->role == TLS_SERVER ? gnutls_credentials_set(end->session, GNUTLS_CRD_PSK, tls->server)
-                                       : gnutls_credentials_set(end->session, GNUTLS_CRD_PSK, tls->client);
-    gnutls_session_set_ptr(end->session, end->tls);
+    code = tls_credentials_use(end->tls->credentials, end->session);
     gnutls_transport_set_ptr(end->session, end);
     gnutls_transport_set_pull_function(end->session, pull);
     gnutls_transport_set_pull_timeout_function(end->session, pull_timeout);
@@ -380,15 +400,21 @@ int tls_end_new(struct tls *tls, struct end below, struct end *out)
     return 0;
 }
 
+void tls_init(struct tls *tls, struct tls_credentials *credentials, const struct hawser_env *env)
+{
+    *tls = (struct tls){.env = env, .credentials = credentials};
+    list_init(&tls->closing);
+}
+
+void tls_renew(struct tls *tls, struct tls_credentials *credentials)
+{
+    tls_credentials_unref(tls->credentials);
+    tls->credentials = credentials;
+}
+
 void tls_destroy(struct tls *tls)
 {
     LIST_EACH (it, &tls->closing)
         abort_end(LIST_ENTRY(it, struct tls_end, closing));
-    if (tls->priorities)
-        gnutls_priority_deinit(tls->priorities);
-    if (tls->client)
-        gnutls_psk_free_client_credentials(tls->client);
-    if (tls->server)
-        gnutls_psk_free_server_credentials(tls->server);
-    explicit_bzero(tls->key, sizeof tls->key);
+    tls_credentials_unref(tls->credentials);
 }

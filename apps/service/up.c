@@ -72,8 +72,9 @@ static void up_report(struct up *up)
     for (size_t i = 0; up->proxies && (port = proxies_status(up->proxies, i, &sessions)); i++)
         up_status_port(stderr, port, &sessions);
     struct upstream_counts upstream;
-    if (up->proxies && proxies_upstream(up->proxies, &upstream))
-        up_status_upstream(stderr, &upstream);
+    const char *failure;
+    if (up->proxies && proxies_upstream(up->proxies, &upstream, &failure))
+        up_status_upstream(stderr, &upstream, failure);
     struct publish_rule rule;
     struct stall_counts counts;
     for (size_t i = 0; up->publish && publish_count(up->publish, i, &rule, &counts); i++)
@@ -162,7 +163,7 @@ static int up_find_uplinks(struct up *up)
 /* Who only is upstream leaves the host as it is. */
 static bool up_finds_uplinks(const struct up_options *o)
 {
-    const bool asks = o->door_count || o->proxies.count || !o->proxies.serve_upstream;
+    const bool asks = o->door_count || o->proxies.count || !o->proxies.upstream.serve;
     return asks && o->uplink_count == 0;
 }
 

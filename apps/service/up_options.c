@@ -193,6 +193,11 @@ static int read_option(struct up_options *o, int option, char **argv)
     case OPTION_UPSTREAM:
     case OPTION_SERVE_UPSTREAM:
     case OPTION_KEY:
+    case OPTION_CERTIFICATE:
+    case OPTION_PRIVATE_KEY:
+    case OPTION_CA:
+    case OPTION_SERVER_NAME:
+    case OPTION_CLIENT_CA:
         return proxy_option_read(&o->proxies, option, optarg);
     case 'h':
         fputs(usage, stdout);

@@ -24,12 +24,12 @@ void up_status_port(FILE *out, const char *name, const struct session_counts *c)
             name, c->joined, c->count, c->gave_up, c->refused, c->failed, c->nonsense);
 }
 
-void up_status_upstream(FILE *out, const struct upstream_counts *c)
+void up_status_upstream(FILE *out, const struct upstream_counts *c, const char *failure)
 {
     fprintf(out,
             "upstream: %" PRIu64 " asked, %" PRIu64 " times not reached, %" PRIu64
-            " times somebody with another key, or no Hawser\n",
-            c->asked, c->unreachable, c->strangers);
+            " times somebody with another key or certificate, or no Hawser%s%s\n",
+            c->asked, c->unreachable, c->strangers, *failure ? "; the last time: " : "", failure);
 }
 
 void up_status_published(FILE *out, const struct publish_rule *rule, const struct stall_counts *c)

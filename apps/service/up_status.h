@@ -17,7 +17,7 @@ void up_status_port(FILE *out, const char *name, const struct session_counts *co
 void up_status_published(FILE *out, const struct publish_rule *rule, const struct stall_counts *counts);
 
 /* One line about an upstream. */
-void up_status_upstream(FILE *out, const struct upstream_counts *counts);
+void up_status_upstream(FILE *out, const struct upstream_counts *counts, const char *failure);
 
 /* All joints together, and the first UP_STATUS_JOINTS each with its paths. */
 enum { UP_STATUS_JOINTS = 100 };

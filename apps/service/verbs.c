@@ -62,10 +62,12 @@ static json_t *of_ports(const struct proxies *proxies)
 static void add_upstream(json_t *answer, const struct proxies *proxies)
 {
     struct upstream_counts c;
-    if (proxies && proxies_upstream(proxies, &c))
+    const char *failure;
+    if (proxies && proxies_upstream(proxies, &c, &failure))
         json_object_set_new(answer, "upstream",
-                            json_pack("{s:I,s:I,s:I}", "asked", (json_int_t)c.asked, "unreachable",
-                                      (json_int_t)c.unreachable, "strangers", (json_int_t)c.strangers));
+                            json_pack("{s:I,s:I,s:I,s:s}", "asked", (json_int_t)c.asked, "unreachable",
+                                      (json_int_t)c.unreachable, "strangers", (json_int_t)c.strangers, "failure",
+                                      failure));
 }
 
 static json_t *of_control(const struct control *control)

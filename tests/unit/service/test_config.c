@@ -82,9 +82,9 @@ static void all_keys(void **state)
     assert_int_equal(options.proxies.count, 2); /* one speaks both */
     assert_string_equal(options.proxies.ports[1].local, "[::1]:2");
     assert_string_equal(options.proxies.login_path, "/l");
-    assert_string_equal(options.proxies.upstream, "a.b:3");
-    assert_string_equal(options.proxies.serve_upstream, "10.0.0.1:4");
-    assert_string_equal(options.proxies.key_path, "/k");
+    assert_string_equal(options.proxies.upstream.server, "a.b:3");
+    assert_string_equal(options.proxies.upstream.serve, "10.0.0.1:4");
+    assert_string_equal(options.proxies.upstream.key, "/k");
     assert_int_equal(config.uplink_count, 1);
     assert_string_equal(config.uplinks[0].spec, "tun,dev=up0,addr=198.18.0.1/24,addr=fd00::1/64,pcap=/p");
     config_free(&config);
@@ -104,6 +104,13 @@ static void what_is_wrong_is_said(void **state)
         {"[upstream]\nserver = \"a\"", 2, "server is a host and a port"},
         {"[upstream]\nkey = \"k\"\nserve = \"a:1\"", 3, "serve is an address and a port"},
         {"[upstream]\nserver = \"a:1\"", 1, "key is missing"},
+        {"[upstream]\nserver = \"a:1\"\ncertificate = \"c\"", 1, "certificate and private-key go together"},
+        {"[upstream]\nserver = \"a:1\"\ncertificate = \"c\"\nprivate-key = \"p\"\nkey = \"k\"", 1,
+         "leave the other out"},
+        {"[upstream]\nserve = \"1.2.3.4:1\"\ncertificate = \"c\"\nprivate-key = \"p\"", 1, "client-ca is missing"},
+        {"[upstream]\nserve = \"1.2.3.4:1\"\nkey = \"k\"\nclient-ca = \"c\"", 1, "client-ca is for"},
+        {"[upstream]\nserver = \"a:1\"\nkey = \"k\"\nca = \"c\"", 1, "ca and server-name are for"},
+        {"[upstream]\nserver-name = \"\"", 2, "server-name is a name or an address"},
         {"x = 1", 1,
          "unknown key \"x\"; allowed: scheduler, path-manager, congestion, mptcp, control, group, user, "
          "uplinks, uplink, door"},

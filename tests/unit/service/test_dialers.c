@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "service/acceptor.h"
+#include "service/credentials.h"
 #include "service/ends.h"
 #include "service/kernel_dialer.h"
 #include "service/name_dialer.h"
@@ -365,9 +366,9 @@ struct chain {
     struct dial *under_way;
 };
 
-static const uint8_t key[TLS_KEY_BYTES] = "the key", wrong[TLS_KEY_BYTES] = "another";
+static const char key[] = "the key", wrong[] = "another";
 
-static void chain_init(struct chain *c, const uint8_t *client_key)
+static void chain_init(struct chain *c, const char *client_key)
 {
     struct endpoint {
         struct destination to;
@@ -375,8 +376,8 @@ static void chain_init(struct chain *c, const uint8_t *client_key)
     memset(c, 0, sizeof *c);
     ends_init(&c->e);
     c->way.dialer = c->far.dialer = (struct dialer){fake_begin, fake_cancel};
-    assert_int_equal(tls_init(&c->client, TLS_CLIENT, client_key, hawser_host_env(c->e.host)), 0);
-    assert_int_equal(tls_init(&c->server, TLS_SERVER, key, hawser_host_env(c->e.host)), 0);
+    tls_init(&c->client, credentials_of_key(TLS_CLIENT, client_key), hawser_host_env(c->e.host));
+    tls_init(&c->server, credentials_of_key(TLS_SERVER, key), hawser_host_env(c->e.host));
     assert_int_equal(sessions_init(&c->sessions, c->e.loop, c->e.host), 0);
     c->sessions.joints = &c->e.joints;
     c->sessions.dialer = &c->far.dialer;

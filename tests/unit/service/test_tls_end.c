@@ -2,8 +2,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "service/ends.h"
-#include "service/tls_end.h"
+#include "service/credentials.h"
 
 enum { STREAM = 1000000 };
 
@@ -16,16 +15,17 @@ struct line {
     struct ear client_ear, server_ear;
 };
 
-static const uint8_t key[TLS_KEY_BYTES] = "thirty-two bytes that both have", wrong[TLS_KEY_BYTES] = "another";
+static const char key[] = "thirty-two bytes that both have", wrong[] = "another";
 
-static void begin(struct line *line, const uint8_t *client_key)
+/* The credentials are the line's. */
+static void begin_by(struct line *line, struct tls_credentials *client, struct tls_credentials *server)
 {
     int fds[2];
     struct end below[2];
     ends_init(&line->e);
     const struct hawser_env *env = hawser_host_env(line->e.host);
-    assert_int_equal(tls_init(&line->client_side, TLS_CLIENT, client_key, env), 0);
-    assert_int_equal(tls_init(&line->server_side, TLS_SERVER, key, env), 0);
+    tls_init(&line->client_side, client, env);
+    tls_init(&line->server_side, server, env);
     tcp_pair(fds);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(socket_end_new(&line->e.sockets, fds[i], &below[i]), 0);
@@ -34,6 +34,11 @@ static void begin(struct line *line, const uint8_t *client_key)
     listen_by(&line->server_ear, line->server);
     listen_by(&line->client_ear, line->client);
     ends_run(&line->e, 50);
+}
+
+static void begin(struct line *line, const char *client_key)
+{
+    begin_by(line, credentials_of_key(TLS_CLIENT, client_key), credentials_of_key(TLS_SERVER, key));
 }
 
 static void end_line(struct line *line)
@@ -117,7 +122,7 @@ static void nonsense_is_an_error(void **state)
         struct end end;
         int other;
         ends_init(&e);
-        assert_int_equal(tls_init(&tls, TLS_SERVER, key, hawser_host_env(e.host)), 0);
+        tls_init(&tls, credentials_of_key(TLS_SERVER, key), hawser_host_env(e.host));
         assert_int_equal(tls_end_new(&tls, tcp_end(&e, &other), &end), 0);
         listen_by(&ear, end);
         ends_run(&e, 2);
@@ -143,8 +148,8 @@ static void an_end_without_good_bye_is_a_reset(void **state)
     struct hawser_slice slice;
     int fds[2];
     ends_init(&e);
-    assert_int_equal(tls_init(&client_side, TLS_CLIENT, key, hawser_host_env(e.host)), 0);
-    assert_int_equal(tls_init(&server_side, TLS_SERVER, key, hawser_host_env(e.host)), 0);
+    tls_init(&client_side, credentials_of_key(TLS_CLIENT, key), hawser_host_env(e.host));
+    tls_init(&server_side, credentials_of_key(TLS_SERVER, key), hawser_host_env(e.host));
     tcp_pair(fds);
     assert_int_equal(socket_end_new(&e.sockets, fds[0], &below), 0);
     assert_int_equal(tls_end_new(&server_side, below, &server), 0);
@@ -247,6 +252,309 @@ static void joined_to_sockets(void **state)
     end_line(&line);
 }
 
+/* ---- certificates ---- */
+
+struct world {
+    struct holder authority, other_authority, server, client;
+};
+
+static void world_init(struct world *w, const char *server_name)
+{
+    holder_new(&w->authority, &(struct holder_plan){.name = "authority", .begins_days = -1, .ends_days = 2});
+    holder_new(&w->other_authority, &(struct holder_plan){.name = "another", .begins_days = -1, .ends_days = 2});
+    holder_new(&w->server, &(struct holder_plan){.by = &w->authority,
+                                                 .name = server_name,
+                                                 .purpose = GNUTLS_KP_TLS_WWW_SERVER,
+                                                 .begins_days = -1,
+                                                 .ends_days = 1});
+    holder_new(&w->client, &(struct holder_plan){.by = &w->authority,
+                                                 .name = "client.test",
+                                                 .purpose = GNUTLS_KP_TLS_WWW_CLIENT,
+                                                 .begins_days = -1,
+                                                 .ends_days = 1});
+}
+
+static void world_free(struct world *w)
+{
+    holder_free(&w->authority);
+    holder_free(&w->other_authority);
+    holder_free(&w->server);
+    holder_free(&w->client);
+}
+
+static struct tls_credentials *read_all(enum tls_role role, const struct tls_files *files)
+{
+    struct tls_credentials *credentials = NULL;
+    char why[400] = "";
+    if (tls_credentials_read(role, files, &credentials, why, sizeof why) < 0)
+        fail_msg("%s", why);
+    return credentials;
+}
+
+static struct tls_files files_of(const struct holder *own, const struct holder *ca)
+{
+    return (struct tls_files){
+        .certificate = own->crt_path, .private_key = own->key_path, .ca = ca->crt_path, .server_name = "server.test"};
+}
+
+static void say_good_bye(struct line *line)
+{
+    end_abort(line->client);
+    end_abort(line->server);
+    end_line(line);
+}
+
+static void both_have_certificates(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"server.test", "192.0.2.7"};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(names); i++) {
+        struct world w;
+        struct line line;
+        world_init(&w, names[i]);
+        struct tls_files client = files_of(&w.client, &w.authority), server = files_of(&w.server, &w.authority);
+        client.server_name = names[i];
+        begin_by(&line, read_all(TLS_CLIENT, &client), read_all(TLS_SERVER, &server));
+        assert_true(end_connected(line.client) && end_connected(line.server));
+        assert_int_equal(give_text(line.client, "question"), 8);
+        ends_run(&line.e, 10);
+        expect_text(line.server, "question");
+        assert_string_equal(line.client_side.failure, "");
+        say_good_bye(&line);
+        world_free(&w);
+    }
+}
+
+/* Nobody of them hears a byte of the other one's; and the client's side says why. */
+static void expect_refused_by(struct tls_credentials *client, struct tls_credentials *server, const char *says)
+{
+    struct line line;
+    struct hawser_slice slice;
+    begin_by(&line, client, server);
+    if (end_connected(line.client)) /* which is over before it knows what the server makes of its certificate */
+        (void)end_take(line.client, &slice);
+    assert_false(end_connected(line.server));
+    assert_int_equal(end_error(line.client), -EPROTO);
+    assert_int_equal(end_error(line.server), -EPROTO);
+    if (!strstr(line.client_side.failure, says))
+        fail_msg("\"%s\" without \"%s\"", line.client_side.failure, says);
+    assert_true(line.server_side.failure[0] != '\0');
+    say_good_bye(&line);
+}
+
+static void expect_refused(const struct tls_files *client, const struct tls_files *server, const char *says)
+{
+    expect_refused_by(read_all(TLS_CLIENT, client), read_all(TLS_SERVER, server), says);
+}
+
+static void others_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, "server.test");
+    const struct tls_files good = files_of(&w.client, &w.authority), server = files_of(&w.server, &w.authority);
+    struct tls_files files = good;
+    files.ca = w.other_authority.crt_path;
+    expect_refused(&files, &server, "issuer is unknown");
+    files = good;
+    files.server_name = "another.test";
+    expect_refused(&files, &server, "name in the certificate does not match");
+    files.server_name = "192.0.2.7";
+    expect_refused(&files, &server, "name in the certificate does not match");
+    files = server;
+    files.ca = w.other_authority.crt_path;
+    expect_refused(&good, &files, "the other side says"); /* the client is one of somebody else's */
+    files = files_of(&w.server, &w.authority);
+    files.server_name = "server.test";
+    expect_refused(&files, &server, "the other side says"); /* a server is no client */
+    struct holder old;
+    holder_new(&old, &(struct holder_plan){.by = &w.authority, .name = "server.test", .begins_days = -1, .ends_s = 2});
+    files = files_of(&old, &w.authority);
+    struct tls_credentials *expires = read_all(TLS_SERVER, &files);
+    while (time(NULL) <= gnutls_x509_crt_get_expiration_time(old.crt))
+        usleep(100000);
+    expect_refused_by(read_all(TLS_CLIENT, &good), expires, "expired");
+    holder_free(&old);
+    files = files_of(&w.client, &w.authority);
+    expect_refused(&good, &files, "does not match the intended purpose"); /* nor a client a server */
+    world_free(&w);
+}
+
+/* Who has only a key and who has only a certificate: a server may have both, and either is enough. */
+static void a_server_may_have_both(void **state)
+{
+    (void)state;
+    struct world w;
+    struct line line;
+    char path[PATH_BYTES];
+    world_init(&w, "server.test");
+    file_write(path, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", 64);
+    struct tls_files server = files_of(&w.server, &w.authority), by_key = {.key = path},
+                     by_certificate = files_of(&w.client, &w.authority);
+    server.key = path;
+    const struct tls_files *const clients[] = {&by_key, &by_certificate};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(clients); i++) {
+        begin_by(&line, read_all(TLS_CLIENT, clients[i]), read_all(TLS_SERVER, &server));
+        assert_true(end_connected(line.client) && end_connected(line.server));
+        say_good_bye(&line);
+    }
+    begin_by(&line, credentials_of_key(TLS_CLIENT, wrong), read_all(TLS_SERVER, &server));
+    assert_int_equal(end_error(line.server), -EPROTO);
+    say_good_bye(&line);
+    server.key = NULL;
+    begin_by(&line, read_all(TLS_CLIENT, &by_key), read_all(TLS_SERVER, &server));
+    assert_int_equal(end_error(line.server), -EPROTO);
+    say_good_bye(&line);
+    begin_by(&line, read_all(TLS_CLIENT, &by_certificate), credentials_of_key(TLS_SERVER, key));
+    assert_int_equal(end_error(line.server), -EPROTO);
+    say_good_bye(&line);
+    unlink(path);
+    world_free(&w);
+}
+
+/* TLS without a certificate, or without anything: by GnuTLS as anybody has it. */
+static void expect_nobody(const struct tls_files *server)
+{
+    struct ends e;
+    struct tls tls;
+    struct end end;
+    struct ear ear;
+    int other;
+    gnutls_session_t session;
+    gnutls_certificate_credentials_t none;
+    ends_init(&e);
+    tls_init(&tls, read_all(TLS_SERVER, server), hawser_host_env(e.host));
+    assert_int_equal(tls_end_new(&tls, tcp_end(&e, &other), &end), 0);
+    listen_by(&ear, end);
+    assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK), 0);
+    assert_int_equal(gnutls_certificate_allocate_credentials(&none), 0);
+    assert_int_equal(gnutls_set_default_priority(session), 0);
+    assert_int_equal(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, none), 0);
+    gnutls_transport_set_int(session, other);
+    for (unsigned i = 0; i < 20; i++) {
+        (void)gnutls_handshake(session);
+        ends_run(&e, 2);
+    }
+    assert_false(end_connected(end));
+    assert_int_equal(end_error(end), -EPROTO);
+    gnutls_deinit(session);
+    gnutls_certificate_free_credentials(none);
+    end_abort(end);
+    close(other);
+    tls_destroy(&tls);
+    ends_destroy(&e);
+}
+
+static void who_shows_nothing_is_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    char path[PATH_BYTES];
+    world_init(&w, "server.test");
+    file_write(path, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", 64);
+    struct tls_files server = files_of(&w.server, &w.authority);
+    expect_nobody(&server);
+    server.key = path;
+    expect_nobody(&server);
+    unlink(path);
+    world_free(&w);
+}
+
+/* Those who are there go on, a handshake under way as well. */
+static void others_from_now_on(void **state)
+{
+    (void)state;
+    struct world w;
+    struct line line;
+    struct end client, server, below[2];
+    int fds[2];
+    world_init(&w, "server.test");
+    const struct tls_files own = files_of(&w.client, &w.authority), files = files_of(&w.server, &w.authority);
+    begin_by(&line, read_all(TLS_CLIENT, &own), read_all(TLS_SERVER, &files));
+    assert_true(end_connected(line.server));
+    tcp_pair(fds);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(socket_end_new(&line.e.sockets, fds[i], &below[i]), 0);
+    assert_int_equal(tls_end_new(&line.server_side, below[0], &server), 0);
+    tls_renew(&line.server_side, credentials_of_key(TLS_SERVER, key));
+    assert_int_equal(tls_end_new(&line.client_side, below[1], &client), 0);
+    ends_run(&line.e, 50);
+    assert_true(end_connected(server) && end_connected(client));
+    assert_int_equal(give_text(line.client, "question"), 8);
+    ends_run(&line.e, 10);
+    expect_text(line.server, "question");
+    end_abort(server);
+    end_abort(client);
+    say_good_bye(&line);
+    world_free(&w);
+}
+
+/* ---- files ---- */
+
+static void expect_unread(const struct tls_files *files, int error, const char *path, const char *says)
+{
+    struct tls_credentials *credentials;
+    char why[400] = "";
+    assert_int_equal(tls_credentials_read(TLS_SERVER, files, &credentials, why, sizeof why), error);
+    if (strncmp(why, path, strlen(path)) != 0 || !strstr(why, says))
+        fail_msg("\"%s\", not %s: %s", why, path, says);
+}
+
+static void certificates_in_files(void **state)
+{
+    (void)state;
+    struct world w;
+    struct holder old, early;
+    char text[PATH_BYTES];
+    world_init(&w, "server.test");
+    holder_new(&old, &(struct holder_plan){.by = &w.authority, .name = "a.test", .begins_days = -2, .ends_days = -1});
+    holder_new(&early, &(struct holder_plan){.by = &w.authority, .name = "a.test", .begins_days = 1, .ends_days = 2});
+    file_write(text, "no certificate", 14);
+    const struct tls_files good = files_of(&w.server, &w.authority);
+    struct tls_files files = files_of(&old, &w.authority);
+    expect_unread(&files, -EINVAL, old.crt_path, "has expired, on 20");
+    files = files_of(&early, &w.authority);
+    expect_unread(&files, -EINVAL, early.crt_path, "not valid before 20");
+    files = good;
+    files.private_key = w.client.key_path;
+    expect_unread(&files, -EINVAL, w.client.key_path, w.server.crt_path);
+    files.private_key = text;
+    expect_unread(&files, -EINVAL, text, "no private key in PEM");
+    files.private_key = "/nowhere";
+    expect_unread(&files, -ENOENT, "/nowhere", "No such file");
+    files = good;
+    assert_int_equal(chmod(w.server.key_path, 0644), 0);
+    expect_unread(&files, -EACCES, w.server.key_path, "everybody may read it");
+    assert_int_equal(chmod(w.server.key_path, 0600), 0);
+    files.certificate = text;
+    expect_unread(&files, -EINVAL, text, "no certificate in PEM");
+    files = good;
+    files.ca = text;
+    expect_unread(&files, -EINVAL, text, "no certificate in PEM");
+    files.ca = "/dev/zero";
+    expect_unread(&files, -E2BIG, "/dev/zero", "longer than");
+    unlink(text);
+    holder_free(&old);
+    holder_free(&early);
+    world_free(&w);
+}
+
+static void files_that_change(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, "server.test");
+    const struct tls_files files = files_of(&w.server, &w.authority);
+    struct tls_credentials *credentials = read_all(TLS_SERVER, &files);
+    assert_false(tls_credentials_outdated(credentials, &files));
+    assert_int_equal(rename(w.client.crt_path, w.server.crt_path), 0);
+    assert_true(tls_credentials_outdated(credentials, &files));
+    unlink(w.server.crt_path); /* what there was is as good as ever */
+    assert_false(tls_credentials_outdated(credentials, &files));
+    tls_credentials_unref(credentials);
+    world_free(&w);
+}
+
 static int read_file(const char *text, unsigned mode, uint8_t *out)
 {
     char path[] = "/tmp/hawser-key-XXXXXX", why[300] = "";
@@ -288,10 +596,14 @@ int main(void)
     for (size_t i = 0; i < STREAM; i++)
         stream[i] = (uint8_t)(i * 2654435761u >> 24);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_have_the_key),    cmocka_unit_test(another_key_is_refused),
-        cmocka_unit_test(nonsense_is_an_error), cmocka_unit_test(an_end_without_good_bye_is_a_reset),
-        cmocka_unit_test(back_pressure),        cmocka_unit_test(closing_ends_with_its_side),
-        cmocka_unit_test(joined_to_sockets),    cmocka_unit_test(keys_in_files),
+        cmocka_unit_test(both_have_the_key),      cmocka_unit_test(another_key_is_refused),
+        cmocka_unit_test(nonsense_is_an_error),   cmocka_unit_test(an_end_without_good_bye_is_a_reset),
+        cmocka_unit_test(back_pressure),          cmocka_unit_test(closing_ends_with_its_side),
+        cmocka_unit_test(joined_to_sockets),      cmocka_unit_test(keys_in_files),
+        cmocka_unit_test(both_have_certificates), cmocka_unit_test(others_are_refused),
+        cmocka_unit_test(a_server_may_have_both), cmocka_unit_test(who_shows_nothing_is_refused),
+        cmocka_unit_test(others_from_now_on),     cmocka_unit_test(certificates_in_files),
+        cmocka_unit_test(files_that_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
