@@ -37,37 +37,71 @@ static void drop(struct hawser_slice *slice)
     *slice = (struct hawser_slice){0};
 }
 
+/* Takes bytes off the end below. */
+static ssize_t take_below(struct tls_end *end)
+{
+    ssize_t n = end_take(end->below, &end->in);
+    if (n > 0)
+        end->tls->taken_bytes += hawser_buf_capacity(end->in.buf);
+    return n;
+}
+
+static void drop_taken(struct tls_end *end)
+{
+    if (end->in.buf)
+        end->tls->taken_bytes -= hawser_buf_capacity(end->in.buf);
+    drop(&end->in);
+}
+
 static ssize_t say_errno(struct tls_end *end, int error)
 {
     gnutls_transport_set_errno(end->session, error);
     return -1;
 }
 
-static ssize_t pull(gnutls_transport_ptr_t of, void *out, size_t len)
+static size_t pull_taken(struct tls_end *end, void *out, size_t len)
 {
-    struct tls_end *end = of;
-    if (!end->in.buf) {
-        ssize_t n = end_take(end->below, &end->in);
-        if (n == 0)
-            return 0;
-        if (n < 0)
-            return say_errno(end, n == -ENOBUFS ? EAGAIN : (int)-n);
-    }
     size_t n = HW_MIN(len, end->in.len);
     memcpy(out, end->in.data, n);
     end->in.data += n;
     end->in.len -= (uint32_t)n;
     if (end->in.len == 0)
-        drop(&end->in);
-    return (ssize_t)n;
+        drop_taken(end);
+    return n;
+}
+
+/* What is not taken is charged to whom it belongs. */
+static ssize_t pull_where_it_lies(struct tls_end *end, void *out, size_t len)
+{
+    struct hawser_part part;
+    ssize_t n = end_peek(end->below, &part, 1);
+    if (n <= 0)
+        return n;
+    n = (ssize_t)HW_MIN(len, part.len);
+    memcpy(out, part.data, (size_t)n);
+    end_consume(end->below, (size_t)n);
+    end->tls->untaken_bytes += (uint64_t)n;
+    return n;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t of, void *out, size_t len)
+{
+    struct tls_end *end = of;
+    ssize_t n = 1;
+    if (!end->in.buf)
+        n = end->tls->taken_bytes < end->tls->taken_max ? take_below(end) : pull_where_it_lies(end, out, len);
+    if (n < 0)
+        return say_errno(end, n == -ENOBUFS ? EAGAIN : (int)-n);
+    return end->in.buf ? (ssize_t)pull_taken(end, out, len) : n;
 }
 
 /* GnuTLS asks before it would wait; nobody waits here. */
 static int pull_timeout(gnutls_transport_ptr_t of, unsigned ms)
 {
     struct tls_end *end = of;
+    struct hawser_part part;
     (void)ms;
-    return end->in.buf || end_take(end->below, &end->in) != -EAGAIN;
+    return end->in.buf || end_peek(end->below, &part, 1) != -EAGAIN;
 }
 
 static bool keep(struct tls_end *end, const uint8_t *bytes, size_t len)
@@ -275,7 +309,7 @@ static void free_end(struct tls_end *end)
     struct tls_credentials *credentials = end->session ? gnutls_session_get_ptr(end->session) : NULL;
     gnutls_deinit(end->session);
     tls_credentials_unref(credentials);
-    drop(&end->in);
+    drop_taken(end);
     drop(&end->text);
     free(end->waiting);
     free(end);
@@ -402,7 +436,7 @@ int tls_end_new(struct tls *tls, struct end below, struct end *out)
 
 void tls_init(struct tls *tls, struct tls_credentials *credentials, const struct hawser_env *env)
 {
-    *tls = (struct tls){.env = env, .credentials = credentials};
+    *tls = (struct tls){.env = env, .credentials = credentials, .taken_max = TLS_TAKEN_MAX};
     list_init(&tls->closing);
 }
 

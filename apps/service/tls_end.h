@@ -13,6 +13,9 @@ enum {
     TLS_RECORD_BYTES = 16384,     /* RFC 8446 5.1 */
     TLS_WAITING_MAX = 256 * 1024, /* bytes that are encrypted and that the end below does not take */
     TLS_FAILURE_SIZE = 200,
+    /* Of all ends of one side: taken from below, not decrypted yet. Beyond that bytes are decrypted where they lie, so
+     * that they are charged to whom they belong. */
+    TLS_TAKEN_MAX = 16 * 1024 * 1024,
 };
 
 /* What all TLS of one side has in common. */
@@ -21,6 +24,9 @@ struct tls {
     struct tls_credentials *credentials; /* of whoever begins */
     struct list closing;                 /* ends that were closed, and have something left to say */
     char failure[TLS_FAILURE_SIZE];      /* why the last one failed that did; empty: none has */
+    uint64_t taken_bytes;                /* held now */
+    uint64_t taken_max;                  /* TLS_TAKEN_MAX; less is for tests */
+    uint64_t untaken_bytes;              /* so far, that were decrypted where they lay */
 };
 
 /* The credentials are its own from now on. */

@@ -204,6 +204,36 @@ static void back_pressure(void **state)
     end_line(&line);
 }
 
+/* Nothing is held while more than is allowed would be, and all arrives. */
+static void bytes_that_stay_where_they_are(void **state)
+{
+    (void)state;
+    struct line line;
+    struct hawser_slice slice;
+    size_t sent = 0, got = 0;
+    begin(&line, key);
+    line.server_side.taken_max = 0;
+    for (unsigned i = 0; i < 100000 && got < STREAM; i++) {
+        const struct hawser_slice rest = {.data = stream + sent, .len = (uint32_t)(STREAM - sent)};
+        ssize_t n = sent < STREAM ? end_give(line.client, rest) : 0;
+        sent += n > 0 ? (size_t)n : 0;
+        ends_run(&line.e, 0);
+        while (end_take(line.server, &slice) == 1) {
+            assert_memory_equal(slice.data, stream + got, slice.len);
+            got += slice.len;
+            hawser_buf_unref(slice.buf);
+        }
+        assert_int_equal(line.server_side.taken_bytes, 0);
+    }
+    assert_int_equal(got, STREAM);
+    assert_true(line.server_side.untaken_bytes > STREAM);
+    assert_int_equal(line.client_side.untaken_bytes, 0);
+    end_abort(line.client);
+    end_abort(line.server);
+    assert_int_equal(line.client_side.taken_bytes, 0);
+    end_line(&line);
+}
+
 /* What is closing is gone with its side. */
 static void closing_ends_with_its_side(void **state)
 {
@@ -603,7 +633,7 @@ int main(void)
         cmocka_unit_test(both_have_certificates), cmocka_unit_test(others_are_refused),
         cmocka_unit_test(a_server_may_have_both), cmocka_unit_test(who_shows_nothing_is_refused),
         cmocka_unit_test(others_from_now_on),     cmocka_unit_test(certificates_in_files),
-        cmocka_unit_test(files_that_change),
+        cmocka_unit_test(files_that_change),      cmocka_unit_test(bytes_that_stay_where_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
