@@ -9,20 +9,19 @@
 #include "service/publish_way.h"
 #include "service/sysctls.h"
 
-/* A published port. */
+/* A published port, or room for one. */
 struct published {
     struct publish *publish;
     struct publish_rule rule;
-    struct stall *stall; /* NULL: shut */
+    struct stall *stall; /* NULL: none */
 };
 
 struct publish {
     struct stalls *stalls;
     struct stall_sockets sockets; /* to servers that are told of their clients */
-    struct publish_way *way;
-    int link;
+    struct publish_way *way;      /* to servers that see their clients; NULL: none has been wanted so far */
+    int link;                     /* below 0: likewise */
     char memory[512];
-    size_t count;
     struct published ports[PUBLISH_MAX];
 };
 
@@ -91,72 +90,122 @@ static bool find_server(void *of, const struct hawser_addr *inside, struct hawse
     return true;
 }
 
-static int open_port(struct publish *p, const struct publish_rule *rule, char *why, size_t why_size)
+static int open_port(struct published *port, const struct publish_rule *rule, char *why, size_t why_size)
 {
-    struct published *port = &p->ports[p->count];
-    *port = (struct published){.publish = p, .rule = *rule};
+    struct publish *p = port->publish;
+    port->rule = *rule;
     const struct stall_options options = {.port = rule->port,
                                           .link = p->link,
                                           .sockets = rule->tells ? &p->sockets : NULL,
                                           .owner = "the service itself",
                                           .server = find_server,
                                           .of = port};
-    int error = stall_open(p->stalls, &options, &port->stall, why, why_size);
-    p->count += error == 0;
-    return error;
+    return stall_open(p->stalls, &options, &port->stall, why, why_size);
+}
+
+static void close_port(struct published *port)
+{
+    if (port->stall)
+        stall_close(port->stall);
+    port->stall = NULL;
 }
 
 static int open_way(struct publish *p, char *why, size_t why_size)
 {
-    p->link = service_add_link(p->stalls->service, "tun,dev=" PUBLISH_DEVICE ",door", why, why_size);
+    if (p->link < 0)
+        p->link = service_add_link(p->stalls->service, "tun,dev=" PUBLISH_DEVICE ",door", why, why_size);
     if (p->link < 0)
         return p->link;
     sysctls_choose_memory(p->memory, sizeof(p->memory), "publish");
     return publish_way_open(&p->way, PUBLISH_DEVICE, p->memory, why, why_size);
 }
 
-static int publish_begin(struct publish *p, const struct publish_rule *rules, size_t count, char *why, size_t why_size)
+static bool same_rule(const struct publish_rule *a, const struct publish_rule *b)
 {
-    bool transparent = false;
+    return a->port == b->port && a->tells == b->tells && hawser_addr_equal(&a->to, &b->to);
+}
+
+/* The one that is published so, and that no other rule before has; NULL: none is. */
+static struct published *find_port(struct publish *p, const struct publish_rule *rules, size_t i)
+{
+    struct published *found = NULL;
+    for (size_t k = 0; k < PUBLISH_MAX; k++) {
+        if (p->ports[k].stall && same_rule(&p->ports[k].rule, &rules[i]))
+            found = &p->ports[k];
+    }
+    for (size_t k = 0; k < i; k++) {
+        if (same_rule(&rules[k], &rules[i]))
+            return NULL;
+    }
+    return found;
+}
+
+/* Returns whether any was. */
+static bool close_others(struct publish *p, const struct publish_rule *rules, size_t count)
+{
+    bool any = false;
+    for (size_t i = 0; i < PUBLISH_MAX; i++) {
+        struct published *port = &p->ports[i];
+        bool stays = !port->stall;
+        for (size_t k = 0; k < count && !stays; k++)
+            stays = same_rule(&port->rule, &rules[k]);
+        any |= !stays;
+        if (!stays)
+            close_port(port);
+    }
+    return any;
+}
+
+static int publish_one(struct publish *p, const struct publish_rule *rule, char *why, size_t why_size)
+{
+    size_t i = 0;
+    int error = rule->tells || p->way ? 0 : open_way(p, why, why_size);
+    while (i < PUBLISH_MAX - 1 && p->ports[i].stall)
+        i++;
+    return error ? error : open_port(&p->ports[i], rule, why, why_size);
+}
+
+int publish_set(struct publish *p, const struct publish_rule *rules, size_t count, char *why, size_t why_size)
+{
+    char unsaid[600];
+    int error = 0;
     if (count > PUBLISH_MAX) {
         snprintf(why, why_size, "more than %d published ports", PUBLISH_MAX);
         return -E2BIG;
     }
-    for (size_t i = 0; i < count; i++)
-        transparent |= !rules[i].tells;
-    int error = transparent ? open_way(p, why, why_size) : 0;
-    for (size_t i = 0; i < count && !error; i++)
-        error = open_port(p, &rules[i], why, why_size);
-    return error ? error : stalls_apply(p->stalls, why, why_size);
+    bool changes = close_others(p, rules, count);
+    for (size_t i = 0; i < count && !error; i++) {
+        if (find_port(p, rules, i))
+            continue;
+        error = publish_one(p, &rules[i], why, why_size);
+        changes = true;
+    }
+    if (!changes)
+        return 0;
+    int applied = stalls_apply(p->stalls, error ? unsaid : why, error ? sizeof(unsaid) : why_size);
+    return error ? error : applied;
 }
 
-int publish_open(struct publish **out, struct stalls *stalls, const struct publish_rule *rules, size_t count, char *why,
-                 size_t why_size)
+int publish_new(struct publish **out, struct stalls *stalls)
 {
     struct publish *p = calloc(1, sizeof(*p));
-    if (!p || stall_sockets_init(&p->sockets, stalls->service, PUBLISH_SOCKETS) < 0) {
+    int error = p ? stall_sockets_init(&p->sockets, stalls->service, PUBLISH_SOCKETS) : -ENOMEM;
+    if (error < 0) {
         free(p);
-        snprintf(why, why_size, "no memory to publish: free some and try again");
-        return -ENOMEM;
+        return error;
     }
     p->stalls = stalls;
-    int error = publish_begin(p, rules, count, why, why_size);
-    if (error) {
-        publish_shut(p);
-        publish_close(p);
-    } else {
-        *out = p;
-    }
-    return error;
+    p->link = -1;
+    for (size_t i = 0; i < PUBLISH_MAX; i++)
+        p->ports[i].publish = p;
+    *out = p;
+    return 0;
 }
 
 void publish_shut(struct publish *p)
 {
-    for (size_t i = 0; p && i < p->count; i++) {
-        if (p->ports[i].stall)
-            stall_close(p->ports[i].stall);
-        p->ports[i].stall = NULL;
-    }
+    for (size_t i = 0; p && i < PUBLISH_MAX; i++)
+        close_port(&p->ports[i]);
 }
 
 void publish_close(struct publish *p)
@@ -170,9 +219,13 @@ void publish_close(struct publish *p)
 
 bool publish_count(const struct publish *p, size_t i, struct publish_rule *rule, struct stall_counts *out)
 {
-    if (i >= p->count || !p->ports[i].stall)
-        return false;
-    *rule = p->ports[i].rule;
-    stall_count(p->ports[i].stall, out);
-    return true;
+    for (size_t k = 0; k < PUBLISH_MAX; k++) {
+        const struct published *port = &p->ports[k];
+        if (!port->stall || i-- > 0)
+            continue;
+        *rule = port->rule;
+        stall_count(port->stall, out);
+        return true;
+    }
+    return false;
 }

@@ -27,10 +27,13 @@ struct publish;
 /* Reads "PORT[,to=ADDRESS[:PORT]][,proxy-protocol]". Returns 0, or -EINVAL and one line in `why`. */
 int publish_rule_read(const char *text, struct publish_rule *rule, char *why, size_t why_size);
 
-/* Publishes from now on, until the service ends, of uplinks that are found. Returns 0 and *out, or a negative errno and
- * in `why` one line that says what to do. */
-int publish_open(struct publish **out, struct stalls *stalls, const struct publish_rule *rules, size_t count, char *why,
-                 size_t why_size);
+/* Nothing is published so far. Returns 0 and *out, or -ENOMEM. */
+int publish_new(struct publish **out, struct stalls *stalls);
+
+/* Publishes these from now on, of uplinks that are found, and no others: at ports that stay nobody notices, and of
+ * those that go whoever waits is reset, and joints live on. Returns 0, or a negative errno and in `why` one line that
+ * says what to do; those before the one that failed are published then. */
+int publish_set(struct publish *p, const struct publish_rule *rules, size_t count, char *why, size_t why_size);
 
 /* Whoever waits is reset. Joints live on. */
 void publish_shut(struct publish *p);

@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "service/proxies.h"
+#include "service/publish.h"
 #include "service/ways_out.h"
 
 bool reload_begin(struct reload *reload, struct up_options *options, char *why, size_t why_size)
@@ -33,7 +34,7 @@ void reload_apply(struct reload *reload, const struct up_options *options)
 /* Does a change of that key need no new start? */
 static bool is_live(const char *key)
 {
-    static const char *const live[] = {"scheduler", "path-manager", "mptcp", "uplinks", "door"};
+    static const char *const live[] = {"scheduler", "path-manager", "mptcp", "uplinks", "door", "publish"};
     for (size_t i = 0; i < HW_ARRAY_LEN(live); i++) {
         if (strcmp(key, live[i]) == 0)
             return true;
@@ -81,6 +82,8 @@ static int apply_all(struct reload *reload, const struct up_options *options, ch
     int error = apply_uplinks(reload, options, why, why_size);
     if (!error && reload->doors)
         error = doors_set(reload->doors, options->doors, options->door_count, why, why_size);
+    if (!error && reload->publish)
+        error = publish_set(reload->publish, options->published, options->published_count, why, why_size);
     return error ? error : read_files_again(reload, why, why_size);
 }
 

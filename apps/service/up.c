@@ -206,10 +206,12 @@ static int up_read_first(struct up *up)
 static int up_publish(struct up *up)
 {
     char why[600];
-    if (up->options.published_count == 0)
+    if (!up->ways)
         return UP_GO_ON;
-    int error =
-        publish_open(&up->publish, &up->stalls, up->options.published, up->options.published_count, why, sizeof(why));
+    if (publish_new(&up->publish, &up->stalls) < 0)
+        return up_fail("no memory to publish: free some and try again");
+    up->reload.publish = up->publish;
+    int error = publish_set(up->publish, up->options.published, up->options.published_count, why, sizeof(why));
     return error ? up_fail("--publish: %s", why) : UP_GO_ON;
 }
 
