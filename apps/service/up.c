@@ -147,8 +147,8 @@ static int up_note_addresses(struct up *up, const char *spec, uint32_t rank)
 /* The devices of doors are none of the host's uplinks. */
 static int up_find_uplinks(struct up *up)
 {
-    char why[600], devices[UP_DOORS][IF_NAMESIZE];
-    const char *own[UP_DOORS + 1] = {NULL};
+    char why[600], devices[DOORS_MAX][IF_NAMESIZE];
+    const char *own[DOORS_MAX + 1] = {NULL};
     for (unsigned i = 0; i < up->options.door_count; i++) {
         const char *spec = up->options.doors[i].spec, *device = spec ? strstr(spec, ",dev=") : NULL;
         int len = device ? (int)strcspn(device + 5, ",") : 0;

@@ -100,8 +100,8 @@ static int add_link(const char **links, unsigned *count, unsigned max, const cha
 static int read_door(struct up_options *o, bool of_interface)
 {
     char why[256];
-    if (o->door_count == UP_DOORS)
-        return usage_error("more than %d doors", UP_DOORS);
+    if (o->door_count == DOORS_MAX)
+        return usage_error("more than %d doors", DOORS_MAX);
     struct door_rule *rule = &o->doors[o->door_count];
     *rule = (struct door_rule){.spec = of_interface ? NULL : optarg};
     if (of_interface && door_rule_read(optarg, rule, why, sizeof(why)) < 0)

@@ -13,14 +13,14 @@
 #include "service/proxy_options.h"
 #include "service/publish.h"
 
-enum { UP_DOORS = 16, UP_UPLINKS = 16, UP_FIRST = 256, UP_INTERFACES = CONFIG_INTERFACES };
+enum { UP_UPLINKS = 16, UP_FIRST = 256, UP_INTERFACES = CONFIG_INTERFACES };
 
 struct up_options {
     bool verbose, no_mptcp, check;
     const char *config_path; /* NULL: CONFIG_PATH if it is there */
     const char *congestion, *group, *user;
     const char *control; /* the path of its socket; NULL: the default; "none" */
-    struct door_rule doors[UP_DOORS];
+    struct door_rule doors[DOORS_MAX];
     const char *uplinks[UP_UPLINKS]; /* none: they are found */
     const char *first[UP_FIRST];     /* who is first, as service/choice.h reads it */
     unsigned door_count, uplink_count, first_count;
