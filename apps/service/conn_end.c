@@ -31,6 +31,12 @@ static void abort_conn(void *of) { hawser_abort(of); }
 
 static struct hawser_conn *conn(void *of) { return of; }
 
+static int fd(void *of)
+{
+    (void)of;
+    return -1;
+}
+
 static void peer(void *of, struct hawser_addr *out) { hawser_conn_peer(of, out); }
 
 struct end conn_end(struct hawser_conn *of)
@@ -47,6 +53,7 @@ struct end conn_end(struct hawser_conn *of)
         .close = close_conn,
         .abort = abort_conn,
         .conn = conn,
+        .fd = fd,
         .peer = peer,
     };
     return (struct end){&ops, of};

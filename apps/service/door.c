@@ -79,7 +79,8 @@ static void let_in(struct call *call, struct end far, uint64_t now_ns)
         if (error == -ECONNRESET) /* it has given up: so we shall be told */
             return;
         refuse(door, call->request, error);
-    } else if (joint_make(door->joints, conn_end(near), far, now_ns) < 0) {
+    } else if (joint_make(door->joints, conn_end(near), far, &(struct joint_origin){.way = JOINT_BY_LINK}, now_ns) <
+               0) {
         end_abort(far);
         hawser_abort(near);
     } else {

@@ -41,6 +41,7 @@ struct end_ops {
 
     /* The stack's connection that is under it; NULL: none. */
     struct hawser_conn *(*conn)(void *of);
+    int (*fd)(void *of); /* likewise the kernel's socket; -1: none */
     void (*peer)(void *of, struct hawser_addr *out);
 };
 
@@ -63,6 +64,7 @@ static inline int end_error(struct end end) { return end.ops->error(end.of); }
 static inline void end_close(struct end end) { end.ops->close(end.of); }
 static inline void end_abort(struct end end) { end.ops->abort(end.of); }
 static inline struct hawser_conn *end_conn(struct end end) { return end.ops->conn(end.of); }
+static inline int end_fd(struct end end) { return end.ops->fd(end.of); }
 static inline void end_peer(struct end end, struct hawser_addr *out) { end.ops->peer(end.of, out); }
 
 /* A connection of the stack: connected, connecting, or failed since. Its user pointer is the end's from then on. */

@@ -49,6 +49,7 @@ static void forget(struct joint *joint)
     list_remove(&joint->link);
     list_remove(&joint->doomed);
     joints->count--;
+    free(joint->origin.asked);
     free(joint);
 }
 
@@ -108,12 +109,14 @@ static void heard(struct watch *watch, const struct hawser_event *event, uint64_
     }
 }
 
-int joint_make(struct joints *joints, struct end first, struct end second, uint64_t now_ns)
+int joint_make(struct joints *joints, struct end first, struct end second, const struct joint_origin *origin,
+               uint64_t now_ns)
 {
     struct joint *joint = calloc(1, sizeof *joint);
     if (!joint)
         return -ENOMEM;
     joint->joints = joints;
+    joint->origin = *origin;
     joint->since_ns = now_ns;
     list_init(&joint->doomed);
     list_push_back(&joints->all, &joint->link);
@@ -130,6 +133,15 @@ int joint_make(struct joints *joints, struct end first, struct end second, uint6
     }
     return 0;
 }
+
+static bool came_by_uplink(const struct joint *joint)
+{
+    return joint->origin.way == JOINT_BY_PORT || joint->origin.way == JOINT_BY_UPSTREAM;
+}
+
+struct end joint_client(const struct joint *joint) { return joint->ends[came_by_uplink(joint)].end; }
+
+struct end joint_server(const struct joint *joint) { return joint->ends[!came_by_uplink(joint)].end; }
 
 /* The stream from here has no more bytes now: -EAGAIN; or ever: 0; or it failed. */
 static enum joint_news nothing_came(struct joint_end *end, ssize_t why)

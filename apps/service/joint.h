@@ -19,6 +19,23 @@ enum {
     JOINTS_HELD_MAX = 16 * 1024 * 1024,
 };
 
+/* How the two came together. */
+enum joint_way {
+    JOINT_BY_LINK,     /* by a door */
+    JOINT_BY_SOCKS,    /* by a local port */
+    JOINT_BY_CONNECT,  /* likewise */
+    JOINT_BY_PORT,     /* by a port of the uplinks that is published */
+    JOINT_BY_UPSTREAM, /* by one where this Hawser is upstream for others */
+};
+
+/* For listings. */
+struct joint_origin {
+    enum joint_way way;
+    uint16_t published; /* JOINT_BY_PORT: which one */
+    const char *port;   /* but for doors and published ports: as its owner wrote it; outlives the joint */
+    char *asked;        /* whom the client asked for, if neither end says so; NULL. Freed with the joint */
+};
+
 /* One of the two, and what flows from it to the other. */
 struct joint_end {
     struct watch watch;
@@ -37,6 +54,7 @@ struct joint {
     struct list link;   /* of all joints */
     struct list doomed; /* of those that are broken off soon; in no list: it lives */
     bool had_turn;      /* doomed: what had arrived was passed on, and sent since */
+    struct joint_origin origin;
     struct joint_end ends[2];
     uint64_t since_ns;
     uint64_t id; /* its own for good, from 1 on */
@@ -56,9 +74,14 @@ struct joints {
 
 void joints_init(struct joints *joints);
 
-/* Joins two ends, which it takes over: connected, connecting, or failed since. Returns 0, or -ENOMEM: both are the
- * caller's still. */
-int joint_make(struct joints *joints, struct end first, struct end second, uint64_t now_ns);
+/* Joins two ends, which it takes over: connected, connecting, or failed since. The second one is that towards the
+ * uplinks, whoever opened it. Returns 0, or -ENOMEM: both, and what `origin` names, are the caller's still. */
+int joint_make(struct joints *joints, struct end first, struct end second, const struct joint_origin *origin,
+               uint64_t now_ns);
+
+/* The end whose peer opened it, and the other one. */
+struct end joint_client(const struct joint *joint);
+struct end joint_server(const struct joint *joint);
 
 /* Moves bytes for those of whom there were events, in turns, about JOINTS_TURN_BYTES at most. Returns whether there was
  * anything to do: then the stack has something to say, and another turn is due after that. */

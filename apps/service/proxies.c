@@ -35,11 +35,12 @@ struct proxies {
     struct name_dialer direct;       /* by the uplinks */
     struct kernel_dialer kernel;     /* of who is upstream */
     struct name_dialer kernel_names; /* likewise */
+    const char *server_name;         /* as it was written; NULL: none */
     struct endpoint server;
     char server_host[DIAL_NAME_MAX + 1]; /* as its certificate says, if no other name is told */
     struct tls to_server, from_clients;
     struct upstream_dialer upstream;
-    bool uses_upstream, serves_upstream;
+    bool serves_upstream;
     char login[PROXY_LOGIN_MAX + 3];     /* and the end of a line */
     char *password;                      /* in `login`, behind the colon, which is a NUL; NULL: anybody may */
     struct port *ports[PROXIES_MAX + 1]; /* upstream is one more */
@@ -73,7 +74,7 @@ static void stop(struct service_part *part)
     struct proxies *proxies = HW_CONTAINER(part, struct proxies, part);
     for (unsigned i = 0; i < proxies->count; i++)
         sessions_break(&proxies->ports[i]->sessions);
-    if (proxies->uses_upstream)
+    if (proxies->server_name)
         tls_destroy(&proxies->to_server);
     if (proxies->serves_upstream)
         tls_destroy(&proxies->from_clients);
@@ -148,6 +149,8 @@ static struct port *new_port(struct proxies *proxies, const char *name, struct t
         return NULL;
     }
     port->sessions.joints = &service->joints;
+    port->sessions.port = name;
+    port->sessions.upstream = tls != NULL;
     proxies->ports[proxies->count++] = port;
     return port;
 }
@@ -178,7 +181,7 @@ int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, ch
     port->sessions.spoken = spoken;
     port->sessions.user = proxies->password ? proxies->login : NULL;
     port->sessions.password = proxies->password;
-    port->sessions.dialer = proxies->uses_upstream ? &proxies->upstream.dialer : &proxies->direct.dialer;
+    port->sessions.dialer = proxies->server_name ? &proxies->upstream.dialer : &proxies->direct.dialer;
     error = listen_kernel(port, &at.addr, false);
     if (error < 0)
         return complain(error, why, why_size, "\"%s\": cannot listen: %s", local, strerror(-error));
@@ -236,7 +239,7 @@ int proxies_use_upstream(struct proxies *proxies, const struct upstream_words *w
     const struct destination to = endpoint_destination(&proxies->server);
     upstream_dialer_init(&proxies->upstream, service->loop, service->host, &proxies->direct.dialer, &to,
                          &proxies->to_server);
-    proxies->uses_upstream = true;
+    proxies->server_name = server;
     service->far = &proxies->upstream.dialer;
     return 0;
 }
@@ -292,7 +295,7 @@ static int read_side_again(struct proxies *proxies, const struct upstream_words 
 int proxies_read_again(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size)
 {
     int error = 0;
-    if (proxies->uses_upstream)
+    if (proxies->server_name)
         error = read_side_again(proxies, words, TLS_CLIENT, &proxies->to_server, why, why_size);
     if (!error && proxies->serves_upstream)
         error = read_side_again(proxies, words, TLS_SERVER, &proxies->from_clients, why, why_size);
@@ -301,11 +304,13 @@ int proxies_read_again(struct proxies *proxies, const struct upstream_words *wor
 
 /* ---- what is told ---- */
 
+const char *proxies_upstream_name(const struct proxies *proxies) { return proxies->server_name; }
+
 bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out, const char **failure)
 {
     *out = proxies->upstream.counts;
     *failure = proxies->to_server.failure;
-    return proxies->uses_upstream;
+    return proxies->server_name;
 }
 
 const char *proxies_status(const struct proxies *proxies, size_t i, struct session_counts *out)

@@ -40,6 +40,9 @@ int proxies_serve_upstream(struct proxies *proxies, const struct upstream_words 
  * of that side. `words` are those of before. */
 int proxies_read_again(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size);
 
+/* The upstream, as it was written; NULL: there is none. */
+const char *proxies_upstream_name(const struct proxies *proxies);
+
 /* What became of dials by the upstream, and why the last one failed that was not answered as it should have been, if
  * one was not; false: there is none. */
 bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out, const char **failure);

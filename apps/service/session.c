@@ -21,6 +21,7 @@ struct session {
      * how many bytes that were, or 0: there must be more. It may end the session: negative. */
     ssize_t (*next)(struct session *session, const uint8_t *bytes, size_t len);
     struct dial *dial; /* under way, else NULL */
+    char *asked;       /* whom it asks for, for listings; NULL: nobody yet, or no memory */
     sd_event_source *timer;
     struct http_connect *http; /* NULL: SOCKS */
     struct guest *speaker;     /* it has not said all yet; else NULL */
@@ -49,6 +50,7 @@ static void forget(struct session *session)
         dial_cancel(session->of->dialer, session->dial);
     sd_event_source_disable_unref(session->timer);
     free(session->http);
+    free(session->asked);
     hear_out(session);
     list_remove(&session->link);
     session->of->counts.count--;
@@ -158,6 +160,43 @@ static void refuse(struct session *session, int error)
 
 /* ---- the destination ---- */
 
+/* "HOST:PORT", in ASCII; NULL: no memory. */
+static char *text_of(const struct destination *to)
+{
+    char addr[HAWSER_ADDR_STRLEN], *text;
+    if (!to->name)
+        return strdup(hawser_addr_format(&to->addr, addr, sizeof addr));
+    if (asprintf(&text, "%s:%u", to->name, to->addr.port) < 0)
+        return NULL;
+    for (char *c = text; *c; c++)
+        *c = *c > ' ' && *c <= '~' ? *c : '?';
+    return text;
+}
+
+static bool is_peer(struct end end, const char *text)
+{
+    char own[HAWSER_ADDR_STRLEN];
+    struct hawser_addr addr;
+    end_peer(end, &addr);
+    return text && strcmp(hawser_addr_format(&addr, own, sizeof own), text) == 0;
+}
+
+/* Clients of this host go out by the uplinks, and other Hawsers come in there. */
+static bool join(struct session *session, struct end far, uint64_t now_ns)
+{
+    const struct sessions *of = session->of;
+    const enum joint_way own = session->http ? JOINT_BY_CONNECT : JOINT_BY_SOCKS;
+    struct joint_origin origin = {.way = of->upstream ? JOINT_BY_UPSTREAM : own, .port = of->port};
+    struct end first = of->upstream ? far : session->client, second = of->upstream ? session->client : far;
+    if (!is_peer(far, session->asked))
+        origin.asked = session->asked;
+    if (joint_make(of->joints, first, second, &origin, now_ns) < 0)
+        return false;
+    if (origin.asked)
+        session->asked = NULL;
+    return true;
+}
+
 static void dial_answered(struct dial_user *user, int error, struct end far, uint64_t now_ns)
 {
     struct session *session = HW_CONTAINER(user, struct session, dial_user);
@@ -172,7 +211,7 @@ static void dial_answered(struct dial_user *user, int error, struct end far, uin
         return;
     }
     end_watch(session->client, NULL);
-    if (joint_make(of->joints, session->client, far, now_ns) < 0) {
+    if (!join(session, far, now_ns)) {
         end_abort(far);
         give_up(session);
         return;
@@ -185,6 +224,7 @@ static ssize_t ask_for(struct session *session, struct destination *to)
 {
     session->next = NULL;
     end_peer(session->client, &to->from);
+    session->asked = text_of(to);
     hear_out(session);
     set_timer(session, SESSION_DIAL_PATIENCE_S);
     int error =

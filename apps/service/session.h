@@ -40,6 +40,8 @@ struct sessions {
     struct dialer *dialer;       /* of names and addresses */
     unsigned spoken;             /* SESSION_SOCKS, SESSION_HTTP */
     const char *user, *password; /* NULL: anybody may */
+    const char *port;            /* where they come in, for listings; outlives their joints */
+    bool upstream;               /* they are other Hawsers, and come by the uplinks */
     struct guests speakers;      /* how many an address has that have not said all yet */
     struct list speaking, heard; /* those, the oldest first; and who has */
     uint32_t speaking_max;       /* SESSIONS_MAX; less is for tests */

@@ -162,6 +162,8 @@ static struct hawser_conn *no_conn(void *of)
     return NULL;
 }
 
+static int own_fd(void *of) { return ((struct socket_end *)of)->fd; }
+
 static void peer(void *of, struct hawser_addr *out)
 {
     const struct socket_end *end = of;
@@ -221,6 +223,7 @@ int socket_end_new(struct sockets *sockets, int fd, struct end *out)
         .close = close_socket,
         .abort = abort_socket,
         .conn = no_conn,
+        .fd = own_fd,
         .peer = peer,
     };
     struct socket_end *end = malloc(sizeof *end);

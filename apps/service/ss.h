@@ -6,16 +6,16 @@
 #include "service/service.h"
 
 enum {
-    SS_LISTINGS = 32, /* at once that are not at their end */
-    /* Of a page; what has more subflows than were left comes with the next one. */
-    SS_CONNECTIONS = 24,
-    SS_SUBFLOWS = 64,
+    SS_LISTINGS = 32,          /* at once that are not at their end */
+    SS_CONNECTIONS = 24,       /* of a page, */
+    SS_PAGE_BYTES = 48 * 1024, /* and what they take, unless it is one, which takes 32 KiB at most */
 };
 
 struct ss {
     struct service *service;
     struct list listings;
     unsigned listing_count;
+    size_t page_bytes; /* SS_PAGE_BYTES; less is for tests */
 };
 
 /* Adds the verb to the service's control socket. Returns 0 or a negative errno. */

@@ -102,6 +102,17 @@ static void turn_away(struct visitor *v)
     forget(v);
 }
 
+static bool join(struct visitor *v, struct end server, uint64_t now_ns)
+{
+    struct stall *stall = v->stall;
+    const struct joint_origin origin = {.way = JOINT_BY_PORT, .published = stall->options.port};
+    if (joint_make(&stall->stalls->service->joints, server, conn_end(v->near), &origin, now_ns) < 0)
+        return false;
+    stall->counts.accepted++;
+    forget(v);
+    return true;
+}
+
 static void near_heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
 {
     (void)now_ns;
@@ -115,13 +126,8 @@ static void far_heard(struct watch *watch, const struct hawser_event *event, uin
     if (event->what & HAWSER_ERROR) {
         turn_away(v);
     } else if (event->what & HAWSER_CONNECTED) {
-        struct joints *joints = &v->stall->stalls->service->joints;
-        if (joint_make(joints, conn_end(v->far), conn_end(v->near), now_ns) < 0) { /* as ever: the program's first */
+        if (!join(v, conn_end(v->far), now_ns))
             turn_away(v);
-            return;
-        }
-        v->stall->counts.accepted++;
-        forget(v);
     }
 }
 
@@ -151,13 +157,10 @@ static void server_answered(struct dial_user *user, int error, struct end far, u
     }
     socket_end_on_close(far, leave, v->place);
     v->place = NULL;
-    if (!tell_server(v, far) || joint_make(&v->stall->stalls->service->joints, far, conn_end(v->near), now_ns) < 0) {
+    if (!tell_server(v, far) || !join(v, far, now_ns)) {
         end_abort(far);
         turn_away(v);
-        return;
     }
-    v->stall->counts.accepted++;
-    forget(v);
 }
 
 /* From this host's address. */

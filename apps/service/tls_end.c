@@ -348,6 +348,7 @@ static void watch_end(void *of, struct watch *watch)
 static bool connected(void *of) { return ((struct tls_end *)of)->connected; }
 static int error(void *of) { return ((struct tls_end *)of)->error; }
 static struct hawser_conn *conn(void *of) { return end_conn(((struct tls_end *)of)->below); }
+static int fd(void *of) { return end_fd(((struct tls_end *)of)->below); }
 static void peer(void *of, struct hawser_addr *out) { end_peer(((struct tls_end *)of)->below, out); }
 
 /* What there is new of it, when there is something new below. */
@@ -417,6 +418,7 @@ int tls_end_new(struct tls *tls, struct end below, struct end *out)
         .close = close_end,
         .abort = abort_end,
         .conn = conn,
+        .fd = fd,
         .peer = peer,
     };
     struct tls_end *end = calloc(1, sizeof *end);

@@ -79,7 +79,7 @@ static void up_report(struct up *up)
     struct stall_counts counts;
     for (size_t i = 0; up->publish && publish_count(up->publish, i, &rule, &counts); i++)
         up_status_published(stderr, &rule, &counts);
-    up_status_joints(stderr, &service->joints, hawser_host_now(service->host));
+    up_status_joints(stderr, service);
 }
 
 static int up_heard_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *user)

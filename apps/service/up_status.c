@@ -2,7 +2,8 @@
 
 #include <inttypes.h>
 
-#include "base/units.h"
+#include "service/ss_tell.h"
+#include "service/ss_text.h"
 
 void up_status_door(FILE *out, const char *name, const struct door_counts *c)
 {
@@ -39,47 +40,21 @@ void up_status_published(FILE *out, const struct publish_rule *rule, const struc
             rule->port, c->accepted, c->refused, c->turned_away, c->waiting);
 }
 
-static void print_paths(FILE *out, const struct hawser_conn *conn)
+void up_status_joints(FILE *out, const struct service *service)
 {
-    struct hawser_conn_info info = {.size = sizeof info};
-    struct hawser_subflow_info path = {.size = sizeof path};
-    char local[HAWSER_ADDR_STRLEN];
-    hawser_conn_get_info(conn, &info);
-    fprintf(out, "  %s:", info.mptcp ? "Multipath TCP" : "TCP");
-    for (size_t i = 0; hawser_subflow_get_info(conn, i, &path) == 0; i++)
-        fprintf(out, " %s (%s, %.1f ms, %" PRIu64 " out, %" PRIu64 " in)",
-                hawser_addr_format(&path.local, local, sizeof local), path.state,
-                (double)path.srtt_ns / (double)NS_PER_MS, path.sent_bytes, path.recv_bytes);
-    fputc('\n', out);
-}
-
-static void print_joint(FILE *out, const struct joint *joint, uint64_t now_ns)
-{
-    char from[HAWSER_ADDR_STRLEN], to[HAWSER_ADDR_STRLEN];
-    struct hawser_addr addr;
-    end_peer(joint->ends[0].end, &addr);
-    hawser_addr_format(&addr, from, sizeof from);
-    end_peer(joint->ends[1].end, &addr);
-    hawser_addr_format(&addr, to, sizeof to);
-    fprintf(out, "%s -> %s: %" PRIu64 " bytes out, %" PRIu64 " in, %.1f s\n", from, to, joint->ends[0].bytes,
-            joint->ends[1].bytes, (double)(now_ns - joint->since_ns) / (double)NS_PER_S);
-    struct hawser_conn *far = end_conn(joint->ends[1].end);
-    if (far)
-        print_paths(out, far);
-}
-
-void up_status_joints(FILE *out, const struct joints *joints, uint64_t now_ns)
-{
-    unsigned left = UP_STATUS_JOINTS;
+    const struct joints *joints = &service->joints;
+    json_t *first = json_array();
     fprintf(out,
             "connections: %" PRIu32 " now, %" PRIu64 " so far, %" PRIu64 " of them reset; %" PRIu64
             " bytes out, %" PRIu64 " in, %" PRIu64 " by a copy\n",
             joints->count, joints->made, joints->broken, joints->bytes[0], joints->bytes[1], joints->copied_bytes);
     LIST_EACH (it, &joints->all) {
-        if (left-- == 0)
+        if (json_array_size(first) == UP_STATUS_JOINTS)
             break;
-        print_joint(out, LIST_ENTRY(it, struct joint, link), now_ns);
+        json_array_append_new(first, ss_tell(service, LIST_ENTRY(it, struct joint, link)));
     }
+    ss_text_print(out, first, NULL);
+    json_decref(first);
     if (joints->count > UP_STATUS_JOINTS)
         fprintf(out, "and %" PRIu32 " more\n", joints->count - UP_STATUS_JOINTS);
 }

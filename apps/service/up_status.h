@@ -6,6 +6,7 @@
 
 #include "service/door.h"
 #include "service/publish.h"
+#include "service/service.h"
 #include "service/session.h"
 #include "service/upstream_dialer.h"
 
@@ -19,8 +20,8 @@ void up_status_published(FILE *out, const struct publish_rule *rule, const struc
 /* One line about an upstream. */
 void up_status_upstream(FILE *out, const struct upstream_counts *counts, const char *failure);
 
-/* All joints together, and the first UP_STATUS_JOINTS each with its paths. */
+/* All joints together, and the first UP_STATUS_JOINTS each with its paths, as hawser ss has them. */
 enum { UP_STATUS_JOINTS = 100 };
-void up_status_joints(FILE *out, const struct joints *joints, uint64_t now_ns);
+void up_status_joints(FILE *out, const struct service *service);
 
 #endif

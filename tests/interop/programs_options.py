@@ -200,13 +200,17 @@ def strange(hawser):
     return done.stderr.strip()
 
 
-def call(world, port, size=1000, family=4, protocol=MPTCP, uplink=0):
-    """Of a program that serves: whom it sees, when as many bytes have come as were sent."""
+def call_open(world, port, family=4, protocol=MPTCP, uplink=0):
     with world.server.inside():
         sock = socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6, socket.SOCK_STREAM, protocol)
     sock.settimeout(PATIENCE_S)
     sock.connect((OUTSIDE[family].replace("0.1", f"{uplink}.1"), port))
-    with sock:
+    return sock
+
+
+def call(world, port, size=1000, family=4, protocol=MPTCP, uplink=0):
+    """Of a program that serves: whom it sees, when as many bytes have come as were sent."""
+    with call_open(world, port, family, protocol, uplink) as sock:
         for piece in pieces(size):
             sock.sendall(piece)
         sock.shutdown(socket.SHUT_WR)
@@ -331,9 +335,27 @@ s = socket.create_connection(("{SERVER}", {SLOW})); s.recv(1); print("there", fl
     found = json.loads(subprocess.check_output([*ss, "--json"]))
     assert {one["program"]: one["user"] for one in found} == names and all(one["door"] == "programs" for one in found), found
     lines = [line for line in subprocess.check_output(ss, text=True).splitlines() if not line.startswith(" ")]
-    assert len(lines) == 2 and "  first  " in lines[0] and "  second  " in lines[1], lines
+    assert len(lines) == 2 and f"  first of user {USER}  " in lines[0] and "  second of user 0  " in lines[1], lines
     world.end()
     return lines[0]
+
+
+def published_listed(hawser):
+    """Who came is the client, by which port and to whose program."""
+    world = World(hawser, found=True)
+    server = serve(world, 9001, "--publish", "8080:9001")
+    with call_open(world, 8080) as sock:
+        client = "%s:%d" % sock.getsockname()
+        one, = json.loads(subprocess.check_output([hawser, "ss", "--json", "--control", world.control]))
+        line = subprocess.check_output([hawser, "ss", "--control", world.control], text=True).splitlines()[0]
+    assert (one["client"], one["door"], one["program"], one["user"]) == (client, "published 8080", "python3", USER), one
+    assert one["destination"].startswith("198.19.") and one["destination"].endswith(":9001"), one
+    assert one["mptcp"] and {path["remote"].split(":")[0] for path in one["subflows"]} <= {CLIENT[4], "192.168.1.2"}, one
+    assert line.startswith(f"{client} -> {one['destination']}  published 8080, python3 of user {USER}  "), line
+    server.kill()
+    server.wait()
+    world.end()
+    return line
 
 
 def cases(hawser):
@@ -350,4 +372,5 @@ def cases(hawser):
     yield "published", bind(published, hawser)
     yield "published, and nobody listens", bind(nobody_listens, hawser)
     yield "published by one uplink", bind(published_by_uplink, hawser)
+    yield "published: listed", bind(published_listed, hawser)
     yield "published: who may", bind(taken, hawser)

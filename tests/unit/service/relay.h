@@ -165,7 +165,9 @@ static inline void relay_serve(struct relay *r)
     struct hawser_conn *near, *far;
     while (r->entry && hawser_accept(r->entry, &near) == 0) {
         assert_int_equal(hawser_connect(r->stacks[RELAY], &server, &r->far, r->now_ns, &far), 0);
-        assert_int_equal(joint_make(&r->joints, conn_end(near), conn_end(far), r->now_ns), 0);
+        assert_int_equal(joint_make(&r->joints, conn_end(near), conn_end(far),
+                                    &(struct joint_origin){.way = JOINT_BY_LINK}, r->now_ns),
+                         0);
     }
     watch_serve(r->stacks[RELAY], r->now_ns);
 }

@@ -217,6 +217,71 @@ static void http_and_what_follows(void **state)
     tear_down(&f);
 }
 
+/* How it came, and for whom, in characters that any listing can have; those of an upstream come by the uplinks. */
+static void what_is_listed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said;
+        size_t len;
+        bool upstream;
+        enum joint_way way;
+        const char *asked;
+    } table[] = {
+        {"\5\1\0" NAMED, 14, false, JOINT_BY_SOCKS, "host:80"},
+        {"\5\1\0\5\1\0\3\4h\377\"t\0\x50", 14, false, JOINT_BY_SOCKS, "h?\"t:80"},
+        {"\5\1\0\5\1\0\1\300\0\2\1\0\x50", 13, false, JOINT_BY_SOCKS, "192.0.2.1:80"},
+        {"CONNECT host:80 HTTP/1.1\r\n\r\n", 28, false, JOINT_BY_CONNECT, "host:80"},
+        {"\5\1\0" NAMED, 14, true, JOINT_BY_UPSTREAM, "host:80"},
+    };
+    for (size_t i = 0; i < HW_ARRAY_LEN(table); i++) {
+        struct fixture f;
+        set_up(&f, BOTH, NULL, NULL);
+        f.sessions.port = "127.0.0.1:1080";
+        f.sessions.upstream = table[i].upstream;
+        say(&f, table[i].said, table[i].len);
+        answer(&f);
+        const struct joint *joint = LIST_ENTRY(list_first(&f.e.joints.all), struct joint, link);
+        assert_int_equal(joint->origin.way, table[i].way);
+        assert_string_equal(joint->origin.port, "127.0.0.1:1080");
+        assert_string_equal(joint->origin.asked, table[i].asked);
+        struct hawser_addr near, far;
+        struct sockaddr_in own;
+        socklen_t len = sizeof own;
+        end_peer(joint_client(joint), &near);
+        end_peer(joint_server(joint), &far);
+        assert_int_equal(getsockname(f.client, (struct sockaddr *)&own, &len), 0);
+        assert_int_equal(near.port, ntohs(own.sin_port));
+        assert_int_equal(getsockname(f.far, (struct sockaddr *)&own, &len), 0);
+        assert_int_equal(far.port, ntohs(own.sin_port));
+        end_peer(joint->ends[table[i].upstream].end, &far);
+        assert_int_equal(far.port, near.port);
+        close(f.far);
+        tear_down(&f);
+    }
+}
+
+/* An address that the far end has anyway takes no memory. */
+static void what_need_not_be_told(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct hawser_addr addr;
+    uint8_t asks[] = {5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 0};
+    set_up(&f, BOTH, NULL, NULL);
+    struct end far = tcp_end(&f.e, &f.far);
+    end_peer(far, &addr);
+    asks[11] = (uint8_t)(addr.port >> 8);
+    asks[12] = (uint8_t)addr.port;
+    say(&f, asks, sizeof asks);
+    struct dial_user *user = f.fake.user;
+    f.fake.user = NULL;
+    user->answered(user, 0, far, 0);
+    assert_null(LIST_ENTRY(list_first(&f.e.joints.all), struct joint, link)->origin.asked);
+    close(f.far);
+    tear_down(&f);
+}
+
 static void why_not(void **state)
 {
     (void)state;
@@ -440,6 +505,8 @@ int main(void)
         cmocka_unit_test(socks_in_one_piece),
         cmocka_unit_test(byte_by_byte),
         cmocka_unit_test(http_and_what_follows),
+        cmocka_unit_test(what_is_listed),
+        cmocka_unit_test(what_need_not_be_told),
         cmocka_unit_test(why_not),
         cmocka_unit_test(replies_have_numbers),
         cmocka_unit_test(who_may_not),

@@ -148,7 +148,7 @@ static void joined(uint64_t held_max)
     ends_init(&e);
     e.joints.held_max = held_max;
     struct end one = tcp_end(&e, &left), two = tcp_end(&e, &right);
-    assert_int_equal(joint_make(&e.joints, one, two, 0), 0);
+    assert_int_equal(joint_make(&e.joints, one, two, &(struct joint_origin){.way = JOINT_BY_LINK}, 0), 0);
     for (unsigned i = 0; i < 20000 && got < STREAM; i++) {
         ssize_t n = write(left, stream + sent, STREAM - sent);
         sent += n > 0 ? (size_t)n : 0;
@@ -193,7 +193,7 @@ static void a_reset_passes(void **state)
         char byte;
         ends_init(&e);
         struct end one = tcp_end(&e, &sides[0]), two = tcp_end(&e, &sides[1]);
-        assert_int_equal(joint_make(&e.joints, one, two, 0), 0);
+        assert_int_equal(joint_make(&e.joints, one, two, &(struct joint_origin){.way = JOINT_BY_LINK}, 0), 0);
         ends_run(&e, 5);
         reset(sides[i]);
         ends_run(&e, 10);

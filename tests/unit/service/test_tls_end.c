@@ -257,8 +257,8 @@ static void joined_to_sockets(void **state)
     uint8_t *in = malloc(STREAM);
     begin(&line, key);
     struct end near = tcp_end(&line.e, &left), far = tcp_end(&line.e, &right);
-    assert_int_equal(joint_make(&line.e.joints, near, line.client, 0), 0);
-    assert_int_equal(joint_make(&line.e.joints, line.server, far, 0), 0);
+    assert_int_equal(joint_make(&line.e.joints, near, line.client, &(struct joint_origin){.way = JOINT_BY_LINK}, 0), 0);
+    assert_int_equal(joint_make(&line.e.joints, line.server, far, &(struct joint_origin){.way = JOINT_BY_LINK}, 0), 0);
     for (unsigned i = 0; i < 100000 && got < STREAM; i++) {
         ssize_t n = write(left, stream + sent, STREAM - sent);
         sent += n > 0 ? (size_t)n : 0;
