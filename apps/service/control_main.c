@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "service/control_socket.h"
+#include "service/status_text.h"
 
 enum { DOWN_PATIENCE_MS = 15000 };
 
@@ -23,7 +24,7 @@ struct asking {
 static const char status_usage[] =
     "usage: hawser status [--json] [--control PATH]\n"
     "\n"
-    "Says how the service of this machine is doing: its doors, and what it has carried.\n"
+    "Says how the service of this machine is doing: its doors, ports and uplinks, and what it has carried.\n"
     "\n"
     "  --json          print all it says, counters included, as a JSON object (docs/CONTROL.md)\n"
     "  --control PATH  where it listens; default $HAWSER_CONTROL or /run/hawser/control\n"
@@ -90,44 +91,6 @@ static json_t *ask(const struct asking *asking, int *fd)
     return answer;
 }
 
-static json_int_t number(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-    return value ? value : "?";
-}
-
-static void print_status(const json_t *answer)
-{
-    const json_t *connections = json_object_get(answer, "connections"), *door, *uplink;
-    size_t i;
-    json_int_t up_s = number(answer, "uptime_s");
-    printf("hawser %s, process %" JSON_INTEGER_FORMAT ", up for %" JSON_INTEGER_FORMAT ":%02d:%02d\n",
-           text(answer, "version"), number(answer, "pid"), up_s / 3600, (int)(up_s / 60 % 60), (int)(up_s % 60));
-    printf("connections  %" JSON_INTEGER_FORMAT " now, %" JSON_INTEGER_FORMAT " so far, %" JSON_INTEGER_FORMAT
-           " of them reset; %" JSON_INTEGER_FORMAT " bytes out, %" JSON_INTEGER_FORMAT " in\n",
-           number(connections, "now"), number(connections, "so_far"), number(connections, "reset"),
-           number(connections, "bytes_out"), number(connections, "bytes_in"));
-    json_array_foreach(json_object_get(answer, "doors"), i, door) printf(
-        "door         %s: %" JSON_INTEGER_FORMAT " asked, %" JSON_INTEGER_FORMAT " accepted, %" JSON_INTEGER_FORMAT
-        " wait, %" JSON_INTEGER_FORMAT " gave up; %" JSON_INTEGER_FORMAT " refused, %" JSON_INTEGER_FORMAT
-        " unreachable, %" JSON_INTEGER_FORMAT " prohibited, %" JSON_INTEGER_FORMAT
-        " without an answer; %" JSON_INTEGER_FORMAT " refused for want of Multipath TCP\n",
-        text(door, "door"), number(door, "asked"), number(door, "accepted"), number(door, "waiting"),
-        number(door, "gave_up"), number(door, "refused"), number(door, "unreachable"), number(door, "prohibited"),
-        number(door, "silent"), number(door, "without_mptcp"));
-    json_array_foreach(json_object_get(answer, "uplinks"), i, uplink)
-        printf("uplink       %s: %s, inside %s%s%s\n", text(uplink, "uplink"), text(uplink, "outside"),
-               text(uplink, "inside"), json_is_true(json_object_get(uplink, "backup")) ? ", a backup" : "",
-               json_is_true(json_object_get(uplink, "carrier")) ? "" : ", no carrier");
-    if (json_object_get(answer, "doors_not_listed"))
-        printf("and %" JSON_INTEGER_FORMAT " more doors\n", number(answer, "doors_not_listed"));
-}
-
 int status_main(int argc, char **argv)
 {
     struct asking asking = {.name = "status", .usage = status_usage};
@@ -139,7 +102,7 @@ int status_main(int argc, char **argv)
         json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         putchar('\n');
     } else if (answer) {
-        print_status(answer);
+        status_text_print(stdout, answer);
     }
     status = answer && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     json_decref(answer);

@@ -107,9 +107,13 @@ static int open_all(struct program_ports *ports, const struct program_ports_sour
     for (unsigned i = 0; i < wishes->port_count; i++) {
         struct program_port *port = &ports->at[ports->count];
         *port = (struct program_port){.ports = ports, .inside = wishes->ports[i].inside};
-        struct stall_options options = {
-            .port = wishes->ports[i].outside, .link = from->link, .paths = &paths, .server = find_program, .of = port};
-        snprintf(options.owner, sizeof options.owner, "a program of user %u", from->user);
+        const struct stall_options options = {
+            .port = wishes->ports[i].outside,
+            .link = from->link,
+            .owner = {.is_program = true, .user = from->user, .program = wishes->name},
+            .paths = &paths,
+            .server = find_program,
+            .of = port};
         int error = stall_open(ports->stalls, &options, &port->stall, why, why_size);
         if (error)
             return error;

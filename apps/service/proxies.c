@@ -239,7 +239,7 @@ int proxies_use_upstream(struct proxies *proxies, const struct upstream_words *w
     const struct destination to = endpoint_destination(&proxies->server);
     upstream_dialer_init(&proxies->upstream, service->loop, service->host, &proxies->direct.dialer, &to,
                          &proxies->to_server);
-    proxies->server_name = server;
+    proxies->server_name = words->server;
     service->far = &proxies->upstream.dialer;
     return 0;
 }

@@ -97,7 +97,6 @@ static int open_port(struct published *port, const struct publish_rule *rule, ch
     const struct stall_options options = {.port = rule->port,
                                           .link = p->link,
                                           .sockets = rule->tells ? &p->sockets : NULL,
-                                          .owner = "the service itself",
                                           .server = find_server,
                                           .of = port};
     return stall_open(p->stalls, &options, &port->stall, why, why_size);
@@ -215,17 +214,4 @@ void publish_close(struct publish *p)
     publish_way_close(p->way);
     stall_sockets_end(&p->sockets);
     free(p);
-}
-
-bool publish_count(const struct publish *p, size_t i, struct publish_rule *rule, struct stall_counts *out)
-{
-    for (size_t k = 0; k < PUBLISH_MAX; k++) {
-        const struct published *port = &p->ports[k];
-        if (!port->stall || i-- > 0)
-            continue;
-        *rule = port->rule;
-        stall_count(port->stall, out);
-        return true;
-    }
-    return false;
 }

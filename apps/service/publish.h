@@ -41,7 +41,4 @@ void publish_shut(struct publish *p);
 /* Takes back what was changed of the host: after service_end(). NULL is nothing. */
 void publish_close(struct publish *p);
 
-/* The i-th rule's; false past the end. */
-bool publish_count(const struct publish *p, size_t i, struct publish_rule *rule, struct stall_counts *out);
-
 #endif

@@ -34,6 +34,7 @@ struct service_part {
 };
 
 struct programs;
+struct stalls;
 
 struct service {
     sd_event *loop;
@@ -50,6 +51,7 @@ struct service {
     struct ways_out *ways;     /* uplinks that it finds itself; NULL: it is told */
     struct programs *programs; /* of hawser run; NULL: none yet */
     struct proxies *proxies;   /* local ports, and upstream; NULL: neither */
+    struct stalls *stalls;     /* ports of the uplinks that are published; NULL: none */
     unsigned links_alive;      /* devices; the service ends with the last one */
     bool host_ready;           /* the loop has come to the host's source */
 };

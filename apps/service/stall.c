@@ -244,10 +244,14 @@ static const struct stall *find(const struct stalls *stalls, uint16_t port)
     return NULL;
 }
 
-const char *stalls_owner(const struct stalls *stalls, uint16_t port)
+static int say_taken(const struct stall *by, char *why, size_t why_size)
 {
-    const struct stall *stall = find(stalls, port);
-    return stall ? stall->options.owner : NULL;
+    const struct stall_owner *owner = &by->options.owner;
+    char text[64] = "the service itself";
+    if (owner->is_program)
+        snprintf(text, sizeof(text), "a program of user %u", owner->user);
+    snprintf(why, why_size, "port %u is published already, by %s: choose another one", by->options.port, text);
+    return -EADDRINUSE;
 }
 
 static int listen_there(struct stall *stall)
@@ -265,11 +269,9 @@ static int listen_there(struct stall *stall)
 int stall_open(struct stalls *stalls, const struct stall_options *options, struct stall **out, char *why,
                size_t why_size)
 {
-    const char *owner = stalls_owner(stalls, options->port);
-    if (owner) {
-        snprintf(why, why_size, "port %u is published already, by %s: choose another one", options->port, owner);
-        return -EADDRINUSE;
-    }
+    const struct stall *taken = find(stalls, options->port);
+    if (taken)
+        return say_taken(taken, why, why_size);
     if (stalls->count == UPLINKS_PUBLISHED) {
         snprintf(why, why_size, "%d ports are published already: leave some out", UPLINKS_PUBLISHED);
         return -ENOSPC;
@@ -312,4 +314,14 @@ int stalls_apply(struct stalls *stalls, char *why, size_t why_size)
     return stalls->ways ? ways_publish(stalls->ways, ports, count, why, why_size) : 0;
 }
 
-void stall_count(const struct stall *stall, struct stall_counts *out) { *out = stall->counts; }
+bool stalls_status(const struct stalls *stalls, size_t i, struct stall_status *out)
+{
+    LIST_EACH (it, &stalls->all) {
+        const struct stall *stall = LIST_ENTRY(it, struct stall, link);
+        if (i-- > 0)
+            continue;
+        *out = (struct stall_status){stall->options.port, stall->options.owner, stall->counts};
+        return true;
+    }
+    return false;
+}

@@ -12,7 +12,6 @@
 enum {
     STALL_BACKLOG = 512, /* of each: clients that are half-open and remembered, or established and not yet seen */
     STALL_WAITING = 512, /* of each: clients that wait for the server; more are turned away */
-    STALL_OWNER_SIZE = 64,
 };
 
 /* Of the kernel's, to servers that are told of their clients. */
@@ -27,12 +26,19 @@ int stall_sockets_init(struct stall_sockets *sockets, struct service *service, u
 /* When all that used them is gone. */
 void stall_sockets_end(struct stall_sockets *sockets);
 
+/* Whose a port is. */
+struct stall_owner {
+    bool is_program; /* else it is the service's own */
+    uid_t user;
+    const char *program; /* what it calls itself, or ""; outlives the stall */
+};
+
 struct stall_options {
     uint16_t port; /* outside */
     int link;      /* a door: what leads to the server, from the client's address; */
     struct stall_sockets
         *sockets; /* or these do, from our own, and it is told of the client by the PROXY protocol; NULL */
-    char owner[STALL_OWNER_SIZE];      /* who has it, for others that want it: "the configuration" */
+    struct stall_owner owner;
     struct hawser_path_options *paths; /* of connections with clients; copied; NULL: the stack's */
     /* Where a client goes on that came in at `inside`, an address of the stack's. False: nowhere. */
     bool (*server)(void *of, const struct hawser_addr *inside, struct hawser_addr *to);
@@ -58,9 +64,6 @@ struct stalls {
 
 void stalls_init(struct stalls *stalls, struct service *service);
 
-/* Who has this port; NULL: nobody. */
-const char *stalls_owner(const struct stalls *stalls, uint16_t port);
-
 /* Opens one, of UPLINKS_PUBLISHED at most. Nobody comes in before stalls_apply(). Returns 0 and *out, or a negative
  * errno and one line in `why`. */
 int stall_open(struct stalls *stalls, const struct stall_options *options, struct stall **out, char *why,
@@ -73,6 +76,13 @@ void stall_close(struct stall *stall);
  * line in `why`. */
 int stalls_apply(struct stalls *stalls, char *why, size_t why_size);
 
-void stall_count(const struct stall *stall, struct stall_counts *out);
+struct stall_status {
+    uint16_t port;
+    struct stall_owner owner;
+    struct stall_counts counts;
+};
+
+/* Of the i-th that there is (0, 1, ...); false past the end. */
+bool stalls_status(const struct stalls *stalls, size_t i, struct stall_status *out);
 
 #endif

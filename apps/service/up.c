@@ -75,10 +75,9 @@ static void up_report(struct up *up)
     const char *failure;
     if (up->proxies && proxies_upstream(up->proxies, &upstream, &failure))
         up_status_upstream(stderr, &upstream, failure);
-    struct publish_rule rule;
-    struct stall_counts counts;
-    for (size_t i = 0; up->publish && publish_count(up->publish, i, &rule, &counts); i++)
-        up_status_published(stderr, &rule, &counts);
+    struct stall_status published;
+    for (size_t i = 0; service->stalls && stalls_status(service->stalls, i, &published); i++)
+        up_status_published(stderr, &published);
     up_status_joints(stderr, service);
 }
 
@@ -230,6 +229,7 @@ static int up_add_doors(struct up *up)
 {
     stalls_init(&up->stalls, &up->service);
     up->stalls.ways = up->ways;
+    up->service.stalls = &up->stalls;
     const struct door_options options = {
         .backlog = UP_BACKLOG,
         .near = {.size = sizeof(options.near),

@@ -33,11 +33,14 @@ void up_status_upstream(FILE *out, const struct upstream_counts *c, const char *
             c->asked, c->unreachable, c->strangers, *failure ? "; the last time: " : "", failure);
 }
 
-void up_status_published(FILE *out, const struct publish_rule *rule, const struct stall_counts *c)
+void up_status_published(FILE *out, const struct stall_status *p)
 {
     fprintf(out,
-            "published port %u: %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu64 " turned away, %" PRIu32 " wait\n",
-            rule->port, c->accepted, c->refused, c->turned_away, c->waiting);
+            "published port %u: %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu64 " turned away, %" PRIu32 " wait",
+            p->port, p->counts.accepted, p->counts.refused, p->counts.turned_away, p->counts.waiting);
+    if (p->owner.is_program)
+        fprintf(out, "; by %s%sa program of user %u", p->owner.program, p->owner.program[0] ? ", " : "", p->owner.user);
+    fputc('\n', out);
 }
 
 void up_status_joints(FILE *out, const struct service *service)

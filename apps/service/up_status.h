@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "service/door.h"
-#include "service/publish.h"
 #include "service/service.h"
 #include "service/session.h"
+#include "service/stall.h"
 #include "service/upstream_dialer.h"
 
 /* One line about a door. */
@@ -15,7 +15,7 @@ void up_status_door(FILE *out, const char *name, const struct door_counts *count
 
 /* One line about a local port. */
 void up_status_port(FILE *out, const char *name, const struct session_counts *counts);
-void up_status_published(FILE *out, const struct publish_rule *rule, const struct stall_counts *counts);
+void up_status_published(FILE *out, const struct stall_status *published);
 
 /* One line about an upstream. */
 void up_status_upstream(FILE *out, const struct upstream_counts *counts, const char *failure);

@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "service/proxies.h"
+#include "service/stall.h"
 #include "service/ways_out.h"
 
 enum { VERBS_DOORS = 100 }; /* listed in an answer, which has its bounds */
@@ -58,6 +59,23 @@ static json_t *of_ports(const struct proxies *proxies)
     return all;
 }
 
+static json_t *of_published(const struct stalls *stalls)
+{
+    struct stall_status s;
+    json_t *all = json_array();
+    for (size_t i = 0; stalls && stalls_status(stalls, i, &s); i++) {
+        json_t *one = json_pack("{s:i,s:I,s:I,s:I,s:I}", "port", s.port, "accepted", (json_int_t)s.counts.accepted,
+                                "waiting", (json_int_t)s.counts.waiting, "refused", (json_int_t)s.counts.refused,
+                                "turned_away", (json_int_t)s.counts.turned_away);
+        if (s.owner.is_program)
+            json_object_set_new(one, "user", json_integer(s.owner.user));
+        if (s.owner.is_program && s.owner.program[0])
+            json_object_set_new(one, "program", json_string(s.owner.program));
+        json_array_append_new(all, one);
+    }
+    return all;
+}
+
 /* Clients hear that the host is unreachable: here is why. */
 static void add_upstream(json_t *answer, const struct proxies *proxies)
 {
@@ -65,9 +83,9 @@ static void add_upstream(json_t *answer, const struct proxies *proxies)
     const char *failure;
     if (proxies && proxies_upstream(proxies, &c, &failure))
         json_object_set_new(answer, "upstream",
-                            json_pack("{s:I,s:I,s:I,s:s}", "asked", (json_int_t)c.asked, "unreachable",
-                                      (json_int_t)c.unreachable, "strangers", (json_int_t)c.strangers, "failure",
-                                      failure));
+                            json_pack("{s:s,s:I,s:I,s:I,s:s}", "server", proxies_upstream_name(proxies), "asked",
+                                      (json_int_t)c.asked, "unreachable", (json_int_t)c.unreachable, "strangers",
+                                      (json_int_t)c.strangers, "failure", failure));
 }
 
 static json_t *of_control(const struct control *control)
@@ -111,6 +129,7 @@ static enum control_verdict status(void *user, struct control_request *request, 
     json_object_set_new(answer, "doors", doors);
     json_object_set_new(answer, "uplinks", of_uplinks(service));
     json_object_set_new(answer, "ports", of_ports(service->proxies));
+    json_object_set_new(answer, "published", of_published(service->stalls));
     add_upstream(answer, service->proxies);
     if (left)
         json_object_set_new(answer, "doors_not_listed", json_integer((json_int_t)left));

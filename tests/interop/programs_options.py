@@ -341,19 +341,31 @@ s = socket.create_connection(("{SERVER}", {SLOW})); s.recv(1); print("there", fl
 
 
 def published_listed(hawser):
-    """Who came is the client, by which port and to whose program."""
+    """Who came is the client, by which port and to whose program; and whose which ports are."""
     world = World(hawser, found=True)
     server = serve(world, 9001, "--publish", "8080:9001")
+    idle = world.popen("sleep", "60", options=("--publish", "8081"), user=0)
+    world.until(lambda: len(world.pairs()) == 2, "it is not there")
     with call_open(world, 8080) as sock:
         client = "%s:%d" % sock.getsockname()
         one, = json.loads(subprocess.check_output([hawser, "ss", "--json", "--control", world.control]))
         line = subprocess.check_output([hawser, "ss", "--control", world.control], text=True).splitlines()[0]
+        status = json.loads(subprocess.check_output([hawser, "status", "--json", "--control", world.control]))["published"]
+        said = subprocess.check_output([hawser, "status", "--control", world.control], text=True)
     assert (one["client"], one["door"], one["program"], one["user"]) == (client, "published 8080", "python3", USER), one
     assert one["destination"].startswith("198.19.") and one["destination"].endswith(":9001"), one
     assert one["mptcp"] and {path["remote"].split(":")[0] for path in one["subflows"]} <= {CLIENT[4], "192.168.1.2"}, one
     assert line.startswith(f"{client} -> {one['destination']}  published 8080, python3 of user {USER}  "), line
-    server.kill()
-    server.wait()
+    counts = {"accepted": 0, "waiting": 0, "refused": 0, "turned_away": 0}
+    assert status == [{"port": 8080, "program": "python3", "user": USER, **counts, "accepted": 1},
+                      {"port": 8081, "program": "sleep", "user": 0, **counts}], status
+    assert f"published    8080: 1 accepted, 0 wait; 0 refused, 0 turned away; by python3 of user {USER}\n" in said, said
+    for process in (server, idle):
+        process.kill()
+        process.wait()
+    world.until(lambda: not world.pairs(), "its devices stay")
+    said = subprocess.check_output([hawser, "status", "--control", world.control], text=True)
+    assert "published" not in said, said
     world.end()
     return line
 

@@ -1,4 +1,4 @@
-/* What people read of connections (apps/service/ss_text.h). */
+/* What people read of connections and of the service (apps/service/ss_text.h, status_text.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "service/ss_text.h"
+#include "service/status_text.h"
 
 static json_t *read_json(const char *text)
 {
@@ -103,12 +104,52 @@ static void rates(void **state)
         "    - p -> r ESTABLISHED, out 10 0bit/s, in 2.0M 4.0Mbit/s\n" NUMBERS "c -> d  -  0.0 s, out 7, in 8\n");
 }
 
+static void status_of_the_service(void **state)
+{
+    char *text;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    json_t *status = read_json(
+        "{\"version\":\"0.1.0\",\"pid\":77,\"uptime_s\":3725,\"connections\":{\"now\":1,\"so_far\":9,\"reset\":2,"
+        "\"bytes_out\":30,\"bytes_in\":40},\"doors\":[{\"door\":\"lan0\",\"asked\":1,\"accepted\":2,\"waiting\":3,"
+        "\"gave_up\":4,\"refused\":5,\"unreachable\":6,\"prohibited\":7,\"silent\":8,\"without_mptcp\":9}],"
+        "\"doors_not_listed\":3,\"ports\":[{\"port\":\"127.0.0.1:1080\",\"accepted\":1,\"waiting\":2,\"gave_up\":3,"
+        "\"refused\":6,\"refused_by_destination\":4,\"nonsense\":5}],\"published\":[{\"port\":443,\"accepted\":1,"
+        "\"waiting\":2,\"refused\":4,\"turned_away\":3},{\"port\":8080,\"program\":\"python3\",\"user\":1000},"
+        "{\"port\":8081,\"user\":1000}],\"upstream\":{\"server\":\"far.example:8443\",\"asked\":1,\"unreachable\":2,"
+        "\"strangers\":3},\"uplinks\":[{\"uplink\":\"wan0\",\"outside\":\"192.168.0.1\",\"inside\":\"198.18.0.1\","
+        "\"carrier\":true,\"backup\":true},{\"uplink\":\"wan1\",\"outside\":\"192.168.1.1\",\"inside\":\"198.18.0.2\","
+        "\"carrier\":false}]}");
+    (void)state;
+    assert_non_null(out);
+    status_text_print(out, status);
+    fclose(out);
+    assert_string_equal(
+        text,
+        "hawser 0.1.0, process 77, up for 1:02:05\n"
+        "connections  1 now, 9 so far, 2 of them reset; 30 bytes out, 40 in\n"
+        "door         lan0: 1 asked, 2 accepted, 3 wait, 4 gave up; 5 refused, 6 unreachable, 7 prohibited, 8 without "
+        "an answer; 9 refused for want of Multipath TCP\n"
+        "and 3 more doors\n"
+        "port         127.0.0.1:1080: 1 accepted, 2 wait, 3 gave up; 6 refused, 4 of them by the destination, 5 for "
+        "nonsense\n"
+        "published    443: 1 accepted, 2 wait; 4 refused, 3 turned away\n"
+        "published    8080: 0 accepted, 0 wait; 0 refused, 0 turned away; by python3 of user 1000\n"
+        "published    8081: 0 accepted, 0 wait; 0 refused, 0 turned away; by a program of user 1000\n"
+        "upstream     far.example:8443: 1 asked, 2 times not reached, 3 times somebody with another key, or no Hawser\n"
+        "uplink       wan0: 192.168.0.1, inside 198.18.0.1, a backup\n"
+        "uplink       wan1: 192.168.1.1, inside 198.18.0.2, no carrier\n");
+    free(text);
+    json_decref(status);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_of_a_connection),
         cmocka_unit_test(one_line),
         cmocka_unit_test(rates),
+        cmocka_unit_test(status_of_the_service),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
