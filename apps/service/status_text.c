@@ -63,9 +63,10 @@ static void print_upstream(FILE *out, const json_t *upstream)
 {
     fprintf(out,
             "upstream     %s: " NUMBER " asked, " NUMBER " times not reached, " NUMBER
-            " times somebody with another key, or no Hawser\n",
+            " times somebody with another key or certificate, or no Hawser%s%s\n",
             text(upstream, "server"), number(upstream, "asked"), number(upstream, "unreachable"),
-            number(upstream, "strangers"));
+            number(upstream, "strangers"), *text(upstream, "failure") ? "; the last time: " : "",
+            text(upstream, "failure"));
 }
 
 static void print_uplink(FILE *out, const json_t *uplink)

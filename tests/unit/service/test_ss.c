@@ -122,7 +122,8 @@ static void use_upstream(struct fixture *f)
         assert_int_equal(write(fd, "a", 1), 1);
     close(fd);
     assert_int_equal(proxies_new(&f->service, &proxies), 0);
-    assert_int_equal(proxies_use_upstream(proxies, "far.example:8443", path, why, sizeof why), 0);
+    const struct upstream_words words = {.server = "far.example:8443", .key = path};
+    assert_int_equal(proxies_use_upstream(proxies, &words, why, sizeof why), 0);
     unlink(path);
 }
 

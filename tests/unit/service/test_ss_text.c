@@ -117,7 +117,8 @@ static void status_of_the_service(void **state)
         "\"refused\":6,\"refused_by_destination\":4,\"nonsense\":5}],\"published\":[{\"port\":443,\"accepted\":1,"
         "\"waiting\":2,\"refused\":4,\"turned_away\":3},{\"port\":8080,\"program\":\"python3\",\"user\":1000},"
         "{\"port\":8081,\"user\":1000}],\"upstream\":{\"server\":\"far.example:8443\",\"asked\":1,\"unreachable\":2,"
-        "\"strangers\":3},\"uplinks\":[{\"uplink\":\"wan0\",\"outside\":\"192.168.0.1\",\"inside\":\"198.18.0.1\","
+        "\"strangers\":3,\"failure\":\"it "
+        "expired\"},\"uplinks\":[{\"uplink\":\"wan0\",\"outside\":\"192.168.0.1\",\"inside\":\"198.18.0.1\","
         "\"carrier\":true,\"backup\":true},{\"uplink\":\"wan1\",\"outside\":\"192.168.1.1\",\"inside\":\"198.18.0.2\","
         "\"carrier\":false}]}");
     (void)state;
@@ -136,7 +137,8 @@ static void status_of_the_service(void **state)
         "published    443: 1 accepted, 2 wait; 4 refused, 3 turned away\n"
         "published    8080: 0 accepted, 0 wait; 0 refused, 0 turned away; by python3 of user 1000\n"
         "published    8081: 0 accepted, 0 wait; 0 refused, 0 turned away; by a program of user 1000\n"
-        "upstream     far.example:8443: 1 asked, 2 times not reached, 3 times somebody with another key, or no Hawser\n"
+        "upstream     far.example:8443: 1 asked, 2 times not reached, 3 times somebody with another key or "
+        "certificate, or no Hawser; the last time: it expired\n"
         "uplink       wan0: 192.168.0.1, inside 198.18.0.1, a backup\n"
         "uplink       wan1: 192.168.1.1, inside 198.18.0.2, no carrier\n");
     free(text);
