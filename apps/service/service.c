@@ -10,6 +10,7 @@
 
 #include "base/units.h"
 #include "commands.h"
+#include "run/host_turn.h"
 #include "service/control_socket.h"
 
 /* At the end, for what was closed and is not delivered. */
@@ -114,9 +115,10 @@ void service_drop_door(struct service *service, struct service_door *door)
     free(door);
 }
 
-static void step_host(struct service *service)
+/* `error` is what a step of the host said. */
+static void note_loss(struct service *service, int error)
 {
-    if (hawser_host_step(service->host) == 0)
+    if (error == 0)
         return;
     command_say(LOG_WARNING, "up", "a device was deleted: what used it goes on by the others");
     if (--service->links_alive == 0)
@@ -128,7 +130,7 @@ void service_close_door(struct service *service, struct service_door *door)
     int link = door->link_index;
     door_shut(door->door);
     joints_break_link(&service->joints, link);
-    step_host(service);
+    note_loss(service, hawser_host_step(service->host));
     service_drop_door(service, door);
     service->links_alive -= hawser_host_remove_link(service->host, link) == 0;
 }
@@ -156,12 +158,13 @@ int service_set_backups(struct service *service, const char *const *names, unsig
     return 0;
 }
 
-/* What is said meanwhile leaves by the next turn. Returns whether that is due. */
+/* Returns whether another one is due at once. */
 static bool take_turn(struct service *service)
 {
-    step_host(service);
-    bool news = watch_serve(hawser_host_stack(service->host), hawser_host_now(service->host));
-    return joints_turn(&service->joints) || news;
+    note_loss(service, host_take_in(service->host));
+    watch_serve(hawser_host_stack(service->host), hawser_host_now(service->host));
+    bool moves = joints_turn(&service->joints);
+    return host_send_out(service->host) || moves;
 }
 
 static bool goes_on(const struct service *service) { return sd_event_get_state(service->loop) != SD_EVENT_FINISHED; }

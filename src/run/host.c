@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/units.h"
 #include "run/host_state.h"
+#include "run/host_turn.h"
 #include "run/system.h"
 
 /* Received packets lie in buffers of this size, with room for the largest packet behind some small ones: a large one
@@ -23,9 +24,12 @@ enum { HOST_BUFFER_BYTES = 80 * 1024, HOST_BUFFERS = 800 };
 /* How much one step does before the application gets its turn. */
 enum { HOST_ROUNDS = 4, HOST_OUTPUT_BATCH = 32, HOST_OUTPUT_BATCHES = 32 };
 
-static int host_watch(struct hawser_host *host, int fd)
+/* What the loop hears of beside links, each by the number of its port. */
+enum { HOST_TIMER = HOST_LINKS, HOST_SIGNAL, HOST_SOURCES };
+
+static int host_watch(struct hawser_host *host, int fd, uint32_t source)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
     return epoll_ctl(host->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
@@ -40,9 +44,9 @@ int hawser_host_new(const struct hawser_stack_options *options, struct hawser_ho
     host->signal_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     int error = host->epoll_fd < 0 || host->timer_fd < 0 || host->signal_fd < 0 ? -errno : 0;
     if (!error)
-        error = host_watch(host, host->timer_fd);
+        error = host_watch(host, host->timer_fd, HOST_TIMER);
     if (!error)
-        error = host_watch(host, host->signal_fd);
+        error = host_watch(host, host->signal_fd, HOST_SIGNAL);
     if (!error)
         error = hawser_buf_pool_new(system_env(), HOST_BUFFER_BYTES, HOST_BUFFERS, &host->pool);
     if (!error)
@@ -74,13 +78,13 @@ int host_attach(struct hawser_host *host, struct link *link, struct netdev *netd
 {
     struct hawser_link_options options = {
         .size = sizeof(options), .mtu = link->mtu, .gso_bytes = link->gso_bytes, .door = door};
-    int error = host_watch(host, link->fd);
-    if (error)
-        return error;
     int index = hawser_stack_add_link(host->stack, &options);
-    if (index < 0 || index >= HOST_LINKS) {
-        epoll_ctl(host->epoll_fd, EPOLL_CTL_DEL, link->fd, NULL);
-        return index < 0 ? index : -ENOSPC;
+    if (index < 0)
+        return index;
+    int error = index < HOST_LINKS ? host_watch(host, link->fd, (uint32_t)index) : -ENOSPC;
+    if (error) {
+        hawser_stack_remove_link(host->stack, index);
+        return error;
     }
     CHECK(!host->ports[index].link);
     host->ports[index] = (struct host_port){link, netdev};
@@ -239,24 +243,29 @@ static void host_signal(struct hawser_host *host, bool wanted)
     host->signalled = wanted;
 }
 
-static void host_turn(struct hawser_host *host)
+/* Hands the stack what waits at each link, a batch at most. Returns whether there was anything. */
+static bool host_input(struct hawser_host *host, uint64_t now_ns)
 {
-    bool busy = true;
-    for (unsigned round = 0; round < HOST_ROUNDS && busy; round++) {
-        uint64_t now_ns = system_now();
-        busy = false;
-        for (unsigned i = 0; i < HOST_LINKS; i++) {
-            if (!host->ports[i].link)
-                continue;
-            int count = host_receive(host, i, now_ns);
-            if (count < 0)
-                host_lose_link(host, i);
-            busy |= count > 0;
-        }
-        if (hawser_stack_deadline(host->stack) <= now_ns)
-            hawser_stack_advance(host->stack, now_ns);
-        host_output(host, now_ns);
+    struct epoll_event ready[HOST_SOURCES];
+    bool any = false;
+    int sources = epoll_wait(host->epoll_fd, ready, HOST_SOURCES, 0);
+    for (int i = 0; i < sources; i++) {
+        uint32_t index = ready[i].data.u32;
+        if (index >= HOST_LINKS || !host->ports[index].link)
+            continue;
+        int count = host_receive(host, index, now_ns);
+        if (count < 0)
+            host_lose_link(host, index);
+        any |= count > 0;
     }
+    if (hawser_stack_deadline(host->stack) <= now_ns)
+        hawser_stack_advance(host->stack, now_ns);
+    return any;
+}
+
+/* Before the loop sleeps. */
+static void host_settle(struct hawser_host *host)
+{
     uint64_t now_ns = system_now();
     if (now_ns - host->trimmed_ns >= HOST_TRIM_NS) {
         host->trimmed_ns = now_ns;
@@ -265,13 +274,46 @@ static void host_turn(struct hawser_host *host)
     host_arm_timer(host);
 }
 
+static void host_turn(struct hawser_host *host)
+{
+    bool busy = true;
+    for (unsigned round = 0; round < HOST_ROUNDS && busy; round++) {
+        uint64_t now_ns = system_now();
+        busy = host_input(host, now_ns);
+        host_output(host, now_ns);
+    }
+    host_settle(host);
+}
+
+/* 0, or -ENODEV once for each link that failed. */
+static int host_take_failure(struct hawser_host *host)
+{
+    bool lost = host->links_failed > 0;
+    host->links_failed -= lost;
+    return lost ? -ENODEV : 0;
+}
+
+int host_take_in(struct hawser_host *host)
+{
+    host_input(host, system_now());
+    return host_take_failure(host);
+}
+
+bool host_send_out(struct hawser_host *host)
+{
+    host_output(host, system_now());
+    host_settle(host);
+    bool more = host_wants_step(host);
+    host_signal(host, more);
+    return more;
+}
+
 int hawser_host_step(struct hawser_host *host)
 {
     host_turn(host);
-    bool lost = host->links_failed > 0;
-    host->links_failed -= lost;
+    int error = host_take_failure(host);
     host_signal(host, host_wants_step(host));
-    return lost ? -ENODEV : 0;
+    return error;
 }
 
 /* Until there is work. 0, -ETIMEDOUT or -EINTR. */

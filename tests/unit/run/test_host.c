@@ -17,6 +17,7 @@
 
 #include "base/prng.h"
 #include "run/host_state.h"
+#include "run/host_turn.h"
 #include "stack/stack.h"
 #include "support.h"
 
@@ -216,6 +217,37 @@ static void memory_that_comes_back_wakes_who_was_refused(void **state)
             ;
     } while (told != refused || hawser_send(refused, bytes, sizeof(bytes)) <= 0);
     account_release(&memory->account, elsewhere);
+    teardown(&p, true);
+}
+
+/* A loop that looks at events between the halves of a step: what it says to them leaves with the second one. */
+static void a_step_has_two_halves(void **state)
+{
+    (void)state;
+    char got[8];
+    struct pair p;
+    setup(&p, false);
+    open_connection(&p);
+    step_both(&p);
+    while (next_told(hawser_host_stack(p.a)) || next_told(hawser_host_stack(p.b)))
+        ;
+    step_both(&p);
+    assert_int_equal(hawser_send(p.from, "ping", 4), 4);
+    assert_false(host_send_out(p.a));
+    assert_true(readable(p.b, 0));
+    assert_int_equal(host_take_in(p.b), 0);
+    assert_ptr_equal(next_told(hawser_host_stack(p.b)), p.to);
+    assert_int_equal(hawser_recv(p.to, got, sizeof got), 4);
+    assert_int_equal(hawser_send(p.to, "pong", 4), 4);
+    assert_false(readable(p.a, 0));
+    assert_false(host_send_out(p.b));
+    assert_true(readable(p.a, 0));
+    assert_int_equal(host_take_in(p.a), 0);
+    assert_true(host_send_out(p.a)); /* nobody has looked at the event */
+    assert_true(readable(p.a, 0));
+    assert_int_equal(hawser_recv(p.from, got, sizeof got), 4);
+    assert_memory_equal(got, "pong", 4);
+    assert_false(host_send_out(p.a));
     teardown(&p, true);
 }
 
@@ -499,6 +531,7 @@ int main(void)
         cmocka_unit_test(waiting_events_keep_the_descriptor_readable),
         cmocka_unit_test(waiting_connections_make_the_descriptor_readable),
         cmocka_unit_test(memory_that_comes_back_wakes_who_was_refused),
+        cmocka_unit_test(a_step_has_two_halves),
         cmocka_unit_test(output_that_is_left_keeps_the_descriptor_readable),
         cmocka_unit_test(a_host_is_drained_before_it_ends),
         cmocka_unit_test(a_host_that_goes_says_so),
