@@ -19,19 +19,20 @@ void joints_init(struct joints *joints)
     list_init(&joints->walks);
 }
 
-static struct joint_end *other_end(struct joint_end *end)
-{
-    struct joint *joint = end->joint;
-    return &joint->ends[end == &joint->ends[0]];
-}
+static struct joint *joint_of(struct joint_end *end) { return HW_CONTAINER(end - end->second, struct joint, ends[0]); }
+
+static struct joint_end *other_end(struct joint_end *end) { return end->second ? end - 1 : end + 1; }
+
+static bool is_doomed(const struct joint *joint) { return joint->ends[0].doomed || joint->ends[1].doomed; }
 
 static void let_go(struct joint_end *end)
 {
-    if (!end->held.buf)
+    if (!end->held)
         return;
-    end->joint->joints->held_bytes -= hawser_buf_capacity(end->held.buf);
-    hawser_buf_unref(end->held.buf);
-    end->held.buf = NULL;
+    joint_of(end)->joints->held_bytes -= hawser_buf_capacity(end->held->buf);
+    hawser_buf_unref(end->held->buf);
+    free(end->held);
+    end->held = NULL;
 }
 
 static void forget(struct joint *joint)
@@ -47,7 +48,6 @@ static void forget(struct joint *joint)
             joints_walk_on(walk);
     }
     list_remove(&joint->link);
-    list_remove(&joint->doomed);
     joints->count--;
     free(joint->origin.asked);
     free(joint);
@@ -72,25 +72,27 @@ static void close_both(struct joint *joint)
 
 static void take_turn(struct joint_end *end)
 {
-    if (list_empty(&end->joint->doomed) && !end->ended && !end->shut && list_empty(&end->turn))
-        list_push_back(&end->joint->joints->turns, &end->turn);
+    if (!is_doomed(joint_of(end)) && !end->ended && !end->shut && list_empty(&end->turn))
+        list_push_back(&joint_of(end)->joints->turns, &end->turn);
 }
 
-/* One of the ends failed: nothing is taken from the other any more. */
-static void doom(struct joint *joint)
+/* This end failed: nothing is taken from the other one any more. */
+static void doom(struct joint_end *failed)
 {
-    if (list_empty(&joint->doomed))
-        list_push_back(&joint->joints->doomed, &joint->doomed);
-    for (unsigned i = 0; i < 2; i++)
-        list_remove(&joint->ends[i].turn);
+    struct joint_end *other = other_end(failed);
+    if (is_doomed(joint_of(failed)))
+        return;
+    list_remove(&failed->turn);
+    list_move_back(&joint_of(failed)->joints->doomed, &other->turn);
+    other->doomed = true;
 }
 
 /* What had arrived at the end that failed still goes on its way. */
 static void end_failed(struct joint_end *end)
 {
-    doom(end->joint);
-    if (!end->ended && !end->shut)
-        list_push_front(&end->joint->joints->turns, &end->turn);
+    doom(end);
+    if (!end->doomed && !end->ended && !end->shut && list_empty(&end->turn))
+        list_push_front(&joint_of(end)->joints->turns, &end->turn);
 }
 
 static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
@@ -118,15 +120,14 @@ int joint_make(struct joints *joints, struct end first, struct end second, const
     joint->joints = joints;
     joint->origin = *origin;
     joint->since_ns = now_ns;
-    list_init(&joint->doomed);
     list_push_back(&joints->all, &joint->link);
     joints->count++;
     joint->id = ++joints->made;
     for (unsigned i = 0; i < 2; i++) {
         struct joint_end *end = &joint->ends[i];
         end->watch.heard = heard;
-        end->joint = joint;
         end->end = i ? second : first;
+        end->second = i;
         list_init(&end->turn);
         end_watch(end->end, &end->watch);
         take_turn(end); /* it may have been told of something before */
@@ -148,8 +149,10 @@ static enum joint_news nothing_came(struct joint_end *end, ssize_t why)
 {
     if (why == -EAGAIN)
         return JOINT_WAITS;
-    if (why < 0)
+    if (why < 0) {
+        doom(end);
         return JOINT_FAILED;
+    }
     end_finish(other_end(end)->end);
     end->ended = true;
     return JOINT_ENDED;
@@ -158,19 +161,21 @@ static enum joint_news nothing_came(struct joint_end *end, ssize_t why)
 /* What the other end took of `offered` bytes, or why it took none. HAWSER_WRITABLE tells when it takes more. */
 static enum joint_news was_taken(struct joint_end *end, ssize_t taken, size_t offered)
 {
-    if (taken < 0 && taken != -EAGAIN && taken != -ENOBUFS)
+    if (taken < 0 && taken != -EAGAIN && taken != -ENOBUFS) {
+        doom(other_end(end));
         return JOINT_FAILED;
+    }
     size_t n = taken > 0 ? (size_t)taken : 0;
     end->bytes += n;
-    end->joint->joints->bytes[end == &end->joint->ends[1]] += n;
-    end->credit -= (int64_t)n;
+    joint_of(end)->joints->bytes[end->second] += n;
+    end->credit -= (int32_t)n;
     end->shut = n < offered;
     return end->shut ? JOINT_WAITS : JOINT_GOES_ON;
 }
 
 static enum joint_news pass_held(struct joint_end *end)
 {
-    struct hawser_slice *held = &end->held;
+    struct hawser_slice *held = end->held;
     uint32_t offered = held->len;
     ssize_t n = end_give(other_end(end)->end, *held);
     if (n > 0) {
@@ -198,38 +203,58 @@ static enum joint_news pass_copy(struct joint_end *end)
         news = was_taken(end, n, part.len);
     }
     end_consume(end->end, passed);
-    end->joint->joints->copied_bytes += passed;
+    joint_of(end)->joints->copied_bytes += passed;
     return news;
 }
 
-static enum joint_news pass_some(struct joint_end *end)
+/* May a slice more be held? */
+static bool may_hold(struct joints *joints)
 {
-    struct joints *joints = end->joint->joints;
-    if (!end_connected(other_end(end)->end))
-        return JOINT_WAITS;
-    if (end->held.buf)
-        return pass_held(end);
-    if (joints->held_bytes >= joints->held_max)
-        return pass_copy(end);
-    ssize_t n = end_take(end->end, &end->held);
+    if (!joints->spare)
+        joints->spare = malloc(sizeof *joints->spare);
+    return joints->spare && joints->held_bytes < joints->held_max;
+}
+
+static enum joint_news pass_slice(struct joint_end *end)
+{
+    struct joints *joints = joint_of(end)->joints;
+    struct hawser_slice slice;
+    ssize_t n = end_take(end->end, &slice);
     if (n == -ENOBUFS)
         return pass_copy(end);
     if (n <= 0)
         return nothing_came(end, n);
-    joints->held_bytes += hawser_buf_capacity(end->held.buf);
-    return pass_held(end);
+    uint32_t offered = slice.len;
+    n = end_give(other_end(end)->end, slice);
+    uint32_t taken = n > 0 ? (uint32_t)n : 0;
+    if (taken == offered) {
+        hawser_buf_unref(slice.buf);
+    } else {
+        end->held = joints->spare;
+        joints->spare = NULL;
+        *end->held = (struct hawser_slice){slice.buf, slice.data + taken, offered - taken};
+        joints->held_bytes += hawser_buf_capacity(slice.buf);
+    }
+    return was_taken(end, n, offered);
+}
+
+static enum joint_news pass_some(struct joint_end *end)
+{
+    if (!end_connected(other_end(end)->end))
+        return JOINT_WAITS;
+    if (end->held)
+        return pass_held(end);
+    return may_hold(joint_of(end)->joints) ? pass_slice(end) : pass_copy(end);
 }
 
 static void move(struct joint_end *end)
 {
-    struct joint *joint = end->joint;
+    struct joint *joint = joint_of(end);
     enum joint_news news = JOINT_GOES_ON;
     end->credit += JOINT_TURN_BYTES;
     while (news == JOINT_GOES_ON && end->credit > 0)
         news = pass_some(end);
-    if (news == JOINT_FAILED)
-        doom(joint);
-    else if (news == JOINT_ENDED && other_end(end)->ended)
+    if (news == JOINT_ENDED && other_end(end)->ended)
         close_both(joint);
     else if (news == JOINT_GOES_ON)
         list_push_back(&joint->joints->turns, &end->turn);
@@ -241,24 +266,23 @@ static void move(struct joint_end *end)
 static void bury_doomed(struct joints *joints)
 {
     LIST_EACH (it, &joints->doomed) {
-        struct joint *joint = LIST_ENTRY(it, struct joint, doomed);
-        if (joint->had_turn)
-            break_off(joint);
+        struct joint_end *end = LIST_ENTRY(it, struct joint_end, turn);
+        if (end->had_turn)
+            break_off(joint_of(end));
         else
-            joint->had_turn = true;
+            end->had_turn = true;
     }
 }
 
 bool joints_turn(struct joints *joints)
 {
-    bool work = !list_empty(&joints->turns) || !list_empty(&joints->doomed);
     bury_doomed(joints);
     for (unsigned turns = JOINTS_TURN_BYTES / JOINT_TURN_BYTES; turns && !list_empty(&joints->turns); turns--) {
         struct joint_end *end = LIST_ENTRY(list_first(&joints->turns), struct joint_end, turn);
         list_remove(&end->turn);
         move(end);
     }
-    return work;
+    return !list_empty(&joints->turns) || !list_empty(&joints->doomed);
 }
 
 /* -1: it is no connection of the stack, or no packet of it goes by any link any more. */
@@ -282,7 +306,7 @@ static void bereave(struct joint *joint)
         end_abort(gone->end);
         end_close(left->end);
         forget(joint);
-    } else if (has_finished(gone->end) && list_empty(&joint->doomed)) {
+    } else if (has_finished(gone->end) && !is_doomed(joint)) {
         left->ended = true; /* nobody hears it */
         list_remove(&left->turn);
         let_go(left);
@@ -336,4 +360,6 @@ void joints_break(struct joints *joints)
 {
     LIST_EACH (it, &joints->all)
         break_off(LIST_ENTRY(it, struct joint, link));
+    free(joints->spare);
+    joints->spare = NULL;
 }

@@ -39,21 +39,21 @@ struct joint_origin {
 /* One of the two, and what flows from it to the other. */
 struct joint_end {
     struct watch watch;
-    struct joint *joint;
     struct end end;
-    struct list turn;         /* of those that may have something to move; in no list: nothing */
-    struct hawser_slice held; /* taken here, not yet by the other end; without a buffer: nothing */
-    uint64_t bytes;           /* from here that the other end took */
-    int64_t credit;           /* bytes that may be moved in this turn; below 0: the last one took more than its share */
-    bool shut;                /* the other end is full, until it says that there is room */
-    bool ended;               /* the stream from here is over, and the other end was told */
+    struct list turn;          /* of those that may have something to move, or of the doomed; in no list: neither */
+    struct hawser_slice *held; /* taken here, not yet by the other end; NULL: nothing */
+    uint64_t bytes;            /* from here that the other end took */
+    int32_t credit;    /* bytes that may be moved in this turn; below 0: the last one took more than its share */
+    bool second : 1;   /* of the two */
+    bool shut : 1;     /* the other end is full, until it says that there is room */
+    bool ended : 1;    /* the stream from here is over, and the other end was told */
+    bool doomed : 1;   /* the other end failed, and soon both are broken off: `turn` is of those */
+    bool had_turn : 1; /* doomed: what had arrived at the other end was passed on, and sent since */
 };
 
 struct joint {
     struct joints *joints;
-    struct list link;   /* of all joints */
-    struct list doomed; /* of those that are broken off soon; in no list: it lives */
-    bool had_turn;      /* doomed: what had arrived was passed on, and sent since */
+    struct list link; /* of all joints */
     struct joint_origin origin;
     struct joint_end ends[2];
     uint64_t since_ns;
@@ -61,10 +61,11 @@ struct joint {
 };
 
 struct joints {
-    struct list all, doomed; /* struct joint */
-    struct list walks;       /* struct joints_walk */
-    struct list turns;       /* struct joint_end */
+    struct list all;           /* struct joint */
+    struct list walks;         /* struct joints_walk */
+    struct list turns, doomed; /* struct joint_end */
     uint32_t count;
+    struct hawser_slice *spare; /* for the next that is held, so that an idle end has no room for one; may be NULL */
     uint64_t held_bytes;
     uint64_t held_max;     /* JOINTS_HELD_MAX; less is for tests */
     uint64_t made, broken; /* so far; broken: that ended by a reset */
@@ -83,8 +84,8 @@ int joint_make(struct joints *joints, struct end first, struct end second, const
 struct end joint_client(const struct joint *joint);
 struct end joint_server(const struct joint *joint);
 
-/* Moves bytes for those of whom there were events, in turns, about JOINTS_TURN_BYTES at most. Returns whether there was
- * anything to do: then the stack has something to say, and another turn is due after that. */
+/* Moves bytes for those of whom there were events, in turns, about JOINTS_TURN_BYTES at most; the stack may have
+ * something to say then. Returns whether another turn is due after that. */
 bool joints_turn(struct joints *joints);
 
 /* Nobody is any more at this address, whatever the port, where the first ends of some are: streams from there of which

@@ -8,6 +8,16 @@
 /* Parts of what is left of a quarter: each that is taken makes the next one smaller. */
 #define SPARE_PARTS 64u
 
+#define HELD_MAX ((UINT64_C(1) << 38) - 1)
+
+static uint64_t held_by(const struct account *account) { return account->held; }
+
+static void set_held(struct account *account, uint64_t bytes)
+{
+    CHECK(bytes <= HELD_MAX);
+    account->held = bytes & HELD_MAX;
+}
+
 static const struct account_root *root_of(const struct account *account)
 {
     while (account->parent)
@@ -40,14 +50,14 @@ void account_close(struct account *account)
 void account_charge(struct account *account, uint64_t bytes)
 {
     for (; account; account = account->parent)
-        account->held += bytes;
+        set_held(account, held_by(account) + bytes);
 }
 
 void account_release(struct account *account, uint64_t bytes)
 {
     for (; account; account = account->parent) {
         CHECK(account->held >= bytes);
-        account->held -= bytes;
+        set_held(account, held_by(account) - bytes);
     }
 }
 
@@ -105,7 +115,7 @@ uint64_t account_spare(const struct account *account)
 {
     const struct account_root *root = root_of(account);
     uint64_t quarter = ordinary(root) / 4;
-    return (quarter - HW_MIN(root->account.held, quarter)) / SPARE_PARTS;
+    return (quarter - HW_MIN(held_by(&root->account), quarter)) / SPARE_PARTS;
 }
 
 bool account_is_pressed(const struct account *account)

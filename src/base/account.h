@@ -35,10 +35,11 @@
 #define ACCOUNT_QUANTUM_MAX UINT64_C(8192)
 #define ACCOUNT_QUANTUM_MIN UINT64_C(4096)
 
+/* An idle connection has three: more than 2^38 bytes are not to be had, and no more than 2^24 connections. */
 struct account {
     struct account *parent; /* NULL: the stack's, which is in a struct account_root */
-    uint64_t held;          /* bytes */
-    uint32_t parts;         /* accounts that have this one for their parent */
+    uint64_t held : 38;     /* bytes */
+    uint64_t parts : 26;    /* accounts that have this one for their parent */
 };
 
 struct account_root {

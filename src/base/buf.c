@@ -10,9 +10,12 @@
 #define CAP_MAX (UINT32_C(1) << 30)
 struct hawser_buf {
     struct hawser_buf_pool *pool; /* NULL: a program's bytes (struct wrapped) */
-    struct hawser_buf *next;      /* among the idle ones */
-    struct hawser_buf *whole;     /* whose bytes these are; NULL: its own */
-    struct account *account;      /* who pays for it; NULL: who queues a part of it */
+    union {
+        struct hawser_buf *next; /* among the idle ones */
+        uint32_t filled;         /* of one that is lent out */
+    };
+    struct hawser_buf *whole; /* whose bytes these are; NULL: its own */
+    struct account *account;  /* who pays for it; NULL: who queues a part of it */
     uint8_t *bytes;
     uint32_t refs;
     uint32_t cap;
@@ -205,6 +208,10 @@ uint32_t buf_refs(const struct hawser_buf *buf) { return buf->refs; }
 bool buf_is_shared(const struct hawser_buf *buf) { return buf->refs > 1; }
 
 bool buf_is_view_of(const struct hawser_buf *buf, const struct hawser_buf *whole) { return buf->whole == whole; }
+
+uint32_t buf_filled(const struct hawser_buf *buf) { return buf->filled; }
+
+void buf_set_filled(struct hawser_buf *buf, uint32_t len) { buf->filled = len; }
 
 bool buf_is_scarce(const struct hawser_buf *buf) { return buf->pool && buf->pool->in_use > buf->pool->limit / 2; }
 

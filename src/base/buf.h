@@ -49,6 +49,10 @@ uint32_t buf_pool_in_use(const struct hawser_buf_pool *pool);
 uint32_t buf_refs(const struct hawser_buf *buf);
 bool buf_is_shared(const struct hawser_buf *buf);
 
+/* How many bytes of one that is lent out its packer has filled (base/packer.h). */
+uint32_t buf_filled(const struct hawser_buf *buf);
+void buf_set_filled(struct hawser_buf *buf, uint32_t len);
+
 /* Is more than half of the pool that the buffer came from lent out? */
 bool buf_is_scarce(const struct hawser_buf *buf);
 

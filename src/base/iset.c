@@ -12,7 +12,15 @@ void iset_init(struct iset *s, struct account *account, uint32_t limit)
     *s = (struct iset){.account = account, .limit = limit};
 }
 
-static void free_ranges(struct iset *s) { account_free(s->account, s->ranges, s->capacity * sizeof *s->ranges); }
+static uint32_t capacity_of(const struct iset *s) { return s->ranges ? (uint32_t)s->ranges[-1].end : 0; }
+
+static size_t block_size(uint32_t capacity) { return (capacity + (size_t)1) * sizeof(struct range); }
+
+static void free_ranges(struct iset *s)
+{
+    if (s->ranges)
+        account_free(s->account, s->ranges - 1, block_size(capacity_of(s)));
+}
 
 void iset_destroy(struct iset *s)
 {
@@ -47,18 +55,19 @@ int iset_reserve(struct iset *s, uint32_t count)
 {
     if (count > s->limit)
         return -ENOBUFS;
-    if (count <= s->capacity)
+    uint32_t capacity = capacity_of(s);
+    if (count <= capacity)
         return 0;
-    uint32_t capacity = HW_MIN(s->capacity ? 2 * s->capacity : INITIAL_CAPACITY, s->limit);
+    capacity = HW_MIN(capacity ? 2 * capacity : INITIAL_CAPACITY, s->limit);
     capacity = HW_MAX(capacity, count);
-    struct range *ranges = account_alloc(s->account, capacity * sizeof *ranges, claim_to_grow(s->ranges));
-    if (!ranges)
+    struct range *block = account_alloc(s->account, block_size(capacity), claim_to_grow(s->ranges));
+    if (!block)
         return -ENOBUFS;
+    block->end = capacity;
     if (s->ranges)
-        memcpy(ranges, s->ranges, s->count * sizeof *ranges);
+        memcpy(block + 1, s->ranges, s->count * sizeof *block);
     free_ranges(s);
-    s->ranges = ranges;
-    s->capacity = capacity;
+    s->ranges = block + 1;
     return 0;
 }
 

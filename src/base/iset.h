@@ -18,8 +18,8 @@ struct range {
 
 struct iset {
     struct account *account; /* borrowed; pays for the ranges */
-    struct range *ranges;    /* sorted by start */
-    uint32_t count, capacity, limit;
+    struct range *ranges;    /* sorted by start; behind one that says for how many there is room; NULL: for none */
+    uint32_t count, limit;
 };
 
 /* At most `limit` ranges, charged to `account`. Allocates nothing yet. */

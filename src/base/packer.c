@@ -6,24 +6,27 @@
 
 static uint32_t room_of(const struct packer *packer)
 {
-    return packer->buf ? hawser_buf_capacity(packer->buf) - packer->used : 0;
+    return packer->buf ? hawser_buf_capacity(packer->buf) - buf_filled(packer->buf) : 0;
 }
 
 struct slice packer_copy(struct packer *packer, struct store *store, struct account *account, struct slice bytes,
                          uint64_t wish, enum claim claim)
 {
     if (packer->buf && !buf_is_shared(packer->buf)) /* nobody holds what was copied before */
-        packer->used = 0;
+        buf_set_filled(packer->buf, 0);
     if (room_of(packer) == 0) {
         packer_release(packer);
         packer->buf = store_take(store, account, wish, claim);
+        if (packer->buf)
+            buf_set_filled(packer->buf, 0);
     }
     bytes.len = HW_MIN(bytes.len, room_of(packer));
     if (bytes.len == 0)
         return (struct slice){0};
-    uint8_t *to = hawser_buf_data(packer->buf) + packer->used;
+    uint32_t filled = buf_filled(packer->buf);
+    uint8_t *to = hawser_buf_data(packer->buf) + filled;
     memcpy(to, bytes.data, bytes.len);
-    packer->used += bytes.len;
+    buf_set_filled(packer->buf, filled + bytes.len);
     return (struct slice){packer->buf, to, bytes.len};
 }
 
@@ -50,8 +53,11 @@ struct slice packer_keep(struct packer *packer, struct store *store, struct acco
 
 void packer_take_back(struct packer *packer, struct slice bytes)
 {
-    if (bytes.buf == packer->buf && bytes.data + bytes.len == hawser_buf_data(packer->buf) + packer->used)
-        packer->used -= bytes.len;
+    if (!packer->buf || bytes.buf != packer->buf)
+        return;
+    uint32_t filled = buf_filled(packer->buf);
+    if (bytes.data + bytes.len == hawser_buf_data(packer->buf) + filled)
+        buf_set_filled(packer->buf, filled - bytes.len);
 }
 
 void packer_release(struct packer *packer)

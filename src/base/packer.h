@@ -8,7 +8,6 @@
 
 struct packer {
     struct hawser_buf *buf; /* being filled: one reference; or NULL */
-    uint32_t used;          /* bytes */
 };
 
 /* Copies the first of `bytes` behind those that were copied before, or into a new buffer (store_take()) when there is

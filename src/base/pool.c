@@ -1,6 +1,5 @@
 #include "base/pool.h"
 
-#include <stdalign.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -8,7 +7,7 @@
 
 /* Of a slab: enough to make the allocator's work rare, little enough not to waste on a small stack; and the first ones
  * of a pool are smaller yet. */
-#define SLAB_BYTES 16384u
+#define SLAB_BYTES 32768u
 #define SLAB_BYTES_MIN 4096u
 
 /* Each object is followed by the address of its slab, so that it finds its way home. */
@@ -16,12 +15,12 @@ struct pool_slab {
     struct list link; /* in one of the pool's lists */
     void *free;       /* singly linked through the first word of each idle object */
     uint32_t in_use, total;
-    alignas(max_align_t) unsigned char objects[];
+    uint64_t objects[]; /* which hold nothing that is wider */
 };
 
 void pool_init(struct pool *pool, const struct hawser_env *env, size_t object_size, uint32_t limit)
 {
-    size_t word = sizeof(void *), align = alignof(max_align_t);
+    size_t word = sizeof(void *), align = sizeof(uint64_t);
     object_size = (HW_MAX(object_size, word) + word - 1) / word * word;
     *pool = (struct pool){.env = env,
                           .object_size = object_size,
@@ -54,7 +53,7 @@ static struct pool_slab *grow(struct pool *pool)
     slab->in_use = 0;
     slab->total = n;
     while (n-- > 0) {
-        void *object = slab->objects + n * pool->stride;
+        void *object = (unsigned char *)slab->objects + n * pool->stride;
         *home_of(pool, object) = slab;
         push(slab, object);
     }

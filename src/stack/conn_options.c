@@ -1,6 +1,7 @@
 /* What a program asks of its connections. */
 #include <errno.h>
 
+#include "base/compiler.h"
 #include "base/sized.h"
 #include "stack/stack.h"
 
@@ -24,13 +25,53 @@ int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_op
     return err < 0 ? err : scheduler_check(o->scheduler);
 }
 
+static bool same_list(const struct hawser_prefix *a, uint32_t a_count, const struct hawser_prefix *b, uint32_t b_count)
+{
+    if (a_count != b_count)
+        return false;
+    for (uint32_t i = 0; i < a_count; i++)
+        if (a[i].bits != b[i].bits || !hawser_addr_same_ip(&a[i].addr, &b[i].addr))
+            return false;
+    return true;
+}
+
+static bool same_plan(const struct path_plan *one, const struct path_plan *other)
+{
+    const struct hawser_path_options *a = path_plan_options(one), *b = path_plan_options(other);
+    return a->manager == b->manager && a->subflows == b->subflows && a->demand_bytes == b->demand_bytes &&
+           a->demand_ns == b->demand_ns && same_list(a->allow, a->allow_count, b->allow, b->allow_count) &&
+           same_list(a->deny, a->deny_count, b->deny, b->deny_count) &&
+           same_list(a->backup, a->backup_count, b->backup, b->backup_count) &&
+           same_list(a->own, a->own_count, b->own, b->own_count);
+}
+
+/* A program says the same of thousands of connections, which share it. */
+static struct path_plan *shared_plan(struct hawser_stack *stack, struct path_plan *plan)
+{
+    struct mp_host *host = &stack->host;
+    struct path_plan *known[] = {host->plan, stack->latest_plan};
+    for (size_t i = 0; i < HW_ARRAY_LEN(known); i++) {
+        if (same_plan(plan, known[i])) {
+            path_plan_unref(plan, &host->tcp.env);
+            return path_plan_ref(known[i]);
+        }
+    }
+    path_plan_unref(stack->latest_plan, &host->tcp.env);
+    stack->latest_plan = path_plan_ref(plan);
+    return plan;
+}
+
 int conn_plan_take(struct hawser_stack *stack, const struct hawser_conn_options *options, struct path_plan **out)
 {
     struct mp_host *host = &stack->host;
-    if (options->paths)
-        return path_plan_new(&host->tcp.env, options->paths, path_plan_options(host->plan)->manager, out);
-    *out = path_plan_ref(host->plan);
-    return 0;
+    if (!options->paths) {
+        *out = path_plan_ref(host->plan);
+        return 0;
+    }
+    int err = path_plan_new(&host->tcp.env, options->paths, path_plan_options(host->plan)->manager, out);
+    if (err == 0)
+        *out = shared_plan(stack, *out);
+    return err;
 }
 
 struct conn_config conn_config_of(const struct hawser_conn_options *options, struct path_plan *plan)

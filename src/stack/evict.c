@@ -49,7 +49,7 @@ void evict_gone(struct hawser_stack *stack, struct conn *conn)
 static void evict(struct hawser_stack *stack, struct conn *conn, enum counter why, uint64_t now_ns)
 {
     delist(conn);
-    conn->evicted_bytes = (uint32_t)HW_MAX(conn->account.held, 1u);
+    conn->evicted_bytes = (uint32_t)HW_MAX((uint64_t)conn->account.held, 1u);
     stack->evicted++;
     stack->evicted_bytes += conn->evicted_bytes;
     count(&stack->host.tcp.counters, why);

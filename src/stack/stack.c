@@ -211,11 +211,13 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
     init_stack(stack, env, &o);
     stack->host.cc = cc;
     stack->host.plan = plan;
+    stack->latest_plan = path_plan_ref(plan);
     err = store_init(&stack->host.store, env);
     if (err == 0)
         err = init_tables(stack, &stack->host.tcp.env, &o);
     if (err < 0) {
         store_close(&stack->host.store);
+        path_plan_unref(plan, env);
         path_plan_unref(plan, env);
         env->free(env->ctx, stack);
         return err;
@@ -272,6 +274,7 @@ void hawser_stack_free(struct hawser_stack *stack)
     pool_destroy(&host->tcp.flights);
     pool_destroy(&host->tcp.disorders);
     store_close(&host->store);
+    path_plan_unref(stack->latest_plan, &env);
     path_plan_unref(host->plan, &env);
     env.free(env.ctx, stack);
 }

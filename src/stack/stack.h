@@ -43,7 +43,8 @@ struct hawser_listener {
 };
 
 struct hawser_stack {
-    struct mp_host host; /* first: the host is the stack as connections see it */
+    struct mp_host host;           /* first: the host is the stack as connections see it */
+    struct path_plan *latest_plan; /* that a program asked for, or the host's */
     struct hash_table tuples, tokens;
     struct time_waits time_waits;
     struct pool attempts; /* of connections that open */

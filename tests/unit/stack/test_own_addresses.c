@@ -146,12 +146,54 @@ static void a_backup_has_its_turn(void **state)
     peer_destroy(&p);
 }
 
+static const struct path_plan *plan_of(const struct hawser_conn *conn)
+{
+    return ((const struct conn *)(const void *)conn)->paths.plan;
+}
+
+/* Thousands of connections of which the same is asked hold one copy of it; each word of it counts. */
+static void who_asks_for_the_same_shares_it(void **state)
+{
+    (void)state;
+    struct hawser_prefix some = {.bits = 32}, others = {.bits = 32};
+    struct hawser_path_options asked[] = {by_default(), by_default(), by_default(), by_default(),
+                                          by_default(), by_default(), by_default(), by_default()};
+    struct world w;
+    world_init(&w, 9, 2, 1, false, NULL, NULL);
+    const struct hawser_addr to = world_server_addr(&w, 0, PORT);
+    some.addr = world_client_addr(&w, 0);
+    others.addr = world_client_addr(&w, 1);
+    asked[1].own = asked[2].allow = asked[3].deny = asked[4].backup = &some;
+    asked[1].own_count = asked[2].allow_count = asked[3].deny_count = asked[4].backup_count = 1;
+    asked[5].manager = hawser_path_manager_find("fullmesh");
+    asked[6].subflows = 3;
+    asked[7].demand_ns = NS_PER_S;
+    for (size_t i = 0; i < HW_ARRAY_LEN(asked); i++) {
+        const struct hawser_conn_options options = {.size = sizeof options, .paths = &asked[i]};
+        struct hawser_conn *same[2], *usual;
+        assert_int_equal(hawser_connect(w.stack[0], &to, NULL, w.now_ns, &usual), 0);
+        for (unsigned k = 0; k < 2; k++)
+            assert_int_equal(hawser_connect(w.stack[0], &to, &options, w.now_ns, &same[k]), 0);
+        assert_ptr_equal(plan_of(same[0]), plan_of(same[1]));
+        assert_int_equal(plan_of(same[0]) == plan_of(usual), i == 0); /* it is what the stack does anyway */
+    }
+    struct hawser_conn *conn[2];
+    for (unsigned i = 0; i < 2; i++) { /* lists that are equally long */
+        asked[1].own = i ? &others : &some;
+        const struct hawser_conn_options options = {.size = sizeof options, .paths = &asked[1]};
+        assert_int_equal(hawser_connect(w.stack[0], &to, &options, w.now_ns, &conn[i]), 0);
+    }
+    assert_ptr_not_equal(plan_of(conn[0]), plan_of(conn[1]));
+    hawser_stack_abort(w.stack[0]);
+    world_destroy(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_that_is_not_its_own), cmocka_unit_test(what_is_not_its_own_is_not_announced),
         cmocka_unit_test(the_stack_marks_backups),        cmocka_unit_test(a_backup_is_tried_last),
-        cmocka_unit_test(a_backup_has_its_turn),
+        cmocka_unit_test(a_backup_has_its_turn),          cmocka_unit_test(who_asks_for_the_same_shares_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
