@@ -7,9 +7,8 @@ help:
 	@echo "make build    build the libraries and the command (build/release)"
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel, hostile peers"
 	@echo "make test-programs  curl, ssh, git, databases, browsers and others through hawser run; installs them"
-	@echo "make bench    unlimited throughput beside the kernel's, in the same run; packets per second of the simulator;"
-	@echo "              resident memory a connection beside its bars; a thousand busy ones beside a million idle ones;"
-	@echo "              hawser up beside a splice of the kernel's"
+	@echo "make bench    what it costs beside the kernel in the same run, each with a bar that fails: throughput unlimited and at"
+	@echo "              1 Gbit/s, exchanges, connections, a program's start; memory of a connection and of a pair; the simulator"
 	@echo "make fuzz     the fuzzers and mobs of hostile peers, FUZZ_SECONDS each (default 300)"
 	@echo "make soak     half an hour of programs in hawser run while their uplinks fail in all ways"
 	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: three quarters of an hour"
@@ -35,12 +34,7 @@ test-programs:
 	@tools/test-programs
 
 bench: build
-	@bench/throughput build/release/apps/hawser
-	@bench/simulator
-	@bench/memory
-	@bench/connections
-	@bench/relay build/release/apps/hawser
-	@bench/run_start build/release/apps/hawser
+	@bench/all build/release/apps/hawser
 
 fuzz: setup
 	@tools/fuzz

@@ -1,15 +1,20 @@
 /*
- * What a relay is measured beside: the kernel's own means.
+ * What a relay is measured beside: the kernel's own means, and who talks through either.
  *
  *     hawser-relay splice PORT ADDRESS PORT   takes connections on PORT and splices each to ADDRESS PORT
  *     hawser-relay pump A B [C D]...          makes TUN devices and passes what is sent into one of a pair to the other
- *     hawser-relay source PORT                sends whoever comes on PORT as much as he takes
- *     hawser-relay echo PORT                  sends each byte back
- *     hawser-relay sink ADDRESS PORT SECONDS  reads from there; prints Gbit/s, but for the first half a second
- *     hawser-relay exchange ADDRESS PORT SECONDS  sends a byte and waits for it, again and again; prints microseconds
+ *     hawser-relay answer NAME                makes a TUN device and sends each packet of IPv4 back to where it came
+ * from hawser-relay source PORT                sends whoever comes on PORT as much as he takes hawser-relay drain PORT
+ * takes as much as they send hawser-relay echo PORT                  sends each byte back hawser-relay hold PORT sends
+ * the first byte back, and leaves it at that hawser-relay sink ADDRESS PORT SECONDS  reads from there; prints Gbit/s,
+ * but for the first second hawser-relay pour ADDRESS PORT SECONDS  writes to there; prints likewise hawser-relay
+ * exchange ADDRESS PORT SECONDS  sends a byte and waits for it, again and again; prints the median in microseconds
+ *     hawser-relay datagram ADDRESS PORT SECONDS  the same by UDP
  *     hawser-relay connects ADDRESS PORT SECONDS  connects for one byte, eight at once; prints how many a second
+ *     hawser-relay idle ADDRESS PORT          connects as often as each line from standard input says, for one byte,
+ * and stays; answers a line
  *
- * `source PORT mptcp` and `echo PORT mptcp` speak Multipath TCP where the other end does.
+ * `source PORT mptcp`, and so drain, echo and hold, speak Multipath TCP where the other end does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,6 +33,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -40,8 +46,12 @@ enum {
     WORKERS = 8,
     TUNS = 8,
     TUN_BATCH = 32,
-    TUN_PACKET = 65536 + 64
+    TUN_PACKET = 65536 + 64,
+    IPV4_SOURCE = 12, /* in its header */
+    EXCHANGES = 1 << 20
 };
+
+#define WARM_S 1.0 /* until windows have grown */
 
 static void die(const char *what)
 {
@@ -69,13 +79,25 @@ static int listen_on(const char *port, int protocol)
     return fd;
 }
 
-static int connect_to(const char *text, const char *port)
+static int connect_by(int type, const char *text, const char *port)
 {
     struct sockaddr_in addr = address(text, port);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, type, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
         die("connect");
     return fd;
+}
+
+static int connect_to(const char *text, const char *port) { return connect_by(SOCK_STREAM, text, port); }
+
+/* Many connections stay. */
+static void want_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        die("descriptors");
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
 }
 
 /* One direction of a pair. */
@@ -130,8 +152,9 @@ static void relay(int near, int far)
     }
 }
 
-static void splice_main(char **argv)
+static void splice_main(int argc, char **argv)
 {
+    (void)argc;
     int listener = listen_on(argv[2], 0);
     for (;;) {
         int near = accept(listener, NULL, NULL);
@@ -145,15 +168,34 @@ static void splice_main(char **argv)
     }
 }
 
-static void source_main(int protocol, char **argv)
+static int accept_from(int listener)
+{
+    int one = 1, fd = accept(listener, NULL, NULL);
+    if (fd < 0)
+        die("accept");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+static int serve(int argc, char **argv) { return listen_on(argv[2], argc > 3 ? IPPROTO_MPTCP : 0); }
+
+static void source_main(int argc, char **argv)
 {
     static char bytes[PIECE];
-    int listener = listen_on(argv[2], protocol);
-    for (;;) {
-        int fd = accept(listener, NULL, NULL);
-        if (fd < 0)
-            die("accept");
+    for (int listener = serve(argc, argv);;) {
+        int fd = accept_from(listener);
         while (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
+            ;
+        close(fd);
+    }
+}
+
+static void drain_main(int argc, char **argv)
+{
+    static char bytes[PIECE];
+    for (int listener = serve(argc, argv);;) {
+        int fd = accept_from(listener);
+        while (recv(fd, bytes, sizeof bytes, 0) > 0)
             ;
         close(fd);
     }
@@ -181,9 +223,13 @@ static void pump(int from, int to)
     }
 }
 
-static void pump_main(int count, char **names)
+static void pump_main(int argc, char **argv)
 {
     struct pollfd fds[TUNS];
+    char **names = argv + 2;
+    int count = argc - 2;
+    if (count % 2 || count > TUNS)
+        exit(2);
     for (int i = 0; i < count; i++)
         fds[i] = (struct pollfd){.fd = open_tun(names[i]), .events = POLLIN};
     puts("ready");
@@ -198,6 +244,36 @@ static void pump_main(int count, char **names)
     }
 }
 
+/* Where a packet of UDP came from is where it goes to: that changes no checksum. */
+static void turn_round(uint8_t *ip)
+{
+    uint8_t from[4], *addresses = ip + IPV4_SOURCE, *ports = ip + 4 * (ip[0] & 15);
+    memcpy(from, addresses, 4);
+    memcpy(addresses, addresses + 4, 4);
+    memcpy(addresses + 4, from, 4);
+    memcpy(from, ports, 2);
+    memcpy(ports, ports + 2, 2);
+    memcpy(ports + 2, from, 2);
+}
+
+static void answer_main(int argc, char **argv)
+{
+    static uint8_t packet[TUN_PACKET];
+    struct pollfd p = {.fd = open_tun(argv[2]), .events = POLLIN};
+    (void)argc;
+    puts("ready");
+    fflush(stdout);
+    while (poll(&p, 1, -1) > 0) {
+        ssize_t n = read(p.fd, packet, sizeof packet);
+        uint8_t *ip = packet + sizeof(struct virtio_net_hdr);
+        if (n < 0 || ip[0] >> 4 != 4)
+            continue;
+        turn_round(ip);
+        if (write(p.fd, packet, (size_t)n) < 0)
+            die("write");
+    }
+}
+
 static double now_s(void)
 {
     struct timespec t;
@@ -205,36 +281,68 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void sink_main(char **argv)
+/* What `pass` takes from there, or gives there. */
+static void measure_rate(char **argv, ssize_t (*pass)(int fd))
 {
-    static char bytes[PIECE];
     int fd = connect_to(argv[2], argv[3]);
-    double begin_s = now_s() + 0.5, end_s = begin_s + atof(argv[4]);
+    double begin_s = now_s() + WARM_S, end_s = begin_s + atof(argv[4]);
     uint64_t total = 0;
     double at_s;
     while ((at_s = now_s()) < end_s) {
-        ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+        ssize_t n = pass(fd);
         if (n <= 0)
-            die("recv");
+            die("no more bytes");
         total += at_s >= begin_s ? (uint64_t)n : 0;
     }
-    printf("%.3f\n", (double)total * 8 / (end_s - begin_s) / 1e9);
+    printf("%.4f\n", (double)total * 8 / (end_s - begin_s) / 1e9);
 }
 
-static void echo_main(int protocol, char **argv)
+static ssize_t takes(int fd)
 {
-    int listener = listen_on(argv[2], protocol);
+    static char bytes[PIECE];
+    return recv(fd, bytes, sizeof bytes, 0);
+}
+
+static ssize_t gives(int fd)
+{
+    static char bytes[PIECE];
+    return send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+}
+
+static void sink_main(int argc, char **argv)
+{
+    (void)argc;
+    measure_rate(argv, takes);
+}
+
+static void pour_main(int argc, char **argv)
+{
+    (void)argc;
+    measure_rate(argv, gives);
+}
+
+static void echo_main(int argc, char **argv)
+{
+    int listener = serve(argc, argv);
     for (int i = 1; i < WORKERS && fork() != 0; i++)
         ;
     for (;;) {
         char byte;
-        int one = 1, fd = accept(listener, NULL, NULL);
-        if (fd < 0)
-            die("accept");
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        int fd = accept_from(listener);
         while (recv(fd, &byte, 1, 0) == 1 && send(fd, &byte, 1, MSG_NOSIGNAL) == 1)
             ;
         close(fd);
+    }
+}
+
+static void hold_main(int argc, char **argv)
+{
+    want_descriptors();
+    for (int listener = serve(argc, argv);;) {
+        char byte;
+        int fd = accept_from(listener);
+        if (recv(fd, &byte, 1, 0) != 1 || send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+            die("hold");
     }
 }
 
@@ -245,22 +353,47 @@ static void exchange(int fd)
         die("exchange");
 }
 
-static void exchange_main(char **argv)
+static int by_value(const void *a, const void *b)
 {
-    int one = 1, fd = connect_to(argv[2], argv[3]);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    double begin_s = now_s(), end_s = begin_s + atof(argv[4]);
-    uint64_t count = 0;
-    for (; now_s() < end_s; count++)
-        exchange(fd);
-    printf("%.1f\n", (now_s() - begin_s) / (double)count * 1e6);
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
 }
 
-static void connects_main(char **argv)
+static void measure_exchanges(int fd, double seconds)
+{
+    static float took_us[EXCHANGES];
+    size_t count = 0;
+    double at_s = now_s(), end_s = at_s + seconds;
+    while (at_s < end_s && count < EXCHANGES) {
+        exchange(fd);
+        double then_s = at_s;
+        at_s = now_s();
+        took_us[count++] = (float)((at_s - then_s) * 1e6);
+    }
+    qsort(took_us, count, sizeof took_us[0], by_value);
+    printf("%.2f\n", (double)took_us[count / 2]);
+}
+
+static void exchange_main(int argc, char **argv)
+{
+    int one = 1, fd = connect_to(argv[2], argv[3]);
+    (void)argc;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    measure_exchanges(fd, atof(argv[4]));
+}
+
+static void datagram_main(int argc, char **argv)
+{
+    (void)argc;
+    measure_exchanges(connect_by(SOCK_DGRAM, argv[2], argv[3]), atof(argv[4]));
+}
+
+static void connects_main(int argc, char **argv)
 {
     double seconds = atof(argv[4]), end_s = now_s() + seconds;
     uint64_t sum = 0,
              *counts = mmap(NULL, WORKERS * sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    (void)argc;
     if (counts == MAP_FAILED)
         die("mmap");
     signal(SIGCHLD, SIG_DFL);
@@ -284,24 +417,38 @@ static void connects_main(char **argv)
     printf("%.0f\n", (double)sum / seconds);
 }
 
+static void idle_main(int argc, char **argv)
+{
+    char line[32];
+    (void)argc;
+    want_descriptors();
+    while (fgets(line, sizeof line, stdin)) {
+        for (int left = atoi(line); left > 0; left--)
+            exchange(connect_to(argv[2], argv[3]));
+        puts("ready");
+        fflush(stdout);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    static const struct {
+        const char *name;
+        int least, most; /* words */
+        void (*run)(int argc, char **argv);
+    } uses[] = {
+        {"splice", 3, 3, splice_main},     {"pump", 2, TUNS, pump_main},      {"answer", 1, 1, answer_main},
+        {"source", 1, 2, source_main},     {"drain", 1, 2, drain_main},       {"echo", 1, 2, echo_main},
+        {"hold", 1, 2, hold_main},         {"sink", 3, 3, sink_main},         {"pour", 3, 3, pour_main},
+        {"exchange", 3, 3, exchange_main}, {"datagram", 3, 3, datagram_main}, {"connects", 3, 3, connects_main},
+        {"idle", 2, 2, idle_main},
+    };
     signal(SIGCHLD, SIG_IGN);
-    if (argc == 5 && strcmp(argv[1], "splice") == 0)
-        splice_main(argv);
-    else if (argc > 2 && argc % 2 == 0 && argc - 2 <= TUNS && strcmp(argv[1], "pump") == 0)
-        pump_main(argc - 2, argv + 2);
-    else if (argc >= 3 && strcmp(argv[1], "source") == 0)
-        source_main(argc > 3 ? IPPROTO_MPTCP : 0, argv);
-    else if (argc >= 3 && strcmp(argv[1], "echo") == 0)
-        echo_main(argc > 3 ? IPPROTO_MPTCP : 0, argv);
-    else if (argc == 5 && strcmp(argv[1], "exchange") == 0)
-        exchange_main(argv);
-    else if (argc == 5 && strcmp(argv[1], "connects") == 0)
-        connects_main(argv);
-    else if (argc == 5 && strcmp(argv[1], "sink") == 0)
-        sink_main(argv);
-    else
-        return 2;
-    return 0;
+    for (size_t i = 0; argc > 1 && i < sizeof uses / sizeof uses[0]; i++) {
+        if (strcmp(argv[1], uses[i].name) == 0 && argc - 2 >= uses[i].least && argc - 2 <= uses[i].most) {
+            uses[i].run(argc, argv);
+            return 0;
+        }
+    }
+    return 2;
 }
