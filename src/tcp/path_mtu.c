@@ -122,7 +122,7 @@ static bool suspect_size(struct tcp *tcp, uint64_t now_ns)
         return false;
     count(&tcp->host->counters, COUNT_TCP_BLACK_HOLES);
     lower(tcp, guess, 0, now_ns); /* what is sent next tries whether that was it */
-    s->passed = 0; /* whatever did */
+    s->passed = 0;                /* whatever did */
     return true;
 }
 

@@ -160,7 +160,7 @@ static void who_asks_for_the_same_shares_it(void **state)
                                           by_default(), by_default(), by_default(), by_default()};
     struct world w;
     world_init(&w, 9, 2, 1, false, NULL, NULL);
-    const struct hawser_addr to = world_server_addr(&w, 0, PORT);
+    const struct hawser_addr to = world_server_addr(&w, 0, PAIR_PORT);
     some.addr = world_client_addr(&w, 0);
     others.addr = world_client_addr(&w, 1);
     asked[1].own = asked[2].allow = asked[3].deny = asked[4].backup = &some;
