@@ -105,10 +105,11 @@ static void view_take_address(struct host_view *view, const struct nlmsghdr *hea
     if ((!has_local && !has_prefix) || address.prefix_len > (hawser_addr_is_v4(&address.addr) ? 32 : 128))
         return;
     view_note_prefix(view, address.index, &address.prefix, address.prefix_len);
-    if (info->ifa_scope != RT_SCOPE_UNIVERSE || flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED))
+    if (info->ifa_scope != RT_SCOPE_UNIVERSE || flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED))
         return;
     /* On an IPv4 address the same bit says that it is a secondary one. */
     address.temporary = flags & IFA_F_TEMPORARY && !hawser_addr_is_v4(&address.addr);
+    address.deprecated = flags & IFA_F_DEPRECATED;
     if (view->address_count == VIEW_ADDRESSES)
         view->left_out++;
     else

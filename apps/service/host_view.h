@@ -30,12 +30,13 @@ struct view_link {
     bool up, carrier, loopback;
 };
 
-/* Usable ones only: of global scope, not tentative, not deprecated. */
+/* Usable ones only: of global scope, not tentative. */
 struct view_address {
     unsigned index; /* of its link */
     struct hawser_addr addr, prefix;
     uint8_t prefix_len;
     bool temporary;
+    bool deprecated; /* good for what has it already, and for nothing new (RFC 4862 5.5.4) */
 };
 
 /* A way to everywhere in the main table; one of several next hops stands for itself. */

@@ -33,9 +33,12 @@ static const struct view_route *uplink_route(const struct host_view *view, unsig
     return best;
 }
 
-/* The address that the kernel's masquerade would take: IPv4's first in the gateway's network, IPv6's lasting one. */
+/* The address that the kernel's masquerade would take: none that is deprecated; IPv4's first in the gateway's network,
+ * IPv6's lasting one. */
 static bool uplink_prefers(const struct uplink *uplink, const struct view_address *a, const struct view_address *b)
 {
+    if (a->deprecated != b->deprecated)
+        return b->deprecated;
     if (uplink->v4 && uplink->has_gateway)
         return view_prefix_match(&a->prefix, &uplink->gateway, a->prefix_len) >
                view_prefix_match(&b->prefix, &uplink->gateway, b->prefix_len);
@@ -60,6 +63,8 @@ static void uplink_take_addresses(struct uplink *uplink, const struct host_view 
             uplink->outside[0] = address->addr;
         }
     }
+    if (first && first->deprecated) /* all of them */
+        uplink->outside_count = 0;
     if (first) {
         uplink->prefix = first->prefix;
         uplink->prefix_len = first->prefix_len;

@@ -227,10 +227,28 @@ static int uplinks_replace(struct uplinks *u, struct uplink *list, size_t count,
     return error ? error : failed;
 }
 
+/* An address of IPv6 that is deprecated, or no longer the best, is what connections have that began with it: as long as
+ * it is there, peers know the uplink by it (RFC 4862 5.5.4). */
+static void uplinks_keep_first(const struct uplinks *u, struct uplink *uplink)
+{
+    for (size_t i = 0; i < u->count && !uplink->v4; i++) {
+        const struct uplink *old = &u->present[i];
+        for (size_t j = 1; j < uplink->outside_count && old->index == uplink->index && !old->v4; j++) {
+            if (!hawser_addr_same_ip(&uplink->outside[j], &old->outside[0]))
+                continue;
+            uplink->outside[j] = uplink->outside[0];
+            uplink->outside[0] = old->outside[0];
+            return;
+        }
+    }
+}
+
 static size_t uplinks_select(struct uplinks *u, struct uplink *list)
 {
     unsigned left_out;
     size_t count = uplinks_of_view(&u->view, &u->options.names, list, &left_out);
+    for (size_t i = 0; i < count; i++)
+        uplinks_keep_first(u, &list[i]);
     left_out += u->view.left_out;
     u->near_count = near_of_view(&u->view, &u->options.names, u->near);
     u->aside[0] = '\0';

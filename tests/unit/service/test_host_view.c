@@ -48,10 +48,11 @@ static void test_addresses_that_are_ready(void **state)
     struct nlmsghdr *header = address_message(&m, RTM_NEWADDR, 2, "fe80::2", 64, IFA_F_PERMANENT);
     ((struct ifaddrmsg *)mnl_nlmsg_get_payload(header))->ifa_scope = RT_SCOPE_LINK;
     host_view_take(&view, header);
-    assert_int_equal(view.address_count, 4);
+    assert_int_equal(view.address_count, 5);
     assert_false(view.addresses[1].temporary); /* the same bit means another thing in IPv4 */
     assert_false(view.addresses[2].temporary);
-    assert_true(view.addresses[3].temporary);
+    assert_true(view.addresses[3].temporary && !view.addresses[3].deprecated);
+    assert_true(view.addresses[4].deprecated);
 }
 
 static void test_default_routes_of_main_only(void **state)

@@ -149,6 +149,23 @@ static void test_what_peers_are_told(void **state)
     assert_int_equal(found[1].outside_count, 2);
 }
 
+/* What has it goes on with it; but nothing begins with it. */
+static void test_a_deprecated_address(void **state)
+{
+    (void)state;
+    see_link(&view, 2, "eth0", UP);
+    see_address(&view, 2, "2001:db8::2", 64, IFA_F_DEPRECATED);
+    see_default(&view, 2, "fe80::1", 0);
+    assert_int_equal(find(), 0);
+    assert_int_equal(verdict(2, false, &(struct uplink_names){.own = NULL}), UPLINK_NO_ADDRESS);
+    see_address(&view, 2, "2001:db8::3", 64, 0);
+    assert_int_equal(find(), 1);
+    struct hawser_addr old = ip("2001:db8::2"), now = ip("2001:db8::3");
+    assert_int_equal(found[0].outside_count, 2);
+    assert_true(hawser_addr_same_ip(&found[0].outside[0], &now));
+    assert_true(hawser_addr_same_ip(&found[0].outside[1], &old));
+}
+
 static void test_the_best_of_two_routes(void **state)
 {
     (void)state;
@@ -225,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup(test_near, fresh),
         cmocka_unit_test_setup(test_verdicts, fresh),
         cmocka_unit_test_setup(test_what_peers_are_told, fresh),
+        cmocka_unit_test_setup(test_a_deprecated_address, fresh),
         cmocka_unit_test_setup(test_the_best_of_two_routes, fresh),
         cmocka_unit_test_setup(test_what_is_the_same, fresh),
         cmocka_unit_test_setup(test_limits, fresh),
