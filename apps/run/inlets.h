@@ -26,7 +26,7 @@ struct inlets {
 };
 
 /* The resolvers that a resolv.conf names on loopback addresses, or of IPv4 elsewhere, with port 53. Returns how many,
- * INLETS_RESOLVERS at most. */
+ * INLETS_RESOLVERS at most. Where none is named, or the file is not there, 127.0.0.1 is. */
 enum inlets_resolvers { INLETS_NEAR, INLETS_FAR };
 size_t inlets_read_resolvers(const char *resolv_conf, enum inlets_resolvers kind, struct hawser_addr *out);
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "run/dns_failure.h"
 #include "run/host_name.h"
 #include "run/relay_state.h"
 
@@ -18,6 +19,8 @@ struct query {
     int fd;
     struct sockaddr_storage client;
     socklen_t client_len;
+    size_t failure_len;
+    uint8_t failure[DNS_FAILURE_MAX]; /* what it hears when the resolver is not there */
 };
 
 static void end_query(struct list *one)
@@ -31,6 +34,15 @@ static void end_query(struct list *one)
     free(q);
 }
 
+/* Nothing that is sent can say "refused" as a resolver does that is not there; yet the client is to try the next one at
+ * once. */
+static void fail_query(const struct query *q)
+{
+    if (q->failure_len)
+        sendto(q->relay->inlet.fd, q->failure, q->failure_len, MSG_NOSIGNAL, (const struct sockaddr *)&q->client,
+               q->client_len);
+}
+
 static int answered(sd_event_source *source, int fd, uint32_t events, void *user)
 {
     struct query *q = user;
@@ -40,6 +52,8 @@ static int answered(sd_event_source *source, int fd, uint32_t events, void *user
     (void)events;
     if (n >= 0)
         sendto(q->relay->inlet.fd, datagram, (size_t)n, MSG_NOSIGNAL, (struct sockaddr *)&q->client, q->client_len);
+    else if (errno != EAGAIN)
+        fail_query(q);
     if (n >= 0 || errno != EAGAIN)
         end_query(&q->link);
     return 0;
@@ -65,18 +79,23 @@ static void pass_query(struct relay *r, const uint8_t *datagram, size_t len, con
                        socklen_t client_len)
 {
     struct query *q = calloc(1, sizeof *q);
-    int fd = q ? relay_connect(r) : -ENOMEM;
-    if (fd < 0) {
+    if (!q)
+        return;
+    *q = (struct query){.relay = r, .fd = relay_connect(r), .client = *client, .client_len = client_len};
+    q->failure_len = dns_failure(datagram, len, q->failure);
+    if (q->fd < 0) {
+        fail_query(q);
         free(q);
         return;
     }
-    *q = (struct query){.relay = r, .fd = fd, .client = *client, .client_len = client_len};
     if (r->count == RELAY_QUERIES_MAX)
         end_query(list_first(&r->all));
     list_push_back(&r->all, &q->link);
     r->count++;
-    if (watch(q) < 0 || send(fd, datagram, len, MSG_NOSIGNAL) < 0)
-        end_query(&q->link);
+    if (watch(q) >= 0 && send(q->fd, datagram, len, MSG_NOSIGNAL) >= 0)
+        return;
+    fail_query(q);
+    end_query(&q->link);
 }
 
 static bool answer_by_itself(const struct relay *r, const uint8_t *datagram, size_t len,

@@ -33,7 +33,8 @@ static void resolvers_of_this_host_count(void **state)
         const char *text;
         size_t count;
     } cases[] = {
-        {"", 0},
+        {"", 1}, /* resolv.conf(5): 127.0.0.1 then */
+        {"options edns0\n", 1},
         {"nameserver 192.0.2.1\n", 0},
         {"# nameserver 127.0.0.1\nsearch example\nnameserver 127.0.0.53\noptions edns0\n", 1},
         {"nameserver 127.0.0.53", 1},
@@ -49,13 +50,17 @@ static void resolvers_of_this_host_count(void **state)
         for (size_t k = 0; k < cases[i].count; k++)
             assert_int_equal(out[k].port, 53);
     }
-    assert_int_equal(inlets_read_resolvers("/nowhere/resolv.conf", INLETS_NEAR, NULL), 0);
+    struct hawser_addr out[INLETS_RESOLVERS], own;
+    assert_int_equal(inlets_read_resolvers("/nowhere/resolv.conf", INLETS_NEAR, out), 1);
+    assert_int_equal(hawser_addr_parse(&own, "127.0.0.1", 53), 0);
+    assert_true(hawser_addr_equal(&out[0], &own));
 }
 
 static void resolvers_elsewhere_count(void **state)
 {
     (void)state;
     struct hawser_addr out[INLETS_RESOLVERS], expected;
+    assert_int_equal(read_text("", INLETS_FAR, out), 0);
     assert_int_equal(read_text("nameserver 127.0.0.53\n", INLETS_FAR, out), 0);
     assert_int_equal(read_text("nameserver 127.0.0.1\nnameserver 2001:db8::1\nnameserver 192.0.2.1\n", INLETS_FAR, out),
                      1);
