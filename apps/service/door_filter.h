@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DOOR_FILTER_TABLE "inet hawser_doors"
+#define DOOR_FILTER_NAME "hawser_doors"
+#define DOOR_FILTER_TABLE "inet " DOOR_FILTER_NAME
 
 /* Of the devices that are made for interfaces. The rest of the name is theirs. */
 #define DOOR_DEVICE_PREFIX "hawser+"

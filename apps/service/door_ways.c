@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "service/door_filter.h"
 #include "service/door_routes.h"
+#include "service/filter_watch.h"
 #include "service/forwarding.h"
 #include "service/netlink_watch.h"
 #include "service/sysctls.h"
@@ -42,8 +43,9 @@ struct door_ways {
     struct service *service;
     struct netlink netlink;
     struct netlink_watch watch;
+    struct filter_watch filter_watch;
     struct sysctls sysctls; /* since the first of them */
-    sd_event_source *news, *timer;
+    sd_event_source *news, *filter_news, *timer;
     bool due;
     char memory[512];
     char *filter; /* as applied; NULL: no table */
@@ -197,6 +199,21 @@ static int heard(sd_event_source *source, int fd, uint32_t events, void *user)
     return 0;
 }
 
+/* Somebody else has flushed the packet filter. */
+static int filter_changed(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    struct door_ways *ways = user;
+    (void)source;
+    (void)fd;
+    (void)events;
+    if (!filter_watch_read(&ways->filter_watch) || !ways->filter)
+        return 0;
+    free(ways->filter);
+    ways->filter = NULL;
+    look_soon(ways);
+    return 0;
+}
+
 static int settle(sd_event_source *source, uint64_t usec, void *user)
 {
     struct door_ways *ways = user;
@@ -227,6 +244,9 @@ static int begin(struct door_ways *ways)
         ways->sysctls.entries = NULL;
     }
     error = sd_event_add_io(ways->service->loop, &ways->news, netlink_watch_fd(&ways->watch), EPOLLIN, heard, ways);
+    if (error >= 0 && filter_watch_open(&ways->filter_watch, DOOR_FILTER_NAME) == 0)
+        error = sd_event_add_io(ways->service->loop, &ways->filter_news, filter_watch_fd(&ways->filter_watch), EPOLLIN,
+                                filter_changed, ways);
     if (error >= 0)
         error = sd_event_add_time(ways->service->loop, &ways->timer, CLOCK_MONOTONIC, 0, 1000, settle, ways);
     if (ways->service->ways)
@@ -265,6 +285,8 @@ void door_ways_close(struct door_ways *ways)
     if (ways->service->ways)
         ways_on_change(ways->service->ways, NULL, NULL);
     sd_event_source_disable_unref(ways->news);
+    sd_event_source_disable_unref(ways->filter_news);
+    filter_watch_close(&ways->filter_watch);
     sd_event_source_disable_unref(ways->timer);
     for (size_t i = 0; i < DOOR_SLOTS; i++) {
         if (ways->all[i].used)

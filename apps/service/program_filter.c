@@ -3,7 +3,7 @@
 #include "service/packet_filter.h"
 #include "service/program_net.h"
 
-#define TABLE "inet hawser_programs"
+#define TABLE "inet " PROGRAM_FILTER_TABLE
 #define PAIRS "\"" PROGRAM_DEVICE_PREFIX "*\""
 
 static const char rules[] = "add table " TABLE "\n"

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#define PROGRAM_FILTER_TABLE "hawser_programs"
+
 /* Replaces what is there. Returns 0, or a negative errno and one line in `why`. */
 int program_filter_set(char *why, size_t why_size);
 

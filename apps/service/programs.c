@@ -5,10 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "commands.h"
 #include "run/host_hub.h"
 #include "service/aside.h"
+#include "service/filter_watch.h"
 #include "service/program_filter.h"
 
 enum { PROGRAMS_WHY_SIZE = 512 };
@@ -33,6 +37,15 @@ struct program {
     struct program_ports ports;
 };
 
+/* The packet filter's table, which somebody else has flushed, is set anew. */
+struct mending {
+    struct aside_job job;
+    struct programs *programs;
+    bool under_way, again;
+    int error;
+    char why[PROGRAMS_WHY_SIZE];
+};
+
 struct programs {
     struct service *service;
     struct link *hub; /* the host's */
@@ -43,7 +56,9 @@ struct programs {
     /* While that works, these are its own: where requests go, and whether the packet filter has our table. */
     struct netlink netlink;
     bool filtered;
-    sd_event_source *looks;
+    struct filter_watch watch;
+    struct mending mending;
+    sd_event_source *looks, *news;
     struct list all;
     unsigned count, last_slot;
 };
@@ -142,6 +157,53 @@ static int open_door(struct programs *p, const struct door_options *options)
     return error ? error : sd_event_add_post(p->service->loop, &p->looks, look, p);
 }
 
+static void mend(struct programs *p)
+{
+    p->mending.again = p->mending.under_way;
+    if (!p->mending.under_way)
+        p->mending.under_way = aside_do(p->aside, &p->mending.job) == 0;
+}
+
+/* In the thread. */
+static void set_again(struct aside_job *job)
+{
+    struct mending *m = HW_CONTAINER(job, struct mending, job);
+    m->error = m->programs->filtered ? program_filter_set(m->why, sizeof(m->why)) : 0;
+}
+
+static void is_set(struct aside_job *job)
+{
+    struct mending *m = HW_CONTAINER(job, struct mending, job);
+    m->under_way = false;
+    if (job->skipped)
+        return;
+    if (m->error)
+        command_say(LOG_WARNING, "up", "programs have TCP only, as their table of the packet filter is gone: %s",
+                    m->why);
+    if (m->again)
+        mend(m->programs);
+}
+
+static int filter_changed(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    struct programs *p = user;
+    (void)source;
+    (void)fd;
+    (void)events;
+    if (filter_watch_read(&p->watch))
+        mend(p);
+    return 0;
+}
+
+/* A kernel without a packet filter has no table either. */
+static int watch_filter(struct programs *p)
+{
+    p->mending = (struct mending){.job = {.work = set_again, .done = is_set}, .programs = p};
+    if (filter_watch_open(&p->watch, PROGRAM_FILTER_TABLE) < 0)
+        return 0;
+    return sd_event_add_io(p->service->loop, &p->news, filter_watch_fd(&p->watch), EPOLLIN, filter_changed, p);
+}
+
 int programs_start(struct service *service, const struct door_options *options, struct stalls *stalls,
                    const struct port_ranges *allowed, struct programs **out, char *why, size_t why_size)
 {
@@ -157,6 +219,8 @@ int programs_start(struct service *service, const struct door_options *options, 
         error = aside_new(service->loop, &p->aside);
     if (!error)
         error = open_door(p, options);
+    if (error >= 0)
+        error = watch_filter(p);
     if (error < 0) {
         snprintf(why, why_size, "no door for programs: %s", strerror(-error));
         programs_stop(p);
@@ -324,6 +388,8 @@ void programs_stop(struct programs *p)
 {
     if (!p)
         return;
+    sd_event_source_disable_unref(p->news);
+    filter_watch_close(&p->watch);
     aside_end(p->aside);
     if (p->netlink.socket)
         program_net_sweep(&p->netlink);
