@@ -72,6 +72,18 @@ static bool watch_route_matters(const struct nlmsghdr *header)
     return info->rtm_dst_len == 0 && !(info->rtm_flags & RTM_F_CLONED);
 }
 
+/* Of ours none; that of another may name a table that is to be looked up, too. */
+static bool watch_is_foreign_rule(const struct nlmsghdr *header)
+{
+    const struct nlattr *attr;
+    NETLINK_ATTRS(attr, header, sizeof(struct fib_rule_hdr))
+    {
+        if (mnl_attr_get_type(attr) == FRA_PROTOCOL && mnl_attr_validate(attr, MNL_TYPE_U8) == 0)
+            return mnl_attr_get_u8(attr) != POLICY_PROTOCOL;
+    }
+    return true;
+}
+
 static bool watch_is_of_all(const struct nlmsghdr *header)
 {
     const struct nlattr *attr;
@@ -113,6 +125,10 @@ void netlink_watch_take(struct netlink_watch *w, const struct nlmsghdr *header)
         return;
     case RTM_NEWNETCONF:
         if (watch_is_of_all(header)) /* somebody has made a router of this host, or no longer */
+            w->changed = true;
+        return;
+    case RTM_NEWRULE:
+        if (len >= sizeof(struct fib_rule_hdr) && watch_is_foreign_rule(header))
             w->changed = true;
         return;
     case RTM_DELRULE: /* whose ever: a foreign one costs a look */

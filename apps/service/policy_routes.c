@@ -12,6 +12,8 @@ enum {
     POLICY_ROUTES_EACH = 3, /* default, own network, unreachable */
     POLICY_WANTED = UPLINKS_MAX * POLICY_ROUTES_EACH + 2 /* to the inside */,
     POLICY_FOUND = 4 * POLICY_WANTED, /* of ours that are left from before */
+    POLICY_OTHERS = 16,               /* tables of others that are looked up; more are not */
+    POLICY_MAIN_PREFERENCE = 32766,
 };
 
 struct policy_route {
@@ -23,7 +25,7 @@ struct policy_route {
 };
 
 enum policy_kind {
-    POLICY_NEAR,   /* whatever comes by our device: main, but for its default routes */
+    POLICY_NEAR,   /* whatever comes by our device: main, but for its default routes; and likewise tables of others */
     POLICY_UPLINK, /* from an address inside: that uplink's table */
     POLICY_NOBODY, /* from any other there: unreachable */
 };
@@ -34,8 +36,16 @@ struct policy_rule {
     uint32_t table;
 };
 
+/* A table that this host looks up before main, wherever a packet is from, as some VPNs have one. */
+struct policy_other {
+    bool v4;
+    uint32_t table;
+};
+
 /* What is wanted, and what is there. */
 struct policy_set {
+    struct policy_other others[POLICY_OTHERS];
+    size_t other_count;
     struct policy_route routes[POLICY_FOUND];
     struct policy_rule rules[POLICY_FOUND];
     size_t route_count, rule_count;
@@ -113,7 +123,8 @@ static void policy_want(struct policy_set *set, const struct uplink *uplink)
 }
 
 /* In the family of an uplink only: the host may have no other. */
-static void policy_want_inside(struct policy_set *set, unsigned own_index, const struct inside *inside, bool v4)
+static void policy_want_inside(struct policy_set *set, const struct policy_set *found, unsigned own_index,
+                               const struct inside *inside, bool v4)
 {
     struct policy_route route = {.table = RT_TABLE_MAIN, .metric = POLICY_METRIC, .index = own_index, .v4 = v4};
     route.to = v4 ? inside->v4 : inside->v6;
@@ -124,6 +135,9 @@ static void policy_want_inside(struct policy_set *set, unsigned own_index, const
     const struct policy_rule nobody = {POLICY_NOBODY, route.to, RT_TABLE_UNSPEC};
     if (policy_has_rule(set, &near))
         return;
+    for (size_t i = 0; i < found->other_count; i++)
+        if (found->others[i].v4 == v4)
+            set->rules[set->rule_count++] = (struct policy_rule){POLICY_NEAR, near.source, found->others[i].table};
     set->rules[set->rule_count++] = near;
     set->rules[set->rule_count++] = nobody;
 }
@@ -157,6 +171,21 @@ static int policy_take_route(const struct nlmsghdr *header, void *user)
     return MNL_CB_OK;
 }
 
+static void policy_take_other(struct policy_set *set, const struct nlmsghdr *header, uint32_t table)
+{
+    const struct fib_rule_hdr *info = mnl_nlmsg_get_payload(header);
+    const struct nlattr *attr;
+    bool any = info->action == FR_ACT_TO_TBL && !info->src_len && !info->dst_len && !info->tos &&
+               !(info->flags & FIB_RULE_INVERT);
+    NETLINK_ATTRS(attr, header, sizeof(*info))
+    {
+        unsigned type = mnl_attr_get_type(attr); /* another one is a condition */
+        any &= type == FRA_TABLE || type == FRA_PRIORITY || type == FRA_PROTOCOL || type == FRA_SUPPRESS_PREFIXLEN;
+    }
+    if (any && (table < RT_TABLE_DEFAULT || table > RT_TABLE_LOCAL) && set->other_count < POLICY_OTHERS)
+        set->others[set->other_count++] = (struct policy_other){info->family == AF_INET, table};
+}
+
 static int policy_take_rule(const struct nlmsghdr *header, void *user)
 {
     struct policy_set *set = user;
@@ -177,6 +206,8 @@ static int policy_take_rule(const struct nlmsghdr *header, void *user)
         else if (type == FRA_PROTOCOL)
             protocol = mnl_attr_get_u8(attr);
     }
+    if (protocol != POLICY_PROTOCOL && preference < POLICY_MAIN_PREFERENCE)
+        policy_take_other(set, header, rule.table);
     rule.kind = (enum policy_kind)(preference - POLICY_PREFERENCE);
     if (preference >= POLICY_PREFERENCE && rule.kind <= POLICY_NOBODY && protocol == POLICY_PROTOCOL &&
         set->rule_count < POLICY_FOUND)
@@ -299,11 +330,11 @@ int policy_routes_apply(struct netlink *netlink, const char *device, unsigned ow
     struct policy_set *sets = calloc(2, sizeof(*sets));
     if (!sets)
         return -ENOMEM;
+    int error = policy_find(netlink, &sets[1]);
     for (size_t i = 0; inside && i < count && i < UPLINKS_MAX; i++) {
-        policy_want_inside(&sets[0], own_index, inside, uplinks[i].v4);
+        policy_want_inside(&sets[0], &sets[1], own_index, inside, uplinks[i].v4);
         policy_want(&sets[0], &uplinks[i]);
     }
-    int error = policy_find(netlink, &sets[1]);
     if (!error)
         error = policy_settle(netlink, device, &sets[0], &sets[1]);
     free(sets);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <linux/fib_rules.h>
 #include <linux/netconf.h>
 
 #include "messages.h"
@@ -52,6 +53,10 @@ static void test_rules(void **state)
 {
     (void)state;
     struct nlmsghdr *header = netlink_start(&m, RTM_NEWRULE, 0);
+    assert_false(matters(header)); /* too short */
+    mnl_nlmsg_put_extra_header(header, sizeof(struct fib_rule_hdr));
+    assert_true(matters(header));
+    mnl_attr_put_u8(header, FRA_PROTOCOL, POLICY_PROTOCOL);
     assert_false(matters(header));
     header->nlmsg_type = RTM_DELRULE;
     assert_true(matters(header));
