@@ -26,6 +26,7 @@ struct uplink {
     struct hawser_addr gateway;                 /* of either family */
     struct hawser_addr outside[UPLINK_OUTSIDE]; /* the first is what peers are told */
     size_t outside_count;
+    uint64_t until_ns;         /* its default route is missing: then it goes (uplinks.c); else 0 */
     unsigned slot;             /* 0..UPLINK_SLOTS - 1, one for both families of an interface, given by uplinks.c */
     struct hawser_addr inside; /* likewise; what the stack calls this uplink */
 };

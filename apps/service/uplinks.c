@@ -22,6 +22,9 @@ enum { UPLINKS_OWN_NAMES = 32, UPLINKS_EVENTS = 2 * UPLINKS_MAX };
 /* Changes come in bunches: one look for those that are so near to each other. */
 #define UPLINKS_SETTLE_NS (20 * NS_PER_MS)
 #define UPLINKS_RETRY_NS NS_PER_S
+/* Whoever configures an interface anew takes its default route away and sets it again. Our own tables have it
+ * meanwhile. */
+#define UPLINKS_ROUTE_PATIENCE_NS (500 * NS_PER_MS)
 
 struct uplinks {
     struct uplinks_options options;
@@ -272,6 +275,50 @@ static size_t uplinks_select(struct uplinks *u, struct uplink *list)
     return count;
 }
 
+/* All that it lacks is the route. */
+static bool uplinks_lacks_route(const struct uplinks *u, const struct uplink *uplink)
+{
+    struct uplink now;
+    const struct view_link *link = host_view_link(&u->view, uplink->index);
+    if (!link || netlink_watch_lost(&u->watch, uplink->index, &uplink->outside[0]) ||
+        uplink_of_link(&u->view, link, uplink->v4, &u->options.names, &now) != UPLINK_NO_ROUTE)
+        return false;
+    for (size_t i = 0; i < now.outside_count; i++) {
+        if (hawser_addr_same_ip(&now.outside[i], &uplink->outside[0]))
+            return true;
+    }
+    return false;
+}
+
+static void uplinks_not_near(struct uplinks *u, const struct uplink *uplink)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < u->near_count; i++) {
+        if (u->near[i].v4 != uplink->v4 || strcmp(u->near[i].name, uplink->name) != 0)
+            u->near[kept++] = u->near[i];
+    }
+    u->near_count = kept;
+}
+
+/* Adds uplinks whose routes may come back in a moment; *due_ns: when no longer. Returns how many there are. */
+static size_t uplinks_wait_for_routes(struct uplinks *u, struct uplink *list, size_t count, uint64_t now_ns,
+                                      uint64_t *due_ns)
+{
+    *due_ns = TIME_NEVER;
+    for (size_t i = 0; i < u->count && count < UPLINK_SLOTS; i++) {
+        const struct uplink *old = &u->present[i];
+        const uint64_t until_ns = old->until_ns ? old->until_ns : now_ns + UPLINKS_ROUTE_PATIENCE_NS;
+        if (now_ns >= until_ns || uplinks_find(list, count, old) || !uplinks_lacks_route(u, old))
+            continue;
+        list[count] = *old;
+        list[count++].until_ns = until_ns;
+        uplinks_not_near(u, old);
+        if (until_ns < *due_ns)
+            *due_ns = until_ns;
+    }
+    return count;
+}
+
 static void uplinks_find_hindrance(struct uplinks *u)
 {
     char chain[160];
@@ -283,7 +330,7 @@ static void uplinks_find_hindrance(struct uplinks *u)
                  chain, device, chain, device);
 }
 
-static int uplinks_look(struct uplinks *u, char *why, size_t why_size)
+static int uplinks_look(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
 {
     struct uplink list[UPLINKS_MAX];
     int error = host_view_read(&u->view, &u->netlink);
@@ -293,7 +340,7 @@ static int uplinks_look(struct uplinks *u, char *why, size_t why_size)
     }
     bool all_lost = inside_taken(&u->view, u->own_index, &u->inside.v4, INSIDE_V4_LEN) ||
                     inside_taken(&u->view, u->own_index, &u->inside.v6, INSIDE_V6_LEN);
-    size_t count = uplinks_select(u, list);
+    size_t count = uplinks_wait_for_routes(u, list, uplinks_select(u, list), now_ns, &u->due_ns);
     if (all_lost) {
         error = inside_choose(&u->view, u->own_index, &u->inside, why, why_size);
         if (error)
@@ -315,8 +362,9 @@ int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
     if (u->due_ns > now_ns || u->event_count)
         return 0;
     int before = u->error;
-    u->error = uplinks_look(u, why, why_size);
-    u->due_ns = u->error ? now_ns + UPLINKS_RETRY_NS : TIME_NEVER;
+    u->error = uplinks_look(u, now_ns, why, why_size);
+    if (u->error)
+        u->due_ns = now_ns + UPLINKS_RETRY_NS;
     if (u->error == before)
         why[0] = '\0';
     return u->error;
@@ -402,7 +450,7 @@ static int uplinks_begin(struct uplinks *u, char *why, size_t why_size)
         return error;
     }
     error = inside_choose(&u->view, u->own_index, &u->inside, why, why_size);
-    return error ? error : uplinks_look(u, why, why_size);
+    return error ? error : uplinks_look(u, 0, why, why_size);
 }
 
 int uplinks_start(struct uplinks **out, const struct uplinks_options *options, char *why, size_t why_size)
