@@ -84,7 +84,11 @@ static void write_published(FILE *out, const struct translation_rules *r)
     }
 }
 
-enum { STRAY_MATCH_LEN = 100 };
+enum {
+    STRAY_MATCH_LEN = 100,
+    STRAYS_PER_SECOND = 50, /* of each uplink; beyond, they are dropped as what conntrack makes nothing of, */
+    STRAYS_AT_ONCE = 200,   /* but so many at first: less than the queue of a device holds */
+};
 
 /* By its port it may be the stack's. */
 static void match_strays(char match[STRAY_MATCH_LEN], const struct translation_rules *r, const struct uplink *u)
@@ -96,7 +100,11 @@ static void match_strays(char match[STRAY_MATCH_LEN], const struct translation_r
 /* What belongs to no connection that is known is the stack's to answer: a peer that still sends on a subflow that is
  * gone, with no word of it as its uplink was away, holds it and its place among the few it allows, until it is reset.
  * A plain SYN belongs to none of ours; and where the host has a socket, it may be older than this table, and unknown
- * for that. */
+ * for that.
+ *
+ * Anybody can send one in the name of a server. Conntrack then takes the stack's SYN from that port to that server for
+ * an answer, and nothing translates it, until the stack's reset ends the entry: at once, if the stack gets to see it.
+ * So there are no more than it takes in, and none that it does not read. */
 static void write_stray(FILE *out, const struct translation_rules *r)
 {
     char text[HAWSER_ADDR_STRLEN];
@@ -105,9 +113,11 @@ static void write_stray(FILE *out, const struct translation_rules *r)
         char match[STRAY_MATCH_LEN];
         match_strays(match, r, u);
         fprintf(out, "%s socket transparent 0 accept\n", match);
-        fprintf(out, "%s tcp flags & (fin | syn | rst | ack) != syn %s daddr ", match, ip_word(u));
+        fprintf(out, "%s tcp flags & (fin | syn | rst | ack) != syn %s%s daddr ", match,
+                u->v4 ? "" : "ip6 nexthdr tcp ", ip_word(u));
         write_outside(out, u);
-        fprintf(out, " dnat %s to %s\n", ip_word(u), hawser_addr_format(&u->inside, text, sizeof(text)));
+        fprintf(out, " limit rate %d/second burst %d packets dnat %s to %s\n", STRAYS_PER_SECOND, STRAYS_AT_ONCE,
+                ip_word(u), hawser_addr_format(&u->inside, text, sizeof(text)));
     }
 }
 
@@ -119,7 +129,8 @@ static void write_arrivals(FILE *out, const struct translation_rules *r)
     fprintf(out, "}\n");
 }
 
-/* What conntrack makes nothing of is not translated, and would reach the host's own TCP, whose reset ends the subflow.
+/* What conntrack makes nothing of, and strays beyond their limit, are not translated, and would reach the host's own
+ * TCP, whose reset ends the subflow.
  */
 static void write_late(FILE *out, const struct translation_rules *r)
 {

@@ -75,7 +75,8 @@ static void test_what_belongs_to_no_connection(void **state)
     assert_true(
         says("iifname \"wlan0\" meta nfproto ipv4 tcp dport 20000-29999 socket transparent 0 accept\n"
              "iifname \"wlan0\" meta nfproto ipv4 tcp dport 20000-29999 tcp flags & (fin | syn | rst | ack) != syn "
-             "ip daddr { 192.0.2.2, 192.0.2.3 } dnat ip to 198.18.0.1\n"));
+             "ip daddr { 192.0.2.2, 192.0.2.3 } limit rate 50/second burst 200 packets dnat ip to 198.18.0.1\n"));
+    assert_true(says("ip6 nexthdr tcp ip6 daddr { 2001:db8::2 } limit rate 50/second burst 200 packets dnat ip6 to"));
     assert_true(says("iifname \"eth0.7\" meta nfproto ipv6 tcp dport 20000-29999 socket transparent 0 accept\n"
                      "iifname \"eth0.7\" meta nfproto ipv6 tcp dport 20000-29999 ct state invalid,new "
                      "tcp flags & (fin | syn | rst | ack) != syn counter drop\n"));
