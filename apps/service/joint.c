@@ -340,12 +340,14 @@ void joints_walk_begin(struct joints *joints, struct joints_walk *walk)
 {
     walk->all = &joints->all;
     walk->at = joints->all.next;
+    walk->last = joints->made;
     list_push_back(&joints->walks, &walk->link);
 }
 
 struct joint *joints_walk_at(const struct joints_walk *walk)
 {
-    return walk->at == walk->all ? NULL : LIST_ENTRY(walk->at, struct joint, link);
+    struct joint *at = walk->at == walk->all ? NULL : LIST_ENTRY(walk->at, struct joint, link);
+    return at && at->id <= walk->last ? at : NULL;
 }
 
 void joints_walk_on(struct joints_walk *walk)

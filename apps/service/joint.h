@@ -95,10 +95,11 @@ void joints_bereave(struct joints *joints, const struct hawser_addr *addr);
 /* Resets both ends of those whose first ends came in by that link of the stack. */
 void joints_break_link(struct joints *joints, int link);
 
-/* A walk over all of them that may rest for a while: who comes meanwhile is met, who goes is not. */
+/* A walk over all of them that may rest for a while: who comes or goes meanwhile is not met. */
 struct joints_walk {
     struct list link;
     struct list *all, *at;
+    uint64_t last; /* the ID of the last one that there was when it began: those that come meanwhile are not its own */
 };
 void joints_walk_begin(struct joints *joints, struct joints_walk *walk);
 /* The one that it has come to; NULL at the end. */

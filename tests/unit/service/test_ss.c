@@ -273,6 +273,27 @@ static size_t next_page(struct fixture *f, int fd, bool more, bool *again)
     return count;
 }
 
+static void join_two(struct fixture *f, int others[2])
+{
+    struct end inner = tcp_end(&f->e, &others[0]), outer = tcp_end(&f->e, &others[1]);
+    assert_int_equal(joint_make(&f->service.joints, inner, outer, &(struct joint_origin){.way = JOINT_BY_LINK}, 0), 0);
+}
+
+/* However many come meanwhile: those of the beginning are listed. */
+static void expect_end(struct fixture *f, int fd)
+{
+    const unsigned count = f->service.joints.count;
+    int others[2];
+    bool more = false;
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(next_page(f, fd, i > 0, &more), 1);
+        assert_int_equal(more, i + 1 < count);
+        join_two(f, others);
+        close(others[0]);
+        close(others[1]);
+    }
+}
+
 /* As many as there is room for in a page; where there is none for two, one by one. */
 static void pages_are_bounded(void **state)
 {
@@ -290,11 +311,8 @@ static void pages_are_bounded(void **state)
     assert_true(listener >= 0);
     assert_int_equal(control_open(&f.service.control, f.e.loop, listener), 0);
     assert_int_equal(ss_add_verb(&ss, &f.service), 0);
-    for (unsigned i = 0; i < COUNT; i++) {
-        struct end inner = tcp_end(&f.e, &others[i][0]), outer = tcp_end(&f.e, &others[i][1]);
-        assert_int_equal(joint_make(&f.service.joints, inner, outer, &(struct joint_origin){.way = JOINT_BY_LINK}, 0),
-                         0);
-    }
+    for (unsigned i = 0; i < COUNT; i++)
+        join_two(&f, others[i]);
     int fd = control_connect(path, why, sizeof why);
     assert_true(fd >= 0);
     assert_int_equal(next_page(&f, fd, false, &more), SS_CONNECTIONS);
@@ -306,6 +324,7 @@ static void pages_are_bounded(void **state)
         assert_int_equal(next_page(&f, fd, i > 0, &more), 1);
         assert_int_equal(more, i + 1 < COUNT);
     }
+    expect_end(&f, fd);
     close(fd);
     control_close(&f.service.control);
     control_unlink(path);
