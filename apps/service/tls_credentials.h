@@ -42,6 +42,8 @@ bool tls_credentials_outdated(const struct tls_credentials *credentials, const s
 unsigned tls_credentials_side(const struct tls_credentials *credentials);
 /* That session goes by them, and has a reference. Returns 0 or GnuTLS's error. */
 int tls_credentials_use(struct tls_credentials *credentials, gnutls_session_t session);
+/* What is wrong with the other side's certificate, as GNUTLS_CERT_...; 0: nothing. */
+unsigned tls_credentials_judge(gnutls_session_t session);
 
 /* Reads the key from a file: 64 hexadecimal digits. Returns 0, or a negative errno and one line in `why`. */
 int tls_read_key(const char *path, uint8_t key[TLS_KEY_BYTES], char *why, size_t why_size);

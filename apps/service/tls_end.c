@@ -169,8 +169,8 @@ static void note_failure(struct tls_end *end, int code)
         const char *alert = gnutls_alert_get_name(gnutls_alert_get(end->session));
         snprintf(out, TLS_FAILURE_SIZE, "the other side says: %s", alert ? alert : "unknown alert");
     } else if (code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR &&
-               gnutls_certificate_verification_status_print(gnutls_session_get_verify_cert_status(end->session),
-                                                            GNUTLS_CRT_X509, &text, 0) >= 0) {
+               gnutls_certificate_verification_status_print(tls_credentials_judge(end->session), GNUTLS_CRT_X509, &text,
+                                                            0) >= 0) {
         snprintf(out, TLS_FAILURE_SIZE, "%s", text.data);
         gnutls_free(text.data);
     } else {

@@ -99,4 +99,57 @@ static inline void holder_free(struct holder *h)
     unlink(h->crt_path);
 }
 
+/* Who meets whom. */
+struct world {
+    struct holder authority, other_authority, server, client;
+};
+
+static inline void world_init(struct world *w, const char *server_name)
+{
+    holder_new(&w->authority, &(struct holder_plan){.name = "authority", .begins_days = -1, .ends_days = 2});
+    holder_new(&w->other_authority, &(struct holder_plan){.name = "another", .begins_days = -1, .ends_days = 2});
+    holder_new(&w->server, &(struct holder_plan){.by = &w->authority,
+                                                 .name = server_name,
+                                                 .purpose = GNUTLS_KP_TLS_WWW_SERVER,
+                                                 .begins_days = -1,
+                                                 .ends_days = 1});
+    holder_new(&w->client, &(struct holder_plan){.by = &w->authority,
+                                                 .name = "client.test",
+                                                 .purpose = GNUTLS_KP_TLS_WWW_CLIENT,
+                                                 .begins_days = -1,
+                                                 .ends_days = 1});
+}
+
+static inline void world_free(struct world *w)
+{
+    holder_free(&w->authority);
+    holder_free(&w->other_authority);
+    holder_free(&w->server);
+    holder_free(&w->client);
+}
+
+static inline struct tls_credentials *read_all(enum tls_role role, const struct tls_files *files)
+{
+    struct tls_credentials *credentials = NULL;
+    char why[400] = "";
+    if (tls_credentials_read(role, files, &credentials, why, sizeof why) < 0)
+        fail_msg("%s", why);
+    return credentials;
+}
+
+static inline struct tls_files files_of(const struct holder *own, const struct holder *ca)
+{
+    return (struct tls_files){
+        .certificate = own->crt_path, .private_key = own->key_path, .ca = ca->crt_path, .server_name = "server.test"};
+}
+
+static inline void expect_text(struct end end, const char *text)
+{
+    struct hawser_slice slice;
+    assert_int_equal(end_take(end, &slice), 1);
+    assert_int_equal(slice.len, strlen(text));
+    assert_memory_equal(slice.data, text, slice.len);
+    hawser_buf_unref(slice.buf);
+}
+
 #endif

@@ -48,15 +48,6 @@ static void end_line(struct line *line)
     ends_destroy(&line->e);
 }
 
-static void expect_text(struct end end, const char *text)
-{
-    struct hawser_slice slice;
-    assert_int_equal(end_take(end, &slice), 1);
-    assert_int_equal(slice.len, strlen(text));
-    assert_memory_equal(slice.data, text, slice.len);
-    hawser_buf_unref(slice.buf);
-}
-
 static void both_have_the_key(void **state)
 {
     (void)state;
@@ -284,49 +275,6 @@ static void joined_to_sockets(void **state)
 
 /* ---- certificates ---- */
 
-struct world {
-    struct holder authority, other_authority, server, client;
-};
-
-static void world_init(struct world *w, const char *server_name)
-{
-    holder_new(&w->authority, &(struct holder_plan){.name = "authority", .begins_days = -1, .ends_days = 2});
-    holder_new(&w->other_authority, &(struct holder_plan){.name = "another", .begins_days = -1, .ends_days = 2});
-    holder_new(&w->server, &(struct holder_plan){.by = &w->authority,
-                                                 .name = server_name,
-                                                 .purpose = GNUTLS_KP_TLS_WWW_SERVER,
-                                                 .begins_days = -1,
-                                                 .ends_days = 1});
-    holder_new(&w->client, &(struct holder_plan){.by = &w->authority,
-                                                 .name = "client.test",
-                                                 .purpose = GNUTLS_KP_TLS_WWW_CLIENT,
-                                                 .begins_days = -1,
-                                                 .ends_days = 1});
-}
-
-static void world_free(struct world *w)
-{
-    holder_free(&w->authority);
-    holder_free(&w->other_authority);
-    holder_free(&w->server);
-    holder_free(&w->client);
-}
-
-static struct tls_credentials *read_all(enum tls_role role, const struct tls_files *files)
-{
-    struct tls_credentials *credentials = NULL;
-    char why[400] = "";
-    if (tls_credentials_read(role, files, &credentials, why, sizeof why) < 0)
-        fail_msg("%s", why);
-    return credentials;
-}
-
-static struct tls_files files_of(const struct holder *own, const struct holder *ca)
-{
-    return (struct tls_files){
-        .certificate = own->crt_path, .private_key = own->key_path, .ca = ca->crt_path, .server_name = "server.test"};
-}
-
 static void say_good_bye(struct line *line)
 {
     end_abort(line->client);
@@ -438,54 +386,6 @@ static void a_server_may_have_both(void **state)
     begin_by(&line, read_all(TLS_CLIENT, &by_certificate), credentials_of_key(TLS_SERVER, key));
     assert_int_equal(end_error(line.server), -EPROTO);
     say_good_bye(&line);
-    unlink(path);
-    world_free(&w);
-}
-
-/* TLS without a certificate, or without anything: by GnuTLS as anybody has it. */
-static void expect_nobody(const struct tls_files *server)
-{
-    struct ends e;
-    struct tls tls;
-    struct end end;
-    struct ear ear;
-    int other;
-    gnutls_session_t session;
-    gnutls_certificate_credentials_t none;
-    ends_init(&e);
-    tls_init(&tls, read_all(TLS_SERVER, server), hawser_host_env(e.host));
-    assert_int_equal(tls_end_new(&tls, tcp_end(&e, &other), &end), 0);
-    listen_by(&ear, end);
-    assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK), 0);
-    assert_int_equal(gnutls_certificate_allocate_credentials(&none), 0);
-    assert_int_equal(gnutls_set_default_priority(session), 0);
-    assert_int_equal(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, none), 0);
-    gnutls_transport_set_int(session, other);
-    for (unsigned i = 0; i < 20; i++) {
-        (void)gnutls_handshake(session);
-        ends_run(&e, 2);
-    }
-    assert_false(end_connected(end));
-    assert_int_equal(end_error(end), -EPROTO);
-    gnutls_deinit(session);
-    gnutls_certificate_free_credentials(none);
-    end_abort(end);
-    close(other);
-    tls_destroy(&tls);
-    ends_destroy(&e);
-}
-
-static void who_shows_nothing_is_refused(void **state)
-{
-    (void)state;
-    struct world w;
-    char path[PATH_BYTES];
-    world_init(&w, "server.test");
-    file_write(path, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", 64);
-    struct tls_files server = files_of(&w.server, &w.authority);
-    expect_nobody(&server);
-    server.key = path;
-    expect_nobody(&server);
     unlink(path);
     world_free(&w);
 }
@@ -626,14 +526,21 @@ int main(void)
     for (size_t i = 0; i < STREAM; i++)
         stream[i] = (uint8_t)(i * 2654435761u >> 24);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_have_the_key),      cmocka_unit_test(another_key_is_refused),
-        cmocka_unit_test(nonsense_is_an_error),   cmocka_unit_test(an_end_without_good_bye_is_a_reset),
-        cmocka_unit_test(back_pressure),          cmocka_unit_test(closing_ends_with_its_side),
-        cmocka_unit_test(joined_to_sockets),      cmocka_unit_test(keys_in_files),
-        cmocka_unit_test(both_have_certificates), cmocka_unit_test(others_are_refused),
-        cmocka_unit_test(a_server_may_have_both), cmocka_unit_test(who_shows_nothing_is_refused),
-        cmocka_unit_test(others_from_now_on),     cmocka_unit_test(certificates_in_files),
-        cmocka_unit_test(files_that_change),      cmocka_unit_test(bytes_that_stay_where_they_are),
+        cmocka_unit_test(both_have_the_key),
+        cmocka_unit_test(another_key_is_refused),
+        cmocka_unit_test(nonsense_is_an_error),
+        cmocka_unit_test(an_end_without_good_bye_is_a_reset),
+        cmocka_unit_test(back_pressure),
+        cmocka_unit_test(closing_ends_with_its_side),
+        cmocka_unit_test(joined_to_sockets),
+        cmocka_unit_test(keys_in_files),
+        cmocka_unit_test(both_have_certificates),
+        cmocka_unit_test(others_are_refused),
+        cmocka_unit_test(a_server_may_have_both),
+        cmocka_unit_test(others_from_now_on),
+        cmocka_unit_test(certificates_in_files),
+        cmocka_unit_test(files_that_change),
+        cmocka_unit_test(bytes_that_stay_where_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
