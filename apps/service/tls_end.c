@@ -9,7 +9,7 @@
 
 #include "base/compiler.h"
 
-enum { TLS_PARTS = 4 };
+enum { TLS_NOTHINGS = 32 }; /* records in a row that bring no bytes of the stream */
 
 struct tls_end {
     struct watch watch;
@@ -24,6 +24,7 @@ struct tls_end {
     size_t waiting_at, waiting_len;
     int error;
     bool connected, finished, below_finished;
+    bool dry;     /* the end below had nothing more when it was asked last */
     bool starved; /* who gave more than was taken is to be told */
     bool closed;  /* by who has it */
 };
@@ -89,9 +90,12 @@ static ssize_t pull(gnutls_transport_ptr_t of, void *out, size_t len)
     struct tls_end *end = of;
     ssize_t n = 1;
     if (!end->in.buf)
-        n = end->tls->taken_bytes < end->tls->taken_max ? take_below(end) : pull_where_it_lies(end, out, len);
+        n = end->tls->taken_bytes < end->tls->taken_max ? take_below(end) : -ENOBUFS;
+    if (n == -ENOBUFS) /* nothing would tell when they can be taken */
+        n = pull_where_it_lies(end, out, len);
+    end->dry = n < 0;
     if (n < 0)
-        return say_errno(end, n == -ENOBUFS ? EAGAIN : (int)-n);
+        return say_errno(end, (int)-n);
     return end->in.buf ? (ssize_t)pull_taken(end, out, len) : n;
 }
 
@@ -101,7 +105,8 @@ static int pull_timeout(gnutls_transport_ptr_t of, unsigned ms)
     struct tls_end *end = of;
     struct hawser_part part;
     (void)ms;
-    return end->in.buf || end_peek(end->below, &part, 1) != -EAGAIN;
+    end->dry = !end->in.buf && end_peek(end->below, &part, 1) == -EAGAIN;
+    return !end->dry;
 }
 
 static bool keep(struct tls_end *end, const uint8_t *bytes, size_t len)
@@ -208,6 +213,21 @@ static void shake_hands(struct tls_end *end)
     }
 }
 
+/* GNUTLS_E_AGAIN: there is nothing more below. GnuTLS says so of a record without bytes as well, behind which there may
+ * be others, of which nobody hears. */
+static ssize_t receive(struct tls_end *end, uint8_t *at)
+{
+    for (unsigned i = 0; i < TLS_NOTHINGS; i++) {
+        end->dry = false;
+        ssize_t n = gnutls_record_recv(end->session, at, TLS_RECORD_BYTES);
+        if (n >= 0 || gnutls_error_is_fatal((int)n))
+            return n;
+        if (end->dry)
+            return GNUTLS_E_AGAIN;
+    }
+    return GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
+}
+
 static ssize_t decrypt(struct tls_end *end)
 {
     if (end->error && !end->connected)
@@ -217,10 +237,7 @@ static ssize_t decrypt(struct tls_end *end)
     uint8_t *at = malloc(TLS_RECORD_BYTES);
     if (!at)
         return -ENOBUFS;
-    ssize_t n;
-    do
-        n = gnutls_record_recv(end->session, at, TLS_RECORD_BYTES);
-    while (n < 0 && n != GNUTLS_E_AGAIN && !gnutls_error_is_fatal((int)n));
+    ssize_t n = receive(end, at);
     if (n <= 0) {
         free(at);
         return n == 0 ? 0 : n == GNUTLS_E_AGAIN ? -EAGAIN : failed(end, (int)n);

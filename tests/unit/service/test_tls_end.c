@@ -225,6 +225,42 @@ static void bytes_that_stay_where_they_are(void **state)
     end_line(&line);
 }
 
+static ssize_t no_memory(void *of, struct hawser_slice *slice)
+{
+    (void)of;
+    (void)slice;
+    return -ENOBUFS;
+}
+
+/* There is no memory to take them: nothing would tell that there is again. */
+static void bytes_that_cannot_be_taken(void **state)
+{
+    (void)state;
+    struct line line;
+    struct ends *e = &line.e;
+    struct end below[2];
+    int fds[2];
+    ends_init(e);
+    tls_init(&line.client_side, credentials_of_key(TLS_CLIENT, key), hawser_host_env(e->host));
+    tls_init(&line.server_side, credentials_of_key(TLS_SERVER, key), hawser_host_env(e->host));
+    tcp_pair(fds);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(socket_end_new(&e->sockets, fds[i], &below[i]), 0);
+    struct end_ops scarce = *below[0].ops;
+    scarce.take = no_memory;
+    below[0].ops = &scarce;
+    assert_int_equal(tls_end_new(&line.server_side, below[0], &line.server), 0);
+    assert_int_equal(tls_end_new(&line.client_side, below[1], &line.client), 0);
+    ends_run(e, 50);
+    assert_true(end_connected(line.client) && end_connected(line.server));
+    assert_int_equal(give_text(line.client, "question"), 8);
+    ends_run(e, 10);
+    expect_text(line.server, "question");
+    end_abort(line.client);
+    end_abort(line.server);
+    end_line(&line);
+}
+
 /* What is closing is gone with its side. */
 static void closing_ends_with_its_side(void **state)
 {
@@ -541,6 +577,7 @@ int main(void)
         cmocka_unit_test(certificates_in_files),
         cmocka_unit_test(files_that_change),
         cmocka_unit_test(bytes_that_stay_where_they_are),
+        cmocka_unit_test(bytes_that_cannot_be_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
