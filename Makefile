@@ -1,6 +1,6 @@
 # The front door. Meson and Ninja do the work, under build/.
 JOBS ?= 2
-.PHONY: help demo build test test-programs bench fuzz soak nightly lint format install clean setup
+.PHONY: help demo build test test-programs bench fuzz soak nightly lint format install uninstall clean setup setup-demo
 
 help:
 	@echo "make demo     curl in hawser run fetches 100 MB over two uplinks, one cut and restored on the way"
@@ -14,17 +14,20 @@ help:
 	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: three quarters of an hour"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"
-	@echo "make install  install (DESTDIR and PREFIX are honoured)"
+	@echo "make install  install (DESTDIR and PREFIX are honoured); make uninstall takes that away again"
 	@echo "make clean    remove build/"
 
 setup:
 	@tools/setup test
 
+setup-demo:
+	@tools/setup demo
+
 build:
 	@tools/setup build
 	@JOBS=$(JOBS) PREFIX=$(PREFIX) tools/release
 
-demo: build
+demo: setup-demo build
 	@tools/demo build/release/apps/hawser
 
 test: setup
@@ -56,6 +59,9 @@ format: setup
 
 install: build
 	@meson install -C build/release --no-rebuild
+
+uninstall:
+	@ninja -C build/release uninstall >/dev/null
 
 clean:
 	@rm -rf build
