@@ -144,6 +144,11 @@ static int listen_at(const struct hawser_addr *local, bool mptcp)
     const int on = 1, kind = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
     socklen_t len = sockaddr_write(local, &addr);
     int fd = mptcp ? socket(addr.ss_family, kind, IPPROTO_MPTCP) : -1;
+    if (mptcp && fd < 0)
+        command_say(LOG_WARNING, "up",
+                    "this kernel has no Multipath TCP (%s), so that clients of an upstream come by one uplink each: "
+                    "sysctl net.mptcp.enabled=1",
+                    strerror(errno));
     if (fd < 0)
         fd = socket(addr.ss_family, kind, 0);
     if (fd < 0)
