@@ -30,12 +30,13 @@ enum {
 };
 
 static const char usage[] =
-    "usage: hawser up [-v] [OPTION]... [--door SPEC]... [--uplink SPEC]...\n"
+    "usage: hawser up [-v] [-c FILE] [--check] [OPTION]...\n"
     "       hawser up [-v] --serve-upstream ADDRESS:PORT --key FILE\n"
     "\n"
-    "Takes the TCP that comes in by doors, whatever it is for, and carries each connection over all uplinks at once\n"
-    "where the destination speaks Multipath TCP. Clients hear what the destination says: accepted, refused,\n"
-    "unreachable, or nothing. Runs until SIGINT or SIGTERM.\n"
+    "Takes the TCP that comes in by doors, of programs in hawser run too, whatever it is for, and carries each "
+    "connection\n"
+    "over all uplinks at once where the destination speaks Multipath TCP. Clients hear what the destination says:\n"
+    "accepted, refused, unreachable, or nothing. Runs until SIGINT, SIGTERM or hawser down.\n"
     "\n"
     "Without --uplink every interface with an address and a default route is one, as hawser uplinks lists them, also\n"
     "one that comes later. All that this changes of the network is taken back at the end.\n"
@@ -55,10 +56,9 @@ static const char usage[] =
     "                 and connections begin there last\n"
     "  --first-uplink order | share | PREFIX=NAME\n"
     "                 by which one a connection begins, and stays if its destination speaks plain TCP: by the first\n"
-    "                 (default), in turns, or those to a prefix by a device or interface, as in 192.0.2.0/24=up1; give "
-    "it again\n"
-    "                 for each prefix. Where the first does not answer the next are tried, after a quarter of a "
-    "second\n"
+    "                 (default), in turns, or those to a prefix by a device or interface, as in\n"
+    "                 192.0.2.0/24=wan1; give it again for each prefix. Where the first does not answer the next are\n"
+    "                 tried, after a quarter of a second\n"
     "  --publish PORT[,to=ADDRESS[:PORT]][,proxy-protocol]\n"
     "                 from outside this port of the uplinks is Hawser's, which speaks Multipath TCP there and goes on\n"
     "                 to the server on this host, or at that address, as if it were the client; or from its\n"
@@ -85,7 +85,10 @@ static const char usage[] =
     "\n"
     "SIGUSR1 prints the connections to standard error.\n"
     "\n"
-    "example: hawser up --door tun,dev=door0\n";
+    "examples: hawser up\n"
+    "          hawser up --door-interface lan0\n"
+    "          hawser up --publish 443\n"
+    "          hawser up --upstream 192.0.2.1:8443 --key key\n";
 
 #define usage_error(...) command_misused("up", __VA_ARGS__)
 
