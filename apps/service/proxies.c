@@ -22,7 +22,7 @@ struct port {
     const char *name; /* as it was written */
     struct sessions sessions;
     struct acceptor *acceptor;        /* of the kernel, */
-    struct hawser_listener *listener; /* or of the stack */
+    struct hawser_listener *listener; /* and of the stack */
     struct watch watch;
     struct tls *tls; /* around what is said; NULL: none */
 };
@@ -254,6 +254,12 @@ static int listen_stack(struct port *port, const struct hawser_addr *local)
     return error;
 }
 
+static bool is_any(const struct hawser_addr *addr)
+{
+    static const struct hawser_addr any, any_v4 = {.ip = {[10] = 0xff, [11] = 0xff}};
+    return hawser_addr_same_ip(addr, &any) || hawser_addr_same_ip(addr, &any_v4);
+}
+
 int proxies_serve_upstream(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size)
 {
     const char *local = words->serve;
@@ -272,7 +278,7 @@ int proxies_serve_upstream(struct proxies *proxies, const struct upstream_words 
     port->sessions.spoken = SESSION_SOCKS;
     port->sessions.dialer = &proxies->kernel_names.dialer;
     error = listen_stack(port, &at.addr);
-    if (error == -EADDRNOTAVAIL) /* none of the stack's: of the kernel's */
+    if (error == -EADDRNOTAVAIL || (error == 0 && is_any(&at.addr))) /* none of the stack's, or the kernel's too */
         error = listen_kernel(port, &at.addr, true);
     if (error < 0)
         return complain(error, why, why_size, "\"%s\": cannot listen: %s", local, strerror(-error));
