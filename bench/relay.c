@@ -3,16 +3,21 @@
  *
  *     hawser-relay splice PORT ADDRESS PORT   takes connections on PORT and splices each to ADDRESS PORT
  *     hawser-relay pump A B [C D]...          makes TUN devices and passes what is sent into one of a pair to the other
- *     hawser-relay answer NAME                makes a TUN device and sends each packet of IPv4 back to where it came
- * from hawser-relay source PORT                sends whoever comes on PORT as much as he takes hawser-relay drain PORT
- * takes as much as they send hawser-relay echo PORT                  sends each byte back hawser-relay hold PORT sends
- * the first byte back, and leaves it at that hawser-relay sink ADDRESS PORT SECONDS  reads from there; prints Gbit/s,
- * but for the first second hawser-relay pour ADDRESS PORT SECONDS  writes to there; prints likewise hawser-relay
- * exchange ADDRESS PORT SECONDS  sends a byte and waits for it, again and again; prints the median in microseconds
- *     hawser-relay datagram ADDRESS PORT SECONDS  the same by UDP
- *     hawser-relay connects ADDRESS PORT SECONDS  connects for one byte, eight at once; prints how many a second
- *     hawser-relay idle ADDRESS PORT          connects as often as each line from standard input says, for one byte,
- * and stays; answers a line
+ *     hawser-relay answer NAME                makes a TUN device and sends each packet of IPv4 back to its source
+ *     hawser-relay source PORT                sends whoever comes on PORT as much as he takes
+ *     hawser-relay drain PORT                 takes as much as they send
+ *     hawser-relay echo PORT                  sends each byte back
+ *     hawser-relay hold PORT                  sends the first byte back, and leaves it at that
+ *     hawser-relay sink ADDRESS PORT SECONDS  reads from there; prints Gbit/s, but for the first second
+ *     hawser-relay pour ADDRESS PORT SECONDS  writes to there; prints likewise
+ *     hawser-relay exchange ADDRESS PORT SECONDS
+ *                                             sends a byte and waits for it, again and again; prints the median in us
+ *     hawser-relay datagram ADDRESS PORT SECONDS
+ *                                             the same by UDP
+ *     hawser-relay connects ADDRESS PORT SECONDS
+ *                                             connects for one byte, eight at once; prints how many a second
+ *     hawser-relay idle ADDRESS PORT          connects as often as each line of standard input says, for one byte each,
+ *                                             and stays; answers with a line
  *
  * `source PORT mptcp`, and so drain, echo and hold, speak Multipath TCP where the other end does.
  */

@@ -1,6 +1,5 @@
 #include "sim/workloads.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -292,7 +291,7 @@ static void add_flows(struct scenario *s, const struct workload_spec *w, const s
         if (most == 1)
             snprintf(name, sizeof name, "%s", w->name);
         else
-            snprintf(name, sizeof name, "%s.%" PRIu64, w->name, i);
+            snprintf(name, sizeof name, "%s.%u", w->name, (unsigned)i);
         struct flow_spec *flow = scenario_add_flow(s, name, w->client, w->server);
         struct flow_plan plan = plan_for(w, kind, &rng);
         memcpy(plan.name, flow->plan.name, sizeof plan.name);

@@ -1,27 +1,19 @@
 #include "service/filter_watch.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
-enum { WATCH_BUFFER_BYTES = 32768, WATCH_READS = 64 /* at a time */ };
+#include "service/netlink_news.h"
 
 int filter_watch_open(struct filter_watch *w, const char *table)
 {
-    int group = NFNLGRP_NFTABLES;
-    *w = (struct filter_watch){.table = table,
-                               .socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK)};
-    if (w->socket && mnl_socket_bind(w->socket, 0, MNL_SOCKET_AUTOPID) == 0 &&
-        mnl_socket_setsockopt(w->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) == 0)
-        return 0;
-    int error = -errno;
-    filter_watch_close(w);
-    return error;
+    static const int group = NFNLGRP_NFTABLES;
+    *w = (struct filter_watch){.table = table};
+    return netlink_news_open(&w->socket, NETLINK_NETFILTER, &group, 1);
 }
 
 void filter_watch_close(struct filter_watch *w)
@@ -57,18 +49,7 @@ static int watch_each(const struct nlmsghdr *header, void *user)
 
 bool filter_watch_read(struct filter_watch *w)
 {
-    _Alignas(struct nlmsghdr) uint8_t buffer[WATCH_BUFFER_BYTES];
-    for (int i = 0; i < WATCH_READS; i++) {
-        ssize_t len = mnl_socket_recvfrom(w->socket, buffer, sizeof(buffer));
-        if (len >= 0) {
-            mnl_cb_run(buffer, (size_t)len, 0, 0, watch_each, w);
-        } else if (errno == ENOBUFS || errno == ENOSPC) { /* the kernel's queue overran, or a message our buffer */
-            w->gone = true;
-        } else if (errno != EINTR) {
-            bool gone = w->gone;
-            w->gone = false;
-            return gone;
-        }
-    }
-    return false; /* there is more */
+    const bool lost = netlink_news_read(w->socket, watch_each, w) > 0, gone = w->gone || lost;
+    w->gone = false;
+    return gone;
 }

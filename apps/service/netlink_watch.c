@@ -1,35 +1,24 @@
 #include "service/netlink_watch.h"
 
-#include <errno.h>
 #include <net/if.h>
-#include <sys/socket.h>
 
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 
+#include "base/compiler.h"
 #include "service/host_view.h"
+#include "service/netlink_news.h"
 #include "service/policy_routes.h"
-
-enum { WATCH_BUFFER_BYTES = 32768, WATCH_READS = 64 /* at a time */ };
 
 int netlink_watch_open(struct netlink_watch *w)
 {
-    int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,
-                    RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,   RTNLGRP_IPV4_RULE,
-                    RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF};
-    *w = (struct netlink_watch){.socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK)};
-    if (!w->socket)
-        return -errno;
-    int error = mnl_socket_bind(w->socket, 0, MNL_SOCKET_AUTOPID);
-    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]) && error == 0; i++)
-        error = mnl_socket_setsockopt(w->socket, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i]));
-    if (error == 0)
-        return 0;
-    error = -errno;
-    netlink_watch_close(w);
-    return error;
+    static const int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,
+                                 RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,   RTNLGRP_IPV4_RULE,
+                                 RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF};
+    *w = (struct netlink_watch){.socket = NULL};
+    return netlink_news_open(&w->socket, NETLINK_ROUTE, groups, HW_ARRAY_LEN(groups));
 }
 
 void netlink_watch_close(struct netlink_watch *w)
@@ -147,20 +136,9 @@ static int watch_each(const struct nlmsghdr *header, void *user)
 
 bool netlink_watch_read(struct netlink_watch *w)
 {
-    _Alignas(struct nlmsghdr) uint8_t buffer[WATCH_BUFFER_BYTES];
-    for (int i = 0; i < WATCH_READS; i++) {
-        ssize_t len = mnl_socket_recvfrom(w->socket, buffer, sizeof(buffer));
-        if (len >= 0) {
-            mnl_cb_run(buffer, (size_t)len, 0, 0, watch_each, w);
-            continue;
-        }
-        if (errno == EAGAIN)
-            break;
-        if (errno == ENOBUFS || errno == ENOSPC) { /* the kernel's queue overran, or a message our buffer */
-            w->changed = true;
-            w->overruns++;
-        }
-    }
+    unsigned lost = netlink_news_read(w->socket, watch_each, w);
+    w->changed |= lost > 0;
+    w->overruns += lost;
     return w->changed;
 }
 

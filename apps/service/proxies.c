@@ -1,7 +1,6 @@
 #include "service/proxies.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/scope.h"
 #include "service/acceptor.h"
+#include "service/complain.h"
 #include "service/endpoint.h"
 #include "service/kernel_dialer.h"
 #include "service/name_dialer.h"
@@ -46,15 +46,6 @@ struct proxies {
     struct port *ports[PROXIES_MAX + 1]; /* upstream is one more */
     unsigned count;
 };
-
-HW_PRINTF(4, 5) static int complain(int error, char *why, size_t why_size, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, why_size, format, args);
-    va_end(args);
-    return error;
-}
 
 /* ---- life ---- */
 

@@ -1,7 +1,6 @@
 #include "service/tls_credentials.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <hawser/addr.h>
 
 #include "base/compiler.h"
+#include "service/complain.h"
 #include "service/dial.h"
 #include "service/secret.h"
 
@@ -45,15 +45,6 @@ struct tls_credentials {
     gnutls_typed_vdata_st expected[TLS_EXPECTED];
     unsigned expected_count;
 };
-
-HW_PRINTF(4, 5) static int complain(int error, char *why, size_t why_size, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, why_size, format, args);
-    va_end(args);
-    return error;
-}
 
 static int no_memory(char *why, size_t why_size) { return complain(-ENOMEM, why, why_size, "no memory for TLS"); }
 

@@ -217,7 +217,7 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
         err = init_tables(stack, &stack->host.tcp.env, &o);
     if (err < 0) {
         store_close(&stack->host.store);
-        path_plan_unref(plan, env);
+        path_plan_unref(stack->latest_plan, env);
         path_plan_unref(plan, env);
         env->free(env->ctx, stack);
         return err;
