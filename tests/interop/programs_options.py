@@ -213,7 +213,10 @@ def call(world, port, size=1000, family=4, protocol=MPTCP, uplink=0):
     with call_open(world, port, family, protocol, uplink) as sock:
         for piece in pieces(size):
             sock.sendall(piece)
-        sock.shutdown(socket.SHUT_WR)
+        try:
+            sock.shutdown(socket.SHUT_WR)
+        except OSError as problem:  # ENOTCONN: the reset was faster
+            raise ConnectionResetError(*problem.args) from problem
         peer, sha = sock.makefile().readline().split()
     assert sha == digest(size), "wrong bytes"
     return peer.removeprefix("::ffff:")

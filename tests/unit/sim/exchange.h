@@ -22,7 +22,7 @@
 
 static inline void add_path(struct scenario *s, unsigned i, bool v6)
 {
-    char name[8], addr[32];
+    char name[16], addr[32];
     snprintf(name, sizeof name, "path%u", i);
     struct wire_spec *link = scenario_add_link(s, name, "client", "server");
     for (unsigned end = 0; end < 2; end++) {
