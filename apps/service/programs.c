@@ -47,6 +47,7 @@ struct mending {
 };
 
 struct programs {
+    struct service_part part;
     struct service *service;
     struct link *hub; /* the host's */
     int link;         /* it, in the stack */
@@ -58,7 +59,7 @@ struct programs {
     bool filtered;
     struct filter_watch watch;
     struct mending mending;
-    sd_event_source *looks, *news;
+    sd_event_source *news;
     struct list all;
     unsigned count, last_slot;
 };
@@ -127,14 +128,12 @@ static void forget(struct programs *p, struct program *program)
 }
 
 /* Those whose namespace has gone. */
-static int look(sd_event_source *source, void *user)
+static void look(struct service_part *part)
 {
-    struct programs *p = user;
+    struct programs *p = HW_CONTAINER(part, struct programs, part);
     void *gone;
-    (void)source;
     while (hub_next_gone(p->hub, &gone))
         forget(p, gone);
-    return 0;
 }
 
 static const struct demands *demands_of(void *of, const struct hawser_addr *client)
@@ -154,7 +153,9 @@ static int open_door(struct programs *p, const struct door_options *options)
     if (p->link < 0)
         return p->link;
     int error = service_add_door(p->service, p->link, "programs", &own, NULL);
-    return error ? error : sd_event_add_post(p->service->loop, &p->looks, look, p);
+    if (error == 0)
+        service_add_part(p->service, &p->part);
+    return error;
 }
 
 static void mend(struct programs *p)
@@ -213,6 +214,8 @@ int programs_start(struct service *service, const struct door_options *options, 
         p->stalls = stalls;
         p->allowed = allowed;
         list_init(&p->all);
+        list_init(&p->part.link);
+        p->part.look = look;
     }
     int error = p ? netlink_open(&p->netlink) : -ENOMEM;
     if (!error)
@@ -388,6 +391,7 @@ void programs_stop(struct programs *p)
 {
     if (!p)
         return;
+    list_remove(&p->part.link);
     sd_event_source_disable_unref(p->news);
     filter_watch_close(&p->watch);
     aside_end(p->aside);
@@ -397,7 +401,6 @@ void programs_stop(struct programs *p)
         drop(p, LIST_ENTRY(it, struct program, link));
     if (p->filtered)
         program_filter_remove();
-    sd_event_source_disable_unref(p->looks);
     netlink_close(&p->netlink);
     free(p);
 }

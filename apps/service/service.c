@@ -158,10 +158,20 @@ int service_set_backups(struct service *service, const char *const *names, unsig
     return 0;
 }
 
+static void look_at_parts(struct service *service)
+{
+    LIST_EACH (it, &service->parts) {
+        struct service_part *part = LIST_ENTRY(it, struct service_part, link);
+        if (part->look)
+            part->look(part);
+    }
+}
+
 /* Returns whether another one is due at once. */
 static bool take_turn(struct service *service)
 {
     note_loss(service, host_take_in(service->host));
+    look_at_parts(service);
     watch_serve(hawser_host_stack(service->host), hawser_host_now(service->host));
     bool moves = joints_turn(&service->joints);
     return host_send_out(service->host) || moves;
@@ -208,8 +218,10 @@ static void end_host(struct service *service)
         service_drop_door(service, LIST_ENTRY(it, struct service_door, link));
     joints_break(&service->joints);
     LIST_EACH (it, &service->parts) {
+        struct service_part *part = LIST_ENTRY(it, struct service_part, link);
         list_remove(it);
-        LIST_ENTRY(it, struct service_part, link)->stop(LIST_ENTRY(it, struct service_part, link));
+        if (part->stop)
+            part->stop(part);
     }
     hawser_host_drain(service->host, SERVICE_PATIENCE_NS, &left);
 }
