@@ -25,7 +25,7 @@ bool reload_begin(struct reload *reload, struct up_options *options, char *why, 
 void reload_apply(struct reload *reload, const struct up_options *options)
 {
     struct hawser_conn_options *far = &reload->service->direct.options;
-    reload->paths = (struct hawser_path_options){.size = sizeof reload->paths, .manager = options->manager};
+    reload->paths = up_options_paths(options);
     far->no_mptcp = options->no_mptcp;
     far->scheduler = options->scheduler ? options->scheduler : hawser_scheduler_find("lowest-rtt");
     far->paths = &reload->paths;

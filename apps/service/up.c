@@ -314,7 +314,7 @@ static int up_serve(struct up *up)
     int status = proxy_options_check(&up->options.proxies);
     if (status != UP_GO_ON)
         return status;
-    const struct hawser_path_options paths = {.size = sizeof(paths), .manager = up->options.manager};
+    const struct hawser_path_options paths = up_options_paths(&up->options);
     struct hawser_stack_options stack_options = {.size = sizeof(stack_options),
                                                  .max_connections = UP_CONNECTIONS,
                                                  .congestion = up->options.congestion,

@@ -7,7 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "commands.h"
+
+/* Of what lasts so long, or moves so much, more is to come: a few times the initial window, and a wait that nobody
+ * sees. */
+#define UP_DEMAND_NS (100 * NS_PER_MS)
+#define UP_DEMAND_BYTES (UINT64_C(64) << 10)
 
 enum {
     OPTION_TCP = 256,
@@ -74,7 +80,8 @@ static const char usage[] =
     "  --scheduler NAME\n"
     "                 lowest-rtt (default), or redundant: every path carries everything\n"
     "  --path-manager NAME\n"
-    "                 default, fullmesh, ports, backup (one uplink as long as it works) or on-demand\n"
+    "                 on-demand (default: all uplinks, once a connection has moved 64 KiB or lasted 100 ms), default\n"
+    "                 (all uplinks, at once), fullmesh, ports, or backup (one uplink as long as it works)\n"
     "  --congestion NAME\n"
     "                 cubic (default) or reno\n" PROXY_USAGE
     "  --control PATH socket for hawser status, down and ss, or none; default $HAWSER_CONTROL or /run/hawser/control\n"
@@ -245,6 +252,14 @@ static void take_allowed_ports(struct up_options *o, const struct config *config
 {
     for (unsigned i = 0; i < config->allow_publish.count; i++) /* which were checked */
         port_ranges_add(&o->program_ports, config->allow_publish.at[i]);
+}
+
+struct hawser_path_options up_options_paths(const struct up_options *o)
+{
+    return (struct hawser_path_options){.size = sizeof(struct hawser_path_options),
+                                        .manager = o->manager ? o->manager : hawser_path_manager_find("on-demand"),
+                                        .demand_bytes = UP_DEMAND_BYTES,
+                                        .demand_ns = UP_DEMAND_NS};
 }
 
 void up_options_complete(struct up_options *o, const struct config *config)

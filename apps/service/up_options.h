@@ -32,7 +32,7 @@ struct up_options {
     unsigned published_count;
     struct port_ranges program_ports;          /* that ordinary users' programs may publish, whatever they are */
     const struct hawser_scheduler *scheduler;  /* NULL: the default */
-    const struct hawser_path_manager *manager; /* likewise */
+    const struct hawser_path_manager *manager; /* NULL: "on-demand" */
 };
 
 /*
@@ -43,5 +43,9 @@ int up_options_read(struct up_options *options, int argc, char **argv);
 
 /* What the command line did not say is as the configuration says, which must outlive the options. */
 void up_options_complete(struct up_options *options, const struct config *config);
+
+/* Which paths connections have. Most connections of most programs are short, and are over before a second subflow would
+ * be of use (RFC 8684 3.9.2). */
+struct hawser_path_options up_options_paths(const struct up_options *options);
 
 #endif

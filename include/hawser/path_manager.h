@@ -41,7 +41,9 @@ enum {
     HAWSER_PM_SUBFLOW_ALIVE = 1u << 9, /* one answers again */
     HAWSER_PM_PRIORITY = 1u << 10,     /* the peer made one a backup, or a regular one (RFC 8684 3.3.8) */
     HAWSER_PM_TIMER = 1u << 11,        /* hawser_pm_wake() */
-    HAWSER_PM_BYTES = 1u << 12         /* hawser_pm_tell_at() */
+    HAWSER_PM_BYTES = 1u << 12,        /* hawser_pm_tell_at() */
+    HAWSER_PM_LISTENING = 1u << 13 /* the program has said all it will, and nothing came yet: a long answer may. Some
+                                    * peers take no joins once they have heard of that end */
 };
 
 /* An address of either end. More members may be added at the end. */
@@ -113,7 +115,7 @@ struct hawser_path_manager {
  *   backup      as the default; but only the pair of addresses with which the connection began, or whatever is not
  *               marked (options: `backup`), carries data as long as it works, and again when it comes back
  *   on-demand   as the default, once the connection has moved so many bytes, or lasted so long (options: `demand_...`),
- * or when no subflow answers any more
+ * or when no subflow answers any more, or the program has only to listen from now on
  */
 HAWSER_API const struct hawser_path_manager *hawser_path_manager_find(const char *name);
 

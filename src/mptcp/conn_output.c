@@ -8,8 +8,10 @@ static void send_end(struct conn *conn, uint64_t now_ns)
 {
     if (!identity_established(&conn->identity) || !data_tx_may_finish(&conn->data_tx))
         return;
-    const struct path_manager pm = conn_path_manager(conn);
     bool receives = conn_wants_paths(conn) && !data_rx_is_over(&conn->data_rx) && !endings_detached(&conn->endings);
+    if (receives)
+        (void)conn_paths_settle(conn, now_ns); /* what is wished for comes first */
+    const struct path_manager pm = conn_path_manager(conn);
     if (receives && data_tx_hold_end(&conn->data_tx, path_manager_patience(&pm), now_ns))
         return;
     data_tx_end_leaves(&conn->data_tx);

@@ -1,5 +1,6 @@
 /* As the default, but no more than one subflow before there is a demand for it (RFC 8684 3.9.2): so many bytes, so
- * much time, or that the one does not answer. */
+ * much time, that the one does not answer, or that only the peer has to say something, before which it must be joined.
+ */
 #include "base/units.h"
 #include "mptcp/pm_cover.h"
 
@@ -30,6 +31,8 @@ static void event(struct hawser_pm *pm, const struct hawser_pm_view *view, unsig
         if (view->options->demand_bytes)
             hawser_pm_tell_at(pm, view->options->demand_bytes);
     }
+    if (m)
+        m->demanded |= (what & HAWSER_PM_LISTENING) != 0;
     if (!is_demanded(view, m)) {
         hawser_pm_wake(pm, due_at(m, view->options));
         return;

@@ -599,6 +599,38 @@ static void it_waits_only_for_something(void **state)
     }
 }
 
+/* Nobody joins for a short exchange; but who has said all, and heard nothing, may get a long answer, and afterwards it
+ * is too late for a join. */
+static void who_has_only_to_listen_is_joined_first(void **state)
+{
+    (void)state;
+    for (int heard = 0; heard < 2; heard++) {
+        struct peer p;
+        struct hawser_addr second;
+        struct hawser_path_options demand = named("on-demand");
+        demand.demand_ns = NS_PER_S;
+        const struct hawser_stack_options options = {.size = sizeof options, .paths = &demand};
+        peer_init(&p, &options, NULL);
+        assert_int_equal(hawser_addr_parse(&second, "10.0.0.77", 0), 0);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &second, 24, p.now_ns), 0);
+        peer_connect_mptcp(&p);
+        if (heard) {
+            struct tcp_options o = peer_dss(&p, 1, 1, 1, 1);
+            peer_send(&p, TCP_ACK, 1, 1, &o, "a", 1);
+        }
+        assert_int_equal(peer_count_syns(&p), 0);
+        hawser_shutdown(p.conn);
+        peer_drain(&p);
+        assert_int_equal(peer_count_syns(&p), !heard);
+        assert_int_equal(count_data_fins(&p) > 0, heard);
+        if (!heard)
+            peer_answer_join(&p);
+        peer_wait(&p, NS_PER_MS);
+        assert_true(count_data_fins(&p) > 0);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -622,6 +654,7 @@ int main(void)
         cmocka_unit_test(the_end_of_the_stream_waits_for_joins),
         cmocka_unit_test(nor_does_it_wait_for_ever),
         cmocka_unit_test(it_waits_only_for_something),
+        cmocka_unit_test(who_has_only_to_listen_is_joined_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
