@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,8 @@ const char *control_path(const char *option)
     const char *set = getenv("HAWSER_CONTROL");
     return option ? option : set && *set ? set : CONTROL_PATH;
 }
+
+bool control_is_none(const char *path) { return strcmp(path, "none") == 0; }
 
 static int set_address(struct sockaddr_un *addr, const char *path, char *why, size_t why_size)
 {
@@ -123,6 +124,13 @@ void control_unlink(const char *path)
 int control_connect(const char *path, char *why, size_t why_size)
 {
     struct sockaddr_un addr;
+    if (control_is_none(path)) {
+        snprintf(
+            why, why_size,
+            "HAWSER_CONTROL or --control says \"none\": a service without a socket cannot be asked: name the path of "
+            "one that has it");
+        return -ENOENT;
+    }
     int error = set_address(&addr, path, why, why_size);
     if (error)
         return error;

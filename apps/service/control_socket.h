@@ -2,6 +2,7 @@
 #ifndef HW_APPS_SERVICE_CONTROL_SOCKET_H
 #define HW_APPS_SERVICE_CONTROL_SOCKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <jansson.h>
@@ -11,6 +12,9 @@
 
 /* `option` if there is one, else the environment's HAWSER_CONTROL, else CONTROL_PATH. */
 const char *control_path(const char *option);
+
+/* Such a path says that there is no socket: "none". */
+bool control_is_none(const char *path);
 
 /*
  * Listens at `path`, whose directory is made when it is missing, for root and the members of `group` (NULL:

@@ -104,9 +104,10 @@ static int up_catch_signals(struct up *up)
 static int up_open_control(struct up *up)
 {
     char why[512];
-    if (up->options.control && strcmp(up->options.control, "none") == 0)
+    const char *path = control_path(up->options.control);
+    if (control_is_none(path))
         return UP_GO_ON;
-    if (service_control(&up->service, control_path(up->options.control), up->options.group, why, sizeof(why)) < 0)
+    if (service_control(&up->service, path, up->options.group, why, sizeof(why)) < 0)
         return up_fail("%s", why);
     int error = verbs_add(&up->service);
     if (!error)

@@ -436,6 +436,9 @@ static void places_are_checked(void **state)
     expect_no_socket(&f, path, NULL, -EINVAL, "1 to 107");
     expect_no_socket(&f, "", NULL, -EINVAL, "1 to 107");
     assert_int_equal(control_connect(path, f.why, sizeof f.why), -EINVAL);
+    assert_true(control_is_none("none") && !control_is_none("./none"));
+    assert_int_equal(control_connect("none", f.why, sizeof f.why), -ENOENT);
+    assert_non_null(strstr(f.why, "says \"none\": a service without a socket cannot be asked"));
     tear_down(&f);
 }
 
