@@ -319,22 +319,34 @@ static ssize_t take_head(struct session *session, const uint8_t *bytes, size_t l
 
 /* ---- what has arrived ---- */
 
+static ssize_t begin_http(struct session *session, const uint8_t *bytes, size_t len)
+{
+    if (bytes[0] < 'A' || bytes[0] > 'Z')
+        return nonsense(session);
+    session->http = malloc(sizeof *session->http);
+    if (!session->http)
+        return give_up(session);
+    http_connect_init(session->http);
+    session->next = take_head;
+    return take_head(session, bytes, len);
+}
+
 /* The first byte says which of the two it is. */
 static ssize_t take_first(struct session *session, const uint8_t *bytes, size_t len)
 {
     const unsigned spoken = session->of->spoken;
     if (bytes[0] == SOCKS_VERSION && spoken & SESSION_SOCKS) {
         session->next = take_methods;
-    } else if (bytes[0] >= 'A' && bytes[0] <= 'Z' && spoken & SESSION_HTTP) {
-        session->http = malloc(sizeof *session->http);
-        if (!session->http)
-            return give_up(session);
-        http_connect_init(session->http);
-        session->next = take_head;
-    } else {
-        return nonsense(session);
+        return take_methods(session, bytes, len);
     }
-    return session->next(session, bytes, len);
+    if (!(spoken & SESSION_HTTP))
+        return nonsense(session);
+    if (bytes[0] != '\r')
+        return begin_http(session, bytes, len);
+    if (len < 2)
+        return 0;
+    session->next = begin_http; /* RFC 9112 2.2: an empty line before the request is passed over */
+    return bytes[1] == '\n' ? 2 : nonsense(session);
 }
 
 /* The beginning of what has arrived, in one piece. */

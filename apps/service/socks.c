@@ -90,13 +90,13 @@ static void read_address(const uint8_t *bytes, size_t len, struct socks_request 
 
 ssize_t socks_read_request(const uint8_t *bytes, size_t len, struct socks_request *out)
 {
-    if ((len > 0 && bytes[0] != SOCKS_VERSION) || (len > 2 && bytes[2] != 0))
+    if (len > 0 && bytes[0] != SOCKS_VERSION)
         return -EPROTO;
     if (len < 4)
         return 0;
     *out = (struct socks_request){.fault = SOCKS_GRANTED};
-    if (!is_known_type(bytes[3])) { /* nobody knows how long that is: there is nothing after it */
-        out->fault = SOCKS_NO_ADDRESS_TYPE;
+    if (bytes[2] != 0 || !is_known_type(bytes[3])) { /* nobody knows how long that is: there is nothing after it */
+        out->fault = bytes[2] != 0 ? SOCKS_FAILED : SOCKS_NO_ADDRESS_TYPE;
         return (ssize_t)len;
     }
     size_t address = address_len(bytes, len);

@@ -217,6 +217,26 @@ static void http_and_what_follows(void **state)
     tear_down(&f);
 }
 
+/* RFC 9112 2.2: one before the request is passed over, in pieces too. */
+static void an_empty_line_comes_first(void **state)
+{
+    (void)state;
+    static const char text[] = "\r\nCONNECT host:80 HTTP/1.1\r\n\r\n";
+    for (size_t first = 0; first < 4; first++) {
+        struct fixture f;
+        set_up(&f, first % 2 ? BOTH : SESSION_HTTP, NULL, NULL);
+        if (first)
+            say(&f, text, first);
+        assert_int_equal(f.fake.asked, 0);
+        say(&f, text + first, sizeof text - 1 - first);
+        assert_string_equal(f.fake.name, "host");
+        answer(&f);
+        expect_begin(&f, "HTTP/1.1 200 ");
+        expect_joined(&f, NULL);
+        tear_down(&f);
+    }
+}
+
 /* How it came, and for whom, in characters that any listing can have; those of an upstream come by the uplinks. */
 static void what_is_listed(void **state)
 {
@@ -366,6 +386,37 @@ static void who_may_not(void **state)
     }
 }
 
+/* Of a request that is none by a reply, at once, whatever else comes. */
+static void what_is_no_request_has_a_reply(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+        uint8_t reply;
+    } all[] = {
+        {"\5\1\1\1", 4, 1}, /* RFC 1928 4: the reserved byte is 0 */
+        {"\5\1\7\3\4host\0\x50", 11, 1},
+        {"\5\1\0\x7f", 4, 8},
+        {"\5\2\0\3\4host\0\x50", 11, 7},
+    };
+    for (unsigned i = 0; i < HW_ARRAY_LEN(all); i++) {
+        struct fixture f;
+        set_up(&f, BOTH, NULL, NULL);
+        say(&f, "\5\1\0", 3);
+        expect(&f, "\5\0", 2);
+        say(&f, all[i].bytes, all[i].len);
+        expect_reply(&f, all[i].reply);
+        shutdown(f.client, SHUT_WR);
+        ends_run(&f.e, 5);
+        assert_int_equal(read(f.client, &(char){0}, 1), 0); /* no reset */
+        assert_int_equal(f.fake.asked, 0);
+        assert_int_equal(f.sessions.counts.refused, 1);
+        assert_int_equal(f.sessions.counts.count, 0);
+        tear_down(&f);
+    }
+}
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
@@ -377,7 +428,9 @@ static void nonsense_is_refused(void **state)
         {BOTH, "\4\1", 2},           {BOTH, "\0", 1},
         {BOTH, "\x16\3\1", 3},       {SESSION_SOCKS, "CONNECT a:80 ", 13},
         {SESSION_HTTP, "\5\1\0", 3}, {BOTH, "\5\1\0\4", 4},
-        {BOTH, "\5\1\0\5\1\7", 6},   {BOTH, "connect", 7},
+        {BOTH, "\r\n\r", 3},         {BOTH, "connect", 7},
+        {SESSION_SOCKS, "\r\n", 2},  {BOTH, "\r\n\5\1\0", 5},
+        {BOTH, "\rCONNECT", 8},
     };
     for (unsigned i = 0; i < HW_ARRAY_LEN(all); i++) {
         struct fixture f;
@@ -510,6 +563,8 @@ int main(void)
         cmocka_unit_test(why_not),
         cmocka_unit_test(replies_have_numbers),
         cmocka_unit_test(who_may_not),
+        cmocka_unit_test(an_empty_line_comes_first),
+        cmocka_unit_test(what_is_no_request_has_a_reply),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(who_goes_is_forgotten),
         cmocka_unit_test(who_is_refused_and_talks_on_is_reset),

@@ -119,7 +119,9 @@ static void what_cannot_be_asked_has_its_fault(void **state)
     assert_int_equal(socks_read_request((const uint8_t *)"\5\1\0\2zzz", 7, &r), 7);
     assert_int_equal(r.fault, SOCKS_NO_ADDRESS_TYPE);
     assert_int_equal(socks_read_request((const uint8_t *)"\4", 1, &r), -EPROTO);
-    assert_int_equal(socks_read_request((const uint8_t *)"\5\1\1", 3, &r), -EPROTO);
+    assert_int_equal(socks_read_request((const uint8_t *)"\5\1\1", 3, &r), 0);
+    assert_int_equal(socks_read_request((const uint8_t *)"\5\1\1\1", 4, &r), 4); /* RFC 1928 4: RSV is 0 */
+    assert_int_equal(r.fault, SOCKS_FAILED);
 }
 
 /* What one side writes the other reads. */
