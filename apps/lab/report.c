@@ -173,9 +173,22 @@ void report_json(const struct report *r, const struct run *run, const struct lab
     json_decref(out);
 }
 
+static void report_sum(const struct report *r, const struct run *run, const struct lab_options *o)
+{
+    const char *verdict = lab_has_commands(o) ? "carried" : o->no_verify ? "done" : "whole";
+    const char *compared = lab_has_commands(o) ? "" : o->no_verify ? ", not compared" : ", SHA-256 equal";
+    const uint32_t count = subflows(run, o);
+    printf("%s: %.1f MB%s, over %u subflow%s, %.1f Mbit/s", verdict, (double)r->bytes / 1e6, compared, count,
+           count == 1 ? "" : "s", r->goodput_mbps);
+    if (r->limit_mbps > 0)
+        printf(" = %.1f %% of the paths' %.1f", r->ratio * 100, r->limit_mbps);
+    printf(", longest pause %.0f ms\n", (double)r->max_gap_ns / 1e6);
+}
+
+/* The verdict comes last: that of the client's command, where there is one. */
 void report_words(const struct report *r, const struct run *run, const struct lab_options *o)
 {
-    bool ran = lab_get(&run->shared.start_ns) != 0, compared = !o->no_verify && !lab_has_commands(o);
+    bool ran = lab_get(&run->shared.start_ns) != 0;
     for (unsigned i = 0; ran && i < o->path_count; i++) {
         const struct lab_lane *lane = &run->shared.lanes[i][o->sender];
         printf("path %u: %.1f MB; dropped %" PRIu64 " packets in the queue, %" PRIu64 " on the wire, %" PRIu64
@@ -183,16 +196,10 @@ void report_words(const struct report *r, const struct run *run, const struct la
                i, (double)lab_get(&lane->bytes) / 1e6, lab_get(&lane->drops_queue), lab_get(&lane->drops_loss),
                lab_get(&lane->drops_cut));
     }
+    if (r->whole)
+        report_sum(r, run, o);
     report_output(r, run, o);
     fflush(stdout);
     if (r->error[0])
         fprintf(stderr, "hawser lab: %s\n", r->error);
-    if (!r->whole)
-        return;
-    printf("%s: %.1f MB, %s, over %u subflow%s, %.1f Mbit/s", compared ? "whole" : "done", (double)r->bytes / 1e6,
-           compared ? "SHA-256 equal" : "not compared", subflows(run, o), subflows(run, o) == 1 ? "" : "s",
-           r->goodput_mbps);
-    if (r->limit_mbps > 0)
-        printf(" = %.1f %% of the paths' %.1f", r->ratio * 100, r->limit_mbps);
-    printf(", longest pause %.0f ms\n", (double)r->max_gap_ns / 1e6);
 }
