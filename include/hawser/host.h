@@ -30,6 +30,19 @@ HAWSER_API struct hawser_stack *hawser_host_stack(struct hawser_host *host);
  */
 HAWSER_API int hawser_host_add_link(struct hawser_host *host, const char *spec, char *why, size_t why_size);
 
+/*
+ * Gives a link, by its index, one more address: its prefix is routed there, and the stack owns it, so that live
+ * connections may grow new subflows from it. Returns 0; -ENODEV: there is no such device, or it was deleted; -EEXIST,
+ * -ENOSPC; -EADDRINUSE: the kernel has it; or what the kernel said; on failure nothing is changed, and `why` holds one
+ * line as before.
+ */
+HAWSER_API int hawser_host_add_address(struct hawser_host *host, int link, const struct hawser_addr *addr,
+                                       unsigned prefix_len, char *why, size_t why_size);
+
+/* Takes an address away that a link was given, as hawser_stack_remove_address() does, and the route of its prefix,
+ * unless another one of that link lies in it. Returns 0; or -ENOENT: no link was given it. */
+HAWSER_API int hawser_host_remove_address(struct hawser_host *host, const struct hawser_addr *addr);
+
 /* Takes a link away, and its device where the host made it: nothing is said any more to who is there, so end its
  * connections and step before. Returns 0; -EINVAL or -EBUSY as hawser_stack_remove_link(); or -ENODEV: it is away now,
  * but its device had gone before, which hawser_host_step() has told. */

@@ -54,7 +54,7 @@ static void host_explain_busy(const struct hawser_host *host, const char *device
     }
 }
 
-/* Whether the stack will take this address: asked beforehand, for what it has taken it cannot give back. */
+/* Whether the stack will take this address: asked beforehand, as peers are told of what it has taken. */
 static int host_may_add(const struct hawser_host *host, const struct hawser_addr *addr, unsigned prefix_len)
 {
     if (prefix_len > (hawser_addr_is_v4(addr) ? 32 : 128))
@@ -82,6 +82,9 @@ static void host_explain_address(const struct link_address *address, int error, 
     hawser_addr_format(&address->addr, text, sizeof(text));
     if (error == -EEXIST)
         snprintf(why, size, "the address %s is on another link already: leave one out", text);
+    else if (error == -EINVAL)
+        snprintf(why, size, "the address %s has a prefix of 1 to %d bits", text,
+                 hawser_addr_is_v4(&address->addr) ? 32 : 128);
     else
         snprintf(why, size, "no room for the address %s: use fewer addresses", text);
 }
@@ -156,6 +159,47 @@ int hawser_host_add_link(struct hawser_host *host, const char *text, char *why, 
     if (index < 0 && link)
         link_destroy(link);
     return index;
+}
+
+int hawser_host_add_address(struct hawser_host *host, int link, const struct hawser_addr *addr, unsigned prefix_len,
+                            char *why, size_t why_size)
+{
+    const struct link_address address = {*addr, (uint8_t)prefix_len};
+    struct netdev *netdev = link >= 0 && link < HOST_LINKS ? host->ports[link].netdev : NULL;
+    if (!netdev) {
+        snprintf(why, why_size, "there is no such device, or it was deleted: add the link again");
+        return -ENODEV;
+    }
+    int error = host_may_add(host, addr, prefix_len);
+    if (error) {
+        host_explain_address(&address, error, why, why_size);
+        return error;
+    }
+    error = netdev_add_address(netdev, &address, why, why_size);
+    if (error)
+        return error;
+    error = host_add_address(host, link, addr, prefix_len);
+    if (error) {
+        netdev_drop_address(netdev, addr);
+        host_explain_address(&address, error, why, why_size);
+    }
+    return error;
+}
+
+int hawser_host_remove_address(struct hawser_host *host, const struct hawser_addr *addr)
+{
+    size_t i = 0;
+    while (i < host->address_count && !hawser_addr_same_ip(&host->addresses[i], addr))
+        i++;
+    if (i == host->address_count)
+        return -ENOENT;
+    host->addresses[i] = host->addresses[--host->address_count];
+    for (size_t port = 0; port < HOST_LINKS; port++) {
+        if (host->ports[port].netdev)
+            netdev_drop_address(host->ports[port].netdev, addr);
+    }
+    hawser_stack_remove_address(host->stack, addr, system_now());
+    return 0;
 }
 
 int hawser_host_remove_link(struct hawser_host *host, int link)

@@ -25,7 +25,7 @@ struct hawser_host {
     bool output_left;                             /* the last step ended before the stack had sent all it wanted to */
     struct host_port ports[HOST_LINKS];           /* by the stack's link index */
     struct link_counters gone;                    /* of links that are no more */
-    struct hawser_addr addresses[HOST_ADDRESSES]; /* given to the stack, which cannot give them back */
+    struct hawser_addr addresses[HOST_ADDRESSES]; /* given to the stack with links */
     size_t address_count;
 };
 

@@ -23,8 +23,9 @@ struct netdev {
     bool lasting;
     unsigned old_flags; /* IFF_... */
     uint32_t old_mtu;
-    struct link_address routes[LINK_SPEC_ADDRESSES]; /* that we added; host bits zero */
-    size_t route_count;
+    char name[LINK_SPEC_DEVICE_SIZE];
+    struct link_address addresses[LINK_SPEC_ADDRESSES]; /* the prefix of each is routed there */
+    size_t address_count;
 };
 
 struct netdev_message {
@@ -147,10 +148,12 @@ static struct link_address netdev_prefix_of(const struct link_address *address)
     return prefix;
 }
 
-static bool netdev_has_route(const struct netdev *dev, const struct link_address *prefix)
+/* Does one of its addresses lie in that prefix, and with no other length? */
+static bool netdev_has_prefix(const struct netdev *dev, const struct link_address *prefix)
 {
-    for (size_t i = 0; i < dev->route_count; i++) {
-        if (dev->routes[i].prefix_len == prefix->prefix_len && hawser_addr_same_ip(&dev->routes[i].addr, &prefix->addr))
+    for (size_t i = 0; i < dev->address_count; i++) {
+        const struct link_address has = netdev_prefix_of(&dev->addresses[i]);
+        if (has.prefix_len == prefix->prefix_len && hawser_addr_same_ip(&has.addr, &prefix->addr))
             return true;
     }
     return false;
@@ -195,27 +198,40 @@ static void netdev_explain_route(const struct link_address *prefix, const char *
         snprintf(why, size, "cannot route %s/%u to %s: %s", text, prefix->prefix_len, device, strerror(-error));
 }
 
-static int netdev_add_routes(struct netdev *dev, const struct link_spec *spec, char *why, size_t why_size)
+int netdev_add_address(struct netdev *dev, const struct link_address *address, char *why, size_t why_size)
 {
-    for (size_t i = 0; i < spec->address_count; i++) {
-        const struct link_address *address = &spec->addresses[i];
-        if (netdev_kernel_owns(dev, &address->addr)) {
-            char text[HAWSER_ADDR_STRLEN];
-            snprintf(why, why_size, "%s is an address of this machine already: give the stack one that is free",
-                     hawser_addr_format(&address->addr, text, sizeof(text)));
-            return -EADDRINUSE;
-        }
-        struct link_address prefix = netdev_prefix_of(address);
-        if (netdev_has_route(dev, &prefix))
-            continue;
-        int error = netdev_route(dev, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &prefix);
-        if (error) {
-            netdev_explain_route(&prefix, spec->device, error, why, why_size);
-            return error;
-        }
-        dev->routes[dev->route_count++] = prefix;
+    char text[HAWSER_ADDR_STRLEN];
+    const struct link_address prefix = netdev_prefix_of(address);
+    if (dev->address_count == LINK_SPEC_ADDRESSES) {
+        snprintf(why, why_size, "device %s has %d addresses already: give the next one to another device", dev->name,
+                 LINK_SPEC_ADDRESSES);
+        return -ENOSPC;
     }
-    return 0;
+    if (netdev_kernel_owns(dev, &address->addr)) {
+        snprintf(why, why_size, "%s is an address of this machine already: give the stack one that is free",
+                 hawser_addr_format(&address->addr, text, sizeof(text)));
+        return -EADDRINUSE;
+    }
+    int error =
+        netdev_has_prefix(dev, &prefix) ? 0 : netdev_route(dev, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &prefix);
+    if (error)
+        netdev_explain_route(&prefix, dev->name, error, why, why_size);
+    else
+        dev->addresses[dev->address_count++] = *address;
+    return error;
+}
+
+void netdev_drop_address(struct netdev *dev, const struct hawser_addr *addr)
+{
+    size_t i = 0;
+    while (i < dev->address_count && !hawser_addr_same_ip(&dev->addresses[i].addr, addr))
+        i++;
+    if (i == dev->address_count)
+        return;
+    const struct link_address prefix = netdev_prefix_of(&dev->addresses[i]);
+    dev->addresses[i] = dev->addresses[--dev->address_count];
+    if (!netdev_has_prefix(dev, &prefix))
+        netdev_route(dev, RTM_DELROUTE, 0, &prefix);
 }
 
 static int netdev_bring_up(struct netdev *dev, const struct link_spec *spec, char *why, size_t why_size)
@@ -241,6 +257,7 @@ int netdev_setup(const struct link_spec *spec, bool lasting, struct netdev **out
         return -ENOMEM;
     }
     dev->lasting = lasting;
+    memcpy(dev->name, spec->device, sizeof(dev->name));
     dev->index = if_nametoindex(spec->device);
     dev->netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
     if (!dev->index || !dev->netlink || mnl_socket_bind(dev->netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
@@ -252,8 +269,8 @@ int netdev_setup(const struct link_spec *spec, bool lasting, struct netdev **out
         return error;
     }
     int error = netdev_bring_up(dev, spec, why, why_size);
-    if (!error)
-        error = netdev_add_routes(dev, spec, why, why_size);
+    for (size_t i = 0; i < spec->address_count && !error; i++)
+        error = netdev_add_address(dev, &spec->addresses[i], why, why_size);
     if (error) {
         netdev_restore(dev);
         return error;
@@ -267,8 +284,8 @@ bool netdev_is(const struct netdev *dev, const char *device) { return dev->index
 
 void netdev_restore(struct netdev *dev)
 {
-    for (size_t i = 0; i < dev->route_count; i++)
-        netdev_route(dev, RTM_DELROUTE, 0, &dev->routes[i]);
+    while (dev->address_count)
+        netdev_drop_address(dev, &dev->addresses[dev->address_count - 1].addr);
     if (dev->lasting && dev->old_mtu)
         netdev_change(dev, dev->old_flags & IFF_UP, dev->old_mtu, 0);
     mnl_socket_close(dev->netlink);

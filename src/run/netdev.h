@@ -19,6 +19,13 @@ struct netdev;
 int netdev_setup(const struct link_spec *spec, bool lasting, struct netdev **out, uint32_t *mtu, char *why,
                  size_t why_size);
 
+/* Routes the prefix of one more address there. Returns 0, or a negative errno with nothing changed and one line in
+ * `why`. */
+int netdev_add_address(struct netdev *dev, const struct link_address *address, char *why, size_t why_size);
+
+/* Forgets an address, and takes the route of its prefix away, unless another one lies in it. */
+void netdev_drop_address(struct netdev *dev, const struct hawser_addr *addr);
+
 /* Whether `dev` has this name. */
 bool netdev_is(const struct netdev *dev, const char *device);
 

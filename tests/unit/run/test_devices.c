@@ -118,6 +118,68 @@ static void a_link_goes_alone(void **state)
     hawser_host_free(host);
 }
 
+static struct hawser_addr addr(const char *text)
+{
+    struct hawser_addr out;
+    assert_int_equal(hawser_addr_parse(&out, text, 0), 0);
+    return out;
+}
+
+static int add_address(struct hawser_host *host, int link, const char *text, unsigned prefix_len, const char *reason)
+{
+    char why[300] = "";
+    const struct hawser_addr a = addr(text);
+    int error = hawser_host_add_address(host, link, &a, prefix_len, why, sizeof(why));
+    if (!strstr(why, reason) || (error == 0) != (why[0] == '\0'))
+        fail_msg("%s: %d, as: %s", text, error, why);
+    return error;
+}
+
+static int remove_address(struct hawser_host *host, const char *text)
+{
+    const struct hawser_addr a = addr(text);
+    return hawser_host_remove_address(host, &a);
+}
+
+/* The route of a prefix stays as long as an address lies in it; then link and addresses are as if never given. */
+static void addresses_come_and_go(void **state)
+{
+    (void)state;
+    need_namespace();
+    struct hawser_host *host;
+    assert_int_equal(hawser_host_new(NULL, &host), 0);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
+    add_link(host, "tun,dev=hwb,addr=10.9.2.1/24");
+    assert_int_equal(add_address(host, 0, "10.9.1.2", 24, ""), 0);
+    assert_int_equal(add_address(host, 0, "10.9.3.1", 24, ""), 0);
+    assert_int_equal(add_address(host, 0, "fd09::1", 64, ""), 0);
+    assert_int_equal(count_in("/proc/net/route", "hwa"), 2);
+    assert_int_equal(count_in("/proc/net/ipv6_route", "fd090000000000000000000000000000 40"), 1);
+    assert_int_equal(add_address(host, 0, "10.9.2.1", 24, "on another link"), -EEXIST);
+    assert_int_equal(add_address(host, 0, "10.9.2.2", 24, "routed elsewhere"), -EEXIST);
+    assert_int_equal(add_address(host, 0, "10.9.4.1", 33, "1 to 32 bits"), -EINVAL);
+    assert_int_equal(add_address(host, 2, "10.9.4.1", 24, "no such device"), -ENODEV);
+    assert_int_equal(add_address(host, -1, "10.9.4.1", 24, "no such device"), -ENODEV);
+    assert_int_equal(remove_address(host, "10.9.1.1"), 0);
+    assert_int_equal(count_in("/proc/net/route", "hwa"), 2);
+    assert_int_equal(remove_address(host, "10.9.1.1"), -ENOENT);
+    assert_int_equal(remove_address(host, "10.9.1.2"), 0);
+    assert_int_equal(count_in("/proc/net/route", "hwa"), 1);
+    assert_int_equal(hawser_host_remove_link(host, 0), -EBUSY);
+    assert_int_equal(remove_address(host, "10.9.3.1"), 0);
+    assert_int_equal(remove_address(host, "fd09::1"), 0);
+    assert_int_equal(hawser_host_remove_link(host, 0), 0);
+    assert_int_equal(if_nametoindex("hwa"), 0);
+    add_link(host, "tun,dev=hwa,addr=10.9.1.1/24");
+    for (unsigned i = 2; i <= 16; i++) {
+        char text[20];
+        snprintf(text, sizeof(text), "10.9.1.%u", i);
+        assert_int_equal(add_address(host, 0, text, 24, ""), 0);
+    }
+    assert_int_equal(add_address(host, 0, "10.9.1.17", 24, "16 addresses already"), -ENOSPC);
+    hawser_host_free(host);
+}
+
 static void refused_links_leave_nothing(void **state)
 {
     (void)state;
@@ -333,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_come_up_and_go_with_the_host),
         cmocka_unit_test(a_link_goes_alone),
+        cmocka_unit_test(addresses_come_and_go),
         cmocka_unit_test(refused_links_leave_nothing),
         cmocka_unit_test(the_kernel_reaches_the_stack),
         cmocka_unit_test(a_deleted_device_is_told_once),
