@@ -42,7 +42,7 @@ static const struct choice_rule *rule_for(const struct choice *choice, const str
     return best;
 }
 
-int choice_read(struct choice *choice, const char *text, char *why, size_t why_size)
+static int read_rule(struct choice *choice, const char *text, char *why, size_t why_size)
 {
     const char *name = strrchr(text, '=');
     if (!name) {
@@ -70,10 +70,17 @@ int choice_read(struct choice *choice, const char *text, char *why, size_t why_s
     return 0;
 }
 
-void choice_unread(struct choice *choice)
+int choice_set(struct choice *choice, const char *const *texts, unsigned count, char *why, size_t why_size)
 {
-    choice->rule_count = 0;
-    choice->share = false;
+    struct choice next = *choice;
+    int error = 0;
+    next.rule_count = 0;
+    next.share = false;
+    for (unsigned i = 0; i < count && !error; i++)
+        error = read_rule(&next, texts[i], why, why_size);
+    if (!error)
+        *choice = next;
+    return error;
 }
 
 /* ---- sources ---- */

@@ -50,12 +50,10 @@ struct choice {
 
 void choice_init(struct choice *choice);
 
-/* Reads "order", "share", or "PREFIX=UPLINK", such as "192.0.2.0/24=wan1": of those rules that match the longest holds.
- * Returns 0, or -EINVAL or -ENOSPC and one line in `why`. */
-int choice_read(struct choice *choice, const char *text, char *why, size_t why_size);
-
-/* As if nothing had been read yet; who came is known still. */
-void choice_unread(struct choice *choice);
+/* Goes by these from now on, and by nothing that was set before: "order", "share", or "PREFIX=UPLINK", such as
+ * "192.0.2.0/24=wan1": of those rules that match the longest holds. Returns 0, or -EINVAL or -ENOSPC with nothing
+ * changed and one line in `why`. */
+int choice_set(struct choice *choice, const char *const *texts, unsigned count, char *why, size_t why_size);
 
 /* An address of the stack came. Returns 0, -EEXIST, -EINVAL (a name that is too long) or -ENOSPC. */
 int choice_came(struct choice *choice, const char *uplink, const struct hawser_addr *addr, uint32_t rank);

@@ -86,11 +86,8 @@ static bool check_uplinks(struct reader *r, const struct toml_node *table, void 
                                "backup: \"%.40s\" cannot be the name of an interface, or there are more than %d",
                                config->backup.at[i], NAMES_MAX);
     }
-    for (unsigned i = 0; i < config->first.count; i++) {
-        if (choice_read(&choice, config->first.at[i], why, sizeof why) < 0)
-            return reader_says(r, toml_get(table, "first"), "first: %s", why);
-    }
-    return true;
+    return choice_set(&choice, config->first.at, config->first.count, why, sizeof why) == 0 ||
+           reader_says(r, toml_get(table, "first"), "first: %s", why);
 }
 const struct config_section config_uplinks = {.name = "uplinks",
                                               .fields = uplinks_fields,

@@ -34,7 +34,7 @@ void reload_apply(struct reload *reload, const struct up_options *options)
 /* Does a change of that key need no new start? */
 static bool is_live(const char *key)
 {
-    static const char *const live[] = {"scheduler", "path-manager", "mptcp", "uplinks", "door", "publish"};
+    static const char *const live[] = {"scheduler", "path-manager", "mptcp", "uplinks", "door", "publish", "uplink"};
     for (size_t i = 0; i < HW_ARRAY_LEN(live); i++) {
         if (strcmp(key, live[i]) == 0)
             return true;
@@ -48,19 +48,21 @@ static void note_change(void *user, const char *key)
         json_array_append_new(user, json_string(key));
 }
 
-/* Of uplinks that are found. What the file says was checked. */
+/* What the file says was checked. */
 static int apply_uplinks(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
 {
     struct service *service = reload->service;
-    int error = service->ways ? ways_select(service->ways, options->allowed, options->excluded) : 0;
-    if (!error)
-        error = service_set_backups(service, options->backups, options->backup_count);
+    char reason[480];
+    int error;
+    if (reload->named)
+        error = named_uplinks_set(reload->named, options->uplinks, options->uplink_count, reason, sizeof reason);
+    else if ((error = ways_select(service->ways, options->allowed, options->excluded)) != 0)
+        snprintf(reason, sizeof reason, "%s", strerror(-error));
     if (error)
-        snprintf(why, why_size, "the uplinks are as before: %s", strerror(-error));
-    choice_unread(&service->choice);
-    for (unsigned i = 0; i < options->first_count && !error; i++)
-        error = choice_read(&service->choice, options->first[i], why, why_size);
-    return error;
+        snprintf(why, why_size, "the uplinks are as before: %s", reason);
+    else if ((error = service_set_backups(service, options->backups, options->backup_count)) != 0)
+        snprintf(why, why_size, "backups are as before: %s", strerror(-error));
+    return error ? error : choice_set(&service->choice, options->first, options->first_count, why, why_size);
 }
 
 /* Those that the service was begun with. */
@@ -78,13 +80,31 @@ static int read_files_again(struct reload *reload, char *why, size_t why_size)
 
 static int apply_all(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
 {
-    reload_apply(reload, options);
     int error = apply_uplinks(reload, options, why, why_size);
-    if (!error && reload->doors)
+    if (error)
+        return error;
+    reload_apply(reload, options);
+    if (reload->doors)
         error = doors_set(reload->doors, options->doors, options->door_count, why, why_size);
     if (!error && reload->publish)
         error = publish_set(reload->publish, options->published, options->published_count, why, why_size);
     return error ? error : read_files_again(reload, why, why_size);
+}
+
+/* The start sets the host and the stack's ports up for uplinks that are found, or for named ones. */
+static bool is_possible(const struct reload *reload, const struct up_options *options, char *why, size_t why_size)
+{
+    const char *wrong = NULL;
+    if (up_options_check(options, why, why_size) < 0)
+        return false;
+    if (reload->named && up_options_find_uplinks(options))
+        wrong = "no [[uplink]] is there, and this service does not look for any";
+    else if (!reload->named && options->uplink_count)
+        wrong = "an [[uplink]] is there, and this service looks for uplinks itself";
+    if (wrong)
+        snprintf(why, why_size, "%s: %s: nothing was changed; hawser down, and hawser up, take it", reload->path,
+                 wrong);
+    return !wrong;
 }
 
 static enum control_verdict run(void *user, struct control_request *request, json_t *answer)
@@ -93,7 +113,13 @@ static enum control_verdict run(void *user, struct control_request *request, jso
     struct config config;
     if (!reload->path)
         return control_refuse(request, "the service has no configuration: start it by hawser up -c FILE");
-    if (!config_read(&config, reload->path, request->why, sizeof request->why)) {
+    struct up_options options = reload->told;
+    bool good = config_read(&config, reload->path, request->why, sizeof request->why);
+    if (good) {
+        up_options_complete(&options, &config);
+        good = is_possible(reload, &options, request->why, sizeof request->why);
+    }
+    if (!good) {
         config_free(&config);
         return CONTROL_REFUSED;
     }
@@ -102,8 +128,6 @@ static enum control_verdict run(void *user, struct control_request *request, jso
     json_object_set_new(answer, "after_restart", later);
     config_free(&reload->latest);
     reload->latest = config;
-    struct up_options options = reload->told;
-    up_options_complete(&options, &reload->latest);
     int error = apply_all(reload, &options, request->why, sizeof request->why);
     return error ? CONTROL_REFUSED : CONTROL_DONE;
 }

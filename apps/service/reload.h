@@ -11,8 +11,9 @@ struct reload {
     const char *path;            /* NULL: there is no configuration */
     struct config start, latest; /* what the service was made by, and what was read since */
     struct hawser_path_options paths;
-    struct doors *doors;     /* those of the service, as soon as there are any */
-    struct publish *publish; /* likewise; NULL: its uplinks are told, not found */
+    struct named_uplinks *named; /* NULL: uplinks are found */
+    struct doors *doors;         /* those of the service, as soon as there are any */
+    struct publish *publish;     /* likewise; NULL: uplinks are named, and none is found */
 };
 
 /*

@@ -125,6 +125,12 @@ static void note_loss(struct service *service, int error)
         sd_event_exit(service->loop, command_fail("up", "it was the last one"));
 }
 
+void service_remove_link(struct service *service, int link)
+{
+    note_loss(service, hawser_host_step(service->host));
+    service->links_alive -= hawser_host_remove_link(service->host, link) == 0;
+}
+
 void service_close_door(struct service *service, struct service_door *door)
 {
     int link = door->link_index;

@@ -75,6 +75,9 @@ void service_drop_door(struct service *service, struct service_door *door);
 /* Closes a door: who came in by it is reset, and its device, if it is one, goes. */
 void service_close_door(struct service *service, struct service_door *door);
 
+/* Takes a link away that has no address any more: who was there is told before, and its device, if it is one, goes. */
+void service_remove_link(struct service *service, int link);
+
 void service_add_part(struct service *service, struct service_part *part);
 
 /* Listens at `path` for other programs (control_socket.h). Returns 0, or a negative errno and one line in `why`. */

@@ -13,7 +13,6 @@
 
 #include "base/units.h"
 #include "commands.h"
-#include "run/link_spec.h"
 #include "service/control_socket.h"
 #include "service/doors.h"
 #include "service/privileges.h"
@@ -45,7 +44,8 @@ struct up {
     struct reload reload;
     struct ss ss;
     struct service service;
-    struct ways_out *ways; /* NULL: uplinks are as told */
+    struct ways_out *ways;       /* NULL: uplinks are named */
+    struct named_uplinks *named; /* NULL: they are found */
     struct programs *programs;
     struct proxies *proxies; /* a part of the service; NULL: none */
     struct stalls stalls;    /* ports of the uplinks, of `publish` and of programs */
@@ -117,33 +117,6 @@ static int up_open_control(struct up *up)
     return error < 0 ? up_fail("cannot begin: %s", strerror(-error)) : UP_GO_ON;
 }
 
-/* Its index, or -1 and *status. */
-static int up_add_link(struct up *up, const char *option, const char *spec, int *status)
-{
-    char why[512];
-    int index = service_add_link(&up->service, spec, why, sizeof(why));
-    if (index < 0) {
-        up_fail("%s %s: %s", option, spec, why);
-        *status = index == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
-        return -1;
-    }
-    return index;
-}
-
-/* Connections may begin by what was just added. */
-static int up_note_addresses(struct up *up, const char *spec, uint32_t rank)
-{
-    char why[512];
-    struct link_spec link;
-    int error = link_spec_parse(spec, &link, why, sizeof(why));
-    for (size_t i = 0; i < link.address_count && error >= 0; i++)
-        error = choice_came(&up->service.choice, link.device, &link.addresses[i].addr, rank);
-    for (size_t i = 0; i < link.address_count && error >= 0; i++)
-        error = hawser_stack_set_backup(hawser_host_stack(up->service.host), &link.addresses[i].addr,
-                                        names_have(&up->service.choice.backup, link.device));
-    return error < 0 ? up_fail("--uplink %s: %s", spec, strerror(-error)) : UP_GO_ON;
-}
-
 /* The devices of doors are none of the host's uplinks. */
 static int up_find_uplinks(struct up *up)
 {
@@ -160,47 +133,30 @@ static int up_find_uplinks(struct up *up)
     return error ? up_fail("%s", why) : UP_GO_ON;
 }
 
-/* Who only is upstream leaves the host as it is. */
-static bool up_finds_uplinks(const struct up_options *o)
+/* Which were checked. */
+static int up_set_roles(struct up *up)
 {
-    const bool asks = o->door_count || o->proxies.count || !o->proxies.upstream.serve;
-    return asks && o->uplink_count == 0;
-}
-
-static int up_note_backups(struct up *up)
-{
-    if (service_set_backups(&up->service, up->options.backups, up->options.backup_count) == 0)
-        return UP_GO_ON;
-    return command_misused("up", "--backup: some of these cannot be the name of an interface");
+    const struct up_options *o = &up->options;
+    char why[512];
+    int error = service_set_backups(&up->service, o->backups, o->backup_count);
+    if (!error)
+        error = choice_set(&up->service.choice, o->first, o->first_count, why, sizeof(why));
+    return error ? up_fail("cannot begin: %s", strerror(-error)) : UP_GO_ON;
 }
 
 static int up_add_uplinks(struct up *up)
 {
-    if (up_finds_uplinks(&up->options))
+    char why[1024];
+    if (up_options_find_uplinks(&up->options))
         return up_find_uplinks(up);
-    int status = UP_GO_ON;
-    for (unsigned i = 0; i < up->options.uplink_count && status == UP_GO_ON; i++) {
-        up_add_link(up, "--uplink", up->options.uplinks[i], &status);
-        if (status == UP_GO_ON)
-            status = up_note_addresses(up, up->options.uplinks[i], i);
-    }
-    return status;
-}
-
-static int up_read_first(struct up *up)
-{
-    struct choice *choice = &up->service.choice;
-    char why[512];
-    for (unsigned i = 0; i < up->options.first_count; i++)
-        if (choice_read(choice, up->options.first[i], why, sizeof(why)) < 0)
-            return command_misused("up", "--first-uplink %s", why);
-    for (unsigned i = 0; i < choice->rule_count && !up->ways; i++) /* one that is found may come yet */
-        if (!choice_knows(choice, choice->rules[i].uplink))
-            return command_misused("up", "--first-uplink: no --uplink has dev=%s", choice->rules[i].uplink);
-    for (unsigned i = 0; i < choice->backup.count && !up->ways; i++)
-        if (!choice_knows(choice, choice->backup.at[i]))
-            return command_misused("up", "--backup: no --uplink has dev=%s", choice->backup.at[i]);
-    return UP_GO_ON;
+    if (named_uplinks_new(&up->named, &up->service) < 0)
+        return up_fail("no memory for the uplinks: free some and try again");
+    up->reload.named = up->named;
+    int error = named_uplinks_set(up->named, up->options.uplinks, up->options.uplink_count, why, sizeof(why));
+    if (!error)
+        return UP_GO_ON;
+    up_fail("%s", why);
+    return error == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 static int up_publish(struct up *up)
@@ -272,11 +228,9 @@ static int up_run(struct up *up)
     if (status == UP_GO_ON)
         status = up_open_control(up);
     if (status == UP_GO_ON)
-        status = up_note_backups(up);
+        status = up_set_roles(up);
     if (status == UP_GO_ON)
         status = up_add_uplinks(up);
-    if (status == UP_GO_ON)
-        status = up_read_first(up);
     if (status == UP_GO_ON)
         status = proxy_options_open(&up->options.proxies, &up->service, &up->proxies);
     if (status == UP_GO_ON)
@@ -321,7 +275,7 @@ static int up_serve(struct up *up)
                                                  .congestion = up->options.congestion,
                                                  .scheduler = up->options.scheduler,
                                                  .paths = &paths};
-    if (up_finds_uplinks(&up->options)) { /* those that the translation keeps */
+    if (up_options_find_uplinks(&up->options)) { /* those that the translation keeps */
         stack_options.first_port = UPLINKS_FIRST_PORT;
         stack_options.last_port = UPLINKS_LAST_PORT;
     }
@@ -336,19 +290,22 @@ static int up_serve(struct up *up)
     service_end(&up->service);
     publish_close(up->publish);
     doors_close(up->doors);
+    named_uplinks_free(up->named);
     ways_close(up->ways);
     return status;
 }
 
 int up_main(int argc, char **argv)
 {
-    struct up up = {.ways = NULL, .programs = NULL, .proxies = NULL, .publish = NULL, .doors = NULL};
+    struct up up = {.ways = NULL, .named = NULL, .programs = NULL, .proxies = NULL, .publish = NULL, .doors = NULL};
     char why[1024];
     int status = up_options_read(&up.options, argc, argv);
     if (status != UP_GO_ON)
         return status;
     if (!reload_begin(&up.reload, &up.options, why, sizeof(why)))
         status = up_fail("%s", why);
+    else if (up_options_check(&up.options, why, sizeof(why)) < 0)
+        status = command_misused("up", "%s", why);
     else if (up.options.check && !up.reload.path)
         status = up_fail("no configuration: there is no " CONFIG_PATH "; name one by -c FILE");
     else

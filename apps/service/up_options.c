@@ -290,6 +290,58 @@ void up_options_complete(struct up_options *o, const struct config *config)
     proxy_options_complete(&o->proxies, config);
 }
 
+static int check_named(const struct up_options *o, const char *option, const char *name, char *why, size_t why_size)
+{
+    if (named_uplinks_have(o->uplinks, o->uplink_count, name))
+        return 0;
+    snprintf(why, why_size, "%s: no --uplink has dev=%s", option, name);
+    return -EINVAL;
+}
+
+bool up_options_find_uplinks(const struct up_options *o)
+{
+    const bool asks = o->door_count || o->proxies.count || o->published_count || !o->proxies.upstream.serve;
+    return asks && o->uplink_count == 0;
+}
+
+static int check_roles(const struct up_options *o, char *why, size_t why_size)
+{
+    struct choice choice;
+    choice_init(&choice);
+    for (unsigned i = 0; i < o->backup_count; i++) {
+        if (names_add(&choice.backup, o->backups[i]) == 0)
+            continue;
+        snprintf(why, why_size, "--backup: some of these cannot be the name of an interface");
+        return -EINVAL;
+    }
+    char reason[300];
+    int error = choice_set(&choice, o->first, o->first_count, reason, sizeof(reason));
+    if (error)
+        snprintf(why, why_size, "--first-uplink %s", reason);
+    if (error || up_options_find_uplinks(o)) /* one that is found may come yet */
+        return error;
+    for (unsigned i = 0; i < choice.rule_count && !error; i++)
+        error = check_named(o, "--first-uplink", choice.rules[i].uplink, why, why_size);
+    for (unsigned i = 0; i < choice.backup.count && !error; i++)
+        error = check_named(o, "--backup", choice.backup.at[i], why, why_size);
+    return error;
+}
+
+int up_options_check(const struct up_options *o, char *why, size_t why_size)
+{
+    const char *found_only = o->allowed_count     ? "--allow"
+                             : o->excluded_count  ? "--exclude"
+                             : o->published_count ? "--publish"
+                                                  : NULL;
+    if (o->uplink_count && found_only) {
+        snprintf(why, why_size, "%s is for uplinks that are found: leave it out beside --uplink and [[uplink]]",
+                 found_only);
+        return -EINVAL;
+    }
+    int error = named_uplinks_check(o->uplinks, o->uplink_count, why, why_size);
+    return error ? error : check_roles(o, why, why_size);
+}
+
 int up_options_read(struct up_options *o, int argc, char **argv)
 {
     static const struct option long_options[] = {
@@ -324,11 +376,5 @@ int up_options_read(struct up_options *o, int argc, char **argv)
     }
     if (optind < argc)
         return usage_error("\"%s\" is no option", argv[optind]);
-    if (o->uplink_count && o->allowed_count)
-        return usage_error("--allow is for uplinks that are found: leave it out beside --uplink");
-    if (o->uplink_count && o->excluded_count)
-        return usage_error("--exclude is for uplinks that are found: leave it out beside --uplink");
-    if (o->uplink_count && o->published_count)
-        return usage_error("--publish is for uplinks that are found: leave it out beside --uplink");
     return -1;
 }

@@ -9,11 +9,12 @@
 
 #include "service/config.h"
 #include "service/doors.h"
+#include "service/named_uplinks.h"
 #include "service/program_ports.h"
 #include "service/proxy_options.h"
 #include "service/publish.h"
 
-enum { UP_UPLINKS = 16, UP_FIRST = 256, UP_INTERFACES = CONFIG_INTERFACES };
+enum { UP_UPLINKS = NAMED_UPLINKS_MAX, UP_FIRST = 256, UP_INTERFACES = CONFIG_INTERFACES };
 
 struct up_options {
     bool verbose, no_mptcp, check;
@@ -47,5 +48,11 @@ void up_options_complete(struct up_options *options, const struct config *config
 /* Which paths connections have. Most connections of most programs are short, and are over before a second subflow would
  * be of use (RFC 8684 3.9.2). */
 struct hawser_path_options up_options_paths(const struct up_options *options);
+
+/* Whether all that was said of uplinks goes together. Returns 0, or a negative errno and one line in `why`. */
+int up_options_check(const struct up_options *options, char *why, size_t why_size);
+
+/* Whether the uplinks are to be found, as none is named; who only is upstream needs none. */
+bool up_options_find_uplinks(const struct up_options *options);
 
 #endif

@@ -45,13 +45,15 @@ static void expect(const char *to, uint64_t now_ns, const char *from)
     }
 }
 
-static void read(const char *text)
+static void set(const char *const *texts, unsigned count)
 {
     char why[200] = "";
-    int error = choice_read(&choice, text, why, sizeof why);
+    int error = choice_set(&choice, texts, count, why, sizeof why);
     assert_string_equal(why, "");
     assert_int_equal(error, 0);
 }
+
+#define SET(...) set((const char *const[]){__VA_ARGS__}, HW_ARRAY_LEN(((const char *const[]){__VA_ARGS__})))
 
 static void learn(const char *first, const char *used, uint64_t now_ns)
 {
@@ -100,7 +102,7 @@ static void in_order_it_is_the_first_that_there_is(void **state)
 static void shared_they_take_turns(void **state)
 {
     (void)state;
-    read("share");
+    SET("share");
     for (unsigned i = 0; i < 5; i++) {
         expect("192.0.2.1", 0, "198.18.0.1");
         expect("192.0.2.1", 0, "198.18.1.1");
@@ -114,7 +116,7 @@ static void shared_they_take_turns(void **state)
         expect("192.0.2.1", 0, "198.18.2.1");
         expect("192.0.2.1", 0, "198.18.3.1");
     }
-    read("order");
+    SET("order");
     expect("192.0.2.1", 0, "198.18.0.1");
     expect("192.0.2.1", 0, "198.18.0.1");
 }
@@ -122,11 +124,7 @@ static void shared_they_take_turns(void **state)
 static void a_rule_of_the_longest_prefix_decides(void **state)
 {
     (void)state;
-    read("192.0.2.0/23=wan1");
-    read("192.0.2.128/25=wan2");
-    read("192.0.3.7=wan0");
-    read("2001:db8::/33=wan0");
-    read("0.0.0.0/0=wan2");
+    SET("192.0.2.0/23=wan1", "192.0.2.128/25=wan2", "192.0.3.7=wan0", "2001:db8::/33=wan0", "0.0.0.0/0=wan2");
     expect("192.0.2.1", 0, "198.18.1.1");
     expect("192.0.3.200", 0, "198.18.1.1");
     expect("192.0.2.129", 0, "198.18.2.1");
@@ -140,7 +138,7 @@ static void a_rule_of_the_longest_prefix_decides(void **state)
 static void who_did_not_answer_is_held_back(void **state)
 {
     (void)state;
-    read("192.0.2.0/24=wan0");
+    SET("192.0.2.0/24=wan0");
     learn("198.18.0.1", "198.18.1.1", 1000);
     expect("192.0.2.1", 1000, "198.18.1.1");
     expect("10.0.0.1", 1000, "198.18.1.1");
@@ -183,10 +181,27 @@ static void nonsense_is_refused(void **state)
     };
     for (unsigned i = 0; i < HW_ARRAY_LEN(texts); i++) {
         char why[200] = "";
-        assert_int_equal(choice_read(&choice, texts[i], why, sizeof why), -EINVAL);
+        assert_int_equal(choice_set(&choice, &texts[i], 1, why, sizeof why), -EINVAL);
         assert_non_null(strstr(why, texts[i]));
     }
     assert_int_equal(choice.rule_count, 0);
+}
+
+/* New ones in place of the old, all of them or none. */
+static void what_is_wrong_changes_nothing(void **state)
+{
+    (void)state;
+    char why[200];
+    SET("share", "192.0.2.0/24=wan2");
+    const char *const wrong[] = {"order", "192.0.2.0/24=wan1", "nearest"};
+    assert_int_equal(choice_set(&choice, wrong, HW_ARRAY_LEN(wrong), why, sizeof why), -EINVAL);
+    expect("192.0.2.1", 0, "198.18.2.1");
+    assert_true(choice.share);
+    SET("198.51.100.0/24=wan1");
+    expect("192.0.2.1", 0, "198.18.0.1");
+    expect("198.51.100.1", 0, "198.18.1.1");
+    set(NULL, 0);
+    expect("198.51.100.1", 0, "198.18.0.1");
 }
 
 static void a_backup_is_last(void **state)
@@ -198,7 +213,7 @@ static void a_backup_is_last(void **state)
     for (unsigned i = 0; i < 4; i++) /* the others take turns */
         expect("192.0.2.1", 0, i % 2 ? "198.18.1.1" : "198.18.2.1");
     choice.share = false;
-    read("192.0.2.0/24=wan0");
+    SET("192.0.2.0/24=wan0");
     expect("192.0.2.1", 0, "198.18.0.1"); /* so it was said */
     expect("198.51.100.1", 0, "198.18.1.1");
     expect("2001:db8::1", 0, "fd00:18::1"); /* there is no other */
@@ -297,9 +312,12 @@ static void there_are_limits(void **state)
     went("198.18.1.1");
     came("wan9", "198.18.77.1", 0); /* who has gone makes room */
     assert_int_equal(choice.source_count, CHOICE_SOURCES);
-    for (unsigned i = 0; i < CHOICE_RULES; i++)
-        read("192.0.2.0/24=wan0");
-    assert_int_equal(choice_read(&choice, "192.0.2.0/24=wan0", why, sizeof why), -ENOSPC);
+    const char *rules[CHOICE_RULES + 1];
+    for (unsigned i = 0; i <= CHOICE_RULES; i++)
+        rules[i] = "192.0.2.0/24=wan0";
+    set(rules, CHOICE_RULES);
+    assert_int_equal(choice_set(&choice, rules, CHOICE_RULES + 1, why, sizeof why), -ENOSPC);
+    assert_int_equal(choice.rule_count, CHOICE_RULES);
 }
 
 int main(void)
@@ -312,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup(who_did_not_answer_is_held_back, set_up),
         cmocka_unit_test_setup(somebody_is_always_first, set_up),
         cmocka_unit_test_setup(nonsense_is_refused, set_up),
+        cmocka_unit_test_setup(what_is_wrong_changes_nothing, set_up),
         cmocka_unit_test_setup(a_backup_is_last, set_up),
         cmocka_unit_test_setup(only_what_is_demanded, set_up),
         cmocka_unit_test_setup(names_are_listed, set_up),

@@ -253,6 +253,58 @@ static void the_command_line_goes_before(void **state)
     config_free(&config);
 }
 
+#define UP0 "tun,dev=up0,addr=198.18.0.1/24"
+#define UP1 "tun,dev=up1,addr=198.18.1.1/24"
+
+/* What is said of uplinks, wherever; NULL: it goes together. */
+static void what_names_an_uplink_finds_it(void **state)
+{
+    static const struct {
+        struct up_options o;
+        const char *part;
+    } all[] = {
+        {{.verbose = false}, NULL},
+        {{.backups = {"wwan0"}, .backup_count = 1, .first = {"192.0.2.0/24=wan1"}, .first_count = 1}, NULL},
+        {{.uplinks = {UP0, UP1}, .uplink_count = 2, .backups = {"up1"}, .backup_count = 1}, NULL},
+        {{.uplinks = {UP0, UP1}, .uplink_count = 2, .first = {"share", "10.0.0.0/8=up1"}, .first_count = 2}, NULL},
+        {{.uplinks = {UP0}, .uplink_count = 1, .backups = {"up1"}, .backup_count = 1},
+         "--backup: no --uplink has dev=up1"},
+        {{.uplinks = {UP0}, .uplink_count = 1, .first = {"10.0.0.0/8=up1"}, .first_count = 1},
+         "--first-uplink: no --uplink has dev=up1"},
+        {{.uplinks = {UP0, UP0}, .uplink_count = 2}, "two uplinks have the device up0"},
+        {{.uplinks = {"tun"}, .uplink_count = 1}, "--uplink tun: "},
+        {{.uplinks = {UP0}, .uplink_count = 1, .allowed = {"a"}, .allowed_count = 1}, "--allow is for"},
+        {{.uplinks = {UP0}, .uplink_count = 1, .excluded = {"a"}, .excluded_count = 1}, "--exclude is for"},
+        {{.uplinks = {UP0}, .uplink_count = 1, .published_count = 1}, "--publish is for uplinks that are found"},
+        {{.first = {"nearest"}, .first_count = 1}, "--first-uplink \"nearest\""},
+        {{.backups = {"a name of 16 xyz"}, .backup_count = 1}, "cannot be the name of an interface"},
+    };
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++) {
+        why[0] = '\0';
+        int error = up_options_check(&all[i].o, why, sizeof why);
+        if ((error == 0) != !all[i].part || !strstr(why, all[i].part ? all[i].part : "") || strchr(why, '\n'))
+            fail_msg("the line %zu: %d, as: %s", i, error, why);
+    }
+}
+
+/* Unless some are named; and who only is upstream wants none. */
+static void uplinks_are_found(void **state)
+{
+    struct up_options o = {.verbose = false};
+    (void)state;
+    assert_true(up_options_find_uplinks(&o));
+    o.proxies.upstream.serve = "192.0.2.1:8443";
+    assert_false(up_options_find_uplinks(&o));
+    o.published_count = 1;
+    assert_true(up_options_find_uplinks(&o));
+    o.published_count = 0;
+    o.door_count = 1;
+    assert_true(up_options_find_uplinks(&o));
+    o.uplinks[o.uplink_count++] = UP0;
+    assert_false(up_options_find_uplinks(&o));
+}
+
 static void note(void *user, const char *key)
 {
     strcat(user, key);
@@ -345,6 +397,7 @@ int main(void)
         cmocka_unit_test(nothing_is_a_configuration),    cmocka_unit_test(all_keys),
         cmocka_unit_test(what_is_wrong_is_said),         cmocka_unit_test(tables_are_bounded),
         cmocka_unit_test(so_is_what_the_service_can_do), cmocka_unit_test(the_command_line_goes_before),
+        cmocka_unit_test(what_names_an_uplink_finds_it), cmocka_unit_test(uplinks_are_found),
         cmocka_unit_test(differences_are_found),         cmocka_unit_test(documents_name_every_key),
         cmocka_unit_test(the_example_is_good),
     };
