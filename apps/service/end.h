@@ -12,8 +12,8 @@
 
 struct end_ops {
     /* Who hears of it, by HAWSER_READABLE, HAWSER_PEER_FINISHED (no more will arrive), HAWSER_WRITABLE,
-     * HAWSER_CONNECTED and HAWSER_ERROR as edges (event.h); NULL: nobody. What was so before is not told: who begins to
-     * watch tries whatever he wants to do. */
+     * HAWSER_CONNECTED, HAWSER_ERROR and HAWSER_ASKED as edges (event.h); NULL: nobody. What was so before is not told:
+     * who begins to watch tries whatever he wants to do. */
     void (*watch)(void *of, struct watch *watch);
 
     /* The next bytes, by a reference that is the caller's from then on. Returns 1; 0: the stream is over; -EAGAIN;

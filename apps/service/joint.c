@@ -95,20 +95,38 @@ static void end_failed(struct joint_end *end)
         list_push_front(&joint_of(end)->joints->turns, &end->turn);
 }
 
+/* Who asks by keepalive is answered as long as the other one answers: so its own terms decide when it gives up. */
+static void carry_question(struct joint_end *asked, uint64_t now_ns)
+{
+    bool there = hawser_conn_ask(end_conn(other_end(asked)->end), now_ns) == 0;
+    hawser_conn_answer(end_conn(asked->end), there, now_ns);
+}
+
 static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
 {
     struct joint_end *end = HW_CONTAINER(watch, struct joint_end, watch), *other = other_end(end);
-    (void)now_ns;
     if (event->what & HAWSER_ERROR) {
         end_failed(end);
         return;
     }
+    if (event->what & HAWSER_ASKED)
+        carry_question(end, now_ns);
     if (event->what & (HAWSER_READABLE | HAWSER_PEER_FINISHED))
         take_turn(end);
     if (event->what & (HAWSER_WRITABLE | HAWSER_CONNECTED)) {
         other->shut = false;
         take_turn(other);
     }
+}
+
+/* A socket of the kernel can neither ask at will nor be heard to ask. */
+static void hear_questions(struct joint *joint)
+{
+    struct hawser_conn *first = end_conn(joint->ends[0].end), *second = end_conn(joint->ends[1].end);
+    if (!first || !second)
+        return;
+    hawser_conn_set(first, HAWSER_OPTION_ASKED, 1);
+    hawser_conn_set(second, HAWSER_OPTION_ASKED, 1);
 }
 
 int joint_make(struct joints *joints, struct end first, struct end second, const struct joint_origin *origin,
@@ -132,6 +150,7 @@ int joint_make(struct joints *joints, struct end first, struct end second, const
         end_watch(end->end, &end->watch);
         take_turn(end); /* it may have been told of something before */
     }
+    hear_questions(joint);
     return 0;
 }
 

@@ -352,6 +352,8 @@ static void close_end(void *of)
         end_close(end->below);
         free_end(end);
     } else {
+        if (end_conn(end->below))
+            hawser_conn_set(end_conn(end->below), HAWSER_OPTION_ASKED, 0); /* nobody hears it any more */
         list_move_back(&end->tls->closing, &end->closing);
     }
 }
@@ -372,7 +374,7 @@ static void peer(void *of, struct hawser_addr *out) { end_peer(((struct tls_end 
 static uint32_t news(struct tls_end *end, uint32_t below)
 {
     const bool was_connected = end->connected, had_failed = end->error != 0;
-    uint32_t what = 0;
+    uint32_t what = below & HAWSER_ASKED;
     if (!end->connected && !end->error)
         shake_hands(end);
     if (!end->connected && below & HAWSER_PEER_FINISHED) /* in the middle of it */

@@ -20,6 +20,8 @@ enum {
                                      * was sent, and that this is the end */
     HAWSER_ACCEPTABLE = 1u << 7,    /* hawser_accept() gives a connection */
     HAWSER_REQUESTED = 1u << 8,     /* of a door's listener: hawser_next_request() gives a request */
+    HAWSER_ASKED = 1u << 9, /* with HAWSER_OPTION_ASKED: the peer's keepalive asks whether we are there, and waits
+                             * for hawser_conn_answer() */
 };
 
 struct hawser_event {
@@ -37,8 +39,8 @@ struct hawser_event {
  * stream. HAWSER_WRITABLE once the connection is made, and then after each hawser_send() that took less than it was
  * offered, or left no room, when there is room for as many bytes as `send_low_water_bytes` says (struct
  * hawser_conn_options) and memory for some. HAWSER_ACCEPTABLE and HAWSER_REQUESTED each time one has come since.
- * HAWSER_ERROR once, with HAWSER_READABLE and HAWSER_WRITABLE, for recv() and send() have something to say then. All
- * others once.
+ * HAWSER_ERROR once, with HAWSER_READABLE and HAWSER_WRITABLE, for recv() and send() have something to say then.
+ * HAWSER_ASKED once until hawser_conn_answer(). All others once.
  *
  * So a program reads until -EAGAIN or the end, sends until -EAGAIN, -ENOBUFS or less than all was taken, accepts, and
  * takes requests, until -EAGAIN; or it remembers what it left. Handles that were given up are never told of;

@@ -35,7 +35,7 @@ struct hawser_conn_options {
      * MPTCP after half a minute, unless another one comes. */
     uint64_t keepalive_idle_ns;     /* 0: off */
     uint64_t keepalive_interval_ns; /* default 75 s */
-    uint32_t keepalive_tries;       /* default 9 */
+    uint32_t keepalive_tries;       /* default 9; at most 2^31 - 1 */
     enum hawser_share share;        /* of listeners */
     uint32_t max_subflows;          /* of MPTCP, at once, whoever opens them; default 8, at most 32 */
     /* `local` must be given, and need not be the stack's own: packets leave by `link`, which is a door, and answers
@@ -184,8 +184,10 @@ enum hawser_option {
     HAWSER_OPTION_KEEPALIVE_IDLE_NS,     /* 0: off; also counts the silence that there has been. Whole milliseconds,
                                             rounded up; 49 days are for ever */
     HAWSER_OPTION_KEEPALIVE_INTERVAL_NS, /* at least 1; likewise */
-    HAWSER_OPTION_KEEPALIVE_TRIES,       /* at least 1, of 32 bits */
+    HAWSER_OPTION_KEEPALIVE_TRIES,       /* at least 1, of 31 bits */
     HAWSER_OPTION_USER_TIMEOUT_NS,       /* 0: off; also counts what has passed. Whole milliseconds, likewise */
+    HAWSER_OPTION_ASKED, /* 0 or 1: HAWSER_ASKED tells of what the peer's keepalive asks, and the program answers it by
+                            hawser_conn_answer(). 0, the default, and after hawser_close(): the stack does, at once */
 };
 /* The largest window that TCP can offer (RFC 7323 2.3). */
 #define HAWSER_BUFFER_MAX (UINT32_C(1) << 30)
@@ -195,6 +197,21 @@ enum hawser_option {
 HAWSER_API int hawser_conn_set(struct hawser_conn *conn, enum hawser_option option, uint64_t value);
 /* 0 and *value, or -EINVAL: no such option. */
 HAWSER_API int hawser_conn_get(const struct hawser_conn *conn, enum hawser_option option, uint64_t *value);
+
+/*
+ * For programs that join two connections: what the peer of one asks by its keepalive (RFC 9293 3.8.4) is for the peer
+ * of the other one to answer.
+ *
+ * hawser_conn_ask() asks the peer for a sign of life, on each subflow that has been silent for a second and has nothing
+ * outstanding, once a second at most ("limit.questions_passed_on"). A question without an answer is asked again after
+ * `keepalive_interval_ns`, and ends the subflow after `keepalive_tries`, as if the connection had a keepalive of its
+ * own. Returns 0; or -EAGAIN: the peer was asked before and has not answered since on any subflow.
+ */
+HAWSER_API int hawser_conn_ask(struct hawser_conn *conn, uint64_t now_ns);
+/* After HAWSER_ASKED: the peer is answered, as often as the stack would itself; or, where `there` is false, left
+ * without an answer to what it asked until now, and its own keepalive decides for how long it goes on. Nothing if it
+ * did not ask. */
+HAWSER_API void hawser_conn_answer(struct hawser_conn *conn, bool there, uint64_t now_ns);
 
 /* The set of HAWSER_READABLE... that holds now, told or not. HAWSER_WRITABLE: there is room for one byte at least. */
 HAWSER_API unsigned hawser_conn_ready(const struct hawser_conn *conn);

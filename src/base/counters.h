@@ -67,6 +67,7 @@
     X(TCP_MTU_PROBES, "tcp.mtu_probes")                                                                                \
     X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
     X(TCP_KEEPALIVE_PROBES, "tcp.keepalive_probes")                                                                    \
+    X(TCP_KEEPALIVES_IN, "tcp.keepalives_in")                                                                          \
     X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
     X(TCP_RETRANSMITS, "tcp.retransmits")                                                                              \
     X(TCP_SPURIOUS, "tcp.spurious_recoveries")                                                                         \
@@ -121,6 +122,7 @@
     X(LIMIT_REPEATS, "limit.answers_to_repeats")                                                                       \
     X(LIMIT_ANNOUNCEMENTS, "limit.announcements")                                                                      \
     X(LIMIT_QUESTIONS, "limit.questions")                                                                              \
+    X(LIMIT_QUESTIONS_PASSED_ON, "limit.questions_passed_on")                                                          \
     X(LIMIT_ECHOES, "limit.echoes")                                                                                    \
     X(LIMIT_PAIRS, "limit.pairs")                                                                                      \
     X(LIMIT_SCHEDULER, "limit.scheduler_memory")                                                                       \

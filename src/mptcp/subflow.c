@@ -55,6 +55,7 @@ void subflow_note(struct subflow *subflow, enum tcp_event event)
 {
     switch (event) {
     case TCP_EVENT_ESTABLISHED:
+    case TCP_EVENT_ASKED:
         break;
     case TCP_EVENT_FIN:
         subflow->news |= SUBFLOW_ENDED;

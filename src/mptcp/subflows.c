@@ -60,6 +60,14 @@ bool subflows_stranded(const struct list *subflows)
     return true;
 }
 
+bool subflows_asked(const struct list *subflows)
+{
+    LIST_EACH (it, subflows)
+        if (subflow_at(it)->tcp.acking.asked)
+            return true;
+    return false;
+}
+
 int subflows_silence(const struct list *subflows)
 {
     int error = ETIMEDOUT;
@@ -253,6 +261,25 @@ void subflows_ask(struct list *subflows)
         tcp_signal_now(&subflow_at(it)->tcp);
         tcp_probe_now(&subflow_at(it)->tcp);
     }
+}
+
+bool subflows_ask_around(struct list *subflows, uint64_t now_ns)
+{
+    bool any = false, answers = false;
+    LIST_EACH (it, subflows) {
+        struct tcp *tcp = &subflow_at(it)->tcp;
+        if (tcp->state < TCPS_ESTABLISHED)
+            continue;
+        any = true;
+        answers |= tcp_ask(tcp, now_ns);
+    }
+    return answers || !any; /* with none left there are other bounds */
+}
+
+void subflows_answer(struct list *subflows, bool there, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows)
+        tcp_answer(&subflow_at(it)->tcp, there, now_ns);
 }
 
 void subflows_signal(struct list *subflows, bool probe)

@@ -26,6 +26,8 @@ static inline bool subflows_closed(const struct list *subflows) { return subflow
 bool subflows_stranded(const struct list *subflows);
 /* Is none left but joins that have not proved themselves, if any? */
 bool subflows_lost(const struct list *subflows);
+/* Does the peer's keepalive wait for an answer on any? */
+bool subflows_asked(const struct list *subflows);
 /* Is every one closed, or in TIME-WAIT? */
 bool subflows_over(const struct list *subflows);
 /* The error when they have been silent for too long: what a router said last, or a timeout. */
@@ -68,6 +70,10 @@ void subflows_give_up_answering(struct list *subflows, uint64_t now_ns);
 /* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp
  * tells what was asked. */
 void subflows_ask(struct list *subflows);
+/* For somebody else's keepalive: tcp_ask() on each. False: all that could have answered left a question unanswered. */
+bool subflows_ask_around(struct list *subflows, uint64_t now_ns);
+/* What the peer's keepalive asked on each is answered: tcp_answer(). */
+void subflows_answer(struct list *subflows, bool there, uint64_t now_ns);
 /* A bare acknowledgement with what there is to say on each that is established; and with `probe`, of which the peer
  * answers whatever it has seen before. */
 void subflows_signal(struct list *subflows, bool probe);

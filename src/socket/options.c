@@ -14,6 +14,7 @@ static bool is_possible(enum hawser_option option, uint64_t value)
     case HAWSER_OPTION_SEND_LOW_WATER_BYTES:
         return value <= HAWSER_BUFFER_MAX;
     case HAWSER_OPTION_NAGLE:
+    case HAWSER_OPTION_ASKED:
         return value <= 1;
     case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
     case HAWSER_OPTION_USER_TIMEOUT_NS:
@@ -21,7 +22,7 @@ static bool is_possible(enum hawser_option option, uint64_t value)
     case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
         return value;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
-        return value && value <= UINT32_MAX;
+        return value && value <= TCP_KEEPALIVE_TRIES_MAX;
     }
     return false;
 }
@@ -48,10 +49,13 @@ static void set(struct conn *conn, enum hawser_option option, uint64_t value)
         conn->keepalive.interval_ms = ms_of_ns(value);
         break;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
-        conn->keepalive.tries = (uint32_t)value;
+        conn->keepalive.tries = (uint32_t)value & TCP_KEEPALIVE_TRIES_MAX;
         break;
     case HAWSER_OPTION_USER_TIMEOUT_NS:
         endings_set_user_timeout(&conn->endings, value);
+        break;
+    case HAWSER_OPTION_ASKED:
+        conn->keepalive.passed_on = value & 1;
         break;
     }
 }
@@ -98,6 +102,9 @@ int hawser_conn_get(const struct hawser_conn *handle, enum hawser_option option,
         return 0;
     case HAWSER_OPTION_USER_TIMEOUT_NS:
         *value = endings_user_timeout(&conn->endings);
+        return 0;
+    case HAWSER_OPTION_ASKED:
+        *value = conn->keepalive.passed_on;
         return 0;
     }
     return -EINVAL;

@@ -255,13 +255,34 @@ void hawser_shutdown(struct hawser_conn *handle) { conn_shutdown(inner(handle));
 
 void hawser_finish(struct hawser_conn *handle) { conn_finish(inner(handle)); }
 
-void hawser_close(struct hawser_conn *handle) { conn_detach(inner(handle)); }
+/* Nobody is left who would answer the peer's keepalive. */
+static void let_go(struct conn *conn)
+{
+    conn->keepalive.passed_on = false;
+    conn_detach(conn);
+}
+
+void hawser_close(struct hawser_conn *handle) { let_go(inner(handle)); }
 
 void hawser_abort(struct hawser_conn *handle)
 {
     struct conn *conn = inner(handle);
     conn_ask_abort(conn);
-    conn_detach(conn);
+    let_go(conn);
+}
+
+int hawser_conn_ask(struct hawser_conn *handle, uint64_t now_ns)
+{
+    struct conn *conn = inner(handle);
+    return subflows_ask_around(&conn->subflows, stack_time(stack_of(conn->host), now_ns)) ? 0 : -EAGAIN;
+}
+
+void hawser_conn_answer(struct hawser_conn *handle, bool there, uint64_t now_ns)
+{
+    struct conn *conn = inner(handle);
+    subflows_answer(&conn->subflows, there, stack_time(stack_of(conn->host), now_ns));
+    told_forget(&conn->told, HAWSER_ASKED);
+    conn_event(conn);
 }
 
 unsigned hawser_conn_ready(const struct hawser_conn *handle) { return conn_ready(inner_const(handle)); }

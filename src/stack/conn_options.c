@@ -21,6 +21,7 @@ int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_op
         o->keepalive_interval_ns = KEEPALIVE_INTERVAL_DEFAULT_NS;
     if (o->keepalive_tries == 0)
         o->keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
+    o->keepalive_tries = HW_MIN(o->keepalive_tries, TCP_KEEPALIVE_TRIES_MAX);
     o->max_subflows = o->max_subflows ? HW_MIN(o->max_subflows, SUBFLOWS_MAX) : SUBFLOWS_DEFAULT;
     return err < 0 ? err : scheduler_check(o->scheduler);
 }
@@ -87,7 +88,7 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options, str
         .send_low_water = options->send_low_water_bytes,
         .scheduler = options->scheduler,
         .keepalive = {ms_of_ns(options->keepalive_idle_ns), ms_of_ns(options->keepalive_interval_ns),
-                      options->keepalive_tries},
+                      options->keepalive_tries & TCP_KEEPALIVE_TRIES_MAX, false},
         .user_timeout_ns = options->user_timeout_ns,
     };
 }

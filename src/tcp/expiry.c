@@ -85,25 +85,61 @@ static void on_persist(struct tcp *tcp, uint64_t now_ns)
     tcp_update_persist(tcp, now_ns);
 }
 
+/* Something waits for an answer anyway, and its own timers ask, and find out. */
+static bool has_other_questions(const struct tcp *tcp)
+{
+    return tcp_txq(tcp)->count || tcp->timers.persist != TIME_NEVER;
+}
+
+static void ask(struct tcp *tcp)
+{
+    count(&tcp->host->counters, COUNT_TCP_KEEPALIVE_PROBES);
+    tcp_probe_now(tcp);
+}
+
+static void ask_and_count(struct tcp *tcp, uint64_t now_ns)
+{
+    ask(tcp);
+    tcp->liveness.keepalive_probes++;
+    tcp_arm_keepalive(tcp, tcp_keepalive_interval_ns(tcp->config.keepalive), now_ns);
+}
+
 /* RFC 9293 3.8.4: nothing is outstanding and nothing comes: is the peer still there? Not answering a question or two
  * does not mean that it is gone. */
 static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
 {
     const struct tcp_keepalive *k = tcp->config.keepalive;
     uint64_t silence_ns = now_ns - tcp->liveness.heard_ns, idle_ns = tcp_keepalive_idle_ns(k);
-    if (tcp_txq(tcp)->count || tcp->timers.persist != TIME_NEVER) { /* whose own timers ask, and find out */
+    uint32_t unanswered = tcp->liveness.keepalive_probes;
+    if (has_other_questions(tcp)) {
         tcp->liveness.keepalive_probes = 0;
         tcp_arm_keepalive(tcp, idle_ns, now_ns);
-    } else if (silence_ns < idle_ns) {
+    } else if (unanswered == 0 && silence_ns < idle_ns) {
         tcp_arm_keepalive(tcp, idle_ns - silence_ns, now_ns);
-    } else if (tcp->liveness.keepalive_probes == k->tries) {
+    } else if (unanswered >= k->tries) {
         give_up(tcp, now_ns);
     } else {
-        count(&tcp->host->counters, COUNT_TCP_KEEPALIVE_PROBES);
-        tcp->liveness.keepalive_probes++;
-        tcp_probe_now(tcp);
-        tcp_arm_keepalive(tcp, tcp_keepalive_interval_ns(k), now_ns);
+        ask_and_count(tcp, now_ns);
     }
+}
+
+bool tcp_ask(struct tcp *tcp, uint64_t now_ns)
+{
+    bool open = tcp->state >= TCPS_ESTABLISHED && tcp->state != TCPS_TIME_WAIT;
+    if (!open || has_other_questions(tcp) || now_ns - tcp->liveness.heard_ns < TCP_QUESTION_SILENCE_NS)
+        return true;
+    struct tcp_rations *r = tcp_rations_now(tcp, now_ns);
+    bool answered = tcp->liveness.keepalive_probes == 0;
+    if (r->questions == 0) {
+        count(&tcp->host->counters, COUNT_LIMIT_QUESTIONS_PASSED_ON);
+        return answered;
+    }
+    r->questions--;
+    if (answered)
+        ask_and_count(tcp, now_ns);
+    else /* whose patience it is knows himself when it is at an end */
+        ask(tcp);
+    return answered;
 }
 
 static void run_flight_timers(struct tcp *tcp, uint64_t now_ns)

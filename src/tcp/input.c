@@ -133,6 +133,56 @@ static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_
     tcp->hooks->wake(tcp);
 }
 
+/* RFC 5961 5.2 */
+static bool acknowledges_wrongly(const struct tcp *tcp, const struct tcp_segment *s)
+{
+    return s->ack > tcp->snd_nxt || s->ack + HW_MAX(tcp->snd_wnd_max, UINT16_MAX) < tcp->snd_una ||
+           (tcp->state == TCPS_SYN_RECEIVED && s->ack != SSN_ORIGIN + 1);
+}
+
+/* RFC 9293 3.8.4: does it ask whether we are there? With a byte, it may also be the last one that came, once more. */
+static bool is_keepalive(const struct tcp *tcp, const struct tcp_segment *s)
+{
+    bool open = tcp->state >= TCPS_ESTABLISHED && tcp->state != TCPS_TIME_WAIT;
+    bool bare = (s->header.flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK && s->payload.len <= 1;
+    return open && bare && s->ssn + 1 == tcp->rx.next && !acknowledges_wrongly(tcp, s);
+}
+
+/* True: the upper layer answers it. */
+static bool pass_on_keepalive(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
+{
+    if (!is_keepalive(tcp, s))
+        return false;
+    count(&tcp->host->counters, COUNT_TCP_KEEPALIVES_IN);
+    if (!tcp->config.keepalive->passed_on)
+        return false;
+    tcp->acking.asked = true;
+    tcp->hooks->event(tcp, TCP_EVENT_ASKED, now_ns);
+    return s->payload.len == 0;
+}
+
+void tcp_answer(struct tcp *tcp, bool there, uint64_t now_ns)
+{
+    if (tcp->acking.asked && there)
+        challenge(tcp, now_ns);
+    tcp->acking.asked = false;
+}
+
+/* It lies outside of the window: who sends such things is told where we are. */
+static void refuse(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
+{
+    bool duplicate = s->ssn + segment_span(s) <= tcp->rx.next;
+    count(&tcp->host->counters, duplicate ? COUNT_TCP_DUPLICATES : COUNT_DROP_OUT_OF_WINDOW);
+    if (s->header.flags & TCP_RST || pass_on_keepalive(tcp, s, now_ns))
+        return;
+    if (duplicate && tcp->sack)
+        rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), s->ssn, s->ssn + s->payload.len);
+    if (segment_span(s))
+        answer_repeat(tcp, now_ns);
+    else
+        challenge(tcp, now_ns); /* rationed: two ends that disagree would answer each other for ever */
+}
+
 /* Everything RFC 9293 3.10.7.4 checks before a segment may change anything. */
 static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
 {
@@ -153,16 +203,7 @@ static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
         s->header.flags = flags &= (uint8_t)~TCP_SYN;
     }
     if (!in_window(tcp, s)) {
-        bool duplicate = s->ssn + segment_span(s) <= tcp->rx.next;
-        count(&tcp->host->counters, duplicate ? COUNT_TCP_DUPLICATES : COUNT_DROP_OUT_OF_WINDOW);
-        if (!(flags & TCP_RST)) {
-            if (duplicate && tcp->sack)
-                rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), s->ssn, s->ssn + s->payload.len);
-            if (segment_span(s))
-                answer_repeat(tcp, now_ns);
-            else
-                challenge(tcp, now_ns); /* rationed: two ends that disagree would answer each other for ever */
-        }
+        refuse(tcp, s, now_ns);
         return false;
     }
     if (flags & TCP_RST) {
@@ -178,9 +219,7 @@ static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
         count(&tcp->host->counters, COUNT_DROP_NO_ACK);
         return false;
     }
-    /* RFC 5961 5.2 */
-    if (s->ack > tcp->snd_nxt || s->ack + HW_MAX(tcp->snd_wnd_max, UINT16_MAX) < tcp->snd_una ||
-        (tcp->state == TCPS_SYN_RECEIVED && s->ack != SSN_ORIGIN + 1)) {
+    if (acknowledges_wrongly(tcp, s)) {
         count(&tcp->host->counters, COUNT_DROP_BAD_ACK);
         challenge(tcp, now_ns);
         return false;

@@ -20,6 +20,10 @@
 /* Ranges of an episode that are remembered as sent again; of what is more nobody can say that it was for nothing. */
 #define TCP_AGAIN_MAX 64
 
+/* Questions to the peer a second that others' keepalives give rise to, and the silence before one. */
+#define TCP_QUESTIONS 1
+#define TCP_QUESTION_SILENCE_NS NS_PER_S
+
 /* Acts on ICMP errors a second: as many as it takes to learn of a path that becomes narrower step by step. */
 #define TCP_ICMP_ACTS 8
 

@@ -38,7 +38,7 @@ struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns)
 {
     uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS);
     if (now_ms - tcp->rations.since_ms >= 1000)
-        tcp->rations = (struct tcp_rations){now_ms, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS, TCP_ICMP_ACTS};
+        tcp->rations = (struct tcp_rations){now_ms, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS, TCP_ICMP_ACTS, TCP_QUESTIONS};
     return &tcp->rations;
 }
 
@@ -119,7 +119,7 @@ void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns)
         return;
     tcp->error = error;
     tcp->state = TCPS_CLOSED;
-    tcp->fin_wanted = tcp->acking.now = tcp->acking.signal = false;
+    tcp->fin_wanted = tcp->acking.now = tcp->acking.signal = tcp->acking.asked = false;
     tcp_timers_stop(tcp);
     tcp_timers_arm(tcp);
     tcp->hooks->event(tcp, TCP_EVENT_CLOSED, now_ns);

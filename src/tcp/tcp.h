@@ -56,6 +56,7 @@ enum tcp_event {
     TCP_EVENT_SILENT,      /* two round trips without an answer: the path may be dead */
     TCP_EVENT_TIMEOUT,     /* the retransmission timer expired: it very likely is */
     TCP_EVENT_ALIVE,       /* the first acknowledgement of new data after silence or timeouts */
+    TCP_EVENT_ASKED,       /* the peer's keepalive asks whether we are there: tcp_answer() */
     TCP_EVENT_TIME_WAIT, /* both directions are closed; once its acknowledgement has left it may be freed, and somebody
                             else answers late segments */
     TCP_EVENT_CLOSED,    /* over; tcp->error says why (0: in order). The subflow may be freed from a later call */
@@ -114,8 +115,10 @@ struct tcp_host {
 /* RFC 9293 3.8.4 */
 struct tcp_keepalive {
     uint32_t idle_ms, interval_ms; /* silence before the first question, and between questions; idle 0: never asks */
-    uint32_t tries;                /* questions without an answer */
+    uint32_t tries : 31;           /* questions without an answer */
+    uint32_t passed_on : 1;        /* the peer's are the upper layer's to answer */
 };
+#define TCP_KEEPALIVE_TRIES_MAX (UINT32_MAX >> 1)
 static inline uint64_t tcp_keepalive_idle_ns(const struct tcp_keepalive *k) { return ns_of_ms(k->idle_ms); }
 static inline uint64_t tcp_keepalive_interval_ns(const struct tcp_keepalive *k) { return ns_of_ms(k->interval_ms); }
 
@@ -216,6 +219,7 @@ struct tcp_acking {
     uint8_t quick;          /* segments still to be acknowledged at once */
     bool now;               /* a segment with an acknowledgement must leave */
     bool signal;            /* a bare one must */
+    bool asked;             /* its keepalive waits for tcp_answer() */
 };
 
 /* Is the peer there? */
@@ -234,6 +238,7 @@ struct tcp_rations {
     uint8_t challenges; /* RFC 5961 7 */
     uint8_t repeats;    /* to segments outside of the window that take sequence space */
     uint8_t icmp;       /* errors that are acted on */
+    uint8_t questions;  /* that others have us ask: tcp_ask() */
 };
 
 struct tcp {
@@ -346,6 +351,10 @@ static inline bool tcp_may_send(const struct tcp *tcp)
  * here. */
 void tcp_input(struct tcp *tcp, struct tcp_segment *segment, uint64_t now_ns);
 
+/* What the upper layer was told of by TCP_EVENT_ASKED is answered, within the limits of all such answers; or left
+ * alone, as if the question had been lost. */
+void tcp_answer(struct tcp *tcp, bool there, uint64_t now_ns);
+
 /* ---- what routers say (path_mtu.c) ---- */
 
 /* Is that the sequence number of something that is under way (RFC 5927 4.1)? Of a SYN, the very one. */
@@ -360,6 +369,11 @@ void tcp_note_unreachable(struct tcp *tcp, int error, bool hard, uint64_t now_ns
 
 /* What is due at `now_ns` happens; to be called at `due_ns` or later. */
 void tcp_run_timers(struct tcp *tcp, uint64_t now_ns);
+
+/* Somebody else's keepalive wants to know whether the peer is there. If it was silent for a second and has nothing
+ * outstanding to answer, it is asked, once a second at most; without an answer it is asked again as by our own
+ * keepalive, and given up in the end. False: there was no answer to what was asked before. */
+bool tcp_ask(struct tcp *tcp, uint64_t now_ns);
 
 /* ---- departure (output.c) ---- */
 

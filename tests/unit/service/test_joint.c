@@ -266,6 +266,79 @@ static void silence_is_a_reset(void **state)
     relay_destroy(&r);
 }
 
+static uint64_t counted(const struct relay *r, int which, const char *name)
+{
+    struct hawser_counter counter;
+    for (size_t i = 0; hawser_stack_counter(r->stacks[which], i, &counter); i++)
+        if (strcmp(counter.name, name) == 0)
+            return counter.value;
+    fail_msg("no counter is called %s", name);
+    return 0;
+}
+
+static void keep_alive(struct hawser_conn *conn, uint64_t idle_ns, uint64_t interval_ns, uint64_t tries)
+{
+    assert_int_equal(hawser_conn_set(conn, HAWSER_OPTION_KEEPALIVE_IDLE_NS, idle_ns), 0);
+    assert_int_equal(hawser_conn_set(conn, HAWSER_OPTION_KEEPALIVE_INTERVAL_NS, interval_ns), 0);
+    assert_int_equal(hawser_conn_set(conn, HAWSER_OPTION_KEEPALIVE_TRIES, tries), 0);
+}
+
+/* What one program's keepalive asks, the other one's host is asked; and when that is gone, who asks gives up as it
+ * wanted to: two questions that are answered at most, and then three a second apart. */
+static void keepalive_passes(void **state)
+{
+    (void)state;
+    const struct hawser_conn_options plain = {.size = sizeof plain, .no_mptcp = true};
+    for (unsigned kind = 0; kind < 4; kind++) {
+        struct relay r;
+        bool by_server = kind & 1;
+        relay_init(&r, kind & 2, NULL, &plain);
+        struct line line = relay_line(&r, &plain);
+        struct hawser_conn *asks = by_server ? line.server : line.client,
+                           *other = by_server ? line.client : line.server;
+        int asked = by_server ? CLIENT : SERVER, gone = by_server ? NEAR_LINK : FAR_LINK;
+        relay_run(&r, 60 * NS_PER_S);
+        assert_int_equal(counted(&r, asked, "tcp.keepalives_in"), 0);
+        keep_alive(asks, 2 * NS_PER_S, NS_PER_S, 3);
+        relay_run(&r, 60 * NS_PER_S);
+        assert_in_range(counted(&r, asked, "tcp.keepalives_in"), 28, 30);
+        assert_int_equal(counted(&r, RELAY, "tcp.keepalives_in"), counted(&r, asked, "tcp.keepalives_in"));
+        const uint64_t since_ns = r.now_ns;
+        r.cut[gone] = true;
+        relay_run(&r, 49 * NS_PER_S / 10);
+        assert_int_equal(hawser_conn_error(asks), 0);
+        assert_int_equal(r.joints.count, 1);
+        relay_run(&r, since_ns + 71 * NS_PER_S / 10 - r.now_ns);
+        assert_int_equal(hawser_conn_error(asks), -ETIMEDOUT);
+        assert_int_equal(r.joints.count, 0);
+        assert_int_equal(r.joints.broken, 1);
+        hawser_close(asks);
+        hawser_abort(other);
+        relay_run(&r, NS_PER_S);
+        relay_destroy(&r);
+    }
+}
+
+/* Nobody is given up while the other one is silent for a while, and answers then. */
+static void keepalive_is_patient(void **state)
+{
+    (void)state;
+    struct relay r;
+    const struct hawser_conn_options plain = {.size = sizeof plain, .no_mptcp = true};
+    relay_init(&r, false, NULL, NULL);
+    struct line line = relay_line(&r, &plain);
+    keep_alive(line.client, 2 * NS_PER_S, NS_PER_S, 30);
+    for (unsigned i = 0; i < 10; i++) {
+        relay_run(&r, 10 * NS_PER_S);
+        r.cut[FAR_LINK] = i % 2;
+    }
+    assert_int_equal(hawser_conn_error(line.client), 0);
+    assert_int_equal(r.joints.count, 1);
+    hawser_close(line.client);
+    hawser_close(line.server);
+    relay_destroy(&r);
+}
+
 /* Who does not read holds the sender back, and what the relay holds for him is bounded. */
 static void a_slow_reader_costs_only_itself(void **state)
 {
@@ -478,6 +551,8 @@ int main(void)
         cmocka_unit_test(a_door_closes),
         cmocka_unit_test(a_reset_comes_behind_the_bytes),
         cmocka_unit_test(silence_is_a_reset),
+        cmocka_unit_test(keepalive_passes),
+        cmocka_unit_test(keepalive_is_patient),
         cmocka_unit_test(a_slow_reader_costs_only_itself),
         cmocka_unit_test(what_is_held_is_bounded),
         cmocka_unit_test(turns_are_by_bytes),

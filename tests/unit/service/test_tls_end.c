@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "peer.h"
 #include "service/credentials.h"
 
 enum { STREAM = 1000000 };
@@ -273,6 +274,69 @@ static void closing_ends_with_its_side(void **state)
     ends_run(&line.e, 5);
     end_abort(line.server);
     end_line(&line);
+}
+
+/* A socket that claims to be a connection of the stack. */
+static struct {
+    const struct end_ops *ops;
+    struct watch *watch;
+    struct hawser_conn *conn;
+} disguised;
+
+static void note_watch(void *of, struct watch *watch)
+{
+    disguised.watch = watch;
+    disguised.ops->watch(of, watch);
+}
+
+static struct hawser_conn *disguised_conn(void *of) { return (void)of, disguised.conn; }
+
+static uint64_t tells_of_questions(void)
+{
+    uint64_t value;
+    assert_int_equal(hawser_conn_get(disguised.conn, HAWSER_OPTION_ASKED, &value), 0);
+    return value;
+}
+
+/* What the peer's keepalive asks is for who is above to answer, as long as somebody is. */
+static void questions_pass(void **state)
+{
+    (void)state;
+    struct line line;
+    struct ends *e = &line.e;
+    struct end below[2];
+    struct peer p;
+    int fds[2];
+    ends_init(e);
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    tls_init(&line.client_side, credentials_of_key(TLS_CLIENT, key), hawser_host_env(e->host));
+    tls_init(&line.server_side, credentials_of_key(TLS_SERVER, key), hawser_host_env(e->host));
+    tcp_pair(fds);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(socket_end_new(&e->sockets, fds[i], &below[i]), 0);
+    struct end_ops ops = *below[1].ops;
+    disguised.ops = below[1].ops;
+    disguised.conn = p.conn;
+    ops.watch = note_watch;
+    ops.conn = disguised_conn;
+    below[1].ops = &ops;
+    assert_int_equal(tls_end_new(&line.server_side, below[0], &line.server), 0);
+    assert_int_equal(tls_end_new(&line.client_side, below[1], &line.client), 0);
+    listen_by(&line.client_ear, line.client);
+    ends_run(e, 50);
+    assert_int_equal(hawser_conn_set(p.conn, HAWSER_OPTION_ASKED, 1), 0);
+    line.client_ear.what = 0;
+    disguised.watch->heard(disguised.watch, &(struct hawser_event){.what = HAWSER_ASKED}, 0);
+    assert_int_equal(line.client_ear.what, HAWSER_ASKED);
+    while (end_give(line.client, (struct hawser_slice){.data = stream, .len = STREAM}) > 0)
+        ;
+    assert_int_equal(tells_of_questions(), 1);
+    end_close(line.client); /* it waits until all has left */
+    assert_int_equal(tells_of_questions(), 0);
+    end_abort(line.server);
+    end_line(&line);
+    peer_destroy(&p);
 }
 
 static void joined_to_sockets(void **state)
@@ -568,6 +632,7 @@ int main(void)
         cmocka_unit_test(an_end_without_good_bye_is_a_reset),
         cmocka_unit_test(back_pressure),
         cmocka_unit_test(closing_ends_with_its_side),
+        cmocka_unit_test(questions_pass),
         cmocka_unit_test(joined_to_sockets),
         cmocka_unit_test(keys_in_files),
         cmocka_unit_test(both_have_certificates),

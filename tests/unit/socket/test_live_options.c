@@ -66,8 +66,9 @@ static void only_what_can_be(void **state)
         {HAWSER_OPTION_NAGLE, 1, 0, 1},
         {HAWSER_OPTION_KEEPALIVE_IDLE_NS, 7 * NS_PER_S, 0, UINT64_MAX},
         {HAWSER_OPTION_KEEPALIVE_INTERVAL_NS, 75 * NS_PER_S, 1, UINT64_MAX},
-        {HAWSER_OPTION_KEEPALIVE_TRIES, 9, 1, UINT32_MAX},
+        {HAWSER_OPTION_KEEPALIVE_TRIES, 9, 1, INT32_MAX},
         {HAWSER_OPTION_USER_TIMEOUT_NS, 0, 0, UINT64_MAX},
+        {HAWSER_OPTION_ASKED, 0, 0, 1},
     };
     struct hawser_conn_options options = {.size = sizeof options, .nagle = true, .keepalive_idle_ns = 7 * NS_PER_S};
     struct peer p;
