@@ -11,7 +11,7 @@
 /* By these our own are known again, also by the next start after a sudden end. */
 enum {
     DOOR_PROTOCOL = 74,     /* of our routes and rules (RTA_PROTOCOL; 'J') */
-    DOOR_PREFERENCE = 4840, /* of the first of our rules: before those of published ports and of uplinks */
+    DOOR_PREFERENCE = 4840, /* of the first of our rules: before those of uplinks */
     DOOR_TABLE_FIRST = 485500,
     DOOR_MARK_FIRST = 0x48580000, /* of connections ("HX"), a number of its own for each door likewise */
     DOOR_METRIC = 100,

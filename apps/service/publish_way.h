@@ -9,9 +9,9 @@ struct publish_way;
 
 /* By these our own are known again, also by the next start after a sudden end. */
 enum {
-    PUBLISH_MARK = 0x4857,     /* of packets and connections ("HW") */
-    PUBLISH_PROTOCOL = 73,     /* of our routes and rules (RTA_PROTOCOL; 'I') */
-    PUBLISH_PREFERENCE = 4849, /* of the first of our rules */
+    PUBLISH_MARK = 0x4857,   /* of packets and connections ("HW") */
+    PUBLISH_PROTOCOL = 73,   /* of our routes and rules (RTA_PROTOCOL; 'I') */
+    PUBLISH_PREFERENCE = 48, /* of the first of our rules: before the host's own, which may go by source */
     PUBLISH_TABLE = 485600,
 };
 
