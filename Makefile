@@ -10,7 +10,7 @@ help:
 	@echo "make bench    what it costs beside the kernel in the same run, each with a bar that fails: throughput unlimited and at"
 	@echo "              1 Gbit/s, exchanges, connections, a program's start; memory of a connection and of a pair; the simulator"
 	@echo "make fuzz     the fuzzers and mobs of hostile peers, FUZZ_SECONDS each (default 300)"
-	@echo "make soak     half an hour of programs in hawser run while their uplinks fail in all ways"
+	@echo "make soak     half an hour of load by every door and both families of addresses while uplinks fail in all ways"
 	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: three quarters of an hour"
 	@echo "make lint     clang-tidy and cppcheck over the sources"
 	@echo "make format   clang-format over the sources"

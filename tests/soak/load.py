@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""What a soak's programs do, unaware of Hawser: usage: load.py ADDRESS PORT SECONDS SEED. Prints one JSON object, and
-exits 1 unless every byte was right and every connection ended as it should."""
+"""What a soak's programs do, unaware of Hawser: usage: load.py WHAT, a JSON object (kinds.py). Prints another one, and exits
+0 when it has done so: what went wrong is in it, and others judge that, who know what the uplinks did meanwhile."""
 import asyncio
 import collections
+import errno
+import functools
 import hashlib
 import json
 import random
@@ -10,28 +12,43 @@ import sys
 import time
 
 import pattern
+import ways
 
-YOUNG_S = 1.5
 PATIENCE_S = 60  # for whatever has to happen next on a connection
+ASK_S = 5
+NEXT_ADDRESS_S = 3  # for one that does not answer, where there is another one
+
+
+def name_of(problem):
+    return errno.errorcode[problem.errno] if type(problem) is OSError else type(problem).__name__
 
 
 class Load:
-    def __init__(self, address, port, seconds, seed):
-        self.to, self.until, self.seed, self.ports = (address, port), time.monotonic() + seconds, seed, {}
-        self.done, self.bytes, self.wrong, self.unlucky = collections.Counter(), 0, [], 0
-        self.longest_echo_s, self.began_s = 0.0, time.time()
+    def __init__(self, what):
+        self.what, self.until = what, time.monotonic() + what["seconds"]
+        self.way, self.ports = ways.WAYS[what["way"]], {}
+        self.done, self.bytes, self.wrong, self.longest_echo_s = collections.Counter(), 0, [], 0.0
 
     def goes_on(self):
         return time.monotonic() < self.until
 
-    async def open(self, line):
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(*self.to), PATIENCE_S)
+    async def reach(self, addresses):
+        """As programs do with a name's addresses: one after the other."""
+        for address in addresses[:-1]:
+            try:
+                return await asyncio.wait_for(self.way(address, self.what.get("proxy")), NEXT_ADDRESS_S)
+            except (OSError, asyncio.TimeoutError):
+                pass
+        return await asyncio.wait_for(self.way(addresses[-1], self.what.get("proxy")), PATIENCE_S)
+
+    async def open(self, to, line):
+        reader, writer = await self.reach(to)
         writer.write(line.encode() + b"\n")
         self.ports[asyncio.current_task()] = writer.get_extra_info("sockname")[1]
         return reader, writer
 
-    async def get(self, seed, size):
-        reader, writer = await self.open(f"get {seed} {size}")
+    async def get(self, to, seed, size):
+        reader, writer = await self.open(to, f"get {seed} {size}")
         sha, got = hashlib.sha256(), 0
         while piece := await asyncio.wait_for(reader.read(1 << 16), PATIENCE_S):
             sha.update(piece)
@@ -40,8 +57,8 @@ class Load:
         self.bytes += got
         assert sha.hexdigest() == pattern.digest(seed, size), f"get {seed} {size}: {got} bytes, or wrong ones"
 
-    async def put(self, seed, size):
-        reader, writer = await self.open(f"put {seed} {size}")
+    async def put(self, to, seed, size):
+        reader, writer = await self.open(to, f"put {seed} {size}")
         for piece in pattern.blocks(seed, size):
             writer.write(piece)
             await asyncio.wait_for(writer.drain(), PATIENCE_S)
@@ -50,10 +67,19 @@ class Load:
         self.bytes += size
         assert answer == pattern.digest(seed, size), f"put {seed} {size}: the far end has {answer or 'nothing'}"
 
-    async def reset(self):
-        reader, writer = await self.open("reset")
+    async def read_or_ask(self, reader, writer):
+        """A RST is said once. Where it is lost, in a full queue or a silence, who waits hears of it when he says something."""
+        for _ in range(PATIENCE_S // ASK_S):
+            try:
+                return await asyncio.wait_for(reader.read(1 << 16), ASK_S)
+            except asyncio.TimeoutError:
+                writer.write(b"?\n")
+        raise asyncio.TimeoutError("no reset comes")
+
+    async def reset(self, to):
+        reader, writer = await self.open(to, "reset")
         try:
-            while await asyncio.wait_for(reader.read(1 << 16), PATIENCE_S):
+            while await self.read_or_ask(reader, writer):
                 pass
         except ConnectionResetError:
             return
@@ -61,19 +87,19 @@ class Load:
             writer.close()
         raise AssertionError("a reset came as an end")
 
-    async def refused(self):
+    async def refused(self, to):
         try:
-            await asyncio.wait_for(asyncio.open_connection(self.to[0], self.to[1] + 1), PATIENCE_S)
+            await self.reach([(address, port + 1) for address, port in to])
         except ConnectionRefusedError:
             return
         raise AssertionError("a port that nobody listens on took a connection")
 
-    async def echo(self, pause_s):
+    async def echo(self, to, pause_s):
         """One connection for the whole time, which is silent between its lines."""
-        reader, writer = await self.open("echo")
+        reader, writer = await self.open(to, "echo")
         count = 0
         while self.goes_on():
-            line, sent_at = f"{self.seed}/{count}\n".encode(), time.monotonic()
+            line, sent_at = f"{self.what['seed']}/{count}\n".encode(), time.monotonic()
             writer.write(line)
             answer = await asyncio.wait_for(reader.readline(), PATIENCE_S)
             assert answer == line, f"echo: {answer} for {line}"
@@ -82,49 +108,44 @@ class Load:
             await asyncio.sleep(min(pause_s, max(0.0, self.until - time.monotonic())))
         writer.close()
 
-    async def once(self, name, draw):
-        """Nothing can save a connection whose only path dies before the peer has answered to its first bytes: there is
-        nothing to join yet (RFC 8684 3.2)."""
-        began_at = time.monotonic()
+    async def once(self, name, to, draw):
+        began_s = time.time()
         try:
-            await draw
-            self.done[name] += 1
-        except ConnectionResetError as problem:
-            if time.monotonic() - began_at < YOUNG_S:
-                self.unlucky += 1
-            else:
-                self.complain(name, began_at, problem)
-        except (AssertionError, OSError, asyncio.TimeoutError) as problem:
-            self.complain(name, began_at, problem)
+            await draw(to)
+            self.done[f"{name} IPv{6 if ':' in to[0][0] else 4}"] += 1
+        except (AssertionError, OSError, EOFError, asyncio.TimeoutError) as problem:
+            self.wrong.append({"what": f"{name} {to[0][0]}", "error": name_of(problem), "says": str(problem), "began_s": began_s,
+                               "after_s": round(time.time() - began_s, 1), "port": self.ports.pop(asyncio.current_task(), None)})
+            await asyncio.sleep(0.1)
 
-    def complain(self, name, began_at, problem):
-        """With what it takes to find the connection in the listings, and the flap in the log."""
-        self.wrong.append({"what": f"{name}: {type(problem).__name__} {problem}", "port": self.ports.get(asyncio.current_task()),
-                           "after_s": round(time.monotonic() - began_at, 1), "at_s": round(time.time() - self.began_s)})
-
-    async def repeat(self, name, draw):
+    async def repeat(self, name, draw, rnd):
+        """To each of the targets in turn, whose own addresses are in any order."""
+        count = rnd.randrange(1000)
         while self.goes_on():
-            await self.once(name, draw())
+            to = self.what["targets"][count % len(self.what["targets"])]
+            await self.once(name, rnd.sample(to, len(to)), draw)
+            count += 1
+            if self.what.get("once"):
+                return
+
+    def sized(self, service, rnd, low, high):
+        return lambda to: service(to, f"{self.what['seed']}-{rnd.random()}", int(low * (high / low) ** rnd.random()))
 
     async def run(self):
-        rnd = random.Random(self.seed)
-
-        def sized(service, low, high):
-            return lambda: service(f"{self.seed}-{rnd.random()}", int(low * (high / low) ** rnd.random()))
-        await asyncio.gather(
-            *(self.repeat("get", sized(self.get, 1e5, 3e7)) for _ in range(3)),
-            *(self.repeat("put", sized(self.put, 1e5, 3e7)) for _ in range(2)),
-            *(self.repeat("short", sized(self.get, 1, 1e4)) for _ in range(8)),
-            self.repeat("reset", self.reset), self.repeat("refused", self.refused),
-            self.once("keystrokes", self.echo(0.2)), self.once("idle", self.echo(25)))
+        rnd, most = random.Random(self.what["seed"]), self.what["most_bytes"]
+        draws = {"get": self.sized(self.get, rnd, 1e5, most), "put": self.sized(self.put, rnd, 1e5, most),
+                 "short": self.sized(self.get, rnd, 1, 1e4), "reset": self.reset, "refused": self.refused}
+        under_way = [self.repeat(name, draws[name], rnd) for name, count in self.what["at_once"].items() for _ in range(count)]
+        for to in self.what["targets"]:
+            under_way += [self.once(name, to, functools.partial(self.echo, pause_s=pause_s)) for name, pause_s in self.what["echoes"].items()]
+        await asyncio.gather(*under_way)
 
     def report(self):
         return {"done": self.done, "megabytes": round(self.bytes / 1e6), "longest_echo_s": round(self.longest_echo_s, 2),
-                "unlucky": self.unlucky, "wrong": len(self.wrong), "first_wrong": self.wrong[:5]}
+                "wrong": self.wrong}
 
 
 if __name__ == "__main__":
-    load = Load(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
+    load = Load(json.loads(sys.argv[1]))
     asyncio.run(load.run())
     print(json.dumps(load.report()))
-    sys.exit(1 if load.wrong else 0)

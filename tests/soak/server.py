@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The far end of the soak: kernel MPTCP, a few services on one port, chosen by the first line a client sends.
+"""A server of the soak's: usage: server.py PORT. Kernel MPTCP, a few services on one port, chosen by the first line a client sends.
 
   get SEED SIZE    sends so many bytes, and ends
   put SEED SIZE    takes so many, and answers with their SHA-256
@@ -61,13 +61,19 @@ async def serve(reader, writer):
         writer.close()
 
 
-async def main(port):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
+async def listen(port, family, address):
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("0.0.0.0", port))
-    server = await asyncio.start_server(serve, sock=sock, backlog=1024)
-    async with server:
-        await server.serve_forever()
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.bind((address, port))
+    return await asyncio.start_server(serve, sock=sock, backlog=1024)
+
+
+async def main(port):
+    servers = [await listen(port, socket.AF_INET, "0.0.0.0"), await listen(port, socket.AF_INET6, "::")]
+    print("listening", flush=True)
+    await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""The kinds of load: where each runs, how it comes in, its share, and what nobody can save of it."""
+import collections
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+
+from world import NEAR, SERVER, address
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PORT, PROXY, OF_PROGRAM, PUBLISHED = 4000, ("127.0.0.1", 1080), 7001, {4: 7004, 6: 7006}
+SERVERS = [[(SERVER[family], PORT)] for family in (4, 6)]
+PUBLIC = [[(address(path, family), port) for path in NEAR] for family in (4, 6) for port in (PUBLISHED[family], OF_PROGRAM)]
+PASSING_S = 2
+FIRST_WRONG = 5  # are told
+ECHOES = {"keystrokes": 0.2, "idle": 25}  # and the seconds between them
+
+# Only a client can open paths to what is published, and hears of them by signals, of which an idle connection has two in half a
+# minute (RFC 8684 3): the removal of an uplink takes both, and the other one may fail before its return is told. So none is idle.
+ECHOES_PUBLISHED = {"keystrokes": 0.2}
+
+# Nothing can save a connection whose only path dies before the peer has answered to its first bytes: there is nothing to
+# join yet (RFC 8684 3.2).
+YOUNG = {"ConnectionResetError"}
+# By way of an upstream the first bytes are those to the upstream, and its client has not been accepted by then.
+YOUNG_UPSTREAM = YOUNG | {"EHOSTUNREACH"}
+# To the kernel's Multipath TCP the reset of the last subflow is a path lost, and it waits for another one for a minute.
+YOUNG_PUBLISHED = YOUNG | {"TimeoutError"}
+
+
+class Kind:
+    def __init__(self, name, service, space, way, targets, share, *, proxy=None, words=(), young=YOUNG, most_bytes=5e6, echoes=ECHOES,
+                 **what):
+        self.name, self.service, self.space, self.words, self.young = name, service, space, words, young
+        self.what = {"way": way, "targets": targets, "at_once": share, "proxy": proxy, "most_bytes": most_bytes,
+                     "echoes": echoes, **what}
+        self.done, self.wrong, self.told = collections.Counter(), [], collections.Counter()
+
+    def start(self, seconds, seed):
+        what = json.dumps({**self.what, "seconds": seconds, "seed": f"{self.name}/{seed}"})
+        with self.space.inside():
+            return subprocess.Popen([*self.words, sys.executable, os.path.join(HERE, "load.py"), what], stdout=subprocess.PIPE)
+
+    def finish(self, process):
+        said = process.communicate()[0]
+        if process.returncode:
+            self.wrong.append({"what": "a program", "error": f"exit status {process.returncode}", "began_s": 0, "after_s": 0,
+                               "port": None})
+            return
+        told = json.loads(said)
+        self.done += collections.Counter(told["done"])
+        self.wrong += told["wrong"]
+        self.told["megabytes"] += told["megabytes"]
+        self.told["longest_echo_s"] = max(self.told["longest_echo_s"], told["longest_echo_s"])
+
+    def run(self, seconds, seed):
+        self.finish(self.start(seconds, seed))
+
+    def expected(self):
+        return {f"{name} IPv{6 if ':' in to[0][0] else 4}" for name in (*self.what["at_once"], *self.what["echoes"])
+                for to in self.what["targets"]}
+
+    def judge(self, flaps):
+        """Returns how many were too young to be saved, and what is wrong."""
+        wrong = [one for one in self.wrong if not (one["error"] in self.young and flaps.met_young(one))]
+        for one in wrong[:FIRST_WRONG]:
+            print(json.dumps({"kind": self.name, **one, "flaps": flaps.around(one), "listings": self.service.of(one)}), file=sys.stderr)
+        problems = [f"{self.name}: {len(wrong)} of {len(wrong) + self.done.total()} went wrong"] if wrong else []
+        missing = self.expected() - set(self.done)
+        if missing:
+            problems.append(f"{self.name}: nothing was done of {', '.join(sorted(missing))}")
+        return len(self.wrong) - len(wrong), problems
+
+    def report(self):
+        return {"kind": self.name, "done": dict(sorted(self.done.items())), **self.told, "wrong": len(self.wrong)}
+
+
+class Passing(Kind):
+    """Programs that are soon over, one after the other: their namespaces and doors come and go."""
+
+    def run(self, seconds, seed):
+        over = threading.Event()
+        threading.Timer(seconds, over.set).start()
+        for count in itertools.count():
+            if over.wait(PASSING_S):
+                return
+            if subprocess.run([*self.words, "true"]).returncode == 0:
+                self.done["true"] += 1
+            super().run(seconds, f"{seed}/{count}")
+
+    def expected(self):
+        return super().expected() | {"true"}
+
+
+def all_kinds(world, near, laptop):
+    share = {"get": 1, "put": 1, "short": 2, "reset": 1, "refused": 1}
+    more, no_refusal = {**share, "get": 2, "put": 2, "short": 6}, {"get": 2, "put": 2, "short": 4, "reset": 1}
+    return [
+        Kind("programs", near, world.near, "direct", SERVERS, more, words=near.run(), most_bytes=3e7),
+        Passing("passing", near, world.near, "direct", SERVERS, {"short": 1, "get": 1}, words=near.run(), echoes={}, once=True),
+        Kind("SOCKS", near, world.near, "socks", SERVERS, share, proxy=PROXY),
+        Kind("CONNECT", near, world.near, "connect", SERVERS, share, proxy=PROXY),
+        Kind("network", near, world.lan, "direct", SERVERS, share),
+        Kind("published", near, world.far, "mptcp", PUBLIC, no_refusal, young=YOUNG_PUBLISHED, echoes=ECHOES_PUBLISHED),
+        Kind("upstream", laptop, world.laptop, "direct", SERVERS, share, words=laptop.run(), young=YOUNG_UPSTREAM),
+    ]
