@@ -104,13 +104,12 @@ static void dial_answered(struct dial_user *user, int error, struct end far, uin
 static int call_far(struct door *door, struct hawser_request *request, uint64_t now_ns)
 {
     struct destination to = {0};
-    struct hawser_addr from;
     struct call *call = malloc(sizeof *call);
     if (!call)
         return -ENOMEM;
     *call = (struct call){.dial_user = {dial_answered}, .door = door, .request = request};
-    hawser_request_addrs(request, &from, &to.addr);
-    to.demands = door->demands ? door->demands(door->of, &from) : NULL;
+    hawser_request_addrs(request, &to.from, &to.addr);
+    to.demands = door->demands ? door->demands(door->of, &to.from) : NULL;
     int error = dial_begin(door->far, &to, &call->dial_user, now_ns, &call->dial);
     if (error < 0) {
         free(call);

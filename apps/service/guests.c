@@ -7,9 +7,22 @@
 
 struct guest {
     struct hash_node node;
-    uint8_t key[16];
+    uint8_t key[GUEST_KEY_BYTES];
     uint32_t count;
 };
+
+void guest_key(uint8_t key[GUEST_KEY_BYTES], const struct hawser_addr *addr)
+{
+    memset(key, 0, GUEST_KEY_BYTES);
+    memcpy(key, addr->ip, hawser_addr_is_v4(addr) ? 16 : 8);
+}
+
+uint64_t guests_hash(const struct guests *guests, const struct hawser_addr *addr)
+{
+    uint8_t key[GUEST_KEY_BYTES];
+    guest_key(key, addr);
+    return hash_bytes(&guests->table, key, sizeof key);
+}
 
 int guests_init(struct guests *guests, const struct hawser_env *env, uint32_t max)
 {
@@ -31,8 +44,8 @@ static struct guest *find(const struct guests *guests, const uint8_t *key, uint6
 
 struct guest *guests_enter(struct guests *guests, const struct hawser_addr *addr)
 {
-    uint8_t key[16] = {0};
-    memcpy(key, addr->ip, hawser_addr_is_v4(addr) ? 16 : 8); /* of IPv6 one subscriber has a /64 */
+    uint8_t key[GUEST_KEY_BYTES];
+    guest_key(key, addr);
     uint64_t hash = hash_bytes(&guests->table, key, sizeof key);
     struct guest *guest = find(guests, key, hash);
     uint32_t has = guest ? guest->count : 0;

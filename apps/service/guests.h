@@ -12,7 +12,14 @@ struct guests {
     uint64_t turned_away;    /* so far */
 };
 
+enum { GUEST_KEY_BYTES = 16 };
+
 struct guest; /* an address, with as many connections as it was given */
+
+/* Whom an address counts for: of IPv6 one subscriber has a /64. */
+void guest_key(uint8_t key[GUEST_KEY_BYTES], const struct hawser_addr *addr);
+/* Of that, as nobody outside can know it. */
+uint64_t guests_hash(const struct guests *guests, const struct hawser_addr *addr);
 
 /* Room for `max` connections. Returns 0 or -ENOMEM. `env` outlives it. */
 int guests_init(struct guests *guests, const struct hawser_env *env, uint32_t max);

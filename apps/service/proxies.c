@@ -24,7 +24,6 @@ struct port {
     struct acceptor *acceptor;        /* of the kernel, */
     struct hawser_listener *listener; /* and of the stack */
     struct watch watch;
-    struct tls *tls; /* around what is said; NULL: none */
 };
 
 struct proxies {
@@ -40,6 +39,7 @@ struct proxies {
     char server_host[DIAL_NAME_MAX + 1]; /* as its certificate says, if no other name is told */
     struct tls to_server, from_clients;
     struct upstream_dialer upstream;
+    struct pace handshakes; /* of from_clients */
     bool serves_upstream;
     char login[PROXY_LOGIN_MAX + 3];     /* and the end of a line */
     char *password;                      /* in `login`, behind the colon, which is a NUL; NULL: anybody may */
@@ -100,22 +100,14 @@ int proxies_new(struct service *service, struct proxies **out)
 
 /* ---- ports ---- */
 
-static int begin(struct port *port, struct end client)
+static void begin(struct port *port, struct end client)
 {
-    struct end inside = client;
-    int error = port->tls ? tls_end_new(port->tls, client, &inside) : 0;
-    if (error < 0) {
+    if (session_begin(&port->sessions, client) < 0)
         end_abort(client);
-        return error;
-    }
-    error = session_begin(&port->sessions, inside);
-    if (error < 0)
-        end_abort(inside);
-    return error;
 }
 
 /* By a socket of the kernel. */
-static void came(void *of, struct end client) { (void)begin(of, client); }
+static void came(void *of, struct end client) { begin(of, client); }
 
 /* By the stack. */
 static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
@@ -125,7 +117,7 @@ static void heard(struct watch *watch, const struct hawser_event *event, uint64_
     (void)event;
     (void)now_ns;
     while (hawser_accept(port->listener, &conn) == 0)
-        (void)begin(port, conn_end(conn));
+        begin(port, conn_end(conn));
 }
 
 static struct port *new_port(struct proxies *proxies, const char *name, struct tls *tls)
@@ -134,13 +126,14 @@ static struct port *new_port(struct proxies *proxies, const char *name, struct t
     struct port *port = proxies->count < HW_ARRAY_LEN(proxies->ports) ? calloc(1, sizeof *port) : NULL;
     if (!port)
         return NULL;
-    *port = (struct port){.proxies = proxies, .name = name, .watch = {heard}, .tls = tls};
+    *port = (struct port){.proxies = proxies, .name = name, .watch = {heard}};
     if (sessions_init(&port->sessions, service->loop, service->host) < 0) {
         free(port);
         return NULL;
     }
     port->sessions.joints = &service->joints;
     port->sessions.port = name;
+    port->sessions.tls = tls;
     port->sessions.upstream = tls != NULL;
     proxies->ports[proxies->count++] = port;
     return port;
@@ -226,11 +219,12 @@ int proxies_use_upstream(struct proxies *proxies, const struct upstream_words *w
     int error = read_credentials(proxies, words, TLS_CLIENT, &credentials, why, why_size);
     if (error < 0)
         return error;
-    tls_init(&proxies->to_server, credentials, hawser_host_env(service->host));
+    proxies->server_name = words->server;
+    if (tls_init(&proxies->to_server, credentials, hawser_host_env(service->host)) < 0)
+        return complain(-ENOMEM, why, why_size, "no memory for TLS");
     const struct destination to = endpoint_destination(&proxies->server);
     upstream_dialer_init(&proxies->upstream, service->loop, service->host, &proxies->direct.dialer, &to,
                          &proxies->to_server);
-    proxies->server_name = words->server;
     service->far = &proxies->upstream.dialer;
     return 0;
 }
@@ -261,12 +255,15 @@ int proxies_serve_upstream(struct proxies *proxies, const struct upstream_words 
         error = read_credentials(proxies, words, TLS_SERVER, &credentials, why, why_size);
     if (error < 0)
         return error;
-    tls_init(&proxies->from_clients, credentials, hawser_host_env(proxies->service->host));
     proxies->serves_upstream = true;
+    if (tls_init(&proxies->from_clients, credentials, hawser_host_env(proxies->service->host)) < 0)
+        return complain(-ENOMEM, why, why_size, "no memory for TLS");
+    pace_init(&proxies->handshakes, SESSION_HANDSHAKES, SESSION_HANDSHAKES_PER_S);
     struct port *port = new_port(proxies, local, &proxies->from_clients);
     if (!port)
         return complain(-ENOSPC, why, why_size, "\"%s\": no memory, or there are %u ports already", local, PROXIES_MAX);
     port->sessions.spoken = SESSION_SOCKS;
+    port->sessions.handshakes = &proxies->handshakes;
     port->sessions.dialer = &proxies->kernel_names.dialer;
     error = listen_stack(port, &at.addr);
     if (error == -EADDRNOTAVAIL || (error == 0 && is_any(&at.addr))) /* none of the stack's, or the kernel's too */
@@ -316,6 +313,12 @@ const char *proxies_status(const struct proxies *proxies, size_t i, struct sessi
         return NULL;
     const struct port *port = proxies->ports[i];
     *out = port->sessions.counts;
-    out->turned_away = port->acceptor ? acceptor_turned_away(port->acceptor) : 0;
+    out->turned_away += port->acceptor ? acceptor_turned_away(port->acceptor) : 0;
+    if (port->sessions.tls) {
+        out->held_bytes = port->sessions.tls->holders.bytes;
+        out->no_room = port->sessions.tls->holders.refused;
+        out->reset = port->sessions.tls->reset;
+        out->overlong = port->sessions.tls->overlong;
+    }
     return port->name;
 }

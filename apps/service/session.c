@@ -20,11 +20,14 @@ struct session {
     /* What is next; NULL: nothing that the client says matters. Takes from the front of what has arrived and returns
      * how many bytes that were, or 0: there must be more. It may end the session: negative. */
     ssize_t (*next)(struct session *session, const uint8_t *bytes, size_t len);
-    struct dial *dial; /* under way, else NULL */
-    char *asked;       /* whom it asks for, for listings; NULL: nobody yet, or no memory */
+    struct dial *dial;             /* under way, else NULL */
+    char *asked;                   /* whom it asks for, for listings; NULL: nobody yet, or no memory */
+    struct hawser_addr asked_addr; /* likewise, unless it is by a name: then all zero */
     sd_event_source *timer;
     struct http_connect *http; /* NULL: SOCKS */
     struct guest *speaker;     /* it has not said all yet; else NULL */
+    uint64_t place;            /* where its handshake was counted */
+    bool known;                /* the handshake is over, or there is none */
     bool leaving;              /* refused, and told so */
     bool heard_all;            /* the client says no more than has arrived */
     size_t ignored;            /* bytes that came after that */
@@ -173,14 +176,6 @@ static char *text_of(const struct destination *to)
     return text;
 }
 
-static bool is_peer(struct end end, const char *text)
-{
-    char own[HAWSER_ADDR_STRLEN];
-    struct hawser_addr addr;
-    end_peer(end, &addr);
-    return text && strcmp(hawser_addr_format(&addr, own, sizeof own), text) == 0;
-}
-
 /* Clients of this host go out by the uplinks, and other Hawsers come in there. */
 static bool join(struct session *session, struct end far, uint64_t now_ns)
 {
@@ -188,7 +183,9 @@ static bool join(struct session *session, struct end far, uint64_t now_ns)
     const enum joint_way own = session->http ? JOINT_BY_CONNECT : JOINT_BY_SOCKS;
     struct joint_origin origin = {.way = of->upstream ? JOINT_BY_UPSTREAM : own, .port = of->port};
     struct end first = of->upstream ? far : session->client, second = of->upstream ? session->client : far;
-    if (!is_peer(far, session->asked))
+    struct hawser_addr peer;
+    end_peer(far, &peer);
+    if (!hawser_addr_equal(&peer, &session->asked_addr))
         origin.asked = session->asked;
     if (joint_make(of->joints, first, second, &origin, now_ns) < 0)
         return false;
@@ -225,6 +222,8 @@ static ssize_t ask_for(struct session *session, struct destination *to)
     session->next = NULL;
     end_peer(session->client, &to->from);
     session->asked = text_of(to);
+    if (!to->name)
+        session->asked_addr = to->addr;
     hear_out(session);
     set_timer(session, SESSION_DIAL_PATIENCE_S);
     int error =
@@ -386,10 +385,20 @@ static void listen_to(struct session *session)
         let_go(session);
 }
 
+/* A handshake that came to a good end costs nobody anything. */
+static void know(struct session *session)
+{
+    if (session->known || !end_connected(session->client))
+        return;
+    session->known = true;
+    pace_give_back(session->of->handshakes, session->place);
+}
+
 static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
 {
     struct session *session = HW_CONTAINER(watch, struct session, watch);
     (void)now_ns;
+    know(session);
     session->heard_all |= event->what & HAWSER_PEER_FINISHED;
     if (event->what & HAWSER_ERROR)
         give_up(session);
@@ -423,6 +432,12 @@ int sessions_init(struct sessions *sessions, sd_event *loop, struct hawser_host 
     return guests_init(&sessions->speakers, hawser_host_env(host), UINT32_MAX);
 }
 
+static void crowd_out(struct session *session)
+{
+    session->of->counts.crowded_out++;
+    give_up(session);
+}
+
 /* Who has most of them can go on with the rest; a crowd from elsewhere does not push out who is slow. */
 static void make_way(struct sessions *sessions)
 {
@@ -432,8 +447,19 @@ static void make_way(struct sessions *sessions)
         if (guest_count(session->speaker) > guest_count(found->speaker))
             found = session;
     }
-    sessions->counts.crowded_out++;
-    give_up(found);
+    crowd_out(found);
+}
+
+/* The one that has been at it longest, of an address. */
+static void make_way_of(struct sessions *sessions, const struct guest *speaker)
+{
+    LIST_EACH (it, &sessions->speaking) {
+        struct session *session = LIST_ENTRY(it, struct session, link);
+        if (session->speaker == speaker) {
+            crowd_out(session);
+            return;
+        }
+    }
 }
 
 /* Counts it among those of its address. */
@@ -442,10 +468,32 @@ static int enter(struct session *session)
     struct sessions *sessions = session->of;
     struct hawser_addr from;
     end_peer(session->client, &from);
+    session->place = guests_hash(&sessions->speakers, &from);
+    session->known = !sessions->handshakes;
+    if (!session->known && !pace_begin(sessions->handshakes, session->place, hawser_host_now(sessions->host))) {
+        sessions->counts.hasty++;
+        return -EAGAIN;
+    }
     if (sessions->speakers.count >= sessions->speaking_max)
         make_way(sessions);
     session->speaker = guests_enter(&sessions->speakers, &from);
-    return session->speaker ? 0 : -ENOMEM;
+    if (!session->speaker)
+        return -ENOMEM;
+    if (guest_count(session->speaker) > sessions->speaking_max / SESSIONS_PART)
+        make_way_of(sessions, session->speaker);
+    return 0;
+}
+
+static int begin(struct session *session)
+{
+    struct sessions *sessions = session->of;
+    int error = sd_event_add_time_relative(sessions->loop, &session->timer, CLOCK_MONOTONIC,
+                                           (uint64_t)SESSION_PATIENCE_S * 1000000, 0, time_is_up, session);
+    if (error >= 0)
+        error = enter(session);
+    if (error >= 0 && sessions->tls)
+        error = tls_end_new(sessions->tls, session->client, NULL, &session->client);
+    return error;
 }
 
 int session_begin(struct sessions *sessions, struct end client)
@@ -455,18 +503,18 @@ int session_begin(struct sessions *sessions, struct end client)
         return -ENOMEM;
     *session = (struct session){
         .watch = {heard}, .dial_user = {dial_answered}, .of = sessions, .client = client, .next = take_first};
-    int error = sd_event_add_time_relative(sessions->loop, &session->timer, CLOCK_MONOTONIC,
-                                           (uint64_t)SESSION_PATIENCE_S * 1000000, 0, time_is_up, session);
-    if (error >= 0)
-        error = enter(session);
+    int error = begin(session);
     if (error < 0) {
+        sessions->counts.turned_away += error == -EAGAIN || error == -ENOBUFS;
+        if (session->speaker)
+            guests_leave(&sessions->speakers, session->speaker);
         sd_event_source_disable_unref(session->timer);
         free(session);
         return error;
     }
     list_push_back(&sessions->speaking, &session->link);
     sessions->counts.count++;
-    end_watch(client, &session->watch);
+    end_watch(session->client, &session->watch);
     listen_to(session); /* it may have been told of something before */
     return 0;
 }

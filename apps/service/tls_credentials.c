@@ -53,13 +53,13 @@ static int no_memory(char *why, size_t why_size) { return complain(-ENOMEM, why,
 /* There is one name, and one key. */
 static int find_key(gnutls_session_t session, const char *name, gnutls_datum_t *out)
 {
-    const struct tls_credentials *c = gnutls_session_get_ptr(session);
+    const struct tls_identity *identity = gnutls_session_get_ptr(session);
     if (strcmp(name, TLS_IDENTITY) != 0)
         return -1;
     out->data = gnutls_malloc(TLS_KEY_BYTES);
     if (!out->data)
         return -1;
-    memcpy(out->data, c->key, TLS_KEY_BYTES);
+    memcpy(out->data, identity->credentials->key, TLS_KEY_BYTES);
     out->size = TLS_KEY_BYTES;
     return 0;
 }
@@ -116,7 +116,19 @@ static int complain_of_time(const char *path, const char *what, time_t when, cha
     return complain(-EINVAL, why, why_size, "%s: %s %s", path, what, text);
 }
 
-/* Is it one, and of this time? Those that lead to who has signed it are the other side's to judge. */
+static size_t chain_bytes(const gnutls_x509_crt_t *chain, unsigned count)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        size_t len = 0;
+        gnutls_x509_crt_export(chain[i], GNUTLS_X509_FMT_DER, NULL, &len);
+        total += len;
+    }
+    return total;
+}
+
+/* Is it one, of this time, and does the other side take as much? Those that lead to who has signed it are the other
+ * side's to judge. */
 static int check_own(const gnutls_datum_t *pem, const char *path, char *why, size_t why_size)
 {
     gnutls_x509_crt_t chain[TLS_CHAIN_MAX];
@@ -129,8 +141,13 @@ static int check_own(const gnutls_datum_t *pem, const char *path, char *why, siz
                    : complain(-EINVAL, why, why_size, "%s: no certificate in PEM", path);
     const time_t now = time(NULL), begins = gnutls_x509_crt_get_activation_time(chain[0]),
                  ends = gnutls_x509_crt_get_expiration_time(chain[0]);
+    const size_t len = chain_bytes(chain, count);
     for (unsigned i = 0; i < count; i++)
         gnutls_x509_crt_deinit(chain[i]);
+    if (len > TLS_CHAIN_BYTES)
+        return complain(-EINVAL, why, why_size,
+                        "%s: certificates of %zu bytes, more than %d: leave out those that the other side knows", path,
+                        len, TLS_CHAIN_BYTES);
     if (now > ends)
         return complain_of_time(path, "the certificate has expired, on", ends, why, why_size);
     if (now < begins)
@@ -291,10 +308,20 @@ unsigned tls_credentials_side(const struct tls_credentials *c)
 
 unsigned tls_credentials_judge(gnutls_session_t session)
 {
-    struct tls_credentials *c = gnutls_session_get_ptr(session);
-    unsigned status = 0;
-    int code = gnutls_certificate_verify_peers(session, c->expected, c->expected_count, &status);
-    return code < 0 ? GNUTLS_CERT_INVALID : status;
+    struct tls_identity *identity = gnutls_session_get_ptr(session);
+    struct tls_credentials *c = identity->credentials;
+    if (identity->judged)
+        return identity->verdict;
+    int code = gnutls_certificate_verify_peers(session, c->expected, c->expected_count, &identity->verdict);
+    if (code < 0)
+        identity->verdict = GNUTLS_CERT_INVALID;
+    identity->judged = true;
+    return identity->verdict;
+}
+
+static int judge(gnutls_session_t session)
+{
+    return tls_credentials_judge(session) ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR : 0;
 }
 
 /* GnuTLS looks at who has signed a certificate when it has proof that the other side has its key, and with a key as
@@ -305,7 +332,7 @@ static int before_proof(gnutls_session_t session, unsigned type, unsigned when, 
     (void)type;
     (void)when;
     (void)message;
-    return incoming && tls_credentials_judge(session) ? GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR : 0;
+    return incoming ? judge(session) : 0;
 }
 
 /* A server asks for the certificate of who has no key, and a handshake without one fails. */
@@ -316,12 +343,12 @@ static int use_certificate(struct tls_credentials *c, gnutls_session_t session)
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
     else if (code >= 0 && c->is_name)
         code = gnutls_server_name_set(session, GNUTLS_NAME_DNS, c->server_name, strlen(c->server_name));
-    gnutls_session_set_verify_cert2(session, c->expected, c->expected_count, 0);
+    gnutls_session_set_verify_function(session, judge); /* the verdict is asked for whether there was a proof or not */
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY, GNUTLS_HOOK_POST, before_proof);
     return code;
 }
 
-int tls_credentials_use(struct tls_credentials *c, gnutls_session_t session)
+int tls_credentials_use(struct tls_credentials *c, gnutls_session_t session, struct tls_identity *identity)
 {
     int code = gnutls_priority_set(session, c->priorities);
     if (code >= 0 && c->client)
@@ -330,6 +357,7 @@ int tls_credentials_use(struct tls_credentials *c, gnutls_session_t session)
         code = gnutls_credentials_set(session, GNUTLS_CRD_PSK, c->server);
     if (code >= 0 && c->certificate)
         code = use_certificate(c, session);
-    gnutls_session_set_ptr(session, tls_credentials_ref(c));
+    *identity = (struct tls_identity){.credentials = tls_credentials_ref(c)};
+    gnutls_session_set_ptr(session, identity);
     return code;
 }

@@ -13,6 +13,7 @@
 
 enum {
     TLS_KEY_BYTES = 32,
+    TLS_CHAIN_BYTES = 12 * 1024, /* of one's own certificate and those behind it: see TLS_FRUITLESS_MAX */
     TLS_PEM_MAX = 1024 * 1024, /* bytes of a file with certificates: those of all the world's authorities are a fifth */
 };
 
@@ -28,6 +29,13 @@ struct tls_files {
 
 struct tls_credentials;
 
+/* What a session goes by, and what it makes of the other side. */
+struct tls_identity {
+    struct tls_credentials *credentials;
+    bool judged;      /* the other side's certificate was looked at, */
+    unsigned verdict; /* and this is wrong with it, as GNUTLS_CERT_...; 0: nothing */
+};
+
 /* Reads the files. Returns 0 and *out, which has one reference; or a negative errno, and in `why` one line: the file,
  * and what is wrong with it. */
 int tls_credentials_read(enum tls_role role, const struct tls_files *files, struct tls_credentials **out, char *why,
@@ -40,9 +48,11 @@ bool tls_credentials_outdated(const struct tls_credentials *credentials, const s
 
 /* GNUTLS_SERVER or GNUTLS_CLIENT. */
 unsigned tls_credentials_side(const struct tls_credentials *credentials);
-/* That session goes by them, and has a reference. Returns 0 or GnuTLS's error. */
-int tls_credentials_use(struct tls_credentials *credentials, gnutls_session_t session);
-/* What is wrong with the other side's certificate, as GNUTLS_CERT_...; 0: nothing. */
+/* That session goes by them. `identity`, which it then has for its own and which outlives it, has a reference. Returns
+ * 0 or GnuTLS's error. */
+int tls_credentials_use(struct tls_credentials *credentials, gnutls_session_t session, struct tls_identity *identity);
+/* What is wrong with the certificate that the other side has shown, as GNUTLS_CERT_...; 0: nothing. It is looked at
+ * once only. */
 unsigned tls_credentials_judge(gnutls_session_t session);
 
 /* Reads the key from a file: 64 hexadecimal digits. Returns 0, or a negative errno and one line in `why`. */

@@ -9,8 +9,6 @@
 
 #include "base/compiler.h"
 
-enum { TLS_NOTHINGS = 32 }; /* records in a row that bring no bytes of the stream */
-
 struct tls_end {
     struct watch watch;
     struct list closing;
@@ -18,9 +16,13 @@ struct tls_end {
     struct end below;
     struct watch *above;
     gnutls_session_t session;
-    struct hawser_slice in;   /* from below, not decrypted yet */
-    struct hawser_slice text; /* decrypted, and not taken yet */
-    uint8_t *waiting;         /* encrypted, and not taken by the end below; NULL: nothing is */
+    struct tls_identity identity;
+    struct tls_records records; /* from below, not decrypted yet */
+    struct hawser_slice text;   /* decrypted, and not taken yet */
+    struct held held;           /* all of this */
+    size_t fruitless;           /* bytes of records since the last byte of the stream */
+    size_t shown;               /* of the handshake, once it is over: GnuTLS keeps certificates */
+    uint8_t *waiting;           /* encrypted, and not taken by the end below; NULL: nothing is */
     size_t waiting_at, waiting_len;
     int error;
     bool connected, finished, below_finished;
@@ -31,81 +33,32 @@ struct tls_end {
 
 /* ---- the end below ---- */
 
-static void drop(struct hawser_slice *slice)
-{
-    if (slice->buf)
-        hawser_buf_unref(slice->buf);
-    *slice = (struct hawser_slice){0};
-}
-
-/* Takes bytes off the end below. */
-static ssize_t take_below(struct tls_end *end)
-{
-    ssize_t n = end_take(end->below, &end->in);
-    if (n > 0)
-        end->tls->taken_bytes += hawser_buf_capacity(end->in.buf);
-    return n;
-}
-
-static void drop_taken(struct tls_end *end)
-{
-    if (end->in.buf)
-        end->tls->taken_bytes -= hawser_buf_capacity(end->in.buf);
-    drop(&end->in);
-}
-
 static ssize_t say_errno(struct tls_end *end, int error)
 {
     gnutls_transport_set_errno(end->session, error);
     return -1;
 }
 
-static size_t pull_taken(struct tls_end *end, void *out, size_t len)
-{
-    size_t n = HW_MIN(len, end->in.len);
-    memcpy(out, end->in.data, n);
-    end->in.data += n;
-    end->in.len -= (uint32_t)n;
-    if (end->in.len == 0)
-        drop_taken(end);
-    return n;
-}
-
-/* What is not taken is charged to whom it belongs. */
-static ssize_t pull_where_it_lies(struct tls_end *end, void *out, size_t len)
-{
-    struct hawser_part part;
-    ssize_t n = end_peek(end->below, &part, 1);
-    if (n <= 0)
-        return n;
-    n = (ssize_t)HW_MIN(len, part.len);
-    memcpy(out, part.data, (size_t)n);
-    end_consume(end->below, (size_t)n);
-    end->tls->untaken_bytes += (uint64_t)n;
-    return n;
-}
-
 static ssize_t pull(gnutls_transport_ptr_t of, void *out, size_t len)
 {
     struct tls_end *end = of;
-    ssize_t n = 1;
-    if (!end->in.buf)
-        n = end->tls->taken_bytes < end->tls->taken_max ? take_below(end) : -ENOBUFS;
-    if (n == -ENOBUFS) /* nothing would tell when they can be taken */
-        n = pull_where_it_lies(end, out, len);
+    ssize_t n = tls_records_next(&end->records);
     end->dry = n < 0;
-    if (n < 0)
-        return say_errno(end, (int)-n);
-    return end->in.buf ? (ssize_t)pull_taken(end, out, len) : n;
+    if (n <= 0)
+        return n == 0 ? 0 : say_errno(end, (int)-n);
+    if (end->fruitless >= TLS_FRUITLESS_MAX)
+        return say_errno(end, EMSGSIZE);
+    size_t read = tls_records_read(&end->records, out, len);
+    end->fruitless += read;
+    return (ssize_t)read;
 }
 
 /* GnuTLS asks before it would wait; nobody waits here. */
 static int pull_timeout(gnutls_transport_ptr_t of, unsigned ms)
 {
     struct tls_end *end = of;
-    struct hawser_part part;
     (void)ms;
-    end->dry = !end->in.buf && end_peek(end->below, &part, 1) == -EAGAIN;
+    end->dry = tls_records_next(&end->records) == -EAGAIN;
     return !end->dry;
 }
 
@@ -142,6 +95,13 @@ static ssize_t push(gnutls_transport_ptr_t of, const void *bytes, size_t len)
     return (ssize_t)len;
 }
 
+static void drop_waiting(struct tls_end *end)
+{
+    free(end->waiting);
+    end->waiting = NULL;
+    end->waiting_at = end->waiting_len = 0;
+}
+
 /* What waits goes on its way. Returns whether nothing is left. */
 static bool flush(struct tls_end *end)
 {
@@ -156,9 +116,7 @@ static bool flush(struct tls_end *end)
         end->waiting_at += (size_t)n;
         if ((size_t)n < left)
             return false;
-        free(end->waiting);
-        end->waiting = NULL;
-        end->waiting_at = end->waiting_len = 0;
+        drop_waiting(end);
     }
     return true;
 }
@@ -178,6 +136,10 @@ static void note_failure(struct tls_end *end, int code)
                                                             0) >= 0) {
         snprintf(out, TLS_FAILURE_SIZE, "%s", text.data);
         gnutls_free(text.data);
+    } else if (code == GNUTLS_E_PULL_ERROR && end->fruitless >= TLS_FRUITLESS_MAX) {
+        end->tls->overlong++;
+        snprintf(out, TLS_FAILURE_SIZE, "the other side says more than %d bytes of TLS before any of the stream",
+                 TLS_FRUITLESS_MAX);
     } else {
         snprintf(out, TLS_FAILURE_SIZE, "%s", gnutls_strerror(code));
     }
@@ -205,6 +167,8 @@ static void shake_hands(struct tls_end *end)
     while (code < 0 && code != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(code));
     if (code == GNUTLS_E_SUCCESS) {
         end->connected = true;
+        end->shown = end->fruitless;
+        end->fruitless = 0;
     } else if (code != GNUTLS_E_AGAIN) {
         int below = end_error(end->below);
         if (!below && code != GNUTLS_E_PREMATURE_TERMINATION)
@@ -217,20 +181,19 @@ static void shake_hands(struct tls_end *end)
  * be others, of which nobody hears. */
 static ssize_t receive(struct tls_end *end, uint8_t *at)
 {
-    for (unsigned i = 0; i < TLS_NOTHINGS; i++) {
+    ssize_t n;
+    do {
         end->dry = false;
-        ssize_t n = gnutls_record_recv(end->session, at, TLS_RECORD_BYTES);
-        if (n >= 0 || gnutls_error_is_fatal((int)n))
-            return n;
-        if (end->dry)
-            return GNUTLS_E_AGAIN;
-    }
-    return GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
+        n = gnutls_record_recv(end->session, at, TLS_RECORD_BYTES);
+    } while (n < 0 && !end->dry && !gnutls_error_is_fatal((int)n));
+    if (n > 0)
+        end->fruitless = 0;
+    return n < 0 && !gnutls_error_is_fatal((int)n) ? GNUTLS_E_AGAIN : n;
 }
 
 static ssize_t decrypt(struct tls_end *end)
 {
-    if (end->error && !end->connected)
+    if (end->error && (!end->connected || !end->held.by))
         return end->error;
     if (!end->connected)
         return -EAGAIN;
@@ -242,7 +205,7 @@ static ssize_t decrypt(struct tls_end *end)
         free(at);
         return n == 0 ? 0 : n == GNUTLS_E_AGAIN ? -EAGAIN : failed(end, (int)n);
     }
-    uint8_t *fit = n < TLS_RECORD_BYTES / 2 ? realloc(at, (size_t)n) : at;
+    uint8_t *fit = realloc(at, (size_t)n);
     at = fit ? fit : at;
     if (hawser_buf_wrap(end->tls->env, at, (uint32_t)n, free, at, &end->text.buf) < 0) {
         free(at);
@@ -253,15 +216,74 @@ static ssize_t decrypt(struct tls_end *end)
     return 1;
 }
 
+/* ---- what is held ---- */
+
+static void drop_text(struct tls_end *end)
+{
+    if (end->text.buf)
+        hawser_buf_unref(end->text.buf);
+    end->text = (struct hawser_slice){0};
+}
+
+/* GnuTLS has a message twice, as it is and among all that was said, until the handshake is over. */
+static size_t all_held(const struct tls_end *end)
+{
+    return TLS_SESSION_BYTES + end->shown + tls_records_held(&end->records) + 2 * end->fruitless + end->waiting_len +
+           (end->text.buf ? hawser_buf_capacity(end->text.buf) : 0);
+}
+
+static void abort_end(void *of);
+
+/* Nothing is held for it any more but what goes with it. */
+static void take_back(struct tls_end *end)
+{
+    end->error = -ECONNABORTED;
+    end->tls->reset++;
+    holders_leave(&end->tls->holders, &end->held);
+    tls_records_destroy(&end->records);
+    drop_text(end);
+    drop_waiting(end);
+}
+
+/* More may be held for it than before. */
+static void recharge(struct tls_end *end)
+{
+    const struct hawser_event event = {.what = HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE};
+    struct holders *holders = &end->tls->holders;
+    const uint64_t before = end->held.bytes;
+    holders_charge(holders, &end->held, all_held(end));
+    if (holders->bytes <= holders->max || end->held.bytes <= before)
+        return;
+    struct tls_end *largest = HW_CONTAINER(holders_largest(holders), struct tls_end, held);
+    take_back(largest);
+    if (largest == end) /* who called finds out */
+        return;
+    if (largest->closed)
+        abort_end(largest);
+    else if (largest->above)
+        largest->above->heard(largest->above, &event, end->tls->heard_ns);
+}
+
 /* ---- as an end ---- */
+
+/* Decrypts what comes next, if nothing waits. */
+static ssize_t fetch(struct tls_end *end)
+{
+    if (end->text.buf)
+        return 1;
+    ssize_t n = decrypt(end);
+    recharge(end);
+    return end->held.by ? n : end->error;
+}
 
 static ssize_t take(void *of, struct hawser_slice *slice)
 {
     struct tls_end *end = of;
-    ssize_t n = end->text.buf ? 1 : decrypt(end);
+    ssize_t n = fetch(end);
     if (n > 0) {
         *slice = end->text;
         end->text = (struct hawser_slice){0};
+        recharge(end);
     }
     return n;
 }
@@ -270,7 +292,7 @@ static ssize_t peek(void *of, struct hawser_part *parts, size_t max)
 {
     struct tls_end *end = of;
     (void)max;
-    ssize_t n = end->text.buf ? 1 : decrypt(end);
+    ssize_t n = fetch(end);
     if (n > 0)
         parts[0] = (struct hawser_part){end->text.data, end->text.len};
     return n == -ENOBUFS ? -EAGAIN : n;
@@ -281,8 +303,10 @@ static void consume(void *of, size_t len)
     struct tls_end *end = of;
     end->text.data += len;
     end->text.len -= (uint32_t)len;
-    if (end->text.len == 0)
-        drop(&end->text);
+    if (end->text.len > 0)
+        return;
+    drop_text(end);
+    recharge(end);
 }
 
 static ssize_t give(void *of, struct hawser_slice slice)
@@ -298,6 +322,7 @@ static ssize_t give(void *of, struct hawser_slice slice)
         given += (size_t)n;
     }
     end->starved = given < slice.len;
+    recharge(end);
     return end->error ? end->error : given ? (ssize_t)given : -EAGAIN;
 }
 
@@ -323,12 +348,12 @@ static void finish(void *of)
 static void free_end(struct tls_end *end)
 {
     list_remove(&end->closing);
-    struct tls_credentials *credentials = end->session ? gnutls_session_get_ptr(end->session) : NULL;
     gnutls_deinit(end->session);
-    tls_credentials_unref(credentials);
-    drop_taken(end);
-    drop(&end->text);
-    free(end->waiting);
+    tls_credentials_unref(end->identity.credentials);
+    holders_leave(&end->tls->holders, &end->held);
+    tls_records_destroy(&end->records);
+    drop_text(end);
+    drop_waiting(end);
     free(end);
 }
 
@@ -375,6 +400,8 @@ static uint32_t news(struct tls_end *end, uint32_t below)
 {
     const bool was_connected = end->connected, had_failed = end->error != 0;
     uint32_t what = below & HAWSER_ASKED;
+    if (!end->held.by) /* it was told */
+        return 0;
     if (!end->connected && !end->error)
         shake_hands(end);
     if (!end->connected && below & HAWSER_PEER_FINISHED) /* in the middle of it */
@@ -392,12 +419,14 @@ static uint32_t news(struct tls_end *end, uint32_t below)
         (void)decrypt(end); /* why it was ended may have come before the reset */
     if (below & HAWSER_ERROR && !end->error)
         end->error = end_error(end->below) ? end_error(end->below) : -ECONNRESET;
+    recharge(end);
     return end->error && !had_failed ? what | HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE : what;
 }
 
 static void heard(struct watch *watch, const struct hawser_event *event, uint64_t now_ns)
 {
     struct tls_end *end = HW_CONTAINER(watch, struct tls_end, watch);
+    end->tls->heard_ns = now_ns;
     const struct hawser_event own = {.what = news(end, event->what)};
     if (end->closed) {
         if (end->error)
@@ -415,7 +444,7 @@ static int new_session(struct tls_end *end)
     int code = gnutls_init(&end->session, flags | tls_credentials_side(end->tls->credentials));
     if (code < 0)
         return code;
-    code = tls_credentials_use(end->tls->credentials, end->session);
+    code = tls_credentials_use(end->tls->credentials, end->session, &end->identity);
     gnutls_transport_set_ptr(end->session, end);
     gnutls_transport_set_pull_function(end->session, pull);
     gnutls_transport_set_pull_timeout_function(end->session, pull_timeout);
@@ -423,7 +452,7 @@ static int new_session(struct tls_end *end)
     return code;
 }
 
-int tls_end_new(struct tls *tls, struct end below, struct end *out)
+int tls_end_new(struct tls *tls, struct end below, const struct hawser_addr *whose, struct end *out)
 {
     static const struct end_ops ops = {
         .watch = watch_end,
@@ -440,25 +469,33 @@ int tls_end_new(struct tls *tls, struct end below, struct end *out)
         .fd = fd,
         .peer = peer,
     };
+    struct hawser_addr other;
     struct tls_end *end = calloc(1, sizeof *end);
     if (!end)
         return -ENOMEM;
     *end = (struct tls_end){.watch = {heard}, .tls = tls, .below = below};
     list_init(&end->closing);
-    if (new_session(end) < 0) {
+    tls_records_init(&end->records, below, &tls->intake);
+    end_peer(below, &other);
+    int error = holders_enter(&tls->holders, &end->held, whose ? whose : &other, TLS_SESSION_BYTES);
+    if (!error && new_session(end) < 0)
+        error = -ENOMEM;
+    if (error) {
         free_end(end);
-        return -ENOMEM;
+        return error;
     }
     end_watch(below, &end->watch);
     shake_hands(end); /* something may be there already */
+    holders_charge(&tls->holders, &end->held, all_held(end));
     *out = (struct end){&ops, end};
     return 0;
 }
 
-void tls_init(struct tls *tls, struct tls_credentials *credentials, const struct hawser_env *env)
+int tls_init(struct tls *tls, struct tls_credentials *credentials, const struct hawser_env *env)
 {
-    *tls = (struct tls){.env = env, .credentials = credentials, .taken_max = TLS_TAKEN_MAX};
+    *tls = (struct tls){.env = env, .credentials = credentials, .intake.taken_max = TLS_TAKEN_MAX};
     list_init(&tls->closing);
+    return holders_init(&tls->holders, env, TLS_HELD_MAX);
 }
 
 void tls_renew(struct tls *tls, struct tls_credentials *credentials)
@@ -471,5 +508,6 @@ void tls_destroy(struct tls *tls)
 {
     LIST_EACH (it, &tls->closing)
         abort_end(LIST_ENTRY(it, struct tls_end, closing));
+    holders_destroy(&tls->holders);
     tls_credentials_unref(tls->credentials);
 }

@@ -17,8 +17,9 @@ struct dial {
     struct dial_user server_user;
     struct upstream_dialer *by;
     struct dial_user *user;
-    struct dial *server; /* under way to it, else NULL */
-    struct end end;      /* TLS, once there is a server */
+    struct dial *server;     /* under way to it, else NULL */
+    struct end end;          /* TLS, once there is a server */
+    struct hawser_addr from; /* who asks */
     sd_event_source *timer;
     bool asked, agreed; /* agreed: that nobody has to say who he is */
     size_t question_len;
@@ -111,9 +112,10 @@ static void server_answered(struct dial_user *user, int error, struct end end, u
         answer(dial, error == -EPROTONOSUPPORT ? error : UPSTREAM_ERROR, now_ns);
         return;
     }
-    if (tls_end_new(dial->by->tls, end, &dial->end) < 0) {
+    error = tls_end_new(dial->by->tls, end, &dial->from, &dial->end);
+    if (error < 0) {
         end_abort(end);
-        answer(dial, -ENOMEM, now_ns);
+        answer(dial, error, now_ns);
         return;
     }
     end_watch(dial->end, &dial->watch);
@@ -149,7 +151,7 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
     struct dial *dial = calloc(1, sizeof *dial);
     if (!dial)
         return -ENOMEM;
-    *dial = (struct dial){.watch = {heard}, .server_user = {server_answered}, .by = by, .user = user};
+    *dial = (struct dial){.watch = {heard}, .server_user = {server_answered}, .by = by, .user = user, .from = to->from};
     struct destination server = by->server;
     server.demands = to->demands; /* of the way there */
     int error = write_question(dial, to) ? 0 : -EINVAL;

@@ -44,18 +44,31 @@ static json_t *of_uplinks(const struct service *service)
     return all;
 }
 
+static json_t *of_port(const char *name, const struct session_counts *c)
+{
+    const struct {
+        const char *key;
+        uint64_t value;
+    } all[] = {
+        {"accepted", c->joined},         {"waiting", c->count},           {"gave_up", c->gave_up},
+        {"crowded_out", c->crowded_out}, {"turned_away", c->turned_away}, {"hasty", c->hasty},
+        {"no_room", c->no_room},         {"refused", c->refused},         {"refused_by_destination", c->failed},
+        {"nonsense", c->nonsense},       {"tls_bytes", c->held_bytes},    {"tls_overlong", c->overlong},
+        {"tls_reset", c->reset},
+    };
+    json_t *one = json_pack("{s:s}", "port", name);
+    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++)
+        json_object_set_new(one, all[i].key, json_integer((json_int_t)all[i].value));
+    return one;
+}
+
 static json_t *of_ports(const struct proxies *proxies)
 {
     struct session_counts c;
     const char *name;
     json_t *all = json_array();
     for (size_t i = 0; proxies && (name = proxies_status(proxies, i, &c)); i++)
-        json_array_append_new(all, json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "port", name, "accepted",
-                                             (json_int_t)c.joined, "waiting", (json_int_t)c.count, "gave_up",
-                                             (json_int_t)c.gave_up, "crowded_out", (json_int_t)c.crowded_out,
-                                             "turned_away", (json_int_t)c.turned_away, "refused", (json_int_t)c.refused,
-                                             "refused_by_destination", (json_int_t)c.failed, "nonsense",
-                                             (json_int_t)c.nonsense));
+        json_array_append_new(all, of_port(name, &c));
     return all;
 }
 

@@ -485,14 +485,15 @@ static void who_is_refused_and_talks_on_is_reset(void **state)
     tear_down(&f);
 }
 
-/* A crowd of clients that do not come to an end does not keep others out. */
+/* A crowd of clients that do not come to an end does not keep others out; one address has half of the places at most.
+ */
 static void who_is_at_it_longest_makes_way(void **state)
 {
     (void)state;
     struct fixture f;
     int others[8];
     set_up(&f, BOTH, NULL, NULL);
-    f.sessions.speaking_max = 4;
+    f.sessions.speaking_max = 4 * SESSIONS_PART;
     say(&f, "\5\1\0" NAMED, 14); /* has said all: it is not in anybody's way */
     for (unsigned i = 0; i < 8; i++) {
         assert_int_equal(session_begin(&f.sessions, tcp_end(&f.e, &others[i])), 0);
@@ -527,14 +528,73 @@ static void a_crowd_of_one_address_makes_way_for_itself(void **state)
         assert_int_equal(session_begin(&f.sessions, tcp_end_from(&f.e, 2, &others[i])), 0);
         ends_run(&f.e, 1);
     }
-    assert_int_equal(f.sessions.counts.crowded_out, 5);
+    assert_int_equal(f.sessions.counts.crowded_out, 6);
     say(&f, "\0" NAMED, 12);
     assert_non_null(f.fake.user);
     for (unsigned i = 0; i < 8; i++) {
         ssize_t n = read(others[i], &byte, 1);
-        assert_int_equal(n < 0 && errno == ECONNRESET, i < 5);
+        assert_int_equal(n < 0 && errno == ECONNRESET, i < 6);
         close(others[i]);
     }
+    tear_down(&f);
+}
+
+/* There are as many places as all may have, and who has most of them makes way, though no address has its part. */
+static void crowds_of_many_addresses(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int others[6];
+    char byte;
+    static const unsigned hosts[] = {2, 3, 2, 4, 5, 6};
+    set_up(&f, BOTH, NULL, NULL);
+    f.sessions.speaking_max = 4;
+    for (unsigned i = 0; i < HW_ARRAY_LEN(others); i++) {
+        assert_int_equal(session_begin(&f.sessions, tcp_end_from(&f.e, hosts[i], &others[i])), 0);
+        ends_run(&f.e, 1);
+    }
+    assert_int_equal(f.sessions.counts.crowded_out, 3);
+    assert_int_equal(f.sessions.speakers.count, 4);
+    expect_gone(&f); /* the second one that made way: all had one then */
+    for (unsigned i = 0; i < HW_ARRAY_LEN(others); i++) {
+        ssize_t n = read(others[i], &byte, 1);
+        assert_int_equal(n < 0 && errno == ECONNRESET, i < 2);
+        close(others[i]);
+    }
+    tear_down(&f);
+}
+
+/* Handshakes that come to nothing: so many, and no more for that address until they are paid for. */
+static void handshakes_are_counted(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct pace pace;
+    int others[3], near;
+    char byte;
+    set_up(&f, BOTH, NULL, NULL);
+    pace_init(&pace, 2, 1);
+    f.sessions.handshakes = &pace;
+    for (unsigned i = 0; i < 2; i++) { /* without TLS all are known at once, so that it costs them nothing */
+        assert_int_equal(session_begin(&f.sessions, tcp_end_from(&f.e, 2, &others[i])), 0);
+        ends_run(&f.e, 1);
+        close(others[i]);
+    }
+    for (unsigned i = 0; i < 2; i++) { /* which nobody hears of before the next turn */
+        assert_int_equal(session_begin(&f.sessions, tcp_end_from(&f.e, 2, &others[i])), 0);
+    }
+    struct end hasty = tcp_end_from(&f.e, 2, &others[2]);
+    assert_int_equal(session_begin(&f.sessions, hasty), -EAGAIN);
+    end_abort(hasty);
+    assert_int_equal(f.sessions.counts.hasty, 1);
+    assert_int_equal(f.sessions.counts.turned_away, 1);
+    assert_int_equal(session_begin(&f.sessions, tcp_end_from(&f.e, 3, &near)), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ssize_t n = read(others[i], &byte, 1);
+        assert_int_equal(n < 0 && errno == ECONNRESET, i == 2);
+        close(others[i]);
+    }
+    close(near);
     tear_down(&f);
 }
 
@@ -570,6 +630,8 @@ int main(void)
         cmocka_unit_test(who_is_refused_and_talks_on_is_reset),
         cmocka_unit_test(who_is_at_it_longest_makes_way),
         cmocka_unit_test(a_crowd_of_one_address_makes_way_for_itself),
+        cmocka_unit_test(crowds_of_many_addresses),
+        cmocka_unit_test(handshakes_are_counted),
         cmocka_unit_test(all_can_be_broken_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

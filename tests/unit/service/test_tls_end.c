@@ -30,8 +30,8 @@ static void begin_by(struct line *line, struct tls_credentials *client, struct t
     tcp_pair(fds);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(socket_end_new(&line->e.sockets, fds[i], &below[i]), 0);
-    assert_int_equal(tls_end_new(&line->server_side, below[0], &line->server), 0);
-    assert_int_equal(tls_end_new(&line->client_side, below[1], &line->client), 0);
+    assert_int_equal(tls_end_new(&line->server_side, below[0], NULL, &line->server), 0);
+    assert_int_equal(tls_end_new(&line->client_side, below[1], NULL, &line->client), 0);
     listen_by(&line->server_ear, line->server);
     listen_by(&line->client_ear, line->client);
     ends_run(&line->e, 50);
@@ -115,7 +115,7 @@ static void nonsense_is_an_error(void **state)
         int other;
         ends_init(&e);
         tls_init(&tls, credentials_of_key(TLS_SERVER, key), hawser_host_env(e.host));
-        assert_int_equal(tls_end_new(&tls, tcp_end(&e, &other), &end), 0);
+        assert_int_equal(tls_end_new(&tls, tcp_end(&e, &other), NULL, &end), 0);
         listen_by(&ear, end);
         ends_run(&e, 2);
         assert_int_equal(write(other, all[i].bytes, all[i].len), all[i].len);
@@ -144,9 +144,9 @@ static void an_end_without_good_bye_is_a_reset(void **state)
     tls_init(&server_side, credentials_of_key(TLS_SERVER, key), hawser_host_env(e.host));
     tcp_pair(fds);
     assert_int_equal(socket_end_new(&e.sockets, fds[0], &below), 0);
-    assert_int_equal(tls_end_new(&server_side, below, &server), 0);
+    assert_int_equal(tls_end_new(&server_side, below, NULL, &server), 0);
     assert_int_equal(socket_end_new(&e.sockets, fds[1], &below), 0);
-    assert_int_equal(tls_end_new(&client_side, below, &client), 0);
+    assert_int_equal(tls_end_new(&client_side, below, NULL, &client), 0);
     ends_run(&e, 30);
     assert_true(end_connected(server));
     shutdown(fds[1], SHUT_WR);
@@ -204,7 +204,7 @@ static void bytes_that_stay_where_they_are(void **state)
     struct hawser_slice slice;
     size_t sent = 0, got = 0;
     begin(&line, key);
-    line.server_side.taken_max = 0;
+    line.server_side.intake.taken_max = 0;
     for (unsigned i = 0; i < 100000 && got < STREAM; i++) {
         const struct hawser_slice rest = {.data = stream + sent, .len = (uint32_t)(STREAM - sent)};
         ssize_t n = sent < STREAM ? end_give(line.client, rest) : 0;
@@ -215,14 +215,14 @@ static void bytes_that_stay_where_they_are(void **state)
             got += slice.len;
             hawser_buf_unref(slice.buf);
         }
-        assert_int_equal(line.server_side.taken_bytes, 0);
+        assert_int_equal(line.server_side.intake.taken_bytes, 0);
     }
     assert_int_equal(got, STREAM);
-    assert_true(line.server_side.untaken_bytes > STREAM);
-    assert_int_equal(line.client_side.untaken_bytes, 0);
+    assert_true(line.server_side.intake.untaken_bytes > STREAM);
+    assert_int_equal(line.client_side.intake.untaken_bytes, 0);
     end_abort(line.client);
     end_abort(line.server);
-    assert_int_equal(line.client_side.taken_bytes, 0);
+    assert_int_equal(line.client_side.intake.taken_bytes, 0);
     end_line(&line);
 }
 
@@ -250,8 +250,8 @@ static void bytes_that_cannot_be_taken(void **state)
     struct end_ops scarce = *below[0].ops;
     scarce.take = no_memory;
     below[0].ops = &scarce;
-    assert_int_equal(tls_end_new(&line.server_side, below[0], &line.server), 0);
-    assert_int_equal(tls_end_new(&line.client_side, below[1], &line.client), 0);
+    assert_int_equal(tls_end_new(&line.server_side, below[0], NULL, &line.server), 0);
+    assert_int_equal(tls_end_new(&line.client_side, below[1], NULL, &line.client), 0);
     ends_run(e, 50);
     assert_true(end_connected(line.client) && end_connected(line.server));
     assert_int_equal(give_text(line.client, "question"), 8);
@@ -321,8 +321,8 @@ static void questions_pass(void **state)
     ops.watch = note_watch;
     ops.conn = disguised_conn;
     below[1].ops = &ops;
-    assert_int_equal(tls_end_new(&line.server_side, below[0], &line.server), 0);
-    assert_int_equal(tls_end_new(&line.client_side, below[1], &line.client), 0);
+    assert_int_equal(tls_end_new(&line.server_side, below[0], NULL, &line.server), 0);
+    assert_int_equal(tls_end_new(&line.client_side, below[1], NULL, &line.client), 0);
     listen_by(&line.client_ear, line.client);
     ends_run(e, 50);
     assert_int_equal(hawser_conn_set(p.conn, HAWSER_OPTION_ASKED, 1), 0);
@@ -505,9 +505,9 @@ static void others_from_now_on(void **state)
     tcp_pair(fds);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(socket_end_new(&line.e.sockets, fds[i], &below[i]), 0);
-    assert_int_equal(tls_end_new(&line.server_side, below[0], &server), 0);
+    assert_int_equal(tls_end_new(&line.server_side, below[0], NULL, &server), 0);
     tls_renew(&line.server_side, credentials_of_key(TLS_SERVER, key));
-    assert_int_equal(tls_end_new(&line.client_side, below[1], &client), 0);
+    assert_int_equal(tls_end_new(&line.client_side, below[1], NULL, &client), 0);
     ends_run(&line.e, 50);
     assert_true(end_connected(server) && end_connected(client));
     assert_int_equal(give_text(line.client, "question"), 8);

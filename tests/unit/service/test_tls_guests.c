@@ -1,5 +1,18 @@
 /* Clients of TLS that are no Hawser, by GnuTLS as anybody has it (apps/service/tls_end.h). */
+#include <dlfcn.h>
+
 #include "service/credentials.h"
+
+static unsigned judged; /* certificates that were looked at */
+
+int gnutls_certificate_verify_peers(gnutls_session_t session, gnutls_typed_vdata_st *data, unsigned elements,
+                                    unsigned *status)
+{
+    int (*real)(gnutls_session_t, gnutls_typed_vdata_st *, unsigned, unsigned *);
+    *(void **)&real = dlsym(RTLD_NEXT, "gnutls_certificate_verify_peers");
+    judged++;
+    return real(session, data, elements, status);
+}
 
 static void expect_refused_guest(const struct tls_files *server, gnutls_certificate_credentials_t guest,
                                  const char *says)
@@ -12,7 +25,7 @@ static void expect_refused_guest(const struct tls_files *server, gnutls_certific
     gnutls_session_t session;
     ends_init(&e);
     tls_init(&tls, read_all(TLS_SERVER, server), hawser_host_env(e.host));
-    assert_int_equal(tls_end_new(&tls, tcp_end(&e, &other), &end), 0);
+    assert_int_equal(tls_end_new(&tls, tcp_end(&e, &other), NULL, &end), 0);
     listen_by(&ear, end);
     assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_FORCE_CLIENT_CERT), 0);
     assert_int_equal(gnutls_set_default_priority(session), 0);
@@ -68,7 +81,9 @@ static void strangers_cost_little(void **state)
     assert_int_equal(gnutls_certificate_allocate_credentials(&guest), 0);
     gnutls_certificate_set_flags(guest, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
     assert_true(gnutls_certificate_set_x509_key(guest, &w.client.crt, 1, w.server.key) >= 0); /* not its key */
+    judged = 0;
     expect_refused_guest(&server, guest, "issuer is unknown");
+    assert_int_equal(judged, 1);
     server.ca = w.authority.crt_path;
     expect_refused_guest(&server, guest, "signature verification has failed");
     gnutls_certificate_free_credentials(guest);
@@ -92,7 +107,7 @@ static void guest_begin(struct guest *g, const struct world *w)
     gnutls_x509_crt_t crt = w->client.crt;
     ends_init(&g->e);
     tls_init(&g->tls, read_all(TLS_SERVER, &server), hawser_host_env(g->e.host));
-    assert_int_equal(tls_end_new(&g->tls, tcp_end(&g->e, &g->fd), &g->end), 0);
+    assert_int_equal(tls_end_new(&g->tls, tcp_end(&g->e, &g->fd), NULL, &g->end), 0);
     listen_by(&g->ear, g->end);
     assert_int_equal(gnutls_certificate_allocate_credentials(&g->credentials), 0);
     assert_true(gnutls_certificate_set_x509_key(g->credentials, &crt, 1, w->client.key) >= 0);
@@ -125,13 +140,38 @@ static void bytes_behind_other_keys(void **state)
     struct world w;
     struct guest g;
     world_init(&w, "server.test");
+    judged = 0;
     guest_begin(&g, &w);
+    assert_int_equal(judged, 1);
     for (unsigned i = 0; i < 2; i++)
         assert_true(gnutls_record_send2(g.session, "", 0, 100, 0) >= 0);
     assert_true(gnutls_session_key_update(g.session, GNUTLS_KU_PEER) >= 0);
     assert_int_equal(gnutls_record_send(g.session, "question", 8), 8);
     ends_run(&g.e, 5);
     expect_text(g.end, "question");
+    guest_end(&g);
+    world_free(&w);
+}
+
+/* Records that bring nothing, one after the other, so that each is the last one there is: it is over soon. */
+static void a_flood_of_nothing_ends(void **state)
+{
+    (void)state;
+    struct world w;
+    struct guest g;
+    struct hawser_slice slice;
+    ssize_t n = -EAGAIN;
+    unsigned count = 0;
+    world_init(&w, "server.test");
+    guest_begin(&g, &w);
+    for (; count < 20 && n == -EAGAIN; count++) {
+        assert_true(gnutls_record_send2(g.session, "", 0, 1000, 0) >= 0);
+        ends_run(&g.e, 0);
+        n = end_take(g.end, &slice);
+    }
+    assert_int_equal(n, -EPROTO);
+    assert_int_equal(count, TLS_FRUITLESS_MAX / (1000 + 22) + 2); /* header, kind and tag of each count, too */
+    assert_int_equal(g.tls.overlong, 1);
     guest_end(&g);
     world_free(&w);
 }
@@ -159,9 +199,8 @@ static void a_flood_of_keys_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_shows_nothing_is_refused),
-        cmocka_unit_test(strangers_cost_little),
-        cmocka_unit_test(bytes_behind_other_keys),
+        cmocka_unit_test(who_shows_nothing_is_refused), cmocka_unit_test(strangers_cost_little),
+        cmocka_unit_test(bytes_behind_other_keys),      cmocka_unit_test(a_flood_of_nothing_ends),
         cmocka_unit_test(a_flood_of_keys_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
