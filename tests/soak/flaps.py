@@ -9,8 +9,7 @@ from world import command
 
 FAMILIES = ((4,), (6,), (4, 6))
 LAST_S = 10  # no more of them so long before the end
-# Before a flap, and after it: where a default route alone is missing its uplink goes after half a second.
-YOUNG_S, LATE_S = 1.5, 1
+LATE_S = 1.5  # after a flap: where a default route alone is missing its uplink goes after half a second, on a busy machine later
 
 
 class Flaps(threading.Thread):
@@ -74,9 +73,9 @@ class Flaps(threading.Thread):
             self.restore(dev)
             self.done[way.__name__] += 1
 
-    def met_young(self, wrong):
-        """Whether one began just before."""
-        return any(-LATE_S < flap["at_s"] - wrong["began_s"] < YOUNG_S for flap in self.log)
+    def met_young(self, wrong, young_s):
+        """Whether one began when it was no older than that."""
+        return any(-LATE_S < flap["at_s"] - wrong["began_s"] < young_s for flap in self.log)
 
     def around(self, wrong):
         """Those that it may have met, by the connection's own clock."""

@@ -22,18 +22,19 @@ ECHOES = {"keystrokes": 0.2, "idle": 25}  # and the seconds between them
 ECHOES_PUBLISHED = {"keystrokes": 0.2}
 
 # Nothing can save a connection whose only path dies before the peer has answered to its first bytes: there is nothing to
-# join yet (RFC 8684 3.2).
-YOUNG = {"ConnectionResetError"}
+# join yet (RFC 8684 3.2). Queues are full, so one in twenty of its first packets is lost, and comes a second later.
+YOUNG, YOUNG_S = {"ConnectionResetError"}, 2.5
 # By way of an upstream the first bytes are those to the upstream, and its client has not been accepted by then.
 YOUNG_UPSTREAM = YOUNG | {"EHOSTUNREACH"}
-# To the kernel's Multipath TCP the reset of the last subflow is a path lost, and it waits for another one for a minute.
-YOUNG_PUBLISHED = YOUNG | {"TimeoutError"}
+# To the kernel's Multipath TCP the reset of the last subflow is a path lost, and it waits for another one for a minute. Of the other
+# uplink it hears by an announcement, whose loss shows after a second, before it joins, whose SYN may be lost as well.
+YOUNG_PUBLISHED, YOUNG_PUBLISHED_S = YOUNG | {"TimeoutError"}, 5
 
 
 class Kind:
-    def __init__(self, name, service, space, way, targets, share, *, proxy=None, words=(), young=YOUNG, most_bytes=5e6, echoes=ECHOES,
+    def __init__(self, name, service, space, way, targets, share, *, proxy=None, words=(), young=YOUNG, young_s=YOUNG_S, most_bytes=5e6, echoes=ECHOES,
                  **what):
-        self.name, self.service, self.space, self.words, self.young = name, service, space, words, young
+        self.name, self.service, self.space, self.words, self.young, self.young_s = name, service, space, words, young, young_s
         self.what = {"way": way, "targets": targets, "at_once": share, "proxy": proxy, "most_bytes": most_bytes,
                      "echoes": echoes, **what}
         self.done, self.wrong, self.told = collections.Counter(), [], collections.Counter()
@@ -64,7 +65,7 @@ class Kind:
 
     def judge(self, flaps):
         """Returns how many were too young to be saved, and what is wrong."""
-        wrong = [one for one in self.wrong if not (one["error"] in self.young and flaps.met_young(one))]
+        wrong = [one for one in self.wrong if not (one["error"] in self.young and flaps.met_young(one, self.young_s))]
         for one in wrong[:FIRST_WRONG]:
             print(json.dumps({"kind": self.name, **one, "flaps": flaps.around(one), "listings": self.service.of(one)}), file=sys.stderr)
         problems = [f"{self.name}: {len(wrong)} of {len(wrong) + self.done.total()} went wrong"] if wrong else []
@@ -103,6 +104,7 @@ def all_kinds(world, near, laptop):
         Kind("SOCKS", near, world.near, "socks", SERVERS, share, proxy=PROXY),
         Kind("CONNECT", near, world.near, "connect", SERVERS, share, proxy=PROXY),
         Kind("network", near, world.lan, "direct", SERVERS, share),
-        Kind("published", near, world.far, "mptcp", PUBLIC, no_refusal, young=YOUNG_PUBLISHED, echoes=ECHOES_PUBLISHED),
+        Kind("published", near, world.far, "mptcp", PUBLIC, no_refusal, young=YOUNG_PUBLISHED, young_s=YOUNG_PUBLISHED_S,
+             echoes=ECHOES_PUBLISHED),
         Kind("upstream", laptop, world.laptop, "direct", SERVERS, share, words=laptop.run(), young=YOUNG_UPSTREAM),
     ]

@@ -18,8 +18,9 @@ OLD_MS = 5000   # a listing names no younger ones
 
 
 def network_state():
-    """What the service changes and must take back. The flaps lose a route of the lab's own tables."""
-    routes = [line for line in command("ip", "route", "show", "table", "all").splitlines() if "table 10" not in line]
+    """What the service changes and must take back. The flaps lose a route of the lab's own tables, and link-local addresses come when
+    the kernel is sure of them."""
+    routes = [line for line in command("ip", "route", "show", "table", "all").splitlines() if "table 10" not in line and "fe80" not in line]
     return {"rules": command("ip", "rule") + command("ip", "-6", "rule"), "routes": sorted(routes), "nft": command("nft", "list", "tables"),
             "links": command("ip", "-br", "link")}
 
