@@ -205,7 +205,8 @@ HAWSER_API int hawser_conn_get(const struct hawser_conn *conn, enum hawser_optio
  * hawser_conn_ask() asks the peer for a sign of life, on each subflow that has been silent for a second and has nothing
  * outstanding, once a second at most ("limit.questions_passed_on"). A question without an answer is asked again after
  * `keepalive_interval_ns`, and ends the subflow after `keepalive_tries`, as if the connection had a keepalive of its
- * own. Returns 0; or -EAGAIN: the peer was asked before and has not answered since on any subflow.
+ * own. Returns 0; or -EAGAIN: the peer was asked before, longer ago than an answer takes (the retransmission timeout),
+ * and has not answered since on any subflow.
  */
 HAWSER_API int hawser_conn_ask(struct hawser_conn *conn, uint64_t now_ns);
 /* After HAWSER_ASKED: the peer is answered, as often as the stack would itself; or, where `there` is false, left

@@ -123,23 +123,32 @@ static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
     }
 }
 
+/* An answer takes its time: should there have been one to the first question since the peer was heard? */
+static bool lacks_answer(const struct tcp *tcp, uint64_t now_ns)
+{
+    uint64_t asked_for_ns = tcp->liveness.keepalive_probes * tcp_keepalive_interval_ns(tcp->config.keepalive);
+    return tcp->timers.keepalive - asked_for_ns + rtt_timeout(&tcp->rtt) <= now_ns;
+}
+
 bool tcp_ask(struct tcp *tcp, uint64_t now_ns)
 {
     bool open = tcp->state >= TCPS_ESTABLISHED && tcp->state != TCPS_TIME_WAIT;
     if (!open || has_other_questions(tcp) || now_ns - tcp->liveness.heard_ns < TCP_QUESTION_SILENCE_NS)
         return true;
+    bool first = tcp->liveness.keepalive_probes == 0;
+    if (!first && !lacks_answer(tcp, now_ns))
+        return true;
     struct tcp_rations *r = tcp_rations_now(tcp, now_ns);
-    bool answered = tcp->liveness.keepalive_probes == 0;
     if (r->questions == 0) {
         count(&tcp->host->counters, COUNT_LIMIT_QUESTIONS_PASSED_ON);
-        return answered;
+        return first;
     }
     r->questions--;
-    if (answered)
+    if (first)
         ask_and_count(tcp, now_ns);
     else /* whose patience it is knows himself when it is at an end */
         ask(tcp);
-    return answered;
+    return first;
 }
 
 static void run_flight_timers(struct tcp *tcp, uint64_t now_ns)

@@ -372,7 +372,7 @@ void tcp_run_timers(struct tcp *tcp, uint64_t now_ns);
 
 /* Somebody else's keepalive wants to know whether the peer is there. If it was silent for a second and has nothing
  * outstanding to answer, it is asked, once a second at most; without an answer it is asked again as by our own
- * keepalive, and given up in the end. False: there was no answer to what was asked before. */
+ * keepalive, and given up in the end. False: what was asked before had no answer within the retransmission timeout. */
 bool tcp_ask(struct tcp *tcp, uint64_t now_ns);
 
 /* ---- departure (output.c) ---- */

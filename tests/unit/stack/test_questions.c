@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "peer.h"
+#include "tcp/rtt.h"
 #include "world.h"
 
 #define PORT 5001
@@ -237,6 +238,7 @@ static void once_a_second_of_silence(void **state)
     peer_wait(&p, NS_PER_S / 2);
     assert_int_equal(ask(&p), 0);
     expect_questions(&p, 1);
+    peer_wait(&p, NS_PER_S / 2);
     assert_int_equal(peer_counter(&p, "limit.questions_passed_on"), 0);
     for (unsigned i = 1; i < 100; i++) {
         assert_int_equal(ask(&p), -EAGAIN);
@@ -252,6 +254,32 @@ static void once_a_second_of_silence(void **state)
     assert_int_equal(ask(&p), 0);
     expect_questions(&p, 3);
     peer_destroy(&p);
+}
+
+/* Two who want to know, one right after the other, as two subflows of one peer do: there is no answer yet, and nobody
+ * could expect one. */
+static void an_answer_takes_its_time(void **state)
+{
+    (void)state;
+    for (unsigned own = 0; own < 2; own++) { /* or our own keepalive has just asked */
+        struct hawser_conn_options options = asked;
+        struct peer p;
+        options.keepalive_idle_ns = own ? 2 * NS_PER_S : 0;
+        open_with(&p, &options, false);
+        peer_wait(&p, 2 * NS_PER_S + MOMENT);
+        assert_int_equal(ask(&p), 0);
+        for (unsigned i = 0; i < 2; i++) {
+            peer_wait(&p, RTO_MIN_NS / 2 - 2 * MOMENT);
+            assert_int_equal(ask(&p), 0);
+        }
+        expect_questions(&p, 1);
+        assert_int_equal(peer_counter(&p, "limit.questions_passed_on"), 0);
+        peer_wait(&p, 5 * MOMENT);
+        assert_int_equal(ask(&p), -EAGAIN);
+        peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+        assert_int_equal(ask(&p), 0);
+        peer_destroy(&p);
+    }
 }
 
 /* What is outstanding asks by itself, and so does a shut window. */
@@ -403,6 +431,37 @@ static void on_each_path(void **state)
     world_destroy(&w);
 }
 
+/* It is asked each second, and answers each time, two seconds later. */
+static void a_slow_path_is_no_dead_one(void **state)
+{
+    (void)state;
+    struct world w;
+    struct hawser_listener *listener;
+    struct hawser_conn *conn[2];
+    world_init(&w, 89, 1, 1, false, NULL, NULL);
+    w.paths[0].delay_ns = 450 * NS_PER_MS;
+    struct hawser_addr server = world_server_addr(&w, 0, PORT);
+    assert_int_equal(hawser_listen(w.stack[1], &server, 4, NULL, &listener), 0);
+    assert_int_equal(hawser_connect(w.stack[0], &server, &asked, w.now_ns, &conn[0]), 0);
+    while (hawser_accept(listener, &conn[1]) < 0)
+        assert_true(world_step(&w, w.now_ns + 10 * NS_PER_S));
+    w.paths[0].delay_ns = NS_PER_S;
+    run(&w, 10 * NS_PER_S);
+    for (unsigned i = 0; i < 30; i++) {
+        assert_int_equal(hawser_conn_ask(conn[0], w.now_ns), 0);
+        run(&w, NS_PER_S);
+    }
+    assert_in_range(world_counter(&w, 1, "tcp.keepalives_in"), 9, 11);
+    w.paths[0].down = true;
+    run(&w, 10 * NS_PER_S);
+    assert_int_equal(hawser_conn_ask(conn[0], w.now_ns), 0);
+    run(&w, 5 * NS_PER_S);
+    assert_int_equal(hawser_conn_ask(conn[0], w.now_ns), -EAGAIN);
+    for (int end = 0; end < 2; end++)
+        hawser_abort(conn[end]);
+    world_destroy(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,11 +473,13 @@ int main(void)
         cmocka_unit_test(at_line_rate),
         cmocka_unit_test(after_close_the_stack_answers),
         cmocka_unit_test(once_a_second_of_silence),
+        cmocka_unit_test(an_answer_takes_its_time),
         cmocka_unit_test(nothing_to_ask),
         cmocka_unit_test(nobody_to_ask),
         cmocka_unit_test(no_answer_is_the_end),
         cmocka_unit_test(an_answer_ends_it),
         cmocka_unit_test(on_each_path),
+        cmocka_unit_test(a_slow_path_is_no_dead_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
