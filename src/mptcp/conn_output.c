@@ -15,12 +15,7 @@ static void send_end(struct conn *conn, uint64_t now_ns)
     if (receives && data_tx_hold_end(&conn->data_tx, path_manager_patience(&pm), now_ns))
         return;
     data_tx_end_leaves(&conn->data_tx);
-    EACH_SUBFLOW (it, conn) {
-        if (fallback_is_plain(&conn->fallback))
-            tcp_shutdown(&subflow_at(it)->tcp, now_ns);
-        else if (subflow_usable(subflow_at(it)))
-            tcp_signal_now(&subflow_at(it)->tcp);
-    }
+    subflows_end(&conn->subflows, fallback_is_plain(&conn->fallback), now_ns);
     data_tx_arm_fin(&conn->data_tx, now_ns);
 }
 

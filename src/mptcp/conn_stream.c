@@ -40,20 +40,12 @@ bool conn_at_end(const struct conn *conn)
     return data_rx_is_over(&conn->data_rx) && data_rx_readable(&conn->data_rx) == 0;
 }
 
-static bool has_heard_nothing(const struct conn *conn)
-{
-    EACH_SUBFLOW (it, conn)
-        if (tcp_recv_bytes(&subflow_at(it)->tcp))
-            return false;
-    return true;
-}
-
 void conn_shutdown(struct conn *conn)
 {
     if (data_tx_ends(&conn->data_tx))
         return;
     data_tx_end(&conn->data_tx);
-    if (!endings_finished(&conn->endings) && has_heard_nothing(conn))
+    if (!endings_finished(&conn->endings) && !subflows_brought(&conn->subflows))
         conn_paths_changed(conn, HAWSER_PM_LISTENING);
     conn_event(conn);
     conn_wake(conn);

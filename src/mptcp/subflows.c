@@ -60,6 +60,14 @@ bool subflows_stranded(const struct list *subflows)
     return true;
 }
 
+bool subflows_brought(const struct list *subflows)
+{
+    LIST_EACH (it, subflows)
+        if (tcp_recv_bytes(&subflow_at(it)->tcp))
+            return true;
+    return false;
+}
+
 bool subflows_asked(const struct list *subflows)
 {
     LIST_EACH (it, subflows)
@@ -253,6 +261,16 @@ void subflows_give_up_answering(struct list *subflows, uint64_t now_ns)
     LIST_EACH (it, subflows)
         if (subflow_alive(subflow_at(it)))
             subflow_give_up(subflow_at(it), COUNT_MPTCP_USELESS, now_ns);
+}
+
+void subflows_end(struct list *subflows, bool plain, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows) {
+        if (plain)
+            tcp_shutdown(&subflow_at(it)->tcp, now_ns);
+        else if (subflow_usable(subflow_at(it)))
+            tcp_signal_now(&subflow_at(it)->tcp);
+    }
 }
 
 void subflows_ask(struct list *subflows)

@@ -26,6 +26,8 @@ static inline bool subflows_closed(const struct list *subflows) { return subflow
 bool subflows_stranded(const struct list *subflows);
 /* Is none left but joins that have not proved themselves, if any? */
 bool subflows_lost(const struct list *subflows);
+/* Did any byte of the stream come on one that is left? */
+bool subflows_brought(const struct list *subflows);
 /* Does the peer's keepalive wait for an answer on any? */
 bool subflows_asked(const struct list *subflows);
 /* Is every one closed, or in TIME-WAIT? */
@@ -67,6 +69,8 @@ void subflows_note_unmapped(struct list *subflows, uint64_t now_ns);
 void subflows_judge(struct list *subflows, uint64_t now_ns);
 /* Those that answer deliver nothing: they go. Those that do not may be well again one day. */
 void subflows_give_up_answering(struct list *subflows, uint64_t now_ns);
+/* The end of the stream leaves: in plain TCP as a FIN, else by what is said on each that is usable. */
+void subflows_end(struct list *subflows, bool plain, uint64_t now_ns);
 /* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp
  * tells what was asked. */
 void subflows_ask(struct list *subflows);
