@@ -32,9 +32,9 @@ HAWSER_API int hawser_host_add_link(struct hawser_host *host, const char *spec, 
 
 /*
  * Gives a link, by its index, one more address: its prefix is routed there, and the stack owns it, so that live
- * connections may grow new subflows from it. Returns 0; -ENODEV: there is no such device, or it was deleted; -EEXIST,
- * -ENOSPC; -EADDRINUSE: the kernel has it; or what the kernel said; on failure nothing is changed, and `why` holds one
- * line as before.
+ * connections may grow new subflows from it. Returns 0; -ENODEV: there is no such device, or it was deleted; -EINVAL:
+ * no prefix has that length; -EEXIST, -ENOSPC; -EADDRINUSE: the kernel has it; or what the kernel said; on failure
+ * nothing is changed, and `why` holds one line as before.
  */
 HAWSER_API int hawser_host_add_address(struct hawser_host *host, int link, const struct hawser_addr *addr,
                                        unsigned prefix_len, char *why, size_t why_size);

@@ -170,7 +170,7 @@ int hawser_host_add_address(struct hawser_host *host, int link, const struct haw
         snprintf(why, why_size, "there is no such device, or it was deleted: add the link again");
         return -ENODEV;
     }
-    int error = host_may_add(host, addr, prefix_len);
+    int error = prefix_len ? host_may_add(host, addr, prefix_len) : -EINVAL;
     if (error) {
         host_explain_address(&address, error, why, why_size);
         return error;

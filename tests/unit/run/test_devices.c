@@ -158,6 +158,7 @@ static void addresses_come_and_go(void **state)
     assert_int_equal(add_address(host, 0, "10.9.2.1", 24, "on another link"), -EEXIST);
     assert_int_equal(add_address(host, 0, "10.9.2.2", 24, "routed elsewhere"), -EEXIST);
     assert_int_equal(add_address(host, 0, "10.9.4.1", 33, "1 to 32 bits"), -EINVAL);
+    assert_int_equal(add_address(host, 0, "10.9.4.1", 0, "1 to 32 bits"), -EINVAL); /* it would be the default route */
     assert_int_equal(add_address(host, 2, "10.9.4.1", 24, "no such device"), -ENODEV);
     assert_int_equal(add_address(host, -1, "10.9.4.1", 24, "no such device"), -ENODEV);
     assert_int_equal(remove_address(host, "10.9.1.1"), 0);
