@@ -335,10 +335,12 @@ static int before_proof(gnutls_session_t session, unsigned type, unsigned when, 
     return incoming ? judge(session) : 0;
 }
 
-/* A server asks for the certificate of who has no key, and a handshake without one fails. */
+/* A server asks for the certificate of who has no key, and a handshake without one fails. Whom it trusts it does not
+ * say: that may be more than the other side reads, who has one certificate only. */
 static int use_certificate(struct tls_credentials *c, gnutls_session_t session)
 {
     int code = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->certificate);
+    gnutls_certificate_send_x509_rdn_sequence(session, 1); /* 1: no */
     if (c->role == TLS_SERVER)
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
     else if (code >= 0 && c->is_name)

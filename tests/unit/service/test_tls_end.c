@@ -458,6 +458,39 @@ static void others_are_refused(void **state)
     world_free(&w);
 }
 
+/* A server may know more authorities than fit into what a client reads before any of the stream. */
+static void many_authorities(void **state)
+{
+    (void)state;
+    enum { AUTHORITIES = 300, NAME_BYTES = 64 };
+    struct world w;
+    struct line line;
+    char name[NAME_BYTES + 1], path[PATH_BYTES];
+    world_init(&w, "server.test");
+    file_write(path, "", 0);
+    FILE *file = fopen(path, "w");
+    for (unsigned i = 0; i <= AUTHORITIES; i++) {
+        struct holder other;
+        gnutls_datum_t pem;
+        snprintf(name, sizeof name, "%0*u", NAME_BYTES, i);
+        holder_new(&other, &(struct holder_plan){.name = name, .begins_days = -1, .ends_days = 2});
+        assert_int_equal(gnutls_x509_crt_export2(i ? other.crt : w.authority.crt, GNUTLS_X509_FMT_PEM, &pem), 0);
+        assert_int_equal(fwrite(pem.data, 1, pem.size, file), pem.size);
+        gnutls_free(pem.data);
+        holder_free(&other);
+    }
+    fclose(file);
+    const struct tls_files client = files_of(&w.client, &w.authority);
+    struct tls_files server = files_of(&w.server, &w.authority);
+    server.ca = path;
+    begin_by(&line, read_all(TLS_CLIENT, &client), read_all(TLS_SERVER, &server));
+    assert_string_equal(line.client_side.failure, "");
+    assert_true(end_connected(line.client) && end_connected(line.server));
+    say_good_bye(&line);
+    unlink(path);
+    world_free(&w);
+}
+
 /* Who has only a key and who has only a certificate: a server may have both, and either is enough. */
 static void a_server_may_have_both(void **state)
 {
@@ -637,6 +670,7 @@ int main(void)
         cmocka_unit_test(keys_in_files),
         cmocka_unit_test(both_have_certificates),
         cmocka_unit_test(others_are_refused),
+        cmocka_unit_test(many_authorities),
         cmocka_unit_test(a_server_may_have_both),
         cmocka_unit_test(others_from_now_on),
         cmocka_unit_test(certificates_in_files),
