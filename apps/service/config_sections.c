@@ -8,6 +8,7 @@
 #include "run/link_spec.h"
 #include "service/choice.h"
 #include "service/doors.h"
+#include "service/named_uplinks.h"
 #include "service/program_ports.h"
 #include "service/publish.h"
 
@@ -160,9 +161,17 @@ static void *begin_uplink(struct config *config)
     return config->uplink_count < CONFIG_LINKS ? &config->uplinks[config->uplink_count++] : NULL;
 }
 
+/* Alone, and beside those above it. */
 static bool check_uplink(struct reader *r, const struct toml_node *table, void *object)
 {
-    return check_link(r, table, object, false);
+    const struct config *config = r->of;
+    const char *specs[CONFIG_LINKS];
+    char why[512];
+    if (!check_link(r, table, object, false))
+        return false;
+    for (unsigned i = 0; i < config->uplink_count; i++)
+        specs[i] = config->uplinks[i].spec;
+    return named_uplinks_check(specs, config->uplink_count, why, sizeof why) == 0 || reader_says(r, table, "%s", why);
 }
 const struct config_section config_uplink = {.name = "uplink",
                                              .many = true,
