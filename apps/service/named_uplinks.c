@@ -21,6 +21,7 @@ struct named_uplinks {
     struct named_uplink all[NAMED_UPLINKS_MAX];
     char *texts[NAMED_UPLINKS_MAX]; /* that they are as */
     unsigned count, text_count;
+    bool incomplete; /* one of these could not be brought back */
 };
 
 /* ---- what is said ---- */
@@ -227,7 +228,8 @@ static bool is_apart(const struct named_uplinks *u, const struct link_spec *spec
         for (size_t n = 0; n < has->address_count * spec->address_count; n++) {
             const struct link_address *a = &has->addresses[n / spec->address_count];
             const struct link_address *b = &spec->addresses[n % spec->address_count];
-            if (a->prefix_len == b->prefix_len && scope_covers(&a->addr, a->prefix_len, &b->addr))
+            if (hawser_addr_same_ip(&a->addr, &b->addr) ||
+                (a->prefix_len == b->prefix_len && scope_covers(&a->addr, a->prefix_len, &b->addr)))
                 return false;
         }
     }
@@ -263,27 +265,52 @@ static void make_room(struct named_uplinks *u, const struct named_list *wanted)
     }
 }
 
+static void say_which(const char *text, const char *reason, char *why, size_t why_size)
+{
+    snprintf(why, why_size, "--uplink %.200s: %s", text, reason);
+}
+
+/* What is not wanted goes, and then the rest comes: up to the first one that cannot, unless it is as far as they can.
+ */
+static int settle_rest(struct named_uplinks *u, const struct named_list *wanted, bool as_far_as_they_can, char *why,
+                       size_t why_size)
+{
+    int first = 0;
+    make_room(u, wanted);
+    for (uint32_t i = 0; i < wanted->count && (!first || as_far_as_they_can); i++) {
+        char reason[512] = "no room for its addresses";
+        int error = settle_one(u, wanted, i, reason, sizeof reason);
+        if (!error || first)
+            continue;
+        first = error;
+        say_which(wanted->texts[i], reason, why, why_size);
+    }
+    qsort(u->all, u->count, sizeof u->all[0], compare_ranks);
+    return first;
+}
+
 /* What stands in nobody's way comes first: if it cannot, nobody has noticed. */
 static int settle(struct named_uplinks *u, const struct named_list *wanted, char *why, size_t why_size)
 {
-    char reason[512] = "no room for its addresses";
-    uint32_t i;
-    int error = 0;
-    for (i = 0; i < wanted->count && !error; i++) {
-        if (is_apart(u, &wanted->specs[i]))
-            error = add_uplink(u, wanted, i, reason, sizeof reason);
-        if (error == -ENOSPC) /* there may be when others are gone */
-            error = 0;
+    char reason[512];
+    for (uint32_t i = 0; i < wanted->count; i++) {
+        int error = is_apart(u, &wanted->specs[i]) ? add_uplink(u, wanted, i, reason, sizeof reason) : 0;
+        if (!error || error == -ENOSPC) /* there may be room when others are gone */
+            continue;
+        say_which(wanted->texts[i], reason, why, why_size);
+        return error;
     }
-    if (!error) {
-        make_room(u, wanted);
-        for (i = 0; i < wanted->count && !error; i++)
-            error = settle_one(u, wanted, i, reason, sizeof reason);
-    }
-    qsort(u->all, u->count, sizeof u->all[0], compare_ranks);
-    if (error)
-        snprintf(why, why_size, "--uplink %.200s: %s", wanted->texts[i - 1], reason);
-    return error;
+    return settle_rest(u, wanted, false, why, why_size);
+}
+
+/* To those from before, after `why`. */
+static void go_back(struct named_uplinks *u, const struct named_list *before, char *why, size_t why_size)
+{
+    char reason[600];
+    const size_t used = strlen(why);
+    u->incomplete = settle_rest(u, before, true, reason, sizeof reason) != 0;
+    if (u->incomplete)
+        snprintf(why + used, why_size - used, "; of those before: %s", reason);
 }
 
 static void forget_texts(struct named_uplinks *u)
@@ -321,11 +348,15 @@ int named_uplinks_set(struct named_uplinks *u, const char *const *specs, unsigne
         if (!error)
             error = keep_texts(u, wanted);
         if (error)
-            settle(u, before, reason, sizeof reason);
+            go_back(u, before, why, why_size);
+        else
+            u->incomplete = false;
     }
     free(before);
     return error;
 }
+
+bool named_uplinks_complete(const struct named_uplinks *u) { return !u->incomplete; }
 
 int named_uplinks_new(struct named_uplinks **out, struct service *service)
 {

@@ -29,6 +29,8 @@ int named_uplinks_new(struct named_uplinks **out, struct service *service);
  */
 int named_uplinks_set(struct named_uplinks *uplinks, const char *const *specs, unsigned count, char *why,
                       size_t why_size);
+/* Are all there that it was set to, or had before it could not be? */
+bool named_uplinks_complete(const struct named_uplinks *uplinks);
 
 /* After service_end(), which takes the devices along. NULL is nothing. */
 void named_uplinks_free(struct named_uplinks *uplinks);

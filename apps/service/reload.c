@@ -53,13 +53,16 @@ static int apply_uplinks(struct reload *reload, const struct up_options *options
 {
     struct service *service = reload->service;
     char reason[480];
+    bool complete = true;
     int error;
-    if (reload->named)
+    if (reload->named) {
         error = named_uplinks_set(reload->named, options->uplinks, options->uplink_count, reason, sizeof reason);
-    else if ((error = ways_select(service->ways, options->allowed, options->excluded)) != 0)
+        complete = named_uplinks_complete(reload->named);
+    } else if ((error = ways_select(service->ways, options->allowed, options->excluded)) != 0) {
         snprintf(reason, sizeof reason, "%s", strerror(-error));
+    }
     if (error)
-        snprintf(why, why_size, "the uplinks are as before: %s", reason);
+        snprintf(why, why_size, "%s: %s", complete ? "the uplinks are as before" : "an uplink was lost", reason);
     else if ((error = service_set_backups(service, options->backups, options->backup_count)) != 0)
         snprintf(why, why_size, "backups are as before: %s", strerror(-error));
     return error ? error : choice_set(&service->choice, options->first, options->first_count, why, why_size);

@@ -156,6 +156,8 @@ static void what_was_anothers_is_free(void **state)
     EXPECT(&f, "hwb", "hwc");
     SET(&f, "tun,dev=hwd,addr=10.9.1.7/24"); /* in the same network */
     EXPECT(&f, "hwd");
+    SET(&f, "tun,dev=hwa,addr=10.9.1.7/16"); /* of another size */
+    EXPECT(&f, "hwa");
     tear_down(&f);
 }
 
@@ -200,6 +202,30 @@ static void what_is_wrong_changes_nothing(void **state)
     tear_down(&f);
 }
 
+/* What cannot come back is named, and keeps nobody else from it. */
+static void one_cannot_come_back(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/hawser-test-XXXXXX", path[40], with[100];
+    struct fixture f;
+    set_up(&f);
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/a", directory);
+    snprintf(with, sizeof with, A ",pcap=%s", path);
+    assert_int_equal(system("ip addr replace 10.9.77.1/24 dev lo"), 0);
+    SET(&f, with, B);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(directory), 0);
+    REFUSE(&f, "an address of this machine", "tun,dev=hwa,addr=10.9.77.1/24");
+    assert_non_null(strstr(why, "; of those before: --uplink tun,dev=hwa"));
+    EXPECT(&f, "hwb");
+    assert_false(named_uplinks_complete(f.uplinks));
+    SET(&f, A, B);
+    EXPECT(&f, "hwa", "hwb");
+    assert_true(named_uplinks_complete(f.uplinks));
+    tear_down(&f);
+}
+
 static void backups_are_known_by_name(void **state)
 {
     (void)state;
@@ -237,13 +263,10 @@ static void there_are_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(they_come_go_and_change_places),
-        cmocka_unit_test(what_can_stay_stays),
-        cmocka_unit_test(what_was_anothers_is_free),
-        cmocka_unit_test(what_was_deleted_comes_again),
-        cmocka_unit_test(what_is_wrong_changes_nothing),
-        cmocka_unit_test(backups_are_known_by_name),
-        cmocka_unit_test(there_are_limits),
+        cmocka_unit_test(they_come_go_and_change_places), cmocka_unit_test(what_can_stay_stays),
+        cmocka_unit_test(what_was_anothers_is_free),      cmocka_unit_test(what_was_deleted_comes_again),
+        cmocka_unit_test(what_is_wrong_changes_nothing),  cmocka_unit_test(one_cannot_come_back),
+        cmocka_unit_test(backups_are_known_by_name),      cmocka_unit_test(there_are_limits),
     };
     return cmocka_run_group_tests(tests, group_setup, NULL);
 }
