@@ -245,23 +245,30 @@ static void take_back(struct tls_end *end)
     drop_waiting(end);
 }
 
+/* Who has it gives it up. */
+static void tell_taken_back(struct tls_end *end)
+{
+    const struct hawser_event event = {.what = HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE};
+    if (end->closed)
+        abort_end(end);
+    else if (end->above)
+        end->above->heard(end->above, &event, end->tls->heard_ns);
+}
+
 /* More may be held for it than before. */
 static void recharge(struct tls_end *end)
 {
-    const struct hawser_event event = {.what = HAWSER_ERROR | HAWSER_READABLE | HAWSER_WRITABLE};
     struct holders *holders = &end->tls->holders;
     const uint64_t before = end->held.bytes;
     holders_charge(holders, &end->held, all_held(end));
-    if (holders->bytes <= holders->max || end->held.bytes <= before)
+    if (end->held.bytes <= before)
         return;
-    struct tls_end *largest = HW_CONTAINER(holders_largest(holders), struct tls_end, held);
-    take_back(largest);
-    if (largest == end) /* who called finds out */
-        return;
-    if (largest->closed)
-        abort_end(largest);
-    else if (largest->above)
-        largest->above->heard(largest->above, &event, end->tls->heard_ns);
+    while (holders->bytes > holders->max && end->held.by) {
+        struct tls_end *largest = HW_CONTAINER(holders_largest(holders), struct tls_end, held);
+        take_back(largest);
+        if (largest != end) /* or who called finds out */
+            tell_taken_back(largest);
+    }
 }
 
 /* ---- as an end ---- */

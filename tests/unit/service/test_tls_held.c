@@ -143,6 +143,21 @@ static void who_has_most_is_reset(void **state)
     tear_down(&f);
 }
 
+/* One says more at once than another one has: the first to go is of the address with three, the next is itself. */
+static void as_many_go_as_it_takes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    f.tls.holders.max = STRANGERS * TLS_SESSION_BYTES;
+    say_half(&f, STRANGERS - 1, TLS_SESSION_BYTES + HALF);
+    assert_int_equal(f.tls.reset, 2);
+    assert_int_equal(end_error(f.ends[STRANGERS - 1]), -ECONNABORTED);
+    assert_true(f.ears[STRANGERS - 1].what & HAWSER_ERROR);
+    assert_int_equal(f.tls.holders.bytes, (STRANGERS - 2) * TLS_SESSION_BYTES);
+    tear_down(&f);
+}
+
 /* GnuTLS would keep 16 MiB of a message. */
 static void a_handshake_without_end(void **state)
 {
@@ -195,7 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_session_takes),     cmocka_unit_test(half_a_hello),
         cmocka_unit_test(who_has_most_is_reset),    cmocka_unit_test(a_handshake_without_end),
-        cmocka_unit_test(a_chain_that_is_too_long),
+        cmocka_unit_test(a_chain_that_is_too_long), cmocka_unit_test(as_many_go_as_it_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
