@@ -303,6 +303,7 @@ const char *proxies_upstream_name(const struct proxies *proxies) { return proxie
 bool proxies_upstream(const struct proxies *proxies, struct upstream_counts *out, const char **failure)
 {
     *out = proxies->upstream.counts;
+    out->tls = tls_counts(&proxies->to_server);
     *failure = proxies->to_server.failure;
     return proxies->server_name;
 }
@@ -314,11 +315,7 @@ const char *proxies_status(const struct proxies *proxies, size_t i, struct sessi
     const struct port *port = proxies->ports[i];
     *out = port->sessions.counts;
     out->turned_away += port->acceptor ? acceptor_turned_away(port->acceptor) : 0;
-    if (port->sessions.tls) {
-        out->held_bytes = port->sessions.tls->holders.bytes;
-        out->no_room = port->sessions.tls->holders.refused;
-        out->reset = port->sessions.tls->reset;
-        out->overlong = port->sessions.tls->overlong;
-    }
+    if (port->sessions.tls)
+        out->tls = tls_counts(port->sessions.tls);
     return port->name;
 }

@@ -491,8 +491,11 @@ static int begin(struct session *session)
                                            (uint64_t)SESSION_PATIENCE_S * 1000000, 0, time_is_up, session);
     if (error >= 0)
         error = enter(session);
-    if (error >= 0 && sessions->tls)
-        error = tls_end_new(sessions->tls, session->client, NULL, &session->client);
+    if (error < 0 || !sessions->tls)
+        return error;
+    error = tls_end_new(sessions->tls, session->client, NULL, &session->client);
+    if (error < 0 && sessions->handshakes) /* none was begun */
+        pace_give_back(sessions->handshakes, session->place);
     return error;
 }
 

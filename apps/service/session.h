@@ -30,15 +30,14 @@ enum { SESSION_SOCKS = 1 << 0, SESSION_HTTP = 1 << 1 };
 
 struct session_counts {
     uint64_t joined, refused;
-    uint64_t failed;      /* of refused: the destination could not be reached */
-    uint64_t nonsense;    /* of refused: not a word of either protocol, or of one that is not spoken here */
-    uint64_t gave_up;     /* clients that went, were too slow, or had to make way */
-    uint64_t crowded_out; /* of gave_up: the latter */
-    uint64_t turned_away; /* before they came to be sessions, as their address had its share of what there is */
-    uint64_t hasty;       /* of turned_away: it had begun too many handshakes that come to nothing */
-    uint32_t count;       /* sessions now */
-    /* Of TLS around what is said, as its owner tells (tls_end.h): held now, and ends that took too much. */
-    uint64_t held_bytes, reset, overlong, no_room;
+    uint64_t failed;       /* of refused: the destination could not be reached */
+    uint64_t nonsense;     /* of refused: not a word of either protocol, or of one that is not spoken here */
+    uint64_t gave_up;      /* clients that went, were too slow, or had to make way */
+    uint64_t crowded_out;  /* of gave_up: the latter */
+    uint64_t turned_away;  /* before they came to be sessions, as their address had its share of what there is */
+    uint64_t hasty;        /* of turned_away: it had begun too many handshakes that come to nothing */
+    uint32_t count;        /* sessions now */
+    struct tls_counts tls; /* around what is said, as its owner tells */
 };
 
 /* What the sessions of a proxy have in common; it outlives them. What stands before `speakers` is the owner's to set.

@@ -511,6 +511,15 @@ void tls_renew(struct tls *tls, struct tls_credentials *credentials)
     tls->credentials = credentials;
 }
 
+struct tls_counts tls_counts(const struct tls *tls)
+{
+    return (struct tls_counts){.held_bytes = tls->holders.bytes,
+                               .no_room = tls->holders.refused,
+                               .reset = tls->reset,
+                               .overlong = tls->overlong,
+                               .copied = tls->intake.untaken_bytes};
+}
+
 void tls_destroy(struct tls *tls)
 {
     LIST_EACH (it, &tls->closing)

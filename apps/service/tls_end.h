@@ -36,12 +36,21 @@ struct tls {
     uint64_t reset;         /* so far, as too much was held, and most of it for their address */
 };
 
+/* What is told of it. */
+struct tls_counts {
+    uint64_t held_bytes;                       /* now */
+    uint64_t no_room, reset, overlong, copied; /* so far: who could not begin; as in struct tls; bytes that were copied
+                                                  from where they lay */
+};
+
 /* The credentials are its own from now on. Returns 0, or -ENOMEM: tls_destroy() is due all the same. */
 int tls_init(struct tls *tls, struct tls_credentials *credentials, const struct hawser_env *env);
 /* Others, for those who begin from now on. */
 void tls_renew(struct tls *tls, struct tls_credentials *credentials);
 /* What was closed and has something left to say is reset. Other ends are gone before. */
 void tls_destroy(struct tls *tls);
+
+struct tls_counts tls_counts(const struct tls *tls);
 
 /* Above an end that is connected, which it takes over, on behalf of who is at that address; NULL: of the other side. It
  * is connected itself when the handshake is over; -EPROTO is its error when the other side is not who it has to be, or

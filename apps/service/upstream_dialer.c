@@ -41,10 +41,12 @@ static void answer(struct dial *dial, int error, uint64_t now_ns)
     user->answered(user, error, end, now_ns);
 }
 
+/* Unless too much is held for who asks: in that the server has no part. */
 static void stranger(struct dial *dial, uint64_t now_ns)
 {
-    dial->by->counts.strangers++;
-    answer(dial, UPSTREAM_ERROR, now_ns);
+    const bool is_own = end_error(dial->end) == -ECONNABORTED;
+    dial->by->counts.strangers += !is_own;
+    answer(dial, is_own ? -ENOBUFS : UPSTREAM_ERROR, now_ns);
 }
 
 /* Takes off what the server has answered. Returns whether the dial is over, and told. */

@@ -14,8 +14,9 @@ enum { UPSTREAM_PATIENCE_S = 10 }; /* until whoever is there has shown that he i
 
 struct upstream_counts {
     uint64_t asked;
-    uint64_t unreachable; /* it could not be reached, */
-    uint64_t strangers;   /* or it has another key, or is no Hawser's */
+    uint64_t unreachable;  /* it could not be reached, */
+    uint64_t strangers;    /* or it has another key, or is no Hawser's */
+    struct tls_counts tls; /* as its owner tells */
 };
 
 struct upstream_dialer {

@@ -44,21 +44,35 @@ static json_t *of_uplinks(const struct service *service)
     return all;
 }
 
+static void add_tls(json_t *to, const struct tls_counts *c)
+{
+    const struct {
+        const char *key;
+        uint64_t value;
+    } all[] = {
+        {"no_room", c->no_room}, {"tls_bytes", c->held_bytes},    {"tls_overlong", c->overlong},
+        {"tls_reset", c->reset}, {"tls_bytes_copied", c->copied},
+    };
+    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++)
+        json_object_set_new(to, all[i].key, json_integer((json_int_t)all[i].value));
+}
+
 static json_t *of_port(const char *name, const struct session_counts *c)
 {
     const struct {
         const char *key;
         uint64_t value;
     } all[] = {
-        {"accepted", c->joined},         {"waiting", c->count},           {"gave_up", c->gave_up},
-        {"crowded_out", c->crowded_out}, {"turned_away", c->turned_away}, {"hasty", c->hasty},
-        {"no_room", c->no_room},         {"refused", c->refused},         {"refused_by_destination", c->failed},
-        {"nonsense", c->nonsense},       {"tls_bytes", c->held_bytes},    {"tls_overlong", c->overlong},
-        {"tls_reset", c->reset},
+        {"accepted", c->joined},         {"waiting", c->count},
+        {"gave_up", c->gave_up},         {"crowded_out", c->crowded_out},
+        {"turned_away", c->turned_away}, {"hasty", c->hasty},
+        {"refused", c->refused},         {"refused_by_destination", c->failed},
+        {"nonsense", c->nonsense},
     };
     json_t *one = json_pack("{s:s}", "port", name);
     for (size_t i = 0; i < HW_ARRAY_LEN(all); i++)
         json_object_set_new(one, all[i].key, json_integer((json_int_t)all[i].value));
+    add_tls(one, &c->tls);
     return one;
 }
 
@@ -94,11 +108,13 @@ static void add_upstream(json_t *answer, const struct proxies *proxies)
 {
     struct upstream_counts c;
     const char *failure;
-    if (proxies && proxies_upstream(proxies, &c, &failure))
-        json_object_set_new(answer, "upstream",
-                            json_pack("{s:s,s:I,s:I,s:I,s:s}", "server", proxies_upstream_name(proxies), "asked",
-                                      (json_int_t)c.asked, "unreachable", (json_int_t)c.unreachable, "strangers",
-                                      (json_int_t)c.strangers, "failure", failure));
+    if (!proxies || !proxies_upstream(proxies, &c, &failure))
+        return;
+    json_t *upstream =
+        json_pack("{s:s,s:I,s:I,s:I,s:s}", "server", proxies_upstream_name(proxies), "asked", (json_int_t)c.asked,
+                  "unreachable", (json_int_t)c.unreachable, "strangers", (json_int_t)c.strangers, "failure", failure);
+    add_tls(upstream, &c.tls);
+    json_object_set_new(answer, "upstream", upstream);
 }
 
 static json_t *of_control(const struct control *control)

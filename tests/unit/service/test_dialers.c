@@ -480,6 +480,51 @@ static void the_way_there_may_fail(void **state)
     chain_destroy(&c);
 }
 
+/* What is held for who asks is too much to begin, or to go on. */
+static void there_may_be_no_room(void **state)
+{
+    (void)state;
+    for (unsigned begins = 0; begins < 2; begins++) {
+        struct chain c;
+        chain_init(&c, key);
+        c.client.holders.max = begins * TLS_SESSION_BYTES;
+        assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), 0);
+        chain_connect(&c);
+        assert_int_equal(c.caller.told, 1);
+        assert_int_equal(c.caller.error, -ENOBUFS);
+        assert_int_equal(c.dialer.counts.strangers + c.dialer.counts.unreachable, 0);
+        const struct tls_counts counts = tls_counts(&c.client);
+        assert_int_equal(counts.no_room, !begins);
+        assert_int_equal(counts.reset, begins);
+        assert_int_equal(counts.held_bytes, 0);
+        chain_destroy(&c);
+    }
+}
+
+/* No handshake was begun, so that none is counted. */
+static void who_has_no_room_is_not_hasty(void **state)
+{
+    (void)state;
+    struct chain c;
+    struct pace pace;
+    chain_init(&c, key);
+    pace_init(&pace, 1, 1);
+    c.sessions.handshakes = &pace;
+    c.server.holders.max = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        int fds[2];
+        struct end below;
+        tcp_pair(fds);
+        assert_int_equal(socket_end_new(&c.e.sockets, fds[0], &below), 0);
+        assert_int_equal(session_begin(&c.sessions, below), -ENOBUFS);
+        end_abort(below);
+        close(fds[1]);
+    }
+    assert_int_equal(c.sessions.counts.turned_away, 3);
+    assert_int_equal(c.sessions.counts.hasty, 0);
+    chain_destroy(&c);
+}
+
 /* At any moment. */
 static void it_may_be_given_up(void **state)
 {
@@ -525,6 +570,7 @@ int main(void)
         cmocka_unit_test(an_address_is_a_name_too), cmocka_unit_test(a_name_may_be_given_up),
         cmocka_unit_test(lookups_have_a_limit),     cmocka_unit_test(upstream_goes_on_from_there),
         cmocka_unit_test(errors_come_back),         cmocka_unit_test(the_way_there_may_fail),
+        cmocka_unit_test(there_may_be_no_room),     cmocka_unit_test(who_has_no_room_is_not_hasty),
         cmocka_unit_test(it_may_be_given_up),       cmocka_unit_test(names_go_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
