@@ -64,6 +64,11 @@ static int check_together(const struct named_list *list, unsigned i, char *why, 
     return 0;
 }
 
+static void say_which(const char *text, const char *reason, char *why, size_t why_size)
+{
+    snprintf(why, why_size, "--uplink %.200s: %s", text, reason);
+}
+
 static int read_list(struct named_list *list, const char *const *texts, unsigned count, char *why, size_t why_size)
 {
     char reason[512];
@@ -75,7 +80,7 @@ static int read_list(struct named_list *list, const char *const *texts, unsigned
         list->texts[i] = texts[i];
         error = link_spec_parse(texts[i], &list->specs[i], reason, sizeof reason);
         if (error)
-            snprintf(why, why_size, "--uplink %.200s: %s", texts[i], reason);
+            say_which(texts[i], reason, why, why_size);
         else
             error = check_together(list, i, why, why_size);
         addresses += error ? 0 : list->specs[i].address_count;
@@ -263,11 +268,6 @@ static void make_room(struct named_uplinks *u, const struct named_list *wanted)
         else
             remove_uplink(u, i);
     }
-}
-
-static void say_which(const char *text, const char *reason, char *why, size_t why_size)
-{
-    snprintf(why, why_size, "--uplink %.200s: %s", text, reason);
 }
 
 /* What is not wanted goes, and then the rest comes: up to the first one that cannot, unless it is as far as they can.

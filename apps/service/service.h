@@ -30,9 +30,10 @@ struct service_door {
 /* What else belongs to a service. Either function may be NULL. */
 struct service_part {
     struct list link;
-    void (*look)(
-        struct service_part *part); /* after each batch of packets that came in: what became of links of its own */
-    void (*stop)(struct service_part *part); /* when doors and joints are gone, and the host is there still */
+    /* After each batch of packets that came in: what became of links of its own? */
+    void (*look)(struct service_part *part);
+    /* When doors and joints are gone, and the host is there still. */
+    void (*stop)(struct service_part *part);
 };
 
 struct programs;

@@ -15,7 +15,8 @@ static struct readiness conn_readiness(const struct conn *conn)
                               .rx = &conn->data_rx,
                               .subflows = &conn->subflows,
                               .low_water = conn->send_low_water,
-                              .starved = !list_empty(&conn->starved_link)};
+                              .starved = !list_empty(&conn->starved_link),
+                              .passed_on = conn->keepalive.passed_on};
 }
 
 unsigned conn_ready(const struct conn *conn)

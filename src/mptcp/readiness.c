@@ -43,7 +43,7 @@ unsigned readiness_of(const struct readiness *r, uint32_t room)
         is |= HAWSER_DELIVERED;
     if ((over || failed) && subflows_over(r->subflows) && !endings_awaits_rescue(r->endings))
         is |= HAWSER_CLOSED;
-    if (subflows_asked(r->subflows))
+    if (r->passed_on && subflows_asked(r->subflows))
         is |= HAWSER_ASKED;
     return is;
 }

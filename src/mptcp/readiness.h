@@ -18,6 +18,7 @@ struct readiness {
     const struct list *subflows;
     uint32_t low_water; /* bytes; 0: the default, readiness_low_water() */
     bool starved;       /* it found no memory for more */
+    bool passed_on;     /* what the peer's keepalive asks is the program's to answer */
 };
 
 /* A set of HAWSER_READABLE...; HAWSER_WRITABLE with room for so many bytes, or for as many as there is ever. */
