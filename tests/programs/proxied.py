@@ -60,7 +60,7 @@ class Beyond(Servers):
     def __init__(self):
         with tempfile.NamedTemporaryFile("w", delete=False) as file:
             file.write(os.urandom(32).hex())
-        super().__init__("--upstream", UPSTREAM, "--key", file.name)
+        super().__init__("--upstream", UPSTREAM, "--key", file.name, rate_mbit=60)  # which a busy machine fills, too
         self.beyond, self.key = Space(), file.name
         run(DMZ.format(beyond=self.beyond.pid), *self.server.enter)
         run(DMZ_HOST, *self.beyond.enter)
