@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "service/config_sections.h"
+#include "service/config_together.h"
 #include "service/proxy_sections.h"
 
 const struct config_section *config_section(size_t i)
@@ -66,7 +67,7 @@ static bool read_tree(struct reader *r, const struct toml_node *tree)
         if (node && !read_section(r, section, node))
             return false;
     }
-    return true;
+    return config_check_together(r, tree);
 }
 
 bool config_read(struct config *config, const char *path, char *why, size_t why_size)
