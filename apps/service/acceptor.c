@@ -49,12 +49,10 @@ static void left(void *of)
     free(place);
 }
 
-static struct place *enter(struct acceptor *acceptor, const struct sockaddr_storage *from)
+static struct place *enter(struct acceptor *acceptor, const struct hawser_addr *from)
 {
-    struct hawser_addr addr;
     struct place *place = malloc(sizeof *place);
-    sockaddr_read(from, &addr);
-    struct guest *guest = place ? guests_enter(&acceptor->guests, &addr) : NULL;
+    struct guest *guest = place ? guests_enter(&acceptor->guests, from) : NULL;
     if (!guest) {
         free(place);
         return NULL;
@@ -73,8 +71,10 @@ static void reset(int fd)
 static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_storage *from)
 {
     const int on = 1, idle_s = ACCEPTOR_KEEPALIVE_S;
+    struct hawser_addr peer;
     struct end client;
-    struct place *place = enter(acceptor, from);
+    sockaddr_read(from, &peer);
+    struct place *place = enter(acceptor, &peer);
     if (!place) {
         reset(fd);
         return;
@@ -82,7 +82,7 @@ static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_sto
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-    if (socket_end_new(acceptor->sockets, fd, &client) < 0) {
+    if (socket_end_new(acceptor->sockets, fd, &peer, &client) < 0) {
         reset(fd);
         left(place);
         return;

@@ -71,7 +71,7 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
     int fd = connect_to(&to->addr), error = fd < 0 ? fd : 0;
     *dial = (struct dial){.watch = {heard}, .user = user};
     if (!error)
-        error = socket_end_new(by->sockets, fd, &dial->end);
+        error = socket_end_new(by->sockets, fd, &to->addr, &dial->end);
     if (error < 0) {
         if (fd >= 0)
             close(fd);

@@ -84,19 +84,18 @@ static int read_mptcp(int fd, struct kernel_paths *out)
 static int read_tcp(int fd, struct kernel_paths *out)
 {
     struct tcp_info info;
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof info;
+    struct sockaddr_storage local, remote;
+    socklen_t len = sizeof info, local_len = sizeof local, remote_len = sizeof remote;
     memset(&info, 0, sizeof info);
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return -errno;
+    if (getsockname(fd, (struct sockaddr *)&local, &local_len) < 0 ||
+        getpeername(fd, (struct sockaddr *)&remote, &remote_len) < 0)
+        return 0; /* it was reset: there is none any more */
     out->count = 1;
     take_tcp(&info, &out->at[0]);
-    len = sizeof addr;
-    if (getsockname(fd, (struct sockaddr *)&addr, &len) == 0)
-        sockaddr_read(&addr, &out->at[0].local);
-    len = sizeof addr;
-    if (getpeername(fd, (struct sockaddr *)&addr, &len) == 0)
-        sockaddr_read(&addr, &out->at[0].remote);
+    sockaddr_read(&local, &out->at[0].local);
+    sockaddr_read(&remote, &out->at[0].remote);
     return 0;
 }
 

@@ -8,12 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "service/sockaddr.h"
-
 struct socket_end {
     struct sockets *sockets;
     struct watch *watch;
     sd_event_source *source;
+    struct hawser_addr peer;
     int fd;
     int error;                /* stays, though the kernel tells it once only */
     bool connected, told;     /* told: its watch that it is */
@@ -164,15 +163,7 @@ static struct hawser_conn *no_conn(void *of)
 
 static int own_fd(void *of) { return ((struct socket_end *)of)->fd; }
 
-static void peer(void *of, struct hawser_addr *out)
-{
-    const struct socket_end *end = of;
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof addr;
-    *out = (struct hawser_addr){0};
-    if (getpeername(end->fd, (struct sockaddr *)&addr, &len) == 0)
-        sockaddr_read(&addr, out);
-}
+static void peer(void *of, struct hawser_addr *out) { *out = ((const struct socket_end *)of)->peer; }
 
 /* The descriptor tells of changes only (EPOLLET), as the stack does. */
 static int is_ready(sd_event_source *source, int fd, uint32_t revents, void *user)
@@ -209,7 +200,7 @@ static bool is_connected(int fd)
     return getpeername(fd, (struct sockaddr *)&addr, &len) == 0;
 }
 
-int socket_end_new(struct sockets *sockets, int fd, struct end *out)
+int socket_end_new(struct sockets *sockets, int fd, const struct hawser_addr *peer_addr, struct end *out)
 {
     static const struct end_ops ops = {
         .watch = watch_socket,
@@ -229,7 +220,7 @@ int socket_end_new(struct sockets *sockets, int fd, struct end *out)
     struct socket_end *end = malloc(sizeof *end);
     if (!end)
         return -ENOMEM;
-    *end = (struct socket_end){.sockets = sockets, .fd = fd, .connected = is_connected(fd)};
+    *end = (struct socket_end){.sockets = sockets, .peer = *peer_addr, .fd = fd, .connected = is_connected(fd)};
     const uint32_t changes = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     int result = sd_event_add_io(sockets->loop, &end->source, fd, changes, is_ready, end);
     if (result < 0) {

@@ -19,9 +19,9 @@ struct sockets {
 void sockets_init(struct sockets *sockets, sd_event *loop, struct hawser_host *host);
 void sockets_end(struct sockets *sockets);
 
-/* Takes over `fd`, which is non-blocking, connected or connecting. Returns 0 and *out, or a negative errno, and the
- * caller has `fd` still. */
-int socket_end_new(struct sockets *sockets, int fd, struct end *out);
+/* Takes over `fd`, which is non-blocking, connected or connecting, to `peer`: of whom the kernel says nothing before,
+ * nor after a reset. Returns 0 and *out, or a negative errno, and the caller has `fd` still. */
+int socket_end_new(struct sockets *sockets, int fd, const struct hawser_addr *peer, struct end *out);
 
 /* `closed` is told, once, when that socket is: of an end that socket_end_new() made. */
 void socket_end_on_close(struct end end, void (*closed)(void *of), void *of);

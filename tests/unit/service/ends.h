@@ -18,6 +18,7 @@
 
 #include "base/compiler.h"
 #include "service/joint.h"
+#include "service/sockaddr.h"
 #include "service/socket_end.h"
 
 /* What a watch heard. */
@@ -101,14 +102,30 @@ static inline void tcp_pair_from(unsigned host, int fds[2])
 
 static inline void tcp_pair(int fds[2]) { tcp_pair_from(1, fds); }
 
+/* Where a connected socket's other end is. */
+static inline void peer_of_socket(int fd, struct hawser_addr *out)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
+    assert_int_equal(getpeername(fd, (struct sockaddr *)&addr, &len), 0);
+    assert_true(sockaddr_read(&addr, out));
+}
+
+static inline struct end end_of_socket(struct ends *e, int fd)
+{
+    struct hawser_addr peer;
+    struct end end;
+    peer_of_socket(fd, &peer);
+    assert_int_equal(socket_end_new(&e->sockets, fd, &peer, &end), 0);
+    return end;
+}
+
 static inline struct end tcp_end_from(struct ends *e, unsigned host, int *other)
 {
     int fds[2];
-    struct end end;
     tcp_pair_from(host, fds);
-    assert_int_equal(socket_end_new(&e->sockets, fds[0], &end), 0);
     *other = fds[1];
-    return end;
+    return end_of_socket(e, fds[0]);
 }
 
 static inline struct end tcp_end(struct ends *e, int *other) { return tcp_end_from(e, 1, other); }

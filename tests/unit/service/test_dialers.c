@@ -399,12 +399,9 @@ static void chain_destroy(struct chain *c)
 static void chain_connect(struct chain *c)
 {
     int fds[2];
-    struct end below, client;
     tcp_pair(fds);
-    assert_int_equal(socket_end_new(&c->e.sockets, fds[0], &below), 0);
-    assert_int_equal(session_begin(&c->sessions, below), 0);
-    assert_int_equal(socket_end_new(&c->e.sockets, fds[1], &client), 0);
-    fake_answer(&c->way, 0, 0, client);
+    assert_int_equal(session_begin(&c->sessions, end_of_socket(&c->e, fds[0])), 0);
+    fake_answer(&c->way, 0, 0, end_of_socket(&c->e, fds[1]));
     ends_run(&c->e, 30);
 }
 
@@ -513,9 +510,8 @@ static void who_has_no_room_is_not_hasty(void **state)
     c.server.holders.max = 0;
     for (unsigned i = 0; i < 3; i++) {
         int fds[2];
-        struct end below;
         tcp_pair(fds);
-        assert_int_equal(socket_end_new(&c.e.sockets, fds[0], &below), 0);
+        const struct end below = end_of_socket(&c.e, fds[0]);
         assert_int_equal(session_begin(&c.sessions, below), -ENOBUFS);
         end_abort(below);
         close(fds[1]);

@@ -119,6 +119,28 @@ static void an_abort_is_a_reset(void **state)
     ends_destroy(&e);
 }
 
+/* Which the kernel does not know any more then. */
+static void who_it_was_is_known_after_a_reset(void **state)
+{
+    (void)state;
+    struct ends e;
+    struct hawser_addr before, after;
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof addr;
+    int fds[2];
+    ends_init(&e);
+    tcp_pair(fds);
+    struct end end = end_of_socket(&e, fds[0]);
+    peer_of_socket(fds[0], &before);
+    reset(fds[1]);
+    ends_run(&e, 5);
+    assert_int_equal(getpeername(fds[0], (struct sockaddr *)&addr, &len), -1);
+    end_peer(end, &after);
+    assert_true(hawser_addr_equal(&before, &after));
+    end_abort(end);
+    ends_destroy(&e);
+}
+
 static void count_one(void *of) { ++*(unsigned *)of; }
 
 static void its_end_is_told(void **state)
@@ -215,6 +237,7 @@ int main(void)
         cmocka_unit_test(room_is_told),
         cmocka_unit_test(a_reset_comes_behind_the_bytes),
         cmocka_unit_test(an_abort_is_a_reset),
+        cmocka_unit_test(who_it_was_is_known_after_a_reset),
         cmocka_unit_test(its_end_is_told),
         cmocka_unit_test(two_joined),
         cmocka_unit_test(a_reset_passes),

@@ -254,6 +254,11 @@ static void paths_of_the_kernel(void **state)
     assert_true(kernel_paths_read(fds[0], &paths) < 0);
     close(fds[0]);
     close(fds[1]);
+    tcp_pair(fds);
+    reset(fds[1]);
+    assert_int_equal(kernel_paths_read(fds[0], &paths), 0);
+    assert_int_equal(paths.count, 0);
+    close(fds[0]);
 }
 
 /* The next page's size, and whether there is another one. */

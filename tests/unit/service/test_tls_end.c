@@ -29,7 +29,7 @@ static void begin_by(struct line *line, struct tls_credentials *client, struct t
     tls_init(&line->server_side, server, env);
     tcp_pair(fds);
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(socket_end_new(&line->e.sockets, fds[i], &below[i]), 0);
+        below[i] = end_of_socket(&line->e, fds[i]);
     assert_int_equal(tls_end_new(&line->server_side, below[0], NULL, &line->server), 0);
     assert_int_equal(tls_end_new(&line->client_side, below[1], NULL, &line->client), 0);
     listen_by(&line->server_ear, line->server);
@@ -143,9 +143,9 @@ static void an_end_without_good_bye_is_a_reset(void **state)
     tls_init(&client_side, credentials_of_key(TLS_CLIENT, key), hawser_host_env(e.host));
     tls_init(&server_side, credentials_of_key(TLS_SERVER, key), hawser_host_env(e.host));
     tcp_pair(fds);
-    assert_int_equal(socket_end_new(&e.sockets, fds[0], &below), 0);
+    below = end_of_socket(&e, fds[0]);
     assert_int_equal(tls_end_new(&server_side, below, NULL, &server), 0);
-    assert_int_equal(socket_end_new(&e.sockets, fds[1], &below), 0);
+    below = end_of_socket(&e, fds[1]);
     assert_int_equal(tls_end_new(&client_side, below, NULL, &client), 0);
     ends_run(&e, 30);
     assert_true(end_connected(server));
@@ -246,7 +246,7 @@ static void bytes_that_cannot_be_taken(void **state)
     tls_init(&line.server_side, credentials_of_key(TLS_SERVER, key), hawser_host_env(e->host));
     tcp_pair(fds);
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(socket_end_new(&e->sockets, fds[i], &below[i]), 0);
+        below[i] = end_of_socket(e, fds[i]);
     struct end_ops scarce = *below[0].ops;
     scarce.take = no_memory;
     below[0].ops = &scarce;
@@ -314,7 +314,7 @@ static void questions_pass(void **state)
     tls_init(&line.server_side, credentials_of_key(TLS_SERVER, key), hawser_host_env(e->host));
     tcp_pair(fds);
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(socket_end_new(&e->sockets, fds[i], &below[i]), 0);
+        below[i] = end_of_socket(e, fds[i]);
     struct end_ops ops = *below[1].ops;
     disguised.ops = below[1].ops;
     disguised.conn = p.conn;
@@ -537,7 +537,7 @@ static void others_from_now_on(void **state)
     assert_true(end_connected(line.server));
     tcp_pair(fds);
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(socket_end_new(&line.e.sockets, fds[i], &below[i]), 0);
+        below[i] = end_of_socket(&line.e, fds[i]);
     assert_int_equal(tls_end_new(&line.server_side, below[0], NULL, &server), 0);
     tls_renew(&line.server_side, credentials_of_key(TLS_SERVER, key));
     assert_int_equal(tls_end_new(&line.client_side, below[1], NULL, &client), 0);

@@ -30,7 +30,7 @@ static void what_a_session_takes(void **state)
         int fds[2];
         tcp_pair(fds);
         for (unsigned k = 0; k < 2; k++)
-            assert_int_equal(socket_end_new(&e.sockets, fds[k], &below[i][k]), 0);
+            below[i][k] = end_of_socket(&e, fds[k]);
     }
     const size_t before = allocated();
     for (unsigned i = 0; i < PAIRS; i++) {
