@@ -58,7 +58,7 @@ def judge(kinds, flaps):
         wrong += problems
         print(json.dumps({**kind.report(), "unlucky": young}))
     if unlucky > UNLUCKY_EACH * flaps.done.total():
-        wrong.append(f"{unlucky} connections were too young to survive {flaps.done.total()} flaps")
+        wrong.append(f"{unlucky} connections were beyond help at {flaps.done.total()} flaps")
     return wrong
 
 

@@ -14,6 +14,7 @@ PORT, PROXY, OF_PROGRAM, PUBLISHED = 4000, ("127.0.0.1", 1080), 7001, {4: 7004, 
 SERVERS = [[(SERVER[family], PORT)] for family in (4, 6)]
 PUBLIC = [[(address(path, family), port) for path in NEAR] for family in (4, 6) for port in (PUBLISHED[family], OF_PROGRAM)]
 PASSING_S = 2
+ROUNDED_S = 0.1  # ages are
 FIRST_WRONG = 5  # are told
 ECHOES = {"keystrokes": 0.2, "idle": 25}  # and the seconds between them
 
@@ -30,11 +31,16 @@ YOUNG_UPSTREAM = YOUNG | {"EHOSTUNREACH"}
 # uplink it hears by an announcement, whose loss shows after a second, before it joins, whose SYN may be lost as well.
 YOUNG_PUBLISHED, YOUNG_PUBLISHED_S = YOUNG | {"TimeoutError"}, 5
 
+# Nor at any age one whose server has closed before there was a second path: the kernel refuses joins then (MPJoinRejected), though
+# what it has sent was lost with the first one.
+SOON_CLOSED = {"short"}
+
 
 class Kind:
     def __init__(self, name, service, space, way, targets, share, *, proxy=None, words=(), young=YOUNG, young_s=YOUNG_S, most_bytes=5e6, echoes=ECHOES,
-                 **what):
+                 soon_closed=SOON_CLOSED, **what):
         self.name, self.service, self.space, self.words, self.young, self.young_s = name, service, space, words, young, young_s
+        self.soon_closed = soon_closed
         self.what = {"way": way, "targets": targets, "at_once": share, "proxy": proxy, "most_bytes": most_bytes,
                      "echoes": echoes, **what}
         self.done, self.wrong, self.told = collections.Counter(), [], collections.Counter()
@@ -63,9 +69,13 @@ class Kind:
         return {f"{name} IPv{6 if ':' in to[0][0] else 4}" for name in (*self.what["at_once"], *self.what["echoes"])
                 for to in self.what["targets"]}
 
+    def is_beyond_help(self, one, flaps):
+        age_s = one["after_s"] + ROUNDED_S if one["what"].split()[0] in self.soon_closed else 0
+        return one["error"] in self.young and flaps.met_young(one, max(age_s, self.young_s))
+
     def judge(self, flaps):
-        """Returns how many were too young to be saved, and what is wrong."""
-        wrong = [one for one in self.wrong if not (one["error"] in self.young and flaps.met_young(one, self.young_s))]
+        """Returns how many nobody could save, and what is wrong."""
+        wrong = [one for one in self.wrong if not self.is_beyond_help(one, flaps)]
         for one in wrong[:FIRST_WRONG]:
             print(json.dumps({"kind": self.name, **one, "flaps": flaps.around(one), "listings": self.service.of(one)}), file=sys.stderr)
         problems = [f"{self.name}: {len(wrong)} of {len(wrong) + self.done.total()} went wrong"] if wrong else []
@@ -105,6 +115,6 @@ def all_kinds(world, near, laptop):
         Kind("CONNECT", near, world.near, "connect", SERVERS, share, proxy=PROXY),
         Kind("network", near, world.lan, "direct", SERVERS, share),
         Kind("published", near, world.far, "mptcp", PUBLIC, no_refusal, young=YOUNG_PUBLISHED, young_s=YOUNG_PUBLISHED_S,
-             echoes=ECHOES_PUBLISHED),
+             echoes=ECHOES_PUBLISHED, soon_closed=set()),
         Kind("upstream", laptop, world.laptop, "direct", SERVERS, share, words=laptop.run(), young=YOUNG_UPSTREAM),
     ]

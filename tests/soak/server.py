@@ -2,7 +2,7 @@
 """A server of the soak's: usage: server.py PORT. Kernel MPTCP, a few services on one port, chosen by the first line a client sends.
 
   get SEED SIZE    sends so many bytes, and ends
-  put SEED SIZE    takes so many, and answers with their SHA-256
+  put SEED SIZE    takes so many, says "." now and then meanwhile, and answers with their SHA-256
   echo             sends every line back, for as long as the client likes
   reset            resets the connection after a while of sending
 """
@@ -13,6 +13,8 @@ import struct
 import sys
 
 import pattern
+
+STEP = 1 << 18  # bytes, for each of which there is a "."
 
 
 async def get(reader, writer, seed, size):
@@ -25,6 +27,7 @@ async def put(reader, writer, seed, size):
     sha, left = hashlib.sha256(), int(size)
     while left and (piece := await reader.read(min(left, 1 << 16))):
         sha.update(piece)
+        writer.write(b".\n" * (left // STEP - (left - len(piece)) // STEP))
         left -= len(piece)
     writer.write(sha.hexdigest().encode() + b"\n")
 
