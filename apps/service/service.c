@@ -1,6 +1,7 @@
 #include "service/service.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,13 @@ static int watch_host(struct service *service)
     return error;
 }
 
+/* On how many this process may run; where it cannot be said, there are very many. */
+static unsigned processors(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : CPU_SETSIZE;
+}
+
 int service_init(struct service *service, const struct hawser_stack_options *options)
 {
     *service = (struct service){.control = CONTROL_NONE};
@@ -46,6 +54,7 @@ int service_init(struct service *service, const struct hawser_stack_options *opt
     list_init(&service->parts);
     joints_init(&service->joints);
     choice_init(&service->choice);
+    busy_poll_init(&service->busy_poll, processors());
     int error = hawser_host_new(options, &service->host);
     if (error == 0) {
         const struct hawser_conn_options far = {.size = sizeof(far), .unreachable_at_once = true};
@@ -185,12 +194,31 @@ static bool take_turn(struct service *service)
 
 static bool goes_on(const struct service *service) { return sd_event_get_state(service->loop) != SD_EVENT_FINISHED; }
 
-/* Sleeps until there is something to do, unless there is. Returns what sd_event_run() says. */
+/* Until there is something to do. Returns what sd_event_run() says, as does the next one. */
+static int wait_for_source(struct service *service)
+{
+    uint64_t began_ns = hawser_host_now(service->host), now_ns = began_ns;
+    uint64_t until_ns = busy_poll_begin(&service->busy_poll, now_ns);
+    int n = 0;
+    while (n == 0 && now_ns < until_ns) {
+        n = sd_event_run(service->loop, 0);
+        now_ns = hawser_host_now(service->host);
+    }
+    uint64_t looked_ns = now_ns - began_ns;
+    if (n == 0) {
+        n = sd_event_run(service->loop, UINT64_MAX);
+        now_ns = hawser_host_now(service->host);
+    }
+    busy_poll_end(&service->busy_poll, looked_ns, now_ns);
+    return n;
+}
+
+/* Sleeps until there is something to do, unless there is. */
 static int serve_sources(struct service *service, bool busy)
 {
     service->host_ready = false;
     uint64_t until_ns = 0;
-    int n = sd_event_run(service->loop, busy ? 0 : UINT64_MAX);
+    int n = busy ? sd_event_run(service->loop, 0) : wait_for_source(service);
     for (unsigned i = 1; n > 0 && !service->host_ready && i < SERVICE_DISPATCHES && goes_on(service); i++) {
         uint64_t now_ns = hawser_host_now(service->host);
         if (i == 1)

@@ -8,6 +8,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "service/busy_poll.h"
 #include "service/control.h"
 #include "service/door.h"
 #include "service/stack_dialer.h"
@@ -56,7 +57,8 @@ struct service {
     struct proxies *proxies;   /* local ports, and upstream; NULL: neither */
     struct stalls *stalls;     /* ports of the uplinks that are published; NULL: none */
     unsigned links_alive;      /* devices; the service ends with the last one */
-    bool host_ready;           /* the loop has come to the host's source */
+    struct busy_poll busy_poll;
+    bool host_ready; /* the loop has come to the host's source */
 };
 
 /* Makes an empty service. Returns 0, or a negative errno with nothing to be freed. */
