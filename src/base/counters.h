@@ -68,6 +68,8 @@
     X(TCP_PROBES, "tcp.tail_loss_probes")                                                                              \
     X(TCP_KEEPALIVE_PROBES, "tcp.keepalive_probes")                                                                    \
     X(TCP_KEEPALIVES_IN, "tcp.keepalives_in")                                                                          \
+    X(TCP_RESTS, "tcp.rests")                                                                                          \
+    X(TCP_RESTS_IN_VAIN, "tcp.rests_in_vain")                                                                          \
     X(TCP_RECOVERIES, "tcp.recoveries")                                                                                \
     X(TCP_RETRANSMITS, "tcp.retransmits")                                                                              \
     X(TCP_SPURIOUS, "tcp.spurious_recoveries")                                                                         \

@@ -22,6 +22,7 @@
 #include "mptcp/outflow.h"
 #include "mptcp/path_manager.h"
 #include "mptcp/readiness.h"
+#include "mptcp/rest.h"
 #include "mptcp/subflows.h"
 #include "mptcp/told.h"
 
@@ -134,6 +135,8 @@ struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);
 struct path_manager conn_path_manager(struct conn *conn);
 struct outflow conn_outflow(struct conn *conn);
+/* Does anybody care for what may still come, or arrive? */
+bool conn_is_missed(const struct conn *conn);
 /* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */
 bool conn_streams_over(const struct conn *conn);
 /* The first subflow, if plain TCP is possible still; else NULL. */
@@ -248,6 +251,8 @@ void conn_paths_changed(struct conn *conn, unsigned what);
 uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns);
 /* A join works from now on, and both ends know. */
 void conn_subflow_up(struct subflow *subflow);
+/* Subflows that rest go on, where their addresses are there. */
+void conn_go_on(struct conn *conn, uint64_t now_ns);
 /* The host got an address, or is about to lose one. */
 void conn_address_added(struct conn *conn);
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns);

@@ -34,15 +34,12 @@ static bool has_others(const struct subflow *last)
 static bool may_be_rescued(const struct subflow *last)
 {
     const struct conn *conn = last->conn;
-    const struct endings *e = &conn->endings;
     bool possible =
         fallback_is_mptcp(&conn->fallback) && (identity_confirmed(&conn->identity) || conn->half_open.count);
-    bool missed = conn->listener || !endings_finished(e) || !data_tx_end_acked(&conn->data_tx);
-    return possible && missed && endings_goes_on(e) &&
-           (!subflow_is_useless(last) || conn->half_open.count || has_others(last));
+    return possible && conn_is_missed(conn) && (!subflow_is_useless(last) || conn->half_open.count || has_others(last));
 }
 
-/* No subflow is left but joins that may come to nothing. */
+/* No subflow is left but joins that may come to nothing, and those that rest. */
 static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
 {
     struct conn *conn = last->conn;
@@ -57,15 +54,18 @@ static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
         bool anew = endings_lose(&conn->endings, &facts, error, now_ns);
         note_closed(last, now_ns);
         paths_begin_rescue(&conn->paths, anew);
+    } else if (tcp_rests(&last->tcp)) {
+        last->due_ns = now_ns + REST_NS;
     } else if (!endings_error(&conn->endings)) {
         if (last->tcp.reset_wanted) /* no use in the peer's waiting for another subflow */
             endings_abort(&conn->endings);
         conn_fail(conn, error);
     }
-    if (!endings_awaits_rescue(&conn->endings))
+    if (!endings_awaits_rescue(&conn->endings) && !tcp_rests(&last->tcp))
         conn_forget_disorder(conn);
 }
 
+/* Or rests. */
 static void subflow_closed(struct subflow *subflow, uint64_t now_ns)
 {
     struct conn *conn = subflow->conn;
@@ -105,6 +105,6 @@ void conn_take_subflow_news(struct subflow *subflow, uint64_t now_ns)
         outflow_forget_reinjection(&conn->data_tx, subflow);
         conn_paths_changed(conn, HAWSER_PM_SUBFLOW_ALIVE);
     }
-    if (news & SUBFLOW_CLOSED)
+    if (news & (SUBFLOW_CLOSED | SUBFLOW_RESTS))
         subflow_closed(subflow, now_ns);
 }

@@ -15,9 +15,7 @@ void conn_fall_back(struct conn *conn, enum plain_cause why, uint64_t now_ns)
     data_tx_stop(&conn->data_tx);
     first->due_ns = TIME_NEVER;
     conn_touch(conn);
-    EACH_SUBFLOW (it, conn)
-        if (subflow_at(it) != first)
-            tcp_abort(&subflow_at(it)->tcp, -EPROTO, now_ns);
+    subflows_abort_others(&conn->subflows, first, -EPROTO, now_ns);
     const uint64_t first_ssn = SSN_ORIGIN + 1;
     const struct mapping infinite = {.ssn = first_ssn, .dsn = dsn_of_ssn(conn->identity.remote_idsn, first_ssn)};
     conn_hand_up(first, &infinite, now_ns); /* what waited for its mapping */

@@ -58,11 +58,4 @@ bool conn_shed(struct conn *conn, enum shed what)
     return true;
 }
 
-void conn_idle(struct conn *conn)
-{
-    if (data_rx_readable(&conn->data_rx))
-        return;
-    data_rx_idle(&conn->data_rx);
-    EACH_SUBFLOW (it, conn)
-        rx_mapping_idle(&subflow_at(it)->rx_mapping);
-}
+void conn_idle(struct conn *conn) { inflow_idle(&conn->data_rx, &conn->subflows); }

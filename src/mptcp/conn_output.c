@@ -36,19 +36,16 @@ bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     bool more;
     conn->deficit = HW_MIN(conn->deficit + TURN_BYTES, TURN_BYTES);
     conn_begin_asked(conn, now_ns);
+    if (rest_is_taken(&conn->subflows))
+        conn_go_on(conn, now_ns);
     send_end(conn, now_ns);
     /* Lost data first, then new data, which carries the acknowledgements; bare ones last. */
-    EACH_SUBFLOW (it, conn)
-        if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
-            tcp_output(&subflow_at(it)->tcp, batch, now_ns);
+    subflows_resend(&conn->subflows, batch, now_ns);
     const struct outflow out = conn_outflow(conn);
     charge_turn(conn, batch, &first);
     more = identity_established(&conn->identity) && outflow_send(&out, conn->deficit, batch, now_ns);
     send_end(conn, now_ns);
-    EACH_SUBFLOW (it, conn) {
-        tcp_output(&subflow_at(it)->tcp, batch, now_ns);
-        tcp_update_persist(&subflow_at(it)->tcp, now_ns);
-    }
+    subflows_output(&conn->subflows, batch, now_ns);
     conn_settle(conn, now_ns);
     charge_turn(conn, batch, &first);
     more = more || tx_batch_full(batch);

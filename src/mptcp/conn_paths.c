@@ -64,6 +64,7 @@ uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns)
     uint64_t due_ns = path_manager_due(&pm, now_ns);
     if (due_ns > now_ns)
         return due_ns;
+    rest_yield(&pm, now_ns);
     path_manager_speak_up(&pm, now_ns);
     if (paths_wish_due(&conn->paths) <= now_ns) {
         open_wished(conn, &pm, now_ns);
@@ -92,6 +93,8 @@ void conn_subflow_up(struct subflow *subflow)
 
 void conn_address_added(struct conn *conn)
 {
+    if (rest_is_taken(&conn->subflows))
+        conn_wake(conn);
     if (!conn_wants_paths(conn))
         return;
     paths_local_added(&conn->paths);
@@ -101,8 +104,20 @@ void conn_address_added(struct conn *conn)
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns)
 {
     const struct path_manager pm = conn_path_manager(conn);
-    if (conn_wants_paths(conn))
+    bool rest = conn_is_missed(conn) && rest_begin(&conn->subflows, local, now_ns);
+    if (rest)
+        paths_local_rests(&conn->paths, local);
+    else if (conn_wants_paths(conn))
         path_manager_local_removed(&pm, local);
     subflows_abort_from(&conn->subflows, &local->addr, -EADDRNOTAVAIL, now_ns);
     conn_touch(conn);
+}
+
+void conn_go_on(struct conn *conn, uint64_t now_ns)
+{
+    const struct path_manager pm = conn_path_manager(conn);
+    if (!rest_leave(&pm, now_ns))
+        return;
+    paths_end_rescue(&conn->paths);
+    endings_resume(&conn->endings);
 }

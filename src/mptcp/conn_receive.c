@@ -94,14 +94,9 @@ static bool take_capable(struct subflow *subflow, const struct mp_capable *capab
     struct conn *conn = subflow->conn;
     if (subflow->join || !capable->has_data_len || capable->receiver_key != conn->identity.local_key)
         return true;
-    /* RFC 8684 3.1: stands for the DSS of the first data. */
     identity_reach(&conn->identity, IDENTITY_CONFIRMED);
     conn->identity.peer_dsn_64 = true;
-    const struct mapping map = {.ssn = SSN_ORIGIN + 1,
-                                .dsn = dsn_add(conn->identity.remote_idsn, 1),
-                                .len = capable->data_len,
-                                .checksum = capable->checksum,
-                                .has_checksum = capable->has_checksum};
+    const struct mapping map = dss_of_capable(capable, SSN_ORIGIN + 1, dsn_add(conn->identity.remote_idsn, 1));
     return map.len == 0 || (is_as_negotiated(subflow, &map, now_ns) && take_mapping(subflow, &map, now_ns));
 }
 
@@ -120,11 +115,8 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
     struct conn *conn = subflow->conn;
     if (mptcp_has(mp, MPTCP_ADD_ADDR) || mptcp_has(mp, MPTCP_REMOVE_ADDR))
         take_addresses(subflow, mp, now_ns);
-    if (mptcp_has(mp, MPTCP_PRIO) &&
-        subflow->backup_remote != mp->prio.backup) { /* RFC 8684 3.3.8: of the subflow that carries it */
-        subflow->backup_remote = mp->prio.backup;
+    if (mptcp_has(mp, MPTCP_PRIO) && subflow_take_priority(subflow, mp->prio.backup))
         conn_paths_changed(conn, HAWSER_PM_PRIORITY);
-    }
     if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->identity.local_key) {
         conn_fail(conn, -ECONNRESET);
         subflows_abort(&conn->subflows, -ECONNRESET, now_ns);

@@ -150,13 +150,7 @@ static void on_data_timer(struct conn *conn, uint64_t now_ns)
 void conn_on_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct conn *conn = HW_CONTAINER(timer, struct conn, timer);
-    EACH_SUBFLOW (it, conn) {
-        struct subflow *subflow = subflow_at(it);
-        if (subflow->tcp.due_ns <= now_ns)
-            tcp_run_timers(&subflow->tcp, now_ns);
-        if (subflow->due_ns <= now_ns)
-            subflow_on_timer(subflow, endings_farewell(&conn->endings), now_ns);
-    }
+    subflows_run_timers(&conn->subflows, endings_farewell(&conn->endings), now_ns);
     subflows_judge(&conn->subflows, now_ns);
     path_manager_judge(&conn->subflows, now_ns);
     silence_ask(&conn->subflows, &conn->host->questions, &conn->host->tcp.counters, now_ns);

@@ -73,6 +73,12 @@ struct outflow conn_outflow(struct conn *conn)
                             .committed = fallback_peer_committed(&conn->fallback)};
 }
 
+bool conn_is_missed(const struct conn *conn)
+{
+    const struct endings *e = &conn->endings;
+    return endings_goes_on(e) && (conn->listener || !endings_finished(e) || !data_tx_end_acked(&conn->data_tx));
+}
+
 bool conn_streams_over(const struct conn *conn)
 {
     return data_tx_end_acked(&conn->data_tx) && data_rx_is_over(&conn->data_rx);

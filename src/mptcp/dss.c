@@ -72,6 +72,15 @@ struct dss_news dss_read(const struct mp_dss *dss, dsn64 una, dsn64 rcv_next, ui
 }
 
 /* RFC 8684 3.3.3: it is that of the pseudo-header alone. */
+struct mapping dss_of_capable(const struct mp_capable *capable, uint64_t ssn, dsn64 dsn)
+{
+    return (struct mapping){.ssn = ssn,
+                            .dsn = dsn,
+                            .len = capable->data_len,
+                            .checksum = capable->checksum,
+                            .has_checksum = capable->has_checksum};
+}
+
 bool dss_end_is_proved(const struct mapping *end)
 {
     const struct csum nothing = {0, false};

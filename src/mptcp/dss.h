@@ -39,6 +39,8 @@ struct dss_news {
 /* What a DSS of the peer's says. Short numbers stand for those next to `una`, the oldest byte that it did not
  * acknowledge, `rcv_next` and `ssn_next`, the next that it is to send, of the stream and on this subflow. */
 struct dss_news dss_read(const struct mp_dss *dss, dsn64 una, dsn64 rcv_next, uint64_t ssn_next);
+/* RFC 8684 3.1: what stands for the DSS of the first data, whose first byte has these numbers. */
+struct mapping dss_of_capable(const struct mp_capable *capable, uint64_t ssn, dsn64 dsn);
 /* Is the checksum right of a DATA_FIN with no bytes before it? */
 bool dss_end_is_proved(const struct mapping *end);
 

@@ -76,11 +76,16 @@ void endings_recover(struct endings *e)
         e->rescue = RESCUE_ON_TRIAL;
 }
 
+void endings_resume(struct endings *e)
+{
+    e->rescue = RESCUE_NONE;
+    e->rescue_until_ns = TIME_NEVER;
+}
+
 static bool rescue_failed(struct endings *e)
 {
     bool failed = endings_awaits_rescue(e);
-    e->rescue = RESCUE_NONE;
-    e->rescue_until_ns = TIME_NEVER;
+    endings_resume(e);
     return failed;
 }
 

@@ -100,6 +100,8 @@ void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t 
 bool endings_lose(struct endings *e, const struct ending_facts *facts, int error, uint64_t now_ns);
 /* There is one again. */
 void endings_recover(struct endings *e);
+/* The last one is back, which was not the peer's to bring about: should it go again, it has all the time. */
+void endings_resume(struct endings *e);
 /* Does the connection go on without one? */
 static inline bool endings_awaits_rescue(const struct endings *e) { return e->rescue == RESCUE_AWAITED && !e->error; }
 

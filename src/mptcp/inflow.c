@@ -236,6 +236,15 @@ bool inflow_drop_unmapped(struct list *subflows)
     return true;
 }
 
+void inflow_idle(struct data_rx *rx, struct list *subflows)
+{
+    if (data_rx_readable(rx))
+        return;
+    data_rx_idle(rx);
+    LIST_EACH (it, subflows)
+        rx_mapping_idle(&subflow_at(it)->rx_mapping);
+}
+
 bool inflow_drop_disorder(struct data_rx *rx, struct list *subflows)
 {
     bool had_some = data_rx_has_disorder(rx);

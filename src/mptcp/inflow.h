@@ -43,6 +43,8 @@ bool inflow_holds_unmapped(const struct list *subflows);
 bool inflow_drop_unmapped(struct list *subflows);
 /* What lies behind gaps of the stream, and memory that waits for more. */
 bool inflow_drop_disorder(struct data_rx *rx, struct list *subflows);
+/* What was taken for arrivals and holds nothing. */
+void inflow_idle(struct data_rx *rx, struct list *subflows);
 /* What was SACKed and not acknowledged (RFC 2018 8), where one subflow brings the stream in order. */
 bool inflow_renege(struct data_rx *rx, struct list *subflows);
 

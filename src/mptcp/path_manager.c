@@ -14,6 +14,14 @@
 /* So many keepalives go to the last subflow before it counts as lost: a timeout after the first, then two, four... */
 #define LAST_KEEPALIVES 8u
 
+const struct local_address *path_manager_local(const struct path_manager *pm, const struct hawser_addr *addr)
+{
+    for (unsigned i = 0; i < pm->locals.count; i++)
+        if (hawser_addr_same_ip(&pm->locals.list[i].addr, addr))
+            return &pm->locals.list[i];
+    return NULL;
+}
+
 /* ---- the view ---- */
 
 static bool is_silent(const struct tcp *tcp, uint64_t now_ns)
@@ -41,6 +49,8 @@ static bool is_in_use(const struct tcp *tcp)
 static bool serves(const struct path_manager *pm, const struct tcp *tcp)
 {
     bool ended = tcp->state == TCPS_CLOSE_WAIT && pm->end_missing && subflows_stranded(pm->subflows);
+    if (tcp_rests(tcp)) /* it goes on with the next output */
+        return path_manager_local(pm, &tcp->config.local);
     return is_in_use(tcp) && !ended;
 }
 
@@ -74,17 +84,9 @@ static unsigned look(const struct path_manager *pm, struct path_use *uses, struc
     return count;
 }
 
-static const struct local_address *local_of(const struct path_manager *pm, const struct hawser_addr *addr)
-{
-    for (unsigned i = 0; i < pm->locals.count; i++)
-        if (hawser_addr_same_ip(&pm->locals.list[i].addr, addr))
-            return &pm->locals.list[i];
-    return NULL;
-}
-
 uint8_t path_manager_local_id(const struct path_manager *pm, const struct hawser_addr *addr)
 {
-    const struct local_address *local = local_of(pm, addr);
+    const struct local_address *local = path_manager_local(pm, addr);
     return local ? paths_local_id(pm->paths, local) : 0;
 }
 
@@ -330,7 +332,7 @@ static enum path_end end_of(const struct subflow *subflow)
 void path_manager_closed(const struct path_manager *pm, const struct subflow *subflow, uint64_t now_ns)
 {
     const struct tcp_config *c = &subflow->tcp.config;
-    const struct local_address *local = local_of(pm, &c->local);
+    const struct local_address *local = path_manager_local(pm, &c->local);
     bool address_gone =
         (subflow->tcp.error == -EADDRNOTAVAIL || subflow->tcp.error == -ENETUNREACH) && !is_by_icmp(&subflow->tcp);
     bool own_wish = subflow->tcp.error == -ECANCELED && !subflow_is_useless(subflow);
@@ -350,7 +352,7 @@ bool path_manager_admits(const struct path_manager *pm, const struct hawser_addr
 
 bool path_manager_is_backup(const struct path_manager *pm, const struct hawser_addr *local)
 {
-    const struct local_address *own = local_of(pm, local);
+    const struct local_address *own = path_manager_local(pm, local);
     return path_plan_is_backup(pm->paths->plan, local, own && own->backup);
 }
 
@@ -389,6 +391,13 @@ bool path_manager_has_others(const struct path_manager *pm, const struct subflow
 void path_manager_local_removed(const struct path_manager *pm, const struct local_address *local)
 {
     count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(pm->paths, pm->payer, local));
+}
+
+void path_manager_local_left(const struct path_manager *pm, const struct subflow *subflow)
+{
+    const struct local_address left = {.addr = subflow->tcp.config.local, .id = subflow->local_id};
+    if (pm->paths->confirmed)
+        count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_withdraw(pm->paths, pm->payer, &left));
 }
 
 void path_manager_local_moved(const struct path_manager *pm, const struct local_address *local)

@@ -67,8 +67,12 @@ bool path_manager_has_others(const struct path_manager *pm, const struct subflow
 
 /* The host is about to lose an address. */
 void path_manager_local_removed(const struct path_manager *pm, const struct local_address *local);
+/* That of a subflow that rested is gone for good. */
+void path_manager_local_left(const struct path_manager *pm, const struct subflow *subflow);
 /* Peers are to reach one elsewhere. */
 void path_manager_local_moved(const struct path_manager *pm, const struct local_address *local);
+/* That of the host's, or NULL. */
+const struct local_address *path_manager_local(const struct path_manager *pm, const struct hawser_addr *addr);
 /* The ID of an address of ours. */
 uint8_t path_manager_local_id(const struct path_manager *pm, const struct hawser_addr *addr);
 

@@ -158,13 +158,18 @@ bool paths_withdraw(struct paths *p, struct account *payer, const struct local_a
     return announcements_remove(p->owed, id);
 }
 
+void paths_local_rests(struct paths *p, const struct local_address *local)
+{
+    if (p->book)
+        pairs_forget_local(&p->book->failed, local->id);
+    paths_note(p, HAWSER_PM_LOCAL_REMOVED);
+}
+
 bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local)
 {
     bool noted = paths_withdraw(p, payer, local);
     p->local_gone |= paths_local_id(p, local) == 0;
-    if (p->book)
-        pairs_forget_local(&p->book->failed, local->id);
-    paths_note(p, HAWSER_PM_LOCAL_REMOVED);
+    paths_local_rests(p, local);
     return noted;
 }
 

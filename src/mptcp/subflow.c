@@ -245,7 +245,10 @@ void subflow_insist(struct subflow *subflow, uint64_t now_ns)
 void subflow_on_timer(struct subflow *subflow, bool farewell, uint64_t now_ns)
 {
     subflow->due_ns = TIME_NEVER;
-    if (subflow->stage != SUBFLOW_LEAVING)
+    if (tcp_rests(&subflow->tcp)) {
+        count(&subflow->tcp.host->counters, COUNT_TCP_RESTS_IN_VAIN);
+        tcp_abort(&subflow->tcp, subflow->tcp.error, now_ns);
+    } else if (subflow->stage != SUBFLOW_LEAVING)
         subflow_insist(subflow, now_ns);
     else if (subflow->tcp.state == TCPS_TIME_WAIT)
         return;

@@ -33,6 +33,7 @@ enum subflow_news {
     SUBFLOW_PARTED = 1 << 3,     /* both directions are closed */
     SUBFLOW_CLOSED = 1 << 4,     /* it is over */
     SUBFLOW_TRUSTED = 1 << 5,    /* a join came about, or a suspicion to nothing */
+    SUBFLOW_RESTS = 1 << 6,      /* its address is away */
 };
 
 /* Of one that does not answer, or brings nothing any more. */
@@ -70,6 +71,7 @@ struct subflow {
     uint8_t doubts;     /* how often it was asked since `doubted_ns`; 0: it answered */
     uint8_t stage;      /* enum subflow_stage */
     uint8_t fail_stage; /* enum fail_stage */
+    uint8_t outside;    /* of one that rests: a digest of where its address was reached */
     uint32_t row_full_ms;
     struct join_proof join_proof;
     struct rx_mapping rx_mapping;
@@ -94,6 +96,14 @@ static inline void subflow_note_reason(struct subflow *subflow, uint8_t flags, c
     bool reset = flags & TCP_RST && mptcp_has(mp, MPTCP_TCPRST);
     subflow->told_why |= reset;
     subflow->closed_for_good |= reset && !mp->tcprst.transient;
+}
+
+/* RFC 8684 3.3.8: of the subflow that carries it. True: it is a new one. */
+static inline bool subflow_take_priority(struct subflow *subflow, bool backup)
+{
+    bool news = subflow->backup_remote != backup;
+    subflow->backup_remote = backup;
+    return news;
 }
 
 /* May it carry data? */

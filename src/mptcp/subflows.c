@@ -47,7 +47,8 @@ static bool may_receive(const struct subflow *subflow)
 bool subflows_lost(const struct list *subflows)
 {
     LIST_EACH (it, subflows)
-        if (subflow_at(it)->tcp.state != TCPS_CLOSED && !is_join_only(subflow_at(it)))
+        if (subflow_at(it)->tcp.state != TCPS_CLOSED && !is_join_only(subflow_at(it)) &&
+            !tcp_rests(&subflow_at(it)->tcp))
             return false;
     return true;
 }
@@ -234,6 +235,32 @@ void subflows_note_unmapped(struct list *subflows, uint64_t now_ns)
             subflow_note_unmapped(subflow_at(it), now_ns);
 }
 
+void subflows_resend(struct list *subflows, struct tx_batch *batch, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows)
+        if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
+            tcp_output(&subflow_at(it)->tcp, batch, now_ns);
+}
+
+void subflows_output(struct list *subflows, struct tx_batch *batch, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows) {
+        tcp_output(&subflow_at(it)->tcp, batch, now_ns);
+        tcp_update_persist(&subflow_at(it)->tcp, now_ns);
+    }
+}
+
+void subflows_run_timers(struct list *subflows, bool farewell, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (subflow->tcp.due_ns <= now_ns)
+            tcp_run_timers(&subflow->tcp, now_ns);
+        if (subflow->due_ns <= now_ns)
+            subflow_on_timer(subflow, farewell, now_ns);
+    }
+}
+
 void subflows_judge(struct list *subflows, uint64_t now_ns)
 {
     LIST_EACH (it, subflows) {
@@ -328,9 +355,16 @@ void subflows_abort(struct list *subflows, int error, uint64_t now_ns)
         tcp_abort(&subflow_at(it)->tcp, error, now_ns);
 }
 
+void subflows_abort_others(struct list *subflows, const struct subflow *spared, int error, uint64_t now_ns)
+{
+    LIST_EACH (it, subflows)
+        if (subflow_at(it) != spared)
+            tcp_abort(&subflow_at(it)->tcp, error, now_ns);
+}
+
 void subflows_abort_from(struct list *subflows, const struct hawser_addr *local, int error, uint64_t now_ns)
 {
     LIST_EACH (it, subflows)
-        if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, local))
+        if (hawser_addr_same_ip(&subflow_at(it)->tcp.config.local, local) && !tcp_rests(&subflow_at(it)->tcp))
             tcp_abort(&subflow_at(it)->tcp, error, now_ns);
 }

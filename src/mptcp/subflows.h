@@ -24,7 +24,7 @@ bool subflows_have_news(const struct list *subflows);
 static inline bool subflows_closed(const struct list *subflows) { return subflows_alive(subflows) == 0; }
 /* Can none of them bring more data? */
 bool subflows_stranded(const struct list *subflows);
-/* Is none left but joins that have not proved themselves, if any? */
+/* Is none left but joins that have not proved themselves, if any, and those that rest? */
 bool subflows_lost(const struct list *subflows);
 /* Did any byte of the stream come on one that is left? */
 bool subflows_brought(const struct list *subflows);
@@ -65,6 +65,11 @@ void subflows_clear(struct list *subflows, uint32_t merit);
 
 /* Looks for payload that waits for its mapping. */
 void subflows_note_unmapped(struct list *subflows, uint64_t now_ns);
+/* What was lost leaves again; and what each has to say by itself. */
+void subflows_resend(struct list *subflows, struct tx_batch *batch, uint64_t now_ns);
+void subflows_output(struct list *subflows, struct tx_batch *batch, uint64_t now_ns);
+/* What is due on each. `farewell`: the peer knows that all is over. */
+void subflows_run_timers(struct list *subflows, bool farewell, uint64_t now_ns);
 /* Gives up those whose judgement is due, and that are found guilty. */
 void subflows_judge(struct list *subflows, uint64_t now_ns);
 /* Those that answer deliver nothing: they go. Those that do not may be well again one day. */
@@ -84,7 +89,8 @@ void subflows_signal(struct list *subflows, bool probe);
 /* Both streams are over. True when a peer's acknowledgement of a FIN tells that it knows. */
 bool subflows_say_good_bye(struct list *subflows, uint64_t now_ns);
 void subflows_abort(struct list *subflows, int error, uint64_t now_ns);
-/* Those from that address of ours. */
+void subflows_abort_others(struct list *subflows, const struct subflow *spared, int error, uint64_t now_ns);
+/* Those from that address of ours, but for those that rest. */
 void subflows_abort_from(struct list *subflows, const struct hawser_addr *local, int error, uint64_t now_ns);
 
 #endif

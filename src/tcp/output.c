@@ -270,7 +270,7 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
         send_reset(tcp, batch, now_ns);
         return;
     }
-    if (tcp->state == TCPS_CLOSED)
+    if (tcp->state == TCPS_CLOSED || tcp_rests(tcp))
         return;
     struct tcp_flight *f = tcp->flight;
     if (f && f->stray_ack) {

@@ -109,3 +109,32 @@ void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns)
     tcp->reset_wanted = tcp->rx.next > SSN_ORIGIN && tcp->state != TCPS_TIME_WAIT;
     tcp_close_now(tcp, error, now_ns);
 }
+
+void tcp_rest(struct tcp *tcp, int error, uint64_t now_ns)
+{
+    struct tcp_liveness *l = &tcp->liveness;
+    if (l->unanswered_since_ns) /* that silence was the peer's */
+        l->stuck_ns += now_ns - l->unanswered_since_ns;
+    l->unanswered_since_ns = 0;
+    tcp->error = error;
+    tcp_timers_arm(tcp);
+}
+
+void tcp_go_on(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_flight *f = tcp->flight;
+    tcp->error = 0;
+    tcp->rtt.backoff = 0;
+    tcp->liveness.unanswered_since_ns = 0;
+    tcp->liveness.keepalive_probes = 0;
+    tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(tcp->config.keepalive), now_ns);
+    if (f && f->txq.count) {
+        f->timers.retransmit = now_ns;
+        f->timers.probe = f->timers.reorder = TIME_NEVER;
+    } else {
+        tcp_ack_now(tcp);
+        tcp_probe_now(tcp);
+    }
+    tcp_timers_arm(tcp);
+    tcp->hooks->wake(tcp);
+}

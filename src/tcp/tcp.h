@@ -129,7 +129,7 @@ struct tcp_path {
     uint8_t icmp_error; /* that came about what is under way: an errno; 0 when something was acknowledged since */
 };
 
-/* Fixed when the subflow opens, but for `path`. */
+/* Fixed when the subflow opens, but for `path`, and the link when it goes on after a rest. */
 struct tcp_config {
     struct hawser_addr local, remote;
     uint32_t iss;                          /* our initial sequence number (RFC 6528) */
@@ -246,7 +246,7 @@ struct tcp {
     struct tcp_host *host;
     struct tcp_config config;
     enum tcp_state state;
-    int error;                 /* negative errno once CLOSED for a reason */
+    int error;                 /* negative errno: why it is CLOSED, or rests */
     struct tcp_flight *flight; /* NULL: idle */
 
     /* sending (RFC 9293 3.3.1) */
@@ -332,6 +332,15 @@ uint8_t tcp_window_scale(uint32_t window_max);
 void tcp_shutdown(struct tcp *tcp, uint64_t now_ns);
 /* RST to the peer and CLOSED with `error`. The RST leaves with the next tcp_output(). */
 void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns);
+/* Nothing can leave or arrive for now, by `error`: it sends nothing and waits for nothing, until it goes on or ends. To
+ * be called in ESTABLISHED or later. Time at rest is no silence of the peer's. */
+void tcp_rest(struct tcp *tcp, int error, uint64_t now_ns);
+/* What is under way leaves again at once, or the peer is asked. */
+void tcp_go_on(struct tcp *tcp, uint64_t now_ns);
+static inline bool tcp_rests(const struct tcp *tcp)
+{
+    return tcp->error && tcp->state != TCPS_CLOSED && tcp->state != TCPS_TIME_WAIT;
+}
 /* The terms of its keepalive have changed: they count from when the peer was heard last. */
 void tcp_keepalive_changed(struct tcp *tcp);
 /* True when the subflow is CLOSED and owes nothing to the wire. */
@@ -339,10 +348,10 @@ static inline bool tcp_finished(const struct tcp *tcp) { return tcp->state == TC
 
 const char *tcp_state_name(enum tcp_state state);
 
-/* May data be sent (ESTABLISHED or CLOSE-WAIT, no FIN sent)? */
+/* May data be sent (ESTABLISHED or CLOSE-WAIT, no FIN sent, not at rest)? */
 static inline bool tcp_may_send(const struct tcp *tcp)
 {
-    return (tcp->state == TCPS_ESTABLISHED || tcp->state == TCPS_CLOSE_WAIT) && !tcp->fin_wanted;
+    return (tcp->state == TCPS_ESTABLISHED || tcp->state == TCPS_CLOSE_WAIT) && !tcp->fin_wanted && !tcp->error;
 }
 
 /* ---- arrival (input.c, ack.c) ---- */

@@ -24,7 +24,7 @@ void tcp_timers_arm(struct tcp *tcp)
         at = HW_MIN(at, HW_MIN(f->timers.reorder, f->timers.fold));
     }
     at = HW_MIN(at, t->keepalive);
-    tcp->due_ns = at;
+    tcp->due_ns = tcp_rests(tcp) ? TIME_NEVER : at;
 }
 
 /* RFC 6298 5.1-5.3; a flight ends when RFC 5681 4.1 would have the next one restart. */

@@ -1,0 +1,22 @@
+/* Subflows whose address of ours is away for now, and that nobody can stand in for: they send nothing until it is back.
+ * It knows no connection. */
+#ifndef HW_MPTCP_REST_H
+#define HW_MPTCP_REST_H
+
+#include "mptcp/path_manager.h"
+
+/* A connection that nothing can be joined to waits so long for the address of its only subflow, as an address that is
+ * configured anew, or a link that flaps, is back by then; others have the time that they have without a subflow. */
+#define REST_NS (5 * NS_PER_S)
+
+/* That address goes. Its subflows come to rest, unless another one answers. True when there are some. */
+bool rest_begin(struct list *subflows, const struct local_address *local, uint64_t now_ns);
+/* Does any subflow rest? */
+bool rest_is_taken(const struct list *subflows);
+/* Those whose address is there again go on, unless peers reach it elsewhere now: then they end. True when some go on.
+ */
+bool rest_leave(const struct path_manager *pm, uint64_t now_ns);
+/* Those for which another subflow stands in by now end, and the peer is told that their address is gone. */
+void rest_yield(const struct path_manager *pm, uint64_t now_ns);
+
+#endif
