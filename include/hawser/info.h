@@ -23,6 +23,9 @@ struct hawser_conn_info {
      * peer spoke plain TCP a while ago; "not offered": the peer's SYN or SYN/ACK has no MP_CAPABLE; "unanswered": only
      * a SYN without it was answered; "options lost": they do not come through; "checksum failed"; "peer fell back". */
     const char *plain_why;
+    /* What the peer advertised last as its user timeout (RFC 5482), whole seconds. 0: nothing; or it is not heard, as
+     * this end advertises none. */
+    uint64_t peer_user_timeout_ns;
 };
 
 struct hawser_subflow_info {

@@ -55,7 +55,8 @@ struct hawser_conn_options {
     /* The connection fails with -ETIMEDOUT, and the peer is told, when its handshake takes so long; or when so long
      * nothing more is acknowledged of what the program has queued, or ended: by the peer's MPTCP as a whole, whatever
      * single subflows do, and whether it is the network or a window that stays shut (RFC 9293 3.9.1). Whole
-     * milliseconds, rounded up; 0: the bounds that hold anyway (docs/API.md), than which a longer one is not. */
+     * milliseconds, rounded up; 0: the bounds that hold anyway (docs/API.md). A longer one takes the place of those of
+     * a connection that was established and whose peer does not answer. */
     uint64_t user_timeout_ns;
     /* `local` says where the first attempt begins, and no more: others are tried after it, as if none had been named.
      * One that the stack does not have, or that cannot reach the destination, counts as none. Its port must be 0.
@@ -66,6 +67,11 @@ struct hawser_conn_options {
      * is left, or none of the others had an answer within two seconds. By default a second SYN has to hear the same.
      * Of hawser_connect(). */
     bool unreachable_at_once;
+    /* The peer is told this as our user timeout (RFC 5482), and told again when it changes; and what it tells us of its
+     * own counts (struct hawser_conn_info). Without `user_timeout_ns` the longer of the two, but 100 seconds at least
+     * and an hour at most, is the user timeout of the connection once it is established. Whole seconds, rounded up, or
+     * beyond 32,767 of them whole minutes, at most 32,767. 0, the default: the peer is neither told nor heard. */
+    uint64_t advertised_user_timeout_ns;
 };
 
 /*
@@ -77,10 +83,11 @@ struct hawser_conn_options {
  * later, plain ones follow, and when one of those is answered first the connection is plain TCP: see
  * hawser_stack_plain_peer(). `options` may be NULL. On success 0 and *out is a handle owned by the caller until
  * hawser_close() or hawser_abort(). Errors: -EINVAL (no port, an address that is the stack's own or no single host's,
- * `foreign_local` by a link that is no door, `local_first` with that or with a port, options without their size, or a
- * scheduler that is none), -E2BIG (options this library does not know), -EADDRNOTAVAIL (no local address of that
- * family, `local` is none, or all ports are taken by connections to `remote`), -EADDRINUSE (the port of `local` is),
- * -ENOBUFS (a limit of the stack, of which a listener keeps a sixteenth for those who come), -ENOMEM.
+ * `foreign_local` by a link that is no door, `local_first` with that or with a port, an advertised user timeout that is
+ * too long to be said, options without their size, or a scheduler that is none), -E2BIG (options this library does not
+ * know), -EADDRNOTAVAIL (no local address of that family, `local` is none, or all ports are taken by connections to
+ * `remote`), -EADDRINUSE (the port of `local` is), -ENOBUFS (a limit of the stack, of which a listener keeps a
+ * sixteenth for those who come), -ENOMEM.
  */
 HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_addr *remote,
                               const struct hawser_conn_options *options, uint64_t now_ns, struct hawser_conn **out);
@@ -90,7 +97,7 @@ HAWSER_API int hawser_connect(struct hawser_stack *stack, const struct hawser_ad
  * comes is the most specific one's. Port 0: one is chosen on which nobody listens (hawser_listener_local() says which).
  * `backlog` bounds the connections that wait for hawser_accept(), and likewise those that are half-open and remembered;
  * beyond it SYNs are answered by cookies. `options` apply to accepted connections; may be NULL. Errors: -EINVAL (no
- * backlog, or options without their size), -E2BIG, -EADDRINUSE (somebody listens there, or on each port that could be
+ * backlog, or options as above), -E2BIG, -EADDRINUSE (somebody listens there, or on each port that could be
  * chosen), -EADDRNOTAVAIL, -ENOMEM.
  */
 HAWSER_API int hawser_listen(struct hawser_stack *stack, const struct hawser_addr *local, unsigned backlog,
@@ -188,6 +195,7 @@ enum hawser_option {
     HAWSER_OPTION_USER_TIMEOUT_NS,       /* 0: off; also counts what has passed. Whole milliseconds, likewise */
     HAWSER_OPTION_ASKED, /* 0 or 1: HAWSER_ASKED tells of what the peer's keepalive asks, and the program answers it by
                             hawser_conn_answer(). 0, the default, and after hawser_close(): the stack does, at once */
+    HAWSER_OPTION_ADVERTISED_USER_TIMEOUT_NS, /* 0: off; the next segment without data of each subflow says it */
 };
 /* The largest window that TCP can offer (RFC 7323 2.3). */
 #define HAWSER_BUFFER_MAX (UINT32_C(1) << 30)

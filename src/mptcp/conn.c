@@ -31,7 +31,7 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     conn->identity.server = config->opened != NULL;
     paths_init(&conn->paths, path_plan_ref(config->plan), config->opened == NULL);
     account_open(&conn->account, payer);
-    conn->keepalive = config->keepalive;
+    conn->patience = config->patience;
     conn->subflow_limit = config->subflow_limit;
     list_init(&conn->subflows);
     list_init(&conn->ready_link);
@@ -48,7 +48,6 @@ struct conn *conn_new(struct mp_host *host, const struct conn_config *config)
     list_push_back(&host->connections, &conn->link);
     deadline_init(&conn->timer, conn_on_timer);
     endings_init(&conn->endings);
-    endings_set_user_timeout(&conn->endings, config->user_timeout_ns);
     fallback_begin(&conn->fallback, host->no_mptcp ? PLAIN_WANTED : config->plain);
     if (config->opened)
         identity_set_local_key(&conn->identity, host->ops->derive, config->opened->local_key);

@@ -62,9 +62,9 @@ struct conn {
     uint32_t evicted_bytes; /* held when it had to go for others, which is some; 0: it had not to */
 
     struct list subflows;
-    struct tcp_keepalive keepalive; /* of every subflow */
-    uint32_t send_low_water;        /* bytes of room that its program wants to hear of; 0: the default */
-    struct account account;         /* all that it makes the host hold */
+    struct tcp_patience patience; /* of every subflow */
+    uint32_t send_low_water;      /* bytes of room that its program wants to hear of; 0: the default */
+    struct account account;       /* all that it makes the host hold */
 
     struct identity identity;
     struct fallback fallback;
@@ -87,9 +87,8 @@ struct conn_opened {
 
 struct conn_config {
     uint32_t send_limit, recv_limit, send_low_water; /* bytes */
-    struct tcp_keepalive keepalive;
-    uint64_t user_timeout_ns; /* 0: none */
-    enum plain_cause plain;   /* PLAIN_NOT: MPTCP, if the peer does */
+    struct tcp_patience patience;
+    enum plain_cause plain; /* PLAIN_NOT: MPTCP, if the peer does */
     bool door, nagle;
     uint8_t subflow_limit;                    /* most that it may have at once */
     struct path_plan *plan;                   /* for its paths; borrowed */
@@ -131,6 +130,14 @@ static inline void conn_touch(struct conn *conn)
 }
 
 /* How it stands, for the parts that do not see subflows, and with what others work. */
+static inline uint64_t conn_user_timeout(const struct conn *conn)
+{
+    return user_timeout_in_force(&conn->patience.user_timeout, identity_established(&conn->identity));
+}
+static inline uint64_t conn_ending_due(const struct conn *conn)
+{
+    return endings_due(&conn->endings, conn_user_timeout(conn));
+}
 struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);
 struct path_manager conn_path_manager(struct conn *conn);

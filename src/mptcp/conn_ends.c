@@ -55,7 +55,7 @@ static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
         note_closed(last, now_ns);
         paths_begin_rescue(&conn->paths, anew);
     } else if (tcp_rests(&last->tcp)) {
-        last->due_ns = now_ns + REST_NS;
+        last->due_ns = now_ns + HW_MAX(REST_NS, conn_user_timeout(conn));
     } else if (!endings_error(&conn->endings)) {
         if (last->tcp.reset_wanted) /* no use in the peer's waiting for another subflow */
             endings_abort(&conn->endings);

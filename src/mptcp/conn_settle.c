@@ -25,7 +25,7 @@ static void refuse_arrivals(struct conn *conn, uint64_t now_ns)
 
 static void arm(struct conn *conn, uint64_t others_ns)
 {
-    uint64_t due_ns = HW_MIN(outflow_due(&conn->data_tx, &conn->scheduler), endings_due(&conn->endings));
+    uint64_t due_ns = HW_MIN(outflow_due(&conn->data_tx, &conn->scheduler), conn_ending_due(conn));
     deadline_set(&conn->host->tcp.timers, &conn->timer, HW_MIN(due_ns, others_ns));
 }
 
@@ -156,7 +156,7 @@ void conn_on_timer(struct deadline *timer, uint64_t now_ns)
     silence_ask(&conn->subflows, &conn->host->questions, &conn->host->tcp.counters, now_ns);
     if (outflow_due(&conn->data_tx, &conn->scheduler) <= now_ns)
         on_data_timer(conn, now_ns);
-    if (endings_due(&conn->endings) <= now_ns)
+    if (conn_ending_due(conn) <= now_ns)
         on_ending_timer(conn, now_ns);
     conn_settle(conn, now_ns);
 }

@@ -16,7 +16,7 @@ static struct readiness conn_readiness(const struct conn *conn)
                               .subflows = &conn->subflows,
                               .low_water = conn->send_low_water,
                               .starved = !list_empty(&conn->starved_link),
-                              .passed_on = conn->keepalive.passed_on};
+                              .passed_on = conn->patience.keepalive.passed_on};
 }
 
 unsigned conn_ready(const struct conn *conn)
@@ -42,6 +42,7 @@ struct ending_facts conn_ending_facts(const struct conn *conn)
     return (struct ending_facts){.acked_bytes = data_tx_acked_bytes(&conn->data_tx),
                                  .moved = data_tx_acked_bytes(&conn->data_tx) + data_rx_next(&conn->data_rx).v,
                                  .delivering = !data_tx_end_acked(&conn->data_tx),
+                                 .user_timeout_ns = conn_user_timeout(conn),
                                  .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
 }
 

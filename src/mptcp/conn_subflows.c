@@ -26,7 +26,7 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
                                       .local = local,
                                       .local_port = local_port,
                                       .remote = *remote,
-                                      .keepalive = &conn->keepalive,
+                                      .patience = &conn->patience,
                                       .window_max = data_rx_limit_max(&conn->data_rx),
                                       .arrivals = data_rx_account(&conn->data_rx)};
     int err = joins && !host->ops->may_join(host, conn) ? -ENOBUFS : subflow_new(host, &plan, now_ns, out);

@@ -5,7 +5,7 @@
 #include "base/compiler.h"
 #include "tcp/rtt.h"
 
-/* RFC 9293 3.8.3, R2: so long without progress means that nobody is there. */
+/* RFC 9293 3.8.3, R2: so long without progress means that nobody is there, unless the user timeout is longer. */
 #define GIVE_UP_NS (120 * NS_PER_S)
 /* When options must be deemed not to pass: after so many timeouts, and so many answers that say nothing of it. */
 #define TERM_TIMEOUTS 3u
@@ -98,9 +98,10 @@ static bool options_vanished(const struct data_tx *tx, const struct tx_paths *pa
 }
 
 /* Counted from the first question on, whoever acknowledges for his subflow what he was sent again since. */
-static bool is_given_up(const struct progress *p, uint64_t now_ns)
+static bool is_given_up(const struct progress *p, const struct tx_paths *paths, uint64_t now_ns)
 {
-    return p->asked_since_ns && p->spent_ns + (now_ns - p->asked_since_ns) >= GIVE_UP_NS;
+    uint64_t r2_ns = HW_MAX(GIVE_UP_NS, paths->user_timeout_ns);
+    return p->asked_since_ns && p->spent_ns + (now_ns - p->asked_since_ns) >= r2_ns;
 }
 
 static enum tx_due note_question(struct data_tx *tx, const struct tx_paths *paths, uint64_t now_ns)
@@ -116,7 +117,7 @@ static enum tx_due note_question(struct data_tx *tx, const struct tx_paths *path
         p->answers = 0;
         return TX_USELESS;
     }
-    return is_given_up(p, now_ns) ? TX_TIMEOUT : TX_ASK;
+    return is_given_up(p, paths, now_ns) ? TX_TIMEOUT : TX_ASK;
 }
 
 void data_tx_note_answer(struct data_tx *tx, bool with_options)
@@ -151,7 +152,7 @@ enum tx_due data_tx_on_timer(struct data_tx *tx, const struct tx_paths *paths, b
     if (awaited(tx, paths) && question_due(tx, paths) <= now_ns) {
         if (!under_way)
             due = question(tx, paths, now_ns);
-        else if (is_given_up(&tx->progress, now_ns))
+        else if (is_given_up(&tx->progress, paths, now_ns))
             due = TX_TIMEOUT;
         tx->progress.una_since_ns = now_ns;
     }

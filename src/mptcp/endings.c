@@ -7,7 +7,8 @@
 /* In which nothing is left to be delivered, and nothing was, and yet it does not end. */
 #define LINGER_NS (60 * NS_PER_S)
 
-/* In which another subflow may come when the last one is lost; and it has to bring a stream on, or to last so long. */
+/* In which another subflow may come when the last one is lost; and it has to bring a stream on, or to last so long.
+ * Where it was an address of ours that went, that may take as long as the user timeout (RFC 5482 1). */
 #define GRACE_NS (30 * NS_PER_S)
 
 void endings_init(struct endings *e)
@@ -58,13 +59,19 @@ void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t 
         linger(e, facts, now_ns);
 }
 
+static uint64_t after(uint64_t wait_ns, uint64_t now_ns)
+{
+    return wait_ns < TIME_NEVER - now_ns ? now_ns + wait_ns : TIME_NEVER;
+}
+
 bool endings_lose(struct endings *e, const struct ending_facts *facts, int error, uint64_t now_ns)
 {
     bool anew = e->rescue == RESCUE_NONE || facts->moved != e->rescue_moved;
     e->rescue = RESCUE_AWAITED;
-    e->lost_error = error;
+    e->lost_error = (int16_t)error;
     if (anew) {
-        e->rescue_until_ns = now_ns + GRACE_NS;
+        uint64_t longer_ns = error == -EADDRNOTAVAIL ? facts->user_timeout_ns : 0;
+        e->rescue_until_ns = after(HW_MAX(GRACE_NS, longer_ns), now_ns);
         e->rescue_moved = facts->moved;
     }
     return anew;
@@ -89,12 +96,14 @@ static bool rescue_failed(struct endings *e)
     return failed;
 }
 
+/* Who waits for another subflow has a time for that. */
 static bool lingers_in_vain(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
     e->linger_until_ns = TIME_NEVER;
     if (!e->finished && !facts->stranded)
         return false;
-    bool goes_on = facts->acked_bytes != e->linger_acked || (e->finished && facts->delivering);
+    bool goes_on =
+        facts->acked_bytes != e->linger_acked || (e->finished ? facts->delivering : endings_awaits_rescue(e));
     if (goes_on)
         linger(e, facts, now_ns);
     return !goes_on;
@@ -108,21 +117,19 @@ void endings_watch_delivery(struct endings *e, bool waits, uint64_t now_ns)
         e->waits_since_ns = now_ns;
 }
 
-static uint64_t user_timeout_due(const struct endings *e)
+static uint64_t user_timeout_due(const struct endings *e, uint64_t wait_ns)
 {
-    uint64_t wait_ns = endings_user_timeout(e);
-    bool runs = e->waits_since_ns && wait_ns && wait_ns < TIME_NEVER - e->waits_since_ns;
-    return runs ? e->waits_since_ns + wait_ns : TIME_NEVER;
+    return e->waits_since_ns && wait_ns ? after(wait_ns, e->waits_since_ns) : TIME_NEVER;
 }
 
-uint64_t endings_due(const struct endings *e)
+uint64_t endings_due(const struct endings *e, uint64_t user_timeout_ns)
 {
-    return HW_MIN(user_timeout_due(e), HW_MIN(e->linger_until_ns, e->rescue_until_ns));
+    return HW_MIN(user_timeout_due(e, user_timeout_ns), HW_MIN(e->linger_until_ns, e->rescue_until_ns));
 }
 
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
-    if (user_timeout_due(e) <= now_ns || (e->rescue_until_ns <= now_ns && rescue_failed(e)))
+    if (user_timeout_due(e, facts->user_timeout_ns) <= now_ns || (e->rescue_until_ns <= now_ns && rescue_failed(e)))
         return true;
     return e->linger_until_ns <= now_ns && lingers_in_vain(e, facts, now_ns);
 }

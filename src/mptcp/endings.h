@@ -25,15 +25,14 @@ enum rescue {
 };
 
 struct endings {
-    int error;            /* negative errno once it failed */
-    int lost_error;       /* of the last subflow: what it fails with when no other one can come */
+    int16_t error;        /* negative errno once it failed */
+    int16_t lost_error;   /* of the last subflow: what it fails with when no other one can come */
     enum asked asked : 8; /* by the program */
     enum rescue rescue : 8;
     bool finished : 1;        /* the program neither reads nor sends any more */
     bool detached : 1;        /* nor has it a handle */
     bool aborted : 1;         /* reset by us: RSTs carry MP_FASTCLOSE */
     bool farewell : 1;        /* the peer acknowledged a subflow's FIN, and so knows that all is over */
-    uint32_t user_timeout_ms; /* 0: off */
     uint64_t waits_since_ns;  /* for the peer to answer, or to acknowledge what is queued; 0: for nothing */
     uint64_t linger_until_ns; /* or TIME_NEVER */
     uint64_t linger_acked;    /* acknowledged bytes when that was set */
@@ -43,17 +42,18 @@ struct endings {
 
 /* How the connection stands. */
 struct ending_facts {
-    uint64_t acked_bytes; /* at the data level, in all */
-    uint64_t moved;       /* grows with the bytes acknowledged and received in order */
-    bool delivering;      /* some of the stream, or its end, is not acknowledged yet */
-    bool stranded;        /* no subflow can bring more data, but the peer's end did not come */
+    uint64_t acked_bytes;     /* at the data level, in all */
+    uint64_t moved;           /* grows with the bytes acknowledged and received in order */
+    bool delivering;          /* some of the stream, or its end, is not acknowledged yet */
+    uint64_t user_timeout_ns; /* 0: none */
+    bool stranded;            /* no subflow can bring more data, but the peer's end did not come */
 };
 
 void endings_init(struct endings *e);
 
 /* 0, or what it failed with. */
 static inline int endings_error(const struct endings *e) { return e->error; }
-static inline void endings_fail(struct endings *e, int error) { e->error = error; }
+static inline void endings_fail(struct endings *e, int error) { e->error = (int16_t)error; }
 /* Its RSTs are to say so (RFC 8684 3.5). */
 static inline void endings_abort(struct endings *e) { e->aborted = true; }
 static inline bool endings_aborted(const struct endings *e) { return e->aborted; }
@@ -95,7 +95,8 @@ bool endings_strand(struct endings *e, const struct ending_facts *facts);
  * 8684 3.3.3). */
 void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 
-/* The last subflow is lost, by `error`, and another one may come: it has half a minute. False: that goes on since one
+/* The last subflow is lost, by `error`, and another one may come: it has half a minute, or, where the address it had
+ * here is gone (-EADDRNOTAVAIL), the user timeout if that is longer. False: that goes on since one
  * was lost that brought nothing, so that who resets each as it comes does not make it last for ever. */
 bool endings_lose(struct endings *e, const struct ending_facts *facts, int error, uint64_t now_ns);
 /* There is one again. */
@@ -105,11 +106,8 @@ void endings_resume(struct endings *e);
 /* Does the connection go on without one? */
 static inline bool endings_awaits_rescue(const struct endings *e) { return e->rescue == RESCUE_AWAITED && !e->error; }
 
-/* The program has patience for so long when the peer does not answer its SYN, or acknowledges nothing more of what is
- * queued (RFC 9293 3.9.1, 3.8.3); 0: for as long as others have. Whole milliseconds, rounded up. */
-static inline void endings_set_user_timeout(struct endings *e, uint64_t ns) { e->user_timeout_ms = ms_of_ns(ns); }
-static inline uint64_t endings_user_timeout(const struct endings *e) { return ns_of_ms(e->user_timeout_ms); }
-/* Does it wait for that now? */
+/* Does the program wait for the peer to answer its SYN, or to acknowledge more of what is queued? For as long as the
+ * user timeout (RFC 9293 3.9.1, 3.8.3), and where there is none as long as others have patience. */
 void endings_watch_delivery(struct endings *e, bool waits, uint64_t now_ns);
 /* The peer has acknowledged some of it. */
 static inline void endings_note_delivery(struct endings *e, uint64_t now_ns)
@@ -119,7 +117,7 @@ static inline void endings_note_delivery(struct endings *e, uint64_t now_ns)
 }
 
 /* When endings_on_timer() is to be called, or TIME_NEVER. */
-uint64_t endings_due(const struct endings *e);
+uint64_t endings_due(const struct endings *e, uint64_t user_timeout_ns);
 /* A time is over. True: the connection is to be aborted with -ETIMEDOUT. */
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 

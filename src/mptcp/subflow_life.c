@@ -24,7 +24,7 @@ static void begin(struct mp_host *host, struct subflow *subflow, const struct su
         .gso_bytes = (uint16_t)HW_MIN(local->gso_bytes, UINT16_MAX),
         .link = local->link,
         .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
-        .keepalive = plan->keepalive,
+        .patience = plan->patience,
     };
     config.local.port = plan->local_port;
     memset(subflow, 0, sizeof *subflow);

@@ -11,9 +11,9 @@ struct subflow_plan {
     const struct local_address *local;
     uint16_t local_port; /* 0: any that is free */
     struct hawser_addr remote;
-    const struct tcp_keepalive *keepalive; /* borrowed */
-    uint32_t window_max;                   /* decides the window scale */
-    struct account *arrivals;              /* for what waits for its mapping */
+    struct tcp_patience *patience; /* borrowed */
+    uint32_t window_max;           /* decides the window scale */
+    struct account *arrivals;      /* for what waits for its mapping */
 };
 
 /* One that is bound to its 4-tuple, not opened yet, and in no list. 0 or -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL. */

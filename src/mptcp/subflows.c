@@ -157,6 +157,7 @@ struct tx_paths subflows_tx_paths(const struct list *subflows, bool committed)
     LIST_EACH (it, subflows) {
         const struct subflow *subflow = subflow_at(it);
         const struct tcp *tcp = &subflow->tcp;
+        paths.user_timeout_ns = user_timeout_in_force(&tcp->config.patience->user_timeout, true);
         paths.opening |= subflow_opening(subflow);
         paths.busy |= tcp_txq(tcp)->count && !subflow->stale && subflow_usable(subflow);
         if (!subflow_alive(subflow))

@@ -38,6 +38,7 @@ int hawser_conn_get_info(const struct hawser_conn *handle, struct hawser_conn_in
         .duplicate_bytes = data_rx_duplicate_bytes(&conn->data_rx),
         .scheduler = scheduler_policy(&conn->scheduler)->name,
         .copied_bytes = scheduler_copied_bytes(&conn->scheduler),
+        .peer_user_timeout_ns = user_timeout_remote(&conn->patience.user_timeout),
         .plain_why = fallback_is_plain(&conn->fallback) ? plain_cause_name(fallback_cause(&conn->fallback)) : NULL,
     };
     return sized_give(out, &info, sizeof info, SIZED_SINCE(struct hawser_conn_info, duplicate_bytes));

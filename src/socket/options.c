@@ -19,12 +19,25 @@ static bool is_possible(enum hawser_option option, uint64_t value)
     case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
     case HAWSER_OPTION_USER_TIMEOUT_NS:
         return true;
+    case HAWSER_OPTION_ADVERTISED_USER_TIMEOUT_NS:
+        return value == 0 || user_timeout_encode(value);
     case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
         return value;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
         return value && value <= TCP_KEEPALIVE_TRIES_MAX;
     }
     return false;
+}
+
+static void advertise(struct conn *conn, uint64_t user_timeout_ns)
+{
+    struct user_timeout *u = &conn->patience.user_timeout;
+    const uint64_t before_ns = user_timeout_advertised(u);
+    user_timeout_advertise(u, user_timeout_ns);
+    if (user_timeout_advertised(u) == before_ns)
+        return;
+    EACH_SUBFLOW (it, conn)
+        tcp_user_timeout_changed(&subflow_at(it)->tcp);
 }
 
 static void set(struct conn *conn, enum hawser_option option, uint64_t value)
@@ -43,19 +56,22 @@ static void set(struct conn *conn, enum hawser_option option, uint64_t value)
         data_tx_set_nagle(&conn->data_tx, value);
         break;
     case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
-        conn->keepalive.idle_ms = ms_of_ns(value);
+        conn->patience.keepalive.idle_ms = ms_of_ns(value);
         break;
     case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
-        conn->keepalive.interval_ms = ms_of_ns(value);
+        conn->patience.keepalive.interval_ms = ms_of_ns(value);
         break;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
-        conn->keepalive.tries = (uint32_t)value & TCP_KEEPALIVE_TRIES_MAX;
+        conn->patience.keepalive.tries = (uint32_t)value & TCP_KEEPALIVE_TRIES_MAX;
         break;
     case HAWSER_OPTION_USER_TIMEOUT_NS:
-        endings_set_user_timeout(&conn->endings, value);
+        user_timeout_set(&conn->patience.user_timeout, value);
+        break;
+    case HAWSER_OPTION_ADVERTISED_USER_TIMEOUT_NS:
+        advertise(conn, value);
         break;
     case HAWSER_OPTION_ASKED:
-        conn->keepalive.passed_on = value & 1;
+        conn->patience.keepalive.passed_on = value & 1;
         break;
     }
 }
@@ -92,19 +108,22 @@ int hawser_conn_get(const struct hawser_conn *handle, enum hawser_option option,
         *value = data_tx_nagle(&conn->data_tx);
         return 0;
     case HAWSER_OPTION_KEEPALIVE_IDLE_NS:
-        *value = tcp_keepalive_idle_ns(&conn->keepalive);
+        *value = tcp_keepalive_idle_ns(&conn->patience.keepalive);
         return 0;
     case HAWSER_OPTION_KEEPALIVE_INTERVAL_NS:
-        *value = tcp_keepalive_interval_ns(&conn->keepalive);
+        *value = tcp_keepalive_interval_ns(&conn->patience.keepalive);
         return 0;
     case HAWSER_OPTION_KEEPALIVE_TRIES:
-        *value = conn->keepalive.tries;
+        *value = conn->patience.keepalive.tries;
         return 0;
     case HAWSER_OPTION_USER_TIMEOUT_NS:
-        *value = endings_user_timeout(&conn->endings);
+        *value = user_timeout_own(&conn->patience.user_timeout);
+        return 0;
+    case HAWSER_OPTION_ADVERTISED_USER_TIMEOUT_NS:
+        *value = user_timeout_advertised(&conn->patience.user_timeout);
         return 0;
     case HAWSER_OPTION_ASKED:
-        *value = conn->keepalive.passed_on;
+        *value = conn->patience.keepalive.passed_on;
         return 0;
     }
     return -EINVAL;

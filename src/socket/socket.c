@@ -258,7 +258,7 @@ void hawser_finish(struct hawser_conn *handle) { conn_finish(inner(handle)); }
 /* Nobody is left who would answer the peer's keepalive. */
 static void let_go(struct conn *conn)
 {
-    conn->keepalive.passed_on = false;
+    conn->patience.keepalive.passed_on = false;
     conn_detach(conn);
 }
 

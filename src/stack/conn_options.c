@@ -23,6 +23,8 @@ int conn_options_take(struct hawser_conn_options *o, const struct hawser_conn_op
         o->keepalive_tries = KEEPALIVE_TRIES_DEFAULT;
     o->keepalive_tries = HW_MIN(o->keepalive_tries, TCP_KEEPALIVE_TRIES_MAX);
     o->max_subflows = o->max_subflows ? HW_MIN(o->max_subflows, SUBFLOWS_MAX) : SUBFLOWS_DEFAULT;
+    if (err == 0 && o->advertised_user_timeout_ns && !user_timeout_encode(o->advertised_user_timeout_ns))
+        err = -EINVAL;
     return err < 0 ? err : scheduler_check(o->scheduler);
 }
 
@@ -77,7 +79,7 @@ int conn_plan_take(struct hawser_stack *stack, const struct hawser_conn_options 
 
 struct conn_config conn_config_of(const struct hawser_conn_options *options, struct path_plan *plan)
 {
-    return (struct conn_config){
+    struct conn_config config = {
         .plan = plan,
         .send_limit = options->send_buffer_bytes,
         .recv_limit = options->recv_buffer_bytes,
@@ -87,8 +89,10 @@ struct conn_config conn_config_of(const struct hawser_conn_options *options, str
         .door = options->foreign_local,
         .send_low_water = options->send_low_water_bytes,
         .scheduler = options->scheduler,
-        .keepalive = {ms_of_ns(options->keepalive_idle_ns), ms_of_ns(options->keepalive_interval_ns),
-                      options->keepalive_tries & TCP_KEEPALIVE_TRIES_MAX, false},
-        .user_timeout_ns = options->user_timeout_ns,
+        .patience.keepalive = {ms_of_ns(options->keepalive_idle_ns), ms_of_ns(options->keepalive_interval_ns),
+                               options->keepalive_tries & TCP_KEEPALIVE_TRIES_MAX, false},
     };
+    user_timeout_set(&config.patience.user_timeout, options->user_timeout_ns);
+    user_timeout_advertise(&config.patience.user_timeout, options->advertised_user_timeout_ns);
+    return config;
 }

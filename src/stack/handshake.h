@@ -53,8 +53,9 @@ struct handshake {
     uint32_t window_max; /* the largest window we shall ever offer */
     uint16_t window;     /* that our SYN/ACK promises: it is not scaled (RFC 7323 2.2) */
     uint64_t begun_ns, sent_ns, due_ns;
-    uint64_t safe_ns; /* until then it makes way for nobody */
-    uint8_t tries;    /* SYN/ACKs sent */
+    uint64_t safe_ns;      /* until then it makes way for nobody */
+    uint8_t tries;         /* SYN/ACKs sent */
+    uint16_t user_timeout; /* that they advertise (RFC 5482), as on the wire; 0: none */
 
     enum handshake_kind kind;
     bool capable_asked; /* by the latest SYN */

@@ -21,6 +21,12 @@ static void begin(struct hawser_stack *stack, struct handshake *h, const struct 
     h->ts_offset = numbers.ts_offset;
 }
 
+static void open_at(struct handshake *h, struct hawser_listener *listener)
+{
+    h->listener = listener;
+    h->user_timeout = user_timeout_encode(listener->options.advertised_user_timeout_ns);
+}
+
 static bool token_taken(struct hawser_stack *stack, uint64_t key)
 {
     uint32_t token;
@@ -71,7 +77,7 @@ void handshake_syn(struct hawser_stack *stack, struct hawser_listener *listener,
     if (!may_open(stack, listener, &a->remote, now_ns))
         return;
     begin(stack, &h, a, now_ns);
-    h.listener = listener;
+    open_at(&h, listener);
     offer_window(stack, &h, listener->options.recv_buffer_bytes);
     enum handshake_room room = handshakes_make_room(t, &listener->half_open, HANDSHAKE_PLAIN, now_ns);
     if (room != HANDSHAKE_ROOM_FREE)
@@ -98,7 +104,7 @@ void handshake_request(struct hawser_stack *stack, struct hawser_listener *liste
     if (!may_open(stack, listener, &a->remote, now_ns))
         return;
     begin(stack, &h, a, now_ns);
-    h.listener = listener;
+    open_at(&h, listener);
     offer_window(stack, &h, listener->options.recv_buffer_bytes);
     h.local_key = cookie_key(stack->secret, &h, now_ns);
     consider_capable(stack, &h, &a->options.mp);

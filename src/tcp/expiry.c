@@ -4,6 +4,12 @@
 #include "base/compiler.h"
 #include "tcp/internal.h"
 
+/* R2 (RFC 9293 3.8.3): a longer user timeout is what somebody asked for. */
+static uint64_t r2_ns(const struct tcp *tcp)
+{
+    return HW_MAX(TCP_R2_NS, user_timeout_in_force(&tcp->config.patience->user_timeout, true));
+}
+
 /* RFC 9293 3.8.3: has the peer left us without an answer for R2? Counted from the first question it did not answer. */
 static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
 {
@@ -14,7 +20,7 @@ static bool peer_vanished(struct tcp *tcp, uint64_t now_ns)
                tcp->handshake_tries >= TCP_SYNACK_TRIES_MAX + TCP_SYN_TRIES_MAX;
     if (tcp->liveness.unanswered_since_ns == 0)
         tcp->liveness.unanswered_since_ns = now_ns;
-    return now_ns - tcp->liveness.unanswered_since_ns + tcp->liveness.stuck_ns >= TCP_R2_NS;
+    return now_ns - tcp->liveness.unanswered_since_ns + tcp->liveness.stuck_ns >= r2_ns(tcp);
 }
 
 static void give_up(struct tcp *tcp, uint64_t now_ns)
@@ -101,14 +107,14 @@ static void ask_and_count(struct tcp *tcp, uint64_t now_ns)
 {
     ask(tcp);
     tcp->liveness.keepalive_probes++;
-    tcp_arm_keepalive(tcp, tcp_keepalive_interval_ns(tcp->config.keepalive), now_ns);
+    tcp_arm_keepalive(tcp, tcp_keepalive_interval_ns(&tcp->config.patience->keepalive), now_ns);
 }
 
 /* RFC 9293 3.8.4: nothing is outstanding and nothing comes: is the peer still there? Not answering a question or two
  * does not mean that it is gone. */
 static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
 {
-    const struct tcp_keepalive *k = tcp->config.keepalive;
+    const struct tcp_keepalive *k = &tcp->config.patience->keepalive;
     uint64_t silence_ns = now_ns - tcp->liveness.heard_ns, idle_ns = tcp_keepalive_idle_ns(k);
     uint32_t unanswered = tcp->liveness.keepalive_probes;
     if (has_other_questions(tcp)) {
@@ -116,7 +122,7 @@ static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
         tcp_arm_keepalive(tcp, idle_ns, now_ns);
     } else if (unanswered == 0 && silence_ns < idle_ns) {
         tcp_arm_keepalive(tcp, idle_ns - silence_ns, now_ns);
-    } else if (unanswered >= k->tries) {
+    } else if (unanswered >= k->tries && silence_ns >= user_timeout_shared(&tcp->config.patience->user_timeout)) {
         give_up(tcp, now_ns);
     } else {
         ask_and_count(tcp, now_ns);
@@ -126,7 +132,8 @@ static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
 /* An answer takes its time: should there have been one to the first question since the peer was heard? */
 static bool lacks_answer(const struct tcp *tcp, uint64_t now_ns)
 {
-    uint64_t asked_for_ns = tcp->liveness.keepalive_probes * tcp_keepalive_interval_ns(tcp->config.keepalive);
+    uint64_t asked_for_ns =
+        tcp->liveness.keepalive_probes * tcp_keepalive_interval_ns(&tcp->config.patience->keepalive);
     return tcp->timers.keepalive - asked_for_ns + rtt_timeout(&tcp->rtt) <= now_ns;
 }
 

@@ -91,6 +91,7 @@ static void simultaneous_open(struct tcp *tcp, struct tcp_segment *s, uint64_t n
     s->ssn = SSN_ORIGIN;
     if (!tcp->hooks->segment(tcp, s, now_ns))
         return;
+    user_timeout_read(&tcp->config.patience->user_timeout, s->options);
     tcp->state = TCPS_SYN_RECEIVED;
     txq_mark_all_lost(&tcp->flight->txq, false);
     tcp->hooks->wake(tcp);
@@ -127,6 +128,7 @@ static void input_syn_sent(struct tcp *tcp, struct tcp_segment *s, uint64_t now_
     s->ssn = SSN_ORIGIN;
     if (!tcp->hooks->segment(tcp, s, now_ns))
         return;
+    user_timeout_read(&tcp->config.patience->user_timeout, s->options);
     tcp_process_ack(tcp, s, now_ns);
     tcp->acking.now = true;
     tcp_set_state(tcp, TCPS_ESTABLISHED, now_ns);
@@ -154,7 +156,7 @@ static bool pass_on_keepalive(struct tcp *tcp, const struct tcp_segment *s, uint
     if (!is_keepalive(tcp, s))
         return false;
     count(&tcp->host->counters, COUNT_TCP_KEEPALIVES_IN);
-    if (!tcp->config.keepalive->passed_on)
+    if (!tcp->config.patience->keepalive.passed_on)
         return false;
     tcp->acking.asked = true;
     tcp->hooks->event(tcp, TCP_EVENT_ASKED, now_ns);
@@ -322,6 +324,7 @@ void tcp_input(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
     }
     if (!acceptable(tcp, s, now_ns) || !tcp->hooks->segment(tcp, s, now_ns))
         return;
+    user_timeout_read(&tcp->config.patience->user_timeout, s->options);
     tcp_heard(tcp, now_ns);
     remember_timestamp(tcp, s, now_ns);
     tcp_process_ack(tcp, s, now_ns);

@@ -52,6 +52,13 @@ static void own_options(struct tcp *tcp, uint8_t flags, bool with_sack, uint64_t
     }
 }
 
+/* RFC 5482 3: a SYN says it, then the first segment without SYN, and the next one when it has changed. None that
+ * carries data, whose size never changes. */
+static bool says_user_timeout(const struct tcp *tcp, const struct tx_record *record, uint8_t flags)
+{
+    return flags & TCP_SYN || (tcp->acking.user_timeout && !record && !(flags & TCP_RST));
+}
+
 /* What every segment with ACK says it has acknowledged. SACK blocks that data left no room for still want a segment. */
 static void note_acknowledged(struct tcp *tcp, bool with_sack)
 {
@@ -101,9 +108,13 @@ static void emit(struct tcp *tcp, const struct tx_record *record, uint64_t ssn, 
     /* Data segments carry no SACK blocks, so that their size never changes. */
     bool with_sack = tcp->sack && !record && !(flags & TCP_RST);
     own_options(tcp, flags, with_sack, now_ns, &options);
+    if (says_user_timeout(tcp, record, flags))
+        user_timeout_write(&tcp->config.patience->user_timeout, &options);
     tcp->hooks->write_options(tcp, record, flags, &options);
     size_t options_len = tcp_options_plan(bytes, &options, &options);
     tcp->hooks->options_sent(tcp, &options);
+    if (options.present & TCP_OPT_USER_TIMEOUT)
+        tcp->acking.user_timeout = false;
     tx->part_count = 0;
     tx->payload_len = 0;
     tx->gso_size = 0;

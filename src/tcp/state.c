@@ -53,6 +53,7 @@ void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns)
             tcp->flight->search.raise_ns = tcp_raise_due(tcp, now_ns);
         }
         tcp_start_keepalive(tcp, now_ns);
+        tcp_user_timeout_changed(tcp); /* RFC 5482 3: once more without SYN */
         tcp->hooks->event(tcp, TCP_EVENT_ESTABLISHED, now_ns);
     }
 }
@@ -139,6 +140,14 @@ void tcp_signal_now(struct tcp *tcp)
 {
     tcp_ack_now(tcp);
     tcp->acking.signal = tcp->acking.now;
+}
+
+void tcp_user_timeout_changed(struct tcp *tcp)
+{
+    bool open = tcp->state >= TCPS_ESTABLISHED && tcp->state != TCPS_TIME_WAIT;
+    tcp->acking.user_timeout = open && user_timeout_advertised(&tcp->config.patience->user_timeout);
+    if (tcp->acking.user_timeout)
+        tcp_signal_now(tcp);
 }
 
 void tcp_ack_soon(struct tcp *tcp, uint64_t now_ns)

@@ -127,7 +127,7 @@ void tcp_go_on(struct tcp *tcp, uint64_t now_ns)
     tcp->rtt.backoff = 0;
     tcp->liveness.unanswered_since_ns = 0;
     tcp->liveness.keepalive_probes = 0;
-    tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(tcp->config.keepalive), now_ns);
+    tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(&tcp->config.patience->keepalive), now_ns);
     if (f && f->txq.count) {
         f->timers.retransmit = now_ns;
         f->timers.probe = f->timers.reorder = TIME_NEVER;

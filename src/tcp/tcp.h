@@ -30,6 +30,7 @@
 #include "tcp/rtt.h"
 #include "tcp/rxseq.h"
 #include "tcp/txq.h"
+#include "tcp/user_timeout.h"
 #include "wire/tcp.h"
 #include "wire/tcp_options.h"
 
@@ -122,6 +123,12 @@ struct tcp_keepalive {
 static inline uint64_t tcp_keepalive_idle_ns(const struct tcp_keepalive *k) { return ns_of_ms(k->idle_ms); }
 static inline uint64_t tcp_keepalive_interval_ns(const struct tcp_keepalive *k) { return ns_of_ms(k->interval_ms); }
 
+/* With a peer that does not answer. */
+struct tcp_patience {
+    struct tcp_keepalive keepalive;
+    struct user_timeout user_timeout;
+};
+
 /* What the path takes (RFC 1191, 8201; RFC 4821 where routers say nothing). Sizes are of whole packets, bytes. */
 struct tcp_path {
     uint16_t mtu;       /* none larger leaves but to find out whether it arrives */
@@ -132,14 +139,14 @@ struct tcp_path {
 /* Fixed when the subflow opens, but for `path`, and the link when it goes on after a rest. */
 struct tcp_config {
     struct hawser_addr local, remote;
-    uint32_t iss;                          /* our initial sequence number (RFC 6528) */
-    uint32_t ts_offset;                    /* added to our timestamps (RFC 7323 5.4) */
-    uint16_t mtu;                          /* of the link */
-    struct tcp_path path;                  /* what is known when it opens, or an MTU of 0 */
-    uint16_t gso_bytes;                    /* largest payload of a super-segment the link takes; 0: none */
-    uint8_t link;                          /* index of the link */
-    uint8_t upper_overhead;                /* option bytes the upper layer puts on data segments, padded */
-    const struct tcp_keepalive *keepalive; /* borrowed */
+    uint32_t iss;                  /* our initial sequence number (RFC 6528) */
+    uint32_t ts_offset;            /* added to our timestamps (RFC 7323 5.4) */
+    uint16_t mtu;                  /* of the link */
+    struct tcp_path path;          /* what is known when it opens, or an MTU of 0 */
+    uint16_t gso_bytes;            /* largest payload of a super-segment the link takes; 0: none */
+    uint8_t link;                  /* index of the link */
+    uint8_t upper_overhead;        /* option bytes the upper layer puts on data segments, padded */
+    struct tcp_patience *patience; /* borrowed; the subflows of a connection share it */
 };
 
 /* Loss detection and recovery: RACK-TLP (RFC 8985) with proportional rate reduction (RFC 6937). */
@@ -219,7 +226,8 @@ struct tcp_acking {
     uint8_t quick;          /* segments still to be acknowledged at once */
     bool now;               /* a segment with an acknowledgement must leave */
     bool signal;            /* a bare one must */
-    bool asked;             /* its keepalive waits for tcp_answer() */
+    bool asked : 1;         /* its keepalive waits for tcp_answer() */
+    bool user_timeout : 1;  /* the peer is to be told of ours */
 };
 
 /* Is the peer there? */
@@ -343,6 +351,8 @@ static inline bool tcp_rests(const struct tcp *tcp)
 }
 /* The terms of its keepalive have changed: they count from when the peer was heard last. */
 void tcp_keepalive_changed(struct tcp *tcp);
+/* So has what the peer is told of the user timeout: a bare segment says so. */
+void tcp_user_timeout_changed(struct tcp *tcp);
 /* True when the subflow is CLOSED and owes nothing to the wire. */
 static inline bool tcp_finished(const struct tcp *tcp) { return tcp->state == TCPS_CLOSED && !tcp->reset_wanted; }
 

@@ -98,7 +98,7 @@ void tcp_start_keepalive(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->liveness.heard_ns = now_ns;
     tcp->liveness.keepalive_probes = 0;
-    tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(tcp->config.keepalive), now_ns);
+    tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(&tcp->config.patience->keepalive), now_ns);
 }
 
 void tcp_keepalive_changed(struct tcp *tcp)
@@ -106,7 +106,7 @@ void tcp_keepalive_changed(struct tcp *tcp)
     if (tcp->state < TCPS_ESTABLISHED || tcp->state == TCPS_TIME_WAIT)
         return;
     tcp->liveness.keepalive_probes = 0;
-    tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(tcp->config.keepalive), tcp->liveness.heard_ns);
+    tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(&tcp->config.patience->keepalive), tcp->liveness.heard_ns);
     tcp_timers_arm(tcp);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/units.h"
 #include "wire/bytes.h"
 #include "wire/tcp.h"
 
@@ -15,8 +16,13 @@ enum {
     KIND_SACK_PERMITTED = 4,
     KIND_SACK = 5,
     KIND_TIMESTAMPS = 8,
+    KIND_USER_TIMEOUT = 28,
     KIND_FASTOPEN = 34,
 };
+
+/* RFC 5482 3.3: minutes, where seconds are too few to say it. */
+#define USER_TIMEOUT_IN_MINUTES 0x8000u
+#define USER_TIMEOUT_VALUE_MAX 0x7fffu
 
 static void parse_sack(const uint8_t *p, size_t len, struct tcp_options *o)
 {
@@ -60,6 +66,12 @@ static bool parse_classic(const uint8_t *p, size_t len, bool syn, struct tcp_opt
         o->ts_val = get32(p + 2);
         o->ts_ecr = get32(p + 6);
         o->present |= TCP_OPT_TIMESTAMPS;
+        return true;
+    case KIND_USER_TIMEOUT:
+        if (len != 4)
+            return false;
+        o->user_timeout = get16(p + 2);
+        o->present |= user_timeout_decode(o->user_timeout) ? TCP_OPT_USER_TIMEOUT : 0;
         return true;
     case KIND_FASTOPEN: /* RFC 7413 4.1.1: an even cookie of 4 to 16 bytes, or none */
         if (len != 2 && (len < 6 || len > 18 || len % 2))
@@ -231,6 +243,16 @@ static void plan_fastopen(struct plan *plan)
     plan->sent->present |= TCP_OPT_FASTOPEN;
 }
 
+static void plan_user_timeout(struct plan *plan)
+{
+    if (!(plan->want->present & TCP_OPT_USER_TIMEOUT) || !fits(plan, 4))
+        return;
+    uint8_t *p = take(plan, 4);
+    put_kind(p, KIND_USER_TIMEOUT, 4);
+    put16(p + 2, plan->want->user_timeout);
+    plan->sent->present |= TCP_OPT_USER_TIMEOUT;
+}
+
 static void plan_sack(struct plan *plan)
 {
     const struct tcp_options *want = plan->want;
@@ -273,8 +295,23 @@ size_t tcp_options_plan(uint8_t p[40], const struct tcp_options *want_in, struct
     for (unsigned i = 0; i < HW_ARRAY_LEN(after_fastopen); i++)
         if (mptcp_has(mp, after_fastopen[i]))
             plan_mptcp(&plan, mp, after_fastopen[i]);
+    plan_user_timeout(&plan);
     plan_sack(&plan);
     return plan.len;
+}
+
+uint16_t user_timeout_encode(uint64_t ns)
+{
+    uint64_t s = ns / NS_PER_S + (ns % NS_PER_S != 0), minutes = s / 60 + (s % 60 != 0);
+    if (s <= USER_TIMEOUT_VALUE_MAX)
+        return (uint16_t)s;
+    return minutes <= USER_TIMEOUT_VALUE_MAX ? (uint16_t)(USER_TIMEOUT_IN_MINUTES | minutes) : 0;
+}
+
+uint64_t user_timeout_decode(uint16_t value)
+{
+    uint64_t unit_ns = value & USER_TIMEOUT_IN_MINUTES ? 60 * NS_PER_S : NS_PER_S;
+    return (value & USER_TIMEOUT_VALUE_MAX) * unit_ns;
 }
 
 bool tcp_options_fit(const struct tcp_options *want)

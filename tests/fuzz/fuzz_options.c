@@ -16,6 +16,9 @@ static void compare(const struct tcp_options *sent, const struct tcp_options *ag
     CHECK((again->present & TCP_OPT_TIMESTAMPS) == (sent->present & TCP_OPT_TIMESTAMPS));
     if (sent->present & TCP_OPT_TIMESTAMPS)
         CHECK(again->ts_val == sent->ts_val && again->ts_ecr == sent->ts_ecr);
+    CHECK((again->present & TCP_OPT_USER_TIMEOUT) == (sent->present & TCP_OPT_USER_TIMEOUT));
+    if (sent->present & TCP_OPT_USER_TIMEOUT)
+        CHECK(again->user_timeout == sent->user_timeout && user_timeout_decode(again->user_timeout) != 0);
     if (again->present & TCP_OPT_SACK)
         CHECK(again->sack_count == sent->sack_count &&
               memcmp(again->sack, sent->sack, sent->sack_count * sizeof sent->sack[0]) == 0);

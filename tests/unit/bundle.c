@@ -137,7 +137,7 @@ struct hawser_addr bundle_remote(unsigned n) { return address(n, 2, 80); }
 
 struct subflow *bundle_add(struct bundle *b)
 {
-    static const struct tcp_keepalive never = {0};
+    static struct tcp_patience patience;
     assert_true(b->count < SUBFLOWS_MAX);
     struct subflow *subflow = &b->all[b->count];
     subflow->id = b->count;
@@ -152,7 +152,7 @@ struct subflow *bundle_add(struct bundle *b)
         .iss = ISS,
         .mtu = 1500,
         .gso_bytes = 64000,
-        .keepalive = &never,
+        .patience = &patience,
     };
     tcp_init(&subflow->tcp, &hooks, &b->host, &config, &cc_reno, BUNDLE_WINDOW);
     list_push_back(&b->subflows, &subflow->link);

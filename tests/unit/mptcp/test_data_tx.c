@@ -253,6 +253,30 @@ static void never_again_to_an_uncommitted_peer(void **state)
     tear_down(&b);
 }
 
+/* R2 gives way to a user timeout that is longer, and to no other. */
+static void given_up_at_the_user_timeout(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t user_timeout_ns, least_ns, most_ns;
+    } cases[] = {
+        {5 * NS_PER_S, 120 * NS_PER_S, 130 * NS_PER_S},
+        {600 * NS_PER_S, 600 * NS_PER_S, 630 * NS_PER_S},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench b;
+        set_up(&b);
+        b.paths.user_timeout_ns = cases[i].user_timeout_ns;
+        send(&b, 10000, 0);
+        enum tx_due due;
+        while ((due = next_due(&b, false)) == TX_ASK)
+            ;
+        assert_int_equal(due, TX_TIMEOUT);
+        assert_in_range(b.now_ns, cases[i].least_ns, cases[i].most_ns);
+        tear_down(&b);
+    }
+}
+
 /* Bytes that are under way again whenever somebody looks are asked for no more, and given up in the end all the same.
  */
 static void under_way_for_ever(void **state)
@@ -463,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_question_then_the_bytes),
         cmocka_unit_test(what_follows_is_missing_too),
         cmocka_unit_test(never_again_to_an_uncommitted_peer),
+        cmocka_unit_test(given_up_at_the_user_timeout),
         cmocka_unit_test(under_way_for_ever),
         cmocka_unit_test(options_that_do_not_pass),
         cmocka_unit_test(a_shut_window_is_no_silence),

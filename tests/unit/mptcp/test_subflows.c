@@ -185,6 +185,9 @@ static void as_the_timer_of_the_stream_sees_them(void **state)
     struct subflow *fast = bundle_open(&b, RTT), *slow = bundle_open(&b, 4 * RTT);
     struct tx_paths paths = subflows_tx_paths(&b.subflows, true);
     assert_true(paths.committed && !paths.busy && !paths.opening);
+    assert_int_equal(paths.user_timeout_ns, 0);
+    user_timeout_set(&slow->tcp.config.patience->user_timeout, 7 * NS_PER_S);
+    assert_int_equal(subflows_tx_paths(&b.subflows, true).user_timeout_ns, 7 * NS_PER_S);
     assert_int_equal(paths.srtt_ns, 4 * RTT);
     assert_int_equal(paths.rto_ns, rtt_rto(&slow->tcp.rtt));
     slow->stale = true; /* it does not answer */

@@ -69,6 +69,7 @@ static void only_what_can_be(void **state)
         {HAWSER_OPTION_KEEPALIVE_TRIES, 9, 1, INT32_MAX},
         {HAWSER_OPTION_USER_TIMEOUT_NS, 0, 0, UINT64_MAX},
         {HAWSER_OPTION_ASKED, 0, 0, 1},
+        {HAWSER_OPTION_ADVERTISED_USER_TIMEOUT_NS, 0, 0, 32767 * 60 * NS_PER_S},
     };
     struct hawser_conn_options options = {.size = sizeof options, .nagle = true, .keepalive_idle_ns = 7 * NS_PER_S};
     struct peer p;

@@ -438,6 +438,32 @@ static void an_only_address_is_exchanged(void **state)
     }
 }
 
+/* For as long as the user timeout. */
+static void an_only_address_comes_back_late(void **state)
+{
+    (void)state;
+    for (int comes = 0; comes < 2; comes++) {
+        struct peer p;
+        begin(&p, true);
+        struct hawser_addr own = p.own;
+        own.port = 0;
+        assert_int_equal(hawser_conn_set(p.conn, HAWSER_OPTION_USER_TIMEOUT_NS, 20 * GRACE), 0);
+        assert_int_equal(hawser_stack_remove_address(p.stack, &own, p.now_ns), 0);
+        peer_wait(&p, 20 * GRACE - NS_PER_S);
+        assert_true(peer_is_open(&p));
+        if (comes) {
+            assert_int_equal(hawser_stack_add_address(p.stack, 0, &own, 24, p.now_ns), 0);
+            peer_drain(&p);
+            talk(&p);
+        }
+        peer_wait(&p, 2 * NS_PER_S);
+        assert_int_equal(hawser_conn_error(p.conn), comes ? 0 : -ETIMEDOUT);
+        hawser_abort(p.conn);
+        peer_drain(&p);
+        peer_destroy(&p);
+    }
+}
+
 /* ---- at either end ---- */
 
 static void an_abort_waits_for_nobody(void **state)
@@ -603,6 +629,7 @@ int main(void)
         cmocka_unit_test(what_the_peer_ends_for_good_is_not_tried),
         cmocka_unit_test(rescues_that_bring_nothing_are_bounded),
         cmocka_unit_test(an_only_address_is_exchanged),
+        cmocka_unit_test(an_only_address_comes_back_late),
         cmocka_unit_test(an_abort_waits_for_nobody),
         cmocka_unit_test(nor_does_one_that_the_peer_aborted),
         cmocka_unit_test(nor_plain_tcp),

@@ -188,6 +188,21 @@ static void plain_tcp_waits_for_five_seconds(void **state)
     end(&p);
 }
 
+/* The program has asked for more. */
+static void plain_tcp_waits_for_the_user_timeout(void **state)
+{
+    (void)state;
+    struct peer p;
+    begin(&p, PLAIN);
+    assert_int_equal(hawser_conn_set(p.conn, HAWSER_OPTION_USER_TIMEOUT_NS, 10 * GRACE), 0);
+    leave(&p);
+    peer_wait(&p, 10 * GRACE - NS_PER_MS);
+    assert_true(peer_is_open(&p));
+    peer_wait(&p, 2 * NS_PER_MS);
+    assert_int_equal(hawser_conn_error(p.conn), -EADDRNOTAVAIL);
+    end(&p);
+}
+
 static void multipath_tcp_for_half_a_minute(void **state)
 {
     (void)state;
@@ -381,6 +396,7 @@ int main(void)
         cmocka_unit_test(an_address_that_blinks_is_the_same),
         cmocka_unit_test(the_patience_with_a_silent_peer_is_no_longer),
         cmocka_unit_test(plain_tcp_waits_for_five_seconds),
+        cmocka_unit_test(plain_tcp_waits_for_the_user_timeout),
         cmocka_unit_test(multipath_tcp_for_half_a_minute),
         cmocka_unit_test(not_when_all_is_delivered_and_the_program_gone),
         cmocka_unit_test(an_abort_waits_for_nobody),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "base/units.h"
 #include "support.h"
 #include "wire/tcp.h"
 #include "wire/tcp_options.h"
@@ -53,7 +54,9 @@ static void wrong_lengths_are_skipped(void **state)
         uint8_t kind, right;
         uint16_t bit;
     } kinds[] = {
-        {2, 4, TCP_OPT_MSS}, {3, 3, TCP_OPT_WSCALE}, {4, 2, TCP_OPT_SACK_PERMITTED}, {8, 10, TCP_OPT_TIMESTAMPS}};
+        {2, 4, TCP_OPT_MSS},         {3, 3, TCP_OPT_WSCALE},        {4, 2, TCP_OPT_SACK_PERMITTED},
+        {8, 10, TCP_OPT_TIMESTAMPS}, {28, 4, TCP_OPT_USER_TIMEOUT},
+    };
     for (size_t i = 0; i < HW_ARRAY_LEN(kinds); i++) {
         for (uint8_t len = 2; len < 20; len++) {
             uint8_t area[40] = {kinds[i].kind, len};
@@ -277,6 +280,71 @@ static void each_thing_to_say_fits_alone(void **state)
     assert_int_equal(sent.mp.present, o.mp.present);
 }
 
+/* RFC 5482 3.3, 3.4: on any segment, in seconds or minutes, and 0 of either is none. */
+static void user_timeouts(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t bytes[2];
+        uint64_t seconds;
+    } values[] = {
+        {{0x00, 0x01}, 1},       {{0x7f, 0xff}, 32767}, {{0x80, 0x01}, 60}, {{0x82, 0x23}, 32820},
+        {{0xff, 0xff}, 1966020}, {{0x00, 0x00}, 0},     {{0x80, 0x00}, 0},
+    };
+    static const uint8_t flags[] = {TCP_SYN, TCP_SYN | TCP_ACK, TCP_ACK, TCP_ACK | TCP_FIN};
+    for (size_t i = 0; i < HW_ARRAY_LEN(values); i++) {
+        const uint8_t area[] = {28, 4, values[i].bytes[0], values[i].bytes[1]};
+        struct tcp_options o, sent;
+        uint8_t out[TCP_OPTION_SPACE];
+        for (size_t f = 0; f < HW_ARRAY_LEN(flags); f++) {
+            tcp_options_parse(area, sizeof area, flags[f], &o);
+            assert_int_equal(o.malformed, 0);
+            assert_int_equal(o.present, values[i].seconds ? TCP_OPT_USER_TIMEOUT : 0);
+        }
+        assert_int_equal(user_timeout_decode(o.user_timeout), values[i].seconds * NS_PER_S);
+        if (!values[i].seconds)
+            continue;
+        if (values[i].seconds != 60) /* which is said in seconds */
+            assert_int_equal(user_timeout_encode(values[i].seconds * NS_PER_S), o.user_timeout);
+        assert_int_equal(tcp_options_plan(out, &o, &sent), sizeof area);
+        assert_int_equal(sent.present, TCP_OPT_USER_TIMEOUT);
+        assert_memory_equal(out, area, sizeof area);
+    }
+    assert_int_equal(user_timeout_encode(0), 0);
+    assert_int_equal(user_timeout_encode(1), 1); /* rounded up */
+    assert_int_equal(user_timeout_encode(100 * NS_PER_S + 1), 101);
+    assert_int_equal(user_timeout_encode(32767 * NS_PER_S + 1), 0x8000 | 547);
+    assert_int_equal(user_timeout_encode(32767 * 60 * NS_PER_S), 0xffff);
+    assert_int_equal(user_timeout_encode(32767 * 60 * NS_PER_S + 1), 0);
+    assert_int_equal(user_timeout_encode(UINT64_MAX), 0);
+}
+
+/* It makes way for all but SACK blocks. */
+static void planner_with_a_user_timeout(void **state)
+{
+    (void)state;
+    struct tcp_options o = established(), sent;
+    o.present |= TCP_OPT_USER_TIMEOUT;
+    o.user_timeout = 0x1234;
+    with_sacks(&o, 3);
+    assert_int_equal(plan(&o, &sent), 36); /* 12, 4 and two blocks */
+    assert_true(sent.present & TCP_OPT_USER_TIMEOUT);
+    assert_int_equal(sent.sack_count, 2);
+
+    o = established(); /* the third packet of a join and of an MP_CAPABLE leave room */
+    o.present |= TCP_OPT_USER_TIMEOUT;
+    o.mp = (struct mptcp_options){.present = 1u << MPTCP_JOIN, .join.shape = MP_JOIN_ACK};
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_true(sent.present & TCP_OPT_USER_TIMEOUT && mptcp_has(&sent.mp, MPTCP_JOIN));
+
+    o = established(); /* a mapping with everything wide does not */
+    o.present |= TCP_OPT_USER_TIMEOUT;
+    with_dss(&o, true);
+    assert_int_equal(plan(&o, &sent), 40);
+    assert_false(sent.present & TCP_OPT_USER_TIMEOUT);
+    assert_true(mptcp_has(&sent.mp, MPTCP_DSS) && sent.mp.dss.ack_is_64);
+}
+
 static void planner_in_place(void **state)
 {
     (void)state;
@@ -299,6 +367,9 @@ static void random_wishes(struct prng *rng, struct tcp_options *o, bool syn)
         o->present |= TCP_OPT_MSS | TCP_OPT_WSCALE | TCP_OPT_SACK_PERMITTED;
     if (prng_below(rng, 2))
         o->present |= TCP_OPT_TIMESTAMPS;
+    if (prng_below(rng, 4) == 0)
+        o->present |= TCP_OPT_USER_TIMEOUT;
+    o->user_timeout = (uint16_t)(1 + prng_below(rng, 0x7fff));
     o->mss = 1460;
     if (!syn && prng_below(rng, 2))
         with_sacks(o, (uint8_t)(1 + prng_below(rng, 4)));
@@ -333,6 +404,8 @@ static void planner_says_what_it_writes(void **state)
         assert_int_equal(back.malformed, 0);
         assert_int_equal(back.present, sent.present);
         assert_int_equal(back.mp.present, sent.mp.present);
+        if (back.present & TCP_OPT_USER_TIMEOUT)
+            assert_int_equal(back.user_timeout, want.user_timeout);
         if (back.present & TCP_OPT_SACK)
             assert_int_equal(back.sack_count, sent.sack_count);
         if (mptcp_has(&want.mp, MPTCP_DSS)) { /* of the highest rank here: always there, its mapping unhurt */
@@ -353,6 +426,8 @@ int main(void)
         cmocka_unit_test(planner_table),
         cmocka_unit_test(planner_with_all_that_is_said_of_addresses),
         cmocka_unit_test(each_thing_to_say_fits_alone),
+        cmocka_unit_test(user_timeouts),
+        cmocka_unit_test(planner_with_a_user_timeout),
         cmocka_unit_test(planner_in_place),
         cmocka_unit_test(planner_says_what_it_writes),
     };
