@@ -46,6 +46,18 @@ static void write_source(FILE *out, const struct translation_rules *r, bool v4, 
             v4 ? INSIDE_V4_LEN : INSIDE_V6_LEN);
 }
 
+/* What a published port says first after its uplink was away, when the kernel has forgotten whose it was, has that port
+ * again. */
+static void write_answers(FILE *out, const struct translation_rules *r, const struct uplink *u)
+{
+    char inside[HAWSER_ADDR_STRLEN];
+    fprintf(out, "meta l4proto tcp %s saddr %s oifname \"%s\" masquerade to :tcp sport map {", ip_word(u),
+            hawser_addr_format(&u->inside, inside, sizeof(inside)), u->name);
+    for (size_t i = 0; i < r->published_count; i++)
+        fprintf(out, "%s %u : %u", i ? "," : "", r->published[i], r->published[i]);
+    fprintf(out, " }\n");
+}
+
 /* A port of the range that an uplink's connection has is kept, another is exchanged for one of the range. */
 static void write_translate(FILE *out, const struct translation_rules *r)
 {
@@ -53,6 +65,8 @@ static void write_translate(FILE *out, const struct translation_rules *r)
     fprintf(out, "chain translate { type nat hook postrouting priority srcnat; policy accept;\n");
     for (size_t i = 0; i < r->count; i++) {
         const struct uplink *u = &r->uplinks[i];
+        if (r->published_count)
+            write_answers(out, r, u);
         fprintf(out, "meta l4proto tcp %s saddr %s oifname \"%s\" masquerade to :%u-%u\n", ip_word(u),
                 hawser_addr_format(&u->inside, inside, sizeof(inside)), u->name, r->first_port, r->last_port);
     }
