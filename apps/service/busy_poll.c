@@ -22,7 +22,7 @@ void busy_poll_end(struct busy_poll *poll, uint64_t looked_ns, uint64_t now_ns)
     uint64_t waited_ns = now_ns - poll->began_ns;
     poll->saved_ns -= HW_MIN(poll->saved_ns, looked_ns);
     poll->ended_ns = now_ns;
-    if (waited_ns > BUSY_POLL_SHORT_NS)
+    if (waited_ns > BUSY_POLL_SHORT_NS || looked_ns >= BUSY_POLL_NS)
         poll->seen /= 2;
     else if (waited_ns >= BUSY_POLL_NO_WAIT_NS)
         poll->seen = HW_MIN(poll->seen + 1, BUSY_POLL_REMEMBERED);

@@ -47,7 +47,7 @@ static bool check_uplinks(struct reader *r, const struct toml_node *tree)
 {
     static const char wrong[] = "%s is for uplinks that are found: leave it out, or all [[uplink]]";
     const struct toml_node *uplinks = toml_get(tree, "uplinks"), *publish = toml_get(tree, "publish");
-    if (publish)
+    if (publish && publish->first)
         return reader_says(r, nth(publish, 0), wrong, "[[publish]]");
     if (!uplinks)
         return true;

@@ -113,9 +113,10 @@ HAWSER_API int hawser_stack_set_backup(struct hawser_stack *stack, const struct 
 /*
  * Takes a local address away. Subflows from it are reset, peers are told (REMOVE_ADDR). A connection that has no other
  * subflow which answers waits for the address: it says nothing, and goes on once the stack has it again, if peers reach
- * it at the same place (hawser_stack_set_outside()). One of plain TCP has five seconds, and fails with -EADDRNOTAVAIL
- * then; one of Multipath TCP has half a minute for that or for a join from elsewhere, and fails with -ETIMEDOUT. A
- * longer user timeout counts instead. Returns 0, or -ENOENT when the stack has no such address.
+ * it at the same place (hawser_stack_set_outside()). One of plain TCP, or whose peer has not answered to Multipath TCP
+ * yet, has five seconds, and fails with -EADDRNOTAVAIL then; another has half a minute for that or for a join from
+ * elsewhere, and fails with -ETIMEDOUT. A longer user timeout counts instead. Returns 0, or -ENOENT when the stack has
+ * no such address.
  */
 HAWSER_API int hawser_stack_remove_address(struct hawser_stack *stack, const struct hawser_addr *addr, uint64_t now_ns);
 

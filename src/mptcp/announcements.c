@@ -42,6 +42,13 @@ void announcements_echoed(struct announcements *a, uint8_t id)
         withdraw(a, id);
 }
 
+bool announcements_take_back(struct announcements *a, uint8_t id)
+{
+    unsigned before = a->added_count;
+    withdraw(a, id);
+    return a->added_count < before;
+}
+
 bool announcements_said(const struct announcements *a, uint8_t id)
 {
     for (unsigned i = 0; i < a->added_count; i++)

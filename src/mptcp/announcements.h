@@ -55,6 +55,8 @@ bool announcements_empty(const struct announcements *a);
 bool announcements_add(struct announcements *a, uint8_t id, uint16_t port);
 /* The peer echoed it. What it was not told yet, it cannot have: that is an echo of what had this ID before. */
 void announcements_echoed(struct announcements *a, uint8_t id);
+/* It is not to be announced any more. True when it was, and no echo came. */
+bool announcements_take_back(struct announcements *a, uint8_t id);
 /* Was the peer told? Also when it is not owed any more. */
 bool announcements_said(const struct announcements *a, uint8_t id);
 /* It is gone, and so is its announcement. False when another removal had to be forgotten for it. */

@@ -136,7 +136,7 @@ static inline uint64_t conn_user_timeout(const struct conn *conn)
 }
 static inline uint64_t conn_ending_due(const struct conn *conn)
 {
-    return endings_due(&conn->endings, conn_user_timeout(conn));
+    return endings_due(&conn->endings, user_timeout_own(&conn->patience.user_timeout));
 }
 struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);

@@ -36,7 +36,8 @@ static bool may_be_rescued(const struct subflow *last)
     const struct conn *conn = last->conn;
     bool possible =
         fallback_is_mptcp(&conn->fallback) && (identity_confirmed(&conn->identity) || conn->half_open.count);
-    return possible && conn_is_missed(conn) && (!subflow_is_useless(last) || conn->half_open.count || has_others(last));
+    return possible && conn_is_missed(conn) &&
+           (!subflow_is_useless(last) || conn->half_open.count || rest_count(&conn->subflows) || has_others(last));
 }
 
 /* No subflow is left but joins that may come to nothing, and those that rest. */
@@ -55,11 +56,12 @@ static void last_subflow_closed(struct subflow *last, uint64_t now_ns)
         note_closed(last, now_ns);
         paths_begin_rescue(&conn->paths, anew);
     } else if (tcp_rests(&last->tcp)) {
-        last->due_ns = now_ns + HW_MAX(REST_NS, conn_user_timeout(conn));
+        last->due_ns = time_after(HW_MAX(REST_NS, conn_user_timeout(conn)), now_ns);
     } else if (!endings_error(&conn->endings)) {
         if (last->tcp.reset_wanted) /* no use in the peer's waiting for another subflow */
             endings_abort(&conn->endings);
         conn_fail(conn, error);
+        rest_end(&conn->subflows, now_ns);
     }
     if (!endings_awaits_rescue(&conn->endings) && !tcp_rests(&last->tcp))
         conn_forget_disorder(conn);

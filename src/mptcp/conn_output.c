@@ -36,7 +36,7 @@ bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
     bool more;
     conn->deficit = HW_MIN(conn->deficit + TURN_BYTES, TURN_BYTES);
     conn_begin_asked(conn, now_ns);
-    if (rest_is_taken(&conn->subflows))
+    if (rest_count(&conn->subflows))
         conn_go_on(conn, now_ns);
     send_end(conn, now_ns);
     /* Lost data first, then new data, which carries the acknowledgements; bare ones last. */

@@ -47,6 +47,7 @@ static void open_wished(struct conn *conn, const struct path_manager *pm, uint64
         path_manager_decide(pm, &wishes, now_ns);
         (void)open_pairs(conn, pm, &wishes, now_ns);
     }
+    wishes.in_vain &= !rest_count(&conn->subflows);
     if (wishes.in_vain && endings_awaits_rescue(&conn->endings)) {
         conn_fail(conn, endings_lost_error(&conn->endings));
         conn_forget_disorder(conn);
@@ -93,7 +94,7 @@ void conn_subflow_up(struct subflow *subflow)
 
 void conn_address_added(struct conn *conn)
 {
-    if (rest_is_taken(&conn->subflows))
+    if (rest_count(&conn->subflows))
         conn_wake(conn);
     if (!conn_wants_paths(conn))
         return;

@@ -43,6 +43,7 @@ struct ending_facts conn_ending_facts(const struct conn *conn)
                                  .moved = data_tx_acked_bytes(&conn->data_tx) + data_rx_next(&conn->data_rx).v,
                                  .delivering = !data_tx_end_acked(&conn->data_tx),
                                  .user_timeout_ns = conn_user_timeout(conn),
+                                 .own_timeout_ns = user_timeout_own(&conn->patience.user_timeout),
                                  .stranded = !data_rx_is_over(&conn->data_rx) && subflows_stranded(&conn->subflows)};
 }
 

@@ -59,11 +59,6 @@ void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t 
         linger(e, facts, now_ns);
 }
 
-static uint64_t after(uint64_t wait_ns, uint64_t now_ns)
-{
-    return wait_ns < TIME_NEVER - now_ns ? now_ns + wait_ns : TIME_NEVER;
-}
-
 bool endings_lose(struct endings *e, const struct ending_facts *facts, int error, uint64_t now_ns)
 {
     bool anew = e->rescue == RESCUE_NONE || facts->moved != e->rescue_moved;
@@ -71,7 +66,7 @@ bool endings_lose(struct endings *e, const struct ending_facts *facts, int error
     e->lost_error = (int16_t)error;
     if (anew) {
         uint64_t longer_ns = error == -EADDRNOTAVAIL ? facts->user_timeout_ns : 0;
-        e->rescue_until_ns = after(HW_MAX(GRACE_NS, longer_ns), now_ns);
+        e->rescue_until_ns = time_after(HW_MAX(GRACE_NS, longer_ns), now_ns);
         e->rescue_moved = facts->moved;
     }
     return anew;
@@ -119,17 +114,17 @@ void endings_watch_delivery(struct endings *e, bool waits, uint64_t now_ns)
 
 static uint64_t user_timeout_due(const struct endings *e, uint64_t wait_ns)
 {
-    return e->waits_since_ns && wait_ns ? after(wait_ns, e->waits_since_ns) : TIME_NEVER;
+    return e->waits_since_ns && wait_ns ? time_after(wait_ns, e->waits_since_ns) : TIME_NEVER;
 }
 
-uint64_t endings_due(const struct endings *e, uint64_t user_timeout_ns)
+uint64_t endings_due(const struct endings *e, uint64_t own_timeout_ns)
 {
-    return HW_MIN(user_timeout_due(e, user_timeout_ns), HW_MIN(e->linger_until_ns, e->rescue_until_ns));
+    return HW_MIN(user_timeout_due(e, own_timeout_ns), HW_MIN(e->linger_until_ns, e->rescue_until_ns));
 }
 
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns)
 {
-    if (user_timeout_due(e, facts->user_timeout_ns) <= now_ns || (e->rescue_until_ns <= now_ns && rescue_failed(e)))
+    if (user_timeout_due(e, facts->own_timeout_ns) <= now_ns || (e->rescue_until_ns <= now_ns && rescue_failed(e)))
         return true;
     return e->linger_until_ns <= now_ns && lingers_in_vain(e, facts, now_ns);
 }

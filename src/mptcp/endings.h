@@ -45,7 +45,8 @@ struct ending_facts {
     uint64_t acked_bytes;     /* at the data level, in all */
     uint64_t moved;           /* grows with the bytes acknowledged and received in order */
     bool delivering;          /* some of the stream, or its end, is not acknowledged yet */
-    uint64_t user_timeout_ns; /* 0: none */
+    uint64_t user_timeout_ns; /* in force, which makes other times longer; 0: none */
+    uint64_t own_timeout_ns;  /* the program's own, for the stream; 0: none */
     bool stranded;            /* no subflow can bring more data, but the peer's end did not come */
 };
 
@@ -117,7 +118,7 @@ static inline void endings_note_delivery(struct endings *e, uint64_t now_ns)
 }
 
 /* When endings_on_timer() is to be called, or TIME_NEVER. */
-uint64_t endings_due(const struct endings *e, uint64_t user_timeout_ns);
+uint64_t endings_due(const struct endings *e, uint64_t own_timeout_ns);
 /* A time is over. True: the connection is to be aborted with -ETIMEDOUT. */
 bool endings_on_timer(struct endings *e, const struct ending_facts *facts, uint64_t now_ns);
 

@@ -160,9 +160,18 @@ bool paths_withdraw(struct paths *p, struct account *payer, const struct local_a
 
 void paths_local_rests(struct paths *p, const struct local_address *local)
 {
+    uint8_t id = paths_local_id(p, local);
     if (p->book)
         pairs_forget_local(&p->book->failed, local->id);
+    if (p->owed && announcements_take_back(p->owed, id)) /* there is no address to be written now */
+        set_told(p->book, id, false);
     paths_note(p, HAWSER_PM_LOCAL_REMOVED);
+}
+
+void paths_local_back(struct paths *p, uint8_t id, const struct local_address *local)
+{
+    if (id != 0 && id != local->id && was_told(p->book, id))
+        set_told(p->book, local->id, true);
 }
 
 bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local)

@@ -60,12 +60,19 @@ bool rest_begin(struct list *subflows, const struct local_address *local, uint64
     return any;
 }
 
-bool rest_is_taken(const struct list *subflows)
+unsigned rest_count(const struct list *subflows)
+{
+    unsigned n = 0;
+    LIST_EACH (it, subflows)
+        n += tcp_rests(&subflow_at(it)->tcp);
+    return n;
+}
+
+void rest_end(struct list *subflows, uint64_t now_ns)
 {
     LIST_EACH (it, subflows)
         if (tcp_rests(&subflow_at(it)->tcp))
-            return true;
-    return false;
+            tcp_abort(&subflow_at(it)->tcp, subflow_at(it)->tcp.error, now_ns);
 }
 
 /* Elsewhere, or by a link that takes less, it would be another subflow. */
@@ -101,9 +108,10 @@ bool rest_leave(const struct path_manager *pm, uint64_t now_ns)
         if (!local)
             continue;
         bool same = is_same(subflow, local);
-        if (same)
+        if (same) {
             get_up(subflow, local, now_ns);
-        else
+            paths_local_back(pm->paths, subflow->local_id, local);
+        } else
             end(pm, subflow, now_ns);
         any |= same;
     }

@@ -11,8 +11,10 @@
 
 /* That address goes. Its subflows come to rest, unless another one answers. True when there are some. */
 bool rest_begin(struct list *subflows, const struct local_address *local, uint64_t now_ns);
-/* Does any subflow rest? */
-bool rest_is_taken(const struct list *subflows);
+/* So many rest. */
+unsigned rest_count(const struct list *subflows);
+/* None goes on: the connection has failed. */
+void rest_end(struct list *subflows, uint64_t now_ns);
 /* Those whose address is there again go on, unless peers reach it elsewhere now: then they end. True when some go on.
  */
 bool rest_leave(const struct path_manager *pm, uint64_t now_ns);

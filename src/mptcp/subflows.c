@@ -314,7 +314,7 @@ bool subflows_ask_around(struct list *subflows, uint64_t now_ns)
     bool any = false, answers = false;
     LIST_EACH (it, subflows) {
         struct tcp *tcp = &subflow_at(it)->tcp;
-        if (tcp->state < TCPS_ESTABLISHED)
+        if (tcp->state < TCPS_ESTABLISHED || tcp_rests(tcp))
             continue;
         any = true;
         answers |= tcp_ask(tcp, now_ns);

@@ -150,6 +150,8 @@ static void input_segment(struct hawser_stack *stack, struct arrival *a, uint64_
     int home = subflow ? subflow->tcp.config.link : record ? record->link : a->link;
     if (!stack_meets(stack, home, a->link)) {
         count(counters(stack), COUNT_DROP_OTHER_DOOR);
+    } else if (subflow && tcp_rests(&subflow->tcp)) { /* its address has only just come back */
+        count(counters(stack), COUNT_DROP_NOT_OURS);
     } else if (subflow) {
         tcp_input(&subflow->tcp, &a->segment, now_ns);
     } else if (!stack_has_door(stack, a->link) && martian_source(stack, &a->remote)) {

@@ -113,7 +113,7 @@ void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns)
 void tcp_rest(struct tcp *tcp, int error, uint64_t now_ns)
 {
     struct tcp_liveness *l = &tcp->liveness;
-    if (l->unanswered_since_ns) /* that silence was the peer's */
+    if (l->unanswered_since_ns && tcp_txq(tcp)->count) /* that silence was the peer's */
         l->stuck_ns += now_ns - l->unanswered_since_ns;
     l->unanswered_since_ns = 0;
     tcp->error = error;
@@ -129,10 +129,9 @@ void tcp_go_on(struct tcp *tcp, uint64_t now_ns)
     tcp->liveness.keepalive_probes = 0;
     tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(&tcp->config.patience->keepalive), now_ns);
     if (f && f->txq.count) {
-        f->timers.retransmit = now_ns;
+        f->timers.retransmit = HW_MIN(f->timers.retransmit, now_ns + rtt_timeout(&tcp->rtt));
         f->timers.probe = f->timers.reorder = TIME_NEVER;
     } else {
-        tcp_ack_now(tcp);
         tcp_probe_now(tcp);
     }
     tcp_timers_arm(tcp);

@@ -94,7 +94,7 @@ static void patience_of_the_program(void **state)
     (void)state;
     struct endings e;
     const uint64_t timeout_ns = 7 * NS_PER_MS;
-    const struct ending_facts facts = {.delivering = true, .user_timeout_ns = timeout_ns};
+    const struct ending_facts facts = {.delivering = true, .own_timeout_ns = timeout_ns};
     endings_init(&e);
     endings_watch_delivery(&e, true, NS_PER_S);
     assert_int_equal(endings_due(&e, 0), TIME_NEVER);
@@ -114,6 +114,19 @@ static void patience_of_the_program(void **state)
     assert_int_equal(endings_error(&e), -ECONNRESET);
     endings_watch_delivery(&e, true, 5 * NS_PER_S);
     assert_int_equal(endings_due(&e, timeout_ns), TIME_NEVER);
+}
+
+/* One that is adopted makes other times longer, and is none of the stream's: a peer may keep its window shut (RFC 9293
+ * 3.8.6.1). */
+static void not_of_the_peer(void **state)
+{
+    (void)state;
+    struct endings e;
+    const struct ending_facts facts = {.delivering = true, .user_timeout_ns = 100 * NS_PER_S};
+    endings_init(&e);
+    endings_watch_delivery(&e, true, NS_PER_S);
+    assert_int_equal(endings_due(&e, facts.own_timeout_ns), TIME_NEVER);
+    assert_false(endings_on_timer(&e, &facts, 1000 * NS_PER_S));
 }
 
 /* No subflow can bring the end of the peer's stream: a new one may come, for a time. */
@@ -283,6 +296,7 @@ int main(void)
         cmocka_unit_test(what_was_not_read_is_told_at_once),
         cmocka_unit_test(an_abort_is_what_was_asked_for),
         cmocka_unit_test(patience_of_the_program),
+        cmocka_unit_test(not_of_the_peer),
         cmocka_unit_test(a_rescue_lasts_as_long_as_the_user_timeout),
         cmocka_unit_test(a_rescue_outlasts_the_linger),
         cmocka_unit_test(a_stranded_connection_is_not_kept_for_ever),

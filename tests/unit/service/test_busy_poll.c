@@ -53,6 +53,15 @@ static void looks_once_answers_have_come_soon(void **state)
     assert_int_equal(looks(1000, ANSWER_NS), 1000);
 }
 
+/* Who comes just after a look has ended makes it vain, however soon he comes. */
+static void nor_for_who_comes_right_after(void **state)
+{
+    (void)state;
+    setup(PROCESSORS);
+    looks(1000, ANSWER_NS);
+    assert_in_range(looks(1000, BUSY_POLL_NS + NS_PER_US), 1, BUSY_POLL_REMEMBERED);
+}
+
 static void gives_up_after_two_looks_in_vain(void **state)
 {
     (void)state;
@@ -172,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looks_once_answers_have_come_soon),
         cmocka_unit_test(gives_up_after_two_looks_in_vain),
+        cmocka_unit_test(nor_for_who_comes_right_after),
         cmocka_unit_test(one_look_in_vain_is_no_end),
         cmocka_unit_test(a_few_that_come_soon_are_not_enough),
         cmocka_unit_test(what_comes_a_little_late_is_slept_for),

@@ -196,6 +196,7 @@ static void what_does_not_fit_together_is_said(void **state)
         {NAMED "[uplinks]\nexclude = [\"e\"]", 5, "exclude is for uplinks that are found"},
         {NAMED "[uplinks]\nallow = []", 5, "allow is for uplinks that are found"},
         {NAMED "[[publish]]\nport = 80", 4, "[[publish]] is for uplinks that are found"},
+        {"publish = []\n" NAMED "[uplinks]\nallow = []", 6, "allow is for uplinks that are found"},
         {NAMED "[[door]]\ndev = \"a\"", 4, "another table has dev = \"a\" already"},
         {"[[door]]\ndev = \"b\"\n[[door]]\ndev = \"b\"", 3, "has dev = \"b\" already"},
         {"[[door]]\ninterface = \"b\"\n[[door]]\ninterface = \"b\"", 3, "has interface = \"b\" already"},

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "mptcp/rest.h"
 #include "peer.h"
+#include "wire/keys.h"
 #include "wire/tcp.h"
 
 #define GRACE (30 * NS_PER_S)
@@ -203,6 +204,18 @@ static void plain_tcp_waits_for_the_user_timeout(void **state)
     end(&p);
 }
 
+static void for_ever_is_not_at_once(void **state)
+{
+    (void)state;
+    struct peer p;
+    begin(&p, PLAIN);
+    assert_int_equal(hawser_conn_set(p.conn, HAWSER_OPTION_USER_TIMEOUT_NS, HAWSER_NEVER), 0);
+    leave(&p);
+    peer_wait(&p, 100 * GRACE);
+    assert_true(peer_is_open(&p));
+    end(&p);
+}
+
 static void multipath_tcp_for_half_a_minute(void **state)
 {
     (void)state;
@@ -322,6 +335,7 @@ static void it_goes_on_by_another_link(void **state)
         peer_drain(&p);
         assert_int_equal(hawser_conn_error(p.conn), narrow ? -EADDRNOTAVAIL : 0);
         if (!narrow) {
+            peer_wait(&p, 2 * NS_PER_S);
             expect_hello(&p, 1);
             assert_int_equal(peer_last(&p, TCP_PSH)->link, 1);
         }
@@ -357,6 +371,96 @@ static void a_join_takes_its_place(void **state)
     assert_int_equal(hawser_stack_add_address(p.stack, 0, &first, 24, p.now_ns), 0);
     peer_drain(&p);
     assert_true(peer_is_open(&p));
+    end(&p);
+}
+
+/* A connection that may have one subflow is joined all the same. */
+static void it_takes_no_other_ones_place(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_addr other;
+    uint64_t idsn;
+    const struct hawser_conn_options one = {.size = sizeof one, .max_subflows = 1};
+    peer_init(&p, NULL, &one);
+    peer_open_mptcp(&p);
+    peer_forget(&p);
+    assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
+    leave(&p);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
+    p.own = other;
+    p.own.port = PEER_PORT;
+    p.addr.port++;
+    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 1}}};
+    mptcp_key_derive(p.stack_key, &o.mp.join.token, &idsn);
+    peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
+    assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
+    assert_int_equal(peer_counter(&p, "limit.subflows"), 0);
+    end(&p);
+}
+
+/* Whose keepalive is carried through hears no silence of ours. */
+static void who_asks_is_answered(void **state)
+{
+    (void)state;
+    struct peer p;
+    begin(&p, JOINED);
+    leave(&p);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(hawser_conn_ask(p.conn, p.now_ns), 0);
+        peer_wait(&p, 2 * NS_PER_S);
+    }
+    end(&p);
+}
+
+/* It comes back under a new ID, but the peer knows the subflow by the old one. */
+static void the_peer_hears_of_the_address_once(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_addr other;
+    begin(&p, JOINS);
+    assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
+    const struct hawser_addr first = own(&p);
+    leave(&p);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
+    peer_drain(&p);
+    const uint8_t joined_as = peer_last(&p, TCP_SYN)->options.mp.join.address_id;
+    peer_answer_join(&p);
+    assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
+    peer_drain(&p);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
+    peer_drain(&p);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &first, 24, p.now_ns), 0);
+    peer_drain(&p);
+    peer_answer_join(&p);
+    peer_forget(&p);
+    assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
+    peer_wait(&p, 5 * NS_PER_S);
+    bool removed = false;
+    for (unsigned i = 0; i < p.seen_count; i++) {
+        const struct mptcp_options *mp = &p.seen[i].options.mp;
+        for (unsigned k = 0; mptcp_has(mp, MPTCP_REMOVE_ADDR) && k < mp->remove_addr.count; k++)
+            removed |= mp->remove_addr.ids[k] == joined_as;
+    }
+    assert_true(removed);
+    end(&p);
+}
+
+/* Away for no time, nothing was lost: what is under way is not sent again before it is due. */
+static void a_blink_is_no_loss(void **state)
+{
+    (void)state;
+    struct peer p;
+    begin(&p, PLAIN);
+    say(&p);
+    leave(&p);
+    peer_forget(&p);
+    come_back(&p);
+    peer_wait(&p, 10 * NS_PER_MS);
+    assert_int_equal(p.seen_count, 0);
+    answer(&p, PLAIN, sizeof hello);
+    assert_int_equal(peer_counter(&p, "tcp.retransmits"), 0);
     end(&p);
 }
 
@@ -397,6 +501,11 @@ int main(void)
         cmocka_unit_test(the_patience_with_a_silent_peer_is_no_longer),
         cmocka_unit_test(plain_tcp_waits_for_five_seconds),
         cmocka_unit_test(plain_tcp_waits_for_the_user_timeout),
+        cmocka_unit_test(for_ever_is_not_at_once),
+        cmocka_unit_test(it_takes_no_other_ones_place),
+        cmocka_unit_test(who_asks_is_answered),
+        cmocka_unit_test(the_peer_hears_of_the_address_once),
+        cmocka_unit_test(a_blink_is_no_loss),
         cmocka_unit_test(multipath_tcp_for_half_a_minute),
         cmocka_unit_test(not_when_all_is_delivered_and_the_program_gone),
         cmocka_unit_test(an_abort_waits_for_nobody),
