@@ -15,11 +15,12 @@ static inline uint32_t ms_of_ns(uint64_t ns)
     uint64_t ms = ns / NS_PER_MS + (ns % NS_PER_MS != 0);
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
+static inline uint64_t ns_of_ms(uint32_t ms) { return ms == UINT32_MAX ? TIME_NEVER : ms * NS_PER_MS; }
+
 /* That time after `now_ns`, or never. */
 static inline uint64_t time_after(uint64_t wait_ns, uint64_t now_ns)
 {
     return wait_ns < TIME_NEVER - now_ns ? now_ns + wait_ns : TIME_NEVER;
 }
-static inline uint64_t ns_of_ms(uint32_t ms) { return ms == UINT32_MAX ? TIME_NEVER : ms * NS_PER_MS; }
 
 #endif

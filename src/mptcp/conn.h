@@ -142,6 +142,11 @@ struct tx_paths conn_tx_paths(const struct conn *conn);
 struct ending_facts conn_ending_facts(const struct conn *conn);
 struct path_manager conn_path_manager(struct conn *conn);
 struct outflow conn_outflow(struct conn *conn);
+/* Has it as many subflows as `limit` allows? One that rests takes no other one's place. */
+static inline bool conn_is_full(const struct conn *conn, unsigned limit)
+{
+    return conn->subflow_count == SUBFLOWS_MAX || conn->subflow_count - rest_count(&conn->subflows) >= limit;
+}
 /* Does anybody care for what may still come, or arrive? */
 bool conn_is_missed(const struct conn *conn);
 /* Are both streams over? Only where MPTCP is spoken, for a FIN of TCP is the subflow's affair. */

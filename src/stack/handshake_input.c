@@ -170,8 +170,7 @@ void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_
         replies_refuse_join(&stack->replies, a, MP_RST_PROHIBITED, counters(stack));
         return;
     }
-    if (conn->subflow_count == SUBFLOWS_MAX ||
-        conn->subflow_count - rest_count(&conn->subflows) >= conn->subflow_limit) {
+    if (conn_is_full(conn, conn->subflow_limit)) {
         count(counters(stack), COUNT_LIMIT_SUBFLOWS);
         replies_refuse_join(&stack->replies, a, MP_RST_RESOURCES, counters(stack));
         return;

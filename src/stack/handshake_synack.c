@@ -22,13 +22,6 @@ static void write_tcp(const struct handshake *h, const struct local_address *loc
     }
 }
 
-static void write_user_timeout(const struct handshake *h, struct tcp_options *o)
-{
-    o->user_timeout = h->user_timeout;
-    if (h->user_timeout)
-        o->present |= TCP_OPT_USER_TIMEOUT;
-}
-
 static void write_mptcp(const struct handshake *h, struct mptcp_options *mp)
 {
     /* RFC 8684 3.1: something on the path may eat what it does not know. What counts is the third packet. */
@@ -56,7 +49,7 @@ void handshake_write(const struct handshake *h, const struct local_address *loca
     struct tcp_options options;
     tcp_options_clear(&options);
     write_tcp(h, local, now_ns, &options);
-    write_user_timeout(h, &options);
+    user_timeout_write(&(struct user_timeout){.advertised = h->user_timeout}, &options);
     write_mptcp(h, &options.mp);
     const struct tcp_header header = {
         .seq = seq_at(h->iss), .ack = seq_at(h->terms.irs + 1), .flags = TCP_SYN | TCP_ACK, .window = h->window};

@@ -29,8 +29,7 @@ bool lend_may_join(const struct mp_host *host, const struct conn *conn)
 {
     uint32_t limit = conn->subflow_count < SUBFLOWS_SURE ? all_joins(host) : joins_to_lend(host);
     uint32_t own = conn->opening ? SUBFLOWS_MAX : conn->subflow_limit; /* of attempts at most one will be left */
-    unsigned count = conn->subflow_count;
-    return count < SUBFLOWS_MAX && count - rest_count(&conn->subflows) < own && host->joined_subflows < limit;
+    return !conn_is_full(conn, own) && host->joined_subflows < limit;
 }
 
 /* Of those to whom some are lent, in turn, the one that has most. */
