@@ -1,12 +1,14 @@
 #include "service/service.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/units.h"
@@ -40,6 +42,23 @@ static int watch_host(struct service *service)
     return error;
 }
 
+/* The allocator keeps what is free below something in use: buffers of a rush may stay for as long as one connection
+ * does. */
+static int give_memory_back(sd_event_source *source, uint64_t due_us, void *user)
+{
+    (void)due_us;
+    (void)user;
+    malloc_trim(0);
+    int error = sd_event_source_set_time_relative(source, SERVICE_TRIM_US);
+    return error < 0 ? error : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int give_memory_back_at_times(struct service *service)
+{
+    return sd_event_add_time_relative(service->loop, NULL, CLOCK_MONOTONIC, SERVICE_TRIM_US, SERVICE_TRIM_US / 10,
+                                      give_memory_back, service);
+}
+
 /* On how many this process may run; where it cannot be said, there are very many. */
 static unsigned processors(void)
 {
@@ -64,6 +83,8 @@ int service_init(struct service *service, const struct hawser_stack_options *opt
     }
     if (error >= 0)
         error = watch_host(service);
+    if (error >= 0)
+        error = give_memory_back_at_times(service);
     if (error < 0)
         service_end(service);
     else

@@ -19,6 +19,7 @@ enum {
     SERVICE_DISPATCH_US = 1000, /* and so long */
     /* Of their sources; the host's comes after those that are ready at the same time. */
     SERVICE_HOST_PRIORITY = 100,
+    SERVICE_TRIM_US = 10000000, /* so often memory that was freed goes back to the system */
 };
 
 struct service_door {

@@ -281,7 +281,7 @@ void up_options_complete(struct up_options *o, const struct config *config)
         take_texts(o->allowed, &o->allowed_count, UP_INTERFACES, &config->allow);
     if (o->backup_count == 0)
         take_texts(o->backups, &o->backup_count, NAMES_MAX, &config->backup);
-    if (o->published_count == 0 && o->uplink_count == 0)
+    if (o->published_count == 0)
         take_published(o, config);
     if (o->program_ports.count == 0)
         take_allowed_ports(o, config);
@@ -334,7 +334,8 @@ int up_options_check(const struct up_options *o, char *why, size_t why_size)
                              : o->published_count ? "--publish"
                                                   : NULL;
     if (o->uplink_count && found_only) {
-        snprintf(why, why_size, "%s is for uplinks that are found: leave it out beside --uplink and [[uplink]]",
+        snprintf(why, why_size,
+                 "%s is for uplinks that are found: beside --uplink or [[uplink]] leave it out, in the file too",
                  found_only);
         return -EINVAL;
     }

@@ -120,6 +120,7 @@ void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns)
         return;
     tcp->error = error;
     tcp->state = TCPS_CLOSED;
+    tcp->resting = false;
     tcp->fin_wanted = tcp->acking.now = tcp->acking.signal = tcp->acking.asked = false;
     tcp_timers_stop(tcp);
     tcp_timers_arm(tcp);

@@ -117,6 +117,7 @@ void tcp_rest(struct tcp *tcp, int error, uint64_t now_ns)
         l->stuck_ns += now_ns - l->unanswered_since_ns;
     l->unanswered_since_ns = 0;
     tcp->error = error;
+    tcp->resting = true;
     tcp_timers_arm(tcp);
 }
 
@@ -124,6 +125,7 @@ void tcp_go_on(struct tcp *tcp, uint64_t now_ns)
 {
     struct tcp_flight *f = tcp->flight;
     tcp->error = 0;
+    tcp->resting = false;
     tcp->rtt.backoff = 0;
     tcp->liveness.unanswered_since_ns = 0;
     tcp->liveness.keepalive_probes = 0;

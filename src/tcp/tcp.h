@@ -280,6 +280,7 @@ struct tcp {
     bool sack, window_scaling;
     bool probe_wanted; /* send a probe */
     bool reset_wanted; /* send a RST, then be gone */
+    bool resting;      /* nothing can leave or arrive for now: tcp_rest() */
     struct rtt rtt;
     struct cc cc;
     struct tcp_timers timers;
@@ -345,10 +346,7 @@ void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns);
 void tcp_rest(struct tcp *tcp, int error, uint64_t now_ns);
 /* What is under way leaves again at once, or the peer is asked. */
 void tcp_go_on(struct tcp *tcp, uint64_t now_ns);
-static inline bool tcp_rests(const struct tcp *tcp)
-{
-    return tcp->error && tcp->state != TCPS_CLOSED && tcp->state != TCPS_TIME_WAIT;
-}
+static inline bool tcp_rests(const struct tcp *tcp) { return tcp->resting; }
 /* The terms of its keepalive have changed: they count from when the peer was heard last. */
 void tcp_keepalive_changed(struct tcp *tcp);
 /* So has what the peer is told of the user timeout: a bare segment says so. */
@@ -361,7 +359,7 @@ const char *tcp_state_name(enum tcp_state state);
 /* May data be sent (ESTABLISHED or CLOSE-WAIT, no FIN sent, not at rest)? */
 static inline bool tcp_may_send(const struct tcp *tcp)
 {
-    return (tcp->state == TCPS_ESTABLISHED || tcp->state == TCPS_CLOSE_WAIT) && !tcp->fin_wanted && !tcp->error;
+    return (tcp->state == TCPS_ESTABLISHED || tcp->state == TCPS_CLOSE_WAIT) && !tcp->fin_wanted && !tcp->resting;
 }
 
 /* ---- arrival (input.c, ack.c) ---- */

@@ -92,6 +92,11 @@ static void all_keys(void **state)
     assert_string_equal(config.exclude.at[1], "b");
     assert_string_equal(config.allow.at[0], "c");
     assert_string_equal(config.published[0].text, "80,to=10.0.0.5,proxy-protocol");
+    options = (struct up_options){.uplinks = {"tun,dev=up0,addr=10.0.0.1/8"}, .uplink_count = 1};
+    up_options_complete(&options, &config);
+    assert_int_equal(options.allowed_count + options.excluded_count, 0); /* they say which are found */
+    assert_int_equal(up_options_check(&options, why, sizeof why), -EINVAL);
+    assert_non_null(strstr(why, "--publish is for uplinks that are found"));
     config_free(&config);
 }
 

@@ -343,6 +343,26 @@ static void it_goes_on_by_another_link(void **state)
     }
 }
 
+/* Another address of ours, which comes while the first one is away, has joined. Returns its ID. */
+static uint8_t join_from(struct peer *p, struct hawser_addr *other)
+{
+    assert_int_equal(hawser_addr_parse(other, "10.0.0.3", 0), 0);
+    assert_int_equal(hawser_stack_add_address(p->stack, 0, other, 24, p->now_ns), 0);
+    peer_drain(p);
+    assert_int_equal(peer_count_syns(p), 1);
+    const uint8_t id = peer_last(p, TCP_SYN)->options.mp.join.address_id;
+    peer_answer_join(p);
+    return id;
+}
+
+static bool is_removed(const struct mptcp_options *mp, uint8_t id)
+{
+    bool found = false;
+    for (unsigned i = 0; mptcp_has(mp, MPTCP_REMOVE_ADDR) && i < mp->remove_addr.count; i++)
+        found |= mp->remove_addr.ids[i] == id;
+    return found;
+}
+
 /* Another address comes: its join takes over, and the peer hears that the first one is gone. */
 static void a_join_takes_its_place(void **state)
 {
@@ -350,20 +370,16 @@ static void a_join_takes_its_place(void **state)
     struct peer p;
     struct hawser_addr other;
     begin(&p, JOINS);
-    assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
     const struct hawser_addr first = own(&p);
     say(&p);
     leave(&p);
-    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
-    peer_drain(&p);
-    assert_int_equal(peer_count_syns(&p), 1);
-    peer_answer_join(&p);
+    join_from(&p, &other);
     bool resent = false, removed = false, reset = false;
     for (unsigned i = 0; i < p.seen_count; i++) {
         const struct peer_segment *s = &p.seen[i];
         bool joined = hawser_addr_same_ip(&s->local, &other);
         resent |= joined && s->len == sizeof hello;
-        removed |= joined && mptcp_has(&s->options.mp, MPTCP_REMOVE_ADDR) && s->options.mp.remove_addr.ids[0] == 0;
+        removed |= joined && is_removed(&s->options.mp, 0);
         reset |= !joined && s->flags & TCP_RST;
     }
     assert_true(resent && removed && reset);
@@ -420,13 +436,9 @@ static void the_peer_hears_of_the_address_once(void **state)
     struct peer p;
     struct hawser_addr other;
     begin(&p, JOINS);
-    assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
     const struct hawser_addr first = own(&p);
     leave(&p);
-    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
-    peer_drain(&p);
-    const uint8_t joined_as = peer_last(&p, TCP_SYN)->options.mp.join.address_id;
-    peer_answer_join(&p);
+    const uint8_t joined_as = join_from(&p, &other);
     assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
     peer_drain(&p);
     assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
@@ -438,11 +450,8 @@ static void the_peer_hears_of_the_address_once(void **state)
     assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
     peer_wait(&p, 5 * NS_PER_S);
     bool removed = false;
-    for (unsigned i = 0; i < p.seen_count; i++) {
-        const struct mptcp_options *mp = &p.seen[i].options.mp;
-        for (unsigned k = 0; mptcp_has(mp, MPTCP_REMOVE_ADDR) && k < mp->remove_addr.count; k++)
-            removed |= mp->remove_addr.ids[k] == joined_as;
-    }
+    for (unsigned i = 0; i < p.seen_count; i++)
+        removed |= is_removed(&p.seen[i].options.mp, joined_as);
     assert_true(removed);
     end(&p);
 }
