@@ -35,14 +35,19 @@ YOUNG_PUBLISHED, YOUNG_PUBLISHED_S = YOUNG | {"TimeoutError"}, 5
 # what it has sent was lost with the first one.
 SOON_CLOSED = {"short"}
 
+# Its end is told: what a program has closed the kernel resets after a minute, unless it was delivered.
+PATIENCE_S = 90
+# But a kernel's client that lost its only path waits for a minute, and then says that all is over.
+PATIENCE_PUBLISHED_S = 60
+
 
 class Kind:
     def __init__(self, name, service, space, way, targets, share, *, proxy=None, words=(), young=YOUNG, young_s=YOUNG_S, most_bytes=5e6, echoes=ECHOES,
-                 soon_closed=SOON_CLOSED, **what):
+                 soon_closed=SOON_CLOSED, patience_s=PATIENCE_S, **what):
         self.name, self.service, self.space, self.words, self.young, self.young_s = name, service, space, words, young, young_s
         self.soon_closed = soon_closed
         self.what = {"way": way, "targets": targets, "at_once": share, "proxy": proxy, "most_bytes": most_bytes,
-                     "echoes": echoes, **what}
+                     "echoes": echoes, "patience_s": patience_s, **what}
         self.done, self.wrong, self.told = collections.Counter(), [], collections.Counter()
 
     def start(self, seconds, seed):
@@ -115,6 +120,6 @@ def all_kinds(world, near, laptop):
         Kind("CONNECT", near, world.near, "connect", SERVERS, share, proxy=PROXY),
         Kind("network", near, world.lan, "direct", SERVERS, share),
         Kind("published", near, world.far, "mptcp", PUBLIC, no_refusal, young=YOUNG_PUBLISHED, young_s=YOUNG_PUBLISHED_S,
-             echoes=ECHOES_PUBLISHED, soon_closed=set()),
+             echoes=ECHOES_PUBLISHED, soon_closed=set(), patience_s=PATIENCE_PUBLISHED_S),
         Kind("upstream", laptop, world.laptop, "direct", SERVERS, share, words=laptop.run(), young=YOUNG_UPSTREAM),
     ]

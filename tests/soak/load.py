@@ -14,7 +14,6 @@ import time
 import pattern
 import ways
 
-PATIENCE_S = 60  # for whatever has to happen next on a connection
 ASK_S = 5
 NEXT_ADDRESS_S = 3  # for one that does not answer, where there is another one
 
@@ -26,6 +25,7 @@ def name_of(problem):
 class Load:
     def __init__(self, what):
         self.what, self.until = what, time.monotonic() + what["seconds"]
+        self.patience_s = what["patience_s"]  # for whatever has to happen next on a connection
         self.way, self.ports = ways.WAYS[what["way"]], {}
         self.done, self.bytes, self.wrong, self.longest_echo_s = collections.Counter(), 0, [], 0.0
 
@@ -39,7 +39,7 @@ class Load:
                 return await asyncio.wait_for(self.way(address, self.what.get("proxy")), NEXT_ADDRESS_S)
             except (OSError, asyncio.TimeoutError):
                 pass
-        return await asyncio.wait_for(self.way(addresses[-1], self.what.get("proxy")), PATIENCE_S)
+        return await asyncio.wait_for(self.way(addresses[-1], self.what.get("proxy")), self.patience_s)
 
     async def open(self, to, line):
         reader, writer = await self.reach(to)
@@ -50,7 +50,7 @@ class Load:
     async def get(self, to, seed, size):
         reader, writer = await self.open(to, f"get {seed} {size}")
         sha, got = hashlib.sha256(), 0
-        while piece := await asyncio.wait_for(reader.read(1 << 16), PATIENCE_S):
+        while piece := await asyncio.wait_for(reader.read(1 << 16), self.patience_s):
             sha.update(piece)
             got += len(piece)
         writer.close()
@@ -61,8 +61,8 @@ class Load:
         reader, writer = await self.open(to, f"put {seed} {size}")
         for piece in pattern.blocks(seed, size):
             writer.write(piece)
-            await asyncio.wait_for(writer.drain(), PATIENCE_S)
-        while (answer := (await asyncio.wait_for(reader.readline(), PATIENCE_S)).decode().strip()) == ".":
+            await asyncio.wait_for(writer.drain(), self.patience_s)
+        while (answer := (await asyncio.wait_for(reader.readline(), self.patience_s)).decode().strip()) == ".":
             pass  # buffers on the way hold megabytes, for which a crowded path may take longer than a minute
         writer.close()
         self.bytes += size
@@ -70,7 +70,7 @@ class Load:
 
     async def read_or_ask(self, reader, writer):
         """A RST is said once. Where it is lost, in a full queue or a silence, who waits hears of it when he says something."""
-        for _ in range(PATIENCE_S // ASK_S):
+        for _ in range(self.patience_s // ASK_S):
             try:
                 return await asyncio.wait_for(reader.read(1 << 16), ASK_S)
             except asyncio.TimeoutError:
@@ -102,7 +102,7 @@ class Load:
         while self.goes_on():
             line, sent_at = f"{self.what['seed']}/{count}\n".encode(), time.monotonic()
             writer.write(line)
-            answer = await asyncio.wait_for(reader.readline(), PATIENCE_S)
+            answer = await asyncio.wait_for(reader.readline(), self.patience_s)
             assert answer == line, f"echo: {answer} for {line}"
             self.longest_echo_s = max(self.longest_echo_s, time.monotonic() - sent_at)
             count += 1
