@@ -117,7 +117,7 @@ static void take_signals(struct subflow *subflow, const struct mptcp_options *mp
         take_addresses(subflow, mp, now_ns);
     if (mptcp_has(mp, MPTCP_PRIO) && subflow_take_priority(subflow, mp->prio.backup))
         conn_paths_changed(conn, HAWSER_PM_PRIORITY);
-    if (mptcp_has(mp, MPTCP_FASTCLOSE) && mp->fastclose.receiver_key == conn->identity.local_key) {
+    if (identity_closed_by(&conn->identity, mp)) {
         conn_fail(conn, -ECONNRESET);
         subflows_abort(&conn->subflows, -ECONNRESET, now_ns);
     }

@@ -63,3 +63,8 @@ bool identity_owes_key(const struct identity *id, bool bare, bool first_data, bo
         return false;
     return first_data || (bare && !(fin_sent && id->capable_said));
 }
+
+bool identity_closed_by(const struct identity *id, const struct mptcp_options *mp)
+{
+    return mptcp_has(mp, MPTCP_FASTCLOSE) && id->local_key && mp->fastclose.receiver_key == id->local_key;
+}

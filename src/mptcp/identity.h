@@ -59,4 +59,7 @@ void identity_write_keys(const struct identity *id, uint32_t len, uint16_t check
  * one is answered. */
 bool identity_owes_key(const struct identity *id, bool bare, bool first_data, bool fin_sent);
 
+/* RFC 8684 3.5: the peer closes the connection at once, and proves that it is the peer by our key. */
+bool identity_closed_by(const struct identity *id, const struct mptcp_options *mp);
+
 #endif

@@ -65,10 +65,11 @@ static bool in_window(const struct tcp *tcp, const struct tcp_segment *s)
     return s->ssn <= edge && end > tcp->rx.next;
 }
 
-/* RFC 5961 3.2: only the exact next number resets; one inside the window is challenged. */
+/* RFC 5961 3.2: only the exact next number resets; one inside the window is challenged, as anybody may have guessed it.
+ */
 static void handle_reset(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
-    if (s->ssn != tcp->rx.next) {
+    if (s->ssn != tcp->rx.next && !s->authentic) {
         count(&tcp->host->counters, COUNT_DROP_BAD_RST);
         challenge(tcp, now_ns);
         return;
