@@ -7,6 +7,7 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 
 enum { VIEW_TRIES = 5 };
@@ -59,6 +60,25 @@ bool view_is_own(const struct nlmsghdr *header, size_t size, uint16_t type)
     return false;
 }
 
+static uint32_t view_get_mtu_v6(const struct nlattr *families)
+{
+    const struct nlattr *family, *attr;
+    int32_t settings[DEVCONF_MTU6 + 1];
+    NETLINK_EACH(family, mnl_attr_get_payload(families), mnl_attr_get_payload_len(families))
+    {
+        if (mnl_attr_get_type(family) != AF_INET6)
+            continue;
+        NETLINK_EACH(attr, mnl_attr_get_payload(family), mnl_attr_get_payload_len(family))
+        {
+            if (mnl_attr_get_type(attr) != IFLA_INET6_CONF || mnl_attr_get_payload_len(attr) < sizeof(settings))
+                continue;
+            memcpy(settings, mnl_attr_get_payload(attr), sizeof(settings));
+            return (uint32_t)settings[DEVCONF_MTU6];
+        }
+    }
+    return 0;
+}
+
 static void view_take_link(struct host_view *view, const struct nlmsghdr *header)
 {
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
@@ -73,6 +93,8 @@ static void view_take_link(struct host_view *view, const struct nlmsghdr *header
             link.mtu = mnl_attr_get_u32(attr);
         else if (mnl_attr_get_type(attr) == IFLA_IFNAME && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
             strncpy(link.name, mnl_attr_get_str(attr), sizeof(link.name) - 1);
+        else if (mnl_attr_get_type(attr) == IFLA_AF_SPEC)
+            link.mtu_v6 = view_get_mtu_v6(attr);
     }
     if (!link.name[0])
         return;
@@ -180,6 +202,8 @@ static void view_take_route(struct host_view *view, const struct nlmsghdr *heade
             has_destination = netlink_get_addr(attr, &destination);
         else if (type == RTA_MULTIPATH)
             hops = attr;
+        else if (type == RTA_METRICS)
+            route.mtu = netlink_get_mtu(attr);
         else if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
             continue;
         else if (type == RTA_TABLE)

@@ -25,7 +25,7 @@ bool view_is_own(const struct nlmsghdr *header, size_t size, uint16_t type);
 
 struct view_link {
     unsigned index;
-    uint32_t mtu;
+    uint32_t mtu, mtu_v6; /* what routers have told of IPv6 may be less; 0: it has no IPv6 */
     char name[VIEW_NAME_SIZE];
     bool up, carrier, loopback;
 };
@@ -45,6 +45,7 @@ struct view_route {
     bool v4, has_gateway;
     struct hawser_addr gateway; /* of either family, whatever the route's */
     uint32_t metric;
+    uint32_t mtu; /* 0: none of its own */
 };
 
 /* What addresses and routes other than the default ones cover within the networks that Hawser takes its own from. */

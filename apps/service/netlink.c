@@ -97,3 +97,21 @@ bool netlink_get_addr(const struct nlattr *attr, struct hawser_addr *addr)
     memcpy(addr->ip + 16 - len, mnl_attr_get_payload(attr), len);
     return true;
 }
+
+void netlink_put_mtu(struct nlmsghdr *header, uint32_t mtu)
+{
+    struct nlattr *metrics = mnl_attr_nest_start(header, RTA_METRICS);
+    mnl_attr_put_u32(header, RTAX_MTU, mtu);
+    mnl_attr_nest_end(header, metrics);
+}
+
+uint32_t netlink_get_mtu(const struct nlattr *metrics)
+{
+    const struct nlattr *attr;
+    NETLINK_EACH(attr, mnl_attr_get_payload(metrics), mnl_attr_get_payload_len(metrics))
+    {
+        if (mnl_attr_get_type(attr) == RTAX_MTU && mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
+            return mnl_attr_get_u32(attr);
+    }
+    return 0;
+}

@@ -53,4 +53,8 @@ void netlink_put_addr(struct nlmsghdr *header, uint16_t type, const struct hawse
 /* False when the attribute's length is not that of an address. */
 bool netlink_get_addr(const struct nlattr *attr, struct hawser_addr *addr);
 
+/* Of a route, in bytes, of what stands in RTA_METRICS. 0: it has none of its own. */
+void netlink_put_mtu(struct nlmsghdr *header, uint32_t mtu);
+uint32_t netlink_get_mtu(const struct nlattr *metrics);
+
 #endif

@@ -17,8 +17,8 @@ enum {
 };
 
 struct policy_route {
-    uint32_t table, metric;
-    unsigned index; /* 0: unreachable */
+    uint32_t table, metric, mtu; /* mtu 0: none of its own */
+    unsigned index;              /* 0: unreachable */
     uint8_t len;
     bool v4, has_gateway;
     struct hawser_addr to, gateway;
@@ -53,9 +53,9 @@ struct policy_set {
 
 static bool policy_same_route(const struct policy_route *a, const struct policy_route *b)
 {
-    return a->table == b->table && a->metric == b->metric && a->index == b->index && a->len == b->len &&
-           a->v4 == b->v4 && a->has_gateway == b->has_gateway && hawser_addr_same_ip(&a->to, &b->to) &&
-           hawser_addr_same_ip(&a->gateway, &b->gateway);
+    return a->table == b->table && a->metric == b->metric && a->mtu == b->mtu && a->index == b->index &&
+           a->len == b->len && a->v4 == b->v4 && a->has_gateway == b->has_gateway &&
+           hawser_addr_same_ip(&a->to, &b->to) && hawser_addr_same_ip(&a->gateway, &b->gateway);
 }
 
 static bool policy_has_route(const struct policy_set *set, const struct policy_route *route)
@@ -107,12 +107,14 @@ static void policy_want(struct policy_set *set, const struct uplink *uplink)
     policy_note_route(set, &(struct policy_route){.table = table, .metric = POLICY_METRIC_LAST, .v4 = v4, .to = none});
     struct policy_route to_all = {
         .table = table, .metric = POLICY_METRIC, .index = uplink->index, .v4 = v4, .to = none};
+    to_all.mtu = uplink->route_mtu;
     to_all.has_gateway = uplink->has_gateway;
     if (uplink->has_gateway)
         to_all.gateway = uplink->gateway;
     policy_note_route(set, &to_all);
     if (uplink->prefix_len < (v4 ? 32 : 128) && uplink->has_gateway) {
         struct policy_route near = to_all;
+        near.mtu = 0;
         near.has_gateway = false;
         memset(&near.gateway, 0, sizeof(near.gateway));
         near.to = policy_network(&uplink->prefix, uplink->prefix_len);
@@ -160,7 +162,9 @@ static int policy_take_route(const struct nlmsghdr *header, void *user)
         else if (type == RTA_VIA && mnl_attr_get_payload_len(attr) == sizeof(struct rtvia) + 16) {
             memcpy(route.gateway.ip, (const uint8_t *)mnl_attr_get_payload(attr) + sizeof(struct rtvia), 16);
             route.has_gateway = true;
-        } else if (type == RTA_TABLE)
+        } else if (type == RTA_METRICS)
+            route.mtu = netlink_get_mtu(attr);
+        else if (type == RTA_TABLE)
             route.table = mnl_attr_get_u32(attr);
         else if (type == RTA_OIF && info->rtm_type == RTN_UNICAST) /* IPv6 says "lo" of what is unreachable */
             route.index = mnl_attr_get_u32(attr);
@@ -265,6 +269,8 @@ static int policy_change_route(struct netlink *netlink, const struct policy_rout
         memcpy(via + sizeof(struct rtvia), r->gateway.ip, 16);
         mnl_attr_put(header, RTA_VIA, sizeof(via), via);
     }
+    if (r->mtu)
+        netlink_put_mtu(header, r->mtu);
     if (r->has_gateway)
         route->rtm_flags = RTNH_F_ONLINK; /* the table knows of no network that the gateway lies in */
     return netlink_request(netlink, &m, NULL, NULL);

@@ -71,6 +71,15 @@ static void uplink_take_addresses(struct uplink *uplink, const struct host_view 
     }
 }
 
+static void uplink_take_route(struct uplink *uplink, const struct view_route *route)
+{
+    uplink->metric = route->metric;
+    uplink->has_gateway = route->has_gateway;
+    uplink->gateway = route->gateway;
+    if (route->mtu && route->mtu < uplink->mtu)
+        uplink->mtu = uplink->route_mtu = route->mtu;
+}
+
 enum uplink_verdict uplink_of_link(const struct host_view *view, const struct view_link *link, bool v4,
                                    const struct uplink_names *names, struct uplink *uplink)
 {
@@ -85,12 +94,11 @@ enum uplink_verdict uplink_of_link(const struct host_view *view, const struct vi
         return UPLINK_DOWN;
     *uplink = (struct uplink){.index = link->index, .v4 = v4, .carrier = link->carrier, .mtu = link->mtu};
     memcpy(uplink->name, link->name, sizeof(uplink->name));
+    if (!v4 && link->mtu_v6 && link->mtu_v6 < link->mtu)
+        uplink->mtu = link->mtu_v6;
     const struct view_route *route = uplink_route(view, link->index, v4);
-    if (route) {
-        uplink->metric = route->metric;
-        uplink->has_gateway = route->has_gateway;
-        uplink->gateway = route->gateway;
-    }
+    if (route)
+        uplink_take_route(uplink, route);
     uplink_take_addresses(uplink, view);
     if (uplink->outside_count == 0)
         return UPLINK_NO_ADDRESS;

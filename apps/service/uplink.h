@@ -20,7 +20,8 @@ struct uplink {
     char name[VIEW_NAME_SIZE]; /* of the interface */
     unsigned index;
     bool v4, carrier, has_gateway;
-    uint32_t metric, mtu;
+    uint32_t metric, mtu;                       /* the least of the interface's and its default route's */
+    uint32_t route_mtu;                         /* of that route, where it is less than the interface's; else 0 */
     uint8_t prefix_len;                         /* of the first address outside */
     struct hawser_addr prefix;                  /* likewise */
     struct hawser_addr gateway;                 /* of either family */

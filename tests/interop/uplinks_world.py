@@ -49,8 +49,10 @@ def packet(source, destination, protocol, payload):
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
-def tcp(source, port, destination, to_port, flags, sequence=1000, ack=0):
-    return packet(source, destination, 6, struct.pack("!HHIIBBHHH", port, to_port, sequence, ack, 0x50, flags, 65000, 0, 0))
+def tcp(source, port, destination, to_port, flags, sequence=1000, ack=0, options=b"", data=b""):
+    words = 5 + len(options) // 4
+    return packet(source, destination, 6, struct.pack("!HHIIBBHHH", port, to_port, sequence, ack, words << 4, flags, 65000, 0, 0) +
+                  options + data)
 
 
 def udp(source, port, destination, to_port):
@@ -69,6 +71,7 @@ class Seen:
             self.protocol, rest = data[6], data[40:]
         self.port, self.to_port = struct.unpack("!HH", rest[:4]) if self.protocol in (6, 17) else (0, 0)
         self.flags = rest[13] if self.protocol == 6 else 0
+        self.options = rest[20:(rest[12] >> 4) * 4] if self.protocol == 6 else b""
 
     def __repr__(self):
         return f"{self.source}:{self.port} > {self.destination}:{self.to_port} protocol {self.protocol} {self.flags:#x}"
@@ -88,6 +91,16 @@ def arrived(sock, patience_s=0.3, wanted=lambda seen: True):
         if seen.protocol in (6, 17) and wanted(seen):
             found.append(seen)
     return found
+
+
+def icmp_error(tun, patience_s=1.0):
+    """The first ICMP error that comes to the stack: its type, its code, and its last two bytes before what it quotes."""
+    while select.select([tun], [], [], patience_s)[0]:
+        data = os.read(tun.fileno(), 70000)
+        protocol, rest = (data[9], data[20:]) if data[0] >> 4 == 4 else (data[6], data[40:])
+        if protocol in (1, 58):
+            return rest[0], rest[1], int.from_bytes(rest[6:8], "big")
+    return None
 
 
 class Far:

@@ -7,6 +7,8 @@
 
 #include <linux/if.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 
 #include "service/host_view.h"
@@ -49,6 +51,16 @@ static inline struct nlmsghdr *address_message(struct netlink_message *m, uint16
     return header;
 }
 
+static inline void put_mtu_v6(struct nlmsghdr *header, int32_t mtu)
+{
+    const int32_t settings[] = {[DEVCONF_MTU6] = mtu};
+    struct nlattr *families = mnl_attr_nest_start(header, IFLA_AF_SPEC);
+    struct nlattr *family = mnl_attr_nest_start(header, AF_INET6);
+    mnl_attr_put(header, IFLA_INET6_CONF, sizeof(settings), settings);
+    mnl_attr_nest_end(header, family);
+    mnl_attr_nest_end(header, families);
+}
+
 /* `to` NULL: a default route. */
 static inline struct nlmsghdr *route_message(struct netlink_message *m, unsigned index, const char *to, unsigned len,
                                              const char *gateway, uint32_t metric)
@@ -87,6 +99,14 @@ static inline void see_default(struct host_view *view, unsigned index, const cha
 {
     struct netlink_message m;
     host_view_take(view, route_message(&m, index, NULL, 0, gateway, metric));
+}
+
+static inline void see_default_of_mtu(struct host_view *view, unsigned index, const char *gateway, uint32_t mtu)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = route_message(&m, index, NULL, 0, gateway, 100);
+    netlink_put_mtu(header, mtu);
+    host_view_take(view, header);
 }
 
 #endif

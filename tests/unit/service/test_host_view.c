@@ -114,6 +114,31 @@ static void test_each_next_hop_is_a_route(void **state)
     assert_true(view.routes[1].v4 && hawser_addr_same_ip(&view.routes[1].gateway, &other));
 }
 
+/* A link may have another one for IPv6, and a route one of its own. */
+static void test_mtus(void **state)
+{
+    (void)state;
+    struct netlink_message m;
+    struct nlmsghdr *header = link_message(&m, RTM_NEWLINK, 2, "wlan0", IFF_UP);
+    put_mtu_v6(header, 1400);
+    host_view_take(&view, header);
+    see_link(&view, 3, "eth0", IFF_UP);
+    assert_int_equal(view.links[0].mtu, 1500);
+    assert_int_equal(view.links[0].mtu_v6, 1400);
+    assert_int_equal(view.links[1].mtu_v6, 0);
+    see_default(&view, 2, "192.0.2.1", 0);
+    see_default_of_mtu(&view, 2, "192.0.2.1", 1300);
+    see_default_of_mtu(&view, 2, "fe80::1", 1280);
+    header = route_message(&m, 2, NULL, 0, "192.0.2.1", 0);
+    mnl_attr_put_u32(header, RTA_METRICS, 7); /* broken */
+    host_view_take(&view, header);
+    assert_int_equal(view.route_count, 4);
+    assert_int_equal(view.routes[0].mtu, 0);
+    assert_int_equal(view.routes[1].mtu, 1300);
+    assert_int_equal(view.routes[2].mtu, 1280);
+    assert_int_equal(view.routes[3].mtu, 0);
+}
+
 static void test_prefixes_within_the_inside(void **state)
 {
     (void)state;
@@ -163,6 +188,10 @@ static void test_truncated(void **state)
         struct nlmsghdr *header = kind == 0   ? link_message(&m, RTM_NEWLINK, 2, "wlan0", IFF_UP)
                                   : kind == 1 ? address_message(&m, RTM_NEWADDR, 2, "2001:db8::2", 64, 0)
                                               : route_message(&m, 2, "198.18.0.0", 16, "192.0.2.1", 7);
+        if (kind == 0)
+            put_mtu_v6(header, 1400);
+        else if (kind == 2)
+            netlink_put_mtu(header, 1400);
         for (uint32_t len = NLMSG_HDRLEN; len < header->nlmsg_len; len++) {
             struct nlmsghdr *cut = malloc(len);
             assert_non_null(cut);
@@ -208,6 +237,7 @@ int main(void)
         cmocka_unit_test_setup(test_addresses_that_are_ready, fresh),
         cmocka_unit_test_setup(test_default_routes_of_main_only, fresh),
         cmocka_unit_test_setup(test_each_next_hop_is_a_route, fresh),
+        cmocka_unit_test_setup(test_mtus, fresh),
         cmocka_unit_test_setup(test_prefixes_within_the_inside, fresh),
         cmocka_unit_test_setup(test_prefix_match, fresh),
         cmocka_unit_test_setup(test_devices_of_programs_are_passed_over, fresh),

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "base/compiler.h"
 #include "messages.h"
 #include "service/uplink.h"
 
@@ -177,6 +178,34 @@ static void test_the_best_of_two_routes(void **state)
     assert_true(hawser_addr_same_ip(&found[0].gateway, &gateway));
 }
 
+/* The least of what the interface says, of IPv6 too, and its default route. */
+static void test_the_least_mtu(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t v6;
+        uint32_t route, mtu, route_mtu;
+    } cases[] = {{0, 0, 1500, 0},       {0, 1400, 1400, 1400},    {0, 1500, 1500, 0},
+                 {0, 9000, 1500, 0},    {1400, 0, 1400, 0},       {1400, 1300, 1300, 1300},
+                 {1400, 1450, 1400, 0}, {9000, 1450, 1450, 1450}, {1400, 1400, 1400, 0}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(cases); i++) {
+        struct netlink_message m;
+        struct nlmsghdr *header = link_message(&m, RTM_NEWLINK, 2, "eth0", UP);
+        fresh(NULL);
+        put_mtu_v6(header, cases[i].v6);
+        host_view_take(&view, header);
+        see_address(&view, 2, "10.1.0.2", 24, 0);
+        see_address(&view, 2, "2001:db8::2", 64, 0);
+        see_default_of_mtu(&view, 2, "10.1.0.1", 1350);
+        see_default_of_mtu(&view, 2, "fe80::1", cases[i].route);
+        assert_int_equal(find(), 2);
+        assert_int_equal(found[0].mtu, 1350); /* of IPv4, to which the other is nothing */
+        assert_int_equal(found[0].route_mtu, 1350);
+        assert_int_equal(found[1].mtu, cases[i].mtu);
+        assert_int_equal(found[1].route_mtu, cases[i].route_mtu);
+    }
+}
+
 static void test_what_is_the_same(void **state)
 {
     (void)state;
@@ -244,6 +273,7 @@ int main(void)
         cmocka_unit_test_setup(test_what_peers_are_told, fresh),
         cmocka_unit_test_setup(test_a_deprecated_address, fresh),
         cmocka_unit_test_setup(test_the_best_of_two_routes, fresh),
+        cmocka_unit_test_setup(test_the_least_mtu, fresh),
         cmocka_unit_test_setup(test_what_is_the_same, fresh),
         cmocka_unit_test_setup(test_limits, fresh),
         cmocka_unit_test_setup(test_the_best_comes_last, fresh),
