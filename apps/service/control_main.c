@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -118,7 +118,7 @@ static int wait_for_end(int fd)
     socklen_t len = sizeof who;
     int process = -1;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid > 0)
-        process = pidfd_open(who.pid, 0);
+        process = (int)syscall(SYS_pidfd_open, who.pid, 0);
     struct pollfd p = {.fd = process >= 0 ? process : fd, .events = POLLIN};
     int ready = poll(&p, 1, DOWN_PATIENCE_MS);
     if (process >= 0)

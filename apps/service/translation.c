@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include <nftables/libnftables.h>
 
@@ -272,6 +273,24 @@ static int translation_refused(struct translation *t, const char *what, int erro
     return error ? -error : -EIO;
 }
 
+static int translation_not_taken(struct translation *t, int error, char *why, size_t why_size)
+{
+    struct utsname system;
+    if (error == EPERM) { /* the caller may change the network: somebody owns the table */
+        snprintf(why, why_size,
+                 "another program owns the packet filter's table inet " TRANSLATION_TABLE
+                 ": end the Hawser that runs already (nft list tables names it)");
+        return -EBUSY;
+    }
+    if (error != EINVAL || uname(&system) != 0)
+        return translation_refused(t, "the packet filter takes no table", error, why, why_size);
+    snprintf(why, why_size,
+             "this kernel's packet filter has no tables with an owner: the service needs Linux 5.12 or later, and this "
+             "is Linux %s",
+             system.release);
+    return -EINVAL;
+}
+
 int translation_open(struct translation **out, char *why, size_t why_size)
 {
     struct translation *t = calloc(1, sizeof(*t));
@@ -295,13 +314,7 @@ int translation_open(struct translation **out, char *why, size_t why_size)
         *out = t;
         return 0;
     }
-    error = translation_refused(t, "the packet filter takes no table", errno, why, why_size);
-    if (error == -EPERM) { /* the caller may change the network: somebody owns the table */
-        snprintf(why, why_size,
-                 "another program owns the packet filter's table inet " TRANSLATION_TABLE
-                 ": end the Hawser that runs already (nft list tables names it)");
-        error = -EBUSY;
-    }
+    error = translation_not_taken(t, errno, why, why_size);
     nft_ctx_free(t->nft);
     free(t);
     return error;

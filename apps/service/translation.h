@@ -30,7 +30,7 @@ struct translation;
 /*
  * Takes the table; the kernel gives it up when this process ends, however it ends, and meanwhile lets nobody else
  * change or flush it. Returns 0 and *out, or a negative errno and in `why` one line that says what to do: -EBUSY when
- * another program holds it.
+ * another program holds it, -EINVAL before Linux 5.12, where tables have no owner.
  */
 int translation_open(struct translation **out, char *why, size_t why_size);
 
