@@ -252,7 +252,10 @@ static void remove_pair(struct netlink *n, const char *name)
 
 static void explain(int error, const char *what, char *why, size_t why_size)
 {
-    if (error == -EPERM || error == -EACCES)
+    if (error == -EACCES) /* of its file: a device itself is a matter of CAP_NET_ADMIN, and the kernel says EPERM */
+        snprintf(why, why_size,
+                 "the user that the service has become may not open /dev/net/tun: chmod 666 /dev/net/tun");
+    else if (error == -EPERM)
         snprintf(why, why_size, "the service has no permission to make %s: it needs CAP_NET_ADMIN and /dev/net/tun",
                  what);
     else if (error == -ENOENT || error == -ENODEV || error == -ENXIO)
