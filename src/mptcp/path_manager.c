@@ -95,8 +95,7 @@ uint8_t path_manager_local_id(const struct path_manager *pm, const struct hawser
 static void ask_doubted(struct subflow *subflow)
 {
     subflow->doubts++;
-    tcp_signal_now(&subflow->tcp); /* so that the timestamp of the answer tells that it is one */
-    tcp_probe_now(&subflow->tcp);
+    tcp_question_now(&subflow->tcp);
 }
 
 /* False: it was, not long ago. */

@@ -64,8 +64,7 @@ static bool may_ask(struct silence_budget *budget, uint64_t now_ns)
 static void ask(struct subflow *subflow, struct silence_budget *budget)
 {
     budget->asked++;
-    tcp_ack_now(&subflow->tcp); /* so that the timestamp of the answer tells that it is one */
-    tcp_probe_now(&subflow->tcp);
+    tcp_question_now(&subflow->tcp);
 }
 
 void silence_ask(struct list *subflows, struct silence_budget *budget, struct counters *counters, uint64_t now_ns)

@@ -76,8 +76,7 @@ void subflows_judge(struct list *subflows, uint64_t now_ns);
 void subflows_give_up_answering(struct list *subflows, uint64_t now_ns);
 /* The end of the stream leaves: in plain TCP as a FIN, else by what is said on each that is usable. */
 void subflows_end(struct list *subflows, bool plain, uint64_t now_ns);
-/* Asks for a DATA_ACK. The probe draws an answer, and what leaves before it sees to it that the answer's timestamp
- * tells what was asked. */
+/* Asks for a DATA_ACK. */
 void subflows_ask(struct list *subflows);
 /* For somebody else's keepalive: tcp_ask() on each. False: all that could have answered left a question unanswered. */
 bool subflows_ask_around(struct list *subflows, uint64_t now_ns);

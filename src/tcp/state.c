@@ -167,6 +167,12 @@ void tcp_probe_now(struct tcp *tcp)
     tcp->hooks->wake(tcp);
 }
 
+void tcp_question_now(struct tcp *tcp)
+{
+    tcp_probe_now(tcp);
+    tcp->time_wanted = tcp->probe_wanted;
+}
+
 void tcp_ack_now(struct tcp *tcp)
 {
     if (tcp->state == TCPS_CLOSED || tcp->state == TCPS_SYN_SENT)

@@ -279,9 +279,10 @@ struct tcp {
 
     struct tcp_timestamps ts;
     bool sack, window_scaling;
-    bool probe_wanted; /* send a probe */
-    bool reset_wanted; /* send a RST, then be gone */
-    bool resting;      /* nothing can leave or arrive for now: tcp_rest() */
+    bool probe_wanted : 1; /* send a probe */
+    bool time_wanted : 1;  /* and before it the time, which its answer echoes */
+    bool reset_wanted;     /* send a RST, then be gone */
+    bool resting;          /* nothing can leave or arrive for now: tcp_rest() */
     struct rtt rtt;
     struct cc cc;
     struct tcp_timers timers;
@@ -423,6 +424,9 @@ void tcp_ack_soon(struct tcp *tcp, uint64_t now_ns);
 
 /* A segment that the peer must answer, whatever it has to say, leaves at the next output. */
 void tcp_probe_now(struct tcp *tcp);
+
+/* Likewise, and the answer's timestamp tells that it is one. */
+void tcp_question_now(struct tcp *tcp);
 
 /* The peer is there again: what went unanswered leaves again now, not when the timeout has doubled to. */
 void tcp_resume(struct tcp *tcp, uint64_t now_ns);

@@ -155,6 +155,33 @@ static void not_every_one_is_replaced(void **state)
     }
 }
 
+/* Its sequence number, from the first byte of the stream on. */
+static uint32_t number(const struct two *t, unsigned packet)
+{
+    struct tcp_header h;
+    const struct hawser_tx *tx = &t->b.packets[packet];
+    assert_true(tcp_header_parse(tx->head + tx->l3_len, tx->head_len - tx->l3_len, &h));
+    return h.seq.v - t->silent->tcp.config.iss - (uint32_t)nth_ssn(0);
+}
+
+/* A peer that lacks something takes the time of nothing that comes after it, nor of what is older than what it has: the
+ * question has the very number that it waits for, and then one that it must answer. */
+static void the_time_of_a_question_counts_where_something_was_lost(void **state)
+{
+    (void)state;
+    struct two t;
+    begin(&t, TIMEOUT);
+    bundle_carry(&t.b, t.silent, 0, 100);
+    bundle_carry(&t.b, t.silent, 100, 100);
+    bundle_ack(&t.b, t.silent, 100);
+    t.b.now_ns = subflow_judge_due(t.silent);
+    silence_ask(&t.b.subflows, &t.budget, &t.b.host.counters, t.b.now_ns);
+    assert_int_equal(bundle_say(&t.b, t.silent), 2);
+    assert_int_equal(number(&t, 0), 100);
+    assert_int_equal(number(&t, 1), 99);
+    bundle_destroy(&t.b);
+}
+
 static void payload_ends_it(void **state)
 {
     (void)state;
@@ -202,6 +229,7 @@ int main(void)
         cmocka_unit_test(rest_is_no_silence),
         cmocka_unit_test(an_answer_is_news_after_two_in_vain),
         cmocka_unit_test(not_every_one_is_replaced),
+        cmocka_unit_test(the_time_of_a_question_counts_where_something_was_lost),
         cmocka_unit_test(payload_ends_it),
         cmocka_unit_test(a_stack_asks_so_much_in_a_second),
         cmocka_unit_test(questions_end),
