@@ -9,8 +9,8 @@ from uplinks_world import ETH_P_ALL, OUTGOING, RST, Seen
 
 NARROW_MTU = 1280
 CUT_S, CALM_S, PAUSE_S = 2, 1, 2
-BACK_S, BACK_UNTOLD_S = 1, 5  # where nobody tells of it, what the far end's kernel sends again decides
 UPLINK_MBIT = 40
+LONG, SHORT = 200000, 4000  # lines in packets of full size; of a long one both uplinks carry some
 SPEAK = """
 import socket, sys
 lines = socket.create_connection((sys.argv[1], int(sys.argv[2]))).makefile("rw")
@@ -30,6 +30,7 @@ DROP = """
         chain out { type filter hook egress device wan{i} priority 0; RULES; }
     }'
 """
+DROPPED = "nft -j list table netdev cut"
 
 
 class Way:
@@ -41,20 +42,30 @@ class Way:
     def set(self, world, i, on):
         run(self.scripts[on].replace("{i}", str(i)), *(world.server.enter if self.there else []))
 
+    def harmed(self, world):
+        """Whether it is felt: a packet was dropped, where packets are."""
+        if not self.there:
+            return True
+        said = json.loads(subprocess.check_output([*world.server.enter, *DROPPED.split()]))["nftables"]
+        parts = [part for one in said if "rule" in one for part in one["rule"]["expr"]]
+        return sum(part["counter"]["packets"] for part in parts if "counter" in part) > 0
 
-def dropping(rules):
+
+def dropping(*rules):
+    rules = "; ".join(f"{rule} counter drop" for rule in rules)
     return Way(DROP.replace("RULES", rules), "nft delete table netdev cut", there=True)
 
 
 WAYS = {"link down": Way("ip link set wan{i} down", LEASE),
         "address removed": Way("ip addr del 192.168.{i}.1/24 dev wan{i}", LEASE),
-        "silence": dropping("meta protocol { ip, ip6 } drop"),
-        "MTU of 1280 that nobody tells of": dropping(f"ip length > {NARROW_MTU} drop; ip6 length > {NARROW_MTU - 40} drop")}
+        "silence": dropping("meta protocol { ip, ip6 }"),
+        "MTU of 1280 that nobody tells of": dropping(f"ip length > {NARROW_MTU}", f"ip6 length > {NARROW_MTU - 40}")}
 
 
 class Work(threading.Thread):
     """What goes on while uplinks come and go."""
     ENOUGH = 1  # bytes that come by an uplink when it is used
+    BACK_S = BACK_UNTOLD_S = 1  # who is silent is asked twice a second
     pause_s, problem = 0, None
 
     def __init__(self):
@@ -88,6 +99,7 @@ class Work(threading.Thread):
 
 class Download(Work):
     ENOUGH, SIZE = 100000, 100 * MIB
+    BACK_UNTOLD_S = 5  # where nobody tells of it: when the far end's kernel tries again it decides itself
 
     def __init__(self, world):
         world.nginx()
@@ -111,6 +123,7 @@ class Download(Work):
 class Upload(Download):
     """Judged where it arrives."""
     ENOUGH = 5000  # of acknowledgements
+    BACK_UNTOLD_S = Work.BACK_UNTOLD_S
 
     def __init__(self, world):
         world.file("file", self.SIZE)
@@ -139,7 +152,8 @@ class Upload(Download):
 
 
 class Session(Work):
-    """A shell at the far end: a line is typed, and when it was obeyed, the next."""
+    """A shell at the far end: a line is typed, and when it was obeyed, the next. Both ends have packets of full size to send."""
+    TYPED = b": " + b"x" * 3000 + b"; printf %%05000d 0; echo said-$((1000000+%d))\n"  # a terminal takes no longer lines than 4095
 
     def __init__(self, world):
         options = world.sshd()
@@ -161,7 +175,7 @@ class Session(Work):
     def work(self):
         while not self.over.wait(0.05):
             self.lines += 1
-            self.waited(self.type(b"echo said-$((1000000+%d))\n" % self.lines, b"said-%d\r\n" % (1000000 + self.lines)))
+            self.waited(self.type(self.TYPED % self.lines, b"said-%d\r\n" % (1000000 + self.lines)))
 
     def done(self):
         self.over.set()
@@ -173,6 +187,7 @@ class Session(Work):
 
 class Idle(Work):
     """Silent, but when an uplink is down. That one is used again is seen when the other one is down at once."""
+    BACK_UNTOLD_S = 1.5  # both ends find out first that the other one is silent
 
     def __init__(self, world):
         world.serve(7777, self.answer, MPTCP)
@@ -191,22 +206,23 @@ class Idle(Work):
     def work(self):
         pass
 
-    def speak(self):
+    def speak(self, size=LONG):
         began_s, self.lines = time.monotonic(), self.lines + 1
-        line = b"line %d\n" % self.lines
+        line = b"line %d %s\n" % (self.lines, b"x" * size)
         self.client.stdin.write(line)
         self.client.stdin.flush()
         assert select.select([self.client.stdout], [], [], programs_world.PATIENCE_S)[0], "no answer"
-        assert (said := self.client.stdout.readline()) == line, said
+        assert (said := self.client.stdout.readline()) == line, f"{len(said)} bytes, which are not line {self.lines}"
         self.waited(began_s)
 
     def back_s(self, world, way, i):
+        other = WAYS["silence"] if way.there else way  # by a narrow one it would get through in the end
         way.set(world, i, on=True)
         began_s = time.monotonic()
-        way.set(world, 1 - i, on=False)
-        self.speak()
+        other.set(world, 1 - i, on=False)
+        self.speak(SHORT)
         took_s = time.monotonic() - began_s
-        way.set(world, 1 - i, on=True)
+        other.set(world, 1 - i, on=True)
         return took_s
 
     def done(self):
@@ -252,19 +268,19 @@ def survives(make, way):
     for i in (0, 1):  # packets as they are on a wire, whose length can be seen
         for space in (Host, world.server):
             run(f"ip link set wan{i} gso_max_segs 1", *space.enter)
-    work, back_s = make(world), []
+    work, way, back_s = make(world), WAYS[way], []
     for i in (0, 1):
         time.sleep(CALM_S)
-        WAYS[way].set(world, i, on=False)
+        way.set(world, i, on=False)
         time.sleep(CUT_S)
-        work.speak()
-        back_s.append(work.back_s(world, WAYS[way], i))
+        world.until(lambda: work.speak() or way.harmed(world), f"nothing is lost on wan{i}", patience_s=5)
+        back_s.append(work.back_s(world, way, i))
     time.sleep(CALM_S)
     work.done()
     assert None not in back_s, f"used again after {back_s} s"
     said = f"longest pause {work.pause_s * 1000:.0f} ms; used again after " + " and ".join(f"{s * 1000:.0f}" for s in back_s) + " ms"
     assert work.pause_s < PAUSE_S, said
-    assert max(back_s) < (BACK_UNTOLD_S if WAYS[way].there else BACK_S), said
+    assert max(back_s) < (work.BACK_UNTOLD_S if way.there else work.BACK_S), said
     world.end()
     return said
 

@@ -23,7 +23,7 @@ def ends(words):
 
 
 def in_their_words():
-    world = Servers()
+    world = Servers(spoken=SERVED[:1])  # they are over before there is another path
     run(UNREACHABLE, *world.server.enter)
     nobody, found = (f"10.8.0.{i}" for i in (2, 3, 4)), []
     commands = [["curl", "-sS", f"http://{address}:81/"] for address in (SERVER, *nobody, f"[{SERVER_V6}]")]
@@ -55,7 +55,7 @@ def upload():
 
 
 def short():
-    world = Servers()
+    world = Servers(spoken=SERVED[:1])  # they are over before there is another path
     world.nginx()
     world.file("small", 100)
     said = world.run("ab", "-q", "-n", str(SHORT), "-c", "20", f"http://{SERVER}:8000/small")

@@ -31,7 +31,7 @@ def fetch(world, size, *words, **rest):
 
 
 def socks_curl():
-    world, size = Servers("--socks", SOCKS), 50 * MIB
+    world, size = Servers("--socks", SOCKS, way_in=SOCKS), 50 * MIB
     world.nginx()
     world.file("file", size)
     before = world.carried()
@@ -43,14 +43,13 @@ def socks_curl():
 
 
 def socks_chromium():
-    world = Servers("--socks", SOCKS)
+    world = Servers("--socks", SOCKS, way_in=SOCKS)
     world.nginx()
     page = browser.Page(world, f"--proxy-server=socks5://{SOCKS}")
     client = as_user(world, *page.words, stderr=subprocess.DEVNULL)  # it always complains
     page.compare(client.stdout.read().decode())
     assert set(world.seen()) == {"192.168.0.1"}, set(world.seen())
-    said = world.end()
-    assert f"port {SOCKS}: 0 accepted" not in said, said
+    world.end()
     return str(page)
 
 
@@ -60,7 +59,7 @@ class Beyond(Servers):
     def __init__(self):
         with tempfile.NamedTemporaryFile("w", delete=False) as file:
             file.write(os.urandom(32).hex())
-        super().__init__("--upstream", UPSTREAM, "--key", file.name, rate_mbit=60)  # which a busy machine fills, too
+        super().__init__("--upstream", UPSTREAM, "--key", file.name, rate_mbit=FULL_MBIT)
         self.beyond, self.key = Space(), file.name
         run(DMZ.format(beyond=self.beyond.pid), *self.server.enter)
         run(DMZ_HOST, *self.beyond.enter)
@@ -102,7 +101,7 @@ class Router(Servers):
 
 
 def door():
-    world, size = Router(), 50 * MIB
+    world, size = Router(way_in="tun,dev=door0"), 50 * MIB
     world.nginx()
     world.file("file", size)
     options = world.sshd()

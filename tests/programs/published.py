@@ -7,9 +7,9 @@ HOST, CLIENT = "192.168.0.1", "192.168.0.2"  # each other's neighbours by the fi
 REQUESTS = 5000
 
 
-def published():
+def published(port):
     """Clients join by the second uplink as well."""
-    world = Servers("--publish", "8000", "--publish", "2222")
+    world = Servers("--publish", str(port), way_in=port, spoken=CALLED)
     run("ip mptcp endpoint add 192.168.1.2 dev wan1 subflow", *world.server.enter)
     return world
 
@@ -22,13 +22,12 @@ def ask(world, *words):
 
 def opened(world):
     """Connections for which the clients' kernel asked for Multipath TCP, and those that have it."""
-    out = subprocess.run([*world.server.enter, "nstat", "-asj", "MPTcpExtMPCapable*"], capture_output=True, check=True).stdout
-    counted = json.loads(out)["kernel"]
+    counted = world.counted()
     return counted["MPTcpExtMPCapableSYNTX"], counted["MPTcpExtMPCapableSYNACKRX"]
 
 
 def nginx():
-    world, size = published(), 50 * MIB
+    world, size = published(8000), 50 * MIB
     world.nginx("0.0.0.0", space=Host, wrapped=False)
     world.file("file", size)
     world.file("small", 10000)
@@ -49,7 +48,7 @@ def nginx():
 
 
 def sshd():
-    world, size = published(), 20 * MIB
+    world, size = published(2222), 20 * MIB
     options = world.sshd("0.0.0.0", space=Host, wrapped=False)
     world.file("file", size)
     to = ["ssh", *options, "-p", "2222", f"root@{HOST}"]

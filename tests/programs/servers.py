@@ -10,6 +10,9 @@ from programs_world import *
 programs_world.PATIENCE_S = 120
 HAWSER = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 RATE_MBIT = 200
+FULL_MBIT = 60  # which a busy machine fills, too
+# What the kernel beyond the uplinks counts of Multipath TCP: connections and further subflows, of which it is the server, or the client.
+SERVED, CALLED = ("MPTcpExtMPCapableACKRX", "MPTcpExtMPJoinAckRx"), ("MPTcpExtMPCapableSYNACKRX", "MPTcpExtMPJoinSynAckRx")
 RATE = "tc qdisc add dev wan{i} root tbf rate {rate}mbit burst 64k latency 20ms"
 NGINX = """
 daemon off; pid {room}/nginx.pid; error_log {room}/nginx.log; user root;
@@ -41,8 +44,10 @@ class Host:
 
 
 class Servers(World):
-    def __init__(self, *words, rate_mbit=RATE_MBIT):
+    def __init__(self, *words, rate_mbit=RATE_MBIT, way_in="programs", spoken=SERVED):
+        """`way_in`: the door or the port by which clients come to Hawser."""
         super().__init__(HAWSER, *words, found=True)
+        self.way_in, self.spoken = way_in, spoken
         for i in (0, 1):
             run(RATE.format(i=i, rate=rate_mbit))
             run(RATE.format(i=i, rate=rate_mbit), *self.server.enter)
@@ -97,6 +102,23 @@ class Servers(World):
         grown = [now - then for now, then in zip(self.carried(way), before)]
         assert min(grown) > part * sum(grown), grown
         return "{:.0f} and {:.0f} % by each".format(*(100 * g / sum(grown) for g in grown))
+
+    def counted(self):
+        said = subprocess.check_output([*self.server.enter, "nstat", "-aszj", "MPTcpExt*"])
+        return json.loads(said)["kernel"]
+
+    def came_in(self):
+        """How many connections Hawser has accepted there."""
+        status = json.loads(subprocess.check_output([HAWSER, "status", "--json", "--control", self.control]))
+        ways = {way.get("door", way.get("port")): way["accepted"] for kind in ("doors", "ports", "published") for way in status[kind]}
+        return ways[self.way_in]
+
+    def end(self):
+        """And clients came by Hawser, which spoke Multipath TCP for them, over more than one path."""
+        assert (came := self.came_in()) > 0, f"nobody came in by {self.way_in}"
+        counted = self.counted()
+        assert all(counted[what] > 0 for what in self.spoken), f"{came} came in by {self.way_in}, and of {self.spoken} the kernel counts {counted}"
+        return super().end()
 
 
 def sha_of(stream):
