@@ -123,6 +123,7 @@
     X(LIMIT_PATH_MTUS, "limit.path_mtus")                                                                              \
     X(LIMIT_REPEATS, "limit.answers_to_repeats")                                                                       \
     X(LIMIT_ANNOUNCEMENTS, "limit.announcements")                                                                      \
+    X(LIMIT_ADDRESS_IDS, "limit.address_ids")                                                                          \
     X(LIMIT_QUESTIONS, "limit.questions")                                                                              \
     X(LIMIT_QUESTIONS_PASSED_ON, "limit.questions_passed_on")                                                          \
     X(LIMIT_ECHOES, "limit.echoes")                                                                                    \

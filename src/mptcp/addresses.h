@@ -14,6 +14,21 @@
 /* Those of the peer that a connection knows. */
 #define ADDRESSES_MAX 64
 
+/* A set of address IDs. */
+struct address_ids {
+    uint32_t bits[256 / 32];
+};
+
+static inline bool address_ids_have(const struct address_ids *ids, uint8_t id)
+{
+    return ids->bits[id / 32] >> id % 32 & 1;
+}
+static inline void address_ids_put(struct address_ids *ids, uint8_t id, bool in)
+{
+    const uint32_t bit = UINT32_C(1) << id % 32;
+    ids->bits[id / 32] = in ? ids->bits[id / 32] | bit : ids->bits[id / 32] & ~bit;
+}
+
 /* An address of ours. */
 struct local_address {
     struct hawser_addr addr; /* port 0 */

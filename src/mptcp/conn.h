@@ -263,8 +263,6 @@ void conn_paths_changed(struct conn *conn, unsigned what);
 uint64_t conn_paths_settle(struct conn *conn, uint64_t now_ns);
 /* A join works from now on, and both ends know. */
 void conn_subflow_up(struct subflow *subflow);
-/* Subflows that rest go on, where their addresses are there. */
-void conn_go_on(struct conn *conn, uint64_t now_ns);
 /* The host got an address, or is about to lose one. */
 void conn_address_added(struct conn *conn);
 void conn_address_removed(struct conn *conn, const struct local_address *local, uint64_t now_ns);

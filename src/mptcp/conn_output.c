@@ -30,20 +30,31 @@ static void charge_turn(struct conn *conn, const struct tx_batch *batch, size_t 
         conn->deficit = HW_MAX(conn->deficit - (int32_t)batch->packets[*first].payload_len, -TURN_BYTES);
 }
 
+static void go_on(struct conn *conn, uint64_t now_ns)
+{
+    const struct path_manager pm = conn_path_manager(conn);
+    if (!rest_leave(&pm, now_ns))
+        return;
+    paths_end_rescue(&conn->paths);
+    endings_resume(&conn->endings);
+    EACH_SUBFLOW (it, conn) /* before what seemed lost with it leaves once more */
+        if (subflow_at(it)->news & SUBFLOW_CAME_BACK)
+            outflow_forget_reinjection(&conn->data_tx, subflow_at(it));
+}
+
 bool conn_output(struct conn *conn, struct tx_batch *batch, uint64_t now_ns)
 {
     size_t first = batch->count;
-    bool more;
     conn->deficit = HW_MIN(conn->deficit + TURN_BYTES, TURN_BYTES);
     conn_begin_asked(conn, now_ns);
     if (rest_count(&conn->subflows))
-        conn_go_on(conn, now_ns);
+        go_on(conn, now_ns);
     send_end(conn, now_ns);
     /* Lost data first, then new data, which carries the acknowledgements; bare ones last. */
     subflows_resend(&conn->subflows, batch, now_ns);
     const struct outflow out = conn_outflow(conn);
     charge_turn(conn, batch, &first);
-    more = identity_established(&conn->identity) && outflow_send(&out, conn->deficit, batch, now_ns);
+    bool more = identity_established(&conn->identity) && outflow_send(&out, conn->deficit, batch, now_ns);
     send_end(conn, now_ns);
     subflows_output(&conn->subflows, batch, now_ns);
     conn_settle(conn, now_ns);

@@ -113,12 +113,3 @@ void conn_address_removed(struct conn *conn, const struct local_address *local, 
     subflows_abort_from(&conn->subflows, &local->addr, -EADDRNOTAVAIL, now_ns);
     conn_touch(conn);
 }
-
-void conn_go_on(struct conn *conn, uint64_t now_ns)
-{
-    const struct path_manager pm = conn_path_manager(conn);
-    if (!rest_leave(&pm, now_ns))
-        return;
-    paths_end_rescue(&conn->paths);
-    endings_resume(&conn->endings);
-}

@@ -61,7 +61,8 @@ void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t 
 
 bool endings_lose(struct endings *e, const struct ending_facts *facts, int error, uint64_t now_ns)
 {
-    bool anew = e->rescue == RESCUE_NONE || facts->moved != e->rescue_moved;
+    bool own_doing = e->rescue == RESCUE_ON_TRIAL && error == -EADDRNOTAVAIL;
+    bool anew = e->rescue == RESCUE_NONE || own_doing || facts->moved != e->rescue_moved;
     e->rescue = RESCUE_AWAITED;
     e->lost_error = (int16_t)error;
     if (anew) {

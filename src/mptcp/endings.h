@@ -98,7 +98,8 @@ void endings_note(struct endings *e, const struct ending_facts *facts, uint64_t 
 
 /* The last subflow is lost, by `error`, and another one may come: it has half a minute, or, where the address it had
  * here is gone (-EADDRNOTAVAIL), the user timeout if that is longer. False: that goes on since one
- * was lost that brought nothing, so that who resets each as it comes does not make it last for ever. */
+ * was lost that brought nothing, so that who resets each as it comes does not make it last for ever; an address of ours
+ * that goes is not his doing. */
 bool endings_lose(struct endings *e, const struct ending_facts *facts, int error, uint64_t now_ns);
 /* There is one again. */
 void endings_recover(struct endings *e);

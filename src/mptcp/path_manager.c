@@ -389,12 +389,6 @@ bool path_manager_has_others(const struct path_manager *pm, const struct subflow
 
 void path_manager_local_removed(const struct path_manager *pm, const struct local_address *local)
 {
-    LIST_EACH (it, pm->subflows) { /* one that rested goes by the ID that the address had before */
-        const struct subflow *subflow = subflow_at(it);
-        if (hawser_addr_same_ip(&subflow->tcp.config.local, &local->addr) && subflow->local_id != 0 &&
-            subflow->local_id != local->id)
-            path_manager_local_left(pm, subflow);
-    }
     count_n(pm->counters, COUNT_LIMIT_ANNOUNCEMENTS, !paths_local_removed(pm->paths, pm->payer, local));
 }
 

@@ -10,15 +10,16 @@
 #include "mptcp/announcements.h"
 #include "mptcp/pairs.h"
 
-/* What there is a bit for each address ID in. */
-#define ID_WORDS (256 / 32)
+/* By ID of the host's. */
+#define KNOWN_AS_BYTES 256
 
 struct path_book {
     struct addresses remotes;
     struct pairs failed;
     uint64_t joins_since_ns; /* when the oldest join counted here was allowed */
     uint64_t tell_at;        /* the path manager is to hear when so many bytes have moved; or UINT64_MAX */
-    uint32_t told[ID_WORDS]; /* which addresses of ours the peer was told of */
+    struct address_ids told; /* which addresses of ours the peer was told of */
+    uint8_t *known_as;       /* the ID by which it knows the one that has that ID here; 0: the same. NULL: all are */
     uint8_t joins;           /* to announced addresses */
     alignas(max_align_t) uint8_t memory[]; /* the path manager's */
 };
@@ -38,6 +39,7 @@ void paths_destroy(struct paths *p, struct account *payer, const struct hawser_e
     if (p->book) {
         addresses_destroy(&p->book->remotes, payer);
         pairs_destroy(&p->book->failed, payer);
+        account_free(payer, p->book->known_as, KNOWN_AS_BYTES);
     }
     account_free(payer, p->book, book_bytes(p));
     account_free(payer, p->owed, sizeof *p->owed);
@@ -69,7 +71,17 @@ bool paths_began_to(const struct paths *p, const struct hawser_addr *remote)
 
 uint8_t paths_local_id(const struct paths *p, const struct local_address *local)
 {
-    return !p->local_gone && paths_began_from(p, local) ? 0 : local->id;
+    if (!p->local_gone && paths_began_from(p, local))
+        return 0;
+    const uint8_t *known_as = p->book ? p->book->known_as : NULL;
+    return known_as && known_as[local->id] ? known_as[local->id] : local->id;
+}
+
+void paths_former_ids(const struct paths *p, struct address_ids *ids)
+{
+    for (unsigned i = 0; p->book && p->book->known_as && i < KNOWN_AS_BYTES; i++)
+        if (p->book->known_as[i])
+            address_ids_put(ids, p->book->known_as[i], true);
 }
 
 static struct path_book *open_book(struct paths *p, struct account *payer)
@@ -123,13 +135,7 @@ void paths_local_added(struct paths *p)
     paths_note(p, HAWSER_PM_LOCAL_ADDED);
 }
 
-static bool was_told(const struct path_book *book, uint8_t id) { return book && book->told[id / 32] >> id % 32 & 1; }
-
-static void set_told(struct path_book *book, uint8_t id, bool told)
-{
-    const uint32_t bit = UINT32_C(1) << id % 32;
-    book->told[id / 32] = told ? book->told[id / 32] | bit : book->told[id / 32] & ~bit;
-}
+static bool was_told(const struct path_book *book, uint8_t id) { return book && address_ids_have(&book->told, id); }
 
 bool paths_announced(const struct paths *p, const struct local_address *local)
 {
@@ -143,7 +149,7 @@ int paths_announce(struct paths *p, struct account *payer, const struct local_ad
         return -EINVAL;
     if (!open_book(p, payer) || !open_owed(p, payer) || !announcements_add(p->owed, id, port))
         return -ENOBUFS;
-    set_told(p->book, id, true);
+    address_ids_put(&p->book->told, id, true);
     return 0;
 }
 
@@ -151,7 +157,7 @@ bool paths_withdraw(struct paths *p, struct account *payer, const struct local_a
 {
     uint8_t id = paths_local_id(p, local);
     if (p->book)
-        set_told(p->book, id, false);
+        address_ids_put(&p->book->told, id, false);
     if (!open_owed(p, payer))
         return false;
     p->local_gone |= id == 0;
@@ -164,14 +170,23 @@ void paths_local_rests(struct paths *p, const struct local_address *local)
     if (p->book)
         pairs_forget_local(&p->book->failed, local->id);
     if (p->owed && announcements_take_back(p->owed, id)) /* there is no address to be written now */
-        set_told(p->book, id, false);
+        address_ids_put(&p->book->told, id, false);
+    if (p->book && p->book->known_as) /* a subflow that rests has it */
+        p->book->known_as[local->id] = 0;
     paths_note(p, HAWSER_PM_LOCAL_REMOVED);
 }
 
-void paths_local_back(struct paths *p, uint8_t id, const struct local_address *local)
+bool paths_local_back(struct paths *p, struct account *payer, uint8_t id, const struct local_address *local)
 {
-    if (id != 0 && id != local->id && was_told(p->book, id))
-        set_told(p->book, local->id, true);
+    if (id == 0 || id == paths_local_id(p, local))
+        return true;
+    if (!open_book(p, payer))
+        return false;
+    if (!p->book->known_as && (p->book->known_as = account_alloc(payer, KNOWN_AS_BYTES, CLAIM_OWED)))
+        memset(p->book->known_as, 0, KNOWN_AS_BYTES);
+    if (p->book->known_as)
+        p->book->known_as[local->id] = id;
+    return p->book->known_as != NULL;
 }
 
 bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local)

@@ -94,6 +94,8 @@ void paths_close_first(struct paths *p);
 
 /* The ID by which the peer knows that address of ours (RFC 8684 3.2: 0 is that of the first subflow). */
 uint8_t paths_local_id(const struct paths *p, const struct local_address *local);
+/* Adds those of addresses that have another one here. */
+void paths_former_ids(const struct paths *p, struct address_ids *ids);
 
 /* ---- facts; those that return false found no memory, or too much is remembered ---- */
 
@@ -110,8 +112,9 @@ void paths_local_added(struct paths *p);
 bool paths_local_removed(struct paths *p, struct account *payer, const struct local_address *local);
 /* It is away, but may come back before anybody has to tell the peer: paths_withdraw() is still to come then. */
 void paths_local_rests(struct paths *p, const struct local_address *local);
-/* It is back, and a subflow from there goes on under the ID that it had: who knows that one is told no other. */
-void paths_local_back(struct paths *p, uint8_t id, const struct local_address *local);
+/* It is back, and a subflow from there goes on under the ID that it had: by that one the peer knows it. False: it has
+ * to end. */
+bool paths_local_back(struct paths *p, struct account *payer, uint8_t id, const struct local_address *local);
 /* One is reached elsewhere from now on: who was told the old place hears that it is gone, and the path manager has to
  * announce it again. */
 bool paths_local_moved(struct paths *p, struct account *payer, const struct local_address *local);

@@ -4,12 +4,12 @@
 
 #include "mptcp/silence.h"
 
-/* Of an address: others of the same network, at least, have another one. */
-static uint8_t digest(const struct hawser_addr *addr)
+/* Of an address (FNV-1a). */
+static uint64_t digest(const struct hawser_addr *addr)
 {
-    uint8_t sum = 0;
+    uint64_t sum = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < sizeof addr->ip; i++)
-        sum = (uint8_t)(31 * sum + addr->ip[i]);
+        sum = (sum ^ addr->ip[i]) * UINT64_C(1099511628211);
     return sum;
 }
 
@@ -68,6 +68,13 @@ unsigned rest_count(const struct list *subflows)
     return n;
 }
 
+void rest_ids(const struct list *subflows, struct address_ids *ids)
+{
+    LIST_EACH (it, subflows)
+        if (tcp_rests(&subflow_at(it)->tcp))
+            address_ids_put(ids, subflow_at(it)->local_id, true);
+}
+
 void rest_end(struct list *subflows, uint64_t now_ns)
 {
     LIST_EACH (it, subflows)
@@ -87,9 +94,9 @@ static void get_up(struct subflow *subflow, const struct local_address *local, u
     c->link = local->link;
     c->gso_bytes = (uint16_t)HW_MIN(local->gso_bytes, (uint32_t)c->gso_bytes);
     subflow->due_ns = TIME_NEVER;
+    subflow->doubted_ns = 0;
     tcp_go_on(&subflow->tcp, now_ns);
     subflow_set_stale(subflow, false);
-    tcp_run_timers(&subflow->tcp, now_ns); /* what was due meanwhile is */
 }
 
 static void end(const struct path_manager *pm, struct subflow *subflow, uint64_t now_ns)
@@ -107,11 +114,10 @@ bool rest_leave(const struct path_manager *pm, uint64_t now_ns)
             tcp_rests(&subflow->tcp) ? path_manager_local(pm, &subflow->tcp.config.local) : NULL;
         if (!local)
             continue;
-        bool same = is_same(subflow, local);
-        if (same) {
+        bool same = is_same(subflow, local) && paths_local_back(pm->paths, pm->payer, subflow->local_id, local);
+        if (same)
             get_up(subflow, local, now_ns);
-            paths_local_back(pm->paths, subflow->local_id, local);
-        } else
+        else
             end(pm, subflow, now_ns);
         any |= same;
     }

@@ -13,6 +13,8 @@
 bool rest_begin(struct list *subflows, const struct local_address *local, uint64_t now_ns);
 /* So many rest. */
 unsigned rest_count(const struct list *subflows);
+/* Adds the IDs by which the peer knows the addresses of these. */
+void rest_ids(const struct list *subflows, struct address_ids *ids);
 /* None goes on: the connection has failed. */
 void rest_end(struct list *subflows, uint64_t now_ns);
 /* Those whose address is there again go on, unless peers reach it elsewhere now: then they end. True when some go on.

@@ -71,14 +71,16 @@ struct subflow {
     uint8_t doubts;     /* how often it was asked since `doubted_ns`; 0: it answered */
     uint8_t stage;      /* enum subflow_stage */
     uint8_t fail_stage; /* enum fail_stage */
-    uint8_t outside;    /* of one that rests: a digest of where its address was reached */
     uint32_t row_full_ms;
     struct join_proof join_proof;
     struct rx_mapping rx_mapping;
     uint64_t suspect_since_ns; /* it delivered what the peer's data level does not acknowledge; 0: no suspicion */
     uint32_t signals_snd, signals_rcv; /* how far it had come when `signals` were counted from, modulo 2^32 */
     uint64_t due_ns;                   /* its proof or MP_FAIL goes out again, or it has to be closed; or TIME_NEVER */
-    uint64_t doubted_ns;               /* the peer says that its address is gone, and was asked on it then; 0: never */
+    union {
+        uint64_t doubted_ns; /* the peer says that its address is gone, and was asked on it then; 0: never */
+        uint64_t outside;    /* of one that rests, which nobody doubts: a digest of where its address was reached */
+    };
     struct silence silence;
     dsn64 fail_dsn;
 };

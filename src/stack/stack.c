@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/scope.h"
 #include "base/sized.h"
+#include "mptcp/rest.h"
 #include "stack/attempts.h"
 #include "stack/bare.h"
 
@@ -308,6 +309,16 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
     return free;
 }
 
+/* What waits for its address, or with a reset. */
+static void lose_link(struct conn *conn, int link)
+{
+    EACH_SUBFLOW (it, conn) {
+        struct tcp *tcp = &subflow_at(it)->tcp;
+        if (tcp->config.link == link && (tcp_rests(tcp) || tcp->state == TCPS_CLOSED))
+            tcp_lose_link(tcp);
+    }
+}
+
 int hawser_stack_remove_link(struct hawser_stack *stack, int link)
 {
     if (!stack_has_link(stack, link))
@@ -317,24 +328,51 @@ int hawser_stack_remove_link(struct hawser_stack *stack, int link)
         used |= stack->host.addresses[i].link == link;
     if (used)
         return -EBUSY;
+    LIST_EACH (it, &stack->host.connections)
+        lose_link(LIST_ENTRY(it, struct conn, link), link);
     stack->links[link] = (struct link_slot){.mtu = 0};
     return 0;
 }
 
-static bool is_address_id(const struct mp_host *host, uint8_t id)
+static struct address_ids ids_of_addresses(const struct mp_host *host)
 {
+    struct address_ids ids = {{0}};
     for (unsigned i = 0; i < host->address_count; i++)
-        if (host->addresses[i].id == id)
-            return true;
-    return false;
+        address_ids_put(&ids, host->addresses[i].id, true);
+    return ids;
+}
+
+/* And those that some peer knows an address by, which has another one here since it was away. */
+static struct address_ids ids_in_use(const struct mp_host *host)
+{
+    struct address_ids ids = ids_of_addresses(host);
+    LIST_EACH (it, &host->connections) {
+        const struct conn *conn = LIST_ENTRY(it, struct conn, link);
+        paths_former_ids(&conn->paths, &ids);
+        rest_ids(&conn->subflows, &ids);
+    }
+    return ids;
+}
+
+static bool are_all_taken(const struct address_ids *ids)
+{
+    unsigned id = 1;
+    while (id <= UINT8_MAX && address_ids_have(ids, (uint8_t)id))
+        id++;
+    return id > UINT8_MAX;
 }
 
 /* Round and round from 1 to 255: a peer that is told late that an ID is gone must not take the next address for it. */
 static uint8_t new_address_id(struct hawser_stack *stack)
 {
+    struct address_ids taken = ids_in_use(&stack->host);
+    if (are_all_taken(&taken)) { /* then one that only few peers know */
+        count(&stack->host.tcp.counters, COUNT_LIMIT_ADDRESS_IDS);
+        taken = ids_of_addresses(&stack->host);
+    }
     do
         stack->last_address_id = (uint8_t)(stack->last_address_id % UINT8_MAX + 1);
-    while (is_address_id(&stack->host, stack->last_address_id));
+    while (address_ids_have(&taken, stack->last_address_id));
     return stack->last_address_id;
 }
 

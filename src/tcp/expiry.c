@@ -106,6 +106,7 @@ static void ask(struct tcp *tcp)
 static void ask_and_count(struct tcp *tcp, uint64_t now_ns)
 {
     ask(tcp);
+    tcp->liveness.hails = 0;
     tcp->liveness.keepalive_probes++;
     tcp_arm_keepalive(tcp, tcp_keepalive_interval_ns(&tcp->config.patience->keepalive), now_ns);
 }
@@ -117,8 +118,11 @@ static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
     const struct tcp_keepalive *k = &tcp->config.patience->keepalive;
     uint64_t silence_ns = now_ns - tcp->liveness.heard_ns, idle_ns = tcp_keepalive_idle_ns(k);
     uint32_t unanswered = tcp->liveness.keepalive_probes;
-    if (has_other_questions(tcp)) {
-        tcp->liveness.keepalive_probes = 0;
+    bool asked_otherwise = has_other_questions(tcp), hails = tcp->liveness.hails != 0;
+    if (hails && !asked_otherwise && tcp_hail(tcp, now_ns))
+        return;
+    if (hails || asked_otherwise) {
+        tcp->liveness.keepalive_probes = tcp->liveness.hails = 0;
         tcp_arm_keepalive(tcp, idle_ns, now_ns);
     } else if (unanswered == 0 && silence_ns < idle_ns) {
         tcp_arm_keepalive(tcp, idle_ns - silence_ns, now_ns);

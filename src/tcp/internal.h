@@ -24,6 +24,9 @@
 #define TCP_QUESTIONS 1
 #define TCP_QUESTION_SILENCE_NS NS_PER_S
 
+/* Questions after a rest, any of which may be lost: a second after the first, then two, four... */
+#define TCP_HAILS 7
+
 /* Acts on ICMP errors a second: as many as it takes to learn of a path that becomes narrower step by step. */
 #define TCP_ICMP_ACTS 8
 
@@ -68,6 +71,9 @@ uint16_t tcp_assumed_mss(const struct hawser_addr *peer);
 void tcp_settle_segment_size(struct tcp *tcp);
 /* Bytes of a packet that are not payload. */
 uint32_t tcp_overhead(const struct tcp *tcp);
+/* Asks the peer, which may have forgotten it, and has the next question wait for twice as long as the last one. False:
+ * there were enough. */
+bool tcp_hail(struct tcp *tcp, uint64_t now_ns);
 /* What is left for this second. */
 struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns);
 
@@ -128,6 +134,8 @@ void tcp_path_refuses(struct tcp *tcp, uint64_t now_ns);
 /* The record did, up to `end`; then, after all of an acknowledgement, what follows from that. */
 void tcp_path_passes(struct tcp *tcp, const struct tx_record *record, uint64_t end);
 void tcp_path_settle(struct tcp *tcp, uint64_t now_ns);
+/* It may have arrived or not. */
+void tcp_path_forget_probe(struct tcp *tcp);
 /* Two round trips without an answer. True: packets were too big, a router said so, and smaller ones leave. */
 bool tcp_path_on_silence(struct tcp *tcp, uint64_t now_ns);
 /* The retransmission timer has expired. True: it seems because of their size, and smaller ones leave. */

@@ -210,6 +210,8 @@ void tcp_path_refuses(struct tcp *tcp, uint64_t now_ns)
     search_on(tcp, now_ns);
 }
 
+void tcp_path_forget_probe(struct tcp *tcp) { tcp->flight->search.probing = 0; }
+
 void tcp_path_passes(struct tcp *tcp, const struct tx_record *record, uint64_t end)
 {
     struct tcp_path_search *s = &tcp->flight->search;

@@ -173,6 +173,17 @@ void tcp_question_now(struct tcp *tcp)
     tcp->time_wanted = tcp->probe_wanted;
 }
 
+bool tcp_hail(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_liveness *l = &tcp->liveness;
+    bool more = l->hails < TCP_HAILS;
+    if (more) {
+        tcp_probe_now(tcp);
+        tcp_arm_keepalive(tcp, NS_PER_S << l->hails++, now_ns);
+    }
+    return more;
+}
+
 void tcp_ack_now(struct tcp *tcp)
 {
     if (tcp->state == TCPS_CLOSED || tcp->state == TCPS_SYN_SENT)

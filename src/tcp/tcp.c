@@ -106,7 +106,7 @@ void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns)
         return;
     /* RFC 9293 3.10.5: nothing to reset where the peer has no connection yet or any more; but it has one if its SYN/ACK
      * is what we abort for (RFC 8684 3.2). */
-    tcp->reset_wanted = tcp->rx.next > SSN_ORIGIN && tcp->state != TCPS_TIME_WAIT;
+    tcp->reset_wanted = tcp->rx.next > SSN_ORIGIN && tcp->state != TCPS_TIME_WAIT && tcp->config.link != TCP_NO_LINK;
     tcp_close_now(tcp, error, now_ns);
 }
 
@@ -116,25 +116,47 @@ void tcp_rest(struct tcp *tcp, int error, uint64_t now_ns)
     if (l->unanswered_since_ns && tcp_txq(tcp)->count) /* that silence was the peer's */
         l->stuck_ns += now_ns - l->unanswered_since_ns;
     l->unanswered_since_ns = 0;
+    if (tcp_txq(tcp)->count == 0)
+        tcp_fold(tcp);
     tcp->error = error;
     tcp->resting = true;
     tcp_timers_arm(tcp);
 }
 
-void tcp_go_on(struct tcp *tcp, uint64_t now_ns)
+void tcp_lose_link(struct tcp *tcp)
+{
+    tcp->config.link = TCP_NO_LINK;
+    tcp->reset_wanted = false;
+    tcp->hooks->wake(tcp); /* it may be finished now */
+}
+
+/* What was due while it was away is; but nothing of that was the path's doing, nor the peer's. */
+static void send_again(struct tcp *tcp, uint64_t now_ns)
 {
     struct tcp_flight *f = tcp->flight;
+    f->timers.probe = f->timers.reorder = TIME_NEVER;
+    if (f->timers.retransmit > now_ns) {
+        f->timers.retransmit = HW_MIN(f->timers.retransmit, now_ns + rtt_timeout(&tcp->rtt));
+        return;
+    }
+    tcp_path_forget_probe(tcp);
+    tcp_recovery_on_timeout(tcp, now_ns);
+    tcp_arm_retransmit(tcp, now_ns);
+}
+
+void tcp_go_on(struct tcp *tcp, uint64_t now_ns)
+{
     tcp->error = 0;
     tcp->resting = false;
     tcp->rtt.backoff = 0;
     tcp->liveness.unanswered_since_ns = 0;
     tcp->liveness.keepalive_probes = 0;
-    tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(&tcp->config.patience->keepalive), now_ns);
-    if (f && f->txq.count) {
-        f->timers.retransmit = HW_MIN(f->timers.retransmit, now_ns + rtt_timeout(&tcp->rtt));
-        f->timers.probe = f->timers.reorder = TIME_NEVER;
+    tcp->liveness.hails = 0;
+    if (tcp_txq(tcp)->count) {
+        tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(&tcp->config.patience->keepalive), now_ns);
+        send_again(tcp, now_ns);
     } else {
-        tcp_probe_now(tcp);
+        (void)tcp_hail(tcp, now_ns);
     }
     tcp_timers_arm(tcp);
     tcp->hooks->wake(tcp);

@@ -137,6 +137,8 @@ struct tcp_path {
     uint8_t icmp_error; /* that came about what is under way: an errno; 0 when something was acknowledged since */
 };
 
+#define TCP_NO_LINK UINT8_MAX
+
 /* Fixed when the subflow opens, but for `path`, and the link when it goes on after a rest. */
 struct tcp_config {
     struct hawser_addr local, remote;
@@ -145,7 +147,7 @@ struct tcp_config {
     uint16_t mtu;                  /* of the link */
     struct tcp_path path;          /* what is known when it opens, or an MTU of 0 */
     uint16_t gso_bytes;            /* largest payload of a super-segment the link takes; 0: none */
-    uint8_t link;                  /* index of the link */
+    uint8_t link;                  /* index of the link, or TCP_NO_LINK */
     uint8_t upper_overhead;        /* option bytes the upper layer puts on data segments, padded */
     struct tcp_patience *patience; /* borrowed; the subflows of a connection share it */
 };
@@ -237,6 +239,7 @@ struct tcp_liveness {
     uint64_t stuck_ns;            /* what of such times passed until the window shut, since anything was acknowledged */
     uint64_t heard_ns;            /* when a segment last passed every check */
     uint8_t window_probes;        /* since the window shut, up to 255 */
+    uint8_t hails;                /* questions since a rest, as long as nothing is heard; 0: there are none to come */
     uint16_t timeouts;            /* in all, up to 65535 */
     uint32_t keepalive_probes;    /* since it was heard */
 };
@@ -346,8 +349,11 @@ void tcp_abort(struct tcp *tcp, int error, uint64_t now_ns);
 /* Nothing can leave or arrive for now, by `error`: it sends nothing and waits for nothing, until it goes on or ends. To
  * be called in ESTABLISHED or later. Time at rest is no silence of the peer's. */
 void tcp_rest(struct tcp *tcp, int error, uint64_t now_ns);
-/* What is under way leaves again at once, or the peer is asked. */
+/* What was due meanwhile leaves at once, or the peer is asked, until it says something. */
 void tcp_go_on(struct tcp *tcp, uint64_t now_ns);
+/* One that rests or is CLOSED: the link that it left by is no more. It says nothing, unless it goes on by another one.
+ */
+void tcp_lose_link(struct tcp *tcp);
 static inline bool tcp_rests(const struct tcp *tcp) { return tcp->resting; }
 /* The terms of its keepalive have changed: they count from when the peer was heard last. */
 void tcp_keepalive_changed(struct tcp *tcp);

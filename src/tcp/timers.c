@@ -98,12 +98,13 @@ void tcp_start_keepalive(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->liveness.heard_ns = now_ns;
     tcp->liveness.keepalive_probes = 0;
+    tcp->liveness.hails = 0;
     tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(&tcp->config.patience->keepalive), now_ns);
 }
 
 void tcp_keepalive_changed(struct tcp *tcp)
 {
-    if (tcp->state < TCPS_ESTABLISHED || tcp->state == TCPS_TIME_WAIT)
+    if (tcp->state < TCPS_ESTABLISHED || tcp->state == TCPS_TIME_WAIT || tcp->liveness.hails)
         return;
     tcp->liveness.keepalive_probes = 0;
     tcp_arm_keepalive(tcp, tcp_keepalive_idle_ns(&tcp->config.patience->keepalive), tcp->liveness.heard_ns);
@@ -114,6 +115,6 @@ void tcp_keepalive_changed(struct tcp *tcp)
 void tcp_heard(struct tcp *tcp, uint64_t now_ns)
 {
     tcp->liveness.heard_ns = now_ns;
-    if (tcp->liveness.keepalive_probes)
+    if (tcp->liveness.keepalive_probes || tcp->liveness.hails)
         tcp_start_keepalive(tcp, now_ns);
 }

@@ -267,6 +267,23 @@ static void a_subflow_that_brings_nothing_buys_no_time(void **state)
     assert_false(endings_on_timer(&e, &facts, endings_due(&e, 0)));
 }
 
+/* That an address of ours goes is not the peer's doing: it has all the time to come back, whoever stood in before. */
+static void an_address_that_goes_has_all_of_its_time(void **state)
+{
+    (void)state;
+    for (int longer = 0; longer < 2; longer++) {
+        struct endings e;
+        const struct ending_facts facts = {.moved = 7, .user_timeout_ns = longer ? 60 * MINUTE : 0};
+        endings_init(&e);
+        assert_true(endings_lose(&e, &facts, -ECONNRESET, NS_PER_S));
+        endings_recover(&e);
+        assert_true(endings_lose(&e, &facts, -EADDRNOTAVAIL, 29 * NS_PER_S));
+        assert_int_equal(endings_due(&e, 0), 29 * NS_PER_S + (longer ? 60 * MINUTE : MINUTE / 2));
+        endings_recover(&e);
+        assert_false(endings_lose(&e, &facts, -ECONNRESET, 30 * NS_PER_S));
+    }
+}
+
 /* Meanwhile the time that a program which let go has given runs on. */
 static void a_rescue_does_not_put_off_the_linger(void **state)
 {
@@ -304,6 +321,7 @@ int main(void)
         cmocka_unit_test(another_subflow_has_its_time),
         cmocka_unit_test(a_rescue_is_over_when_its_subflow_lasts),
         cmocka_unit_test(a_subflow_that_brings_nothing_buys_no_time),
+        cmocka_unit_test(an_address_that_goes_has_all_of_its_time),
         cmocka_unit_test(a_rescue_does_not_put_off_the_linger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

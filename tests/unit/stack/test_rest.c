@@ -1,89 +1,5 @@
 /* A connection's only subflow whose address of ours goes waits for it, and goes on. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/units.h"
-#include "mptcp/rest.h"
-#include "peer.h"
-#include "wire/keys.h"
-#include "wire/tcp.h"
-
-#define GRACE (30 * NS_PER_S)
-
-static const uint8_t hello[5] = "hello";
-
-/* Whose connection it is: plain TCP, or MPTCP that the peer opened, or that we did. */
-enum kind { PLAIN, JOINED, JOINS, KINDS };
-
-static void begin(struct peer *p, enum kind kind)
-{
-    peer_init(p, NULL, NULL);
-    if (kind == PLAIN)
-        peer_open_plain(p);
-    else if (kind == JOINED)
-        peer_open_mptcp(p);
-    else
-        peer_connect_mptcp(p);
-    peer_forget(p);
-}
-
-static void end(struct peer *p)
-{
-    hawser_abort(p->conn);
-    peer_drain(p);
-    peer_destroy(p);
-}
-
-static struct hawser_addr own(const struct peer *p)
-{
-    struct hawser_addr addr = p->own;
-    addr.port = 0;
-    return addr;
-}
-
-static void leave(struct peer *p)
-{
-    const struct hawser_addr addr = own(p);
-    assert_int_equal(hawser_stack_remove_address(p->stack, &addr, p->now_ns), 0);
-    peer_drain(p);
-}
-
-static void come_back(struct peer *p)
-{
-    const struct hawser_addr addr = own(p);
-    assert_int_equal(hawser_stack_add_address(p->stack, 0, &addr, 24, p->now_ns), 0);
-    peer_drain(p);
-}
-
-static void say(struct peer *p)
-{
-    assert_int_equal(hawser_send(p->conn, hello, sizeof hello), sizeof hello);
-    peer_drain(p);
-}
-
-/* The peer acknowledges the first `said` bytes, and says as much. */
-static void answer(struct peer *p, enum kind kind, uint32_t said)
-{
-    uint8_t bytes[sizeof hello];
-    const uint32_t seq = 1 + said - (uint32_t)sizeof hello;
-    struct tcp_options o = peer_dss(p, 1 + said, seq, seq, sizeof hello);
-    peer_send(p, TCP_ACK, seq, 1 + said, kind == PLAIN ? NULL : &o, hello, sizeof hello);
-    assert_int_equal(hawser_recv(p->conn, bytes, sizeof bytes), sizeof bytes);
-    assert_memory_equal(bytes, hello, sizeof hello);
-}
-
-static void expect_hello(const struct peer *p, uint32_t seq)
-{
-    const struct peer_segment *segment = peer_last(p, TCP_PSH);
-    assert_non_null(segment);
-    assert_int_equal(segment->seq, seq);
-    assert_int_equal(segment->len, sizeof hello);
-    assert_memory_equal(segment->payload, hello, sizeof hello);
-}
+#include "rest.h"
 
 static void it_goes_on_when_its_address_is_back(void **state)
 {
@@ -131,6 +47,50 @@ static void an_idle_one_asks_its_peer(void **state)
             assert_false(mptcp_has(&p.seen[i].options.mp, MPTCP_REMOVE_ADDR));
         peer_wait(&p, 2 * GRACE);
         assert_true(peer_is_open(&p));
+        end(&p);
+    }
+}
+
+/* A question may be lost: it is asked until there is an answer, but nobody is given up who wants no keepalive. */
+static void an_idle_one_asks_again(void **state)
+{
+    (void)state;
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        struct peer p;
+        begin(&p, kind);
+        leave(&p);
+        come_back(&p);
+        for (uint64_t wait_ns = NS_PER_S; wait_ns <= 4 * NS_PER_S; wait_ns *= 2) {
+            peer_forget(&p);
+            peer_wait(&p, wait_ns - NS_PER_MS);
+            assert_int_equal(p.seen_count, 0);
+            peer_wait(&p, NS_PER_MS);
+            assert_int_equal(p.seen_count, 1);
+            assert_int_equal(p.seen[0].seq, 0);
+        }
+        peer_wait(&p, 10 * GRACE);
+        assert_in_range(p.seen_count, 2, 8);
+        assert_true(peer_is_open(&p));
+        assert_int_equal(hawser_stack_deadline(p.stack), HAWSER_NEVER);
+        peer_destroy(&p);
+    }
+}
+
+static void an_idle_one_asks_until_it_is_answered(void **state)
+{
+    (void)state;
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        struct peer p;
+        begin(&p, kind);
+        leave(&p);
+        come_back(&p);
+        peer_forget(&p);
+        peer_wait(&p, NS_PER_S);
+        assert_int_equal(p.seen_count, 1);
+        peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0);
+        peer_forget(&p);
+        peer_wait(&p, 10 * GRACE);
+        assert_int_equal(p.seen_count, 0);
         end(&p);
     }
 }
@@ -297,122 +257,23 @@ static void the_peer_has_forgotten_it(void **state)
     end(&p);
 }
 
-/* Peers know the connection by the place where the address was reached: what leaves from another one is not its. */
-static void one_that_is_reached_elsewhere_is_another(void **state)
+static void the_peer_of_an_idle_one_has_forgotten_it(void **state)
 {
     (void)state;
-    for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+    for (enum kind kind = 0; kind < KINDS; kind++) {
         struct peer p;
-        struct hawser_addr before, after;
-        assert_int_equal(hawser_addr_parse(&before, "192.0.2.7", 0), 0);
-        assert_int_equal(hawser_addr_parse(&after, elsewhere ? "192.0.2.8" : "192.0.2.7", 0), 0);
-        begin(&p, PLAIN);
-        const struct hawser_addr addr = own(&p);
-        assert_int_equal(hawser_stack_set_outside(p.stack, &addr, &before, p.now_ns), 0);
+        begin(&p, kind);
         leave(&p);
-        assert_int_equal(hawser_stack_add_address(p.stack, 0, &addr, 24, p.now_ns), 0);
-        assert_int_equal(hawser_stack_set_outside(p.stack, &addr, &after, p.now_ns), 0);
-        peer_drain(&p);
-        assert_int_equal(hawser_conn_error(p.conn), elsewhere ? -EADDRNOTAVAIL : 0);
+        peer_wait(&p, 3 * NS_PER_S);
+        come_back(&p);
+        peer_forget(&p); /* it does not get there */
+        peer_wait(&p, NS_PER_S);
+        assert_non_null(peer_last(&p, TCP_ACK));
+        peer_send(&p, TCP_RST, 1, 0, NULL, NULL, 0);
+        peer_wait(&p, GRACE + NS_PER_S);
+        assert_false(peer_is_open(&p));
         end(&p);
     }
-}
-
-/* The link may be another one then; but a narrower one does not take what is under way. */
-static void it_goes_on_by_another_link(void **state)
-{
-    (void)state;
-    for (int narrow = 0; narrow < 2; narrow++) {
-        struct peer p;
-        begin(&p, PLAIN);
-        const struct hawser_addr addr = own(&p);
-        const struct hawser_link_options link = {.size = sizeof link, .mtu = narrow ? 1400 : 1500};
-        assert_int_equal(hawser_stack_add_link(p.stack, &link), 1);
-        say(&p);
-        leave(&p);
-        peer_forget(&p);
-        assert_int_equal(hawser_stack_add_address(p.stack, 1, &addr, 24, p.now_ns), 0);
-        peer_drain(&p);
-        assert_int_equal(hawser_conn_error(p.conn), narrow ? -EADDRNOTAVAIL : 0);
-        if (!narrow) {
-            peer_wait(&p, 2 * NS_PER_S);
-            expect_hello(&p, 1);
-            assert_int_equal(peer_last(&p, TCP_PSH)->link, 1);
-        }
-        end(&p);
-    }
-}
-
-/* Another address of ours, which comes while the first one is away, has joined. Returns its ID. */
-static uint8_t join_from(struct peer *p, struct hawser_addr *other)
-{
-    assert_int_equal(hawser_addr_parse(other, "10.0.0.3", 0), 0);
-    assert_int_equal(hawser_stack_add_address(p->stack, 0, other, 24, p->now_ns), 0);
-    peer_drain(p);
-    assert_int_equal(peer_count_syns(p), 1);
-    const uint8_t id = peer_last(p, TCP_SYN)->options.mp.join.address_id;
-    peer_answer_join(p);
-    return id;
-}
-
-static bool is_removed(const struct mptcp_options *mp, uint8_t id)
-{
-    bool found = false;
-    for (unsigned i = 0; mptcp_has(mp, MPTCP_REMOVE_ADDR) && i < mp->remove_addr.count; i++)
-        found |= mp->remove_addr.ids[i] == id;
-    return found;
-}
-
-/* Another address comes: its join takes over, and the peer hears that the first one is gone. */
-static void a_join_takes_its_place(void **state)
-{
-    (void)state;
-    struct peer p;
-    struct hawser_addr other;
-    begin(&p, JOINS);
-    const struct hawser_addr first = own(&p);
-    say(&p);
-    leave(&p);
-    join_from(&p, &other);
-    bool resent = false, removed = false, reset = false;
-    for (unsigned i = 0; i < p.seen_count; i++) {
-        const struct peer_segment *s = &p.seen[i];
-        bool joined = hawser_addr_same_ip(&s->local, &other);
-        resent |= joined && s->len == sizeof hello;
-        removed |= joined && is_removed(&s->options.mp, 0);
-        reset |= !joined && s->flags & TCP_RST;
-    }
-    assert_true(resent && removed && reset);
-    assert_true(peer_is_open(&p));
-    assert_int_equal(hawser_stack_add_address(p.stack, 0, &first, 24, p.now_ns), 0);
-    peer_drain(&p);
-    assert_true(peer_is_open(&p));
-    end(&p);
-}
-
-/* A connection that may have one subflow is joined all the same. */
-static void it_takes_no_other_ones_place(void **state)
-{
-    (void)state;
-    struct peer p;
-    struct hawser_addr other;
-    uint64_t idsn;
-    const struct hawser_conn_options one = {.size = sizeof one, .max_subflows = 1};
-    peer_init(&p, NULL, &one);
-    peer_open_mptcp(&p);
-    peer_forget(&p);
-    assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
-    leave(&p);
-    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
-    p.own = other;
-    p.own.port = PEER_PORT;
-    p.addr.port++;
-    struct tcp_options o = {.mp = {.present = 1u << MPTCP_JOIN, .join = {.shape = MP_JOIN_SYN, .nonce = 1}}};
-    mptcp_key_derive(p.stack_key, &o.mp.join.token, &idsn);
-    peer_send(&p, TCP_SYN, 0, 0, &o, NULL, 0);
-    assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
-    assert_int_equal(peer_counter(&p, "limit.subflows"), 0);
-    end(&p);
 }
 
 /* Whose keepalive is carried through hears no silence of ours. */
@@ -429,47 +290,91 @@ static void who_asks_is_answered(void **state)
     end(&p);
 }
 
-/* It comes back under a new ID, but the peer knows the subflow by the old one. */
-static void the_peer_hears_of_the_address_once(void **state)
+/* Away for no time, nothing was lost: what is under way is not sent again before it is due. Nor by a subflow that came
+ * to others' aid, with what it would carry for them. */
+static void a_blink_is_no_loss(void **state)
 {
     (void)state;
-    struct peer p;
-    struct hawser_addr other;
-    begin(&p, JOINS);
-    const struct hawser_addr first = own(&p);
-    leave(&p);
-    const uint8_t joined_as = join_from(&p, &other);
-    assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
-    peer_drain(&p);
-    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
-    peer_drain(&p);
-    assert_int_equal(hawser_stack_add_address(p.stack, 0, &first, 24, p.now_ns), 0);
-    peer_drain(&p);
-    peer_answer_join(&p);
-    peer_forget(&p);
-    assert_int_equal(hawser_stack_remove_address(p.stack, &other, p.now_ns), 0);
-    peer_wait(&p, 5 * NS_PER_S);
-    bool removed = false;
-    for (unsigned i = 0; i < p.seen_count; i++)
-        removed |= is_removed(&p.seen[i].options.mp, joined_as);
-    assert_true(removed);
-    end(&p);
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        struct peer p;
+        struct hawser_addr addr;
+        begin(&p, kind);
+        if (kind == PLAIN) {
+            addr = own(&p);
+        } else if (kind == JOINS) {
+            leave(&p);
+            join_from(&p, &addr);
+        } else {
+            end(&p);
+            continue;
+        }
+        const uint64_t reinjections = peer_counter(&p, "mptcp.reinjections");
+        say(&p);
+        assert_int_equal(hawser_stack_remove_address(p.stack, &addr, p.now_ns), 0);
+        peer_forget(&p);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &addr, 24, p.now_ns), 0);
+        peer_wait(&p, 10 * NS_PER_MS);
+        assert_null(peer_last(&p, TCP_PSH));
+        assert_int_equal(peer_counter(&p, "mptcp.reinjections"), reinjections);
+        assert_int_equal(peer_counter(&p, "tcp.retransmits"), 0);
+        if (kind == PLAIN) {
+            assert_int_equal(p.seen_count, 0);
+            answer(&p, PLAIN, sizeof hello);
+        }
+        assert_true(peer_is_open(&p));
+        end(&p);
+    }
 }
 
-/* Away for no time, nothing was lost: what is under way is not sent again before it is due. */
-static void a_blink_is_no_loss(void **state)
+/* Time at rest is none of the path's: what was under way is as large as before, and its next timeout as long. */
+static void a_rest_is_no_silence_of_the_path(void **state)
+{
+    (void)state;
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        static const uint8_t much[10 * PEER_PAYLOAD_MAX];
+        struct peer p;
+        begin(&p, kind);
+        assert_int_equal(hawser_send(p.conn, much, sizeof much), sizeof much);
+        peer_drain(&p);
+        const uint32_t full = p.seen[0].len;
+        leave(&p);
+        peer_forget(&p);
+        peer_wait(&p, 2 * NS_PER_S);
+        assert_int_equal(p.seen_count, 0);
+        come_back(&p);
+        assert_int_equal(p.seen_count, 1);
+        assert_int_equal(p.seen[0].seq, 1);
+        assert_int_equal(p.seen[0].len, full);
+        assert_int_equal(peer_counter(&p, "tcp.timeouts"), 0);
+        assert_int_equal(peer_counter(&p, "tcp.black_holes"), 0);
+        struct conn *conn = LIST_ENTRY(list_first(&p.stack->host.connections), struct conn, link);
+        const uint64_t timeout_ns = rtt_rto(&subflow_at(list_first(&conn->subflows))->tcp.rtt);
+        peer_wait(&p, timeout_ns - NS_PER_MS);
+        assert_int_equal(p.seen_count, 1);
+        peer_wait(&p, NS_PER_MS);
+        assert_int_equal(p.seen_count, 2);
+        assert_int_equal(peer_counter(&p, "tcp.timeouts"), 1);
+        end(&p);
+    }
+}
+
+static uint32_t flights(const struct peer *p) { return p->stack->host.tcp.flights.in_use; }
+
+/* What is of use to those only who have something under way is others' meanwhile. */
+static void an_idle_one_holds_no_flight(void **state)
 {
     (void)state;
     struct peer p;
     begin(&p, PLAIN);
     say(&p);
-    leave(&p);
-    peer_forget(&p);
-    come_back(&p);
-    peer_wait(&p, 10 * NS_PER_MS);
-    assert_int_equal(p.seen_count, 0);
     answer(&p, PLAIN, sizeof hello);
-    assert_int_equal(peer_counter(&p, "tcp.retransmits"), 0);
+    assert_int_equal(flights(&p), 1);
+    leave(&p);
+    assert_int_equal(flights(&p), 0);
+    come_back(&p);
+    peer_forget(&p);
+    say(&p);
+    expect_hello(&p, 1 + sizeof hello);
     end(&p);
 }
 
@@ -506,23 +411,23 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_goes_on_when_its_address_is_back),
         cmocka_unit_test(an_idle_one_asks_its_peer),
+        cmocka_unit_test(an_idle_one_asks_again),
+        cmocka_unit_test(an_idle_one_asks_until_it_is_answered),
         cmocka_unit_test(an_address_that_blinks_is_the_same),
         cmocka_unit_test(the_patience_with_a_silent_peer_is_no_longer),
         cmocka_unit_test(plain_tcp_waits_for_five_seconds),
         cmocka_unit_test(plain_tcp_waits_for_the_user_timeout),
         cmocka_unit_test(for_ever_is_not_at_once),
-        cmocka_unit_test(it_takes_no_other_ones_place),
-        cmocka_unit_test(who_asks_is_answered),
-        cmocka_unit_test(the_peer_hears_of_the_address_once),
-        cmocka_unit_test(a_blink_is_no_loss),
         cmocka_unit_test(multipath_tcp_for_half_a_minute),
         cmocka_unit_test(not_when_all_is_delivered_and_the_program_gone),
         cmocka_unit_test(an_abort_waits_for_nobody),
         cmocka_unit_test(what_was_said_before_is_delivered),
         cmocka_unit_test(the_peer_has_forgotten_it),
-        cmocka_unit_test(one_that_is_reached_elsewhere_is_another),
-        cmocka_unit_test(it_goes_on_by_another_link),
-        cmocka_unit_test(a_join_takes_its_place),
+        cmocka_unit_test(the_peer_of_an_idle_one_has_forgotten_it),
+        cmocka_unit_test(who_asks_is_answered),
+        cmocka_unit_test(a_blink_is_no_loss),
+        cmocka_unit_test(a_rest_is_no_silence_of_the_path),
+        cmocka_unit_test(an_idle_one_holds_no_flight),
         cmocka_unit_test(it_makes_way_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
