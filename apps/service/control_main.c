@@ -3,9 +3,9 @@
 #include <getopt.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,20 +114,21 @@ int status_main(int argc, char **argv)
 /* Waits for the process, or where it is not to be seen for the connection. */
 static int wait_for_end(int fd)
 {
-    struct ucred who;
-    socklen_t len = sizeof who;
-    int process = -1;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.pid > 0)
-        process = (int)syscall(SYS_pidfd_open, who.pid, 0);
+    pid_t service = control_process(fd);
+    int process = service > 0 ? (int)syscall(SYS_pidfd_open, service, 0) : -1;
     struct pollfd p = {.fd = process >= 0 ? process : fd, .events = POLLIN};
     int ready = poll(&p, 1, DOWN_PATIENCE_MS);
     if (process >= 0)
         close(process);
-    return ready == 1 ? EXIT_SUCCESS
-                      : command_fail("down",
-                                     "the service has not ended after %d s: kill it, and start it once more to "
-                                     "clean up",
-                                     DOWN_PATIENCE_MS / 1000);
+    if (ready == 1)
+        return EXIT_SUCCESS;
+    char whom[32] = "its process";
+    if (service > 0)
+        snprintf(whom, sizeof whom, "%d", service);
+    return command_fail("down",
+                        "the service has not ended after %d s: kill -9 %s, then hawser up and hawser down, which take "
+                        "away what is left",
+                        DOWN_PATIENCE_MS / 1000, whom);
 }
 
 int down_main(int argc, char **argv)

@@ -8,12 +8,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "service/control.h"
 
-enum { CONTROL_BACKLOG = 64 };
+enum { CONTROL_BACKLOG = 64, CONTROL_PATIENCE_S = 15 };
 
 const char *control_path(const char *option)
 {
@@ -121,6 +122,44 @@ void control_unlink(const char *path)
         unlink(path);
 }
 
+pid_t control_process(int fd)
+{
+    struct ucred who;
+    socklen_t len = sizeof who;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 ? who.pid : 0;
+}
+
+static void tell_stuck(int fd, char *why, size_t why_size)
+{
+    pid_t process = control_process(fd);
+    if (process > 0)
+        snprintf(why, why_size, "the service (process %d) does not answer: kill -9 %d, then hawser up", process,
+                 process);
+    else
+        snprintf(why, why_size, "the service does not answer: kill -9 its process, then hawser up");
+}
+
+/* Whatever is done with it ends after CONTROL_PATIENCE_S, or fails with EAGAIN. */
+static int open_patient(void)
+{
+    const struct timeval patience = {.tv_sec = CONTROL_PATIENCE_S};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    }
+    return fd;
+}
+
+static int connect_to(int fd, const struct sockaddr_un *addr)
+{
+    while (connect(fd, (const struct sockaddr *)addr, sizeof *addr) != 0) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return 0;
+}
+
 int control_connect(const char *path, char *why, size_t why_size)
 {
     struct sockaddr_un addr;
@@ -134,18 +173,20 @@ int control_connect(const char *path, char *why, size_t why_size)
     int error = set_address(&addr, path, why, why_size);
     if (error)
         return error;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&addr, sizeof addr) == 0)
+    int fd = open_patient();
+    error = fd < 0 ? -errno : connect_to(fd, &addr);
+    if (!error)
         return fd;
-    error = -errno;
-    if (fd >= 0)
-        close(fd);
-    if (error == -ENOENT || error == -ECONNREFUSED || error == -ENOTDIR)
+    if (error == -EAGAIN)
+        tell_stuck(fd, why, why_size);
+    else if (error == -ENOENT || error == -ECONNREFUSED || error == -ENOTDIR)
         snprintf(why, why_size, "no service answers at %s: start it by hawser up, as root", path);
     else if (error == -EACCES || error == -EPERM)
         snprintf(why, why_size, "%s is for root and the group " CONTROL_GROUP ": join it, and log in again", path);
     else
         snprintf(why, why_size, "cannot reach the service at %s: %s", path, strerror(-error));
+    if (fd >= 0)
+        close(fd);
     return error;
 }
 
@@ -169,7 +210,10 @@ static int send_request(int fd, const json_t *request, const int *descriptors, s
         *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
         memcpy(CMSG_DATA(c), descriptors, count * sizeof(int));
     }
-    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    ssize_t sent;
+    do
+        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
     int error = sent < 0 ? -errno : 0;
     free(text);
     return error;
@@ -185,6 +229,7 @@ static void quote(char *why, size_t why_size, const char *text)
     }
 }
 
+/* Returns its length, 0 when the service has ended, or a negative errno. */
 static ssize_t receive_record(int fd, char *buffer, int *passed)
 {
     union {
@@ -202,6 +247,8 @@ static ssize_t receive_record(int fd, char *buffer, int *passed)
     do
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == ECONNRESET ? 0 : -errno;
     const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
     if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof *passed))
         memcpy(passed, CMSG_DATA(c), sizeof *passed);
@@ -211,15 +258,17 @@ static ssize_t receive_record(int fd, char *buffer, int *passed)
 static json_t *receive_answer(int fd, int *passed, char *why, size_t why_size)
 {
     char *buffer = malloc(CONTROL_MESSAGE_MAX);
-    ssize_t n = buffer ? receive_record(fd, buffer, passed) : -1;
+    ssize_t n = buffer ? receive_record(fd, buffer, passed) : -ENOMEM;
     json_t *answer = n > 0 ? json_loadb(buffer, (size_t)n, 0, NULL) : NULL;
     const char *error = json_string_value(json_object_get(answer, "error"));
     free(buffer);
     if (json_is_true(json_object_get(answer, "ok")))
         return answer;
-    if (n < 0 && errno != ECONNRESET)
-        snprintf(why, why_size, "no answer: %s", strerror(errno));
-    else if (n <= 0)
+    if (n == -EAGAIN)
+        tell_stuck(fd, why, why_size);
+    else if (n < 0)
+        snprintf(why, why_size, "no answer: %s", strerror((int)-n));
+    else if (n == 0)
         snprintf(why, why_size, "the service ended before it answered");
     else
         quote(why, why_size, error ? error : "the service's answer makes no sense: it may be of another version");
@@ -235,7 +284,10 @@ json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t coun
     json_decref(request);
     /* One that was turned away finds the reason although it could not ask. */
     if (error && error != -EPIPE && error != -ECONNRESET) {
-        snprintf(why, why_size, "cannot ask the service: %s", strerror(-error));
+        if (error == -EAGAIN)
+            tell_stuck(fd, why, why_size);
+        else
+            snprintf(why, why_size, "cannot ask the service: %s", strerror(-error));
         return NULL;
     }
     return receive_answer(fd, passed, why, why_size);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -26,8 +27,12 @@ int control_listen(const char *path, const char *group, char *why, size_t why_si
 /* Takes away what control_listen() made, as far as that may be. */
 void control_unlink(const char *path);
 
-/* Connects to a service. Returns a descriptor, or a negative errno and one line. */
+/* Connects to a service. Returns a descriptor, with which nothing takes longer than 15 s, or a negative errno and one
+ * line. */
 int control_connect(const char *path, char *why, size_t why_size);
+
+/* The service's process, or 0 where that is not to be seen, as from a container. */
+pid_t control_process(int fd);
 
 /* Sends a request, which it takes over, with at most CONTROL_DESCRIPTORS descriptors, and waits for the answer: an
  * object of the caller's, or NULL and in `why` what the service says is wrong, or what else is. *passed (may be NULL)

@@ -487,10 +487,55 @@ static void clients_ask(void **state)
     close(pair[0]);
 }
 
+/* Whoever is asked reads, but says nothing; or does not read, either. */
+static void clients_have_a_limit_of_patience(void **state)
+{
+    int pair[2];
+    char why[200], expected[200];
+    const struct timeval soon = {.tv_usec = 20000};
+    (void)state;
+    snprintf(expected, sizeof expected, "the service (process %d) does not answer: kill -9 %d, then hawser up",
+             getpid(), getpid());
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    assert_int_equal(control_process(pair[0]), getpid());
+    assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon), 0);
+    assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon), 0);
+    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
+    assert_string_equal(why, expected);
+    while (send(pair[0], "x", 1, MSG_DONTWAIT) == 1)
+        ;
+    why[0] = '\0';
+    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
+    assert_string_equal(why, expected);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* Of whom control_connect() returns. */
+static void connections_wait_for_15_seconds(void **state)
+{
+    struct fixture f;
+    struct timeval receive, transmit;
+    socklen_t len = sizeof receive;
+    (void)state;
+    set_up(&f);
+    int fd = come(&f);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, &len), 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &transmit, &len), 0);
+    assert_int_equal(receive.tv_sec, 15);
+    assert_int_equal(transmit.tv_sec, 15);
+    assert_int_equal(control_process(fd), getpid());
+    close(fd);
+    settle(&f);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks_are_answered),
+        cmocka_unit_test(clients_have_a_limit_of_patience),
+        cmocka_unit_test(connections_wait_for_15_seconds),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(sizes_are_bounded),
         cmocka_unit_test(descriptors_are_kept_or_closed),
