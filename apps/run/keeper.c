@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <systemd/sd-event.h>
@@ -183,11 +182,12 @@ static void put_at(const int *from)
     syscall(SYS_close_range, KEEPER_FDS, ~0u, 0);
 }
 
-/* Nothing of the caller's is held: no file, terminal or folder. */
+/* Nothing of the caller's is held: no session, file, terminal or folder. */
 static void detach(const int *fds)
 {
     sigset_t none;
     struct rlimit files;
+    setsid();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -216,38 +216,16 @@ static _Noreturn void keep(const int *fds)
     _exit(sd_event_loop(keeper.loop) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-/* An orphan in a session of its own. */
-static int fork_away(const int *fds)
-{
-    int status = 0; /* who ignores SIGCHLD is not told */
-    pid_t child = fork();
-    if (child < 0)
-        return -errno;
-    if (child > 0) {
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            ;
-        return status == 0 ? 0 : -EAGAIN;
-    }
-    setsid();
-    pid_t orphan = fork();
-    if (orphan == 0)
-        keep(fds);
-    _exit(orphan < 0);
-}
-
-int keeper_start(int control)
+int keeper_start(int control, int program)
 {
     int pair[2];
-    int program = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    if (program < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        int error = -errno;
-        if (program >= 0)
-            close(program);
-        return error;
-    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return -errno;
     const int fds[] = {control, pair[1], program};
-    int error = fork_away(fds);
-    close(program);
+    pid_t keeper = fork();
+    if (keeper == 0)
+        keep(fds);
+    int error = keeper < 0 ? -errno : 0;
     close(pair[1]);
     if (error)
         close(pair[0]);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -123,4 +124,16 @@ int space_enter(char *why, size_t why_size)
     if (error)
         explain(error, why, why_size);
     return error ? error : fd;
+}
+
+int space_join(pid_t other)
+{
+    int process = pidfd_open(other, 0);
+    if (process < 0)
+        return -errno;
+    /* There is another user namespace only where an ordinary user has entered. */
+    bool joined = setns(process, CLONE_NEWNET) == 0 || setns(process, CLONE_NEWUSER | CLONE_NEWNET) == 0;
+    int error = joined ? 0 : -errno;
+    close(process);
+    return error;
 }

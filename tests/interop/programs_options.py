@@ -38,6 +38,7 @@ def talk(sock, peer):
 while True:
     threading.Thread(target=talk, args=listener.accept(), daemon=True).start()
 """
+QUIC = 443
 OUTSIDE, CLIENT = {4: "192.168.0.1", 6: "2001:db8:0::1"}, {4: "192.168.0.2", 6: "2001:db8::2"}
 
 
@@ -373,8 +374,64 @@ def published_listed(hawser):
     return line
 
 
+def without_quic(hawser):
+    """UDP to port 443, of IPv6 as of IPv4, and nothing else."""
+    world = World(hawser, found=True)
+    addresses = {SERVER: socket.AF_INET, SERVER_V6: socket.AF_INET6}
+    for address in addresses:
+        for port in (ECHO, QUIC):
+            world.serve_datagrams(port, lambda data: data[::-1], address)
+    ask = """
+import errno, socket, sys
+s = socket.socket(int(sys.argv[1]), socket.SOCK_DGRAM); s.settimeout(5)
+try:
+    s.connect((sys.argv[2], int(sys.argv[3]))); s.send(b"abc"); print(s.recv(100).decode())
+except OSError as error:
+    print(errno.errorcode.get(error.errno, error))"""
+    for address, family in addresses.items():
+        said = [world.python(ask, int(family), address, port, options=options) for port, options in ((QUIC, ()), (QUIC, ("--no-quic",)), (ECHO, ("--no-quic",)))]
+        assert said == ["cba", "ENETUNREACH", "cba"], (address, said)
+    world.end()
+    return "refused by IPv4 and IPv6; other ports answer"
+
+
+def falls_back(hawser):
+    """Whatever fails after the service was reached, the program runs where its caller is, or not at all."""
+    room, answers = tempfile.mkdtemp(prefix="hawser-programs-"), []
+    os.chmod(room, 0o755)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(f"{room}/control")
+    os.chmod(f"{room}/control", 0o666)
+    listener.listen()
+
+    def serve():
+        while True:
+            with listener.accept()[0] as peer:
+                if (answer := answers[0]) and peer.recv(1 << 16):
+                    peer.send(answer)
+    threading.Thread(target=serve, daemon=True).start()
+    program = ["sh", "-c", "readlink /proc/self/ns/net; readlink /proc/self/ns/user; id -u"]
+    own = [os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "user")]
+
+    def start(user, *options):
+        drop = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"]
+        done = subprocess.run([*drop, hawser, "run", "--control", f"{room}/control", *options, *program], capture_output=True, text=True, timeout=PATIENCE_S)
+        return done.returncode, done.stdout.split(), done.stderr
+    for answer, part in ((b'{"hawser": 1, "ok": false, "error": "no more of these"}', "no more of these"), (None, "ended before it answered"),
+                         (b'{"hawser": 1, "ok": true}', "makes no sense")):
+        answers[:] = [answer]
+        for user in (0, USER):
+            assert (done := start(user, "--fallback")) == (0, [*own, str(user)], ""), (part, done)
+            code, out, error = start(user)
+            assert (code, out, error.count("\n")) == (1, [], 1) and error.startswith("hawser run: ") and part in error, (part, error)
+    shutil.rmtree(room)
+    return "in the caller's network, or one line"
+
+
 def cases(hawser):
     bind = functools.partial
+    yield "without QUIC", bind(without_quic, hawser)
+    yield "a service that refuses, --fallback", bind(falls_back, hawser)
     yield "listed by name", bind(listed, hawser)
     yield "by one uplink only", bind(only, hawser)
     yield "an uplink that goes and comes back", bind(gone, hawser)
