@@ -62,15 +62,17 @@ static bool check_doors(struct reader *r, const struct toml_node *tree)
 {
     const struct config *config = r->of;
     for (unsigned i = 0; i < config->door_count; i++) {
-        const char *device = config->doors[i].device;
-        bool taken = is_uplink(config, device);
-        for (unsigned j = 0; j < i; j++)
-            taken |= strcmp(config->doors[j].device, device) == 0;
-        if (!taken)
-            continue;
-        const char *interface = config->doors[i].interface;
-        return reader_says(r, nth(toml_get(tree, "door"), i), "another table has %s \"%.40s\" already",
-                           interface ? "interface =" : "dev =", interface ? interface : device);
+        const char *device = config->doors[i].device, *interface = config->doors[i].interface;
+        const char *name = interface ? interface : device;
+        const struct toml_node *table = nth(toml_get(tree, "door"), i);
+        if (is_uplink(config, name) || is_uplink(config, device))
+            return reader_says(r, table, "an [[uplink]] has dev = \"%.40s\" already: leave one out",
+                               is_uplink(config, name) ? name : device);
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(config->doors[j].device, device) == 0)
+                return reader_says(r, table, "another table has %s \"%.40s\" already",
+                                   interface ? "interface =" : "dev =", name);
+        }
     }
     return true;
 }

@@ -312,16 +312,26 @@ static struct door_way *find(struct door_ways *ways, const char *interface)
     return NULL;
 }
 
+static int refuse_uplink(const char *interface, char *why, size_t why_size)
+{
+    snprintf(why, why_size,
+             "%s is an uplink too, as it has an address and a default route: exclude it from these (--exclude %s, or "
+             "exclude of [uplinks]), or make no door of it",
+             interface, interface);
+    return -EBUSY;
+}
+
+int door_ways_check(const struct door_ways *ways, const char *interface, const struct uplink_names *names, char *why,
+                    size_t why_size)
+{
+    const struct ways_out *found = ways->service->ways;
+    return found && ways_would_use(found, interface, names) ? refuse_uplink(interface, why, why_size) : 0;
+}
+
 static int may_add(struct door_ways *ways, const char *interface, char *why, size_t why_size)
 {
-    if (is_uplink(ways->service, interface)) {
-        snprintf(
-            why, why_size,
-            "%s is an uplink too, as it has an address and a default route: exclude it from these (--exclude %s, or "
-            "exclude of [uplinks]), or make no door of it",
-            interface, interface);
-        return -EBUSY;
-    }
+    if (is_uplink(ways->service, interface))
+        return refuse_uplink(interface, why, why_size);
     if (find(ways, interface)) {
         snprintf(why, why_size, "%s has a door already: leave one out", interface);
         return -EEXIST;

@@ -6,6 +6,7 @@
 #define HW_APPS_SERVICE_DOOR_WAYS_H
 
 #include "service/service.h"
+#include "service/uplink.h"
 
 struct door_ways;
 
@@ -15,6 +16,11 @@ int door_ways_open(struct door_ways **out, struct service *service, char *why, s
 /* Takes everything back. To be called when nobody says anything by the devices any more: after service_end(). NULL is
  * nothing. */
 void door_ways_close(struct door_ways *ways);
+
+/* Would this interface be an uplink, if those that are found were allowed and excluded by `names`? Returns 0, or -EBUSY
+ * and in `why` one line. */
+int door_ways_check(const struct door_ways *ways, const char *interface, const struct uplink_names *names, char *why,
+                    size_t why_size);
 
 /*
  * Leads the TCP of those behind `interface` to that device, a door, which exists. When the device has gone suddenly it

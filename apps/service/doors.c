@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/link_spec.h"
 #include "service/door_filter.h"
 #include "service/program_net.h"
 #include "service/publish.h"
@@ -58,6 +59,19 @@ int door_interface_check(const char *name, char *why, size_t why_size)
     return -EINVAL;
 }
 
+/* All of it, as hawser_host_add_link() reads it. Returns 0 or -EINVAL and one line in `why`. */
+static int write_spec(const struct door_rule *rule, char spec[DOORS_SPEC_SIZE], char *why, size_t why_size)
+{
+    char device[DOOR_NAME_SIZE];
+    door_device_name(rule->interface, device);
+    int n = rule->spec ? snprintf(spec, DOORS_SPEC_SIZE, "%s,door", rule->spec)
+                       : snprintf(spec, DOORS_SPEC_SIZE, "tun,dev=%s,door", device);
+    if (n >= 0 && n < DOORS_SPEC_SIZE)
+        return 0;
+    snprintf(why, why_size, "more than %d characters", DOORS_SPEC_SIZE);
+    return -EINVAL;
+}
+
 int door_rule_read(const char *text, struct door_rule *rule, char *why, size_t why_size)
 {
     static const char when_down[] = "when-down=";
@@ -76,6 +90,23 @@ int door_rule_read(const char *text, struct door_rule *rule, char *why, size_t w
         return 0;
     snprintf(why, why_size, "\"%.60s\" means nothing behind an interface: when-down=direct or when-down=closed", text);
     return -EINVAL;
+}
+
+int door_spec_read(const char *text, struct door_rule *rule, char *why, size_t why_size)
+{
+    struct link_spec parsed;
+    char spec[DOORS_SPEC_SIZE];
+    *rule = (struct door_rule){.spec = text};
+    return write_spec(rule, spec, why, why_size) < 0 ? -EINVAL : link_spec_parse(spec, &parsed, why, why_size);
+}
+
+void door_rule_device(const struct door_rule *rule, char name[DOOR_NAME_SIZE])
+{
+    const char *device = rule->spec ? strstr(rule->spec, ",dev=") : NULL;
+    if (device)
+        snprintf(name, DOOR_NAME_SIZE, "%.*s", (int)strcspn(device + 5, ","), device + 5);
+    else
+        door_device_name(rule->interface, name);
 }
 
 void door_device_name(const char *interface, char name[DOOR_NAME_SIZE])
@@ -126,17 +157,14 @@ static int serve(struct doors *doors, struct open_door *door, char *why, size_t 
 {
     const struct door_rule *rule = &door->rule;
     char spec[DOORS_SPEC_SIZE], device[DOOR_NAME_SIZE];
-    door_device_name(rule->interface, device);
-    int n = rule->spec ? snprintf(spec, sizeof(spec), "%s,door", rule->spec)
-                       : snprintf(spec, sizeof(spec), "tun,dev=%s,door", device);
-    if (n < 0 || (size_t)n >= sizeof(spec)) {
-        snprintf(why, why_size, "more than %d characters", DOORS_SPEC_SIZE);
-        return -EINVAL;
-    }
+    int error = write_spec(rule, spec, why, why_size);
+    if (error)
+        return error;
     int link = service_add_link(doors->service, spec, why, why_size);
     if (link < 0)
         return link;
-    int error = service_add_door(doors->service, link, name_of(rule), &doors->options, &door->door);
+    door_rule_device(rule, device);
+    error = service_add_door(doors->service, link, name_of(rule), &doors->options, &door->door);
     if (error)
         snprintf(why, why_size, "cannot listen: %s", strerror(-error));
     else if (rule->interface[0])
@@ -147,12 +175,8 @@ static int serve(struct doors *doors, struct open_door *door, char *why, size_t 
 static int open_door(struct doors *doors, const struct door_rule *rule, char *why, size_t why_size)
 {
     char reason[600] = "no memory";
-    int error = doors->count < DOORS_MAX ? 0 : -ENOSPC;
+    int error = 0;
     struct open_door *door = &doors->all[doors->count];
-    if (error) {
-        snprintf(why, why_size, "more than %d doors", DOORS_MAX);
-        return error;
-    }
     *door = (struct open_door){.rule = *rule, .wanted = true};
     if (rule->spec && !(door->rule.spec = door->spec = strdup(rule->spec)))
         error = -ENOMEM;
@@ -175,24 +199,56 @@ static bool is_open(struct doors *doors, const struct door_rule *rule)
     return false;
 }
 
+/* Beside all that are open. */
+static bool has_place(const struct doors *doors, const struct door_rule *rule)
+{
+    char device[DOOR_NAME_SIZE], taken[DOOR_NAME_SIZE];
+    door_rule_device(rule, device);
+    for (unsigned i = 0; i < doors->count; i++) {
+        door_rule_device(&doors->all[i].rule, taken);
+        if (strcmp(device, taken) == 0)
+            return false;
+    }
+    return doors->count < DOORS_MAX;
+}
+
+int doors_check(const struct doors *doors, const struct door_rule *rules, unsigned count,
+                const struct uplink_names *names, char *why, size_t why_size)
+{
+    int error = 0;
+    for (unsigned i = 0; i < count && !error; i++) {
+        if (rules[i].interface[0])
+            error = door_ways_check(doors->ways, rules[i].interface, names, why, why_size);
+    }
+    return error;
+}
+
 int doors_set(struct doors *doors, const struct door_rule *rules, unsigned count, char *why, size_t why_size)
 {
     bool there[DOORS_MAX] = {false};
-    char reason[700];
-    int first = 0;
-    for (unsigned i = 0; i < doors->count; i++)
+    const unsigned before = doors->count;
+    if (count > DOORS_MAX) {
+        snprintf(why, why_size, "more than %d doors", DOORS_MAX);
+        return -ENOSPC;
+    }
+    for (unsigned i = 0; i < before; i++)
         doors->all[i].wanted = false;
-    for (unsigned i = 0; i < count && i < DOORS_MAX; i++)
+    for (unsigned i = 0; i < count; i++)
         there[i] = is_open(doors, &rules[i]);
+    int error = 0;
+    for (unsigned i = 0; i < count && !error; i++) {
+        if (!there[i] && has_place(doors, &rules[i])) {
+            error = open_door(doors, &rules[i], why, why_size);
+            there[i] = true;
+        }
+    }
     for (unsigned i = doors->count; i-- > 0;) {
-        if (!doors->all[i].wanted)
+        if (error ? i >= before : !doors->all[i].wanted)
             close_door(doors, i);
     }
-    for (unsigned i = 0; i < count && i < DOORS_MAX; i++) {
-        int error = there[i] ? 0 : open_door(doors, &rules[i], first ? reason : why, first ? sizeof(reason) : why_size);
-        first = first ? first : error;
-    }
-    return first;
+    for (unsigned i = 0; i < count && !error; i++)
+        error = there[i] ? 0 : open_door(doors, &rules[i], why, why_size);
+    return error;
 }
 
 void doors_close(struct doors *doors)

@@ -15,6 +15,12 @@ struct door_rule {
 /* Reads "INTERFACE[,when-down=direct|closed]". Returns 0, or -EINVAL and one line in `why`. */
 int door_rule_read(const char *text, struct door_rule *rule, char *why, size_t why_size);
 
+/* Reads "tun,dev=NAME[,...]", which must outlive the rule. Returns likewise. */
+int door_spec_read(const char *text, struct door_rule *rule, char *why, size_t why_size);
+
+/* The name of a rule's device. */
+void door_rule_device(const struct door_rule *rule, char name[DOOR_NAME_SIZE]);
+
 /* Checks the name of an interface that may have a door. Returns 0 or -EINVAL and one line in `why`. */
 int door_interface_check(const char *name, char *why, size_t why_size);
 
@@ -30,9 +36,15 @@ struct doors;
 int doors_open(struct doors **out, struct service *service, const struct door_options *options, char *why,
                size_t why_size);
 
+/* Would one of these be at an interface that is an uplink, if the uplinks were those by `names` (allowed, excluded)?
+ * Returns 0, or -EBUSY and one line in `why`. */
+int doors_check(const struct doors *doors, const struct door_rule *rules, unsigned count,
+                const struct uplink_names *names, char *why, size_t why_size);
+
 /*
  * Has these doors and no others from now on: one that is gone is closed, and its clients are reset; one that is as
- * before goes on. Returns 0, or the first negative errno with one line in `why`, of which the others know nothing.
+ * before goes on. What stands in nobody's way is opened first: if that fails all is as before. Returns 0, or a negative
+ * errno and one line in `why`: those from before are to be set again, as some of them may be closed.
  */
 int doors_set(struct doors *doors, const struct door_rule *rules, unsigned count, char *why, size_t why_size);
 

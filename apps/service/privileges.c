@@ -12,7 +12,7 @@
 
 static int complain(char *why, size_t why_size, const char *user, const char *what)
 {
-    int error = errno ? -errno : -EPERM;
+    int error = errno && !what ? -errno : -EPERM;
     snprintf(why, why_size, "cannot become the user \"%s\": %s", user, what ? what : strerror(-error));
     return error;
 }
@@ -49,19 +49,40 @@ static int become(const struct passwd *entry)
                : -1;
 }
 
-int privileges_drop(const char *user, const char *const *own, char *why, size_t why_size)
+/* Who it is to be; *other is NULL where it stays who it is. */
+static int find(const char *user, const struct passwd **other, char *why, size_t why_size)
 {
     const char *name = user ? user : PRIVILEGES_USER;
     const struct passwd *entry = geteuid() == 0 ? getpwnam(name) : NULL;
+    *other = NULL;
     errno = 0;
     if (user && geteuid() != 0)
         return complain(why, why_size, name, "only root can be another one");
     if (user && !entry)
-        return complain(why, why_size, name, "there is none: make it by useradd --system, or name another --user");
-    bool other = entry && entry->pw_uid != 0 && can_be_become(entry);
-    if (user && !other && entry->pw_uid != 0)
+        return complain(why, why_size, name, "there is none: make it by useradd --system, or name another one");
+    if (!entry || entry->pw_uid == 0)
+        return 0;
+    if (can_be_become(entry))
+        *other = entry;
+    else if (user)
         return complain(why, why_size, name, "not in this namespace of users");
-    if (other) {
+    return 0;
+}
+
+int privileges_check(const char *user, char *why, size_t why_size)
+{
+    const struct passwd *entry;
+    return user ? find(user, &entry, why, why_size) : 0;
+}
+
+int privileges_drop(const char *user, const char *const *own, char *why, size_t why_size)
+{
+    const char *name = user ? user : PRIVILEGES_USER;
+    const struct passwd *entry;
+    int error = find(user, &entry, why, why_size);
+    if (error)
+        return error;
+    if (entry) {
         give_away(own, entry);
         if (become(entry) != 0)
             return complain(why, why_size, name, NULL);

@@ -7,6 +7,9 @@
 
 #define PRIVILEGES_USER "hawser"
 
+/* Can privileges_drop() become that user? NULL: yes. Returns 0, or a negative errno and one line in `why`. */
+int privileges_check(const char *user, char *why, size_t why_size);
+
 /*
  * Becomes `user` (NULL: PRIVILEGES_USER, if there is one that can be become), keeps CAP_NET_ADMIN alone, and gives up
  * gaining any privilege for good. The directories in `own` (ended by NULL), as far as they are root's and there, become

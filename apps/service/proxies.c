@@ -16,6 +16,8 @@
 #include "service/tls_end.h"
 #include "service/upstream_dialer.h"
 
+enum { PROXY_LOGIN_SIZE = PROXY_LOGIN_MAX + 3 }; /* and the end of a line */
+
 /* A port on which somebody asks for destinations. */
 struct port {
     struct proxies *proxies;
@@ -38,10 +40,11 @@ struct proxies {
     struct endpoint server;
     char server_host[DIAL_NAME_MAX + 1]; /* as its certificate says, if no other name is told */
     struct tls to_server, from_clients;
+    struct tls_credentials *to_server_next, *from_clients_next; /* read again; NULL: as before */
     struct upstream_dialer upstream;
     struct pace handshakes; /* of from_clients */
     bool serves_upstream;
-    char login[PROXY_LOGIN_MAX + 3];     /* and the end of a line */
+    char login[PROXY_LOGIN_SIZE];
     char *password;                      /* in `login`, behind the colon, which is a NUL; NULL: anybody may */
     struct port *ports[PROXIES_MAX + 1]; /* upstream is one more */
     unsigned count;
@@ -59,6 +62,13 @@ static void close_port(struct port *port)
     free(port);
 }
 
+static void forget_next(struct proxies *proxies)
+{
+    tls_credentials_unref(proxies->to_server_next);
+    tls_credentials_unref(proxies->from_clients_next);
+    proxies->to_server_next = proxies->from_clients_next = NULL;
+}
+
 /* Doors and joints are gone: nobody dials any more. What is left of TLS is above sockets that came by the ports. */
 static void stop(struct service_part *part)
 {
@@ -72,6 +82,7 @@ static void stop(struct service_part *part)
     for (unsigned i = 0; i < proxies->count; i++)
         close_port(proxies->ports[i]);
     proxies->service->proxies = NULL;
+    forget_next(proxies);
     resolver_free(proxies->resolver);
     sockets_end(&proxies->sockets);
     explicit_bzero(proxies->login, sizeof proxies->login);
@@ -174,20 +185,34 @@ int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, ch
 
 /* ---- who may ---- */
 
-int proxies_read_login(struct proxies *proxies, const char *path, char *why, size_t why_size)
+/* The user, ended by a NUL, and behind that the password. */
+static int read_login(const char *path, char login[PROXY_LOGIN_SIZE], char **password, char *why, size_t why_size)
 {
-    ssize_t n = secret_read(path, proxies->login, sizeof proxies->login, why, why_size);
+    ssize_t n = secret_read(path, login, PROXY_LOGIN_SIZE, why, why_size);
     if (n < 0 && n != -E2BIG)
         return (int)n;
-    if (n < 0 || strlen(proxies->login) != (size_t)n)
-        proxies->login[0] = '\0';
-    proxies->login[strcspn(proxies->login, "\r\n")] = '\0';
-    char *colon = strchr(proxies->login, ':');
-    if (!colon || colon == proxies->login || colon - proxies->login > 255 || strlen(colon + 1) > 255 || !colon[1])
+    if (n < 0 || strlen(login) != (size_t)n)
+        login[0] = '\0';
+    login[strcspn(login, "\r\n")] = '\0';
+    char *colon = strchr(login, ':');
+    if (!colon || colon == login || colon - login > 255 || strlen(colon + 1) > 255 || !colon[1])
         return complain(-EINVAL, why, why_size, "%s: not USER:PASSWORD in one line, of at most 255 bytes each", path);
     *colon = '\0';
-    proxies->password = colon + 1;
+    *password = colon + 1;
     return 0;
+}
+
+int proxies_read_login(struct proxies *proxies, const char *path, char *why, size_t why_size)
+{
+    return read_login(path, proxies->login, &proxies->password, why, why_size);
+}
+
+int proxies_check_login(const char *path, char *why, size_t why_size)
+{
+    char login[PROXY_LOGIN_SIZE], *password;
+    int error = read_login(path, login, &password, why, why_size);
+    explicit_bzero(login, sizeof login);
+    return error;
 }
 
 /* ---- upstream ---- */
@@ -274,26 +299,33 @@ int proxies_serve_upstream(struct proxies *proxies, const struct upstream_words 
 }
 
 static int read_side_again(struct proxies *proxies, const struct upstream_words *words, enum tls_role role,
-                           struct tls *tls, char *why, size_t why_size)
+                           const struct tls *tls, struct tls_credentials **next, char *why, size_t why_size)
 {
     const struct tls_files files = upstream_words_files(words, role, proxies->server_host);
-    struct tls_credentials *credentials;
-    if (!tls_credentials_outdated(tls->credentials, &files))
-        return 0;
-    int error = tls_credentials_read(role, &files, &credentials, why, why_size);
-    if (!error)
-        tls_renew(tls, credentials);
-    return error;
+    return tls_credentials_outdated(tls->credentials, &files) ? tls_credentials_read(role, &files, next, why, why_size)
+                                                              : 0;
 }
 
 int proxies_read_again(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size)
 {
     int error = 0;
+    forget_next(proxies);
     if (proxies->server_name)
-        error = read_side_again(proxies, words, TLS_CLIENT, &proxies->to_server, why, why_size);
+        error =
+            read_side_again(proxies, words, TLS_CLIENT, &proxies->to_server, &proxies->to_server_next, why, why_size);
     if (!error && proxies->serves_upstream)
-        error = read_side_again(proxies, words, TLS_SERVER, &proxies->from_clients, why, why_size);
+        error = read_side_again(proxies, words, TLS_SERVER, &proxies->from_clients, &proxies->from_clients_next, why,
+                                why_size);
     return error;
+}
+
+void proxies_renew(struct proxies *proxies)
+{
+    if (proxies->to_server_next)
+        tls_renew(&proxies->to_server, proxies->to_server_next);
+    if (proxies->from_clients_next)
+        tls_renew(&proxies->from_clients, proxies->from_clients_next);
+    proxies->to_server_next = proxies->from_clients_next = NULL;
 }
 
 /* ---- what is told ---- */

@@ -29,6 +29,9 @@ int proxies_use_upstream(struct proxies *proxies, const struct upstream_words *w
 /* Clients of local ports have to say this, which is in the file: "user:password". Those opened afterwards. */
 int proxies_read_login(struct proxies *proxies, const char *path, char *why, size_t why_size);
 
+/* Is the file such a one? */
+int proxies_check_login(const char *path, char *why, size_t why_size);
+
 /* Opens a local port, "ADDRESS:PORT", that speaks SESSION_SOCKS or SESSION_HTTP, or both. */
 int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, char *why, size_t why_size);
 
@@ -36,9 +39,12 @@ int proxies_open(struct proxies *proxies, const char *local, unsigned spoken, ch
  */
 int proxies_serve_upstream(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size);
 
-/* Reads those files of upstream again that have changed, for who begins from now on; one that is wrong changes nothing
- * of that side. `words` are those of before. */
+/* Reads those files of upstream again that have changed since; nothing goes by them yet. `words` are those of before.
+ * -EACCES: they are not ours to read. */
 int proxies_read_again(struct proxies *proxies, const struct upstream_words *words, char *why, size_t why_size);
+
+/* What was read again holds for who begins from now on. */
+void proxies_renew(struct proxies *proxies);
 
 /* The upstream, as it was written; NULL: there is none. */
 const char *proxies_upstream_name(const struct proxies *proxies);

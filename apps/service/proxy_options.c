@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "service/endpoint.h"
 
 #define usage_error(...) command_misused("up", __VA_ARGS__)
 
@@ -71,6 +72,28 @@ void proxy_options_complete(struct proxy_options *o, const struct config *config
     upstream_words_complete(&o->upstream, &config->upstream);
 }
 
+static bool is_local(const char *text)
+{
+    struct endpoint at;
+    return endpoint_read(text, &at) == 0 && !at.name[0];
+}
+
+static int check_ports(const struct proxy_options *o)
+{
+    static const char wrong[] = "%s \"%s\": not ADDRESS:PORT, as in %s";
+    struct endpoint server;
+    for (unsigned i = 0; i < o->count; i++) {
+        if (!is_local(o->ports[i].local))
+            return usage_error(wrong, o->ports[i].spoken & SESSION_SOCKS ? "--socks" : "--http-proxy",
+                               o->ports[i].local, "127.0.0.1:1080 or [::1]:1080");
+    }
+    if (o->upstream.serve && !is_local(o->upstream.serve))
+        return usage_error(wrong, "--serve-upstream", o->upstream.serve, "192.0.2.1:8443 or [::]:8443");
+    if (o->upstream.server && endpoint_read(o->upstream.server, &server) < 0)
+        return usage_error("--upstream \"%s\": not HOST:PORT, as in server.example:8443", o->upstream.server);
+    return -1;
+}
+
 int proxy_options_check(const struct proxy_options *o)
 {
     const char *left_over = upstream_words_left_over(&o->upstream);
@@ -81,7 +104,7 @@ int proxy_options_check(const struct proxy_options *o)
         return usage_error("upstream: %s", why);
     if (o->login_path && !o->count)
         return usage_error("--proxy-login is for --socks and --http-proxy");
-    return -1;
+    return check_ports(o);
 }
 
 static int fail(const char *option, int error, const char *why)

@@ -1,10 +1,13 @@
 #include "service/reload.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "commands.h"
 #include "service/proxies.h"
 #include "service/publish.h"
 #include "service/ways_out.h"
@@ -42,8 +45,16 @@ static bool is_live(const char *key)
     return false;
 }
 
+/* Once. */
 static void note_change(void *user, const char *key)
 {
+    const json_t *noted;
+    size_t i;
+    json_array_foreach(user, i, noted)
+    {
+        if (strcmp(json_string_value(noted), key) == 0)
+            return;
+    }
     if (!is_live(key))
         json_array_append_new(user, json_string(key));
 }
@@ -68,30 +79,60 @@ static int apply_uplinks(struct reload *reload, const struct up_options *options
     return error ? error : choice_set(&service->choice, options->first, options->first_count, why, why_size);
 }
 
-/* Those that the service was begun with. */
-static int read_files_again(struct reload *reload, char *why, size_t why_size)
+/* Those that the service was begun with. What is root's alone its next start reads. */
+static int read_files_again(struct reload *reload, json_t *later, char *why, size_t why_size)
 {
     struct proxies *proxies = reload->service->proxies;
     char reason[400];
     struct up_options begun = reload->told;
     up_options_complete(&begun, &reload->start);
     int error = proxies ? proxies_read_again(proxies, &begun.proxies.upstream, reason, sizeof reason) : 0;
-    if (error)
-        snprintf(why, why_size, "upstream goes on with the keys and certificates that it has: %s", reason);
-    return error;
+    if (!error)
+        return 0;
+    snprintf(why, why_size, "upstream goes on with the keys and certificates that it has: %s", reason);
+    if (error != -EACCES)
+        return error;
+    command_say(LOG_WARNING, "up", "%s", why);
+    note_change(later, "upstream");
+    return 0;
 }
 
-static int apply_all(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
+static int apply_ways_in(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
 {
-    int error = apply_uplinks(reload, options, why, why_size);
-    if (error)
-        return error;
-    reload_apply(reload, options);
+    int error = 0;
     if (reload->doors)
         error = doors_set(reload->doors, options->doors, options->door_count, why, why_size);
     if (!error && reload->publish)
         error = publish_set(reload->publish, options->published, options->published_count, why, why_size);
-    return error ? error : read_files_again(reload, why, why_size);
+    return error;
+}
+
+/* To what was there before, after `why`. */
+static void go_back(struct reload *reload, const struct up_options *former, char *why, size_t why_size)
+{
+    char reason[700], unsaid[700];
+    const size_t used = strlen(why);
+    int error = apply_uplinks(reload, former, reason, sizeof reason);
+    if (apply_ways_in(reload, former, error ? unsaid : reason, sizeof reason) != 0 || error)
+        snprintf(why + used, why_size - used, "; of what was there before: %s", reason);
+}
+
+static int apply_all(struct reload *reload, const struct up_options *options, char *why, size_t why_size)
+{
+    struct up_options former = reload->told;
+    up_options_complete(&former, reload->latest.tree ? &reload->latest : &reload->start);
+    int error = apply_uplinks(reload, options, why, why_size);
+    if (error)
+        return error;
+    error = apply_ways_in(reload, options, why, why_size);
+    if (error) {
+        go_back(reload, &former, why, why_size);
+        return error;
+    }
+    reload_apply(reload, options);
+    if (reload->service->proxies)
+        proxies_renew(reload->service->proxies);
+    return 0;
 }
 
 /* The start sets the host and the stack's ports up for uplinks that are found, or for named ones. */
@@ -107,7 +148,9 @@ static bool is_possible(const struct reload *reload, const struct up_options *op
     if (wrong)
         snprintf(why, why_size, "%s: %s: nothing was changed; hawser down, and hawser up, take it", reload->path,
                  wrong);
-    return !wrong;
+    const struct uplink_names names = {.allowed = options->allowed, .excluded = options->excluded};
+    return !wrong && (!reload->doors ||
+                      doors_check(reload->doors, options->doors, options->door_count, &names, why, why_size) == 0);
 }
 
 static enum control_verdict run(void *user, struct control_request *request, json_t *answer)
@@ -117,22 +160,20 @@ static enum control_verdict run(void *user, struct control_request *request, jso
     if (!reload->path)
         return control_refuse(request, "the service has no configuration: start it by hawser up -c FILE");
     struct up_options options = reload->told;
+    json_t *later = json_array();
+    json_object_set_new(answer, "after_restart", later);
     bool good = config_read(&config, reload->path, request->why, sizeof request->why);
     if (good) {
         up_options_complete(&options, &config);
-        good = is_possible(reload, &options, request->why, sizeof request->why);
+        config_compare(&reload->start, &config, note_change, later);
+        good = is_possible(reload, &options, request->why, sizeof request->why) &&
+               read_files_again(reload, later, request->why, sizeof request->why) == 0 &&
+               apply_all(reload, &options, request->why, sizeof request->why) == 0;
     }
-    if (!good) {
-        config_free(&config);
-        return CONTROL_REFUSED;
-    }
-    json_t *later = json_array();
-    config_compare(&reload->start, &config, note_change, later);
-    json_object_set_new(answer, "after_restart", later);
-    config_free(&reload->latest);
-    reload->latest = config;
-    int error = apply_all(reload, &options, request->why, sizeof request->why);
-    return error ? CONTROL_REFUSED : CONTROL_DONE;
+    config_free(good ? &reload->latest : &config);
+    if (good)
+        reload->latest = config;
+    return good ? CONTROL_DONE : CONTROL_REFUSED;
 }
 
 int reload_add_verb(struct reload *reload, struct service *service)

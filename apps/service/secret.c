@@ -19,7 +19,7 @@ static ssize_t read_file(int fd, const char *path, bool secret, char *out, size_
     }
     if (secret && S_ISREG(file.st_mode) && file.st_mode & (S_IROTH | S_IWOTH)) {
         snprintf(why, why_size, "%s: everybody may read it or write it: chmod o= %s", path, path);
-        return -EACCES;
+        return -EPERM;
     }
     if ((size_t)n == size) {
         snprintf(why, why_size, "%s: longer than %zu bytes", path, size - 1);

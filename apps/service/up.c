@@ -1,6 +1,5 @@
 /* hawser up: programs come in by doors and go out by uplinks. */
 #include <errno.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "service/reload.h"
 #include "service/service.h"
 #include "service/ss.h"
+#include "service/up_check.h"
 #include "service/up_options.h"
 #include "service/up_status.h"
 #include "service/verbs.h"
@@ -120,12 +120,10 @@ static int up_open_control(struct up *up)
 /* The devices of doors are none of the host's uplinks. */
 static int up_find_uplinks(struct up *up)
 {
-    char why[600], devices[DOORS_MAX][IF_NAMESIZE];
+    char why[600], devices[DOORS_MAX][DOOR_NAME_SIZE];
     const char *own[DOORS_MAX + 1] = {NULL};
     for (unsigned i = 0; i < up->options.door_count; i++) {
-        const char *spec = up->options.doors[i].spec, *device = spec ? strstr(spec, ",dev=") : NULL;
-        int len = device ? (int)strcspn(device + 5, ",") : 0;
-        snprintf(devices[i], sizeof(devices[i]), "%.*s", len, device ? device + 5 : "");
+        door_rule_device(&up->options.doors[i], devices[i]);
         own[i] = devices[i];
     }
     const struct uplink_names names = {.own = own, .allowed = up->options.allowed, .excluded = up->options.excluded};
@@ -266,9 +264,6 @@ static void up_want_descriptors(void)
 /* The service, from its beginning to its end, as all options say that were read. */
 static int up_serve(struct up *up)
 {
-    int status = proxy_options_check(&up->options.proxies);
-    if (status != UP_GO_ON)
-        return status;
     const struct hawser_path_options paths = up_options_paths(&up->options);
     struct hawser_stack_options stack_options = {.size = sizeof(stack_options),
                                                  .max_connections = UP_CONNECTIONS,
@@ -283,7 +278,7 @@ static int up_serve(struct up *up)
     if (error)
         return up_fail("cannot begin: %s", strerror(-error));
     up_want_descriptors();
-    status = up_run(up);
+    int status = up_run(up);
     up->service.programs = NULL;
     programs_stop(up->programs);
     publish_shut(up->publish);
@@ -295,6 +290,25 @@ static int up_serve(struct up *up)
     return status;
 }
 
+/* All that can be known of the options before anything is touched. */
+static int up_check(const struct up *up)
+{
+    const struct reload *reload = &up->reload;
+    char why[1024];
+    if (up_options_check(&up->options, why, sizeof(why)) < 0)
+        return command_misused("up", "%s", why);
+    if (up->options.check && !reload->path)
+        return up_fail("no configuration: there is no " CONFIG_PATH "; name one by -c FILE");
+    int status = proxy_options_check(&up->options.proxies);
+    if (status != UP_GO_ON)
+        return status;
+    int error = up_check_names(&up->options, reload->path ? &reload->start : NULL, reload->path, why, sizeof(why));
+    if (!error)
+        return UP_GO_ON;
+    up_fail("%s", why);
+    return error == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+}
+
 int up_main(int argc, char **argv)
 {
     struct up up = {.ways = NULL, .named = NULL, .programs = NULL, .proxies = NULL, .publish = NULL, .doors = NULL};
@@ -304,11 +318,7 @@ int up_main(int argc, char **argv)
         return status;
     if (!reload_begin(&up.reload, &up.options, why, sizeof(why)))
         status = up_fail("%s", why);
-    else if (up_options_check(&up.options, why, sizeof(why)) < 0)
-        status = command_misused("up", "%s", why);
-    else if (up.options.check && !up.reload.path)
-        status = up_fail("no configuration: there is no " CONFIG_PATH "; name one by -c FILE");
-    else
+    else if ((status = up_check(&up)) == UP_GO_ON)
         status = up.options.check ? EXIT_SUCCESS : up_serve(&up);
     reload_free(&up.reload);
     return status;

@@ -17,6 +17,7 @@
 
 enum {
     OPTION_TCP = 256,
+    OPTION_MPTCP,
     OPTION_DOOR,
     OPTION_DOOR_INTERFACE,
     OPTION_UPLINK,
@@ -72,7 +73,8 @@ static const char usage[] =
     "  --allow-publish PORT[-PORT]\n"
     "                 ordinary users may have hawser run --publish it although it is below 1024, or somebody listens\n"
     "                 there\n"
-    "  --tcp          speak plain TCP to destinations\n"
+    "  --tcp, --mptcp speak plain TCP to destinations; or Multipath TCP (default), although the file has mptcp = "
+    "false\n"
     "  -c FILE        configuration, hawser.toml(5); default /etc/hawser/hawser.toml if there is one; what else is "
     "said\n"
     "                 here goes before it\n"
@@ -109,13 +111,14 @@ static int add_link(const char **links, unsigned *count, unsigned max, const cha
 
 static int read_door(struct up_options *o, bool of_interface)
 {
-    char why[256];
+    char why[512];
     if (o->door_count == DOORS_MAX)
         return usage_error("more than %d doors", DOORS_MAX);
     struct door_rule *rule = &o->doors[o->door_count];
-    *rule = (struct door_rule){.spec = of_interface ? NULL : optarg};
     if (of_interface && door_rule_read(optarg, rule, why, sizeof(why)) < 0)
         return usage_error("--door-interface: %s", why);
+    if (!of_interface && door_spec_read(optarg, rule, why, sizeof(why)) < 0)
+        return usage_error("--door %s: %s", optarg, why);
     o->door_count++;
     return -1;
 }
@@ -154,7 +157,9 @@ static int read_option(struct up_options *o, int option, char **argv)
         o->verbose = true;
         return -1;
     case OPTION_TCP:
-        o->no_mptcp = true;
+    case OPTION_MPTCP:
+        o->no_mptcp = option == OPTION_TCP;
+        o->says_mptcp = true;
         return -1;
     case OPTION_DOOR:
     case OPTION_DOOR_INTERFACE:
@@ -264,7 +269,7 @@ struct hawser_path_options up_options_paths(const struct up_options *o)
 
 void up_options_complete(struct up_options *o, const struct config *config)
 {
-    o->no_mptcp |= config->no_mptcp;
+    o->no_mptcp = o->says_mptcp ? o->no_mptcp : config->no_mptcp;
     o->scheduler = o->scheduler ? o->scheduler : config->scheduler;
     o->manager = o->manager ? o->manager : config->manager;
     o->congestion = o->congestion ? o->congestion : config->congestion;
@@ -327,6 +332,42 @@ static int check_roles(const struct up_options *o, char *why, size_t why_size)
     return error;
 }
 
+/* Those of a file are told by line before (config_together.c). */
+static int check_doors(const struct up_options *o, char *why, size_t why_size)
+{
+    char device[DOOR_NAME_SIZE], other[DOOR_NAME_SIZE];
+    for (unsigned i = 0; i < o->door_count; i++) {
+        const char *interface = o->doors[i].interface;
+        const char *what = NULL;
+        door_rule_device(&o->doors[i], device);
+        if (named_uplinks_have(o->uplinks, o->uplink_count, interface[0] ? interface : device))
+            what = "it is an uplink, too";
+        for (unsigned j = 0; j < i && !what; j++) {
+            door_rule_device(&o->doors[j], other);
+            if (strcmp(device, other) == 0)
+                what = "another door has the same device";
+        }
+        if (!what)
+            continue;
+        snprintf(why, why_size, "door %s: %s: leave one out", interface[0] ? interface : device, what);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_published(const struct up_options *o, char *why, size_t why_size)
+{
+    for (unsigned i = 0; i < o->published_count; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (o->published[i].port != o->published[j].port)
+                continue;
+            snprintf(why, why_size, "--publish: port %u is there twice: leave one out", o->published[i].port);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 int up_options_check(const struct up_options *o, char *why, size_t why_size)
 {
     const char *found_only = o->allowed_count     ? "--allow"
@@ -340,13 +381,18 @@ int up_options_check(const struct up_options *o, char *why, size_t why_size)
         return -EINVAL;
     }
     int error = named_uplinks_check(o->uplinks, o->uplink_count, why, why_size);
-    return error ? error : check_roles(o, why, why_size);
+    if (!error)
+        error = check_roles(o, why, why_size);
+    if (!error)
+        error = check_doors(o, why, why_size);
+    return error ? error : check_published(o, why, why_size);
 }
 
 int up_options_read(struct up_options *o, int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"tcp", no_argument, NULL, OPTION_TCP},
+        {"mptcp", no_argument, NULL, OPTION_MPTCP},
         {"door", required_argument, NULL, OPTION_DOOR},
         {"door-interface", required_argument, NULL, OPTION_DOOR_INTERFACE},
         {"uplink", required_argument, NULL, OPTION_UPLINK},

@@ -17,7 +17,8 @@
 enum { UP_UPLINKS = NAMED_UPLINKS_MAX, UP_FIRST = 256, UP_INTERFACES = CONFIG_INTERFACES };
 
 struct up_options {
-    bool verbose, no_mptcp, check;
+    bool verbose, check, no_mptcp;
+    bool says_mptcp;         /* no_mptcp was said by the command line, whatever the configuration says */
     const char *config_path; /* NULL: CONFIG_PATH if it is there */
     const char *congestion, *group, *user;
     const char *control; /* the path of its socket; NULL: the default; "none" */
@@ -49,7 +50,8 @@ void up_options_complete(struct up_options *options, const struct config *config
  * be of use (RFC 8684 3.9.2). */
 struct hawser_path_options up_options_paths(const struct up_options *options);
 
-/* Whether all that was said of uplinks goes together. Returns 0, or a negative errno and one line in `why`. */
+/* Whether all that was said of uplinks, doors and ports goes together. Returns 0, or a negative errno and one line in
+ * `why`. */
 int up_options_check(const struct up_options *options, char *why, size_t why_size);
 
 /* Whether the uplinks are to be found, as none is named; who only is upstream needs none. */

@@ -372,6 +372,20 @@ int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
 
 void uplinks_names_changed(struct uplinks *u) { u->due_ns = 0; }
 
+bool uplinks_would_have(const struct uplinks *u, const char *interface, const struct uplink_names *names)
+{
+    const struct uplink_names then = {u->options.names.own, names->allowed, names->excluded};
+    const bool v6 = forwarding_can_v6(&u->sysctls, u->options.device);
+    struct uplink uplink;
+    for (size_t i = 0; i < u->view.link_count; i++) {
+        const struct view_link *link = &u->view.links[i];
+        if (strcmp(link->name, interface) == 0)
+            return uplink_of_link(&u->view, link, true, &then, &uplink) == UPLINK_IS ||
+                   (v6 && uplink_of_link(&u->view, link, false, &then, &uplink) == UPLINK_IS);
+    }
+    return false;
+}
+
 int uplinks_publish(struct uplinks *u, const uint16_t *ports, size_t count, char *why, size_t why_size)
 {
     if (count > UPLINKS_PUBLISHED) {

@@ -55,6 +55,10 @@ int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
 /* The lists of options.names have changed: they are gone by at the next uplinks_work(). */
 void uplinks_names_changed(struct uplinks *u);
 
+/* Would that interface be an uplink, as the host was when it was looked at last, if others were allowed and excluded?
+ */
+bool uplinks_would_have(const struct uplinks *u, const char *interface, const struct uplink_names *names);
+
 enum { UPLINKS_PUBLISHED = 64 };
 
 /*

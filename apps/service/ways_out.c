@@ -268,6 +268,11 @@ void ways_on_change(struct ways_out *w, void (*changed)(void *of), void *of)
     w->changed_of = of;
 }
 
+bool ways_would_use(const struct ways_out *w, const char *interface, const struct uplink_names *names)
+{
+    return uplinks_would_have(w->uplinks, interface, names);
+}
+
 int ways_select(struct ways_out *w, const char *const *allowed, const char *const *excluded)
 {
     char *in[WAYS_EXCLUDED + 1] = {NULL}, *out[WAYS_EXCLUDED + 1] = {NULL};

@@ -34,6 +34,9 @@ const struct uplink *ways_find(const struct ways_out *w, const struct hawser_add
  * Returns 0, -E2BIG or -ENOMEM, with nothing changed. */
 int ways_select(struct ways_out *w, const char *const *allowed, const char *const *excluded);
 
+/* Would that interface be an uplink now, if these were allowed and excluded? Others' `own` does not matter. */
+bool ways_would_use(const struct ways_out *w, const char *interface, const struct uplink_names *names);
+
 /* Calls that whenever uplinks came, went or changed, until ways_close(); NULL: nobody. */
 void ways_on_change(struct ways_out *w, void (*changed)(void *of), void *of);
 

@@ -202,7 +202,8 @@ static void what_does_not_fit_together_is_said(void **state)
         {NAMED "[uplinks]\nallow = []", 5, "allow is for uplinks that are found"},
         {NAMED "[[publish]]\nport = 80", 4, "[[publish]] is for uplinks that are found"},
         {"publish = []\n" NAMED "[uplinks]\nallow = []", 6, "allow is for uplinks that are found"},
-        {NAMED "[[door]]\ndev = \"a\"", 4, "another table has dev = \"a\" already"},
+        {NAMED "[[door]]\ndev = \"a\"", 4, "an [[uplink]] has dev = \"a\""},
+        {NAMED "[[door]]\ninterface = \"a\"", 4, "an [[uplink]] has dev = \"a\""},
         {"[[door]]\ndev = \"b\"\n[[door]]\ndev = \"b\"", 3, "has dev = \"b\" already"},
         {"[[door]]\ninterface = \"b\"\n[[door]]\ninterface = \"b\"", 3, "has interface = \"b\" already"},
         {"[[publish]]\nport = 80\n[[publish]]\nport = 443\n[[publish]]\nport = 80", 5, "port 80 is published above"},
@@ -294,6 +295,39 @@ static void the_command_line_goes_before(void **state)
     config_free(&config);
 }
 
+/* As it was said last. */
+static void mptcp_is_spoken_or_not(void **state)
+{
+    static const struct {
+        const char *text, *words[2];
+        bool no_mptcp;
+    } all[] = {
+        {"", {NULL}, false},
+        {"", {"--tcp"}, true},
+        {"mptcp = false", {NULL}, true},
+        {"mptcp = false", {"--mptcp"}, false},
+        {"mptcp = false", {"--mptcp", "--tcp"}, true},
+        {"mptcp = false", {"--tcp", "--mptcp"}, false},
+        {"mptcp = true", {"--tcp"}, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++) {
+        struct config config;
+        struct up_options o;
+        char words[2][16], *argv[] = {(char[]){"up"}, words[0], words[1], NULL};
+        int argc = 1;
+        for (; argc < 3 && all[i].words[argc - 1]; argc++)
+            strcpy(words[argc - 1], all[i].words[argc - 1]);
+        argv[argc] = NULL;
+        optind = 0; /* begin anew */
+        assert_int_equal(up_options_read(&o, argc, argv), -1);
+        assert_true(takes(&config, all[i].text));
+        up_options_complete(&o, &config);
+        assert_int_equal(o.no_mptcp, all[i].no_mptcp);
+        config_free(&config);
+    }
+}
+
 #define UP0 "tun,dev=up0,addr=198.18.0.1/24"
 #define UP1 "tun,dev=up1,addr=198.18.1.1/24"
 
@@ -318,6 +352,16 @@ static void what_names_an_uplink_finds_it(void **state)
         {{.uplinks = {UP0}, .uplink_count = 1, .excluded = {"a"}, .excluded_count = 1}, "--exclude is for"},
         {{.uplinks = {UP0}, .uplink_count = 1, .published_count = 1}, "--publish is for uplinks that are found"},
         {{.first = {"nearest"}, .first_count = 1}, "--first-uplink \"nearest\""},
+        {{.doors = {{.spec = "tun,dev=a"}, {.interface = "b"}}, .door_count = 2}, NULL},
+        {{.doors = {{.spec = "tun,dev=a"}, {.spec = "tun,dev=a,mtu=1400"}}, .door_count = 2}, "door a: another door"},
+        {{.doors = {{.interface = "xabcdefghi"}, {.interface = "yabcdefghi"}}, .door_count = 2},
+         "door yabcdefghi: another door has the same device"},
+        {{.uplinks = {UP0}, .uplink_count = 1, .doors = {{.spec = "tun,dev=up0"}}, .door_count = 1},
+         "door up0: it is an uplink, too"},
+        {{.uplinks = {"tun,dev=a,addr=10.0.0.1/8"}, .uplink_count = 1, .doors = {{.interface = "a"}}, .door_count = 1},
+         "door a: it is an uplink, too"},
+        {{.published = {{.port = 80}, {.port = 443}}, .published_count = 2}, NULL},
+        {{.published = {{.port = 80}, {.port = 443}, {.port = 80}}, .published_count = 3}, "port 80 is there twice"},
         {{.backups = {"a name of 16 xyz"}, .backup_count = 1}, "cannot be the name of an interface"},
     };
     (void)state;
@@ -456,6 +500,7 @@ int main(void)
         cmocka_unit_test(what_names_an_uplink_finds_it), cmocka_unit_test(uplinks_are_found),
         cmocka_unit_test(differences_are_found),         cmocka_unit_test(documents_name_every_key),
         cmocka_unit_test(the_example_is_good),           cmocka_unit_test(what_does_not_fit_together_is_said),
+        cmocka_unit_test(mptcp_is_spoken_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

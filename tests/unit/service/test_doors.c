@@ -56,6 +56,31 @@ static void nonsense(void **state)
     assert_int_equal(door_rule_read(text, &rule, why, sizeof why), -EINVAL);
 }
 
+static void specs(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {{"tun", "dev="},
+                                         {"tun,dev=a/b", "not a device name"},
+                                         {"tun,dev=a,mtu=100", "1280 to 65535"},
+                                         {"tun,dev=abcdefghijklmnop", "15"}};
+    struct door_rule rule;
+    char why[512], name[DOOR_NAME_SIZE], text[6000] = "tun,dev=door0,pcap=/";
+    assert_int_equal(door_spec_read("tun,mtu=1400,dev=door0,nogso", &rule, why, sizeof why), 0);
+    door_rule_device(&rule, name);
+    assert_string_equal(name, "door0");
+    assert_int_equal(door_rule_read("enp0s31f6", &rule, why, sizeof why), 0);
+    door_rule_device(&rule, name);
+    assert_string_equal(name, "hawser+np0s31f6");
+    for (size_t i = 0; i < HW_ARRAY_LEN(bad); i++) {
+        assert_int_equal(door_spec_read(bad[i][0], &rule, why, sizeof why), -EINVAL);
+        if (!strstr(why, bad[i][1]))
+            fail_msg("%s\n  is told: %s", bad[i][0], why);
+    }
+    memset(text + strlen(text), 'x', sizeof text - 1 - strlen(text));
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(door_spec_read(text, &rule, why, sizeof why), -EINVAL);
+}
+
 /* As long as the kernel takes them, by what tells interfaces apart. */
 static void devices(void **state)
 {
@@ -93,10 +118,8 @@ static void filter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rules),
-        cmocka_unit_test(nonsense),
-        cmocka_unit_test(devices),
-        cmocka_unit_test(filter),
+        cmocka_unit_test(rules), cmocka_unit_test(nonsense), cmocka_unit_test(devices),
+        cmocka_unit_test(specs), cmocka_unit_test(filter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,8 @@ static bool becomes_nobody(void)
     char why[300] = "", directory[] = "/tmp/hawser-test-XXXXXX";
     const char *const own[] = {"/nowhere", mkdtemp(directory), NULL, NULL};
     struct stat st;
-    if (privileges_drop("nobody", own, why, sizeof why) != 0)
+    if (privileges_check("nobody", why, sizeof why) != 0 || geteuid() != 0 ||
+        privileges_drop("nobody", own, why, sizeof why) != 0)
         return false;
     bool good = getuid() == NOBODY && geteuid() == NOBODY && getgroups(0, NULL) == 0 && setuid(0) < 0;
     good = good && stat(directory, &st) == 0 && st.st_uid == NOBODY && rmdir(directory) == 0;
@@ -106,6 +107,9 @@ static bool has_no_such_user(void)
 {
     char why[300] = "";
     const char *const own[] = {NULL};
+    if (privileges_check("no-such-user", why, sizeof why) == 0 || !strstr(why, "useradd"))
+        return false;
+    why[0] = '\0';
     return privileges_drop("no-such-user", own, why, sizeof why) < 0 && strstr(why, "useradd") && !strchr(why, '\n');
 }
 
@@ -115,7 +119,8 @@ static bool is_no_root(void)
     const char *const own[] = {NULL};
     if (geteuid() == 0 && setuid(NOBODY) != 0)
         return false;
-    return privileges_drop("nobody", own, why, sizeof why) < 0 && strstr(why, "only root") &&
+    return privileges_check(NULL, why, sizeof why) == 0 && privileges_check("nobody", why, sizeof why) < 0 &&
+           privileges_drop("nobody", own, why, sizeof why) < 0 && strstr(why, "only root") &&
            privileges_drop(NULL, own, why, sizeof why) == 0 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 }
 

@@ -1,0 +1,170 @@
+/* What the options of `hawser up` name of this host (apps/service/up_check.h): told by line and key, or by option. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "service/up_check.h"
+
+#define KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
+
+static char why[512], right[] = "/tmp/hawser-test-XXXXXX", config_path[] = "/tmp/hawser-test-XXXXXX";
+
+static void fill(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* By a file with that text, in which "@" is the right key's or login's. */
+static int check(struct up_options *o, const char *text)
+{
+    struct config config;
+    char whole[512] = "";
+    for (const char *c = text; *c; c++)
+        snprintf(whole + strlen(whole), sizeof whole - strlen(whole), *c == '@' ? "%s" : "%.1s", *c == '@' ? right : c);
+    fill(config_path, whole);
+    why[0] = '\0';
+    if (!config_read(&config, config_path, why, sizeof why))
+        fail_msg("%s", why);
+    up_options_complete(o, &config);
+    int error = up_check_names(o, &config, config_path, why, sizeof why);
+    config_free(&config);
+    return error;
+}
+
+static void the_file_is_told_by_line_and_key(void **state)
+{
+    static const struct {
+        const char *text;
+        int error;
+        const char *part;
+    } all[] = {
+        {"", 0, ""},
+        {"group = \"no-such\"", -ENOENT, ":1: group: there is no group \"no-such\""},
+        {"control = \"none\"\ngroup = \"no-such\"", 0, ""},
+        {"[proxy]\nlogin = \"/nowhere\"", 0, ""}, /* nobody has to say it */
+        {"[proxy]\nlogin = \"/nowhere\"\nhttp = [\"127.0.0.1:1\"]", -ENOENT, ":2: login: /nowhere: No such file"},
+        {"[proxy]\nhttp = [\"127.0.0.1:1\"]\nlogin = \"/dev/null\"", -EBADMSG,
+         ":3: login: /dev/null: not USER:PASSWORD"},
+        {"[upstream]\nkey = \"/nowhere\"", 0, ""},
+        {"[upstream]\nserver = \"a:1\"\nkey = \"@\"", 0, ""},
+        {"[upstream]\nserve = \"127.0.0.1:1\"\nserver = \"a:1\"\n\nkey = \"@\"", 0, ""},
+        {"[upstream]\nserver = \"a:1\"\n\nkey = \"/nowhere\"", -ENOENT, ":4: key: /nowhere: No such file"},
+        {"[upstream]\nserve = \"127.0.0.1:1\"\nkey = \"/dev/null\"", -EBADMSG, ":3: key: /dev/null: no key"},
+        {"[upstream]\nserver = \"a:1\"\ncertificate = \"/nowhere\"\nprivate-key = \"/x\"", -ENOENT,
+         ":3: certificate: /nowhere: No such file"},
+        {"[upstream]\nserver = \"a:1\"\nprivate-key = \"/x\"\ncertificate = \"@\"", -EBADMSG,
+         "certificate: /tmp/hawser-test-"},
+    };
+    (void)state;
+    fill(right, KEY);
+    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++) {
+        struct up_options o = {.verbose = false};
+        int error = check(&o, all[i].text);
+        if (error != all[i].error || !strstr(why, all[i].part) || strchr(why, '\n') ||
+            (error && strncmp(why, config_path, strlen(config_path)) != 0))
+            fail_msg("%s\n  is told: %d, %s", all[i].text, error, why);
+    }
+}
+
+static void the_command_line_is_told_by_option(void **state)
+{
+    static const struct {
+        struct up_options o;
+        int error;
+        const char *part;
+    } all[] = {
+        {{.group = "no-such"}, -ENOENT, "--group: there is no group \"no-such\""},
+        {{.control = "none", .group = "no-such"}, 0, ""},
+        {{.proxies = {.ports = {{.local = "127.0.0.1:1"}}, .count = 1, .login_path = "/nowhere"}},
+         -ENOENT,
+         "--proxy-login: /nowhere"},
+        {{.proxies = {.upstream = {.server = "a:1", .key = "/nowhere"}}}, -ENOENT, "--key: /nowhere: No such file"},
+        {{.proxies = {.upstream = {.serve = "127.0.0.1:1", .key = "/dev/null"}}}, -EINVAL, "--key: /dev/null: no key"},
+        {{.proxies = {.upstream = {.key = right}}}, 0, ""}, /* in place of the file's */
+    };
+    static const char text[] = "group = \"root\"\n[upstream]\nserver = \"b:1\"\nkey = \"/elsewhere\"";
+    (void)state;
+    fill(right, KEY);
+    for (size_t i = 0; i < HW_ARRAY_LEN(all); i++) {
+        struct up_options o = all[i].o;
+        if (!o.proxies.upstream.key)
+            o.proxies.upstream.key = right;
+        int error = check(&o, text);
+        if (error != all[i].error || strncmp(why, all[i].part, strlen(all[i].part)) != 0 || strchr(why, '\n'))
+            fail_msg("line %zu is told: %d, %s", i, error, why);
+    }
+    struct up_options alone = all[0].o;
+    assert_int_equal(up_check_names(&alone, NULL, NULL, why, sizeof why), -ENOENT);
+}
+
+/* Who is no root can be nobody else; in either case it is told. */
+static void users(void **state)
+{
+    struct up_options o = {.verbose = false}, told = {.user = "no-such"};
+    (void)state;
+    assert_true(check(&o, "\nuser = \"no-such\"") < 0);
+    assert_non_null(strstr(why, ":2: user: cannot become the user \"no-such\": "));
+    assert_true(check(&told, "user = \"root\"") < 0);
+    assert_ptr_equal(strstr(why, "--user: cannot become the user \"no-such\": "), why);
+    o = (struct up_options){.user = "root"};
+    assert_int_equal(check(&o, "user = \"no-such\"") == 0, geteuid() == 0);
+}
+
+/* One that everybody may read is none of a key's, or of a login's. */
+static void secrets(void **state)
+{
+    struct up_options o = {.verbose = false};
+    (void)state;
+    fill(right, "user:password\n");
+    assert_int_equal(check(&o, "[proxy]\nsocks = [\"127.0.0.1:1\"]\nlogin = \"@\""), 0);
+    assert_int_equal(chmod(right, 0644), 0);
+    o = (struct up_options){.verbose = false};
+    assert_int_equal(check(&o, "[proxy]\nsocks = [\"127.0.0.1:1\"]\nlogin = \"@\""), -EPERM);
+    assert_non_null(strstr(why, ":3: login: "));
+    assert_non_null(strstr(why, "everybody may read it"));
+    fill(right, KEY);
+    o = (struct up_options){.verbose = false};
+    assert_int_equal(check(&o, "[upstream]\nserver = \"a:1\"\nkey = \"@\""), -EPERM);
+    assert_non_null(strstr(why, ":3: key: "));
+    assert_int_equal(chmod(right, 0600), 0);
+}
+
+static int make_files(void **state)
+{
+    int fds[] = {mkstemp(right), mkstemp(config_path)};
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(fds); i++) {
+        if (fds[i] < 0)
+            return -1;
+        close(fds[i]);
+    }
+    return 0;
+}
+
+static int remove_files(void **state)
+{
+    (void)state;
+    return unlink(right) | unlink(config_path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_file_is_told_by_line_and_key),
+        cmocka_unit_test(the_command_line_is_told_by_option),
+        cmocka_unit_test(users),
+        cmocka_unit_test(secrets),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
