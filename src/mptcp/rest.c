@@ -105,6 +105,26 @@ static void end(const struct path_manager *pm, struct subflow *subflow, uint64_t
     tcp_abort(&subflow->tcp, subflow->tcp.error, now_ns);
 }
 
+/* A join took its place meanwhile: it goes, unless it has come to be. False: all places are taken. */
+static bool has_place(const struct path_manager *pm, uint64_t now_ns)
+{
+    struct subflow *unfinished = NULL;
+    unsigned others = 0;
+    LIST_EACH (it, pm->subflows) {
+        struct subflow *subflow = subflow_at(it);
+        if (tcp_rests(&subflow->tcp) || subflow->tcp.state == TCPS_CLOSED || subflow->tcp.state == TCPS_TIME_WAIT)
+            continue;
+        others++;
+        if (subflow->stage < SUBFLOW_JOINED)
+            unfinished = subflow;
+    }
+    if (others >= pm->subflow_limit && unfinished) {
+        tcp_abort(&unfinished->tcp, -ECANCELED, now_ns);
+        others--;
+    }
+    return others < pm->subflow_limit;
+}
+
 bool rest_leave(const struct path_manager *pm, uint64_t now_ns)
 {
     bool any = false;
@@ -114,7 +134,8 @@ bool rest_leave(const struct path_manager *pm, uint64_t now_ns)
             tcp_rests(&subflow->tcp) ? path_manager_local(pm, &subflow->tcp.config.local) : NULL;
         if (!local)
             continue;
-        bool same = is_same(subflow, local) && paths_local_back(pm->paths, pm->payer, subflow->local_id, local);
+        bool same = is_same(subflow, local) && has_place(pm, now_ns) &&
+                    paths_local_back(pm->paths, pm->payer, subflow->local_id, local);
         if (same)
             get_up(subflow, local, now_ns);
         else

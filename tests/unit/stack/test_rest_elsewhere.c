@@ -151,6 +151,36 @@ static void it_takes_no_other_ones_place(void **state)
     end(&p);
 }
 
+/* And one that began to be joined, and goes on by what rested before that came to be, has one subflow still. */
+static void a_join_that_has_not_come_to_be_makes_way(void **state)
+{
+    (void)state;
+    for (unsigned answered = 0; answered < 2; answered++) {
+        struct hawser_conn_info info = {.size = sizeof info};
+        struct hawser_addr other;
+        struct peer p;
+        begin(&p, JOINS);
+        ((struct conn *)(void *)p.conn)->subflow_limit = 1;
+        const struct hawser_addr first = own(&p);
+        leave(&p);
+        assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
+        peer_drain(&p);
+        assert_int_equal(peer_count_syns(&p), 1);
+        if (answered)
+            peer_synack_join(&p); /* whose third packet is under way */
+        peer_forget(&p);
+        assert_int_equal(hawser_stack_add_address(p.stack, 0, &first, 24, p.now_ns), 0);
+        peer_drain(&p);
+        assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
+        assert_int_equal(info.subflows, 1);
+        assert_int_equal(peer_count_syns(&p), 0);
+        assert_int_equal(peer_last(&p, TCP_RST) != NULL, answered);
+        assert_int_equal(((struct conn *)(void *)p.conn)->subflow_count, 1);
+        end(&p);
+    }
+}
+
 /* It comes back under a new ID, but the peer knows the subflow by the old one. */
 static void the_peer_hears_of_the_address_once(void **state)
 {
@@ -289,6 +319,7 @@ int main(void)
         cmocka_unit_test(nor_does_it_carry_a_reset_that_waits),
         cmocka_unit_test(a_join_takes_its_place),
         cmocka_unit_test(it_takes_no_other_ones_place),
+        cmocka_unit_test(a_join_that_has_not_come_to_be_makes_way),
         cmocka_unit_test(the_peer_hears_of_the_address_once),
         cmocka_unit_test(its_id_is_lent_to_no_other),
         cmocka_unit_test(when_all_ids_are_in_use),
