@@ -20,6 +20,7 @@
  */
 #include <string.h>
 
+#include "base/scope.h"
 #include "mptcp/subflows.h"
 #include "sim/swarm_draw.h"
 
@@ -217,12 +218,28 @@ static bool harms_handshakes(const struct swarm_fault *fault)
                               fault->kind == FAULT_CROWD);
 }
 
-/* Addresses that have their turn before the one at this end of the route. */
+static bool is_backup(const struct swarm_plan *plan, size_t link)
+{
+    const struct host_prefixes *backup = &plan->base.hosts[0].backup;
+    bool covered = false;
+    for (uint32_t i = 0; i < backup->count; i++)
+        covered |= scope_covers(&backup->list[i].addr, backup->list[i].bits, &plan->base.links[link].addresses[0][0]);
+    return covered;
+}
+
+/* Addresses that have their turn before the one at this end of the route: a backup's is after all others. */
 static unsigned addresses_before(const struct swarm_plan *plan, uint32_t route)
 {
+    const struct scenario *s = &plan->base;
+    size_t own = 0;
     unsigned count = 0;
-    for (size_t k = 0; k < plan->base.link_count && !(route >> k & 1 && plan->base.links[k].address_count[0]); k++)
-        count += plan->base.links[k].address_count[0];
+    while (own < s->link_count && !(route >> own & 1 && s->links[own].address_count[0]))
+        own++;
+    for (size_t k = 0; k < s->link_count; k++) {
+        bool earlier =
+            own < s->link_count && is_backup(plan, k) != is_backup(plan, own) ? is_backup(plan, own) : k < own;
+        count += earlier ? s->links[k].address_count[0] : 0;
+    }
     return count;
 }
 
@@ -240,7 +257,7 @@ uint64_t swarm_connect_within_ns(const struct swarm_plan *plan)
         if (!swarm_serves(plan, i, flow) || has_fault(plan, plan->routes[i]) || round_trip_ns == TIME_NEVER)
             continue;
         uint64_t before = addresses_before(plan, plan->routes[i]), turn_ns = before * ATTEMPT_DELAY_NS;
-        if (before >= ATTEMPTS_MAX)
+        if (before + (plan->base.hosts[0].backup.count > 0) >= ATTEMPTS_MAX) /* the last turn is a backup's */
             continue;
         least_ns = HW_MIN(least_ns, turn_ns + round_trip_ns + CONNECT_SLACK_NS);
     }

@@ -252,6 +252,13 @@ static void how_soon_a_flow_begins(void **state)
     plan.faults[0] = (struct swarm_fault){.kind = FAULT_DOWN, .enabled = true, .target = FIRST_PATH};
     uint64_t dead_ns = swarm_connect_within_ns(&plan);
     assert_true(dead_ns >= at_once_ns && dead_ns > 400 * NS_PER_MS && dead_ns < 1500 * NS_PER_MS);
+    struct host_prefixes *backup = &plan.base.hosts[0].backup;
+    backup->count = 1; /* whose turn is after all others' */
+    backup->list[0] = (struct hawser_prefix){.addr = plan.base.links[FIRST_PATH].addresses[0][0], .bits = 32};
+    assert_int_equal(swarm_connect_within_ns(&plan), dead_ns - 250 * NS_PER_MS);
+    backup->list[0].addr = plan.base.links[OTHER_PATH].addresses[0][0];
+    assert_int_equal(swarm_connect_within_ns(&plan), dead_ns);
+    backup->count = 0;
     plan.faults[0].target = FIRST_TRUNK;
     assert_int_equal(swarm_connect_within_ns(&plan), 0);
     plan.faults[0] = staying_box("splitter", OTHER_PATH);
