@@ -97,6 +97,7 @@ static void get_up(struct subflow *subflow, const struct local_address *local, u
     subflow->doubted_ns = 0;
     tcp_go_on(&subflow->tcp, now_ns);
     subflow_set_stale(subflow, false);
+    tcp_run_timers(&subflow->tcp, now_ns); /* what else was due meanwhile is */
 }
 
 static void end(const struct path_manager *pm, struct subflow *subflow, uint64_t now_ns)
