@@ -182,6 +182,8 @@ bool paths_local_back(struct paths *p, struct account *payer, uint8_t id, const 
         return true;
     if (!open_book(p, payer))
         return false;
+    if (p->owed && announcements_take_back(p->owed, local->id)) /* by the ID that it has here, as of a new one */
+        address_ids_put(&p->book->told, local->id, false);
     if (!p->book->known_as && (p->book->known_as = account_alloc(payer, KNOWN_AS_BYTES, CLAIM_OWED)))
         memset(p->book->known_as, 0, KNOWN_AS_BYTES);
     if (p->book->known_as)

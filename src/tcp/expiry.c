@@ -119,6 +119,8 @@ static void on_keepalive(struct tcp *tcp, uint64_t now_ns)
     uint64_t silence_ns = now_ns - tcp->liveness.heard_ns, idle_ns = tcp_keepalive_idle_ns(k);
     uint32_t unanswered = tcp->liveness.keepalive_probes;
     bool asked_otherwise = has_other_questions(tcp), hails = tcp->liveness.hails != 0;
+    if (hails && idle_ns && (NS_PER_S << tcp->liveness.hails) - NS_PER_S >= idle_ns)
+        hails = false; /* the program's own questions are due */
     if (hails && !asked_otherwise && tcp_hail(tcp, now_ns))
         return;
     if (hails || asked_otherwise) {

@@ -298,7 +298,7 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     }
     if (tcp->time_wanted && !tx_batch_full(batch)) {
         tcp->time_wanted = false;
-        /* RFC 7323 4.3: the peer echoes what begins no later than where it waits: here, if anything was lost. */
+        /* RFC 7323 4.3: the peer echoes what begins no later than where it waits: here, if the first byte was lost. */
         emit(tcp, NULL, tcp->snd_una, TCP_ACK, batch, now_ns);
     }
     if (tcp->probe_wanted && !tx_batch_full(batch)) {

@@ -283,7 +283,7 @@ struct tcp {
     struct tcp_timestamps ts;
     bool sack, window_scaling;
     bool probe_wanted : 1; /* send a probe */
-    bool time_wanted : 1;  /* and before it the time, which its answer echoes */
+    bool time_wanted : 1;  /* and before it the time, where a peer that lacks something takes it */
     bool reset_wanted;     /* send a RST, then be gone */
     bool resting;          /* nothing can leave or arrive for now: tcp_rest() */
     struct rtt rtt;

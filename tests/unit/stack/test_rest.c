@@ -95,6 +95,26 @@ static void an_idle_one_asks_until_it_is_answered(void **state)
     }
 }
 
+/* A program's own questions are not put off by that for longer than it takes to ask once more. */
+static void its_program_s_questions_are_asked_in_time(void **state)
+{
+    (void)state;
+    const struct hawser_conn_options options = {.size = sizeof options,
+                                                .keepalive_idle_ns = 10 * NS_PER_S,
+                                                .keepalive_interval_ns = NS_PER_S,
+                                                .keepalive_tries = 3};
+    struct peer p;
+    peer_init(&p, NULL, &options);
+    peer_open_plain(&p);
+    leave(&p);
+    come_back(&p);
+    peer_wait(&p, 9 * NS_PER_S);
+    assert_true(peer_is_open(&p));
+    peer_wait(&p, (16 + 3 - 9) * NS_PER_S);
+    assert_int_equal(hawser_conn_error(p.conn), -ETIMEDOUT);
+    peer_destroy(&p);
+}
+
 static void an_address_that_blinks_is_the_same(void **state)
 {
     (void)state;
@@ -413,6 +433,7 @@ int main(void)
         cmocka_unit_test(an_idle_one_asks_its_peer),
         cmocka_unit_test(an_idle_one_asks_again),
         cmocka_unit_test(an_idle_one_asks_until_it_is_answered),
+        cmocka_unit_test(its_program_s_questions_are_asked_in_time),
         cmocka_unit_test(an_address_that_blinks_is_the_same),
         cmocka_unit_test(the_patience_with_a_silent_peer_is_no_longer),
         cmocka_unit_test(plain_tcp_waits_for_five_seconds),

@@ -255,32 +255,61 @@ static void when_all_ids_are_in_use(void **state)
     end(&p);
 }
 
-/* The peer was told of it, has joined it, and hears by the same ID that it is reached elsewhere now. */
+/* The peer was told of 10.0.0.3, has joined it, and the first address is gone; then that one is away, and comes back.
+ * Returns the ID by which the peer knows it. */
+static uint8_t begin_with_the_second_one(struct peer *p, struct hawser_addr *other)
+{
+    peer_init(p, NULL, NULL);
+    const struct line first = line_open(p, 4000);
+    const struct hawser_addr addr = own(p);
+    assert_int_equal(hawser_addr_parse(other, "10.0.0.3", 0), 0);
+    assert_int_equal(hawser_stack_add_address(p->stack, 0, other, 24, p->now_ns), 0);
+    peer_wait(p, NS_PER_MS);
+    p->own = *other;
+    p->own.port = PEER_PORT;
+    (void)line_join(p, &first, 4001);
+    const uint8_t joined_as = peer_last(p, TCP_SYN)->options.mp.join.address_id;
+    const struct tcp_options echo = {
+        .mp = {.present = 1u << MPTCP_ADD_ADDR,
+               .add_addr = {.echo = true, .is_v4 = true, .address_id = joined_as, .addr = *other}}};
+    peer_send(p, TCP_ACK, 1, 1, &echo, NULL, 0);
+    assert_int_equal(hawser_stack_remove_address(p->stack, &addr, p->now_ns), 0);
+    peer_drain(p);
+    leave(p);
+    come_back(p);
+    peer_forget(p);
+    return joined_as;
+}
+
+/* It is not announced once more, by the ID that is the host's alone: nothing would say that, and nothing after it. */
+static void the_next_announcement_leaves(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct hawser_addr other, third;
+    bool told = false;
+    begin_with_the_second_one(&p, &other);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, NULL, 0); /* it has asked */
+    peer_wait(&p, 2 * GRACE);
+    assert_true(p.seen_count < 10);
+    assert_int_equal(hawser_addr_parse(&third, "10.0.0.4", 0), 0);
+    assert_int_equal(hawser_stack_add_address(p.stack, 0, &third, 24, p.now_ns), 0);
+    peer_wait(&p, 2 * NS_PER_S);
+    for (unsigned i = 0; i < p.seen_count; i++)
+        told |= mptcp_has(&p.seen[i].options.mp, MPTCP_ADD_ADDR) &&
+                hawser_addr_same_ip(&p.seen[i].options.mp.add_addr.addr, &third);
+    assert_true(told);
+    peer_destroy(&p);
+}
+
+/* And the peer hears by the same ID that it is reached elsewhere now. */
 static void a_new_place_takes_the_old_id_away(void **state)
 {
     (void)state;
     struct peer p;
     struct hawser_addr other, outside;
-    peer_init(&p, NULL, NULL);
-    const struct line first = line_open(&p, 4000);
-    const struct hawser_addr addr = own(&p);
-    assert_int_equal(hawser_addr_parse(&other, "10.0.0.3", 0), 0);
+    const uint8_t joined_as = begin_with_the_second_one(&p, &other);
     assert_int_equal(hawser_addr_parse(&outside, "192.0.2.9", 0), 0);
-    assert_int_equal(hawser_stack_add_address(p.stack, 0, &other, 24, p.now_ns), 0);
-    peer_wait(&p, NS_PER_MS);
-    p.own = other;
-    p.own.port = PEER_PORT;
-    (void)line_join(&p, &first, 4001);
-    const uint8_t joined_as = peer_last(&p, TCP_SYN)->options.mp.join.address_id;
-    const struct tcp_options echo = {
-        .mp = {.present = 1u << MPTCP_ADD_ADDR,
-               .add_addr = {.echo = true, .is_v4 = true, .address_id = joined_as, .addr = other}}};
-    peer_send(&p, TCP_ACK, 1, 1, &echo, NULL, 0);
-    assert_int_equal(hawser_stack_remove_address(p.stack, &addr, p.now_ns), 0);
-    peer_drain(&p);
-    leave(&p);
-    come_back(&p);
-    peer_forget(&p);
     assert_int_equal(hawser_stack_set_outside(p.stack, &other, &outside, p.now_ns), 0);
     peer_wait(&p, 2 * GRACE); /* no more than two bare segments for that in a row */
     assert_true(removals_name(&p, joined_as));
@@ -323,6 +352,7 @@ int main(void)
         cmocka_unit_test(the_peer_hears_of_the_address_once),
         cmocka_unit_test(its_id_is_lent_to_no_other),
         cmocka_unit_test(when_all_ids_are_in_use),
+        cmocka_unit_test(the_next_announcement_leaves),
         cmocka_unit_test(a_new_place_takes_the_old_id_away),
         cmocka_unit_test(the_next_address_has_all_of_its_time),
     };
