@@ -95,6 +95,7 @@ uint8_t path_manager_local_id(const struct path_manager *pm, const struct hawser
 static void ask_doubted(struct subflow *subflow)
 {
     subflow->doubts++;
+    tcp_signal_now(&subflow->tcp); /* which says the time where acknowledgements are only under way */
     tcp_question_now(&subflow->tcp);
 }
 

@@ -303,8 +303,10 @@ void subflows_end(struct list *subflows, bool plain, uint64_t now_ns)
 
 void subflows_ask(struct list *subflows)
 {
-    LIST_EACH (it, subflows)
+    LIST_EACH (it, subflows) {
+        tcp_signal_now(&subflow_at(it)->tcp);
         tcp_question_now(&subflow_at(it)->tcp);
+    }
 }
 
 bool subflows_ask_around(struct list *subflows, uint64_t now_ns)

@@ -169,9 +169,8 @@ void tcp_probe_now(struct tcp *tcp)
 
 void tcp_question_now(struct tcp *tcp)
 {
-    tcp_signal_now(tcp);
     tcp_probe_now(tcp);
-    tcp->time_wanted = tcp->probe_wanted && tcp->snd_una != tcp->snd_nxt;
+    tcp->time_wanted = tcp->probe_wanted && !(tcp->acking.signal && tcp->snd_una == tcp->snd_nxt);
 }
 
 bool tcp_hail(struct tcp *tcp, uint64_t now_ns)
