@@ -56,7 +56,9 @@ int ask_door(int control, int namespace, const struct run_options *options, stru
 {
     json_t *request = write_request(options);
     *out = (struct ask_answer){.queue = -1};
-    json_t *answer = control_ask(control, request, &namespace, 1, &out->queue, why, why_size);
+    const struct control_extras extras = {
+        .descriptors = &namespace, .count = 1, .passed = &out->queue, .path = control_path(options->control)};
+    json_t *answer = control_ask(control, request, &extras, why, why_size);
     if (!answer)
         return -EREMOTEIO;
     bool good = read_network(answer, &out->network) && out->queue >= 0;

@@ -85,7 +85,7 @@ static json_t *ask(const struct asking *asking, int *fd)
     json_t *answer = NULL;
     *fd = control_connect(control_path(asking->control), why, sizeof why);
     if (*fd >= 0)
-        answer = control_ask(*fd, json_pack("{s:s}", "do", asking->name), NULL, 0, NULL, why, sizeof why);
+        answer = control_ask(*fd, json_pack("{s:s}", "do", asking->name), NULL, why, sizeof why);
     if (!answer)
         command_fail(asking->name, "%s", why);
     return answer;

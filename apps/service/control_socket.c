@@ -14,7 +14,7 @@
 
 #include "service/control.h"
 
-enum { CONTROL_BACKLOG = 64, CONTROL_PATIENCE_S = 15 };
+enum { CONTROL_BACKLOG = 64, CONTROL_PATIENCE_S = 15, CONTROL_PROBE_S = 3 };
 
 const char *control_path(const char *option)
 {
@@ -139,10 +139,10 @@ static void tell_stuck(int fd, char *why, size_t why_size)
         snprintf(why, why_size, "the service does not answer: kill -9 its process, then hawser up");
 }
 
-/* Whatever is done with it ends after CONTROL_PATIENCE_S, or fails with EAGAIN. */
-static int open_patient(void)
+/* Whatever is done with it ends within that time, or fails with EAGAIN. */
+static int open_patient(time_t patience_s)
 {
-    const struct timeval patience = {.tv_sec = CONTROL_PATIENCE_S};
+    const struct timeval patience = {.tv_sec = patience_s};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -173,7 +173,7 @@ int control_connect(const char *path, char *why, size_t why_size)
     int error = set_address(&addr, path, why, why_size);
     if (error)
         return error;
-    int fd = open_patient();
+    int fd = open_patient(CONTROL_PATIENCE_S);
     error = fd < 0 ? -errno : connect_to(fd, &addr);
     if (!error)
         return fd;
@@ -255,10 +255,33 @@ static ssize_t receive_record(int fd, char *buffer, int *passed)
     return n;
 }
 
-static json_t *receive_answer(int fd, int *passed, char *why, size_t why_size)
+/* Does it answer somebody else? To be turned away is an answer, too. */
+static bool answers_others(const char *path, char *buffer)
+{
+    struct sockaddr_un addr;
+    char why[128];
+    json_t *request = json_pack("{s:i,s:s}", "hawser", CONTROL_VERSION, "do", "status");
+    int fd = open_patient(CONTROL_PROBE_S);
+    bool answers = false;
+    if (fd >= 0 && set_address(&addr, path, why, sizeof why) == 0 && connect_to(fd, &addr) == 0) {
+        send_request(fd, request, NULL, 0);
+        answers = receive_record(fd, buffer, NULL) > 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    json_decref(request);
+    return answers;
+}
+
+static json_t *receive_answer(int fd, const struct control_extras *extras, char *why, size_t why_size)
 {
     char *buffer = malloc(CONTROL_MESSAGE_MAX);
-    ssize_t n = buffer ? receive_record(fd, buffer, passed) : -ENOMEM;
+    ssize_t n = -ENOMEM;
+    if (buffer) {
+        do
+            n = receive_record(fd, buffer, extras->passed);
+        while (n == -EAGAIN && extras->path && answers_others(extras->path, buffer));
+    }
     json_t *answer = n > 0 ? json_loadb(buffer, (size_t)n, 0, NULL) : NULL;
     const char *error = json_string_value(json_object_get(answer, "error"));
     free(buffer);
@@ -276,11 +299,13 @@ static json_t *receive_answer(int fd, int *passed, char *why, size_t why_size)
     return NULL;
 }
 
-json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t count, int *passed, char *why,
-                    size_t why_size)
+json_t *control_ask(int fd, json_t *request, const struct control_extras *extras, char *why, size_t why_size)
 {
+    const struct control_extras none = {.descriptors = NULL};
+    if (!extras)
+        extras = &none;
     json_object_set_new(request, "hawser", json_integer(CONTROL_VERSION));
-    int error = send_request(fd, request, descriptors, count);
+    int error = send_request(fd, request, extras->descriptors, extras->count);
     json_decref(request);
     /* One that was turned away finds the reason although it could not ask. */
     if (error && error != -EPIPE && error != -ECONNRESET) {
@@ -290,5 +315,5 @@ json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t coun
             snprintf(why, why_size, "cannot ask the service: %s", strerror(-error));
         return NULL;
     }
-    return receive_answer(fd, passed, why, why_size);
+    return receive_answer(fd, extras, why, why_size);
 }

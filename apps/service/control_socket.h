@@ -34,10 +34,17 @@ int control_connect(const char *path, char *why, size_t why_size);
 /* The service's process, or 0 where that is not to be seen, as from a container. */
 pid_t control_process(int fd);
 
-/* Sends a request, which it takes over, with at most CONTROL_DESCRIPTORS descriptors, and waits for the answer: an
- * object of the caller's, or NULL and in `why` what the service says is wrong, or what else is. *passed (may be NULL)
- * is the descriptor that came along, the caller's, or -1. */
-json_t *control_ask(int fd, json_t *request, const int *descriptors, size_t count, int *passed, char *why,
-                    size_t why_size);
+/* What a request may have besides. */
+struct control_extras {
+    const int *descriptors; /* that go with it, */
+    size_t count;           /* at most CONTROL_DESCRIPTORS */
+    int *passed;            /* the descriptor that came along with the answer, the caller's, or -1; NULL: none does */
+    const char *path;       /* of a service that answers in its turn: more than 15 s are waited while it answers others
+                               there; NULL: none are */
+};
+
+/* Sends a request, which it takes over, with its extras (NULL: none), and waits for the answer: an object of the
+ * caller's, or NULL and in `why` what the service says is wrong, or what else is. */
+json_t *control_ask(int fd, json_t *request, const struct control_extras *extras, char *why, size_t why_size);
 
 #endif

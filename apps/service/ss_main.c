@@ -69,8 +69,7 @@ static json_t *collect(int fd)
     bool more = false;
     json_t *all = json_array();
     do {
-        json_t *page =
-            control_ask(fd, json_pack("{s:s,s:b}", "do", "ss", "more", more), NULL, 0, NULL, why, sizeof why);
+        json_t *page = control_ask(fd, json_pack("{s:s,s:b}", "do", "ss", "more", more), NULL, why, sizeof why);
         if (!page) {
             command_fail("ss", "%s", why);
             json_decref(all);

@@ -395,14 +395,39 @@ except OSError as error:
     return "refused by IPv4 and IPv6; other ports answer"
 
 
-def falls_back(hawser):
-    """Whatever fails after the service was reached, the program runs where its caller is, or not at all."""
-    room, answers = tempfile.mkdtemp(prefix="hawser-programs-"), []
+def stand_in():
+    """A directory with a control socket that everybody reaches, and its listener."""
+    room = tempfile.mkdtemp(prefix="hawser-programs-")
     os.chmod(room, 0o755)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(f"{room}/control")
     os.chmod(f"{room}/control", 0o666)
     listener.listen()
+    return room, listener
+
+
+def in_its_turn(hawser):
+    """A door may take longer than a service that stands still is given, as long as others are answered."""
+    room, listener = stand_in()
+    listener.settimeout(PATIENCE_S)
+    began_s = time.monotonic()
+    program = subprocess.Popen([hawser, "run", "--control", f"{room}/control", "true"], stderr=subprocess.PIPE, text=True)
+    with listener.accept()[0] as door:
+        door.recv(1 << 16)
+        with listener.accept()[0] as other:
+            assert time.monotonic() - began_s > 14 and b'"status"' in other.recv(1 << 16), "it is asked for too early"
+            other.send(b'{"hawser": 1, "ok": true}')
+        time.sleep(1)
+        door.send(b'{"hawser": 1, "ok": false, "error": "no more of these"}')
+        assert program.communicate(timeout=PATIENCE_S)[1] == "hawser run: no more of these\n"
+    listener.close()
+    shutil.rmtree(room)
+    return f"{time.monotonic() - began_s:.0f} s"
+
+
+def falls_back(hawser):
+    """Whatever fails after the service was reached, the program runs where its caller is, or not at all."""
+    (room, listener), answers = stand_in(), []
 
     def serve():
         while True:
@@ -431,6 +456,7 @@ def falls_back(hawser):
 def cases(hawser):
     bind = functools.partial
     yield "without QUIC", bind(without_quic, hawser)
+    yield "a service that is busy", bind(in_its_turn, hawser)
     yield "a service that refuses, --fallback", bind(falls_back, hawser)
     yield "listed by name", bind(listed, hawser)
     yield "by one uplink only", bind(only, hawser)

@@ -469,20 +469,20 @@ static void clients_ask(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
     const char good[] = "{\"hawser\":1,\"ok\":true,\"x\":1}", bad[] = "{\"ok\":false,\"error\":\"a\\nb\\u001b\"}";
     assert_int_equal(send(pair[1], good, strlen(good), 0), strlen(good));
-    json_t *answer = control_ask(pair[0], json_pack("{s:s}", "do", "x"), NULL, 0, NULL, why, sizeof why);
+    json_t *answer = control_ask(pair[0], json_pack("{s:s}", "do", "x"), NULL, why, sizeof why);
     assert_int_equal(json_integer_value(json_object_get(answer, "x")), 1);
     json_decref(answer);
     ssize_t n = recv(pair[1], bytes, sizeof bytes - 1, 0);
     bytes[n > 0 ? n : 0] = '\0';
     assert_string_equal(bytes, "{\"do\":\"x\",\"hawser\":1}");
     assert_int_equal(send(pair[1], bad, strlen(bad), 0), strlen(bad));
-    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
+    assert_null(control_ask(pair[0], json_object(), NULL, why, sizeof why));
     assert_string_equal(why, "a b ");
     assert_int_equal(send(pair[1], "[", 1, 0), 1);
-    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
+    assert_null(control_ask(pair[0], json_object(), NULL, why, sizeof why));
     assert_non_null(strstr(why, "no sense"));
     close(pair[1]);
-    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
+    assert_null(control_ask(pair[0], json_object(), NULL, why, sizeof why));
     assert_non_null(strstr(why, "ended"));
     close(pair[0]);
 }
@@ -500,12 +500,12 @@ static void clients_have_a_limit_of_patience(void **state)
     assert_int_equal(control_process(pair[0]), getpid());
     assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon), 0);
     assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon), 0);
-    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
+    assert_null(control_ask(pair[0], json_object(), NULL, why, sizeof why));
     assert_string_equal(why, expected);
     while (send(pair[0], "x", 1, MSG_DONTWAIT) == 1)
         ;
     why[0] = '\0';
-    assert_null(control_ask(pair[0], json_object(), NULL, 0, NULL, why, sizeof why));
+    assert_null(control_ask(pair[0], json_object(), NULL, why, sizeof why));
     assert_string_equal(why, expected);
     close(pair[0]);
     close(pair[1]);
