@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/compiler.h"
 #include "service/complain.h"
@@ -60,11 +61,18 @@ static int check_group(const struct up_check *c, const char *group)
     return says(c, &word, -ENOENT, reason);
 }
 
+/* What it says is there to be read once, by whoever uses it. */
+static bool is_pipe(const char *path)
+{
+    struct stat st;
+    return path && stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 static int check_login(const struct up_check *c, const char *path)
 {
     const struct word word = {path, "proxy", "login", "--proxy-login"};
     char reason[512];
-    int error = path ? proxies_check_login(path, reason, sizeof reason) : 0;
+    int error = path && !is_pipe(path) ? proxies_check_login(path, reason, sizeof reason) : 0;
     return error ? says(c, &word, error, reason) : 0;
 }
 
@@ -90,6 +98,10 @@ static int check_side(const struct up_check *c, const struct upstream_words *w, 
     const struct tls_files files = upstream_words_files(w, role, serves ? w->serve : w->server);
     struct tls_credentials *credentials;
     char reason[512];
+    for (size_t i = 0; i < HW_ARRAY_LEN(words) - 1; i++) {
+        if (is_pipe(words[i].value))
+            return 0;
+    }
     int error = tls_credentials_read(role, &files, &credentials, reason, sizeof reason);
     if (!error) {
         tls_credentials_unref(credentials);

@@ -140,6 +140,23 @@ static void secrets(void **state)
     assert_int_equal(chmod(right, 0600), 0);
 }
 
+/* As from <(pass show hawser): what is looked at is still there for who uses it. */
+static void pipes_are_left_alone(void **state)
+{
+    int fds[2];
+    char path[32], bytes[sizeof KEY];
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], KEY, strlen(KEY)), strlen(KEY));
+    close(fds[1]);
+    snprintf(path, sizeof path, "/dev/fd/%d", fds[0]);
+    struct up_options o = {.proxies = {.ports = {{.local = "127.0.0.1:1"}}, .count = 1, .login_path = path}};
+    o.proxies.upstream = (struct upstream_words){.serve = "127.0.0.1:1", .server = "a:1", .key = path};
+    assert_int_equal(check(&o, ""), 0);
+    assert_int_equal(read(fds[0], bytes, sizeof bytes), strlen(KEY));
+    close(fds[0]);
+}
+
 static int make_files(void **state)
 {
     int fds[] = {mkstemp(right), mkstemp(config_path)};
@@ -165,6 +182,7 @@ int main(void)
         cmocka_unit_test(the_command_line_is_told_by_option),
         cmocka_unit_test(users),
         cmocka_unit_test(secrets),
+        cmocka_unit_test(pipes_are_left_alone),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
