@@ -1,7 +1,7 @@
 /*
  * A path manager of one's own, in one file: a connection has as many subflows as it needs, and no more. It begins with
  * one; when the bytes it has moved double, and another pair of addresses is there, the next one is opened; when the
- * round trip of one is four times that of the fastest, it is closed, and not opened again.
+ * round trip of one is four times that of the fastest, and is felt, it is closed, and not opened again.
  *
  * Two hosts in one process show it; exit status 0 only when a second subflow came.
  */
@@ -9,8 +9,9 @@
 
 #include <hawser/hawser.h>
 
-#define FIRST_STEP (64u * 1024) /* bytes, before the second subflow */
-#define TOO_SLOW 4              /* times the fastest round trip */
+#define FIRST_STEP (64u * 1024)     /* bytes, before the second subflow */
+#define TOO_SLOW 4                  /* times the fastest round trip, */
+#define FELT_NS UINT64_C(200000000) /* and no less than this: a busy machine alone takes milliseconds */
 #define PATIENCE_NS UINT64_C(30000000000)
 
 static void open_one(struct hawser_pm *pm, const struct hawser_pm_view *view)
@@ -28,7 +29,7 @@ static void close_slow(struct hawser_pm *pm, const struct hawser_pm_view *view)
         if (view->subflows[i]->srtt_ns && view->subflows[i]->srtt_ns < fastest_ns)
             fastest_ns = view->subflows[i]->srtt_ns;
     for (unsigned i = 0; i < view->subflow_count; i++)
-        if (view->subflows[i]->srtt_ns / TOO_SLOW > fastest_ns)
+        if (view->subflows[i]->srtt_ns / TOO_SLOW > fastest_ns && view->subflows[i]->srtt_ns > FELT_NS)
             (void)hawser_pm_close(pm, i, 3); /* RFC 8684 3.6: prohibited; -EBUSY where it is the only one */
 }
 
