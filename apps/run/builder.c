@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,7 +152,7 @@ static int fail_to_start(int error, char *why, size_t why_size)
 
 int builder_run(const struct run_options *options, int control, char *why, size_t why_size)
 {
-    int pair[2], program = pidfd_open(getpid(), 0);
+    int pair[2], program = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (program < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         int error = -errno;
         if (program >= 0)

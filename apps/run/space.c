@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -128,7 +128,7 @@ int space_enter(char *why, size_t why_size)
 
 int space_join(pid_t other)
 {
-    int process = pidfd_open(other, 0);
+    int process = (int)syscall(SYS_pidfd_open, other, 0);
     if (process < 0)
         return -errno;
     /* There is another user namespace only where an ordinary user has entered. */

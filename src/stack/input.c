@@ -153,7 +153,8 @@ static void input_segment(struct hawser_stack *stack, struct arrival *a, uint64_
     } else if (subflow && tcp_rests(&subflow->tcp)) { /* its address has only just come back */
         count(counters(stack), COUNT_DROP_NOT_OURS);
     } else if (subflow) {
-        a->segment.authentic = identity_closed_by(&subflow->conn->identity, &a->options.mp);
+        if (flags & TCP_RST)
+            a->segment.authentic = identity_closed_by(&subflow->conn->identity, &a->options.mp);
         tcp_input(&subflow->tcp, &a->segment, now_ns);
     } else if (!stack_has_door(stack, a->link) && martian_source(stack, &a->remote)) {
         count(counters(stack), COUNT_DROP_MARTIAN);

@@ -71,7 +71,7 @@ struct tcp_segment {
     uint64_t ack;           /* in our own sequence space; meaningless without TCP_ACK */
     struct slice payload;   /* references are the caller's */
     uint16_t wire_segments; /* how many were merged into it, at least 1 */
-    bool authentic;         /* it says what only the peer knows */
+    bool authentic;         /* a RST that says what only the peer knows */
 };
 
 struct tcp;
