@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/compiler.h"
+#include "base/units.h"
 
 enum { JOINT_PARTS = 16 };
 
@@ -137,7 +138,7 @@ int joint_make(struct joints *joints, struct end first, struct end second, const
         return -ENOMEM;
     joint->joints = joints;
     joint->origin = *origin;
-    joint->since_ns = now_ns;
+    joint->origin.since_ms = now_ns / NS_PER_MS & (UINT64_MAX >> (64 - JOINT_SINCE_BITS));
     list_push_back(&joints->all, &joint->link);
     joints->count++;
     joint->id = ++joints->made;

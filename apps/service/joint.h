@@ -19,6 +19,9 @@ enum {
     JOINTS_HELD_MAX = 16 * 1024 * 1024,
 };
 
+/* Of milliseconds: more than there are in 64 bits of nanoseconds. */
+enum { JOINT_SINCE_BITS = 45 };
+
 /* How the two came together. */
 enum joint_way {
     JOINT_BY_LINK,     /* by a door */
@@ -30,10 +33,11 @@ enum joint_way {
 
 /* For listings. */
 struct joint_origin {
-    enum joint_way way;
-    uint16_t published; /* JOINT_BY_PORT: which one */
-    const char *port;   /* but for doors and published ports: as its owner wrote it; outlives the joint */
-    char *asked;        /* whom the client asked for, if neither end says so; NULL. Freed with the joint */
+    uint64_t way : 3;                     /* enum joint_way */
+    uint64_t published : 16;              /* JOINT_BY_PORT: which one */
+    uint64_t since_ms : JOINT_SINCE_BITS; /* joint_make() writes it */
+    const char *port; /* but for doors and published ports: as its owner wrote it; outlives the joint */
+    char *asked;      /* whom the client asked for, if neither end says so; NULL. Freed with the joint */
 };
 
 /* One of the two, and what flows from it to the other. */
@@ -56,7 +60,6 @@ struct joint {
     struct list link; /* of all joints */
     struct joint_origin origin;
     struct joint_end ends[2];
-    uint64_t since_ns;
     uint64_t id; /* its own for good, from 1 on */
 };
 

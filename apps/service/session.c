@@ -180,8 +180,10 @@ static char *text_of(const struct destination *to)
 static bool join(struct session *session, struct end far, uint64_t now_ns)
 {
     const struct sessions *of = session->of;
-    const enum joint_way own = session->http ? JOINT_BY_CONNECT : JOINT_BY_SOCKS;
-    struct joint_origin origin = {.way = of->upstream ? JOINT_BY_UPSTREAM : own, .port = of->port};
+    struct joint_origin origin = {.port = of->port,
+                                  .way = of->upstream    ? JOINT_BY_UPSTREAM
+                                         : session->http ? JOINT_BY_CONNECT
+                                                         : JOINT_BY_SOCKS};
     struct end first = of->upstream ? far : session->client, second = of->upstream ? session->client : far;
     struct hawser_addr peer;
     end_peer(far, &peer);

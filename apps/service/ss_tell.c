@@ -189,7 +189,7 @@ json_t *ss_tell(const struct service *service, const struct joint *joint)
     tell_program(service, joint, out);
     json_object_set_new(out, "client", of_peer(joint_client(joint)));
     tell_destination(service, joint, out);
-    json_object_set_new(out, "age_ms", of_number((hawser_host_now(service->host) - joint->since_ns) / NS_PER_MS));
+    json_object_set_new(out, "age_ms", of_number(hawser_host_now(service->host) / NS_PER_MS - joint->origin.since_ms));
     json_object_set_new(out, "out_bytes", of_number(joint->ends[0].bytes));
     json_object_set_new(out, "in_bytes", of_number(joint->ends[1].bytes));
     if (end_conn(outer))

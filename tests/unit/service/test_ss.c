@@ -55,6 +55,7 @@ static json_t *told(struct fixture *f, const struct joint_origin *origin)
     assert_int_equal(joint_make(&f->service.joints, inner, outer, origin, hawser_host_now(f->e.host)), 0);
     json_t *told = ss_tell(&f->service, LIST_ENTRY(list_first(&f->service.joints.all), struct joint, link));
     assert_int_equal(json_integer_value(json_object_get(told, "id")), 1);
+    assert_in_range(json_integer_value(json_object_get(told, "age_ms")), 0, 60 * 1000);
     return told;
 }
 
@@ -131,24 +132,25 @@ static void use_upstream(struct fixture *f)
 static void upstreams_are_told(void **state)
 {
     static const struct {
-        enum joint_way way;
+        struct joint_origin origin;
         const char *asked, *upstream;
     } table[] = {
-        {JOINT_BY_CONNECT, "site.example:80", "far.example:8443"},
-        {JOINT_BY_SOCKS, "192.0.2.1:80", "far.example:8443"},
-        {JOINT_BY_PORT, NULL, NULL},
-        {JOINT_BY_UPSTREAM, "site.example:80", NULL},
+        {{.way = JOINT_BY_CONNECT}, "site.example:80", "far.example:8443"},
+        {{.way = JOINT_BY_SOCKS}, "192.0.2.1:80", "far.example:8443"},
+        {{.way = JOINT_BY_PORT}, NULL, NULL},
+        {{.way = JOINT_BY_UPSTREAM}, "site.example:80", NULL},
     };
     (void)state;
     for (size_t i = 0; i < HW_ARRAY_LEN(table); i++) {
         struct fixture f;
         set_up(&f);
         use_upstream(&f);
-        json_t *one = told(
-            &f, &(struct joint_origin){.way = table[i].way, .asked = table[i].asked ? strdup(table[i].asked) : NULL});
+        struct joint_origin origin = table[i].origin;
+        origin.asked = table[i].asked ? strdup(table[i].asked) : NULL;
+        json_t *one = told(&f, &origin);
         expect(one, "destination", table[i].asked ? table[i].asked : f.inner_text);
         expect(one, "upstream", table[i].upstream);
-        expect(one, "address", table[i].way == JOINT_BY_UPSTREAM ? f.inner_text : NULL);
+        expect(one, "address", table[i].origin.way == JOINT_BY_UPSTREAM ? f.inner_text : NULL);
         json_decref(one);
         joints_break(&f.service.joints);
         struct service_part *part = LIST_ENTRY(list_first(&f.service.parts), struct service_part, link);
