@@ -33,10 +33,10 @@ demo: setup-demo build
 test: setup
 	@tools/test
 
-test-programs:
+test-programs: setup
 	@tools/test-programs
 
-bench: build
+bench: setup build
 	@bench/all build/release/apps/hawser
 
 fuzz: setup
