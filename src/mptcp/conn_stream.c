@@ -22,11 +22,7 @@ void conn_consumed(struct conn *conn)
 {
     conn_idle(conn);
     conn_event(conn);
-    if (!data_rx_consumed(&conn->data_rx))
-        return;
-    EACH_SUBFLOW (it, conn)
-        if (subflow_at(it)->tcp.state >= TCPS_ESTABLISHED)
-            tcp_ack_now(&subflow_at(it)->tcp);
+    subflows_opened(&conn->subflows, data_rx_promised(&conn->data_rx), data_rx_consumed(&conn->data_rx));
 }
 
 void conn_consume(struct conn *conn, size_t len)

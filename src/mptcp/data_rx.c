@@ -274,12 +274,18 @@ uint64_t data_rx_duplicate_bytes(const struct data_rx *rx) { return rx->reassemb
 
 bool data_rx_is_over(const struct data_rx *rx) { return rx->peer_fin_taken; }
 
-bool data_rx_consumed(struct data_rx *rx)
+struct data_rx_opening data_rx_consumed(struct data_rx *rx)
 {
-    data_rx_idle(rx);
-    if (rx->peer_fin_taken || (rx->peer_fin_known && dsn_le(rx->peer_fin, rx->rcv_edge)))
-        return false; /* all that will come has room, so no window matters, and the peer may be gone already */
+    dsn64 next = reassembly_next(&rx->reassembly);
     uint32_t limit = data_rx_limit(rx);
-    int64_t opened = dsn_diff(dsn_add(rx->reassembly.read_next, limit), rx->rcv_edge);
-    return opened >= (int64_t)HW_MIN(limit / 2, STEP_MAX);
+    dsn64 end = dsn_add(rx->reassembly.read_next, limit);
+    data_rx_idle(rx);
+    if (rx->peer_fin_taken) /* the peer may be gone already */
+        return (struct data_rx_opening){0};
+    if (rx->peer_fin_known)
+        end = dsn_min(end, rx->peer_fin);
+    if (dsn_le(end, next))
+        return (struct data_rx_opening){0};
+    uint32_t open = (uint32_t)dsn_diff(end, next);
+    return (struct data_rx_opening){open, HW_MIN(open, HW_MIN(limit / 2, STEP_MAX))};
 }

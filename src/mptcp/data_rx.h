@@ -111,7 +111,11 @@ void data_rx_consume(struct data_rx *rx, size_t len);
 uint64_t data_rx_duplicate_bytes(const struct data_rx *rx);
 /* No byte follows those that are readable. */
 bool data_rx_is_over(const struct data_rx *rx);
-/* The program took bytes. True when the peer should be told of a window that opened. */
-bool data_rx_consumed(struct data_rx *rx);
+/* The program took bytes. What a subflow may promise now, and by how much more than it did before its peer is told;
+ * open 0: nothing that could come needs more. */
+struct data_rx_opening {
+    uint32_t open, step; /* bytes */
+};
+struct data_rx_opening data_rx_consumed(struct data_rx *rx);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef HW_MPTCP_SUBFLOWS_H
 #define HW_MPTCP_SUBFLOWS_H
 
+#include "mptcp/data_rx.h"
 #include "mptcp/data_tx.h"
 #include "mptcp/subflow.h"
 
@@ -78,6 +79,8 @@ void subflows_give_up_answering(struct list *subflows, uint64_t now_ns);
 void subflows_end(struct list *subflows, bool plain, uint64_t now_ns);
 /* Asks for a DATA_ACK. */
 void subflows_ask(struct list *subflows);
+/* The program made room: those are told on which less was said, beside what is `promised` for all (bytes). */
+void subflows_opened(struct list *subflows, uint32_t promised, struct data_rx_opening opening);
 /* For somebody else's keepalive: tcp_ask() on each. False: all that could have answered left a question unanswered. */
 bool subflows_ask_around(struct list *subflows, uint64_t now_ns);
 /* What the peer's keepalive asked on each is answered: tcp_answer(). */

@@ -185,6 +185,8 @@ void tcp_run_timers(struct tcp *tcp, uint64_t now_ns)
     struct tcp_timers *t = &tcp->timers;
     if (t->delayed_ack <= now_ns) {
         t->delayed_ack = TIME_NEVER;
+        if (tcp->acking.opened)
+            tcp->acking.opened--;
         tcp_ack_now(tcp);
     }
     if (tcp->flight)

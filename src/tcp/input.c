@@ -267,6 +267,10 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
         end = HW_MIN(end, tcp->fin_at);
     uint64_t before = tcp->rx.next;
     bool had_gaps = rxseq_gaps(&tcp->rx) > 0, taken = true;
+    if (tcp->acking.opened) { /* and the peer knows */
+        tcp->acking.opened = 0;
+        tcp->timers.delayed_ack = TIME_NEVER;
+    }
     for (struct range part; part = rxseq_new_part(&tcp->rx, at, end), part.start < part.end; at = part.end) {
         taken = take_part(tcp, s, part, now_ns);
         if (tcp->state == TCPS_CLOSED)

@@ -11,13 +11,20 @@
 /* A super-segment with its headers must fit in 16 bits of IP length. */
 #define SUPER_SEGMENT_MAX 65000u
 
+/* That a shut window is open may be lost, and the peer, whose part it is to ask (RFC 9293 3.8.6.1), does so ever more
+ * rarely. */
+#define OPENED_AGAIN 3u
+
 /* The window field, and the edge it promises (RFC 9293 3.8.6: never taken back). */
 static uint16_t window_field(struct tcp *tcp, bool syn)
 {
+    bool shut = tcp->recv_bytes && tcp_promised(tcp) < tcp->segment_bytes;
     uint8_t scale = syn ? 0 : tcp->rcv_wscale;
     uint32_t window = tcp->hooks->window(tcp, (uint32_t)UINT16_MAX << scale);
     uint32_t field = HW_MIN(window >> scale, UINT16_MAX);
     tcp->rcv_edge = HW_MAX(tcp->rcv_edge, tcp->rx.next + ((uint64_t)field << scale));
+    if (shut && tcp_promised(tcp) >= tcp->segment_bytes && !tcp->fin_at)
+        tcp->acking.opened = OPENED_AGAIN;
     return (uint16_t)field;
 }
 
@@ -60,11 +67,15 @@ static bool says_user_timeout(const struct tcp *tcp, const struct tx_record *rec
 }
 
 /* What every segment with ACK says it has acknowledged. SACK blocks that data left no room for still want a segment. */
-static void note_acknowledged(struct tcp *tcp, bool with_sack)
+static void note_acknowledged(struct tcp *tcp, bool with_sack, uint64_t now_ns)
 {
     tcp->acking.last_sent = tcp->rx.next;
     tcp->acking.unacked_bytes = 0;
     tcp->timers.delayed_ack = TIME_NEVER;
+    if (tcp->acking.opened) {
+        tcp->timers.delayed_ack = now_ns + (rtt_timeout(&tcp->rtt) << (OPENED_AGAIN - tcp->acking.opened));
+        tcp_timers_arm(tcp);
+    }
     if (with_sack || !tcp->sack || rxseq_gaps(&tcp->rx) == 0)
         tcp->acking.now = false;
     if (with_sack)
@@ -128,7 +139,7 @@ static void emit(struct tcp *tcp, const struct tx_record *record, uint64_t ssn, 
     }
     put_headers(tcp, tx, ssn, flags, bytes, options_len);
     if (flags & TCP_ACK)
-        note_acknowledged(tcp, with_sack);
+        note_acknowledged(tcp, with_sack, now_ns);
 }
 
 static uint8_t record_flags(const struct tcp *tcp, const struct tx_record *r, bool push)

@@ -231,6 +231,7 @@ struct tcp_acking {
     bool signal;            /* a bare one must */
     bool asked : 1;         /* its keepalive waits for tcp_answer() */
     bool user_timeout : 1;  /* the peer is to be told of ours */
+    uint8_t opened : 2; /* how often it is to be told once more that a window is open again, until something comes */
 };
 
 /* Is the peer there? */
@@ -464,6 +465,11 @@ static inline uint32_t tcp_in_flight(const struct tcp *tcp)
 }
 
 /* Right edge of the peer's window, in our sequence space. */
+/* Bytes that the peer may send, by what we said last. */
+static inline uint64_t tcp_promised(const struct tcp *tcp)
+{
+    return tcp->rcv_edge > tcp->rx.next ? tcp->rcv_edge - tcp->rx.next : 0;
+}
 static inline uint64_t tcp_window_edge(const struct tcp *tcp) { return tcp->snd_una + tcp->snd_wnd; }
 
 /* Relative subflow sequence number as DSS options carry it. */

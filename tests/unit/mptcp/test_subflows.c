@@ -422,6 +422,34 @@ static void all_abort_or_those_of_an_address(void **state)
     bundle_destroy(&b);
 }
 
+/* What one that carries data says of room is not heard on another one, whose window may be shut. */
+static void each_is_told_of_a_window_that_opened(void **state)
+{
+    const struct {
+        uint32_t promised, open;
+        bool first, second; /* 10,000 were said on the first, 0 on the second */
+    } table[] = {
+        {20000, 9000, false, false}, {20000, 10000, false, true}, {20000, 19999, false, true},
+        {20000, 20000, true, true},  {5000, 15000, true, true},   {0, 9999, false, false},
+        {0, 10000, true, true},      {20000, 0, false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(table); i++) {
+        struct bundle b;
+        bundle_init(&b);
+        struct subflow *opening = bundle_add(&b), *s[2] = {bundle_open(&b, RTT), bundle_open(&b, RTT)};
+        for (unsigned k = 0; k < 2; k++) {
+            s[k]->tcp.rcv_edge = s[k]->tcp.rx.next + (k ? 0 : 10000);
+            s[k]->tcp.acking.now = false;
+        }
+        subflows_opened(&b.subflows, table[i].promised, (struct data_rx_opening){table[i].open, 10000});
+        assert_int_equal(s[0]->tcp.acking.now, table[i].first);
+        assert_int_equal(s[1]->tcp.acking.now, table[i].second);
+        assert_false(opening->tcp.acking.now);
+        bundle_destroy(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +471,7 @@ int main(void)
         cmocka_unit_test(who_hoards_goes_for_the_time_being),
         cmocka_unit_test(those_that_answer_are_given_up),
         cmocka_unit_test(questions_and_signals),
+        cmocka_unit_test(each_is_told_of_a_window_that_opened),
         cmocka_unit_test(good_bye_on_each),
         cmocka_unit_test(all_abort_or_those_of_an_address),
     };

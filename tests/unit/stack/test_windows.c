@@ -191,6 +191,32 @@ static void goes_on_when_the_window_opens(void **state)
     peer_destroy(&p);
 }
 
+/* A peer that has asked for long asks rarely: one word that is lost is no wait for its next question. Of who goes on,
+ * and of small openings, nothing is said twice. */
+static void that_a_window_is_open_is_said_again(void **state)
+{
+    (void)state;
+    static uint8_t got[200000];
+    for (unsigned goes_on = 0; goes_on < 2; goes_on++) {
+        struct pressure t;
+        begin(&t);
+        uint32_t next = fill_window(&t, 1);
+        peer_wait(&t.p, NS_PER_S);
+        peer_forget(&t.p);
+        assert_int_equal(hawser_recv(t.p.conn, got, sizeof got), next - 1);
+        peer_drain(&t.p);
+        assert_int_equal(t.p.seen_count, 1);
+        assert_in_range(window(&t), 60000, 66000);
+        peer_forget(&t.p);
+        if (goes_on)
+            peer_send(&t.p, TCP_ACK, next, 1, NULL, bytes, LEN);
+        peer_wait(&t.p, 30 * NS_PER_S);
+        assert_int_equal(t.p.seen_count, goes_on ? 1 : 3);
+        assert_in_range(window(&t), 60000, 66000);
+        end(&t);
+    }
+}
+
 /* Whoever comes when others hold most of it is promised little, and may use all of that. */
 static void a_synack_promises_what_there_is(void **state)
 {
@@ -269,6 +295,7 @@ int main(void)
         cmocka_unit_test(the_window_opens_when_memory_is_back),
         cmocka_unit_test(acknowledges_behind_a_probe),
         cmocka_unit_test(goes_on_when_the_window_opens),
+        cmocka_unit_test(that_a_window_is_open_is_said_again),
         cmocka_unit_test(a_synack_promises_what_there_is),
         cmocka_unit_test(an_acknowledgement_of_the_subflow_is_no_progress),
         cmocka_unit_test(an_end_at_a_window_that_is_shut),
