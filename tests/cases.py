@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 
-CLONE_NEWNET, PR_SET_CHILD_SUBREAPER = 0x40000000, 36
+CLONE_NEWNET, CLONE_NEWNS, MS_REC, MS_PRIVATE, PR_SET_CHILD_SUBREAPER = 0x40000000, 0x20000, 16384, 1 << 18, 36
+CONFIGURATION = "/etc/hawser"  # of this machine, which is none of a case's
 LIBC = ctypes.CDLL(None, use_errno=True)
 KEPT_SIGNALS = {signal.SIGKILL, signal.SIGSTOP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ}  # as Python has them
 
@@ -36,14 +37,28 @@ def sweep():
             os.waitpid(pid, 0)
 
 
+def must(status, what):
+    if status != 0:
+        raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
+
+
+def hide(directory):
+    """It is empty for this process, and those that it starts."""
+    must(LIBC.unshare(CLONE_NEWNS), "no mount namespace")
+    must(LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "no mounts of its own")
+    must(LIBC.mount(b"none", directory.encode(), b"tmpfs", 0, None), directory)
+
+
 def perform(case, network, prepare):
     """Returns whether it passed, and a line about it."""
     try:
         for number in signal.valid_signals() - KEPT_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        if network and LIBC.unshare(CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "no network namespace: " + os.strerror(ctypes.get_errno()))
+        if network:
+            must(LIBC.unshare(CLONE_NEWNET), "no network namespace")
+        if network and os.path.exists(CONFIGURATION):
+            hide(CONFIGURATION)
         if prepare:
             prepare()
         return True, case()

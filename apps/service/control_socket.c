@@ -16,10 +16,16 @@
 
 enum { CONTROL_BACKLOG = 64, CONTROL_PATIENCE_S = 15, CONTROL_PROBE_S = 3 };
 
-const char *control_path(const char *option)
+const char *control_of_environment(void)
 {
     const char *set = getenv("HAWSER_CONTROL");
-    return option ? option : set && *set ? set : CONTROL_PATH;
+    return set && *set ? set : NULL;
+}
+
+const char *control_path(const char *option)
+{
+    const char *set = option ? option : control_of_environment();
+    return set ? set : CONTROL_PATH;
 }
 
 bool control_is_none(const char *path) { return strcmp(path, "none") == 0; }

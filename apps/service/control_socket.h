@@ -11,6 +11,9 @@
 #define CONTROL_PATH "/run/hawser/control"
 #define CONTROL_GROUP "hawser"
 
+/* What HAWSER_CONTROL says; NULL: nothing. */
+const char *control_of_environment(void);
+
 /* `option` if there is one, else the environment's HAWSER_CONTROL, else CONTROL_PATH. */
 const char *control_path(const char *option);
 

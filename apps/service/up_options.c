@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "commands.h"
+#include "service/control_socket.h"
 
 /* Of what lasts so long, or moves so much, more is to come: a few times the initial window, and a wait that nobody
  * sees. */
@@ -86,7 +87,8 @@ static const char usage[] =
     "                 (all uplinks, at once), fullmesh, ports, or backup (one uplink as long as it works)\n"
     "  --congestion NAME\n"
     "                 cubic (default) or reno\n" PROXY_USAGE
-    "  --control PATH socket for hawser status, down and ss, or none; default $HAWSER_CONTROL or /run/hawser/control\n"
+    "  --control PATH socket for hawser status, down and ss, or none; default $HAWSER_CONTROL, the file's, or\n"
+    "                 /run/hawser/control\n"
     "  --group GROUP  who may ask there beside root; default hawser, if there is one\n"
     "  --user USER    who the service is once everything is set up; default hawser, if there is one and root starts "
     "it\n"
@@ -273,7 +275,8 @@ void up_options_complete(struct up_options *o, const struct config *config)
     o->scheduler = o->scheduler ? o->scheduler : config->scheduler;
     o->manager = o->manager ? o->manager : config->manager;
     o->congestion = o->congestion ? o->congestion : config->congestion;
-    o->control = o->control ? o->control : config->control;
+    if (!o->control && !control_of_environment()) /* clients know that one, and not the file */
+        o->control = config->control;
     o->group = o->group ? o->group : config->group;
     o->user = o->user ? o->user : config->user;
     if (o->door_count == 0)

@@ -32,7 +32,7 @@ class Service:
         self.control = os.path.join(directory, "control")
         with space.inside():
             self.before = network_state()
-            self.process = subprocess.Popen([hawser, "up", "-v", "--control", self.control, *words], stderr=subprocess.PIPE, text=True,
+            self.process = subprocess.Popen([hawser, "up", "-c", os.devnull, "-v", "--control", self.control, *words], stderr=subprocess.PIPE, text=True,
                                             env={**os.environ, "RUNTIME_DIRECTORY": directory, "HAWSER_FILTER": "kill"})
         while not self.said or "ready" not in self.said[-1]:
             line = self.process.stderr.readline()

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "service/control_socket.h"
 #include "service/up_check.h"
 
 #define KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
@@ -75,6 +76,23 @@ static void the_file_is_told_by_line_and_key(void **state)
             (error && strncmp(why, config_path, strlen(config_path)) != 0))
             fail_msg("%s\n  is told: %d, %s", all[i].text, error, why);
     }
+}
+
+/* Who asks the service knows the environment, and not the file. */
+static void the_environment_goes_before_the_file(void **state)
+{
+    static const char file[] = "control = \"none\"\ngroup = \"no-such\"";
+    struct up_options o = {.verbose = false}, told = {.control = "/told"}, untold = o;
+    (void)state;
+    assert_int_equal(setenv("HAWSER_CONTROL", "/there", 1), 0);
+    int error = check(&o, file);
+    assert_string_equal(control_path(o.control), "/there");
+    assert_int_equal(check(&told, "control = \"/file\""), 0);
+    assert_string_equal(control_path(told.control), "/told");
+    assert_int_equal(setenv("HAWSER_CONTROL", "", 1), 0); /* says nothing */
+    assert_int_equal(check(&untold, file), 0);
+    unsetenv("HAWSER_CONTROL");
+    assert_int_equal(error, -ENOENT);
 }
 
 static void the_command_line_is_told_by_option(void **state)
@@ -161,6 +179,7 @@ static int make_files(void **state)
 {
     int fds[] = {mkstemp(right), mkstemp(config_path)};
     (void)state;
+    unsetenv("HAWSER_CONTROL");
     for (size_t i = 0; i < HW_ARRAY_LEN(fds); i++) {
         if (fds[i] < 0)
             return -1;
@@ -179,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_is_told_by_line_and_key),
+        cmocka_unit_test(the_environment_goes_before_the_file),
         cmocka_unit_test(the_command_line_is_told_by_option),
         cmocka_unit_test(users),
         cmocka_unit_test(secrets),
