@@ -145,6 +145,23 @@ static void tell_stuck(int fd, char *why, size_t why_size)
         snprintf(why, why_size, "the service does not answer: kill -9 its process, then hawser up");
 }
 
+/* Who may come in is the socket's group. */
+static void tell_shut(const char *path, char *why, size_t why_size)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        snprintf(why, why_size, "%s: the way there is shut: be root, or name another --control", path);
+        return;
+    }
+    const struct group *group = getgrgid(st.st_gid);
+    if (st.st_gid == 0 || !(st.st_mode & S_IWGRP))
+        snprintf(why, why_size, "%s is for root alone: be root, or have the service begun with --group", path);
+    else if (group)
+        snprintf(why, why_size, "%s is for root and the group %s: join it, and log in again", path, group->gr_name);
+    else
+        snprintf(why, why_size, "%s is for root and the group %u, which has no name here: be root", path, st.st_gid);
+}
+
 /* Whatever is done with it ends within that time, or fails with EAGAIN. */
 static int open_patient(time_t patience_s)
 {
@@ -188,7 +205,7 @@ int control_connect(const char *path, char *why, size_t why_size)
     else if (error == -ENOENT || error == -ECONNREFUSED || error == -ENOTDIR)
         snprintf(why, why_size, "no service answers at %s: start it by hawser up, as root", path);
     else if (error == -EACCES || error == -EPERM)
-        snprintf(why, why_size, "%s is for root and the group " CONTROL_GROUP ": join it, and log in again", path);
+        tell_shut(path, why, why_size);
     else
         snprintf(why, why_size, "cannot reach the service at %s: %s", path, strerror(-error));
     if (fd >= 0)
