@@ -24,8 +24,7 @@ int packet_filter_open(struct nft_ctx **out, char *why, size_t why_size)
 {
     int error = try_socket();
     if (error == -EPROTONOSUPPORT || error == -EAFNOSUPPORT) {
-        snprintf(why, why_size,
-                 "this kernel has no packet filter: is it built with nf_tables and nf_nat? (modprobe nf_tables)");
+        snprintf(why, why_size, "this kernel has no packet filter: " PACKET_FILTER_WANTS);
         return -EPROTONOSUPPORT;
     }
     if (error) {
@@ -55,10 +54,8 @@ int packet_filter_run(const char *commands, const char *denied, const char *whos
     if (error == -EPERM)
         snprintf(why, why_size, "%s: run as root, or with CAP_NET_ADMIN", denied);
     else if (error)
-        snprintf(why, why_size,
-                 "the packet filter refuses the rules of %s: %.*s: is the kernel built with nf_tables and nf_nat? "
-                 "(modprobe nf_tables)",
-                 whose, (int)strcspn(said ? said : "", "\n"), said ? said : "");
+        snprintf(why, why_size, "the packet filter refuses the rules of %s: %.*s: " PACKET_FILTER_WANTS, whose,
+                 (int)strcspn(said ? said : "", "\n"), said ? said : "");
     nft_ctx_free(nft);
     return error;
 }

@@ -7,6 +7,9 @@
 
 struct nft_ctx;
 
+/* What is missing where the kernel takes no rules. */
+#define PACKET_FILTER_WANTS "is the kernel built with nf_tables and nf_nat? (modprobe -a nf_tables nf_nat)"
+
 /* A context that keeps what it says, to be freed by nft_ctx_free(). Returns 0 or a negative errno, and in `why` one
  * line that says what to do: -EPROTONOSUPPORT where the kernel has no packet filter. */
 int packet_filter_open(struct nft_ctx **out, char *why, size_t why_size);

@@ -260,8 +260,7 @@ static void translation_explain(struct translation *t, const char *what, char *w
 {
     const char *said = nft_ctx_get_error_buffer(t->nft);
     int len = (int)strcspn(said ? said : "", "\n");
-    snprintf(why, why_size, "%s: %.*s: is the kernel built with nf_tables and nf_nat? (modprobe nf_tables)", what, len,
-             said ? said : "");
+    snprintf(why, why_size, "%s: %.*s: " PACKET_FILTER_WANTS, what, len, said ? said : "");
 }
 
 static int translation_refused(struct translation *t, const char *what, int error, char *why, size_t why_size)
