@@ -4,11 +4,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
+
+#include "service/policy_routes.h"
 
 enum { VIEW_TRIES = 5 };
 
@@ -184,6 +187,72 @@ static void view_take_hops(struct host_view *view, const struct nlattr *hops, co
     }
 }
 
+static struct view_table *view_find_table(struct host_view *view, uint32_t number, bool v4)
+{
+    for (size_t i = 0; i < view->table_count; i++) {
+        if (view->tables[i].number == number && view->tables[i].v4 == v4)
+            return &view->tables[i];
+    }
+    return NULL;
+}
+
+/* Neither local, main nor default. */
+static bool view_is_special(uint32_t table) { return table < RT_TABLE_DEFAULT || table > RT_TABLE_LOCAL; }
+
+static void view_take_rule(struct host_view *view, const struct nlmsghdr *header)
+{
+    const struct fib_rule_hdr *info = mnl_nlmsg_get_payload(header);
+    const bool v4 = info->family == AF_INET, inverted = info->flags & FIB_RULE_INVERT;
+    uint32_t preference = 0, table = info->table, mark = 0;
+    bool own = false, any = info->action == FR_ACT_TO_TBL && !info->src_len && !info->dst_len && !info->tos;
+    const struct nlattr *attr;
+    NETLINK_ATTRS(attr, header, sizeof(*info))
+    {
+        unsigned type = mnl_attr_get_type(attr);
+        if (type == FRA_PROTOCOL) {
+            own = mnl_attr_validate(attr, MNL_TYPE_U8) == 0 && mnl_attr_get_u8(attr) == POLICY_PROTOCOL;
+            continue;
+        }
+        const uint32_t value = mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? mnl_attr_get_u32(attr) : 0;
+        if (type == FRA_PRIORITY)
+            preference = value;
+        else if (type == FRA_TABLE)
+            table = value;
+        else if (type == FRA_FWMARK)
+            mark = value;
+        else if (type == FRA_SUPPRESS_PREFIXLEN) /* its default routes do not count */
+            any &= value == UINT32_MAX;
+        else /* a condition */
+            any &= type == FRA_FWMASK;
+    }
+    any &= inverted == (mark != 0); /* holds for what has no mark */
+    if (own || !any || !view_is_special(table) || preference >= POLICY_MAIN_PREFERENCE ||
+        (!v4 && info->family != AF_INET6) || view_find_table(view, table, v4))
+        return;
+    if (view->table_count == VIEW_TABLES)
+        view->left_out++;
+    else
+        view->tables[view->table_count++] =
+            (struct view_table){.number = table, .v4 = v4, .first = preference <= POLICY_PREFERENCE};
+}
+
+/* A default route of a table that is not main. */
+static void view_note_lead(struct host_view *view, uint32_t number, bool v4)
+{
+    struct view_table *table = view_find_table(view, number, v4);
+    if (table)
+        table->leads = true;
+}
+
+const struct view_table *host_view_vpn(const struct host_view *view)
+{
+    for (size_t i = 0; i < view->table_count; i++) {
+        if (view->tables[i].leads)
+            return &view->tables[i];
+    }
+    return NULL;
+}
+
 static void view_take_route(struct host_view *view, const struct nlmsghdr *header)
 {
     const struct rtmsg *info = mnl_nlmsg_get_payload(header);
@@ -213,14 +282,15 @@ static void view_take_route(struct host_view *view, const struct nlmsghdr *heade
         else if (type == RTA_PRIORITY)
             route.metric = mnl_attr_get_u32(attr);
     }
-    if (table != RT_TABLE_MAIN || (info->rtm_family != AF_INET && info->rtm_family != AF_INET6) ||
-        info->rtm_flags & RTM_F_CLONED)
+    if ((info->rtm_family != AF_INET && info->rtm_family != AF_INET6) || info->rtm_flags & RTM_F_CLONED)
         return;
-    if (info->rtm_dst_len && has_destination)
+    if (table == RT_TABLE_MAIN && info->rtm_dst_len && has_destination)
         view_note_prefix(view, route.index, &destination, info->rtm_dst_len);
     if (info->rtm_dst_len || info->rtm_src_len || info->rtm_tos || info->rtm_type != RTN_UNICAST)
         return;
-    if (hops)
+    if (table != RT_TABLE_MAIN)
+        view_note_lead(view, table, route.v4);
+    else if (hops)
         view_take_hops(view, hops, &route);
     else
         view_add_route(view, &route);
@@ -235,6 +305,8 @@ void host_view_take(struct host_view *view, const struct nlmsghdr *header)
     } else if (header->nlmsg_type == RTM_NEWADDR && len >= sizeof(struct ifaddrmsg)) {
         if (!view_is_own(header, sizeof(struct ifaddrmsg), IFA_LABEL))
             view_take_address(view, header);
+    } else if (header->nlmsg_type == RTM_NEWRULE && len >= sizeof(struct fib_rule_hdr)) {
+        view_take_rule(view, header);
     } else if (header->nlmsg_type == RTM_NEWROUTE && len >= sizeof(struct rtmsg)) {
         view_take_route(view, header);
     }
@@ -252,24 +324,45 @@ static int view_dump(struct host_view *view, struct netlink *netlink, uint16_t t
     struct nlmsghdr *header = netlink_start(&m, type, NLM_F_DUMP);
     uint8_t *extra = mnl_nlmsg_put_extra_header(header, header_size);
     extra[0] = family; /* stands first in all of them */
-    if (type == RTM_GETROUTE)
-        ((struct rtmsg *)(void *)extra)->rtm_table = RT_TABLE_MAIN;
+    return netlink_request(netlink, &m, view_each, view);
+}
+
+static int view_dump_routes(struct host_view *view, struct netlink *netlink, uint8_t family, uint32_t table)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, RTM_GETROUTE, NLM_F_DUMP);
+    struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
+    route->rtm_family = family;
+    mnl_attr_put_u32(header, RTA_TABLE, table);
     int error = netlink_request(netlink, &m, view_each, view);
     return error == -ENOENT ? 0 : error; /* a table that nobody has used is none */
+}
+
+static int view_dump_rules(struct host_view *view, struct netlink *netlink, uint8_t family)
+{
+    int error = view_dump(view, netlink, RTM_GETRULE, sizeof(struct fib_rule_hdr), family);
+    return error == -EAFNOSUPPORT || error == -EOPNOTSUPP ? 0 : error; /* a kernel without that family, or rules */
 }
 
 static int view_read_once(struct host_view *view, struct netlink *netlink)
 {
     view->link_count = view->address_count = view->route_count = view->prefix_count = view->left_out = 0;
+    view->table_count = 0;
     int error = view_dump(view, netlink, RTM_GETLINK, sizeof(struct ifinfomsg), AF_UNSPEC);
     if (!error)
         error = view_dump(view, netlink, RTM_GETADDR, sizeof(struct ifaddrmsg), AF_INET);
     if (!error)
         error = view_dump(view, netlink, RTM_GETADDR, sizeof(struct ifaddrmsg), AF_INET6);
     if (!error)
-        error = view_dump(view, netlink, RTM_GETROUTE, sizeof(struct rtmsg), AF_INET);
+        error = view_dump_routes(view, netlink, AF_INET, RT_TABLE_MAIN);
     if (!error)
-        error = view_dump(view, netlink, RTM_GETROUTE, sizeof(struct rtmsg), AF_INET6);
+        error = view_dump_routes(view, netlink, AF_INET6, RT_TABLE_MAIN);
+    if (!error)
+        error = view_dump_rules(view, netlink, AF_INET);
+    if (!error)
+        error = view_dump_rules(view, netlink, AF_INET6);
+    for (size_t i = 0; i < view->table_count && !error; i++)
+        error = view_dump_routes(view, netlink, view->tables[i].v4 ? AF_INET : AF_INET6, view->tables[i].number);
     return error;
 }
 

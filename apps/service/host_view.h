@@ -1,4 +1,5 @@
-/* What the kernel says of this host: its links, their global addresses, its default routes. */
+/* What the kernel says of this host: its links, their global addresses, its default routes, and who goes before those.
+ */
 #ifndef HW_APPS_SERVICE_HOST_VIEW_H
 #define HW_APPS_SERVICE_HOST_VIEW_H
 
@@ -15,6 +16,7 @@ enum {
     VIEW_ADDRESSES = 1024,
     VIEW_ROUTES = 128,
     VIEW_PREFIXES = 256,
+    VIEW_TABLES = 16,
     VIEW_NAME_SIZE = 16, /* the kernel's IFNAMSIZ, with the NUL */
 };
 
@@ -55,12 +57,21 @@ struct view_prefix {
     uint8_t len;
 };
 
+/* A table that this host looks up before main for whatever has no mark: a VPN's. */
+struct view_table {
+    uint32_t number;
+    bool v4;
+    bool first; /* before Hawser's own: for what goes by Hawser, too */
+    bool leads; /* it has a way to everywhere */
+};
+
 struct host_view {
     struct view_link links[VIEW_LINKS];
     struct view_address addresses[VIEW_ADDRESSES];
     struct view_route routes[VIEW_ROUTES];
     struct view_prefix prefixes[VIEW_PREFIXES];
-    size_t link_count, address_count, route_count, prefix_count;
+    struct view_table tables[VIEW_TABLES];
+    size_t link_count, address_count, route_count, prefix_count, table_count;
     unsigned left_out; /* did not fit */
 };
 
@@ -76,8 +87,12 @@ bool view_prefix_match(const struct hawser_addr *a, const struct hawser_addr *b,
 /* Asks the kernel for everything. Returns 0, or a negative errno; -EINTR when it changed meanwhile, again and again. */
 int host_view_read(struct host_view *view, struct netlink *netlink);
 
-/* Takes one RTM_NEWLINK, RTM_NEWADDR or RTM_NEWROUTE in; others, and broken ones, are passed over. */
+/* Takes one RTM_NEWLINK, RTM_NEWADDR, RTM_NEWRULE or RTM_NEWROUTE in, routes of a table after the rules that lead
+ * there; others, and broken ones, are passed over. */
 void host_view_take(struct host_view *view, const struct nlmsghdr *header);
+
+/* The table by which this host's traffic goes elsewhere than by main's default routes; NULL: none. */
+const struct view_table *host_view_vpn(const struct host_view *view);
 
 const struct view_link *host_view_link(const struct host_view *view, unsigned index);
 

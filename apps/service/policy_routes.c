@@ -13,7 +13,6 @@ enum {
     POLICY_WANTED = UPLINKS_MAX * POLICY_ROUTES_EACH + 2 /* to the inside */,
     POLICY_FOUND = 4 * POLICY_WANTED, /* of ours that are left from before */
     POLICY_OTHERS = 16,               /* tables of others that are looked up; more are not */
-    POLICY_MAIN_PREFERENCE = 32766,
 };
 
 struct policy_route {

@@ -14,6 +14,7 @@ enum {
     POLICY_PROTOCOL = 72,        /* of our routes and rules (RTA_PROTOCOL; 'H') */
     POLICY_PREFERENCE = 4856,    /* of the first of our rules: before main, after those of the doors */
     POLICY_TABLE_FIRST = 485700, /* of the first slot; a number of its own for each */
+    POLICY_MAIN_PREFERENCE = 32766,
     POLICY_METRIC = 100,
     POLICY_METRIC_LAST = 4000, /* of what says "unreachable" when all else has gone */
 };

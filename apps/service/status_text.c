@@ -76,6 +76,12 @@ static void print_uplink(FILE *out, const json_t *uplink)
             json_is_true(json_object_get(uplink, "carrier")) ? "" : ", no carrier");
 }
 
+static void print_remark(FILE *out, const json_t *remark)
+{
+    const char *line = json_string_value(remark);
+    fprintf(out, "remark       %s\n", line ? line : "?");
+}
+
 static void print_each(FILE *out, const json_t *status, const char *key, void (*print)(FILE *out, const json_t *item))
 {
     const json_t *item;
@@ -94,4 +100,5 @@ void status_text_print(FILE *out, const json_t *status)
     if (json_object_get(status, "upstream"))
         print_upstream(out, json_object_get(status, "upstream"));
     print_each(out, status, "uplinks", print_uplink);
+    print_each(out, status, "remarks", print_remark);
 }

@@ -355,6 +355,8 @@ static int uplinks_look(struct uplinks *u, uint64_t now_ns, char *why, size_t wh
 
 const char *uplinks_left_aside(const struct uplinks *u) { return u->aside[0] ? u->aside : NULL; }
 
+const struct view_table *uplinks_vpn(const struct uplinks *u) { return host_view_vpn(&u->view); }
+
 int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
 {
     if (netlink_watch_read(&u->watch) && (u->due_ns == TIME_NEVER || u->due_ns > now_ns + UPLINKS_SETTLE_NS))

@@ -75,6 +75,9 @@ const struct uplink *uplinks_at(const struct uplinks *u, size_t i);
  * firewall in the way; NULL: nothing. */
 const char *uplinks_left_aside(const struct uplinks *u);
 
+/* The table of a VPN that takes this host's traffic; NULL: none. Good until the next call. */
+const struct view_table *uplinks_vpn(const struct uplinks *u);
+
 /* Takes the next event; false when there is none. */
 bool uplinks_next(struct uplinks *u, struct uplink_event *event);
 

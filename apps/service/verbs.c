@@ -44,6 +44,15 @@ static json_t *of_uplinks(const struct service *service)
     return all;
 }
 
+static json_t *of_remarks(const struct service *service)
+{
+    const char *remark;
+    json_t *all = json_array();
+    for (size_t i = 0; service->ways && (remark = ways_remark(service->ways, i)); i++)
+        json_array_append_new(all, json_string(remark));
+    return all;
+}
+
 static void add_tls(json_t *to, const struct tls_counts *c)
 {
     const struct {
@@ -157,6 +166,7 @@ static enum control_verdict status(void *user, struct control_request *request, 
                         json_integer((json_int_t)((hawser_host_now(service->host) - service->since_ns) / NS_PER_S)));
     json_object_set_new(answer, "doors", doors);
     json_object_set_new(answer, "uplinks", of_uplinks(service));
+    json_object_set_new(answer, "remarks", of_remarks(service));
     json_object_set_new(answer, "ports", of_ports(service->proxies));
     json_object_set_new(answer, "published", of_published(service->stalls));
     add_upstream(answer, service->proxies);

@@ -1,6 +1,7 @@
 #include "service/ways_out.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "service/sysctls.h"
 
 enum { WAYS_EXCLUDED = 64, WAYS_WHY_SIZE = 600 };
+enum ways_remark { REMARK_UPLINKS, REMARK_VPN, REMARKS };
 
 struct ways_out {
     struct service *service;
@@ -22,8 +24,8 @@ struct ways_out {
     unsigned index; /* of the device */
     char memory[512];
     char *own[WAYS_EXCLUDED + 1], *allowed[WAYS_EXCLUDED + 1], *excluded[WAYS_EXCLUDED + 1];
-    char aside[WAYS_WHY_SIZE]; /* what was said of it last */
-    void (*changed)(void *of); /* NULL: nobody wants to know */
+    char remarks[REMARKS][WAYS_WHY_SIZE]; /* what was said last; empty: nothing */
+    void (*changed)(void *of);            /* NULL: nobody wants to know */
     void *changed_of;
 };
 
@@ -91,6 +93,28 @@ static const char *ways_only(const struct ways_out *w)
 }
 
 /* Once, as long as it is the same. */
+static void ways_remark_on(struct ways_out *w, enum ways_remark what, const char *text)
+{
+    if (strcmp(text, w->remarks[what]) == 0)
+        return;
+    snprintf(w->remarks[what], sizeof(w->remarks[what]), "%s", text);
+    if (text[0])
+        command_fail("up", "%s", text);
+}
+
+static void ways_warn_of_vpn(struct ways_out *w)
+{
+    const struct view_table *vpn = uplinks_vpn(w->uplinks);
+    char text[WAYS_WHY_SIZE] = "";
+    if (vpn)
+        snprintf(text, sizeof(text), "a VPN takes this host's traffic (table %" PRIu32 ", see ip rule), %s",
+                 vpn->number,
+                 vpn->first ? "and what goes by Hawser, too, which so gets nowhere: end both, and begin the VPN first"
+                            : "but TCP that comes by Hawser goes past it, by the uplinks: end one of the two, or start "
+                              "without hawser run what is to go by the VPN");
+    ways_remark_on(w, REMARK_VPN, text);
+}
+
 static void ways_warn(struct ways_out *w)
 {
     const char *aside = uplinks_left_aside(w->uplinks), *only = ways_only(w);
@@ -106,11 +130,8 @@ static void ways_warn(struct ways_out *w)
                  "%s is the only uplink, so that there is nothing to share, and nothing to go on by: hawser uplinks "
                  "--all says why others are none; one that comes is used at once",
                  only);
-    if (strcmp(text, w->aside) == 0)
-        return;
-    snprintf(w->aside, sizeof(w->aside), "%s", text);
-    if (text[0])
-        command_fail("up", "%s", text);
+    ways_remark_on(w, REMARK_UPLINKS, text);
+    ways_warn_of_vpn(w);
 }
 
 static int ways_rearm(struct ways_out *w)
@@ -246,6 +267,15 @@ void ways_close(struct ways_out *w)
 }
 
 const struct uplink *ways_uplink(const struct ways_out *w, size_t i) { return uplinks_at(w->uplinks, i); }
+
+const char *ways_remark(const struct ways_out *w, size_t i)
+{
+    for (size_t at = 0; at < REMARKS; at++) {
+        if (w->remarks[at][0] && i-- == 0)
+            return w->remarks[at];
+    }
+    return NULL;
+}
 
 const struct uplink *ways_find(const struct ways_out *w, const struct hawser_addr *inside)
 {

@@ -27,6 +27,9 @@ void ways_close(struct ways_out *w);
 /* The i-th uplink that there is, the lowest metric of IPv4 first; NULL past the end. Good until the loop goes on. */
 const struct uplink *ways_uplink(const struct ways_out *w, size_t i);
 
+/* The i-th line that is to be said of the uplinks as they are now; NULL past the end. Likewise. */
+const char *ways_remark(const struct ways_out *w, size_t i);
+
 /* The uplink whose address inside this is, whatever its port; NULL: none. Likewise. */
 const struct uplink *ways_find(const struct ways_out *w, const struct hawser_addr *inside);
 

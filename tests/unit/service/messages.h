@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -80,6 +81,22 @@ static inline struct nlmsghdr *route_message(struct netlink_message *m, unsigned
     netlink_put_addr(header, RTA_GATEWAY, &hop);
     mnl_attr_put_u32(header, RTA_OIF, index);
     mnl_attr_put_u32(header, RTA_PRIORITY, metric);
+    return header;
+}
+
+/* ip rule add pref PREFERENCE lookup TABLE */
+static inline struct nlmsghdr *rule_message(struct netlink_message *m, uint8_t family, uint32_t preference,
+                                            uint32_t table)
+{
+    struct nlmsghdr *header = netlink_start(m, RTM_NEWRULE, 0);
+    struct fib_rule_hdr *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+    info->family = family;
+    info->action = FR_ACT_TO_TBL;
+    info->table = table < 256 ? (uint8_t)table : RT_TABLE_COMPAT;
+    mnl_attr_put_u32(header, FRA_TABLE, table);
+    mnl_attr_put_u32(header, FRA_SUPPRESS_PREFIXLEN, UINT32_MAX);
+    mnl_attr_put_u8(header, FRA_PROTOCOL, RTPROT_BOOT);
+    mnl_attr_put_u32(header, FRA_PRIORITY, preference);
     return header;
 }
 

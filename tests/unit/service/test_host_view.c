@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "messages.h"
+#include "service/policy_routes.h"
 
 static struct host_view view;
 
@@ -168,6 +169,103 @@ static void test_devices_of_programs_are_passed_over(void **state)
     assert_int_equal(view.link_count, 1);
 }
 
+/* ip route add default via GATEWAY table TABLE */
+static struct nlmsghdr *default_of_table(struct netlink_message *m, const char *gateway, uint32_t table)
+{
+    struct nlmsghdr *header = route_message(m, 5, NULL, 0, gateway, 0);
+    mnl_attr_put_u32(header, RTA_TABLE, table);
+    return header;
+}
+
+/* ip rule add pref 32765 not fwmark MARK lookup TABLE */
+static struct nlmsghdr *not_marked_message(struct netlink_message *m, uint32_t mark, uint32_t table)
+{
+    struct nlmsghdr *header = rule_message(m, AF_INET, 32765, table);
+    ((struct fib_rule_hdr *)mnl_nlmsg_get_payload(header))->flags = FIB_RULE_INVERT;
+    mnl_attr_put_u32(header, FRA_FWMARK, mark);
+    mnl_attr_put_u32(header, FRA_FWMASK, UINT32_MAX);
+    return header;
+}
+
+static void test_vpn_of_all(void **state)
+{
+    (void)state;
+    struct netlink_message m;
+    host_view_take(&view, rule_message(&m, AF_INET, 5270, 52));
+    host_view_take(&view, rule_message(&m, AF_INET, 5271, 52));
+    assert_int_equal(view.table_count, 1);
+    assert_null(host_view_vpn(&view));
+    host_view_take(&view, default_of_table(&m, "fe80::1", 52));
+    host_view_take(&view, default_of_table(&m, "192.0.2.1", 53));
+    struct nlmsghdr *header = route_message(&m, 5, "10.0.0.0", 8, "192.0.2.1", 0);
+    mnl_attr_put_u32(header, RTA_TABLE, 52);
+    host_view_take(&view, header);
+    header = default_of_table(&m, "192.0.2.1", 52);
+    ((struct rtmsg *)mnl_nlmsg_get_payload(header))->rtm_type = RTN_UNREACHABLE;
+    host_view_take(&view, header);
+    assert_null(host_view_vpn(&view));
+    host_view_take(&view, default_of_table(&m, "192.0.2.1", 52));
+    assert_int_equal(host_view_vpn(&view)->number, 52);
+    assert_false(host_view_vpn(&view)->first);
+    assert_int_equal(view.route_count, 0);
+}
+
+static void test_vpn_of_what_has_no_mark(void **state)
+{
+    (void)state;
+    struct netlink_message m;
+    host_view_take(&view, not_marked_message(&m, 51820, 51820));
+    host_view_take(&view, default_of_table(&m, "192.0.2.1", 51820));
+    assert_int_equal(host_view_vpn(&view)->number, 51820);
+}
+
+/* Who comes when Hawser's rules are there is given a preference before them. */
+static void test_vpn_of_hawsers_too(void **state)
+{
+    (void)state;
+    struct netlink_message m;
+    host_view_take(&view, rule_message(&m, AF_INET6, POLICY_PREFERENCE - 1, 52));
+    host_view_take(&view, default_of_table(&m, "fe80::1", 52));
+    assert_int_equal(host_view_vpn(&view)->number, 52);
+    assert_true(host_view_vpn(&view)->first);
+}
+
+/* Rules that take some of this host's traffic, or none, or are Hawser's own. */
+static void test_no_vpn(void **state)
+{
+    (void)state;
+    struct netlink_message m;
+    const struct hawser_addr addr = ip("192.0.2.2");
+    host_view_take(&view, rule_message(&m, AF_INET, POLICY_MAIN_PREFERENCE, 52));
+    host_view_take(&view, rule_message(&m, AF_INET, 40000, 52));
+    for (uint32_t table = RT_TABLE_DEFAULT; table <= RT_TABLE_LOCAL; table++)
+        host_view_take(&view, rule_message(&m, AF_INET, 5270, table));
+    struct nlmsghdr *header = rule_message(&m, AF_INET, POLICY_PREFERENCE, 52);
+    mnl_attr_put_u8(header, FRA_PROTOCOL, POLICY_PROTOCOL);
+    host_view_take(&view, header);
+    header = rule_message(&m, AF_INET, 5270, 52);
+    ((struct fib_rule_hdr *)mnl_nlmsg_get_payload(header))->src_len = 32;
+    netlink_put_addr(header, FRA_SRC, &addr);
+    host_view_take(&view, header);
+    header = rule_message(&m, AF_INET, 5270, 52);
+    ((struct fib_rule_hdr *)mnl_nlmsg_get_payload(header))->dst_len = 32;
+    netlink_put_addr(header, FRA_DST, &addr);
+    host_view_take(&view, header);
+    header = rule_message(&m, AF_INET, 5270, 52);
+    ((struct fib_rule_hdr *)mnl_nlmsg_get_payload(header))->action = FR_ACT_UNREACHABLE;
+    host_view_take(&view, header);
+    mnl_attr_put_strz(header = rule_message(&m, AF_INET, 5270, 52), FRA_IIFNAME, "lan0");
+    host_view_take(&view, header);
+    mnl_attr_put_u32(header = rule_message(&m, AF_INET, 5270, 52), FRA_FWMARK, 1);
+    host_view_take(&view, header);
+    mnl_attr_put_u32(header = rule_message(&m, AF_INET, 5270, 52), FRA_SUPPRESS_PREFIXLEN, 0);
+    host_view_take(&view, header);
+    host_view_take(&view, not_marked_message(&m, 0, 52)); /* none */
+    host_view_take(&view, default_of_table(&m, "192.0.2.1", 52));
+    assert_int_equal(view.table_count, 0);
+    assert_null(host_view_vpn(&view));
+}
+
 static void test_prefix_match(void **state)
 {
     (void)state;
@@ -183,11 +281,12 @@ static void test_prefix_match(void **state)
 static void test_truncated(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 4; kind++) {
         struct netlink_message m;
         struct nlmsghdr *header = kind == 0   ? link_message(&m, RTM_NEWLINK, 2, "wlan0", IFF_UP)
                                   : kind == 1 ? address_message(&m, RTM_NEWADDR, 2, "2001:db8::2", 64, 0)
-                                              : route_message(&m, 2, "198.18.0.0", 16, "192.0.2.1", 7);
+                                  : kind == 2 ? route_message(&m, 2, "198.18.0.0", 16, "192.0.2.1", 7)
+                                              : rule_message(&m, AF_INET, 5270, 52);
         if (kind == 0)
             put_mtu_v6(header, 1400);
         else if (kind == 2)
@@ -216,7 +315,11 @@ static void test_limits(void **state)
         struct netlink_message m;
         host_view_take(&view, route_message(&m, 3, "198.18.0.0", 16, "192.0.2.1", i));
     }
-    assert_int_equal(view.left_out, 4 * 3);
+    for (unsigned i = 0; i < VIEW_TABLES + 3; i++) {
+        struct netlink_message m;
+        host_view_take(&view, rule_message(&m, AF_INET6, 5270 + i, 1000 + i));
+    }
+    assert_int_equal(view.left_out, 5 * 3);
 }
 
 static void test_of_the_kernel(void **state)
@@ -240,6 +343,10 @@ int main(void)
         cmocka_unit_test_setup(test_mtus, fresh),
         cmocka_unit_test_setup(test_prefixes_within_the_inside, fresh),
         cmocka_unit_test_setup(test_prefix_match, fresh),
+        cmocka_unit_test_setup(test_vpn_of_all, fresh),
+        cmocka_unit_test_setup(test_vpn_of_what_has_no_mark, fresh),
+        cmocka_unit_test_setup(test_vpn_of_hawsers_too, fresh),
+        cmocka_unit_test_setup(test_no_vpn, fresh),
         cmocka_unit_test_setup(test_devices_of_programs_are_passed_over, fresh),
         cmocka_unit_test_setup(test_truncated, fresh),
         cmocka_unit_test_setup(test_limits, fresh),

@@ -120,7 +120,7 @@ static void status_of_the_service(void **state)
         "\"strangers\":3,\"failure\":\"it "
         "expired\"},\"uplinks\":[{\"uplink\":\"wan0\",\"outside\":\"192.168.0.1\",\"inside\":\"198.18.0.1\","
         "\"carrier\":true,\"backup\":true},{\"uplink\":\"wan1\",\"outside\":\"192.168.1.1\",\"inside\":\"198.18.0.2\","
-        "\"carrier\":false}]}");
+        "\"carrier\":false}],\"remarks\":[\"a VPN is there\"]}");
     (void)state;
     assert_non_null(out);
     status_text_print(out, status);
@@ -140,7 +140,8 @@ static void status_of_the_service(void **state)
         "upstream     far.example:8443: 1 asked, 2 times not reached, 3 times somebody with another key or "
         "certificate, or no Hawser; the last time: it expired\n"
         "uplink       wan0: 192.168.0.1, inside 198.18.0.1, a backup\n"
-        "uplink       wan1: 192.168.1.1, inside 198.18.0.2, no carrier\n");
+        "uplink       wan1: 192.168.1.1, inside 198.18.0.2, no carrier\n"
+        "remark       a VPN is there\n");
     free(text);
     json_decref(status);
 }
