@@ -51,7 +51,7 @@ def run_all(kinds, flaps, seconds, seed):
 
 def judge(kinds, flaps):
     """Those of one host, whose uplinks flapped so."""
-    unlucky, wrong = 0, [flaps.problem] if flaps.problem else []
+    unlucky, wrong = 0, flaps.judge()
     for kind in kinds:
         young, problems = kind.judge(flaps)
         unlucky += young
@@ -70,7 +70,8 @@ def main():
     services = near, laptop, _ = start_services(hawser, world)
     published = serve(world.near, OF_PROGRAM, *near.run("--publish", str(OF_PROGRAM)))
     until_s = time.time() + seconds
-    flaps = {near: Flaps(world.near, NEAR, seed, until_s), laptop: Flaps(world.laptop, LAPTOP, seed + 1, until_s)}
+    flaps = {near: Flaps(world.near, world.far, NEAR, seed, until_s),
+             laptop: Flaps(world.laptop, world.far, LAPTOP, seed + 1, until_s)}
     kinds = all_kinds(world, near, laptop)
     run_all(kinds, flaps.values(), seconds, seed)
     published.terminate()
@@ -80,7 +81,8 @@ def main():
     for service in services:
         wrong += service.end()
         print(json.dumps({"service": service.name, **service.told}))
-    print(json.dumps({"flaps": sum((its.done for its in flaps.values()), collections.Counter()), "wrong": wrong}))
+    done, lost = (sum((getattr(its, what) for its in flaps.values()), collections.Counter()) for what in ("done", "lost"))
+    print(json.dumps({"flaps": done, "packets_lost": lost, "wrong": wrong}))
     return 1 if wrong else 0
 
 
