@@ -96,9 +96,14 @@ static int enter_as_user(uid_t user, gid_t group)
     return error ? error : map_own("/proc/self/gid_map", group);
 }
 
-static void explain(int error, char *why, size_t why_size)
+static void explain(int error, uid_t user, char *why, size_t why_size)
 {
-    if (error == -EPERM || error == -EACCES)
+    bool denied = error == -EPERM || error == -EACCES;
+    if (denied && user == 0)
+        snprintf(why, why_size,
+                 "no permission to make a network namespace: root wants CAP_SYS_ADMIN, and in a container a filter of "
+                 "system calls that lets unshare pass");
+    else if (denied)
         snprintf(why, why_size,
                  "this system gives ordinary users no namespaces: run as root, or allow them "
                  "(sysctl kernel.unprivileged_userns_clone=1, or "
@@ -122,7 +127,7 @@ int space_enter(char *why, size_t why_size)
     if (!error && fd < 0)
         error = -errno;
     if (error)
-        explain(error, why, why_size);
+        explain(error, user, why, why_size);
     return error ? error : fd;
 }
 
