@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ PATTERN = random.Random(1).randbytes(4 * MIB + 7)  # of no length that a buffer 
 PATIENCE_S = 20
 USER = 1000
 PYTHON = "/usr/bin/python3"  # which every user may run
+INSIDE = "grep -q door0: /proc/net/dev"  # for a shell: is it in a network of Hawser's
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 4096, 16384, 1 << 18
 
 HOST = """
@@ -149,6 +151,12 @@ def private_files(names):
         os.chmod(file.name, 0o644)
         assert libc.mount(file.name.encode(), path.encode(), None, MS_BIND, None) == 0, os.strerror(ctypes.get_errno())
         os.unlink(file.name)
+
+
+def counted(said):
+    """What the service counted of connections of programs, by its last word: each that came by it is in there."""
+    line = re.search("^.*door programs: (.*)", said, re.M)[1]
+    return {what.strip(): int(number) for number, what in re.findall(r"(\d+) ([a-z ]+)", line)}
 
 
 class World:

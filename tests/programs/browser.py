@@ -14,7 +14,8 @@ Promise.all([...Array(%d).keys()].map(hash)).then(all => said.textContent = all.
 
 
 class Page:
-    """Written where the world's nginx serves it; `words` is the command that prints it when the browser has loaded all."""
+    """Written where the world's nginx serves it; `words` is the command that prints it when the browser has loaded all. A browser that
+    cannot have its sandbox ends at once ("No usable sandbox!"): one that has loaded the page has one."""
 
     def __init__(self, world, *options):
         sizes = [20011 + 5003 * i for i in range(COUNT)]
@@ -23,7 +24,7 @@ class Page:
         with open(f"{world.room}/www/index.html", "w") as file:
             file.write(PAGE % COUNT)
         self.hashes = [digest(size) for size in sizes]
-        self.words = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors", f"--user-data-dir={world.home}/chromium",
+        self.words = ["chromium", "--headless", "--disable-gpu", "--ignore-certificate-errors", f"--user-data-dir={world.home}/chromium",
                       "--virtual-time-budget=20000", "--dump-dom", *options, f"https://{SERVER}:8443/index.html"]
         self.env = {**os.environ, "HOME": world.home}
 

@@ -60,12 +60,15 @@ def short():
     world.file("small", 100)
     said = world.run("ab", "-q", "-n", str(SHORT), "-c", "20", f"http://{SERVER}:8000/small")
     assert f"Complete requests:      {SHORT}\n" in said and "Failed requests:        0\n" in said and "Non-2xx" not in said, said
+    names = world.run("curl", "-sSfZ", "--http1.1", "--parallel-immediate", "--parallel-max", "20", "-H", "Connection: close",
+                      f"http://{SERVER}:8000/name/[1-{SHORT}]")
+    assert sorted(names.split()) == sorted(f"/name/{i}" for i in range(1, SHORT + 1)), "not each has its own"
     so_far, reset = map(int, re.search(r"(\d+) so far, (\d+) of them reset", told := world.end()).groups())
-    assert so_far >= SHORT and reset == 0, told
-    return re.search(r"Requests per second: *([0-9.]+)", said)[1] + " a second"
+    assert so_far >= 2 * SHORT and reset == 0, told
+    return re.search(r"Requests per second: *([0-9.]+)", said)[1] + " a second; of as many by curl each hears its own name"
 
 
 def cases():
     yield "failures, in the programs' own words", in_their_words
     yield "curl, upload", upload
-    yield "ab, 10,000 short connections", short
+    yield "ab and curl, 10,000 short connections", short

@@ -1,6 +1,7 @@
 """The world of tests/programs: a host with `hawser up` and two uplinks that it found, and servers that are real programs."""
 import contextlib
 import os
+import re
 import subprocess
 import sys
 
@@ -15,17 +16,36 @@ FULL_MBIT = 60  # which a busy machine fills, too
 SERVED, CALLED = ("MPTcpExtMPCapableACKRX", "MPTcpExtMPJoinAckRx"), ("MPTcpExtMPCapableSYNACKRX", "MPTcpExtMPJoinSynAckRx")
 RATE = "tc qdisc add dev wan{i} root tbf rate {rate}mbit burst 64k latency 20ms"
 NGINX = """
-daemon off; pid {room}/nginx.pid; error_log {room}/nginx.log; user root;
+pid {room}/nginx.pid; error_log {room}/nginx.log; user root;
 events {{ worker_connections 4096; }}
 http {{
     log_format who $remote_addr; access_log {room}/who who;
     client_body_temp_path {room}/t1; proxy_temp_path {room}/t2; fastcgi_temp_path {room}/t3; uwsgi_temp_path {room}/t4;
     scgi_temp_path {room}/t5; default_type text/html; client_max_body_size 1g;
     server {{
-        listen {address}:8000; listen {address}:8443 ssl http2; ssl_certificate {room}/cert; ssl_certificate_key {room}/key;
+        listen {address}:{port}; listen {address}:8443 ssl http2; ssl_certificate {room}/cert; ssl_certificate_key {room}/key;
         root {room}/www; dav_methods PUT;
+        location /name/ {{ return 200 "$uri\\n"; }}
     }}
 }}
+"""
+# For wrk: each body is compared.
+EACH_BODY = """
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+function init(words)
+    expected, equal, others = io.open(words[1], "rb"):read("*a"), 0, 0
+end
+function response(status, headers, body)
+    if status == 200 and body == expected then equal = equal + 1 else others = others + 1 end
+end
+function done()
+    local sums = {equal = 0, others = 0}
+    for _, thread in ipairs(threads) do
+        for what in pairs(sums) do sums[what] = sums[what] + thread:get(what) end
+    end
+    print(sums.equal .. " bodies equal, " .. sums.others .. " others")
+end
 """
 SSHD = """
 ListenAddress {address}:2222
@@ -74,23 +94,43 @@ class Servers(World):
         self.until(listens, f"{words} does not listen")
         return process
 
-    def nginx(self, address=SERVER, **rest):
+    def nginx_words(self, address=SERVER, port=8000):
+        """All that it needs is there then."""
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{self.room}/key", "-out", f"{self.room}/cert", "-days", "1",
                         "-subj", "/CN=server", "-addext", f"subjectAltName=IP:{address}"], check=True, capture_output=True)
         with open(f"{self.room}/conf", "w") as file:
-            file.write(NGINX.format(room=self.room, address=address))
-        self.begin(8000, "nginx", "-c", f"{self.room}/conf", address=address, **rest)
+            file.write(NGINX.format(room=self.room, address=address, port=port))
+        return ["nginx", "-g", "daemon off;", "-c", f"{self.room}/conf"]
 
-    def sshd(self, address=SERVER, **rest):
-        """Returns what its clients are to be told."""
+    def nginx(self, address=SERVER, **rest):
+        self.begin(8000, *self.nginx_words(address), address=address, **rest)
+
+    def wrk(self, run, connections, url, name):
+        """`run` is who runs it; the file has that name. Returns how many requests a second."""
+        with open(f"{self.room}/each_body.lua", "w") as file:
+            file.write(EACH_BODY)
+        said = run("wrk", "-t2", f"-c{connections}", "-d4s", "--timeout", "10s", "-s", f"{self.room}/each_body.lua", f"{url}/{name}", "--",
+                   f"{self.room}/www/{name}")
+        assert "Socket errors" not in said and "Non-2xx" not in said, said
+        equal, others = map(int, re.search(r"(\d+) bodies equal, (\d+) others", said).groups())
+        assert equal > connections and others == 0, said
+        return re.search(r"Requests/sec: *([0-9.]+)", said)[1]
+
+    def sshd_words(self, address=SERVER):
+        """All that it needs is there then; and what its clients are to be told."""
         for key in ("host_key", "client_key"):
             subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", f"{self.room}/{key}"], check=True)
         os.chown(f"{self.room}/client_key", USER, USER)
         with open(f"{self.room}/sshd", "w") as file:
             file.write(SSHD.format(room=self.room, address=address))
         os.makedirs("/run/sshd", exist_ok=True)
-        self.begin(2222, "/usr/sbin/sshd", "-D", "-e", "-f", f"{self.room}/sshd", address=address, **rest)
-        return ["-i", f"{self.room}/client_key", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        return ["/usr/sbin/sshd", "-D", "-e", "-f", f"{self.room}/sshd"], ["-i", f"{self.room}/client_key", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+
+    def sshd(self, address=SERVER, **rest):
+        """Returns what its clients are to be told."""
+        words, told = self.sshd_words(address)
+        self.begin(2222, *words, address=address, **rest)
+        return told
 
     def seen(self):
         """Whom nginx saw, once a request."""
