@@ -311,6 +311,10 @@ def taken(hawser):
         assert call(world, int(options[1].split(":")[0])) == CLIENT[4]
         server.terminate()
         server.wait()
+    listens, low = "import socket; socket.create_server(('', 80))", ("--publish", "8088:80")
+    world.python(listens, options=low, user=0)
+    done = subprocess.run(world.words(PYTHON, "-c", listens, options=low), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "Permission denied" in done.stderr, done
     ports = [word for port in range(6000, 6016) for word in ("--publish", str(port))]
     more = [word for port in range(6100, 6116) for word in ("--publish", str(port))]
     world.until(lambda: len(world.pairs()) == 1, "its devices stay")
