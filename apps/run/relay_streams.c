@@ -1,7 +1,11 @@
 /* Connections: each has one outside, and their bytes pass both ways until both streams have ended. */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +24,7 @@ struct pair {
     struct list link;
     struct relay *relay;
     int fds[2]; /* inside, outside */
+    bool failed[2];
     sd_event_source *sources[2];
     struct flow flows[2]; /* from fds[i] to the other */
 };
@@ -49,35 +54,75 @@ static void break_pair(struct pair *p)
 
 static bool is_later(void) { return errno == EAGAIN || errno == EINTR || errno == ENOTCONN || errno == EINPROGRESS; }
 
-/* Moves what can be moved. Returns false when one of the sockets has failed. */
-static bool move(struct pair *p, unsigned from)
+/* It takes nothing any more, and would tell of its error without end. What came from it still goes to the other one,
+ * which says that there is room when all has left: what has not, a reset throws away. */
+static void fail(struct pair *p, unsigned end)
+{
+    const int none = 1; /* fewer bytes than that */
+    p->failed[end] = true;
+    sd_event_source_set_enabled(p->sources[end], SD_EVENT_OFF);
+    sd_event_source_set_enabled(p->sources[!end], SD_EVENT_ON);
+    setsockopt(p->fds[!end], IPPROTO_TCP, TCP_NOTSENT_LOWAT, &none, sizeof none);
+}
+
+/* False: nothing can be had from there for now. A failure comes behind the bytes that came before it. */
+static bool fill(struct pair *p, unsigned from)
 {
     struct flow *flow = &p->flows[from];
-    for (;;) {
-        if (flow->begin == flow->end && !flow->finished) {
-            ssize_t n = recv(p->fds[from], flow->bytes, FLOW_BYTES, 0);
-            if (n < 0)
-                return is_later();
-            flow->begin = 0;
-            flow->end = (size_t)n;
-            flow->finished = n == 0;
-        }
+    ssize_t n = recv(p->fds[from], flow->bytes, FLOW_BYTES, 0);
+    if (n < 0 && is_later() && !p->failed[from])
+        return false;
+    if (n < 0)
+        fail(p, from);
+    flow->begin = 0;
+    flow->end = n > 0 ? (size_t)n : 0;
+    flow->finished = n <= 0;
+    return true;
+}
+
+/* Moves what can be moved. */
+static void move(struct pair *p, unsigned from)
+{
+    struct flow *flow = &p->flows[from];
+    while (!p->failed[!from]) {
+        if (flow->begin == flow->end && !flow->finished && !fill(p, from))
+            return;
         if (flow->begin == flow->end)
             break;
         ssize_t n = send(p->fds[!from], flow->bytes + flow->begin, flow->end - flow->begin, MSG_NOSIGNAL);
-        if (n < 0)
-            return is_later();
-        flow->begin += (size_t)n;
+        if (n >= 0)
+            flow->begin += (size_t)n;
+        else if (is_later())
+            return;
+        else
+            fail(p, !from);
     }
-    if (!flow->told && shutdown(p->fds[!from], SHUT_WR) != 0)
-        return is_later();
-    flow->told = true;
-    return true;
+    if (p->failed[0] || p->failed[1] || flow->told)
+        return;
+    if (shutdown(p->fds[!from], SHUT_WR) == 0)
+        flow->told = true;
+    else if (!is_later())
+        fail(p, !from);
+}
+
+/* Both have failed, or one has, and all that came from it has left for the other one. */
+static bool is_broken(const struct pair *p)
+{
+    const unsigned from = p->failed[1];
+    const struct flow *flow = &p->flows[from];
+    int unsent = 0;
+    if (!p->failed[from] || p->failed[!from])
+        return p->failed[from];
+    if (!flow->finished || flow->begin < flow->end)
+        return false;
+    return ioctl(p->fds[!from], SIOCOUTQNSD, &unsent) != 0 || unsent == 0;
 }
 
 static uint32_t wants(const struct pair *p, unsigned end)
 {
     const struct flow *in = &p->flows[end], *out = &p->flows[!end];
+    if (p->failed[!end])
+        return EPOLLOUT;
     uint32_t events = in->begin == in->end && !in->finished ? EPOLLIN : 0;
     return events | (out->begin < out->end || (out->finished && !out->told) ? EPOLLOUT : 0);
 }
@@ -86,10 +131,13 @@ static int happened(sd_event_source *source, int fd, uint32_t events, void *user
 {
     struct pair *p = user;
     const unsigned end = fd == p->fds[1];
-    bool good = !(events & EPOLLERR) && move(p, 0) && move(p, 1);
-    if (!good) {
+    if (events & EPOLLERR)
+        fail(p, end);
+    move(p, 0);
+    move(p, 1);
+    if (is_broken(p)) {
         break_pair(p);
-    } else if (p->flows[0].told && p->flows[1].told) {
+    } else if ((p->flows[0].told && p->flows[1].told) || (events & EPOLLHUP && p->failed[!end])) {
         end_pair(&p->link);
     } else {
         for (unsigned i = 0; i < 2; i++)

@@ -1,10 +1,12 @@
 /* Connections by inlets of a program's namespace (apps/run/relay.h). */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "run/relay.h"
 #include "service/ends.h"
 
-enum { PIECE = 16384, MANY = 4 * RELAY_TURNS_PER_S };
+enum { PIECE = 65536, BEYOND_A_WINDOW = 8, MANY = 4 * RELAY_TURNS_PER_S };
 
 struct line {
     sd_event *loop;
@@ -38,7 +40,7 @@ static int connect_to(const struct hawser_addr *addr)
 static unsigned run(struct line *line)
 {
     unsigned count = 0;
-    while (count < MANY && sd_event_run(line->loop, 20000) > 0)
+    while (count < MANY && sd_event_run(line->loop, 10000) > 0)
         count++;
     return count;
 }
@@ -83,29 +85,53 @@ static void bytes_pass_both_ways(void **state)
     end(&line);
 }
 
+static void write_pieces(struct line *line, int fd, unsigned count)
+{
+    static const uint8_t bytes[PIECE];
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(write(fd, bytes, PIECE), PIECE);
+        run(line);
+    }
+}
+
+/* As long as the relay takes them, and more, which lie before it then. Returns how many bytes. */
+static size_t write_too_much(struct line *line, int fd)
+{
+    static const uint8_t bytes[PIECE];
+    size_t sent = 0;
+    do {
+        assert_int_equal(write(fd, bytes, PIECE), PIECE);
+        sent += PIECE;
+    } while (run(line) > 0);
+    return sent;
+}
+
+/* To the stream's end, where errno is 0, or an error. */
+static size_t read_all(struct line *line, int fd)
+{
+    static uint8_t bytes[PIECE];
+    size_t got = 0;
+    ssize_t n;
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    while ((n = read(fd, bytes, PIECE)) > 0 || (n < 0 && errno == EAGAIN && run(line) > 0))
+        got += n > 0 ? (size_t)n : 0;
+    errno = n == 0 ? 0 : errno;
+    return got;
+}
+
 /* What a program left behind waits for who does not read it, without turning in circles, and arrives. */
 static void who_has_gone_costs_nothing(void **state)
 {
     (void)state;
-    static uint8_t bytes[PIECE];
     struct line line;
-    size_t sent = 0, got = 0;
     begin(&line);
     shutdown(line.outside, SHUT_WR);
     run(&line);
-    do {
-        assert_int_equal(write(line.inside, bytes, PIECE), PIECE);
-        sent += PIECE;
-    } while (run(&line) > 0);
+    size_t sent = write_too_much(&line, line.inside);
     close(line.inside);
     assert_true(run(&line) < 10);
-    assert_int_equal(fcntl(line.outside, F_SETFL, O_NONBLOCK), 0);
-    for (ssize_t n = 1; n != 0; run(&line)) {
-        n = read(line.outside, bytes, sizeof bytes);
-        assert_true(n >= 0 || errno == EAGAIN);
-        got += n > 0 ? (size_t)n : 0;
-    }
-    assert_int_equal(got, sent);
+    assert_int_equal(read_all(&line, line.outside), sent);
+    assert_int_equal(errno, 0);
     close(line.outside);
     end(&line);
 }
@@ -140,12 +166,79 @@ static void without_descriptors_it_waits(void **state)
     end(&line);
 }
 
+/* Who answers and leaves unread what he was told resets, behind his answer. The relay hears of it from either socket.
+ */
+static void a_reset_comes_behind_the_answer(void **state)
+{
+    (void)state;
+    enum { TIMES = 100, ANSWER = 20000 };
+    static const uint8_t answer[ANSWER];
+    for (unsigned i = 0; i < TIMES; i++) {
+        struct line line;
+        begin(&line);
+        const int asks = i % 2 ? line.outside : line.inside, answers = i % 2 ? line.inside : line.outside;
+        write_pieces(&line, asks, 1);
+        if (i % 4 < 2)
+            assert_int_equal(write(asks, "more", 4), 4);
+        assert_int_equal(write(answers, answer, ANSWER), ANSWER);
+        close(answers);
+        assert_int_equal(read_all(&line, asks), ANSWER);
+        assert_int_equal(errno, ECONNRESET);
+        close(asks);
+        end(&line);
+    }
+}
+
+/* Who takes it late has all of it that came, be it that the relay has it still, or the relay's socket. */
+static void a_reset_waits_for_who_is_slow(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct line line;
+        int unacknowledged;
+        size_t sent = BEYOND_A_WINDOW * PIECE;
+        begin(&line);
+        const int asks = i % 2 ? line.outside : line.inside, answers = i % 2 ? line.inside : line.outside;
+        write_too_much(&line, asks);
+        if (i < 2)
+            sent = write_too_much(&line, answers);
+        else
+            write_pieces(&line, answers, BEYOND_A_WINDOW);
+        assert_int_equal(ioctl(answers, SIOCOUTQ, &unacknowledged), 0);
+        close(answers);
+        assert_true(run(&line) < 10);
+        assert_true(read_all(&line, asks) >= sent - (size_t)unacknowledged);
+        assert_int_equal(errno, ECONNRESET);
+        close(asks);
+        end(&line);
+    }
+}
+
+/* Nor does it turn in circles when that one has said his last word, and heard the other's. */
+static void a_reset_behind_both_ends_costs_nothing(void **state)
+{
+    (void)state;
+    struct line line;
+    begin(&line);
+    write_pieces(&line, line.outside, BEYOND_A_WINDOW);
+    shutdown(line.outside, SHUT_WR);
+    write_too_much(&line, line.inside);
+    shutdown(line.inside, SHUT_WR);
+    run(&line);
+    reset(line.outside);
+    assert_true(run(&line) < 10);
+    assert_true(read_all(&line, line.inside) > 0);
+    assert_int_not_equal(errno, EAGAIN);
+    close(line.inside);
+    end(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_pass_both_ways),
-        cmocka_unit_test(who_has_gone_costs_nothing),
-        cmocka_unit_test(without_descriptors_it_waits),
+        cmocka_unit_test(bytes_pass_both_ways),          cmocka_unit_test(who_has_gone_costs_nothing),
+        cmocka_unit_test(without_descriptors_it_waits),  cmocka_unit_test(a_reset_comes_behind_the_answer),
+        cmocka_unit_test(a_reset_waits_for_who_is_slow), cmocka_unit_test(a_reset_behind_both_ends_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
