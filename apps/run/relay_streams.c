@@ -148,6 +148,13 @@ static int happened(sd_event_source *source, int fd, uint32_t events, void *user
     return 0;
 }
 
+/* RFC 6093 6: what is sent as urgent is a byte of the stream. */
+static void pass_as_it_comes(int fd)
+{
+    const int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+}
+
 static void join(struct relay *r, int inside)
 {
     struct pair *p = calloc(1, sizeof *p);
@@ -159,6 +166,8 @@ static void join(struct relay *r, int inside)
     list_push_back(&r->all, &p->link);
     p->fds[0] = inside;
     p->fds[1] = relay_connect(r);
+    for (unsigned i = 0; i < 2; i++)
+        pass_as_it_comes(p->fds[i]);
     if (++r->count == RELAY_PAIRS_MAX)
         sd_event_source_set_enabled(r->source, SD_EVENT_OFF);
     if (p->fds[1] < 0 || sd_event_add_io(r->loop, &p->sources[0], inside, EPOLLIN, happened, p) < 0 ||

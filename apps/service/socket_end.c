@@ -220,6 +220,8 @@ int socket_end_new(struct sockets *sockets, int fd, const struct hawser_addr *pe
     struct socket_end *end = malloc(sizeof *end);
     if (!end)
         return -ENOMEM;
+    const int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on); /* RFC 6093 6: what is urgent is of the stream */
     *end = (struct socket_end){.sockets = sockets, .peer = *peer_addr, .fd = fd, .connected = is_connected(fd)};
     const uint32_t changes = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     int result = sd_event_add_io(sockets->loop, &end->source, fd, changes, is_ready, end);

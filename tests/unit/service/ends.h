@@ -157,6 +157,14 @@ static inline void expect_bytes(int fd, const char *text)
     assert_memory_equal(got, text, strlen(text));
 }
 
+/* "ab!cd", of which the third byte is urgent. */
+static inline void write_urgently(int fd)
+{
+    assert_int_equal(write(fd, "ab", 2), 2);
+    assert_int_equal(send(fd, "!", 1, MSG_OOB), 1);
+    assert_int_equal(write(fd, "cd", 2), 2);
+}
+
 static inline void reset(int fd)
 {
     const struct linger now = {.l_onoff = 1};

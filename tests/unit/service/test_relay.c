@@ -119,6 +119,22 @@ static size_t read_all(struct line *line, int fd)
     return got;
 }
 
+/* RFC 6093 6 */
+static void an_urgent_byte_stays_in_its_place(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct line line;
+        begin(&line);
+        write_urgently(i ? line.outside : line.inside);
+        run(&line);
+        expect_bytes(i ? line.inside : line.outside, "ab!cd");
+        close(line.inside);
+        close(line.outside);
+        end(&line);
+    }
+}
+
 /* What a program left behind waits for who does not read it, without turning in circles, and arrives. */
 static void who_has_gone_costs_nothing(void **state)
 {
@@ -236,9 +252,13 @@ static void a_reset_behind_both_ends_costs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_pass_both_ways),          cmocka_unit_test(who_has_gone_costs_nothing),
-        cmocka_unit_test(without_descriptors_it_waits),  cmocka_unit_test(a_reset_comes_behind_the_answer),
-        cmocka_unit_test(a_reset_waits_for_who_is_slow), cmocka_unit_test(a_reset_behind_both_ends_costs_nothing),
+        cmocka_unit_test(bytes_pass_both_ways),
+        cmocka_unit_test(an_urgent_byte_stays_in_its_place),
+        cmocka_unit_test(who_has_gone_costs_nothing),
+        cmocka_unit_test(without_descriptors_it_waits),
+        cmocka_unit_test(a_reset_comes_behind_the_answer),
+        cmocka_unit_test(a_reset_waits_for_who_is_slow),
+        cmocka_unit_test(a_reset_behind_both_ends_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,6 +206,26 @@ static void two_joined(void **state)
     joined(0);
 }
 
+/* RFC 6093 6: by whichever way bytes pass. */
+static void an_urgent_byte_stays_in_its_place(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct ends e;
+        int sides[2];
+        ends_init(&e);
+        e.joints.held_max = i < 2 ? JOINTS_HELD_MAX : 0;
+        struct end one = tcp_end(&e, &sides[0]), two = tcp_end(&e, &sides[1]);
+        assert_int_equal(joint_make(&e.joints, one, two, &(struct joint_origin){.way = JOINT_BY_LINK}, 0), 0);
+        write_urgently(sides[i % 2]);
+        ends_run(&e, 10);
+        expect_bytes(sides[!(i % 2)], "ab!cd");
+        close(sides[0]);
+        close(sides[1]);
+        ends_destroy(&e);
+    }
+}
+
 static void a_reset_passes(void **state)
 {
     (void)state;
@@ -240,6 +260,7 @@ int main(void)
         cmocka_unit_test(who_it_was_is_known_after_a_reset),
         cmocka_unit_test(its_end_is_told),
         cmocka_unit_test(two_joined),
+        cmocka_unit_test(an_urgent_byte_stays_in_its_place),
         cmocka_unit_test(a_reset_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
