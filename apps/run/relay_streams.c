@@ -148,11 +148,13 @@ static int happened(sd_event_source *source, int fd, uint32_t events, void *user
     return 0;
 }
 
-/* RFC 6093 6: what is sent as urgent is a byte of the stream. */
+/* RFC 6093 6: what is sent as urgent is a byte of the stream. And no small piece of it waits for acknowledgements: who
+ * wrote it has thought of that. */
 static void pass_as_it_comes(int fd)
 {
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 static void join(struct relay *r, int inside)

@@ -135,6 +135,40 @@ static void an_urgent_byte_stays_in_its_place(void **state)
     }
 }
 
+/* The relay's, of which `fd` is the other end. */
+static int socket_of_relay(int fd)
+{
+    struct sockaddr_in addr, peer;
+    socklen_t len = sizeof addr;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    for (int i = 0; i < FD_SETSIZE; i++) {
+        len = sizeof peer;
+        if (getpeername(i, (struct sockaddr *)&peer, &len) == 0 && peer.sin_family == AF_INET &&
+            peer.sin_port == addr.sin_port)
+            return i;
+    }
+    fail();
+    return -1;
+}
+
+/* RFC 9293 3.7.4 lets who writes decide. */
+static void small_pieces_do_not_wait(void **state)
+{
+    (void)state;
+    struct line line;
+    begin(&line);
+    for (unsigned i = 0; i < 2; i++) {
+        int at_once = 0;
+        socklen_t len = sizeof at_once;
+        int fd = socket_of_relay(i ? line.outside : line.inside);
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, &len), 0);
+        assert_int_equal(at_once, 1);
+    }
+    close(line.inside);
+    close(line.outside);
+    end(&line);
+}
+
 /* What a program left behind waits for who does not read it, without turning in circles, and arrives. */
 static void who_has_gone_costs_nothing(void **state)
 {
@@ -252,13 +286,10 @@ static void a_reset_behind_both_ends_costs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_pass_both_ways),
-        cmocka_unit_test(an_urgent_byte_stays_in_its_place),
-        cmocka_unit_test(who_has_gone_costs_nothing),
-        cmocka_unit_test(without_descriptors_it_waits),
-        cmocka_unit_test(a_reset_comes_behind_the_answer),
-        cmocka_unit_test(a_reset_waits_for_who_is_slow),
-        cmocka_unit_test(a_reset_behind_both_ends_costs_nothing),
+        cmocka_unit_test(bytes_pass_both_ways),          cmocka_unit_test(an_urgent_byte_stays_in_its_place),
+        cmocka_unit_test(small_pieces_do_not_wait),      cmocka_unit_test(who_has_gone_costs_nothing),
+        cmocka_unit_test(without_descriptors_it_waits),  cmocka_unit_test(a_reset_comes_behind_the_answer),
+        cmocka_unit_test(a_reset_waits_for_who_is_slow), cmocka_unit_test(a_reset_behind_both_ends_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
