@@ -76,7 +76,19 @@ static void attempt_answered(struct dial_user *user, int error, struct end end, 
     begin_next(attempt->owner);
 }
 
-/* The next address that can be tried at all; when there is none, and nobody waits, all has failed. */
+/* The next one has its turn in a while. When all have failed, and none is to come any more, it is over. */
+static void wait_for_next(struct dial *dial)
+{
+    const bool tried = any_waits(dial);
+    if (!tried && !dial->lookup) {
+        answer(dial, dial->error, (struct end){0});
+    } else if (!tried || dial->begun < dial->count) {
+        sd_event_source_set_time_relative(dial->timer, tried ? NAME_DIAL_DELAY_US : NAME_DIAL_REST_US);
+        sd_event_source_set_enabled(dial->timer, SD_EVENT_ONESHOT);
+    }
+}
+
+/* The next address that can be tried at all. */
 static void begin_next(struct dial *dial)
 {
     int error = -EHOSTUNREACH;
@@ -90,19 +102,18 @@ static void begin_next(struct dial *dial)
         if (error < 0)
             note(dial, error);
     }
-    if (!any_waits(dial)) {
-        answer(dial, dial->error, (struct end){0});
-    } else if (dial->begun < dial->count) {
-        sd_event_source_set_time_relative(dial->timer, NAME_DIAL_DELAY_US);
-        sd_event_source_set_enabled(dial->timer, SD_EVENT_ONESHOT);
-    }
+    wait_for_next(dial);
 }
 
 static int time_is_up(sd_event_source *source, uint64_t usec, void *of)
 {
+    struct dial *dial = of;
     (void)source;
     (void)usec;
-    begin_next(of);
+    if (dial->begun == dial->count && !any_waits(dial))
+        answer(dial, dial->error, (struct end){0});
+    else
+        begin_next(dial);
     return 0;
 }
 
@@ -117,28 +128,49 @@ static unsigned next_of(const struct hawser_addr *addrs, const bool *used, unsig
     return first;
 }
 
-/* RFC 8305 4: the families in turn, beginning with that of the best address. */
+static bool is_known(const struct dial *dial, const struct hawser_addr *addr)
+{
+    for (unsigned i = 0; i < dial->count; i++)
+        if (hawser_addr_same_ip(&dial->addrs[i], addr))
+            return true;
+    return false;
+}
+
+/* RFC 8305 4: the families in turn, beginning with that of the best address. What comes later has its turn, too. */
 static void place(struct dial *dial, const struct hawser_addr *addrs, unsigned count)
 {
-    bool used[RESOLVER_ADDRESSES] = {0}, v4 = hawser_addr_is_v4(&addrs[0]);
-    for (dial->count = 0; dial->count < count; dial->count++) {
-        unsigned next = next_of(addrs, used, count, v4);
+    struct hawser_addr all[2 * RESOLVER_ADDRESSES];
+    bool used[2 * RESOLVER_ADDRESSES] = {0};
+    unsigned left = 0;
+    for (unsigned i = dial->begun; i < dial->count; i++)
+        all[left++] = dial->addrs[i];
+    for (unsigned i = 0; i < count; i++)
+        if (!is_known(dial, &addrs[i]))
+            all[left++] = addrs[i];
+    if (left == 0)
+        return;
+    const unsigned end = HW_MIN(dial->begun + left, (unsigned)RESOLVER_ADDRESSES);
+    bool v4 = dial->begun ? !hawser_addr_is_v4(&dial->addrs[dial->begun - 1]) : hawser_addr_is_v4(&all[0]);
+    for (dial->count = dial->begun; dial->count < end; dial->count++) {
+        unsigned next = next_of(all, used, left, v4);
         used[next] = true;
-        dial->addrs[dial->count] = addrs[next];
-        v4 = !hawser_addr_is_v4(&addrs[next]);
+        dial->addrs[dial->count] = all[next];
+        v4 = !hawser_addr_is_v4(&all[next]);
     }
 }
 
-static void found(struct lookup_user *user, int error, const struct hawser_addr *addrs, unsigned count)
+static void found(struct lookup_user *user, int error, const struct hawser_addr *addrs, unsigned count, bool more)
 {
     struct dial *dial = HW_CONTAINER(user, struct dial, lookup_user);
-    dial->lookup = NULL;
-    if (error < 0) {
-        answer(dial, error, (struct end){0});
-        return;
-    }
+    if (!more)
+        dial->lookup = NULL;
+    if (dial->count == 0)
+        dial->error = error;
     place(dial, addrs, count);
-    begin_next(dial);
+    if (any_waits(dial))
+        wait_for_next(dial);
+    else
+        begin_next(dial);
 }
 
 static int begin(struct dialer *dialer, const struct destination *to, struct dial_user *user, uint64_t now_ns,

@@ -8,6 +8,8 @@
 
 /* RFC 8305 5: the next address is tried beside those that did not answer for so long. */
 #define NAME_DIAL_DELAY_US (250 * 1000)
+/* When all that are known have failed, the rest is waited for: so long that a question that was lost is asked again. */
+#define NAME_DIAL_REST_US (3 * 1000 * 1000)
 
 struct name_dialer {
     struct dialer dialer;

@@ -18,9 +18,13 @@ struct lookup {
     struct resolver *resolver;
     struct lookup_user *user; /* NULL: nobody waits any more */
     struct guest *guest;      /* for whom */
+    sd_event_source *timer;   /* when it has taken long */
+    unsigned asked;           /* what c-ares has not answered yet */
+    bool complete;            /* what it knows: both families */
     int error;
     unsigned count;
     struct hawser_addr addrs[RESOLVER_ADDRESSES];
+    char name[];
 };
 
 /* A socket of c-ares. */
@@ -67,6 +71,7 @@ static int error_of(int status)
 static void forget(struct lookup *lookup)
 {
     list_remove(&lookup->link);
+    sd_event_source_disable_unref(lookup->timer);
     guests_leave(&lookup->resolver->guests, lookup->guest);
     free(lookup);
 }
@@ -80,30 +85,54 @@ static void add_address(struct lookup *lookup, const struct ares_addrinfo_node *
     lookup->count += sockaddr_read(&addr, &lookup->addrs[lookup->count]);
 }
 
-static void answered(void *of, int status, int timeouts, struct ares_addrinfo *info)
+/* It is told later than c-ares says it, which may be from within the call that asks. */
+static void answered(struct lookup *lookup, struct ares_addrinfo *info)
 {
-    struct lookup *lookup = of;
-    (void)timeouts;
     for (const struct ares_addrinfo_node *node = info ? info->nodes : NULL; node; node = node->ai_next)
         add_address(lookup, node);
     ares_freeaddrinfo(info);
-    lookup->error = status == ARES_SUCCESS && lookup->count == 0 ? -ENOENT : error_of(status);
+    lookup->asked--;
     list_move_back(&lookup->resolver->over, &lookup->link);
     sd_event_source_set_enabled(lookup->resolver->telling, SD_EVENT_ONESHOT);
 }
 
-/* Later than c-ares says it, which may be from within the call that asks. */
+static void both_answered(void *of, int status, int timeouts, struct ares_addrinfo *info)
+{
+    struct lookup *lookup = of;
+    (void)timeouts;
+    lookup->complete = true;
+    lookup->count = info ? 0 : lookup->count; /* it has them all, in their order */
+    answered(lookup, info);
+    lookup->error = lookup->count > 0 ? 0 : status == ARES_SUCCESS ? -ENOENT : error_of(status);
+}
+
+static void one_answered(void *of, int status, int timeouts, struct ares_addrinfo *info)
+{
+    struct lookup *lookup = of;
+    (void)status;
+    (void)timeouts;
+    if (lookup->complete) {
+        ares_freeaddrinfo(info);
+        info = NULL;
+    }
+    answered(lookup, info);
+}
+
 static int tell(sd_event_source *source, void *of)
 {
     struct resolver *resolver = of;
     (void)source;
     for (struct list *it; (it = list_first(&resolver->over));) {
         struct lookup *lookup = LIST_ENTRY(it, struct lookup, link);
-        struct lookup_user *user = lookup->user;
         const struct lookup told = *lookup;
-        forget(lookup);
-        if (user)
-            user->found(user, told.error, told.addrs, told.count);
+        list_move_back(&resolver->waiting, it);
+        lookup->count = 0;
+        if (told.complete)
+            lookup->user = NULL;
+        if (told.asked == 0)
+            forget(lookup);
+        if (told.user && (told.complete || told.count > 0))
+            told.user->found(told.user, told.error, told.addrs, told.count, !told.complete);
     }
     return 0;
 }
@@ -267,23 +296,49 @@ void resolver_free(struct resolver *resolver)
     free(resolver);
 }
 
+static void ask(struct lookup *lookup, int family, ares_addrinfo_callback told)
+{
+    const struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    lookup->asked++;
+    ares_getaddrinfo(lookup->resolver->channel, lookup->name, NULL, &hints, told, lookup);
+    set_timer(lookup->resolver);
+}
+
+/* RFC 8305 3: one family does not wait for the other one, of which some resolvers never say anything. c-ares tells of
+ * both when it has both; so each is asked for alone as well. The question for both stays the one that decides: it knows
+ * of search domains, and which address is the best of all. */
+static int is_late(sd_event_source *source, uint64_t usec, void *of)
+{
+    struct lookup *lookup = of;
+    (void)source;
+    (void)usec;
+    if (lookup->user && !lookup->complete) {
+        ask(lookup, AF_INET6, one_answered);
+        ask(lookup, AF_INET, one_answered);
+    }
+    return 0;
+}
+
 int resolver_look_up(struct resolver *resolver, const char *name, const struct hawser_addr *from,
                      struct lookup_user *user, struct lookup **out)
 {
-    const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct guest *guest = guests_enter(&resolver->guests, from);
     if (!guest)
         return -ENOBUFS;
-    struct lookup *lookup = calloc(1, sizeof *lookup);
+    const size_t name_size = strlen(name) + 1;
+    struct lookup *lookup = calloc(1, sizeof *lookup + name_size);
     if (!lookup) {
         guests_leave(&resolver->guests, guest);
         return -ENOMEM;
     }
     configure_again(resolver);
     *lookup = (struct lookup){.resolver = resolver, .user = user, .guest = guest};
+    memcpy(lookup->name, name, name_size);
     list_push_back(&resolver->waiting, &lookup->link);
-    ares_getaddrinfo(resolver->channel, name, NULL, &hints, answered, lookup);
-    set_timer(resolver);
+    ask(lookup, AF_UNSPEC, both_answered);
+    if (!lookup->complete) /* without memory for it, both are waited for */
+        sd_event_add_time_relative(resolver->loop, &lookup->timer, CLOCK_MONOTONIC, RESOLVER_PATIENCE_US, 1000, is_late,
+                                   lookup);
     *out = lookup;
     return 0;
 }

@@ -18,14 +18,18 @@ enum {
     RESOLVER_TRIES = 3,
 };
 
+/* RFC 8305 3: one family's addresses do not wait longer for those of the other one. */
+#define RESOLVER_PATIENCE_US (50 * 1000)
+
 struct resolver;
 
 /* Who waits, at the beginning of what he needs. */
 struct lookup_user {
-    /* Told once, not from within resolver_look_up(): 0 and `count` addresses, at least one, without ports; or -ENOENT:
-     * there is no such name, or it has no address; -ETIMEDOUT; -EINVAL: it is no name; -ENOMEM; or -EHOSTUNREACH: no
-     * server could say. */
-    void (*found)(struct lookup_user *user, int error, const struct hawser_addr *addrs, unsigned count);
+    /* Told, not from within resolver_look_up(): 0 and `count` addresses, at least one, without ports. With `more` they
+     * may be of one family, as the other one is not known yet: it is told again, of all there are, or of an error.
+     * Without: that was the last time. Errors: -ENOENT: there is no such name, or it has no address; -ETIMEDOUT;
+     * -EINVAL: it is no name; -ENOMEM; or -EHOSTUNREACH: no server could say. */
+    void (*found)(struct lookup_user *user, int error, const struct hawser_addr *addrs, unsigned count, bool more);
 };
 
 struct lookup;
