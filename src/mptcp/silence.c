@@ -19,7 +19,8 @@ static void ask_at(struct subflow *subflow, uint64_t at_ns)
     subflow->silence.due_ms = ((at_ns + NS_PER_MS - 1) / NS_PER_MS) & DUE_MAX;
 }
 
-/* When question `number`, from 0, went, if the round trip was as it is now. */
+/* When question `number`, from 0, went, if the round trip was as it is now; or earlier than that, where the budget has
+ * held others back since. */
 static uint64_t asked_at(const struct subflow *subflow, unsigned number)
 {
     const struct silence *s = &subflow->silence;
@@ -64,6 +65,7 @@ static bool may_ask(struct silence_budget *budget, uint64_t now_ns)
 static void ask(struct subflow *subflow, struct silence_budget *budget)
 {
     budget->asked++;
+    subflow->silence.questions++;
     tcp_question_now(&subflow->tcp);
 }
 
@@ -73,7 +75,6 @@ void silence_ask(struct list *subflows, struct silence_budget *budget, struct co
         struct subflow *subflow = subflow_at(it);
         if (subflow_question_due(subflow) > now_ns)
             continue;
-        subflow->silence.questions++;
         ask_at(subflow, now_ns + interval(subflow));
         if (!subflow_usable(subflow))
             silence_end(subflow, false);

@@ -32,7 +32,7 @@ void silence_end(struct subflow *subflow, bool brought);
 
 /* Payload came on the connection: which of the subflows that we opened brought some before, and bring none now? */
 void silence_look(struct list *subflows, uint64_t now_ns);
-/* Asks those whose turn it is, as far as the budget goes. */
+/* Asks those whose turn it is, as far as the budget goes; a question that it holds back was never asked. */
 void silence_ask(struct list *subflows, struct silence_budget *budget, struct counters *counters, uint64_t now_ns);
 /* A segment came on it. If that answers a question, and two before it had no answer, the path is back. */
 void silence_note_answer(struct list *subflows, struct subflow *subflow, const struct tcp_segment *segment,

@@ -206,7 +206,36 @@ static void a_stack_asks_so_much_in_a_second(void **state)
     assert_int_equal(bundle_counted(&t.b, COUNT_LIMIT_QUESTIONS), 1);
     assert_int_equal(ask(&t, first(&t) + HALF), 0);
     assert_int_equal(ask(&t, first(&t) + 2 * HALF), 2);
+    /* That is the first one, and it is answered: the others never left. */
+    t.b.now_ns += RTT;
+    answer(&t, first(&t) + 2 * HALF);
+    assert_int_equal(t.silent->tcp.state, TCPS_ESTABLISHED);
+    assert_int_equal(subflow_judge_due(t.silent), TIME_NEVER);
     bundle_destroy(&t.b);
+}
+
+/* Between questions that leave some are held back: what counts is how many had no answer. */
+static void what_is_held_back_is_not_unanswered(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned turns, sent; /* so many turns, in which these questions leave, a bit each */
+        bool replaced;
+    } rows[] = {{5, 0x11, false}, {6, 0x31, true}, {4, 0x0b, true}, {4, 0x0a, false}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(rows); i++) {
+        struct two t;
+        begin(&t, TIMEOUT);
+        for (unsigned n = 0; n < rows[i].turns; n++) {
+            const bool sent = rows[i].sent >> n & 1;
+            t.budget =
+                (struct silence_budget){.second_ns = first(&t) + n * HALF, .asked = sent ? 0 : SILENCE_QUESTIONS_MAX};
+            assert_int_equal(ask(&t, first(&t) + n * HALF), sent ? 2 : 0);
+        }
+        t.b.now_ns += RTT;
+        answer(&t, first(&t) + (rows[i].turns - 1) * HALF);
+        assert_int_equal(t.silent->tcp.state, rows[i].replaced ? TCPS_CLOSED : TCPS_ESTABLISHED);
+        bundle_destroy(&t.b);
+    }
 }
 
 /* After two minutes it is left to its timeouts. */
@@ -232,6 +261,7 @@ int main(void)
         cmocka_unit_test(the_time_of_a_question_counts_where_something_was_lost),
         cmocka_unit_test(payload_ends_it),
         cmocka_unit_test(a_stack_asks_so_much_in_a_second),
+        cmocka_unit_test(what_is_held_back_is_not_unanswered),
         cmocka_unit_test(questions_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
