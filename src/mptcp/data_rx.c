@@ -13,6 +13,8 @@
 #define TUNED_PARTS 4u
 /* A program is given so long to wake up, whatever the round trip. */
 #define ROUND_MIN_NS (10 * NS_PER_MS)
+/* And as long where nobody knows it: who opened the connection has only received, and has no timestamps. */
+#define ROUND_UNKNOWN_NS (200 * NS_PER_MS)
 /* A window that opened by so much is worth telling (RFC 9293 3.8.6.2.2). */
 #define STEP_MAX (UINT32_C(256) << 10)
 
@@ -201,7 +203,8 @@ bool data_rx_tunes(const struct data_rx *rx)
 
 void data_rx_tune(struct data_rx *rx, uint64_t rtt_ns, uint64_t now_ns)
 {
-    bool fast = now_ns - rx->tuned_ns <= HW_MAX(rtt_ns + rtt_ns / 4, ROUND_MIN_NS);
+    uint64_t round_ns = rtt_ns ? HW_MAX(rtt_ns + rtt_ns / 4, ROUND_MIN_NS) : ROUND_UNKNOWN_NS;
+    bool fast = now_ns - rx->tuned_ns <= round_ns;
     if (fast && !account_is_pressed(&rx->account))
         rx->limit = (uint32_t)HW_MIN(UINT64_C(2) * rx->limit, (uint64_t)rx->limit_max);
     rx->tuned_next = rx->reassembly.read_next;

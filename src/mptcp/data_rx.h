@@ -94,6 +94,7 @@ uint32_t data_rx_promised(const struct data_rx *rx);
 /* A program that reads a quarter of a window in a round trip of the slowest path is offered twice as much. Did it read
  * so much? */
 bool data_rx_tunes(const struct data_rx *rx);
+/* In `rtt_ns`, or less? 0: nobody knows the round trip. */
 void data_rx_tune(struct data_rx *rx, uint64_t rtt_ns, uint64_t now_ns);
 /* Bytes that the program can read now. */
 uint32_t data_rx_readable(const struct data_rx *rx);

@@ -5,6 +5,9 @@
 #include "wire/bytes.h"
 #include "wire/keys.h"
 
+/* What echoes older ones was sent long after the SYN/ACK came: the third packet was lost. */
+#define ECHO_MS_MAX 3000u
+
 static struct counters *counters(struct hawser_stack *stack) { return &stack->host.tcp.counters; }
 
 static void begin(struct hawser_stack *stack, struct handshake *h, const struct arrival *a, uint64_t now_ns)
@@ -248,6 +251,18 @@ static bool is_third(struct hawser_stack *stack, const struct handshake *h, cons
     return true;
 }
 
+/* RFC 7323 4.1: the echo tells it, whichever of several SYN/ACKs is answered, and where a cookie remembers none. 0:
+ * nobody knows it. */
+static uint64_t round_trip(const struct handshake *h, const struct tcp_options *o, uint64_t now_ns)
+{
+    if (h->tries == 1)
+        return HW_MAX(now_ns - h->sent_ns, 1);
+    if (!h->terms.timestamps || !(o->present & TCP_OPT_TIMESTAMPS))
+        return 0;
+    uint32_t ticks = (uint32_t)(now_ns / NS_PER_MS) + h->ts_offset - o->ts_ecr;
+    return ticks <= ECHO_MS_MAX ? HW_MAX(ticks, 1u) * NS_PER_MS : 0;
+}
+
 static void open_tcp(struct subflow *subflow, const struct handshake *h, const struct arrival *a, uint64_t now_ns)
 {
     const struct tcp_opened opened = {
@@ -257,7 +272,7 @@ static void open_tcp(struct subflow *subflow, const struct handshake *h, const s
         .rcv_wnd = h->window,
         .window_max = h->window_max,
         .snd_wnd = (uint32_t)a->segment.header.window << h->terms.wscale,
-        .rtt_ns = h->tries == 1 ? HW_MAX(now_ns - h->sent_ns, 1) : 0,
+        .rtt_ns = round_trip(h, &a->options, now_ns),
         .synack_lost = h->tries > 1,
     };
     tcp_open_passive(&subflow->tcp, &opened, now_ns);

@@ -222,6 +222,32 @@ static void a_fast_reader_is_offered_more(void **state)
     tear_down(&b);
 }
 
+/* A quarter of the window is read at once, and another one so much later. */
+static void where_no_round_trip_is_known_a_long_one_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t rtt_ms, took_ms;
+        bool more;
+    } rows[] = {{0, 60, true},  {0, 200, true}, {0, 201, false}, {1, 10, true},
+                {1, 11, false}, {40, 50, true}, {40, 51, false}, {400, 500, true}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(rows); i++) {
+        struct bench b;
+        uint32_t taken;
+        uint64_t now_ns = NS_PER_S;
+        set_up(&b);
+        const uint32_t limit = data_rx_limit(&b.rx), quarter = limit / 4;
+        for (uint32_t at = 0; at < 2 * quarter; at += quarter, now_ns += rows[i].took_ms * NS_PER_MS) {
+            assert_int_equal(place(&b, at, quarter, &taken), DATA_RX_PLACED);
+            data_rx_consume(&b.rx, SIZE_MAX);
+            assert_true(data_rx_tunes(&b.rx));
+            data_rx_tune(&b.rx, rows[i].rtt_ms * NS_PER_MS, now_ns);
+        }
+        assert_int_equal(data_rx_limit(&b.rx), rows[i].more ? 2 * limit : limit);
+        tear_down(&b);
+    }
+}
+
 /* What comes once more takes no room, even where there is none. */
 static void repeats_hold_nothing(void **state)
 {
@@ -364,6 +390,7 @@ int main(void)
         cmocka_unit_test(takes_nothing_without_memory),
         cmocka_unit_test(spares_the_buffers_of_links),
         cmocka_unit_test(a_fast_reader_is_offered_more),
+        cmocka_unit_test(where_no_round_trip_is_known_a_long_one_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

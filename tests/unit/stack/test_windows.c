@@ -1,4 +1,4 @@
-/* The window: what was promised, how it follows memory, and what a peer does at one that is shut. */
+/* The window: what was promised, how it follows memory and the round trip, and what a peer does at one that is shut. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -287,6 +287,97 @@ static void an_end_at_a_window_that_is_shut(void **state)
     }
 }
 
+/* ---- the round trip of a handshake ---- */
+
+enum { RTT_MS = 250, PIECE = 1400, BACKLOG = 4 /* of peer_init() */ };
+
+/* A peer 250 ms away asks, and is answered: by a cookie, or twice, as the first SYN/ACK is lost. So many milliseconds
+ * before the clock of our timestamps wraps, or, 0, at some time. The last SYN/ACK. */
+static struct peer_segment ask(struct peer *p, bool by_cookie, uint32_t before_wrap)
+{
+    const struct tcp_options o = {.present = TCP_OPT_MSS, .mss = PEER_PAYLOAD_MAX};
+    peer_init(p, NULL, NULL);
+    p->timestamps = true;
+    if (before_wrap) {
+        peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+        const uint32_t offset = peer_last(p, TCP_SYN)->options.ts_val - (uint32_t)(p->now_ns / NS_PER_MS);
+        peer_destroy(p);
+        peer_init(p, NULL, NULL);
+        p->timestamps = true;
+        p->now_ns += NS_PER_MS * (uint32_t)(0 - before_wrap - offset - (uint32_t)(p->now_ns / NS_PER_MS));
+    }
+    for (uint16_t i = 0; by_cookie && i < BACKLOG; i++) {
+        p->addr.port = (uint16_t)(30000 + i);
+        peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+    }
+    p->addr.port = 4000;
+    peer_forget(p);
+    peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
+    if (!by_cookie)
+        peer_wait(p, NS_PER_S);
+    assert_int_equal(p->seen_count, by_cookie ? 1 : 2);
+    assert_int_equal(peer_counter(p, "tcp.syn_cookies_sent"), by_cookie);
+    return *peer_last(p, TCP_SYN | TCP_ACK);
+}
+
+static uint64_t srtt_after(struct peer *p, uint32_t echo)
+{
+    p->ts_ecr = echo;
+    peer_wait(p, RTT_MS * NS_PER_MS);
+    peer_send(p, TCP_ACK, 1, 1, NULL, NULL, 0);
+    assert_int_equal(hawser_accept(p->listener, &p->conn), 0);
+    struct conn *conn = LIST_ENTRY(p->stack->host.connections.next, struct conn, link);
+    return subflow_at(conn->subflows.next)->tcp.rtt.srtt_ns;
+}
+
+/* A quarter of the first window, of 64 KiB, and a bit. */
+static void upload(struct peer *p, uint32_t from)
+{
+    for (uint32_t at = from; at < from + 12 * PIECE; at += PIECE)
+        peer_send(p, TCP_ACK, at, 1, NULL, bytes, PIECE);
+    assert_int_equal(hawser_recv(p->conn, bytes, sizeof bytes), 12 * PIECE);
+    peer_drain(p);
+    peer_forget(p);
+}
+
+/* RFC 7323 4.1: known by the echo, from the third packet on; and so the window grows as what arrives does. */
+static void the_echo_tells_the_round_trip(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        const bool by_cookie = i % 2;
+        struct peer p;
+        const struct peer_segment synack = ask(&p, by_cookie, i < 2 ? 0 : by_cookie ? 100 : 1100);
+        if (i >= 2)
+            assert_int_equal(synack.options.ts_val, UINT32_MAX - 99);
+        assert_int_equal(srtt_after(&p, synack.options.ts_val), RTT_MS * NS_PER_MS);
+        const struct data_rx *rx = &LIST_ENTRY(p.stack->host.connections.next, struct conn, link)->data_rx;
+        const uint32_t limit = data_rx_limit(rx);
+        for (uint32_t k = 0; k < 3; k++) {
+            upload(&p, 1 + k * 12 * PIECE);
+            peer_wait(&p, 60 * NS_PER_MS);
+        }
+        assert_int_equal(data_rx_limit(rx), 2 * limit);
+        peer_destroy(&p);
+    }
+}
+
+/* What cannot be is no round trip: it has not been said yet, or so long ago that the third packet was lost. */
+static void an_echo_may_be_nonsense(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t later, rtt_ms; /* than the SYN/ACK; 0: not known */
+    } rows[] = {{RTT_MS, 1},       {RTT_MS + 1, 0}, {RTT_MS - 3000, 3000}, {RTT_MS - 3001, 0},
+                {UINT32_MAX, 251}, {0x80000000, 0}, {0x7fffffff, 0}};
+    for (size_t i = 0; i < 2 * HW_ARRAY_LEN(rows); i++) {
+        struct peer p;
+        const struct peer_segment synack = ask(&p, i % 2, 0);
+        assert_int_equal(srtt_after(&p, synack.options.ts_val + rows[i / 2].later), rows[i / 2].rtt_ms * NS_PER_MS);
+        peer_destroy(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +390,8 @@ int main(void)
         cmocka_unit_test(a_synack_promises_what_there_is),
         cmocka_unit_test(an_acknowledgement_of_the_subflow_is_no_progress),
         cmocka_unit_test(an_end_at_a_window_that_is_shut),
+        cmocka_unit_test(the_echo_tells_the_round_trip),
+        cmocka_unit_test(an_echo_may_be_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
