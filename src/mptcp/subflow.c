@@ -6,8 +6,9 @@
 #define TERM_TIMEOUTS 3u
 #define TERM_MAX_NS (5 * NS_PER_S)
 #define SIGNALS_IN_A_ROW_MAX 2
-/* RFC 8684 3.4.2: the answer to the keepalive has so many round trips. */
+/* RFC 8684 3.4.2: the answer to the keepalive has so many round trips, and what a busy peer takes for it. */
 #define KEEPALIVE_ROUNDS 2u
+#define KEEPALIVE_MIN_NS (10 * NS_PER_MS)
 /* Retransmission timeouts that a subflow has for its FIN once both streams are over. */
 #define GOOD_BYE_TIMEOUTS 2u
 
@@ -97,11 +98,18 @@ static uint64_t unmapped_due(const struct subflow *subflow)
     return since_ns ? since_ns + timeouts_of(subflow, TERM_TIMEOUTS) : TIME_NEVER;
 }
 
+static uint64_t keepalive_ns(const struct rtt *rtt)
+{
+    if (rtt->srtt_ns == 0)
+        return rtt_rto(rtt);
+    return HW_MAX(KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns, KEEPALIVE_MIN_NS);
+}
+
 uint64_t subflow_doubt_due(const struct subflow *subflow)
 {
     const struct rtt *rtt = &subflow->tcp.rtt;
     uint64_t later_ns = ((UINT64_C(1) << (subflow->doubts - 1)) - 1) * rtt_rto(rtt);
-    return subflow->doubted_ns + KEEPALIVE_ROUNDS * rtt->srtt_ns + 4 * rtt->rttvar_ns + later_ns;
+    return subflow->doubted_ns + keepalive_ns(rtt) + later_ns;
 }
 
 uint64_t subflow_question_due(const struct subflow *subflow)

@@ -389,6 +389,27 @@ static void who_answers_stays(void **state)
     tear_down(&b);
 }
 
+/* Or where none is known: the answer takes 5 ms there. */
+static void who_is_near_has_time_to_answer(void **state)
+{
+    (void)state;
+    static const uint64_t rtts_ns[] = {0, 100 * NS_PER_US};
+    for (size_t i = 0; i < HW_ARRAY_LEN(rtts_ns); i++) {
+        struct bench b;
+        set_up(&b, false, 1);
+        struct subflow *s = bundle_open(&b.bundle, rtts_ns[i]);
+        hear_removed(&b, 2);
+        assert_int_equal(say(&b, s), 2);
+        b.bundle.now_ns += 5 * NS_PER_MS;
+        run(&b, b.bundle.now_ns);
+        answer(&b, s, 0);
+        run(&b, b.bundle.now_ns + 10 * NS_PER_S);
+        assert_int_equal(s->tcp.state, TCPS_ESTABLISHED);
+        assert_int_equal(due(&b), TIME_NEVER);
+        tear_down(&b);
+    }
+}
+
 static void an_echo_tells_what_is_an_answer(void **state)
 {
     (void)state;
@@ -461,6 +482,7 @@ int main(void)
         cmocka_unit_test(who_does_not_answer_goes),
         cmocka_unit_test(the_last_one_is_asked_again),
         cmocka_unit_test(who_answers_stays),
+        cmocka_unit_test(who_is_near_has_time_to_answer),
         cmocka_unit_test(an_echo_tells_what_is_an_answer),
         cmocka_unit_test(who_answered_is_left_alone_for_a_second),
         cmocka_unit_test(who_answers_may_be_stale_still),

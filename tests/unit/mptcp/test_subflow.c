@@ -206,6 +206,11 @@ static void a_doubt_has_its_time(void **state)
     s->doubts = 3;
     assert_int_equal(subflow_judge_due(s), b.now_ns + 2 * RTT + 4 * s->tcp.rtt.rttvar_ns + 3 * rtt_rto(&s->tcp.rtt));
     assert_int_equal(subflow_judge(s, TIME_NEVER - 1), SUBFLOW_FINE); /* that is for others to judge */
+    struct subflow *near = bundle_open(&b, NS_PER_US * 100), *unknown = bundle_open(&b, 0);
+    near->doubted_ns = unknown->doubted_ns = b.now_ns;
+    near->doubts = unknown->doubts = 1;
+    assert_int_equal(subflow_judge_due(near), b.now_ns + 10 * NS_PER_MS); /* the peer takes its time, too */
+    assert_int_equal(subflow_judge_due(unknown), b.now_ns + RTO_INITIAL_NS);
     bundle_destroy(&b);
 }
 
