@@ -43,9 +43,9 @@ static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
     if (tcp->liveness.timeouts < UINT16_MAX)
         tcp->liveness.timeouts++;
     const uint32_t ssthresh = tcp->cc.ssthresh;
-    bool too_big = tcp_path_on_timeout(tcp, now_ns);
+    bool told = tcp_path_on_timeout(tcp, now_ns);
     tcp_recovery_on_timeout(tcp, now_ns);
-    if (too_big) /* RFC 1191 6.4: slow start, but back to where it was */
+    if (told) /* RFC 1191 6.4: slow start, but back to where it was */
         tcp->cc.ssthresh = ssthresh;
     rtt_back_off(&tcp->rtt);
     tcp->flight->alive_pending = true;

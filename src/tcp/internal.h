@@ -134,11 +134,16 @@ void tcp_path_refuses(struct tcp *tcp, uint64_t now_ns);
 /* The record did, up to `end`; then, after all of an acknowledgement, what follows from that. */
 void tcp_path_passes(struct tcp *tcp, const struct tx_record *record, uint64_t end);
 void tcp_path_settle(struct tcp *tcp, uint64_t now_ns);
+/* It did not, where others did: nor was it for congestion, then, if silence alone had smaller ones leave. */
+void tcp_path_was_narrow(struct tcp *tcp);
+/* Something was lost that was not too large. */
+void tcp_path_is_congested(struct tcp *tcp);
 /* It may have arrived or not. */
 void tcp_path_forget_probe(struct tcp *tcp);
 /* Two round trips without an answer. True: packets were too big, a router said so, and smaller ones leave. */
 bool tcp_path_on_silence(struct tcp *tcp, uint64_t now_ns);
-/* The retransmission timer has expired. True: it seems because of their size, and smaller ones leave. */
+/* The retransmission timer has expired: smaller ones may leave. True: a router said so, and it was not for congestion.
+ */
 bool tcp_path_on_timeout(struct tcp *tcp, uint64_t now_ns);
 /* What the path takes is as old as it is: when larger packets are to be tried. */
 static inline uint64_t tcp_raise_due(const struct tcp *tcp, uint64_t now_ns)

@@ -121,8 +121,10 @@ static bool suspect_size(struct tcp *tcp, uint64_t now_ns)
     if (guess >= mtu || packet_of(tcp, oldest, oldest->len) <= guess || ++s->timeouts < patience_with(tcp, oldest))
         return false;
     count(&tcp->host->counters, COUNT_TCP_BLACK_HOLES);
+    const uint32_t ssthresh = tcp->rtt.backoff ? s->ssthresh : tcp->cc.ssthresh; /* at the first of these timeouts */
     lower(tcp, guess, 0, now_ns); /* what is sent next tries whether that was it */
     s->passed = 0;                /* whatever did */
+    s->ssthresh = ssthresh;       /* until then it may have been congestion */
     return true;
 }
 
@@ -157,11 +159,13 @@ bool tcp_path_on_timeout(struct tcp *tcp, uint64_t now_ns)
         return false;
     if (tcp->flight->search.probing)
         tcp_path_refuses(tcp, now_ns);
-    bool too_big = believe_claim(tcp, now_ns) || suspect_size(tcp, now_ns);
+    bool told = believe_claim(tcp, now_ns);
+    if (!told && !suspect_size(tcp, now_ns))
+        tcp_path_is_congested(tcp);
     tcp->flight->search.claim = 0;
     if (tcp->rtt.backoff) /* the window is one segment, as it was at the first of these timeouts */
         tcp->cc.cwnd = HW_MIN(tcp->cc.cwnd, tcp->segment_bytes);
-    return too_big;
+    return told;
 }
 
 /* ---- upwards ---- */
@@ -210,6 +214,16 @@ void tcp_path_refuses(struct tcp *tcp, uint64_t now_ns)
     search_on(tcp, now_ns);
 }
 
+/* RFC 1191 6.4 */
+void tcp_path_was_narrow(struct tcp *tcp)
+{
+    struct tcp_path_search *s = &tcp->flight->search;
+    tcp->cc.ssthresh = HW_MAX(tcp->cc.ssthresh, s->ssthresh);
+    s->ssthresh = 0;
+}
+
+void tcp_path_is_congested(struct tcp *tcp) { tcp->flight->search.ssthresh = 0; }
+
 void tcp_path_forget_probe(struct tcp *tcp) { tcp->flight->search.probing = 0; }
 
 void tcp_path_passes(struct tcp *tcp, const struct tx_record *record, uint64_t end)
@@ -227,6 +241,7 @@ void tcp_path_settle(struct tcp *tcp, uint64_t now_ns)
     if (!s->probing || s->passed < s->probing)
         return;
     set_mtu(tcp, s->probing);
+    s->ssthresh = 0;
     remember(tcp, now_ns);
     search_on(tcp, now_ns);
 }
@@ -259,6 +274,7 @@ static void probe_too_big(struct tcp *tcp, uint32_t mtu, uint64_t now_ns)
         if (LIST_ENTRY(node, struct tx_record, link)->probe)
             txq_mark_lost(&tcp->flight->txq, LIST_ENTRY(node, struct tx_record, link));
     s->too_big = (uint16_t)(mtu + 1);
+    tcp_path_was_narrow(tcp);
     search_on(tcp, now_ns);
     if (mtu > mtu_now(tcp)) {
         s->too_big = (uint16_t)(mtu + 1); /* it may have been so close that the search is over */

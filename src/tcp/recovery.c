@@ -108,6 +108,7 @@ static void enter_recovery(struct tcp *tcp, uint32_t flight, uint64_t now_ns)
 {
     struct tcp_recovery *r = &tcp->flight->recovery;
     count(&tcp->host->counters, COUNT_TCP_RECOVERIES);
+    tcp_path_is_congested(tcp);
     r->active = true;
     r->timed_out_ns = 0;
     r->point = tcp->snd_nxt;
@@ -144,8 +145,10 @@ void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns)
         lost_any |= !record->probe; /* RFC 4821 7.5: that is no sign of congestion */
     }
     tcp->flight->timers.reorder = wait_until ? wait_until : TIME_NEVER;
-    if (refused)
+    if (refused) {
         tcp_path_refuses(tcp, now_ns);
+        tcp_path_was_narrow(tcp);
+    }
     if (lost_any && !r->active)
         enter_recovery(tcp, flight, now_ns);
 }
@@ -175,8 +178,10 @@ static void check_probe(struct tcp *tcp, const struct delivery *delivery, uint64
     if (r->probe_end == 0 || tcp->snd_una < r->probe_end)
         return;
     r->probe_end = 0;
-    if (!delivery->duplicate && !r->active)
-        tcp->cc.ops->on_loss(&tcp->cc, now_ns, delivery->flight);
+    if (delivery->duplicate || r->active)
+        return;
+    tcp_path_is_congested(tcp);
+    tcp->cc.ops->on_loss(&tcp->cc, now_ns, delivery->flight);
 }
 
 void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns)

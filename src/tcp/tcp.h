@@ -182,11 +182,12 @@ struct tcp_path_search {
      * so, `claim_ssn`, is not answered. 0: none says so. */
     uint64_t claim_ssn;
     uint16_t claim;
-    uint16_t passed;  /* the largest that was acknowledged */
-    uint16_t probing; /* is under way to find out; 0: none */
-    uint16_t next;    /* is tried next; 0: the largest */
-    uint16_t too_big; /* the smallest that did not arrive; 0: none is known */
-    uint8_t timeouts; /* of large packets, since one was acknowledged */
+    uint16_t passed;   /* the largest that was acknowledged */
+    uint16_t probing;  /* is under way to find out; 0: none */
+    uint16_t next;     /* is tried next; 0: the largest */
+    uint16_t too_big;  /* the smallest that did not arrive; 0: none is known */
+    uint8_t timeouts;  /* of large packets, since one was acknowledged */
+    uint32_t ssthresh; /* before a timeout that may have been for their size; 0: there was none, or it was not */
 };
 
 /*

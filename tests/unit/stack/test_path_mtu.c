@@ -288,7 +288,29 @@ static void the_next_connection_knows(void **state)
     peer_destroy(&p);
 }
 
+/* The segment that is longer than others now, or NULL. */
+static const struct peer_segment *probe_of(const struct peer *p, uint32_t longer_than)
+{
+    for (unsigned i = 0; i < p->seen_count; i++)
+        if (p->seen[i].len > longer_than)
+            return &p->seen[i];
+    return NULL;
+}
+
 /* ---- by silence ---- */
+
+static void wait_for_timeout(struct peer *p)
+{
+    const uint64_t before = peer_counter(p, "tcp.timeouts");
+    for (unsigned i = 0; i < 100 && peer_counter(p, "tcp.timeouts") == before; i++) {
+        peer_forget(p);
+        peer_wait(p, 20 * NS_PER_MS);
+    }
+    assert_int_equal(peer_counter(p, "tcp.timeouts"), before + 1);
+}
+
+/* RFC 9438 4.6, of a window of which less than half was under way. */
+static uint32_t after_loss(uint32_t cwnd) { return cwnd / 2 * 7 / 10; }
 
 /* Nothing of the first flight is answered: at the first timeout already it may be the size. */
 static void smaller_ones_follow_a_timeout(void **state)
@@ -299,11 +321,11 @@ static void smaller_ones_follow_a_timeout(void **state)
         struct peer p;
         open_with(&p, v6, 1460);
         send_bytes(&p, 3 * (1500 - head));
-        for (unsigned i = 0; i < 100 && peer_counter(&p, "tcp.timeouts") == 0; i++) {
-            peer_forget(&p);
-            peer_wait(&p, 20 * NS_PER_MS);
-        }
+        const uint32_t cwnd = tcp_of(&p)->cc.cwnd;
+        wait_for_timeout(&p);
         assert_int_equal(peer_counter(&p, "tcp.black_holes"), 1);
+        assert_int_equal(tcp_of(&p)->cc.ssthresh,
+                         after_loss(cwnd)); /* RFC 5681 3.1: nobody said that it was the size */
         assert_int_equal(tcp_of(&p)->config.path.mtu, 1280);
         assert_int_equal(p.seen_count, 1); /* and one segment only, as after any timeout */
         assert_int_equal(p.seen[0].len, 1280 - head);
@@ -314,6 +336,123 @@ static void smaller_ones_follow_a_timeout(void **state)
         assert_int_equal(tcp_of(&p)->config.path.mtu, v6 ? 1280 : 576);
         peer_destroy(&p);
     }
+}
+
+/* All that was seen arrives. */
+static void deliver(struct peer *p)
+{
+    uint32_t end = 0;
+    for (unsigned k = 0; k < p->seen_count; k++)
+        end = HW_MAX(end, p->seen[k].seq + p->seen[k].len);
+    peer_wait(p, RTT_MS * NS_PER_MS);
+    acknowledge(p, end);
+}
+
+/* And what follows from that, until nothing is under way. */
+static void deliver_all(struct peer *p)
+{
+    for (unsigned i = 0; i < 50 && tcp_of(p)->snd_una < tcp_of(p)->snd_nxt; i++)
+        deliver(p);
+    assert_int_equal(tcp_of(p)->snd_una, tcp_of(p)->snd_nxt);
+}
+
+/* The first packet that is larger again tells whether it was: then the window goes back to where it was (RFC 1191 6.4);
+ * not when something else was lost, too. */
+static void the_first_larger_one_tells(void **state)
+{
+    (void)state;
+    enum { ARRIVES, REFUSED, CONGESTED };
+    for (int what = ARRIVES; what <= CONGESTED; what++) {
+        struct peer p;
+        open_plain(&p);
+        const struct tcp *tcp = tcp_of(&p);
+        send_bytes(&p, 3 * FULL);
+        const uint32_t before = tcp->cc.ssthresh, after = after_loss(tcp->cc.cwnd);
+        wait_for_timeout(&p);
+        assert_int_equal(before, UINT32_MAX);
+        deliver_all(&p);
+        assert_int_equal(tcp->cc.ssthresh, after);
+        send_bytes(&p, 8 * FULL);
+        const struct peer_segment *probe = probe_of(&p, 1280 - HEAD), *last = peer_last(&p, TCP_ACK);
+        assert_int_equal(probe->len, FULL);
+        struct tcp_options o = {.present = TCP_OPT_SACK, .sack_count = 1};
+        const uint32_t end = last->seq + last->len, arrived = what == CONGESTED ? last->seq : probe->seq + probe->len;
+        assert_true(arrived < end);
+        o.sack[0] = (struct sack_block){seq_at(p.irs + arrived), seq_at(p.irs + end)};
+        const uint32_t ack = what == ARRIVES ? end : probe->seq;
+        peer_wait(&p, RTT_MS * NS_PER_MS);
+        peer_send(&p, TCP_ACK, 1, ack, what == ARRIVES ? NULL : &o, NULL, 0);
+        peer_wait(&p, RTT_MS * NS_PER_MS);
+        assert_int_equal(tcp->config.path.mtu, what == ARRIVES ? 1500 : 1280);
+        if (what == CONGESTED)
+            assert_true(tcp->cc.ssthresh <= after);
+        else
+            assert_int_equal(tcp->cc.ssthresh, what == REFUSED ? before : after);
+        peer_destroy(&p);
+    }
+}
+
+/* After a loss of what was small enough there is congestion, whatever the timeout was: one that is seen by what came
+ * after it, or repaired by a tail probe. */
+static void a_loss_in_between_is_congestion(void **state)
+{
+    (void)state;
+    enum { SMALL = 1280 - HEAD, FIRST = 10 * FULL, POINT = 1 + FIRST, END = POINT + 3 * SMALL };
+    for (int tail = 0; tail < 2; tail++) {
+        struct peer p;
+        open_plain(&p);
+        const struct tcp *tcp = tcp_of(&p);
+        send_bytes(&p, FIRST);
+        wait_for_timeout(&p);
+        const uint64_t probes = peer_counter(&p, "tcp.tail_loss_probes");
+        assert_int_equal(hawser_send(p.conn, bytes + FIRST, 3 * SMALL), 3 * SMALL);
+        for (unsigned i = 0; i < 10 && tcp->snd_nxt < SSN_ORIGIN + END; i++)
+            deliver(&p);
+        assert_int_equal(tcp->snd_nxt - SSN_ORIGIN,
+                         END); /* before all of the first flight has arrived: without a probe */
+        assert_true(tcp->snd_una < SSN_ORIGIN + POINT);
+        peer_wait(&p, RTT_MS * NS_PER_MS);
+        struct tcp_options o = {.present = TCP_OPT_SACK, .sack_count = 1};
+        o.sack[0] = (struct sack_block){seq_at(p.irs + POINT + SMALL), seq_at(p.irs + END)};
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK, 1, tail ? END - 2 * SMALL : POINT, tail ? NULL : &o, NULL, 0);
+        peer_wait(&p, (tail ? 4 : 1) * RTT_MS * NS_PER_MS);
+        acknowledge(&p, END);
+        const uint32_t ssthresh = tcp->cc.ssthresh;
+        assert_int_equal(peer_counter(&p, "tcp.timeouts"), 1);
+        assert_int_equal(peer_counter(&p, "tcp.tail_loss_probes"), probes + tail);
+        send_bytes(&p, 8 * FULL);
+        const struct peer_segment *probe = probe_of(&p, SMALL), *last = peer_last(&p, TCP_ACK);
+        o.sack[0] = (struct sack_block){seq_at(p.irs + probe->seq + probe->len), seq_at(p.irs + last->seq + last->len)};
+        const uint32_t ack = probe->seq;
+        peer_wait(&p, RTT_MS * NS_PER_MS);
+        peer_send(&p, TCP_ACK, 1, ack, &o, NULL, 0);
+        peer_wait(&p, RTT_MS * NS_PER_MS);
+        assert_int_equal(tcp->config.path.mtu, 1280);
+        assert_int_equal(tcp->cc.ssthresh, ssthresh);
+        peer_destroy(&p);
+    }
+}
+
+/* Nor is what a router says at once, but is believed only when the timer expires. */
+static void a_timeout_of_which_a_router_spoke_is_no_congestion(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_plain(&p);
+    send_bytes(&p, 2 * FULL);
+    peer_wait(&p, RTT_MS * NS_PER_MS);
+    acknowledge(&p, 1 + 2 * FULL);
+    const uint32_t ssthresh = tcp_of(&p)->cc.ssthresh;
+    const struct peer_segment first = send_bytes(&p, 3 * FULL);
+    peer_wait(&p, 3 * RTT_MS * NS_PER_MS); /* with the tail probe */
+    too_big(&p, &first, 600);
+    assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
+    wait_for_timeout(&p);
+    assert_int_equal(tcp_of(&p)->config.path.mtu, 600);
+    assert_int_equal(tcp_of(&p)->cc.ssthresh, ssthresh);
+    assert_int_equal(tcp_of(&p)->cc.cwnd, 600 - HEAD);
+    peer_destroy(&p);
 }
 
 /* Where large ones have arrived one timeout tells nothing, nor does one of a small segment. */
@@ -383,15 +522,6 @@ static uint32_t wait_for_raise(struct peer *p)
     peer_wait(p, RTT_MS * NS_PER_MS);
     acknowledge(p, 1 + 3 * FULL + 100);
     return 1 + 3 * FULL + 100;
-}
-
-/* The segment that is longer than others now, or NULL. */
-static const struct peer_segment *probe_of(const struct peer *p, uint32_t longer_than)
-{
-    for (unsigned i = 0; i < p->seen_count; i++)
-        if (p->seen[i].len > longer_than)
-            return &p->seen[i];
-    return NULL;
 }
 
 static void a_larger_one_is_tried_after_a_while(void **state)
@@ -499,6 +629,9 @@ int main(void)
         cmocka_unit_test(the_peer_takes_less_anyway),
         cmocka_unit_test(the_next_connection_knows),
         cmocka_unit_test(smaller_ones_follow_a_timeout),
+        cmocka_unit_test(the_first_larger_one_tells),
+        cmocka_unit_test(a_loss_in_between_is_congestion),
+        cmocka_unit_test(a_timeout_of_which_a_router_spoke_is_no_congestion),
         cmocka_unit_test(other_timeouts_tell_nothing),
         cmocka_unit_test(nor_does_a_window_that_is_shut),
         cmocka_unit_test(a_larger_one_is_tried_after_a_while),
