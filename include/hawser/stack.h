@@ -79,8 +79,8 @@ HAWSER_API void hawser_stack_free(struct hawser_stack *stack);
 HAWSER_API int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_options *options);
 
 /* Takes a link away; hawser_stack_add_link() may give its index to another one. Connections that came in by it, as by a
- * door, are the caller's to end before. Returns 0; -EINVAL: there is no such link; or -EBUSY: it has an address or a
- * listener. */
+ * door, are the caller's to end before; one whose handshake is under way there fails with -ENETDOWN. Returns 0;
+ * -EINVAL: there is no such link; or -EBUSY: it has an address or a listener. */
 HAWSER_API int hawser_stack_remove_link(struct hawser_stack *stack, int link);
 
 /*

@@ -178,6 +178,8 @@ void paths_local_rests(struct paths *p, const struct local_address *local)
 
 bool paths_local_back(struct paths *p, struct account *payer, uint8_t id, const struct local_address *local)
 {
+    if (id == 0)
+        p->link = local->link;
     if (id == 0 || id == paths_local_id(p, local))
         return true;
     if (!open_book(p, payer))

@@ -63,6 +63,8 @@ enum paths_news {
 struct path_book;
 struct announcements;
 
+#define PATHS_NO_LINK UINT8_MAX
+
 struct paths {
     struct path_plan *plan;
     struct path_book *book;           /* the peer's other addresses, what failed, what it was told; NULL: nothing */
@@ -71,7 +73,7 @@ struct paths {
     uint64_t quiet_ns;                /* before that it is not called for PATH_NEWS_IN_TURN */
     struct hawser_addr local, remote; /* of the first subflow, with its ports: those with ID 0 */
     uint16_t news;                    /* what it is to hear of then: set of HAWSER_PM_... */
-    uint8_t link;                     /* where it goes out */
+    uint8_t link;                     /* where it goes out, or PATHS_NO_LINK */
     bool opens : 1;                   /* we do, and not the peer */
     bool confirmed : 1;               /* the path manager may be called */
     bool local_gone : 1;              /* an address that went: ID 0 never comes back */
@@ -89,6 +91,12 @@ void paths_destroy(struct paths *p, struct account *payer, const struct hawser_e
 void paths_begin(struct paths *p, const struct local_address *local, uint16_t local_port,
                  const struct hawser_addr *remote);
 static inline bool paths_begun(const struct paths *p) { return p->remote.port != 0; }
+/* If it was that link, there is none, until its address is back. */
+static inline void paths_lose_link(struct paths *p, uint8_t link)
+{
+    if (p->link == link)
+        p->link = PATHS_NO_LINK;
+}
 /* RFC 8684 3.1, flag C: no more subflows to the first address and port. */
 void paths_close_first(struct paths *p);
 

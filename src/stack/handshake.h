@@ -114,6 +114,8 @@ void handshakes_drop(struct handshakes *t, struct handshake *h);
 void handshakes_fail(struct handshakes *t, struct handshake *h, int error);
 void handshakes_drop_owner(struct handshakes *t, struct quota *owner);
 void handshakes_drop_address(struct handshakes *t, const struct hawser_addr *local);
+/* The link that they came by goes, and they with it. */
+void handshakes_lose_link(struct handshakes *t, uint8_t link);
 
 /* The next whose SYN/ACK is to leave, or NULL; then that it has left. */
 struct handshake *handshakes_due(const struct handshakes *t);

@@ -150,7 +150,9 @@ static void unknown_token(struct hawser_stack *stack, const struct arrival *a)
 static bool may_join_by(const struct hawser_stack *stack, const struct conn *conn, const struct arrival *a)
 {
     const struct paths *p = &conn->paths;
-    return stack_meets(stack, p->link, a->link) && (!conn->door || hawser_addr_same_ip(&p->local, &a->local));
+    if (!conn->door)
+        return !stack_has_door(stack, a->link);
+    return p->link == a->link && hawser_addr_same_ip(&p->local, &a->local);
 }
 
 void handshake_join(struct hawser_stack *stack, const struct arrival *a, uint64_t now_ns)

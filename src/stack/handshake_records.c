@@ -119,6 +119,23 @@ void handshakes_drop_address(struct handshakes *t, const struct hawser_addr *loc
     drop_all(t, &t->cookies, local);
 }
 
+static void fail_all(struct handshakes *t, struct quota *all, uint8_t link)
+{
+    LIST_EACH (it, &all->members) {
+        struct handshake *h = LIST_ENTRY(it, struct handshake, of_kind);
+        if (h->link == link)
+            handshakes_fail(t, h, -ENETDOWN);
+    }
+}
+
+void handshakes_lose_link(struct handshakes *t, uint8_t link)
+{
+    fail_all(t, &t->opens, link);
+    fail_all(t, &t->joins, link);
+    fail_all(t, &t->promised, link);
+    fail_all(t, &t->cookies, link);
+}
+
 void handshakes_destroy(struct handshakes *t)
 {
     handshakes_drop_address(t, NULL);

@@ -66,6 +66,13 @@ void replies_abort(struct replies *r, const struct handshake *h, struct counters
     reply->with_ack = true;
 }
 
+void replies_lose_link(struct replies *r, uint8_t link)
+{
+    for (uint8_t i = r->count; i-- > 0;)
+        if (r->list[i].link == link)
+            r->list[i] = r->list[--r->count];
+}
+
 void replies_write(struct replies *r, struct hawser_tx *tx)
 {
     const struct stateless_reply *reply = &r->list[--r->count];

@@ -39,6 +39,8 @@ void replies_refuse_join(struct replies *r, const struct arrival *a, uint8_t rea
 void replies_refuse_aborted(struct replies *r, const struct arrival *a, uint64_t peer_key, struct counters *counters);
 /* RFC 9293 3.10.5: a handshake is given up on our side; its peer learns that if it may have our SYN/ACK. */
 void replies_abort(struct replies *r, const struct handshake *h, struct counters *counters);
+/* What would leave by that link leaves no more. */
+void replies_lose_link(struct replies *r, uint8_t link);
 /* Writes one of them to `tx`; there must be one. */
 void replies_write(struct replies *r, struct hawser_tx *tx);
 

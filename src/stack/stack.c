@@ -312,6 +312,7 @@ int hawser_stack_add_link(struct hawser_stack *stack, const struct hawser_link_o
 /* What waits for its address, or with a reset. */
 static void lose_link(struct conn *conn, int link)
 {
+    paths_lose_link(&conn->paths, (uint8_t)link);
     EACH_SUBFLOW (it, conn) {
         struct tcp *tcp = &subflow_at(it)->tcp;
         if (tcp->config.link == link && (tcp_rests(tcp) || tcp->state == TCPS_CLOSED))
@@ -330,6 +331,9 @@ int hawser_stack_remove_link(struct hawser_stack *stack, int link)
         return -EBUSY;
     LIST_EACH (it, &stack->host.connections)
         lose_link(LIST_ENTRY(it, struct conn, link), link);
+    handshakes_lose_link(&stack->handshakes, (uint8_t)link);
+    time_waits_lose_link(&stack->time_waits, (uint8_t)link, stack->links[link].door);
+    replies_lose_link(&stack->replies, (uint8_t)link);
     stack->links[link] = (struct link_slot){.mtu = 0};
     return 0;
 }

@@ -76,6 +76,19 @@ void time_waits_remove(struct time_waits *t, struct time_wait *record)
     arm(t);
 }
 
+void time_waits_lose_link(struct time_waits *t, uint8_t link, bool door)
+{
+    LIST_EACH (it, &t->by_age) {
+        struct time_wait *record = LIST_ENTRY(it, struct time_wait, age);
+        if (record->link != link)
+            continue;
+        if (door)
+            time_waits_remove(t, record);
+        else
+            record->link = TCP_NO_LINK;
+    }
+}
+
 static void on_timer(struct deadline *timer, uint64_t now_ns)
 {
     struct time_waits *t = HW_CONTAINER(timer, struct time_waits, timer);

@@ -30,7 +30,7 @@ struct time_wait {
     uint32_t challenged_ms; /* when something that was not acceptable was last acknowledged */
     uint16_t window;        /* its field, and how far that is scaled */
     uint8_t wscale;
-    uint8_t link; /* by which its segments come */
+    uint8_t link; /* by which its segments come, or TCP_NO_LINK: by the one that has its address now */
     bool timestamps : 1;
     bool owing : 1;       /* it has an acknowledgement to send */
     bool port_chosen : 1; /* it holds its local port in `ports` */
@@ -60,6 +60,8 @@ struct time_wait *time_waits_find(const struct time_waits *t, const struct hawse
  * False: there is no memory. */
 bool time_waits_add(struct time_waits *t, const struct time_wait *record, uint64_t now_ns);
 void time_waits_remove(struct time_waits *t, struct time_wait *record);
+/* That link goes. Its records wait for their addresses, which may come back elsewhere; those of a door end. */
+void time_waits_lose_link(struct time_waits *t, uint8_t link, bool door);
 
 /* A SYN without ACK arrived: may a new connection take over (RFC 6191 2)? */
 bool time_wait_yields(const struct time_wait *record, const struct tcp_segment *syn);

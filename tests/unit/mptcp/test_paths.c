@@ -282,6 +282,31 @@ static void link_local_addresses_stay_among_themselves(void **state)
     }
 }
 
+/* By the link where the first address is now, not by one that has the index of a link that is gone. */
+static void a_link_local_address_moves_with_its_link(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct hawser_addr remote;
+    struct local_address first = {.link = 3}, other = {.link = 3, .id = 1};
+    begin(&b, true, 1);
+    assert_int_equal(hawser_addr_parse(&first.addr, "fe80::1", 0), 0);
+    assert_int_equal(hawser_addr_parse(&other.addr, "fe80::2", 0), 0);
+    assert_int_equal(hawser_addr_parse(&remote, "fe80::99", 80), 0);
+    paths_begin(&b.paths, &first, 5000, &remote);
+    assert_true(paths_meet(&b.paths, &other, &remote));
+    paths_lose_link(&b.paths, 2);
+    assert_true(paths_meet(&b.paths, &other, &remote));
+    paths_lose_link(&b.paths, 3);
+    assert_false(paths_meet(&b.paths, &other, &remote));
+    first.link = 4;
+    assert_true(paths_local_back(&b.paths, &b.payer, 0, &first));
+    assert_false(paths_meet(&b.paths, &other, &remote));
+    other.link = 4;
+    assert_true(paths_meet(&b.paths, &other, &remote));
+    finish(&b);
+}
+
 static void joins_to_announced_addresses_are_rationed(void **state)
 {
     (void)state;
@@ -501,6 +526,7 @@ int main(void)
         cmocka_unit_test(a_closed_address_is_never_joined),
         cmocka_unit_test(what_no_peer_can_have_is_refused),
         cmocka_unit_test(link_local_addresses_stay_among_themselves),
+        cmocka_unit_test(a_link_local_address_moves_with_its_link),
         cmocka_unit_test(joins_to_announced_addresses_are_rationed),
         cmocka_unit_test(an_id_stands_for_one_address),
         cmocka_unit_test(an_announcement_again_is_news_where_something_failed),

@@ -340,6 +340,125 @@ static void a_link_goes(void **state)
     peer_destroy(&p);
 }
 
+/* ---- what came by a link that is gone is not what has its index now ---- */
+
+/* The link with our address goes; a door gets its index, and another link the address. */
+static void change_uplink(struct peer *p, const struct hawser_addr *own)
+{
+    const struct hawser_link_options link = {.size = sizeof link}, door = {.size = sizeof door, .door = true};
+    const struct hawser_addr own6 = addr_of("2001:db8::1", 0);
+    assert_int_equal(hawser_stack_remove_address(p->stack, own, p->now_ns), 0);
+    assert_int_equal(hawser_stack_remove_address(p->stack, &own6, p->now_ns), 0);
+    peer_drain(p);
+    assert_int_equal(hawser_stack_remove_link(p->stack, UPLINK), 0);
+    assert_int_equal(hawser_stack_add_link(p->stack, &door), UPLINK);
+    assert_int_equal(hawser_stack_add_link(p->stack, &link), OTHER_DOOR + 1);
+    assert_int_equal(hawser_stack_add_address(p->stack, OTHER_DOOR + 1, own, 24, p->now_ns), 0);
+    peer_drain(p);
+    peer_forget(p);
+}
+
+/* The connection is joined by every link that is no door, whichever it began on. */
+static void a_connection_is_joined_though_its_first_link_is_gone(void **state)
+{
+    (void)state;
+    struct peer p;
+    const struct hawser_addr own = addr_of("10.0.0.1", 0);
+    setup(&p, NULL);
+    p.link = UPLINK;
+    peer_open_mptcp(&p);
+    change_uplink(&p, &own);
+    join(&p, "10.0.0.1", UPLINK);
+    assert_true(p.seen_count == 1 && p.seen[0].flags & TCP_RST);
+    join(&p, "10.0.0.1", OTHER_DOOR + 1);
+    const struct peer_segment *synack = peer_last(&p, TCP_SYN | TCP_ACK);
+    assert_non_null(synack);
+    assert_int_equal(synack->link, OTHER_DOOR + 1);
+    peer_destroy(&p);
+}
+
+static void nor_is_a_doors_by_another_in_its_place(void **state)
+{
+    (void)state;
+    const struct hawser_link_options door = {.size = sizeof door, .door = true};
+    struct peer p;
+    setup(&p, NULL);
+    between(&p, "10.77.9.2", "10.0.0.1");
+    peer_open_mptcp(&p);
+    assert_int_equal(hawser_stack_remove_link(p.stack, DOOR), 0);
+    assert_int_equal(hawser_stack_add_link(p.stack, &door), DOOR);
+    for (int link = UPLINK; link <= OTHER_DOOR; link++) {
+        join(&p, "10.0.0.1", link);
+        assert_true(p.seen_count == 1 && p.seen[0].flags & TCP_RST);
+    }
+    peer_destroy(&p);
+}
+
+static void a_time_wait_goes_with_its_address(void **state)
+{
+    (void)state;
+    struct peer p;
+    const struct hawser_addr own = addr_of("10.0.0.1", 0);
+    setup(&p, NULL);
+    p.link = UPLINK;
+    peer_open_plain(&p);
+    hawser_close(p.conn);
+    peer_drain(&p);
+    peer_send(&p, TCP_FIN | TCP_ACK, 1, 2, NULL, NULL, 0);
+    assert_int_equal(hawser_stack_time_wait(p.stack), 1);
+    change_uplink(&p, &own);
+    peer_send(&p, TCP_FIN | TCP_ACK, 1, 2, NULL, NULL, 0); /* by that door */
+    assert_int_equal(p.seen_count, 0);
+    p.link = OTHER_DOOR + 1;
+    peer_send(&p, TCP_FIN | TCP_ACK, 1, 2, NULL, NULL, 0);
+    assert_int_equal(p.seen_count, 1);
+    assert_int_equal(p.seen[0].flags, TCP_ACK);
+    assert_int_equal(p.seen[0].link, OTHER_DOOR + 1);
+    peer_destroy(&p);
+}
+
+/* What belongs to a door goes with it: TIME-WAITs, handshakes of ours or of its program's, and answers. */
+static void a_door_takes_along_what_it_brought(void **state)
+{
+    (void)state;
+    const struct hawser_link_options door = {.size = sizeof door, .door = true};
+    uint8_t bytes[PEER_PACKET_MAX];
+    struct hawser_listener *listener;
+    struct hawser_request *request;
+    struct peer p;
+    setup(&p, NULL);
+    between(&p, "10.77.9.2", "10.0.0.1");
+    peer_open_plain(&p);
+    hawser_close(p.conn);
+    peer_drain(&p);
+    peer_send(&p, TCP_FIN | TCP_ACK, 1, 2, NULL, NULL, 0);
+    assert_int_equal(hawser_stack_time_wait(p.stack), 1);
+    p.addr.port++;
+    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
+    assert_int_equal(hawser_listen_link(p.stack, DOOR, 1, NULL, &listener), 0);
+    between(&p, "10.77.9.2", "192.0.2.1");
+    peer_send(&p, TCP_SYN, 0, 0, NULL, NULL, 0);
+    assert_int_equal(hawser_next_request(listener, &request), 0);
+    assert_int_equal(hawser_request_accept(request, &p.conn), 0);
+    peer_drain(&p);
+    assert_non_null(peer_last(&p, TCP_SYN | TCP_ACK));
+    hawser_listener_close(listener);
+    struct hawser_rx rx = {.data = bytes, .flags = HAWSER_RX_CSUM_OK};
+    p.addr.port++;
+    rx.len = (uint32_t)peer_packet(&p, bytes, TCP_ACK, 1, 1, NULL, NULL, 0);
+    hawser_stack_input(p.stack, DOOR, &rx, 1, p.now_ns); /* its RST is to leave */
+    assert_int_equal(hawser_stack_remove_link(p.stack, DOOR), 0);
+    assert_int_equal(hawser_stack_add_link(p.stack, &door), DOOR);
+    assert_int_equal(hawser_stack_time_wait(p.stack), 0);
+    assert_int_equal(hawser_conn_error(p.conn), -ENETDOWN);
+    hawser_close(p.conn);
+    peer_forget(&p);
+    peer_wait(&p, UINT64_C(10000000000));
+    assert_int_equal(p.seen_count, 0);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +471,10 @@ int main(void)
         cmocka_unit_test(it_is_joined_by_that_door_only),
         cmocka_unit_test(a_foreign_connection_stays_alone),
         cmocka_unit_test(a_link_goes),
+        cmocka_unit_test(a_connection_is_joined_though_its_first_link_is_gone),
+        cmocka_unit_test(nor_is_a_doors_by_another_in_its_place),
+        cmocka_unit_test(a_time_wait_goes_with_its_address),
+        cmocka_unit_test(a_door_takes_along_what_it_brought),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
