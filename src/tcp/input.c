@@ -35,13 +35,18 @@ static void answer_repeat(struct tcp *tcp, uint64_t now_ns)
     tcp_ack_now(tcp);
 }
 
-/* RFC 7323 5.3: protection against wrapped sequence numbers. */
+/* RFC 7323 5.3, 5.5: is it from before the last one, while that says anything? */
+static bool is_old(const struct tcp *tcp, uint32_t ts_val, uint64_t now_ns)
+{
+    return (int32_t)(ts_val - tcp->ts.recent) < 0 && (uint32_t)(now_ns / NS_PER_S) - tcp->ts.recent_at_s < PAWS_STALE_S;
+}
+
+/* Protection against wrapped sequence numbers. */
 static bool paws_rejects(const struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
     if (!tcp->ts.used || !(s->options->present & TCP_OPT_TIMESTAMPS) || s->header.flags & TCP_RST)
         return false;
-    return (int32_t)(s->options->ts_val - tcp->ts.recent) < 0 &&
-           (uint32_t)(now_ns / NS_PER_S) - tcp->ts.recent_at_s < PAWS_STALE_S;
+    return is_old(tcp, s->options->ts_val, now_ns);
 }
 
 static void remember_timestamp(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
@@ -49,7 +54,7 @@ static void remember_timestamp(struct tcp *tcp, const struct tcp_segment *s, uin
     if (!tcp->ts.used || !(s->options->present & TCP_OPT_TIMESTAMPS))
         return;
     /* RFC 7323 4.3: of the segment that begins at or before what we acknowledged last. */
-    if ((int32_t)(s->options->ts_val - tcp->ts.recent) >= 0 && s->ssn <= tcp->acking.last_sent) {
+    if (!is_old(tcp, s->options->ts_val, now_ns) && s->ssn <= tcp->acking.last_sent) {
         tcp->ts.recent = s->options->ts_val;
         tcp->ts.recent_at_s = (uint32_t)(now_ns / NS_PER_S);
     }

@@ -193,6 +193,30 @@ static void time_may_stand_still(void **state)
     peer_destroy(&p);
 }
 
+/* RFC 7323 5.5: after 24 days a peer's clock looks as if it went back. What it says is taken, and counts from then on.
+ */
+static void a_peers_clock_that_has_wrapped_meanwhile(void **state)
+{
+    (void)state;
+    uint8_t bytes[2];
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    p.timestamps = true;
+    peer_open_plain(&p);
+    peer_wait(&p, 25 * 86400 * SECOND);
+    const uint32_t now_ms = (uint32_t)(p.now_ns / 1000000);
+    peer_send(&p, TCP_ACK, 1, 1, NULL, "x", 1);
+    peer_wait(&p, SECOND);
+    assert_int_equal(peer_last(&p, TCP_ACK)->ack, 2);
+    assert_int_equal(peer_last(&p, TCP_ACK)->options.ts_ecr, now_ms);
+    p.ts_val = now_ms - 1;
+    peer_send(&p, TCP_ACK, 2, 1, NULL, "y", 1);
+    assert_int_equal(peer_counter(&p, "drop.old_timestamp"), 1);
+    assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 1);
+    hawser_close(p.conn);
+    peer_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +227,7 @@ int main(void)
         cmocka_unit_test(an_address_after_a_long_silence_is_told_of_in_time),
         cmocka_unit_test(time_that_goes_back_is_counted_and_stands_still),
         cmocka_unit_test(time_may_stand_still),
+        cmocka_unit_test(a_peers_clock_that_has_wrapped_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
