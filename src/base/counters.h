@@ -122,6 +122,7 @@
     X(LIMIT_ICMP, "limit.icmp_errors")                                                                                 \
     X(LIMIT_PATH_MTUS, "limit.path_mtus")                                                                              \
     X(LIMIT_REPEATS, "limit.answers_to_repeats")                                                                       \
+    X(LIMIT_KEEPALIVES, "limit.answers_to_keepalives")                                                                 \
     X(LIMIT_ANNOUNCEMENTS, "limit.announcements")                                                                      \
     X(LIMIT_ADDRESS_IDS, "limit.address_ids")                                                                          \
     X(LIMIT_QUESTIONS, "limit.questions")                                                                              \

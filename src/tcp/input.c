@@ -35,6 +35,19 @@ static void answer_repeat(struct tcp *tcp, uint64_t now_ns)
     tcp_ack_now(tcp);
 }
 
+/* RFC 9293 3.8.4, 3.8.6.1. False: there were many. */
+static bool answer_keepalive(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_rations *r = tcp_rations_now(tcp, now_ns);
+    if (r->keepalives == 0) {
+        count(&tcp->host->counters, COUNT_LIMIT_KEEPALIVES);
+        return false;
+    }
+    r->keepalives--;
+    tcp_ack_now(tcp);
+    return true;
+}
+
 /* RFC 7323 5.3, 5.5: is it from before the last one, while that says anything? */
 static bool is_old(const struct tcp *tcp, uint32_t ts_val, uint64_t now_ns)
 {
@@ -159,8 +172,6 @@ static bool is_keepalive(const struct tcp *tcp, const struct tcp_segment *s)
 /* True: the upper layer answers it. */
 static bool pass_on_keepalive(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
-    if (!is_keepalive(tcp, s))
-        return false;
     count(&tcp->host->counters, COUNT_TCP_KEEPALIVES_IN);
     if (!tcp->config.patience->keepalive.passed_on)
         return false;
@@ -172,19 +183,21 @@ static bool pass_on_keepalive(struct tcp *tcp, const struct tcp_segment *s, uint
 void tcp_answer(struct tcp *tcp, bool there, uint64_t now_ns)
 {
     if (tcp->acking.asked && there)
-        challenge(tcp, now_ns);
+        (void)answer_keepalive(tcp, now_ns);
     tcp->acking.asked = false;
 }
 
 /* It lies outside of the window: who sends such things is told where we are. */
 static void refuse(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
-    bool duplicate = s->ssn + segment_span(s) <= tcp->rx.next;
+    bool duplicate = s->ssn + segment_span(s) <= tcp->rx.next, asks = is_keepalive(tcp, s);
     count(&tcp->host->counters, duplicate ? COUNT_TCP_DUPLICATES : COUNT_DROP_OUT_OF_WINDOW);
-    if (s->header.flags & TCP_RST || pass_on_keepalive(tcp, s, now_ns))
+    if (s->header.flags & TCP_RST || (asks && pass_on_keepalive(tcp, s, now_ns)))
         return;
     if (duplicate && tcp->sack)
         rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), s->ssn, s->ssn + s->payload.len);
+    if (asks && (answer_keepalive(tcp, now_ns) || segment_span(s) == 0)) /* a byte may be what was sent again */
+        return;
     if (segment_span(s))
         answer_repeat(tcp, now_ns);
     else

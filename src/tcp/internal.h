@@ -17,6 +17,9 @@
 /* RFC 9293 3.10.7.4 wants an answer to each segment outside of the window; this many a second tell an honest peer where
  * we are, and what came twice. */
 #define TCP_REPEAT_ACKS 100
+/* What asks by the exact number is the peer, or somebody who sees it: strangers do not use up what that is answered by.
+ */
+#define TCP_KEEPALIVE_ACKS 10
 /* Ranges of an episode that are remembered as sent again; of what is more nobody can say that it was for nothing. */
 #define TCP_AGAIN_MAX 64
 
@@ -74,7 +77,16 @@ uint32_t tcp_overhead(const struct tcp *tcp);
 /* Asks the peer, which may have forgotten it, and has the next question wait for twice as long as the last one. False:
  * there were enough. */
 bool tcp_hail(struct tcp *tcp, uint64_t now_ns);
-/* What is left for this second. */
+/* What a second has, and what is left of it now. */
+static inline struct tcp_rations tcp_rations_of(uint32_t since_ms)
+{
+    return (struct tcp_rations){.since_ms = since_ms,
+                                .challenges = TCP_CHALLENGE_ACKS,
+                                .repeats = TCP_REPEAT_ACKS,
+                                .keepalives = TCP_KEEPALIVE_ACKS,
+                                .icmp = TCP_ICMP_ACTS,
+                                .questions = TCP_QUESTIONS};
+}
 struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns);
 
 /* Of IP and TCP, without options. */

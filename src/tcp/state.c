@@ -38,7 +38,7 @@ struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns)
 {
     uint32_t now_ms = (uint32_t)(now_ns / NS_PER_MS);
     if (now_ms - tcp->rations.since_ms >= 1000)
-        tcp->rations = (struct tcp_rations){now_ms, TCP_CHALLENGE_ACKS, TCP_REPEAT_ACKS, TCP_ICMP_ACTS, TCP_QUESTIONS};
+        tcp->rations = tcp_rations_of(now_ms);
     return &tcp->rations;
 }
 

@@ -249,10 +249,11 @@ struct tcp_liveness {
 /* Answers to what is no part of the connection, still allowed in the second that began at `since_ms`. */
 struct tcp_rations {
     uint32_t since_ms;
-    uint8_t challenges; /* RFC 5961 7 */
-    uint8_t repeats;    /* to segments outside of the window that take sequence space */
-    uint8_t icmp;       /* errors that are acted on */
-    uint8_t questions;  /* that others have us ask: tcp_ask() */
+    uint8_t challenges;    /* RFC 5961 7 */
+    uint8_t repeats;       /* to segments outside of the window that take sequence space */
+    uint8_t keepalives;    /* and to those that ask whether we are there */
+    uint8_t icmp : 4;      /* errors that are acted on */
+    uint8_t questions : 4; /* that others have us ask: tcp_ask() */
 };
 
 struct tcp {

@@ -258,6 +258,52 @@ static void endless_times_are_none(void **state)
     peer_destroy(&p);
 }
 
+/* ---- the peer's questions ---- */
+
+/* RFC 5961 7: answers to what anybody may have forged are few; that is not the peer's loss, who has the right number.
+ */
+static void forgeries_use_up_no_answers(void **state)
+{
+    (void)state;
+    enum { FORGED = 20, CHALLENGES = 10 };
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    peer_wait(&p, 2 * NS_PER_S);
+    for (uint32_t i = 0; i < FORGED; i++)
+        peer_send(&p, TCP_ACK, 1 + 10000000 + i, 1, NULL, NULL, 0);
+    assert_int_equal(p.seen_count, CHALLENGES);
+    for (uint32_t len = 0; len <= 1; len++) { /* a window probe may have a byte */
+        peer_forget(&p);
+        peer_send(&p, TCP_ACK, 0, 1, NULL, "x", len);
+        assert_int_equal(p.seen_count, 1);
+        assert_int_equal(p.seen[0].ack, 1);
+    }
+    assert_int_equal(peer_counter(&p, "limit.answers_to_keepalives"), 0);
+    peer_destroy(&p);
+}
+
+/* Beyond which only a byte is answered, as what is sent again is: it may be that. */
+static void questions_have_their_own_limit(void **state)
+{
+    (void)state;
+    enum { ASKED = 30, ANSWERS = 10 };
+    struct peer p;
+    peer_init(&p, NULL, NULL);
+    peer_open_plain(&p);
+    for (unsigned second = 0; second < 3; second++) {
+        peer_wait(&p, 2 * NS_PER_S);
+        peer_forget(&p);
+        for (uint32_t i = 0; i < ASKED; i++)
+            peer_send(&p, TCP_ACK, 0, 1, NULL, NULL, 0);
+        assert_int_equal(p.seen_count, ANSWERS);
+        assert_int_equal(peer_counter(&p, "limit.answers_to_keepalives"), (second + 1) * (ASKED - ANSWERS) + second);
+        peer_send(&p, TCP_ACK, 0, 1, NULL, "x", 1);
+        assert_int_equal(p.seen_count, ANSWERS + 1);
+    }
+    peer_destroy(&p);
+}
+
 /* ---- between two stacks ---- */
 
 static void run(struct world *w, uint64_t for_ns)
@@ -356,6 +402,8 @@ int main(void)
         cmocka_unit_test(a_connection_that_we_opened_asks),
         cmocka_unit_test(an_mptcp_connection_asks),
         cmocka_unit_test(endless_times_are_none),
+        cmocka_unit_test(forgeries_use_up_no_answers),
+        cmocka_unit_test(questions_have_their_own_limit),
         cmocka_unit_test(an_idle_connection_lasts),
         cmocka_unit_test(one_dead_path_of_two),
         cmocka_unit_test(a_peer_that_forgot_says_so),
