@@ -40,6 +40,19 @@ struct nlmsghdr *netlink_start(struct netlink_message *m, uint16_t type, uint16_
     return header;
 }
 
+/* Takes the mark of a dump that a change has interrupted off the messages; returns whether one had it. Such a dump is
+ * read to its end like any: until then the kernel begins no other for this socket. */
+static bool netlink_unmark_interrupted(uint8_t *answer, int len)
+{
+    bool interrupted = false;
+    struct nlmsghdr *message = (struct nlmsghdr *)(void *)answer;
+    for (; mnl_nlmsg_ok(message, len); message = mnl_nlmsg_next(message, &len)) {
+        interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+    }
+    return interrupted;
+}
+
 int netlink_request(struct netlink *n, struct netlink_message *m, mnl_cb_t each, void *user)
 {
     _Alignas(struct nlmsghdr) uint8_t answer[NETLINK_ANSWER_BYTES];
@@ -47,6 +60,7 @@ int netlink_request(struct netlink *n, struct netlink_message *m, mnl_cb_t each,
     if (mnl_socket_sendto(n->socket, m->bytes, m->header.nlmsg_len) < 0)
         return -errno;
     unsigned port = mnl_socket_get_portid(n->socket);
+    bool interrupted = false;
     for (;;) {
         ssize_t len = mnl_socket_recvfrom(n->socket, answer, sizeof(answer));
         if (len < 0 && errno == EINTR)
@@ -56,11 +70,12 @@ int netlink_request(struct netlink *n, struct netlink_message *m, mnl_cb_t each,
         const struct nlmsghdr *first = (const struct nlmsghdr *)(const void *)answer;
         if (mnl_nlmsg_ok(first, (int)len) && first->nlmsg_seq != n->sequence) /* the rest of an answer given up */
             continue;
+        interrupted |= netlink_unmark_interrupted(answer, (int)len);
         int more = mnl_cb_run(answer, (size_t)len, n->sequence, port, each, user);
         if (more < 0)
             return -errno;
         if (more == MNL_CB_STOP)
-            return 0;
+            return interrupted ? -EINTR : 0;
     }
 }
 

@@ -40,7 +40,8 @@ void netlink_close(struct netlink *n);
 /* Begins a message of `type`, NLM_F_REQUEST and NLM_F_ACK beside `flags`. */
 struct nlmsghdr *netlink_start(struct netlink_message *m, uint16_t type, uint16_t flags);
 
-/* Sends `m` and calls `each` (may be NULL) for what is answered, until the end of the dump or the acknowledgement. */
+/* Sends `m` and calls `each` (may be NULL) for what is answered, until the end of the dump or the acknowledgement.
+ * -EINTR: what is dumped has changed meanwhile, and `each` may have seen some of it twice and some not at all. */
 int netlink_request(struct netlink *n, struct netlink_message *m, mnl_cb_t each, void *user);
 
 /* Gives the device 192.0.0.8 (RFC 7600), of which nobody is ever told: without any address the kernel takes no packet

@@ -9,6 +9,7 @@
 
 #include <linux/rtnetlink.h>
 
+#include "devices.h"
 #include "link/namespace.h"
 #include "service/netlink.h"
 
@@ -51,10 +52,60 @@ static void answers(void **state)
     netlink_close(&n);
 }
 
+struct dump {
+    struct netlink *changer; /* NULL: nobody changes anything meanwhile */
+    unsigned count;
+};
+
+static int see(const struct nlmsghdr *header, void *user)
+{
+    struct dump *dump = user;
+    (void)header;
+    if (++dump->count == 1 && dump->changer)
+        assert_int_equal(change_device(dump->changer, RTM_DELLINK, 0, "d1"), 0);
+    return MNL_CB_OK;
+}
+
+static int dump_links(struct netlink *n, struct dump *dump)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = netlink_start(&m, RTM_GETLINK, NLM_F_DUMP);
+    mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
+    return netlink_request(n, &m, see, dump);
+}
+
+/* What changes in the midst of a dump of several messages is told, and the next dump begins at once. */
+static void interrupted_dumps(void **state)
+{
+    (void)state;
+    enum { PAIRS = 75 };
+    struct netlink n, changer;
+    char name[IFNAMSIZ];
+    if (!namespace_enter())
+        skip();
+    assert_int_equal(netlink_open(&n), 0);
+    assert_int_equal(netlink_open(&changer), 0);
+    for (unsigned i = 0; i < PAIRS; i++) {
+        snprintf(name, sizeof(name), "d%u", i);
+        assert_int_equal(change_device(&changer, RTM_NEWLINK, 0, name), 0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        struct dump whole = {.changer = NULL}, torn = {.changer = &changer};
+        assert_int_equal(dump_links(&n, &whole), 0);
+        assert_in_range(whole.count, 2 * PAIRS, 2 * PAIRS + 20); /* the loopback device, and those of tunnels */
+        assert_int_equal(dump_links(&n, &torn), -EINTR);
+        assert_true(torn.count > 1);
+        assert_int_equal(change_device(&changer, RTM_NEWLINK, 0, "d1"), 0);
+    }
+    netlink_close(&changer);
+    netlink_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers),
+        cmocka_unit_test(interrupted_dumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
