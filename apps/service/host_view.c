@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <linux/fib_rules.h>
+#include <linux/icmpv6.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -253,6 +254,12 @@ const struct view_table *host_view_vpn(const struct host_view *view)
     return NULL;
 }
 
+static int8_t view_get_preference(const struct nlattr *attr)
+{
+    uint8_t preference = mnl_attr_get_u8(attr);
+    return preference == ICMPV6_ROUTER_PREF_HIGH ? 1 : preference == ICMPV6_ROUTER_PREF_LOW ? -1 : 0;
+}
+
 static void view_take_route(struct host_view *view, const struct nlmsghdr *header)
 {
     const struct rtmsg *info = mnl_nlmsg_get_payload(header);
@@ -273,6 +280,8 @@ static void view_take_route(struct host_view *view, const struct nlmsghdr *heade
             hops = attr;
         else if (type == RTA_METRICS)
             route.mtu = netlink_get_mtu(attr);
+        else if (type == RTA_PREF && mnl_attr_validate(attr, MNL_TYPE_U8) == 0)
+            route.preference = view_get_preference(attr);
         else if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
             continue;
         else if (type == RTA_TABLE)

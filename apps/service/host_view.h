@@ -47,7 +47,8 @@ struct view_route {
     bool v4, has_gateway;
     struct hawser_addr gateway; /* of either family, whatever the route's */
     uint32_t metric;
-    uint32_t mtu; /* 0: none of its own */
+    int8_t preference; /* of a router of IPv6 among those of one metric (RFC 4191): 1 high, 0 medium, -1 low */
+    uint32_t mtu;      /* 0: none of its own */
 };
 
 /* What addresses and routes other than the default ones cover within the networks that Hawser takes its own from. */

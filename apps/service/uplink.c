@@ -22,12 +22,17 @@ static bool uplink_name_plain(const char *name)
     return true;
 }
 
+static bool uplink_prefers_route(const struct view_route *a, const struct view_route *b)
+{
+    return a->metric != b->metric ? a->metric < b->metric : a->preference > b->preference;
+}
+
 static const struct view_route *uplink_route(const struct host_view *view, unsigned index, bool v4)
 {
     const struct view_route *best = NULL;
     for (size_t i = 0; i < view->route_count; i++) {
         const struct view_route *route = &view->routes[i];
-        if (route->index == index && route->v4 == v4 && (!best || route->metric < best->metric))
+        if (route->index == index && route->v4 == v4 && (!best || uplink_prefers_route(route, best)))
             best = route;
     }
     return best;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <linux/fib_rules.h>
+#include <linux/icmpv6.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -123,6 +124,15 @@ static inline void see_default_of_mtu(struct host_view *view, unsigned index, co
     struct netlink_message m;
     struct nlmsghdr *header = route_message(&m, index, NULL, 0, gateway, 100);
     netlink_put_mtu(header, mtu);
+    host_view_take(view, header);
+}
+
+static inline void see_default_of_preference(struct host_view *view, unsigned index, const char *gateway,
+                                             uint8_t preference)
+{
+    struct netlink_message m;
+    struct nlmsghdr *header = route_message(&m, index, NULL, 0, gateway, 1024);
+    mnl_attr_put_u8(header, RTA_PREF, preference);
     host_view_take(view, header);
 }
 

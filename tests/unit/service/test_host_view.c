@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/compiler.h"
 #include "messages.h"
 #include "service/policy_routes.h"
 
@@ -138,6 +139,27 @@ static void test_mtus(void **state)
     assert_int_equal(view.routes[1].mtu, 1300);
     assert_int_equal(view.routes[2].mtu, 1280);
     assert_int_equal(view.routes[3].mtu, 0);
+}
+
+static void test_preferences_of_routers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t said;
+        int8_t means;
+    } cases[] = {{ICMPV6_ROUTER_PREF_HIGH, 1},
+                 {ICMPV6_ROUTER_PREF_MEDIUM, 0},
+                 {ICMPV6_ROUTER_PREF_LOW, -1},
+                 {ICMPV6_ROUTER_PREF_INVALID, 0}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(cases); i++) {
+        see_default_of_preference(&view, 2, "fe80::1", cases[i].said);
+        assert_int_equal(view.routes[i].preference, cases[i].means);
+    }
+    struct netlink_message m;
+    struct nlmsghdr *header = route_message(&m, 2, NULL, 0, "fe80::1", 7);
+    mnl_attr_put(header, RTA_PREF, 0, NULL); /* broken */
+    host_view_take(&view, header);
+    assert_int_equal(view.routes[HW_ARRAY_LEN(cases)].preference, 0);
 }
 
 static void test_prefixes_within_the_inside(void **state)
@@ -341,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup(test_default_routes_of_main_only, fresh),
         cmocka_unit_test_setup(test_each_next_hop_is_a_route, fresh),
         cmocka_unit_test_setup(test_mtus, fresh),
+        cmocka_unit_test_setup(test_preferences_of_routers, fresh),
         cmocka_unit_test_setup(test_prefixes_within_the_inside, fresh),
         cmocka_unit_test_setup(test_prefix_match, fresh),
         cmocka_unit_test_setup(test_vpn_of_all, fresh),

@@ -178,6 +178,31 @@ static void test_the_best_of_two_routes(void **state)
     assert_true(hawser_addr_same_ip(&found[0].gateway, &gateway));
 }
 
+/* Of several routers on one link the one that is preferred, whichever was heard first (RFC 4191 2.1). */
+static void test_the_preferred_router(void **state)
+{
+    (void)state;
+    static const uint8_t best_last[] = {ICMPV6_ROUTER_PREF_LOW, ICMPV6_ROUTER_PREF_MEDIUM, ICMPV6_ROUTER_PREF_HIGH};
+    const char *const gateways[] = {"fe80::1", "fe80::2", "fe80::3"};
+    struct hawser_addr second = ip("fe80::2"), third = ip("fe80::3"), metric = ip("fe80::9");
+    for (int backwards = 0; backwards < 2; backwards++) {
+        fresh(NULL);
+        see_link(&view, 2, "eth0", UP);
+        see_address(&view, 2, "2001:db8::2", 64, 0);
+        for (int i = 0; i < 3; i++) {
+            int router = backwards ? 2 - i : i;
+            see_default_of_preference(&view, 2, gateways[router], best_last[router]);
+            assert_int_equal(find(), 1);
+            if (i == 1)
+                assert_true(hawser_addr_same_ip(&found[0].gateway, backwards ? &third : &second));
+        }
+        assert_true(hawser_addr_same_ip(&found[0].gateway, &third));
+        see_default(&view, 2, "fe80::9", 1023); /* the metric decides first */
+        assert_int_equal(find(), 1);
+        assert_true(hawser_addr_same_ip(&found[0].gateway, &metric));
+    }
+}
+
 /* The least of what the interface says, of IPv6 too, and its default route. */
 static void test_the_least_mtu(void **state)
 {
@@ -273,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup(test_what_peers_are_told, fresh),
         cmocka_unit_test_setup(test_a_deprecated_address, fresh),
         cmocka_unit_test_setup(test_the_best_of_two_routes, fresh),
+        cmocka_unit_test_setup(test_the_preferred_router, fresh),
         cmocka_unit_test_setup(test_the_least_mtu, fresh),
         cmocka_unit_test_setup(test_what_is_the_same, fresh),
         cmocka_unit_test_setup(test_limits, fresh),
