@@ -27,3 +27,10 @@ class Space:
         finally:
             assert cases.LIBC.setns(own, cases.CLONE_NEWNET) == 0
             os.close(own)
+
+
+def rename(old, new):
+    """An interface, while it is up, which Linux 6.2 and later take; else it is down for a moment."""
+    if subprocess.run(["ip", "link", "set", old, "name", new], stderr=subprocess.DEVNULL).returncode:
+        steps = f"link set {old} down\nlink set {old} name {new}\nlink set {new} up\n"
+        subprocess.run(["ip", "-batch", "-"], input=steps.encode(), check=True)

@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { SYSCTL_INDEX_LEN = 10 };
 
 void sysctls_choose_memory(char *path, size_t size, const char *name)
 {
@@ -55,12 +58,41 @@ static int sysctl_write(const struct sysctls *s, const char *path, const char *v
     return error;
 }
 
+static struct sysctl_place sysctl_place(const char *path)
+{
+    struct sysctl_place place = {.index = 0};
+    char name[IFNAMSIZ];
+    int begin = 0, end = 0;
+    if (sscanf(path, "%*[^/]/conf/%n%15[^/]%n", &begin, name, &end) == 1)
+        place.index = if_nametoindex(name); /* 0 for "all" and "default" */
+    if (place.index)
+        snprintf(place.path, sizeof(place.path), "%.*s*%s", begin, path, path + end);
+    else
+        snprintf(place.path, sizeof(place.path), "%s", path);
+    return place;
+}
+
+/* The path by the interface's present name. False: it is gone. */
+static bool sysctl_path(const struct sysctl_place *place, char *path, size_t size)
+{
+    char name[IFNAMSIZ];
+    int before = (int)strcspn(place->path, "*");
+    if (place->index && !if_indextoname(place->index, name))
+        return false;
+    if (place->index)
+        snprintf(path, size, "%.*s%s%s", before, place->path, name, place->path + before + 1);
+    else
+        snprintf(path, size, "%s", place->path);
+    return true;
+}
+
 /* What somebody else has changed since is his. */
 static void sysctl_put_back(const struct sysctls *s, const struct sysctl *entry)
 {
-    char now[SYSCTL_VALUE_SIZE];
-    if (sysctls_read(s, entry->path, now, sizeof(now)) && strcmp(now, entry->ours) == 0)
-        sysctl_write(s, entry->path, entry->before);
+    char path[SYSCTL_PATH_SIZE + IFNAMSIZ], now[SYSCTL_VALUE_SIZE];
+    if (sysctl_path(&entry->place, path, sizeof(path)) && sysctls_read(s, path, now, sizeof(now)) &&
+        strcmp(now, entry->ours) == 0)
+        sysctl_write(s, path, entry->before);
 }
 
 /* Whoever the service is when it runs may own the directory, and the next start is root's: no links are followed. */
@@ -88,7 +120,8 @@ static void memory_beside(const struct sysctls *s, char *path, size_t size)
     snprintf(path, size, "%s.new", s->memory);
 }
 
-/* The memory: a line each of path, ours, before, with tabs between. Written beside and renamed: whole at any time. */
+/* The memory: a line each of index, path, ours, before, with tabs between. Written beside and renamed: whole at any
+ * time. */
 static int sysctls_remember(const struct sysctls *s)
 {
     char beside[PATH_MAX];
@@ -100,8 +133,10 @@ static int sysctls_remember(const struct sysctls *s)
     FILE *file = memory_create(beside);
     if (!file)
         return -errno;
-    for (size_t i = 0; i < s->count; i++)
-        fprintf(file, "%s\t%s\t%s\n", s->entries[i].path, s->entries[i].ours, s->entries[i].before);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct sysctl *entry = &s->entries[i];
+        fprintf(file, "%u\t%s\t%s\t%s\n", entry->place.index, entry->place.path, entry->ours, entry->before);
+    }
     int error = ferror(file) ? -EIO : 0;
     if (fclose(file) != 0 && !error)
         error = -errno;
@@ -112,23 +147,23 @@ static int sysctls_remember(const struct sysctls *s)
 
 static bool sysctl_parse(char *line, struct sysctl *entry)
 {
-    char *fields[3], *rest = line;
+    char *rest = line;
     line[strcspn(line, "\n")] = '\0';
-    for (int i = 0; i < 3; i++)
-        fields[i] = strsep(&rest, "\t");
-    if (!fields[1] || !fields[2] || fields[0][0] == '/' || strstr(fields[0], "..") ||
-        strlen(fields[0]) >= sizeof(entry->path) || strlen(fields[1]) >= sizeof(entry->ours) ||
-        strlen(fields[2]) >= sizeof(entry->before))
+    const char *index = strsep(&rest, "\t"), *path = strsep(&rest, "\t");
+    const char *ours = strsep(&rest, "\t"), *before = strsep(&rest, "\t");
+    if (!before || path[0] == '/' || strstr(path, "..") || strlen(path) >= sizeof(entry->place.path) ||
+        strlen(ours) >= sizeof(entry->ours) || strlen(before) >= sizeof(entry->before))
         return false;
-    strcpy(entry->path, fields[0]);
-    strcpy(entry->ours, fields[1]);
-    strcpy(entry->before, fields[2]);
-    return true;
+    entry->place.index = (unsigned)strtoul(index, NULL, 10);
+    strcpy(entry->place.path, path);
+    strcpy(entry->ours, ours);
+    strcpy(entry->before, before);
+    return !entry->place.index || strchr(path, '*');
 }
 
 static void sysctls_recall(struct sysctls *s)
 {
-    char line[SYSCTL_PATH_SIZE + 2 * SYSCTL_VALUE_SIZE + 4];
+    char line[SYSCTL_INDEX_LEN + SYSCTL_PATH_SIZE + 2 * SYSCTL_VALUE_SIZE + 5];
     FILE *file = s->memory ? memory_open(s->memory) : NULL;
     if (!file)
         return;
@@ -179,10 +214,11 @@ void sysctls_close(struct sysctls *s)
     free(s->entries);
 }
 
-static struct sysctl *sysctls_find(const struct sysctls *s, const char *path)
+static struct sysctl *sysctls_find(const struct sysctls *s, const struct sysctl_place *place)
 {
     for (size_t i = 0; i < s->count; i++) {
-        if (strcmp(s->entries[i].path, path) == 0)
+        const struct sysctl_place *of = &s->entries[i].place;
+        if (of->index == place->index && strcmp(of->path, place->path) == 0)
             return &s->entries[i];
     }
     return NULL;
@@ -191,7 +227,8 @@ static struct sysctl *sysctls_find(const struct sysctls *s, const char *path)
 bool sysctls_already(const struct sysctls *s, const char *path, const char *value)
 {
     char now[SYSCTL_VALUE_SIZE];
-    const struct sysctl *entry = sysctls_find(s, path);
+    const struct sysctl_place place = sysctl_place(path);
+    const struct sysctl *entry = sysctls_find(s, &place);
     if (entry)
         return strcmp(entry->before, value) == 0;
     return sysctls_read(s, path, now, sizeof(now)) && strcmp(now, value) == 0;
@@ -199,7 +236,8 @@ bool sysctls_already(const struct sysctls *s, const char *path, const char *valu
 
 void sysctls_forget(struct sysctls *s, const char *path)
 {
-    struct sysctl *entry = sysctls_find(s, path);
+    const struct sysctl_place place = sysctl_place(path);
+    struct sysctl *entry = sysctls_find(s, &place);
     if (!entry)
         return;
     *entry = s->entries[--s->count];
@@ -215,7 +253,8 @@ void sysctls_begin(struct sysctls *s)
 int sysctls_want(struct sysctls *s, const char *path, const char *value)
 {
     char now[SYSCTL_VALUE_SIZE];
-    struct sysctl *entry = sysctls_find(s, path);
+    const struct sysctl_place place = sysctl_place(path);
+    struct sysctl *entry = sysctls_find(s, &place);
     if (!sysctls_read(s, path, now, sizeof(now)))
         return -ENOENT;
     if (entry)
@@ -226,8 +265,7 @@ int sysctls_want(struct sysctls *s, const char *path, const char *value)
         if (s->count == SYSCTLS_MAX || strlen(path) >= SYSCTL_PATH_SIZE || strlen(value) >= SYSCTL_VALUE_SIZE)
             return -ENOSPC;
         entry = &s->entries[s->count++];
-        *entry = (struct sysctl){.wanted = true};
-        strcpy(entry->path, path);
+        *entry = (struct sysctl){.place = place, .wanted = true};
         strcpy(entry->before, now);
     }
     strcpy(entry->ours, value);

@@ -7,8 +7,15 @@
 
 enum { SYSCTLS_MAX = 128, SYSCTL_PATH_SIZE = 96, SYSCTL_VALUE_SIZE = 512 };
 
+/* What a path leads to. An interface may be renamed, and its settings with it, and others may get its name: by its
+ * index it is known still. */
+struct sysctl_place {
+    unsigned index;              /* of the interface; 0: it is of none */
+    char path[SYSCTL_PATH_SIZE]; /* an asterisk stands for the interface's name */
+};
+
 struct sysctl {
-    char path[SYSCTL_PATH_SIZE];
+    struct sysctl_place place;
     char ours[SYSCTL_VALUE_SIZE], before[SYSCTL_VALUE_SIZE];
     bool wanted;
 };

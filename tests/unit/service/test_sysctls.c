@@ -1,4 +1,5 @@
-/* Values that are changed for a time, in a tree of files that stands for /proc/sys/net. */
+/* Values that are changed for a time, in a tree of files that stands for /proc/sys/net, and of devices in a network
+ * namespace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,10 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices.h"
+#include "link/namespace.h"
 #include "service/sysctls.h"
 
 static char root[] = "/tmp/sysctls-XXXXXX", memory[64], ghost[64];
 static struct sysctls sysctls;
+
+/* Of devices of this process's network namespace. */
+static const char kernel[] = "/proc/sys/net", d0[] = "ipv4/conf/d0/forwarding", d1[] = "ipv4/conf/d1/forwarding";
+static struct netlink netlink;
 
 static void write_value(const char *name, const char *value)
 {
@@ -138,7 +145,10 @@ static void test_memory_that_is_nonsense(void **state)
     sysctls_close(&sysctls);
     FILE *file = fopen(memory, "w");
     assert_non_null(file);
-    fprintf(file, "\n\t\na\na\t0\n/etc/passwd\tx\ty\n../a\t0\t9\nnone\t0\t9\n%0600d\t0\t9\na\t0\t%0600d\n", 1, 1);
+    fprintf(file,
+            "\n\t\na\n0\ta\n0\ta\t0\n0\t/etc/passwd\tx\ty\n0\t../a\t0\t9\n0\tnone\t0\t9\n0\t%0600d\t0\t9\n"
+            "0\ta\t0\t%0600d\n1\ta\t0\t9\n1\t*\t0\t9\n99999999999\t*\t0\t9\n",
+            1, 1);
     fclose(file);
     begin();
     assert_value("a", "0");
@@ -154,13 +164,13 @@ static void test_links_are_not_followed(void **state)
     sysctls_close(&sysctls);
     snprintf(beside, sizeof(beside), "%s.new", memory);
     snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", root);
-    write_value("elsewhere", "a\t0\t9");
+    write_value("elsewhere", "0\ta\t0\t9");
     assert_int_equal(symlink(elsewhere, beside), 0);
     assert_int_equal(symlink(elsewhere, memory), 0);
     begin();
     assert_value("a", "0");
     assert_int_equal(sysctls_want(&sysctls, "a", "1"), 0);
-    assert_value("elsewhere", "a\t0\t9");
+    assert_value("elsewhere", "0\ta\t0\t9");
     sysctls_close(&sysctls);
     assert_int_equal(mkfifo(memory, 0600), 0); /* would wait for a writer */
     begin();
@@ -207,6 +217,120 @@ static void test_limit(void **state)
     }
 }
 
+static void set_by_hand(const char *path, const char *value)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "%s/%s", kernel, path);
+    assert_true(namespace_write(name, value));
+}
+
+static void begin_with_a_device(void)
+{
+    if (!namespace_enter())
+        skip();
+    assert_int_equal(netlink_open(&netlink), 0);
+    assert_int_equal(change_device(&netlink, RTM_NEWLINK, 0, "d0"), 0);
+    assert_int_equal(sysctls_open(&sysctls, kernel, memory), 0);
+    assert_int_equal(sysctls_want(&sysctls, d0, "1"), 0);
+    assert_value(d0, "1");
+}
+
+/* The interface keeps what was set under its old name; another gets that name, and forwards of its own accord. */
+static void rename_and_take_the_name(void)
+{
+    assert_int_equal(change_device(&netlink, RTM_NEWLINK, if_nametoindex("d0"), "d1"), 0);
+    assert_int_equal(change_device(&netlink, RTM_NEWLINK, 0, "d0"), 0);
+    assert_value(d1, "1");
+    assert_value(d0, "0");
+    set_by_hand(d0, "1");
+}
+
+static void test_a_renamed_interface(void **state)
+{
+    (void)state;
+    begin_with_a_device();
+    rename_and_take_the_name();
+    assert_false(sysctls_already(&sysctls, d1, "1")); /* by our doing */
+    assert_true(sysctls_already(&sysctls, d0, "1"));
+    sysctls_begin(&sysctls);
+    assert_int_equal(sysctls_want(&sysctls, d1, "1"), 0);
+    sysctls_settle(&sysctls);
+    assert_int_equal(sysctls.count, 1);
+    assert_value(d1, "1");
+    sysctls_close(&sysctls);
+    assert_value(d1, "0");
+    assert_value(d0, "1");
+    netlink_close(&netlink);
+}
+
+static void test_a_renamed_interface_that_is_not_wanted(void **state)
+{
+    (void)state;
+    begin_with_a_device();
+    rename_and_take_the_name();
+    sysctls_begin(&sysctls);
+    sysctls_settle(&sysctls);
+    assert_int_equal(sysctls.count, 0);
+    assert_value(d1, "0");
+    assert_value(d0, "1");
+    sysctls_close(&sysctls);
+    netlink_close(&netlink);
+}
+
+static void test_renamed_after_a_sudden_end(void **state)
+{
+    (void)state;
+    begin_with_a_device();
+    free(sysctls.entries);
+    rename_and_take_the_name();
+    assert_int_equal(sysctls_open(&sysctls, kernel, memory), 0);
+    assert_value(d1, "0");
+    assert_value(d0, "1");
+    sysctls_close(&sysctls);
+    netlink_close(&netlink);
+}
+
+/* Deleted, and another has its name, or its index and another name. */
+static void test_an_interface_that_is_another(void **state)
+{
+    (void)state;
+    begin_with_a_device();
+    for (int same_index = 0; same_index < 2; same_index++) {
+        const unsigned index = if_nametoindex("d0");
+        const char *name = same_index ? "d1" : "d0", *path = same_index ? d1 : d0;
+        assert_int_equal(change_device(&netlink, RTM_DELLINK, 0, "d0"), 0);
+        assert_int_equal(change_device(&netlink, RTM_NEWLINK, same_index ? index : 0, name), 0);
+        assert_int_equal(if_nametoindex(name) == index, same_index);
+        sysctls_begin(&sysctls);
+        assert_int_equal(sysctls_want(&sysctls, path, "1"), 0);
+        sysctls_settle(&sysctls);
+        assert_int_equal(sysctls.count, 1);
+        assert_value(path, "1");
+        assert_true(sysctls_already(&sysctls, path, "0"));
+    }
+    sysctls_close(&sysctls);
+    assert_value(d1, "0");
+    netlink_close(&netlink);
+}
+
+/* What has the name or the index by the next start is left as it is. */
+static void test_another_after_a_sudden_end(void **state)
+{
+    (void)state;
+    begin_with_a_device();
+    const unsigned index = if_nametoindex("d0");
+    free(sysctls.entries);
+    assert_int_equal(change_device(&netlink, RTM_DELLINK, 0, "d0"), 0);
+    assert_int_equal(change_device(&netlink, RTM_NEWLINK, index, "d1"), 0);
+    assert_int_equal(change_device(&netlink, RTM_NEWLINK, 0, "d0"), 0);
+    set_by_hand(d0, "1");
+    assert_int_equal(sysctls_open(&sysctls, kernel, memory), 0);
+    assert_value(d0, "1");
+    assert_value(d1, "0");
+    sysctls_close(&sysctls);
+    netlink_close(&netlink);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +343,11 @@ int main(void)
         cmocka_unit_test_setup(test_empty_value, fresh),
         cmocka_unit_test_setup(test_errors, fresh),
         cmocka_unit_test_setup(test_limit, fresh),
+        cmocka_unit_test(test_a_renamed_interface),
+        cmocka_unit_test(test_a_renamed_interface_that_is_not_wanted),
+        cmocka_unit_test(test_renamed_after_a_sudden_end),
+        cmocka_unit_test(test_an_interface_that_is_another),
+        cmocka_unit_test(test_another_after_a_sudden_end),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
