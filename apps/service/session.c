@@ -377,7 +377,7 @@ static void listen_to(struct session *session)
         }
         size_t len = gather(parts, (size_t)count, bytes, sizeof bytes);
         n = session->next(session, bytes, len);
-        if (n == 0 && session->heard_all)
+        if (n == 0 && session->heard_all && !session->leaving)
             n = give_up(session);
         if (n == SESSION_OVER)
             return;

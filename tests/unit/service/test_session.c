@@ -417,6 +417,39 @@ static void what_is_no_request_has_a_reply(void **state)
     }
 }
 
+/* Also who has said all that he will say, in one piece with it. */
+static void who_has_finished_reads_why(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *answer;
+        size_t answer_len;
+    } all[] = {
+        {"Q\r\n", 3, "HTTP/1.1 400 ", 0},
+        {"CONNECT a HTTP/1.1\r\n\r\n", 22, "HTTP/1.1 400 ", 0},
+        {"\5\1\1", 3, "\5\xff", 2},
+        {"\5\1\0\5\1\7\1", 7, "\5\0\5\1\0\1\0\0\0\0\0\0", 12},
+    };
+    for (unsigned i = 0; i < HW_ARRAY_LEN(all); i++) {
+        struct fixture f;
+        set_up(&f, BOTH, NULL, NULL);
+        assert_int_equal(write(f.client, all[i].bytes, all[i].len), all[i].len);
+        shutdown(f.client, SHUT_WR);
+        ends_run(&f.e, 5);
+        if (all[i].answer_len)
+            expect(&f, all[i].answer, all[i].answer_len);
+        else
+            expect_begin(&f, all[i].answer);
+        assert_int_equal(read(f.client, &(char){0}, 1), 0);
+        assert_int_equal(f.sessions.counts.refused, 1);
+        assert_int_equal(f.sessions.counts.gave_up, 0);
+        assert_int_equal(f.sessions.counts.count, 0);
+        tear_down(&f);
+    }
+}
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
@@ -625,6 +658,7 @@ int main(void)
         cmocka_unit_test(who_may_not),
         cmocka_unit_test(an_empty_line_comes_first),
         cmocka_unit_test(what_is_no_request_has_a_reply),
+        cmocka_unit_test(who_has_finished_reads_why),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(who_goes_is_forgotten),
         cmocka_unit_test(who_is_refused_and_talks_on_is_reset),
