@@ -72,9 +72,12 @@ static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_sto
 {
     const int on = 1, idle_s = ACCEPTOR_KEEPALIVE_S;
     struct hawser_addr peer;
-    struct end client;
+    struct end end;
     sockaddr_read(from, &peer);
-    struct place *place = enter(acceptor, &peer);
+    struct hawser_addr client = peer;
+    if (acceptor->options.internet)
+        guest_subscriber(&client);
+    struct place *place = enter(acceptor, &client);
     if (!place) {
         reset(fd);
         return;
@@ -82,13 +85,13 @@ static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_sto
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-    if (socket_end_new(acceptor->sockets, fd, &peer, &client) < 0) {
+    if (socket_end_new(acceptor->sockets, fd, &peer, &end) < 0) {
         reset(fd);
         left(place);
         return;
     }
-    socket_end_on_close(client, left, place);
-    acceptor->options.came(acceptor->options.of, client);
+    socket_end_on_close(end, left, place);
+    acceptor->options.came(acceptor->options.of, end);
 }
 
 static void say_why(struct acceptor *acceptor, int error)
@@ -180,7 +183,7 @@ int acceptor_open(struct sockets *sockets, const struct acceptor_options *option
         free(acceptor);
         return error;
     }
-    error = acceptor->fd = listen_at(&options->local, options->mptcp);
+    error = acceptor->fd = listen_at(&options->local, options->internet);
     if (error >= 0)
         error = sd_event_add_io(sockets->loop, &acceptor->source, acceptor->fd, EPOLLIN, somebody_came, acceptor);
     if (error >= 0)

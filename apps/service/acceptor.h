@@ -8,9 +8,9 @@ struct acceptor;
 
 struct acceptor_options {
     struct hawser_addr local; /* with a port, or 0: any that is free */
-    bool mptcp;               /* Multipath TCP, where this kernel has it */
-    uint32_t max;             /* connections at once, until they are closed; and no more than a quarter of the
-                                 descriptors that this process may have */
+    bool internet; /* clients come from there: by Multipath TCP, where this kernel has it; of IPv6 each has a /64 */
+    uint32_t max;  /* connections at once, until they are closed; and no more than a quarter of the
+                      descriptors that this process may have */
     /* Takes over the client's end. */
     void (*came)(void *of, struct end client);
     void *of;

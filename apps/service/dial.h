@@ -13,7 +13,7 @@ enum { DIAL_NAME_MAX = 255 }; /* bytes of a name (RFC 1035 2.3.4, RFC 1928 5) */
 struct destination {
     const char *name;              /* a host's, still to be looked up; NULL: `addr` is known */
     struct hawser_addr addr;       /* the port holds in any case */
-    struct hawser_addr from;       /* who asks for it; all zero: nobody but ourselves */
+    struct hawser_addr from;       /* whom it counts for; all zero: nobody but ourselves */
     const struct demands *demands; /* of whoever it is for; NULL: none */
 };
 

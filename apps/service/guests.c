@@ -7,21 +7,19 @@
 
 struct guest {
     struct hash_node node;
-    uint8_t key[GUEST_KEY_BYTES];
+    uint8_t ip[16];
     uint32_t count;
 };
 
-void guest_key(uint8_t key[GUEST_KEY_BYTES], const struct hawser_addr *addr)
+void guest_subscriber(struct hawser_addr *addr)
 {
-    memset(key, 0, GUEST_KEY_BYTES);
-    memcpy(key, addr->ip, hawser_addr_is_v4(addr) ? 16 : 8);
+    if (!hawser_addr_is_v4(addr))
+        memset(addr->ip + 8, 0, sizeof addr->ip - 8);
 }
 
 uint64_t guests_hash(const struct guests *guests, const struct hawser_addr *addr)
 {
-    uint8_t key[GUEST_KEY_BYTES];
-    guest_key(key, addr);
-    return hash_bytes(&guests->table, key, sizeof key);
+    return hash_bytes(&guests->table, addr->ip, sizeof addr->ip);
 }
 
 int guests_init(struct guests *guests, const struct hawser_env *env, uint32_t max)
@@ -32,11 +30,11 @@ int guests_init(struct guests *guests, const struct hawser_env *env, uint32_t ma
 
 void guests_destroy(struct guests *guests) { hash_destroy(&guests->table); }
 
-static struct guest *find(const struct guests *guests, const uint8_t *key, uint64_t hash)
+static struct guest *find(const struct guests *guests, const struct hawser_addr *addr, uint64_t hash)
 {
     for (struct hash_node *node = hash_first(&guests->table, hash); node; node = hash_next(node)) {
         struct guest *guest = HW_CONTAINER(node, struct guest, node);
-        if (memcmp(guest->key, key, sizeof guest->key) == 0)
+        if (memcmp(guest->ip, addr->ip, sizeof guest->ip) == 0)
             return guest;
     }
     return NULL;
@@ -44,14 +42,12 @@ static struct guest *find(const struct guests *guests, const uint8_t *key, uint6
 
 struct guest *guests_enter(struct guests *guests, const struct hawser_addr *addr)
 {
-    uint8_t key[GUEST_KEY_BYTES];
-    guest_key(key, addr);
-    uint64_t hash = hash_bytes(&guests->table, key, sizeof key);
-    struct guest *guest = find(guests, key, hash);
+    uint64_t hash = guests_hash(guests, addr);
+    struct guest *guest = find(guests, addr, hash);
     uint32_t has = guest ? guest->count : 0;
     bool fits = guests->count < guests->max && has < guests->max - guests->count;
     if (fits && !guest && (guest = calloc(1, sizeof *guest))) {
-        memcpy(guest->key, key, sizeof key);
+        memcpy(guest->ip, addr->ip, sizeof guest->ip);
         hash_insert(&guests->table, &guest->node, hash);
     }
     if (!fits || !guest) {

@@ -1,4 +1,4 @@
-/* How many connections each client has, by its address (IPv6: by /64), so that one leaves room for others. */
+/* How many connections each client has, by its address, so that one leaves room for others. */
 #ifndef HW_APPS_SERVICE_GUESTS_H
 #define HW_APPS_SERVICE_GUESTS_H
 
@@ -12,13 +12,12 @@ struct guests {
     uint64_t turned_away;    /* so far */
 };
 
-enum { GUEST_KEY_BYTES = 16 };
-
 struct guest; /* an address, with as many connections as it was given */
 
-/* Whom an address counts for: of IPv6 one subscriber has a /64. */
-void guest_key(uint8_t key[GUEST_KEY_BYTES], const struct hawser_addr *addr);
-/* Of that, as nobody outside can know it. */
+/* Makes of an address on the Internet what counts there: of IPv6 one subscriber has a /64. On a link of ours all have
+ * one, and each counts by itself. */
+void guest_subscriber(struct hawser_addr *addr);
+/* Of an address, as nobody outside can know it. */
 uint64_t guests_hash(const struct guests *guests, const struct hawser_addr *addr);
 
 /* Room for `max` connections. Returns 0 or -ENOMEM. `env` outlives it. */

@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "service/guests.h"
 
 struct holder {
     struct hash_node node;
     struct list link, held;
-    uint8_t key[GUEST_KEY_BYTES];
+    uint8_t ip[16];
     uint64_t bytes;
 };
 
@@ -23,22 +22,22 @@ int holders_init(struct holders *holders, const struct hawser_env *env, uint64_t
 
 void holders_destroy(struct holders *holders) { hash_destroy(&holders->table); }
 
-static struct holder *find(const struct holders *holders, const uint8_t *key, uint64_t hash)
+static struct holder *find(const struct holders *holders, const struct hawser_addr *addr, uint64_t hash)
 {
     for (struct hash_node *node = hash_first(&holders->table, hash); node; node = hash_next(node)) {
         struct holder *holder = HW_CONTAINER(node, struct holder, node);
-        if (memcmp(holder->key, key, sizeof holder->key) == 0)
+        if (memcmp(holder->ip, addr->ip, sizeof holder->ip) == 0)
             return holder;
     }
     return NULL;
 }
 
-static struct holder *new_holder(struct holders *holders, const uint8_t *key, uint64_t hash)
+static struct holder *new_holder(struct holders *holders, const struct hawser_addr *addr, uint64_t hash)
 {
     struct holder *holder = calloc(1, sizeof *holder);
     if (!holder)
         return NULL;
-    memcpy(holder->key, key, sizeof holder->key);
+    memcpy(holder->ip, addr->ip, sizeof holder->ip);
     list_init(&holder->held);
     list_push_back(&holders->all, &holder->link);
     hash_insert(&holders->table, &holder->node, hash);
@@ -47,16 +46,14 @@ static struct holder *new_holder(struct holders *holders, const uint8_t *key, ui
 
 int holders_enter(struct holders *holders, struct held *held, const struct hawser_addr *addr, uint64_t bytes)
 {
-    uint8_t key[GUEST_KEY_BYTES];
-    guest_key(key, addr);
-    const uint64_t hash = hash_bytes(&holders->table, key, sizeof key);
+    const uint64_t hash = hash_bytes(&holders->table, addr->ip, sizeof addr->ip);
     const uint64_t left = holders->max > holders->bytes ? holders->max - holders->bytes : 0;
-    struct holder *holder = find(holders, key, hash);
+    struct holder *holder = find(holders, addr, hash);
     if ((holder ? holder->bytes : 0) + bytes > left) {
         holders->refused++;
         return -ENOBUFS;
     }
-    if (!holder && !(holder = new_holder(holders, key, hash)))
+    if (!holder && !(holder = new_holder(holders, addr, hash)))
         return -ENOMEM;
     *held = (struct held){.by = holder};
     list_push_back(&holder->held, &held->link);

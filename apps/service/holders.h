@@ -1,5 +1,5 @@
 /*
- * For whom we hold how much memory, by address (IPv6: by /64): of what there is for all, nobody begins anything more
+ * For whom we hold how much memory, by address: of what there is for all, nobody begins anything more
  * once that would leave less for others than he has.
  */
 #ifndef HW_APPS_SERVICE_HOLDERS_H

@@ -150,10 +150,10 @@ static struct port *new_port(struct proxies *proxies, const char *name, struct t
     return port;
 }
 
-static int listen_kernel(struct port *port, const struct hawser_addr *local, bool mptcp)
+static int listen_kernel(struct port *port, const struct hawser_addr *local, bool internet)
 {
     const struct acceptor_options options = {
-        .local = *local, .mptcp = mptcp, .max = PROXY_CLIENTS, .came = came, .of = port};
+        .local = *local, .internet = internet, .max = PROXY_CLIENTS, .came = came, .of = port};
     return acceptor_open(&port->proxies->sockets, &options, &port->acceptor);
 }
 

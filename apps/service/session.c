@@ -35,6 +35,14 @@ struct session {
 
 enum { SESSION_OVER = -1 };
 
+/* Whom it counts for: other Hawsers come from the Internet, others from a link of ours. */
+static void whose(const struct session *session, struct hawser_addr *out)
+{
+    end_peer(session->client, out);
+    if (session->of->upstream)
+        guest_subscriber(out);
+}
+
 /* ---- ends ---- */
 
 /* From now on it only waits for somebody else. */
@@ -222,7 +230,7 @@ static void dial_answered(struct dial_user *user, int error, struct end far, uin
 static ssize_t ask_for(struct session *session, struct destination *to)
 {
     session->next = NULL;
-    end_peer(session->client, &to->from);
+    whose(session, &to->from);
     session->asked = text_of(to);
     if (!to->name)
         session->asked_addr = to->addr;
@@ -469,7 +477,7 @@ static int enter(struct session *session)
 {
     struct sessions *sessions = session->of;
     struct hawser_addr from;
-    end_peer(session->client, &from);
+    whose(session, &from);
     session->place = guests_hash(&sessions->speakers, &from);
     session->known = !sessions->handshakes;
     if (!session->known && !pace_begin(sessions->handshakes, session->place, hawser_host_now(sessions->host))) {

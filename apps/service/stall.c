@@ -170,6 +170,7 @@ static int call_by_socket(struct visitor *v, const struct hawser_addr *to, uint6
     const struct destination destination = {.addr = *to};
     struct hawser_addr client;
     hawser_conn_peer(v->near, &client);
+    guest_subscriber(&client);
     v->place = enter(&sockets->guests, &client);
     if (!v->place) {
         v->stall->counts.turned_away++;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "service/guests.h"
 
 struct tls_end {
     struct watch watch;
@@ -484,6 +485,7 @@ int tls_end_new(struct tls *tls, struct end below, const struct hawser_addr *who
     list_init(&end->closing);
     tls_records_init(&end->records, below, &tls->intake);
     end_peer(below, &other);
+    guest_subscriber(&other);
     int error = holders_enter(&tls->holders, &end->held, whose ? whose : &other, TLS_SESSION_BYTES);
     if (!error && new_session(end) < 0)
         error = -ENOMEM;

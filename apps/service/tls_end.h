@@ -52,10 +52,11 @@ void tls_destroy(struct tls *tls);
 
 struct tls_counts tls_counts(const struct tls *tls);
 
-/* Above an end that is connected, which it takes over, on behalf of who is at that address; NULL: of the other side. It
- * is connected itself when the handshake is over; -EPROTO is its error when the other side is not who it has to be, or
- * says nonsense; -ECONNABORTED, when too much is held, and most of it for that address. Returns 0 and *out, -ENOBUFS:
- * there is no room, or no more for that address, or -ENOMEM; and `below` is the caller's still. */
+/* Above an end that is connected, which it takes over, on behalf of who is at that address; NULL: of the other side,
+ * which is on the Internet. It is connected itself when the handshake is over; -EPROTO is its error when the other side
+ * is not who it has to be, or says nonsense; -ECONNABORTED, when too much is held, and most of it for that address.
+ * Returns 0 and *out, -ENOBUFS: there is no room, or no more for that address, or -ENOMEM; and `below` is the caller's
+ * still. */
 int tls_end_new(struct tls *tls, struct end below, const struct hawser_addr *whose, struct end *out);
 
 #endif

@@ -190,7 +190,8 @@ static int up_add_doors(struct up *up)
         .near = {.size = sizeof(options.near),
                  .send_buffer_bytes = UP_NEAR_BUFFER_BYTES,
                  .recv_buffer_bytes = UP_NEAR_BUFFER_BYTES,
-                 .keepalive_idle_ns = UP_NEAR_KEEPALIVE_NS},
+                 .keepalive_idle_ns = UP_NEAR_KEEPALIVE_NS,
+                 .share = HAWSER_SHARE_BY_HOST},
     };
     up->service.direct.options.keepalive_idle_ns = UP_FAR_KEEPALIVE_NS;
     up->reload.service = &up->service;

@@ -16,10 +16,11 @@ struct hawser_request;
 /*
  * Listens on `link`, a door. A listener on an address of the stack's own (hawser_listen()) is more specific: what comes
  * in for that is its own. `backlog` bounds the requests that are not answered, and likewise those that were refused and
- * are remembered; one client address gets about half of them, unless `options` says HAWSER_SHARE_NONE. Beyond that SYNs
- * are dropped: clients ask again. `options` apply to accepted connections; may be NULL. hawser_accept() has nothing to
- * give here. Returns 0 and *out; -EINVAL (the link is no door, no backlog, or options without their size), -E2BIG,
- * -EADDRINUSE (it has a listener), or -ENOMEM.
+ * are remembered; one client address gets about half of them, unless `options` says HAWSER_SHARE_NONE; where clients of
+ * IPv6 have one /64 together, HAWSER_SHARE_BY_HOST tells them apart. Beyond that SYNs are dropped: clients ask again.
+ * `options` apply to accepted connections; may be NULL. hawser_accept() has nothing to give here. Returns 0 and *out;
+ * -EINVAL (the link is no door, no backlog, or options without their size), -E2BIG, -EADDRINUSE (it has a listener), or
+ * -ENOMEM.
  */
 HAWSER_API int hawser_listen_link(struct hawser_stack *stack, int link, unsigned backlog,
                                   const struct hawser_conn_options *options, struct hawser_listener **out);

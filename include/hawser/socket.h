@@ -17,6 +17,7 @@ struct hawser_scheduler;
 enum hawser_share {
     HAWSER_SHARE_BY_ADDRESS, /* IPv6: by /64, of which one subscriber has all */
     HAWSER_SHARE_NONE,       /* by nothing: many clients share one address, or all are trusted */
+    HAWSER_SHARE_BY_HOST,    /* by whole addresses, IPv6 too: of those who are on a link of ours, which has one /64 */
 };
 
 /* Begins with its size so that it can grow. Zero in any field means the default. */

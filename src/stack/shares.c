@@ -20,9 +20,10 @@ void shares_destroy(struct shares *s)
     pool_destroy(&s->pool);
 }
 
-static uint64_t hash_of(const struct shares *s, const struct hawser_addr *peer)
+static uint64_t hash_of(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
 {
-    return hash_bytes(&s->table, peer->ip, hawser_addr_is_v4(peer) ? sizeof peer->ip : SUBSCRIBER_BYTES);
+    const bool whole = by == HAWSER_SHARE_BY_HOST || hawser_addr_is_v4(peer);
+    return hash_bytes(&s->table, peer->ip, whole ? sizeof peer->ip : SUBSCRIBER_BYTES);
 }
 
 static struct share *find(const struct shares *s, uint64_t hash)
@@ -33,7 +34,7 @@ static struct share *find(const struct shares *s, uint64_t hash)
 
 struct share *shares_find(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer)
 {
-    return by == HAWSER_SHARE_NONE ? NULL : find(s, hash_of(s, peer));
+    return by == HAWSER_SHARE_NONE ? NULL : find(s, hash_of(s, by, peer));
 }
 
 bool shares_admit(const struct shares *s, enum hawser_share by, const struct hawser_addr *peer, uint32_t in_use)
@@ -61,7 +62,7 @@ static struct share *find_or_make(struct shares *s, enum hawser_share by, const 
 {
     if (by == HAWSER_SHARE_NONE)
         return NULL;
-    uint64_t hash = hash_of(s, peer);
+    uint64_t hash = hash_of(s, by, peer);
     struct share *share = find(s, hash);
     if (share)
         return share;

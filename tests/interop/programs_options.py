@@ -38,7 +38,7 @@ def talk(sock, peer):
 while True:
     threading.Thread(target=talk, args=listener.accept(), daemon=True).start()
 """
-QUIC = 443
+QUIC, SILENT_V6 = 443, "2001:db8:8::5"
 OUTSIDE, CLIENT = {4: "192.168.0.1", 6: "2001:db8:0::1"}, {4: "192.168.0.2", 6: "2001:db8::2"}
 
 
@@ -51,6 +51,37 @@ def carried_by(world, size, options, port=HTTP):
         sha.update(piece)
     assert sha.hexdigest() == digest(size) and curl.wait() == 0, "wrong bytes"
     return [now - then for now, then in zip(world.carried(), before)]
+
+
+def crowd_of_one(hawser):
+    """By IPv6, too, one program has its own share of the door only, though all of them have addresses of one /64."""
+    world, waiting = World(hawser, found=True), 1024  # half of what may wait
+    world.serve(HTTP, http, MPTCP, SERVER_V6)
+    crowd = world.popen(PYTHON, "-uc", """
+import resource, socket, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+kept = []
+for _ in range(1100):
+    kept.append(socket.socket(socket.AF_INET6))
+    kept[-1].setblocking(False)
+    kept[-1].connect_ex((sys.argv[1], 80))
+time.sleep(60)""", SILENT_V6)
+
+    def waits():
+        told = subprocess.check_output([hawser, "status", "--json", "--control", world.control])
+        return sum(door["waiting"] for door in json.loads(told)["doors"])
+    world.until(lambda: waits() >= waiting, "they do not wait")
+    again, took_s = world.python("""
+import socket, struct, sys, time
+began = time.monotonic()
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 15)
+took_s = time.monotonic() - began
+print(*struct.unpack_from("I", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100), took_s)""", SERVER_V6, HTTP).split()
+    assert again == "0", f"it asked {again} times more, {took_s} s"
+    crowd.kill()
+    crowd.wait()
+    world.end()
+    return f"{float(took_s) * 1000:.0f} ms beside {waiting} connects that nobody answers"
 
 
 def only(hawser):
@@ -463,6 +494,7 @@ def cases(hawser):
     yield "a service that is busy", bind(in_its_turn, hawser)
     yield "a service that refuses, --fallback", bind(falls_back, hawser)
     yield "listed by name", bind(listed, hawser)
+    yield "one program's crowd, IPv6", bind(crowd_of_one, hawser)
     yield "by one uplink only", bind(only, hawser)
     yield "an uplink that goes and comes back", bind(gone, hawser)
     yield "backups", bind(backups, hawser)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
 #include "service/guests.h"
 #include "support.h"
 
@@ -18,6 +19,14 @@ static struct guest *enter(const char *text)
 {
     struct hawser_addr addr;
     assert_int_equal(hawser_addr_parse(&addr, text, 4000), 0);
+    return guests_enter(&guests, &addr);
+}
+
+static struct guest *enter_from_the_internet(const char *text)
+{
+    struct hawser_addr addr;
+    assert_int_equal(hawser_addr_parse(&addr, text, 4000), 0);
+    guest_subscriber(&addr);
     return guests_enter(&guests, &addr);
 }
 
@@ -76,13 +85,26 @@ static void all_of_them_have_room(void **state)
 static void a_subscriber_of_ipv6_is_one(void **state)
 {
     (void)state;
-    struct guest *one = enter("2001:db8:0:1::1"), *same = enter("2001:db8:0:1:ffff::2"),
-                 *other = enter("2001:db8:0:2::1");
+    struct guest *one = enter_from_the_internet("2001:db8:0:1::1"),
+                 *same = enter_from_the_internet("2001:db8:0:1:ffff::2"),
+                 *other = enter_from_the_internet("2001:db8:0:2::1");
     assert_ptr_equal(one, same);
     assert_ptr_not_equal(one, other);
     guests_leave(&guests, one);
     guests_leave(&guests, same);
     guests_leave(&guests, other);
+}
+
+/* Of a link, on which all have the same /64, and of IPv4. */
+static void others_are_single_hosts(void **state)
+{
+    (void)state;
+    struct guest *in[] = {enter("2001:db8:0:1::1"), enter("2001:db8:0:1::2"), enter_from_the_internet("192.0.2.1"),
+                          enter_from_the_internet("192.0.2.2")};
+    for (unsigned i = 1; i < HW_ARRAY_LEN(in); i++)
+        assert_ptr_not_equal(in[i], in[i - 1]);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(in); i++)
+        guests_leave(&guests, in[i]);
 }
 
 int main(void)
@@ -91,6 +113,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_leaves_room_for_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_of_them_have_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_subscriber_of_ipv6_is_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(others_are_single_hosts, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

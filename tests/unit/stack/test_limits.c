@@ -513,7 +513,7 @@ static void shares_are_the_listeners_choice(void **state)
     peer_destroy(&p);
 }
 
-/* Of IPv6, the /64 has the share. */
+/* Of IPv6, the /64 has the share, unless those are meant who share one. */
 static void a_subscriber_has_one_share(void **state)
 {
     (void)state;
@@ -535,10 +535,21 @@ static void a_subscriber_has_one_share(void **state)
     }
     assert_false(shares_admit(&s, HAWSER_SHARE_BY_ADDRESS, &addr, 7));
     assert_true(shares_admit(&s, HAWSER_SHARE_NONE, &addr, 7));
+    assert_true(shares_admit(&s, HAWSER_SHARE_BY_HOST, &addr, 7));
     assert_int_equal(hawser_addr_parse(&addr, "2001:db8:0:2::1", 1), 0);
     assert_true(shares_admit(&s, HAWSER_SHARE_BY_ADDRESS, &addr, 7));
     for (unsigned i = 0; i < 7; i++)
         shares_leave(&s, held[i]);
+    assert_int_equal(s.table.count, 0);
+    for (unsigned i = 0; i < 7; i++) {
+        addr.ip[15] = (uint8_t)i;
+        held[i] = shares_ask(&s, HAWSER_SHARE_BY_HOST, &addr);
+        assert_ptr_equal(held[i], shares_find(&s, HAWSER_SHARE_BY_HOST, &addr));
+        assert_null(shares_find(&s, HAWSER_SHARE_BY_ADDRESS, &addr));
+        assert_int_equal(s.table.count, i + 1);
+    }
+    for (unsigned i = 0; i < 7; i++)
+        shares_unask(&s, held[i]);
     assert_int_equal(s.table.count, 0);
     shares_destroy(&s);
     test_env_check_clean(&t);
