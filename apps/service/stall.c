@@ -21,6 +21,7 @@ struct stall {
     struct hawser_listener *listener;
     struct stall_options options;
     struct stall_counts counts;
+    struct guests guests; /* visitors, of whom one has no more than he leaves to others */
     struct list visitors;
 };
 
@@ -30,6 +31,8 @@ struct visitor {
     struct stall *stall;
     struct list link;
     struct hawser_conn *near, *far;
+    struct guest *guest;
+    sd_event_source *timer;
     /* By a socket, instead of `far` */
     struct dial_user dial_user;
     struct dial *dial;
@@ -44,7 +47,7 @@ struct place {
 
 void stalls_init(struct stalls *stalls, struct service *service)
 {
-    *stalls = (struct stalls){.service = service};
+    *stalls = (struct stalls){.service = service, .patience_s = STALL_PATIENCE_S};
     list_init(&stalls->all);
 }
 
@@ -82,13 +85,21 @@ static struct place *enter(struct guests *guests, const struct hawser_addr *clie
     return place;
 }
 
+static void let_go(struct visitor *v)
+{
+    sd_event_source_disable_unref(v->timer);
+    if (v->place)
+        leave(v->place);
+    if (v->guest)
+        guests_leave(&v->stall->guests, v->guest);
+    free(v);
+}
+
 static void forget(struct visitor *v)
 {
     list_remove(&v->link);
     v->stall->counts.waiting--;
-    if (v->place)
-        leave(v->place);
-    free(v);
+    let_go(v);
 }
 
 static void turn_away(struct visitor *v)
@@ -131,6 +142,14 @@ static void far_heard(struct watch *watch, const struct hawser_event *event, uin
     }
 }
 
+static int time_is_up(sd_event_source *source, uint64_t usec, void *of)
+{
+    (void)source;
+    (void)usec;
+    turn_away(of);
+    return 0;
+}
+
 /* The client's connection, as seen from outside. */
 static bool tell_server(const struct visitor *v, struct end far)
 {
@@ -164,18 +183,14 @@ static void server_answered(struct dial_user *user, int error, struct end far, u
 }
 
 /* From this host's address. */
-static int call_by_socket(struct visitor *v, const struct hawser_addr *to, uint64_t now_ns)
+static int call_by_socket(struct visitor *v, const struct hawser_addr *client, const struct hawser_addr *to,
+                          uint64_t now_ns)
 {
     struct stall_sockets *sockets = v->stall->options.sockets;
     const struct destination destination = {.addr = *to};
-    struct hawser_addr client;
-    hawser_conn_peer(v->near, &client);
-    guest_subscriber(&client);
-    v->place = enter(&sockets->guests, &client);
-    if (!v->place) {
-        v->stall->counts.turned_away++;
+    v->place = enter(&sockets->guests, client);
+    if (!v->place)
         return -EUSERS;
-    }
     v->dial_user = (struct dial_user){server_answered};
     return dial_begin(&sockets->kernel.dialer, &destination, &v->dial_user, now_ns, &v->dial);
 }
@@ -197,23 +212,37 @@ static int call_by_stack(struct visitor *v, const struct hawser_addr *to, uint64
     return error;
 }
 
+/* Of the places one client has his share only, and none for ever. */
+static int call_in_turn(struct visitor *v, const struct hawser_addr *to, uint64_t now_ns)
+{
+    struct stall *stall = v->stall;
+    struct hawser_addr client;
+    hawser_conn_peer(v->near, &client);
+    guest_subscriber(&client);
+    v->guest = guests_enter(&stall->guests, &client);
+    if (!v->guest)
+        return -EUSERS;
+    int error = sd_event_add_time_relative(stall->stalls->service->loop, &v->timer, CLOCK_MONOTONIC,
+                                           stall->stalls->patience_s * UINT64_C(1000000), 0, time_is_up, v);
+    if (error < 0)
+        return error;
+    return stall->options.sockets ? call_by_socket(v, &client, to, now_ns) : call_by_stack(v, to, now_ns);
+}
+
 static int call_server(struct stall *stall, struct hawser_conn *near, uint64_t now_ns)
 {
     struct hawser_addr inside, to;
     hawser_conn_local(near, &inside);
-    if (stall->counts.waiting == STALL_WAITING)
-        return -ENOBUFS;
     if (!stall->options.server(stall->options.of, &inside, &to))
         return -EADDRNOTAVAIL;
     struct visitor *v = malloc(sizeof(*v));
     if (!v)
         return -ENOMEM;
     *v = (struct visitor){.near_watch = {near_heard}, .far_watch = {far_heard}, .stall = stall, .near = near};
-    int error = stall->options.sockets ? call_by_socket(v, &to, now_ns) : call_by_stack(v, &to, now_ns);
+    int error = call_in_turn(v, &to, now_ns);
     if (error) {
-        if (v->place)
-            leave(v->place);
-        free(v);
+        stall->counts.turned_away += error == -EUSERS;
+        let_go(v);
         return error;
     }
     hawser_conn_set_user(near, &v->near_watch);
@@ -282,8 +311,10 @@ int stall_open(struct stalls *stalls, const struct stall_options *options, struc
     if (!error) {
         *stall = (struct stall){.watch = {stall_heard}, .stalls = stalls, .options = *options};
         list_init(&stall->visitors);
-        error = listen_there(stall);
+        error = guests_init(&stall->guests, hawser_host_env(stalls->service->host), STALL_WAITING);
     }
+    if (!error && (error = listen_there(stall)) != 0)
+        guests_destroy(&stall->guests);
     if (error) {
         snprintf(why, why_size, "cannot publish port %u: %s", options->port, strerror(-error));
         free(stall);
@@ -303,6 +334,7 @@ void stall_close(struct stall *stall)
     hawser_listener_close(stall->listener);
     list_remove(&stall->link);
     stall->stalls->count--;
+    guests_destroy(&stall->guests);
     free(stall);
 }
 

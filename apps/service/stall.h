@@ -11,7 +11,9 @@
 
 enum {
     STALL_BACKLOG = 512, /* of each: clients that are half-open and remembered, or established and not yet seen */
-    STALL_WAITING = 512, /* of each: clients that wait for the server; more are turned away */
+    STALL_WAITING = 512, /* of each: clients that wait for the server, of which one address has about half; */
+                         /* more are turned away, and who has waited */
+    STALL_PATIENCE_S = 60,
 };
 
 /* Of the kernel's, to servers that are told of their clients. */
@@ -48,7 +50,7 @@ struct stall_options {
 struct stall_counts {
     uint64_t accepted;
     uint64_t refused;     /* by the server, or it does not answer, or there are too many */
-    uint64_t turned_away; /* of these: there are no more sockets, or not for that client */
+    uint64_t turned_away; /* of these: there are no more places or sockets, or not for that client */
     uint32_t waiting;     /* now, for the server to answer */
 };
 
@@ -60,6 +62,7 @@ struct stalls {
     struct ways_out *ways; /* NULL: uplinks are told, and what leads there is others' affair */
     struct list all;
     size_t count;
+    unsigned patience_s; /* STALL_PATIENCE_S; less is for tests */
 };
 
 void stalls_init(struct stalls *stalls, struct service *service);
