@@ -8,7 +8,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/units.h"
@@ -17,12 +16,9 @@
 #include "service/door_routes.h"
 #include "service/filter_watch.h"
 #include "service/forwarding.h"
-#include "service/netlink_watch.h"
+#include "service/lookout.h"
 #include "service/sysctls.h"
 #include "service/ways_out.h"
-
-/* Changes come in bunches: one look for those that are so near to each other. */
-#define DOOR_WAYS_SETTLE_US 20000
 
 enum door_way_state {
     DOOR_WAY_NEW,
@@ -42,14 +38,12 @@ struct door_way {
 struct door_ways {
     struct service *service;
     struct netlink netlink;
-    struct netlink_watch watch;
+    struct lookout lookout;
     struct filter_watch filter_watch;
     struct sysctls sysctls; /* since the first of them */
-    sd_event_source *news, *filter_news, *timer;
-    bool due;
+    sd_event_source *filter_news;
     char memory[512];
     char *filter; /* as applied; NULL: no table */
-    int error;    /* of the last look */
     struct door_way all[DOOR_SLOTS];
 };
 
@@ -155,8 +149,9 @@ static int let_pass(struct door_ways *ways, char *why, size_t why_size)
     return error;
 }
 
-static int look(struct door_ways *ways, char *why, size_t why_size)
+static int look(void *of, char *why, size_t why_size)
 {
+    struct door_ways *ways = of;
     int error = 0;
     if (!ways->sysctls.entries)
         return 0;
@@ -179,24 +174,10 @@ static int look(struct door_ways *ways, char *why, size_t why_size)
     return error;
 }
 
-static void look_soon(void *of)
+static void uplinks_changed(void *of)
 {
     struct door_ways *ways = of;
-    if (ways->due)
-        return;
-    ways->due = sd_event_source_set_time_relative(ways->timer, DOOR_WAYS_SETTLE_US) >= 0 &&
-                sd_event_source_set_enabled(ways->timer, SD_EVENT_ONESHOT) >= 0;
-}
-
-static int heard(sd_event_source *source, int fd, uint32_t events, void *user)
-{
-    struct door_ways *ways = user;
-    (void)source;
-    (void)fd;
-    (void)events;
-    if (netlink_watch_read(&ways->watch))
-        look_soon(ways);
-    return 0;
+    lookout_soon(&ways->lookout);
 }
 
 /* Somebody else has flushed the packet filter. */
@@ -210,30 +191,13 @@ static int filter_changed(sd_event_source *source, int fd, uint32_t events, void
         return 0;
     free(ways->filter);
     ways->filter = NULL;
-    look_soon(ways);
-    return 0;
-}
-
-static int settle(sd_event_source *source, uint64_t usec, void *user)
-{
-    struct door_ways *ways = user;
-    char why[600] = "";
-    (void)source;
-    (void)usec;
-    ways->due = false;
-    netlink_watch_forget(&ways->watch);
-    int before = ways->error;
-    ways->error = look(ways, why, sizeof(why));
-    if (ways->error && ways->error != before)
-        command_fail("up", "%s", why);
+    lookout_soon(&ways->lookout);
     return 0;
 }
 
 static int begin(struct door_ways *ways)
 {
     int error = netlink_open(&ways->netlink);
-    if (!error)
-        error = netlink_watch_open(&ways->watch);
     if (error)
         return error;
     if (door_routes_sweep(&ways->netlink))
@@ -243,15 +207,13 @@ static int begin(struct door_ways *ways)
         sysctls_close(&ways->sysctls);
         ways->sysctls.entries = NULL;
     }
-    error = sd_event_add_io(ways->service->loop, &ways->news, netlink_watch_fd(&ways->watch), EPOLLIN, heard, ways);
+    error = lookout_open(&ways->lookout, ways->service->loop, look, ways);
     if (error >= 0 && filter_watch_open(&ways->filter_watch, DOOR_FILTER_NAME) == 0)
         error = sd_event_add_io(ways->service->loop, &ways->filter_news, filter_watch_fd(&ways->filter_watch), EPOLLIN,
                                 filter_changed, ways);
-    if (error >= 0)
-        error = sd_event_add_time(ways->service->loop, &ways->timer, CLOCK_MONOTONIC, 0, 1000, settle, ways);
     if (ways->service->ways)
-        ways_on_change(ways->service->ways, look_soon, ways);
-    return error < 0 ? error : sd_event_source_set_enabled(ways->timer, SD_EVENT_OFF);
+        ways_on_change(ways->service->ways, uplinks_changed, ways);
+    return error;
 }
 
 int door_ways_open(struct door_ways **out, struct service *service, char *why, size_t why_size)
@@ -284,10 +246,9 @@ void door_ways_close(struct door_ways *ways)
         return;
     if (ways->service->ways)
         ways_on_change(ways->service->ways, NULL, NULL);
-    sd_event_source_disable_unref(ways->news);
+    lookout_close(&ways->lookout);
     sd_event_source_disable_unref(ways->filter_news);
     filter_watch_close(&ways->filter_watch);
-    sd_event_source_disable_unref(ways->timer);
     for (size_t i = 0; i < DOOR_SLOTS; i++) {
         if (ways->all[i].used)
             take_back(ways, &ways->all[i]);
@@ -297,8 +258,6 @@ void door_ways_close(struct door_ways *ways)
     if (ways->filter)
         door_filter_remove();
     free(ways->filter);
-    if (ways->watch.socket)
-        netlink_watch_close(&ways->watch);
     netlink_close(&ways->netlink);
     free(ways);
 }

@@ -83,14 +83,15 @@ int netlink_give_dummy(struct netlink *n, unsigned device)
 {
     static const uint8_t dummy[4] = {192, 0, 0, 8};
     struct netlink_message m;
-    struct nlmsghdr *header = netlink_start(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+    struct nlmsghdr *header = netlink_start(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
     struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
     info->ifa_family = AF_INET;
     info->ifa_prefixlen = 32;
     info->ifa_scope = RT_SCOPE_LINK;
     info->ifa_index = device;
     mnl_attr_put(header, IFA_LOCAL, sizeof(dummy), dummy);
-    return netlink_request(n, &m, NULL, NULL);
+    int error = netlink_request(n, &m, NULL, NULL);
+    return error == -EEXIST ? 0 : error;
 }
 
 uint8_t netlink_family(const struct hawser_addr *addr) { return hawser_addr_is_v4(addr) ? AF_INET : AF_INET6; }

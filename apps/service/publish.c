@@ -116,7 +116,7 @@ static int open_way(struct publish *p, char *why, size_t why_size)
     if (p->link < 0)
         return p->link;
     sysctls_choose_memory(p->memory, sizeof(p->memory), "publish");
-    return publish_way_open(&p->way, PUBLISH_DEVICE, p->memory, why, why_size);
+    return publish_way_open(&p->way, p->stalls->service->loop, PUBLISH_DEVICE, p->memory, why, why_size);
 }
 
 static bool same_rule(const struct publish_rule *a, const struct publish_rule *b)

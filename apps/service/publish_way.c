@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <nftables/libnftables.h>
 
+#include "service/lookout.h"
 #include "service/netlink.h"
 #include "service/packet_filter.h"
 #include "service/sysctls.h"
@@ -25,6 +26,7 @@ enum way_rule_kind {
 struct publish_way {
     const char *device;
     struct netlink netlink;
+    struct lookout lookout;
     struct sysctls sysctls;
     struct nft_ctx *nft;
     unsigned index; /* of the device */
@@ -89,7 +91,7 @@ static void way_remove_rules(struct publish_way *way)
 static int way_route(struct publish_way *way, uint8_t family)
 {
     struct netlink_message m;
-    struct nlmsghdr *header = netlink_start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+    struct nlmsghdr *header = netlink_start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
     struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
     route->rtm_family = family;
     route->rtm_table = RT_TABLE_UNSPEC;
@@ -98,7 +100,8 @@ static int way_route(struct publish_way *way, uint8_t family)
     route->rtm_type = RTN_UNICAST;
     mnl_attr_put_u32(header, RTA_TABLE, PUBLISH_TABLE);
     mnl_attr_put_u32(header, RTA_OIF, way->index);
-    return netlink_request(&way->netlink, &m, NULL, NULL);
+    int error = netlink_request(&way->netlink, &m, NULL, NULL);
+    return error == -EEXIST ? 0 : error;
 }
 
 /* A kernel without IPv6 has nothing to publish there. */
@@ -152,12 +155,21 @@ static int way_sysctls(struct publish_way *way, const char *device, char *why, s
     return 0;
 }
 
-static int way_begin(struct publish_way *way, const char *device, const char *memory, char *why, size_t why_size)
+/* Others may have taken rules and routes away, and who sets the device down takes them along. */
+static int way_look(void *of, char *why, size_t why_size)
 {
-    way->device = device;
-    way->index = if_nametoindex(device);
+    struct publish_way *way = of;
+    way->index = if_nametoindex(way->device);
+    return way_routes(way, why, why_size);
+}
+
+static int way_begin(struct publish_way *way, sd_event *loop, const char *memory, char *why, size_t why_size)
+{
+    const char *device = way->device;
     int error = netlink_open(&way->netlink);
     if (!error)
+        error = lookout_open(&way->lookout, loop, way_look, way);
+    if (error >= 0)
         error = sysctls_open(&way->sysctls, "/proc/sys/net", memory);
     if (error) {
         snprintf(why, why_size, "cannot begin to publish: %s", strerror(-error));
@@ -167,17 +179,19 @@ static int way_begin(struct publish_way *way, const char *device, const char *me
     error = way_filter(way, device, why, why_size);
     if (!error)
         error = way_sysctls(way, device, why, why_size);
-    return error ? error : way_routes(way, why, why_size);
+    return error ? error : way_look(way, why, why_size);
 }
 
-int publish_way_open(struct publish_way **out, const char *device, const char *memory, char *why, size_t why_size)
+int publish_way_open(struct publish_way **out, sd_event *loop, const char *device, const char *memory, char *why,
+                     size_t why_size)
 {
     struct publish_way *way = calloc(1, sizeof(*way));
     if (!way) {
         snprintf(why, why_size, "no memory to publish: free some and try again");
         return -ENOMEM;
     }
-    int error = way_begin(way, device, memory, why, why_size);
+    way->device = device;
+    int error = way_begin(way, loop, memory, why, why_size);
     if (error)
         publish_way_close(way);
     else
@@ -189,6 +203,7 @@ void publish_way_close(struct publish_way *way)
 {
     if (!way)
         return;
+    lookout_close(&way->lookout);
     if (way->netlink.socket)
         way_remove_rules(way);
     if (way->sysctls.entries)

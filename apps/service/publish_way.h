@@ -3,7 +3,7 @@
 #ifndef HW_APPS_SERVICE_PUBLISH_WAY_H
 #define HW_APPS_SERVICE_PUBLISH_WAY_H
 
-#include <stddef.h>
+#include <systemd/sd-event.h>
 
 struct publish_way;
 
@@ -19,10 +19,12 @@ enum {
 
 /*
  * `device` exists and is up; `memory` is a file that holds what is changed in /proc/sys/net, for the next start after a
- * sudden end. Takes away what such an end has left first. Returns 0 and *out, or a negative errno and in `why` one line
+ * sudden end. Takes away what such an end has left first; and puts back from then on, from `loop`, what others take
+ * away. Returns 0 and *out, or a negative errno and in `why` one line
  * that says what to do.
  */
-int publish_way_open(struct publish_way **out, const char *device, const char *memory, char *why, size_t why_size);
+int publish_way_open(struct publish_way **out, sd_event *loop, const char *device, const char *memory, char *why,
+                     size_t why_size);
 
 /* Takes everything back. NULL is nothing. */
 void publish_way_close(struct publish_way *way);
