@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -21,7 +20,6 @@ enum {
     ACCEPTOR_BATCH = 16,        /* clients, before others have their turn */
     ACCEPTOR_PAUSE_US = 100000, /* without descriptors or memory */
     ACCEPTOR_KEEPALIVE_S = 300, /* until a client that says nothing is asked whether it is there, as at doors */
-    ACCEPTOR_PART = 4,          /* of all descriptors, which clients of other ports and destinations need, too */
 };
 
 /* Nobody wants to read it more often. */
@@ -35,31 +33,6 @@ struct acceptor {
     uint64_t said_ns; /* when it was said last that nobody can come in; 0: never */
     int fd;
 };
-
-/* A client's place, which it leaves when its socket is closed. */
-struct place {
-    struct acceptor *acceptor;
-    struct guest *guest;
-};
-
-static void left(void *of)
-{
-    struct place *place = of;
-    guests_leave(&place->acceptor->guests, place->guest);
-    free(place);
-}
-
-static struct place *enter(struct acceptor *acceptor, const struct hawser_addr *from)
-{
-    struct place *place = malloc(sizeof *place);
-    struct guest *guest = place ? guests_enter(&acceptor->guests, from) : NULL;
-    if (!guest) {
-        free(place);
-        return NULL;
-    }
-    *place = (struct place){acceptor, guest};
-    return place;
-}
 
 static void reset(int fd)
 {
@@ -77,8 +50,8 @@ static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_sto
     struct hawser_addr client = peer;
     if (acceptor->options.internet)
         guest_subscriber(&client);
-    struct place *place = enter(acceptor, &client);
-    if (!place) {
+    struct guest *guest = guests_enter(&acceptor->guests, &client);
+    if (!guest) {
         reset(fd);
         return;
     }
@@ -87,10 +60,10 @@ static void welcome(struct acceptor *acceptor, int fd, const struct sockaddr_sto
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
     if (socket_end_new(acceptor->sockets, fd, &peer, &end) < 0) {
         reset(fd);
-        left(place);
+        guests_leave(&acceptor->guests, guest);
         return;
     }
-    socket_end_on_close(end, left, place);
+    socket_end_on_close(end, guest_left, guest);
     acceptor->options.came(acceptor->options.of, end);
 }
 
@@ -164,21 +137,13 @@ static int listen_at(const struct hawser_addr *local, bool mptcp)
     return error;
 }
 
-static uint32_t room(uint32_t wanted)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return wanted;
-    return (uint32_t)HW_MIN((rlim_t)wanted, HW_MAX(files.rlim_cur / ACCEPTOR_PART, (rlim_t)1));
-}
-
 int acceptor_open(struct sockets *sockets, const struct acceptor_options *options, struct acceptor **out)
 {
     struct acceptor *acceptor = calloc(1, sizeof *acceptor);
     if (!acceptor)
         return -ENOMEM;
     *acceptor = (struct acceptor){.options = *options, .sockets = sockets};
-    int error = guests_init(&acceptor->guests, hawser_host_env(sockets->host), room(options->max));
+    int error = guests_init(&acceptor->guests, hawser_host_env(sockets->host), sockets_room(options->max));
     if (error < 0) {
         free(acceptor);
         return error;

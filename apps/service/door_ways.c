@@ -12,6 +12,7 @@
 
 #include "base/units.h"
 #include "commands.h"
+#include "service/device.h"
 #include "service/door_filter.h"
 #include "service/door_routes.h"
 #include "service/filter_watch.h"
@@ -78,11 +79,17 @@ static void tell(const struct door_way *way, const struct sysctls *sysctls)
     }
 }
 
-static enum door_way_state state_of(const struct door_ways *ways, const struct door_way *way)
+/* Returns 0, or a negative errno when nobody can tell. */
+static int find_state(const struct door_ways *ways, const struct door_way *way, enum door_way_state *out)
 {
+    unsigned index;
+    int error = device_index(way->interface, &index);
+    if (error && error != -ENODEV)
+        return error;
+    *out = error ? DOOR_WAY_MISSING : DOOR_WAY_LEADS;
     if (is_uplink(ways->service, way->interface))
-        return DOOR_WAY_UPLINK;
-    return if_nametoindex(way->interface) ? DOOR_WAY_LEADS : DOOR_WAY_MISSING;
+        *out = DOOR_WAY_UPLINK;
+    return 0;
 }
 
 static void keep(int *first, int error)
@@ -160,7 +167,9 @@ static int look(void *of, char *why, size_t why_size)
         if (!way->used)
             continue;
         enum door_way_state before = way->state;
-        way->state = state_of(ways, way);
+        error = find_state(ways, way, &way->state);
+        if (error)
+            return device_complain(way->interface, error, why, why_size);
         way->v6 = forwarding_can_v6(&ways->sysctls, way->interface) && forwarding_can_v6(&ways->sysctls, way->device);
         if (way->state != before)
             tell(way, &ways->sysctls);
@@ -320,9 +329,10 @@ int door_ways_add(struct door_ways *ways, const char *interface, const char *dev
     *way = (struct door_way){.used = true};
     snprintf(way->interface, sizeof(way->interface), "%s", interface);
     snprintf(way->device, sizeof(way->device), "%s", device);
-    way->route = (struct door_route){
-        .slot = slot, .interface = way->interface, .device = if_nametoindex(device), .fails_closed = fails_closed};
-    error = door_routes_device(&ways->netlink, way->route.device);
+    way->route = (struct door_route){.slot = slot, .interface = way->interface, .fails_closed = fails_closed};
+    error = device_index(device, &way->route.device);
+    if (!error)
+        error = door_routes_device(&ways->netlink, way->route.device);
     if (error)
         snprintf(why, why_size, "cannot set up %s: %s", device, strerror(-error));
     else
@@ -339,5 +349,6 @@ void door_ways_remove(struct door_ways *ways, const char *interface)
     if (!way)
         return;
     take_back(ways, way);
-    look(ways, why, sizeof(why));
+    if (look(ways, why, sizeof(why)) != 0)
+        lookout_soon(&ways->lookout);
 }

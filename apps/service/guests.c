@@ -7,6 +7,7 @@
 
 struct guest {
     struct hash_node node;
+    struct guests *of;
     uint8_t ip[16];
     uint32_t count;
 };
@@ -47,6 +48,7 @@ struct guest *guests_enter(struct guests *guests, const struct hawser_addr *addr
     uint32_t has = guest ? guest->count : 0;
     bool fits = guests->count < guests->max && has < guests->max - guests->count;
     if (fits && !guest && (guest = calloc(1, sizeof *guest))) {
+        guest->of = guests;
         memcpy(guest->ip, addr->ip, sizeof guest->ip);
         hash_insert(&guests->table, &guest->node, hash);
     }
@@ -67,5 +69,7 @@ void guests_leave(struct guests *guests, struct guest *guest)
     hash_remove(&guests->table, &guest->node);
     free(guest);
 }
+
+void guest_left(void *guest) { guests_leave(((struct guest *)guest)->of, guest); }
 
 uint32_t guest_count(const struct guest *guest) { return guest->count; }

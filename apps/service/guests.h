@@ -29,6 +29,8 @@ void guests_destroy(struct guests *guests);
  * is no memory. */
 struct guest *guests_enter(struct guests *guests, const struct hawser_addr *addr);
 void guests_leave(struct guests *guests, struct guest *guest);
+/* Likewise, for who is told by a pointer alone that it is over, as by socket_end_on_close(). */
+void guest_left(void *guest);
 /* How many it has. */
 uint32_t guest_count(const struct guest *guest);
 

@@ -175,6 +175,7 @@ int http_status_of(int error)
     case -ENOBUFS:
     case -ENOMEM:
     case -EMFILE:
+    case -EUSERS:
         return 503;
     default:
         return 502;

@@ -65,9 +65,13 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
         return -EINVAL;
     if (by->guarded && is_forbidden(&to->addr))
         return -EACCES;
-    struct dial *dial = malloc(sizeof *dial);
-    if (!dial)
-        return -ENOMEM;
+    struct guest *guest = guests_enter(&by->guests, &to->from);
+    struct dial *dial = guest ? malloc(sizeof *dial) : NULL;
+    if (!dial) {
+        if (guest)
+            guests_leave(&by->guests, guest);
+        return guest ? -ENOMEM : -EUSERS;
+    }
     int fd = connect_to(&to->addr), error = fd < 0 ? fd : 0;
     *dial = (struct dial){.watch = {heard}, .user = user};
     if (!error)
@@ -76,8 +80,10 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
         if (fd >= 0)
             close(fd);
         free(dial);
+        guests_leave(&by->guests, guest);
         return error;
     }
+    socket_end_on_close(dial->end, guest_left, guest);
     end_watch(dial->end, &dial->watch);
     *out = dial;
     return 0;
@@ -90,7 +96,10 @@ static void cancel(struct dialer *dialer, struct dial *dial)
     free(dial);
 }
 
-void kernel_dialer_init(struct kernel_dialer *dialer, struct sockets *sockets, bool guarded)
+int kernel_dialer_init(struct kernel_dialer *dialer, struct sockets *sockets, uint32_t max, bool guarded)
 {
     *dialer = (struct kernel_dialer){.dialer = {begin, cancel}, .sockets = sockets, .guarded = guarded};
+    return guests_init(&dialer->guests, hawser_host_env(sockets->host), sockets_room(max));
 }
+
+void kernel_dialer_end(struct kernel_dialer *dialer) { guests_destroy(&dialer->guests); }

@@ -8,6 +8,7 @@
 
 #include "base/scope.h"
 #include "run/link_spec.h"
+#include "service/device.h"
 
 struct named_uplink {
     struct link_spec spec;
@@ -215,12 +216,20 @@ static int add_uplink(struct named_uplinks *u, const struct named_list *from, ui
 
 /* ---- all of them ---- */
 
+/* Where nobody can tell, it is. */
+static bool is_there(const struct named_uplink *uplink)
+{
+    unsigned index;
+    int error = device_index(uplink->spec.device, &index);
+    return error ? error != -ENODEV : index == uplink->index;
+}
+
 /* But for its addresses it is what is wanted, and its device is there. */
 static bool goes_on(const struct named_uplink *uplink, const struct link_spec *wanted)
 {
     const struct link_spec *has = &uplink->spec;
     return wanted && has->mtu == wanted->mtu && has->no_gso == wanted->no_gso &&
-           strcmp(has->pcap_path, wanted->pcap_path) == 0 && if_nametoindex(has->device) == uplink->index;
+           strcmp(has->pcap_path, wanted->pcap_path) == 0 && is_there(uplink);
 }
 
 /* Nothing has to go before it can come. */

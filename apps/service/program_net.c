@@ -19,6 +19,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
+#include "service/device.h"
+
 enum {
     PROGRAM_QUEUE_PACKETS = 1000,
     PROGRAM_GROUP = 0x68617773, /* of devices: the outer ends of pairs, and nobody else's */
@@ -127,7 +129,11 @@ static struct nlmsghdr *start_link(struct netlink_message *m, uint16_t flags, in
 static int move_door(struct netlink *n, const char *name, int namespace)
 {
     struct netlink_message m;
-    struct nlmsghdr *header = start_link(&m, 0, (int)if_nametoindex(name));
+    unsigned index;
+    int error = device_index(name, &index);
+    if (error)
+        return error;
+    struct nlmsghdr *header = start_link(&m, 0, (int)index);
     mnl_attr_put_u32(header, IFLA_NET_NS_FD, (uint32_t) namespace);
     mnl_attr_put_strz(header, IFLA_IFNAME, "door0");
     mnl_attr_put_u32(header, IFLA_TXQLEN, PROGRAM_QUEUE_PACKETS);

@@ -84,6 +84,7 @@ static void stop(struct service_part *part)
     proxies->service->proxies = NULL;
     forget_next(proxies);
     resolver_free(proxies->resolver);
+    kernel_dialer_end(&proxies->kernel);
     sockets_end(&proxies->sockets);
     explicit_bzero(proxies->login, sizeof proxies->login);
     free(proxies);
@@ -99,8 +100,14 @@ int proxies_new(struct service *service, struct proxies **out)
     }
     proxies->service = service;
     sockets_init(&proxies->sockets, service->loop, service->host);
+    error = kernel_dialer_init(&proxies->kernel, &proxies->sockets, PROXY_CLIENTS, true);
+    if (error < 0) {
+        sockets_end(&proxies->sockets);
+        resolver_free(proxies->resolver);
+        free(proxies);
+        return error;
+    }
     name_dialer_init(&proxies->direct, service->loop, service->host, proxies->resolver, &service->direct.dialer);
-    kernel_dialer_init(&proxies->kernel, &proxies->sockets, true);
     name_dialer_init(&proxies->kernel_names, service->loop, service->host, proxies->resolver, &proxies->kernel.dialer);
     proxies->part.stop = stop;
     service_add_part(service, &proxies->part);

@@ -1,7 +1,6 @@
 #include "service/publish_way.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <nftables/libnftables.h>
 
+#include "service/device.h"
 #include "service/lookout.h"
 #include "service/netlink.h"
 #include "service/packet_filter.h"
@@ -159,8 +159,8 @@ static int way_sysctls(struct publish_way *way, const char *device, char *why, s
 static int way_look(void *of, char *why, size_t why_size)
 {
     struct publish_way *way = of;
-    way->index = if_nametoindex(way->device);
-    return way_routes(way, why, why_size);
+    int error = device_index(way->device, &way->index);
+    return error ? device_complain(way->device, error, why, why_size) : way_routes(way, why, why_size);
 }
 
 static int way_begin(struct publish_way *way, sd_event *loop, const char *memory, char *why, size_t why_size)

@@ -5,8 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/compiler.h"
+
+enum { SOCKETS_PART = 4 }; /* of all descriptors */
 
 struct socket_end {
     struct sockets *sockets;
@@ -31,6 +36,14 @@ void sockets_end(struct sockets *sockets)
 {
     sockets->loop = sd_event_unref(sockets->loop);
     free(sockets->spare);
+}
+
+uint32_t sockets_room(uint32_t wanted)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return wanted;
+    return (uint32_t)HW_MIN((rlim_t)wanted, HW_MAX(files.rlim_cur / SOCKETS_PART, (rlim_t)1));
 }
 
 /* ---- reading ---- */

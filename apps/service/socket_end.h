@@ -19,6 +19,10 @@ struct sockets {
 void sockets_init(struct sockets *sockets, sd_event *loop, struct hawser_host *host);
 void sockets_end(struct sockets *sockets);
 
+/* Of `wanted` sockets of one kind, so many there may be: all kinds need descriptors, and so does the service, so that
+ * one has a quarter of those that this process may have at most. */
+uint32_t sockets_room(uint32_t wanted);
+
 /* Takes over `fd`, which is non-blocking, connected or connecting, to `peer`: of whom the kernel says nothing before,
  * nor after a reset. Returns 0 and *out, or a negative errno, and the caller has `fd` still. */
 int socket_end_new(struct sockets *sockets, int fd, const struct hawser_addr *peer, struct end *out);

@@ -36,13 +36,6 @@ struct visitor {
     /* By a socket, instead of `far` */
     struct dial_user dial_user;
     struct dial *dial;
-    struct place *place;
-};
-
-/* A client's place among the sockets, which it leaves when that is closed. */
-struct place {
-    struct guests *guests;
-    struct guest *guest;
 };
 
 void stalls_init(struct stalls *stalls, struct service *service)
@@ -53,43 +46,22 @@ void stalls_init(struct stalls *stalls, struct service *service)
 
 int stall_sockets_init(struct stall_sockets *sockets, struct service *service, uint32_t max)
 {
-    if (guests_init(&sockets->guests, hawser_host_env(service->host), max) < 0)
-        return -ENOMEM;
     sockets_init(&sockets->sockets, service->loop, service->host);
-    kernel_dialer_init(&sockets->kernel, &sockets->sockets, false);
-    return 0;
+    int error = kernel_dialer_init(&sockets->kernel, &sockets->sockets, max, false);
+    if (error < 0)
+        sockets_end(&sockets->sockets);
+    return error;
 }
 
 void stall_sockets_end(struct stall_sockets *sockets)
 {
     sockets_end(&sockets->sockets);
-    guests_destroy(&sockets->guests);
-}
-
-static void leave(void *of)
-{
-    struct place *place = of;
-    guests_leave(place->guests, place->guest);
-    free(place);
-}
-
-static struct place *enter(struct guests *guests, const struct hawser_addr *client)
-{
-    struct place *place = malloc(sizeof(*place));
-    struct guest *guest = place ? guests_enter(guests, client) : NULL;
-    if (!guest) {
-        free(place);
-        return NULL;
-    }
-    *place = (struct place){guests, guest};
-    return place;
+    kernel_dialer_end(&sockets->kernel);
 }
 
 static void let_go(struct visitor *v)
 {
     sd_event_source_disable_unref(v->timer);
-    if (v->place)
-        leave(v->place);
     if (v->guest)
         guests_leave(&v->stall->guests, v->guest);
     free(v);
@@ -174,8 +146,6 @@ static void server_answered(struct dial_user *user, int error, struct end far, u
         turn_away(v);
         return;
     }
-    socket_end_on_close(far, leave, v->place);
-    v->place = NULL;
     if (!tell_server(v, far) || !join(v, far, now_ns)) {
         end_abort(far);
         turn_away(v);
@@ -187,10 +157,7 @@ static int call_by_socket(struct visitor *v, const struct hawser_addr *client, c
                           uint64_t now_ns)
 {
     struct stall_sockets *sockets = v->stall->options.sockets;
-    const struct destination destination = {.addr = *to};
-    v->place = enter(&sockets->guests, client);
-    if (!v->place)
-        return -EUSERS;
+    const struct destination destination = {.addr = *to, .from = *client};
     v->dial_user = (struct dial_user){server_answered};
     return dial_begin(&sockets->kernel.dialer, &destination, &v->dial_user, now_ns, &v->dial);
 }

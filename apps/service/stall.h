@@ -20,10 +20,9 @@ enum {
 struct stall_sockets {
     struct sockets sockets;
     struct kernel_dialer kernel;
-    struct guests guests; /* of whom one has no more than he leaves to others */
 };
 
-/* At most `max` at once. Returns 0 or -ENOMEM. */
+/* At most `max` at once, as kernel_dialer_init() has it. Returns 0 or -ENOMEM. */
 int stall_sockets_init(struct stall_sockets *sockets, struct service *service, uint32_t max);
 /* When all that used them is gone. */
 void stall_sockets_end(struct stall_sockets *sockets);

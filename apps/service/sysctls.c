@@ -31,18 +31,24 @@ static int sysctl_open(const struct sysctls *s, const char *path, int flags)
     return open(name, flags | O_CLOEXEC);
 }
 
-bool sysctls_read(const struct sysctls *s, const char *path, char *value, size_t size)
+static int sysctl_read(const struct sysctls *s, const char *path, char *value, size_t size)
 {
     int fd = sysctl_open(s, path, O_RDONLY);
     if (fd < 0)
-        return false;
+        return -errno;
     ssize_t len = read(fd, value, size - 1);
+    int error = len < 0 ? -errno : 0;
     close(fd);
-    if (len < 0)
-        return false;
+    if (error)
+        return error;
     value[len] = '\0';
     value[strcspn(value, "\n")] = '\0';
-    return true;
+    return 0;
+}
+
+bool sysctls_read(const struct sysctls *s, const char *path, char *value, size_t size)
+{
+    return sysctl_read(s, path, value, size) == 0;
 }
 
 static int sysctl_write(const struct sysctls *s, const char *path, const char *value)
@@ -72,27 +78,30 @@ static struct sysctl_place sysctl_place(const char *path)
     return place;
 }
 
-/* The path by the interface's present name. False: it is gone. */
-static bool sysctl_path(const struct sysctl_place *place, char *path, size_t size)
+/* The path by the interface's present name. Returns 0 or a negative errno, such as when it is gone. */
+static int sysctl_path(const struct sysctl_place *place, char *path, size_t size)
 {
     char name[IFNAMSIZ];
     int before = (int)strcspn(place->path, "*");
     if (place->index && !if_indextoname(place->index, name))
-        return false;
+        return -errno;
     if (place->index)
         snprintf(path, size, "%.*s%s%s", before, place->path, name, place->path + before + 1);
     else
         snprintf(path, size, "%s", place->path);
-    return true;
+    return 0;
 }
 
-/* What somebody else has changed since is his. */
-static void sysctl_put_back(const struct sysctls *s, const struct sysctl *entry)
+/* What somebody else has changed since is his. False: it cannot be done now. */
+static bool sysctl_put_back(const struct sysctls *s, const struct sysctl *entry)
 {
     char path[SYSCTL_PATH_SIZE + IFNAMSIZ], now[SYSCTL_VALUE_SIZE];
-    if (sysctl_path(&entry->place, path, sizeof(path)) && sysctls_read(s, path, now, sizeof(now)) &&
-        strcmp(now, entry->ours) == 0)
-        sysctl_write(s, path, entry->before);
+    int error = sysctl_path(&entry->place, path, sizeof(path));
+    if (!error)
+        error = sysctl_read(s, path, now, sizeof(now));
+    if (!error && strcmp(now, entry->ours) == 0)
+        error = sysctl_write(s, path, entry->before);
+    return error != -EMFILE && error != -ENFILE && error != -ENOMEM;
 }
 
 /* Whoever the service is when it runs may own the directory, and the next start is root's: no links are followed. */
@@ -255,10 +264,11 @@ int sysctls_want(struct sysctls *s, const char *path, const char *value)
     char now[SYSCTL_VALUE_SIZE];
     const struct sysctl_place place = sysctl_place(path);
     struct sysctl *entry = sysctls_find(s, &place);
-    if (!sysctls_read(s, path, now, sizeof(now)))
-        return -ENOENT;
+    int error = sysctl_read(s, path, now, sizeof(now));
     if (entry)
-        entry->wanted = true;
+        entry->wanted = error != -ENOENT;
+    if (error)
+        return error;
     if (strcmp(now, value) == 0 || (entry && strcmp(now, entry->ours) == 0))
         return 0;
     if (!entry) {
@@ -271,7 +281,7 @@ int sysctls_want(struct sysctls *s, const char *path, const char *value)
     strcpy(entry->ours, value);
     if (sysctls_remember(s) != 0)
         return -EIO;
-    int error = sysctl_write(s, path, value);
+    error = sysctl_write(s, path, value);
     /* The kernel may spell it otherwise, as it does with lists. */
     if (!error && sysctls_read(s, path, now, sizeof(now)) && strcmp(now, value) != 0) {
         strcpy(entry->ours, now);
@@ -284,10 +294,8 @@ void sysctls_settle(struct sysctls *s)
 {
     size_t kept = 0;
     for (size_t i = 0; i < s->count; i++) {
-        if (s->entries[i].wanted)
+        if (s->entries[i].wanted || !sysctl_put_back(s, &s->entries[i]))
             s->entries[kept++] = s->entries[i];
-        else
-            sysctl_put_back(s, &s->entries[i]);
     }
     if (kept == s->count)
         return;

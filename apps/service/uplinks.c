@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include "base/units.h"
+#include "service/device.h"
 #include "service/forwarding.h"
 #include "service/inside.h"
 #include "service/netlink_watch.h"
@@ -333,7 +334,11 @@ static void uplinks_find_hindrance(struct uplinks *u)
 static int uplinks_look(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
 {
     struct uplink list[UPLINKS_MAX];
-    int error = host_view_read(&u->view, &u->netlink);
+    unsigned index;
+    int error = device_index(u->options.device, &index);
+    if (error && error != -ENODEV) /* nor would anybody know what it and others forward */
+        return device_complain(u->options.device, error, why, why_size);
+    error = host_view_read(&u->view, &u->netlink);
     if (error) {
         snprintf(why, why_size, "cannot ask the kernel for interfaces and routes: %s", strerror(-error));
         return error;
@@ -372,7 +377,7 @@ int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
     return u->error;
 }
 
-void uplinks_names_changed(struct uplinks *u) { u->due_ns = 0; }
+void uplinks_look_again(struct uplinks *u) { u->due_ns = 0; }
 
 bool uplinks_would_have(const struct uplinks *u, const char *interface, const struct uplink_names *names)
 {
@@ -408,8 +413,10 @@ uint64_t uplinks_deadline(const struct uplinks *u) { return u->due_ns; }
 /* Sets the stack's device up, which also shows whether we may. */
 static int uplinks_ready_device(struct uplinks *u, char *why, size_t why_size)
 {
-    u->own_index = if_nametoindex(u->options.device);
-    if (!u->own_index) {
+    int error = device_index(u->options.device, &u->own_index);
+    if (error && error != -ENODEV)
+        return device_complain(u->options.device, error, why, why_size);
+    if (error) {
         snprintf(why, why_size, "there is no device %s: make it first (ip tuntap add %s mode tun)", u->options.device,
                  u->options.device);
         return -ENODEV;
@@ -419,7 +426,7 @@ static int uplinks_ready_device(struct uplinks *u, char *why, size_t why_size)
     struct ifinfomsg *info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
     info->ifi_index = (int)u->own_index;
     info->ifi_change = info->ifi_flags = IFF_UP;
-    int error = netlink_request(&u->netlink, &m, NULL, NULL);
+    error = netlink_request(&u->netlink, &m, NULL, NULL);
     if (error == -EPERM)
         snprintf(why, why_size,
                  "no permission to change interfaces, routes and rules: run as root, or with "

@@ -52,8 +52,8 @@ uint64_t uplinks_deadline(const struct uplinks *u); /* ns, of the monotonic cloc
  * what could not be set up has not come. */
 int uplinks_work(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size);
 
-/* The lists of options.names have changed: they are gone by at the next uplinks_work(). */
-void uplinks_names_changed(struct uplinks *u);
+/* The next uplinks_work() looks, whatever has changed: as when the lists of options.names have. */
+void uplinks_look_again(struct uplinks *u);
 
 /* Would that interface be an uplink, as the host was when it was looked at last, if others were allowed and excluded?
  */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/units.h"
 #include "commands.h"
+#include "service/device.h"
 #include "service/sysctls.h"
 
 enum { WAYS_EXCLUDED = 64, WAYS_WHY_SIZE = 600 };
@@ -143,13 +143,17 @@ static int ways_rearm(struct ways_out *w)
     return error < 0 ? error : sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
 
-/* Something happened, or it is time. */
+/* Something happened, or it is time. Where nobody can tell whether the device is there, all is looked at again. */
 static int ways_look(struct ways_out *w)
 {
     char why[WAYS_WHY_SIZE] = "";
-    if (if_nametoindex(WAYS_DEVICE) != w->index)
+    unsigned index;
+    int error = device_index(WAYS_DEVICE, &index);
+    if (error == -ENODEV || (!error && index != w->index))
         return sd_event_exit(w->service->loop, command_fail("up", "somebody deleted " WAYS_DEVICE
                                                                   ", which all uplinks need: start again"));
+    if (error)
+        uplinks_look_again(w->uplinks);
     if (uplinks_work(w->uplinks, hawser_host_now(w->service->host), why, sizeof(why)) != 0 && why[0])
         command_fail("up", "%s", why);
     ways_take_events(w);
@@ -207,7 +211,9 @@ static int ways_begin(struct ways_out *w, const struct uplink_names *names, char
     w->link = service_add_link(w->service, "tun,dev=" WAYS_DEVICE ",addr=none", why, why_size);
     if (w->link < 0)
         return w->link;
-    w->index = if_nametoindex(WAYS_DEVICE);
+    error = device_index(WAYS_DEVICE, &w->index);
+    if (error)
+        return device_complain(WAYS_DEVICE, error, why, why_size);
     sysctls_choose_memory(w->memory, sizeof(w->memory), "sysctls");
     const struct uplinks_options options = {
         .device = WAYS_DEVICE,
@@ -318,7 +324,7 @@ int ways_select(struct ways_out *w, const char *const *allowed, const char *cons
     ways_forget_names(w->excluded);
     memcpy(w->allowed, in, sizeof(in));
     memcpy(w->excluded, out, sizeof(out));
-    uplinks_names_changed(w->uplinks);
+    uplinks_look_again(w->uplinks);
     ways_look(w);
     return 0;
 }

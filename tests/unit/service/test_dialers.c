@@ -70,6 +70,17 @@ static void open_door(struct ends *e, struct door *door, uint32_t max)
     door->port = local.port;
 }
 
+/* For `from`, to that port. */
+static int dial_to(const struct door *door, const char *from, struct caller *caller, struct kernel_dialer *kernel,
+                   struct dial **out)
+{
+    struct destination to = {.name = NULL};
+    *caller = (struct caller){.user = {told}};
+    assert_int_equal(hawser_addr_parse(&to.addr, "127.0.0.1", door->port), 0);
+    assert_int_equal(hawser_addr_parse(&to.from, from, 4000), 0);
+    return dial_begin(&kernel->dialer, &to, &caller->user, 0, out);
+}
+
 static void close_door(struct door *door)
 {
     for (unsigned i = 0; i < door->count; i++)
@@ -87,7 +98,7 @@ static void the_kernel_connects(void **state)
     struct dial *under_way;
     ends_init(&e);
     open_door(&e, &door, 100);
-    kernel_dialer_init(&kernel, &e.sockets, false);
+    assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, false), 0);
     assert_int_equal(dial(&caller, &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way), 0);
     assert_int_equal(caller.told, 0);
     ends_run(&e, 10);
@@ -103,6 +114,7 @@ static void the_kernel_connects(void **state)
     ends_run(&e, 10);
     assert_int_equal(error ? error : caller.error, -ECONNREFUSED);
     assert_int_equal(dial(&caller, &kernel.dialer, "a.name", NULL, 80, &under_way), -EINVAL);
+    kernel_dialer_end(&kernel);
     ends_destroy(&e);
 }
 
@@ -116,9 +128,44 @@ static void what_is_the_hosts_own_may_be_forbidden(void **state)
     struct kernel_dialer kernel;
     struct dial *under_way;
     ends_init(&e);
-    kernel_dialer_init(&kernel, &e.sockets, true);
+    assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, true), 0);
     for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++)
         assert_int_equal(dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way), -EACCES);
+    kernel_dialer_end(&kernel);
+    ends_destroy(&e);
+}
+
+/* Sockets are in use until they are closed, and for whom they are has no more of them than is left. */
+static void one_leaves_sockets_for_others(void **state)
+{
+    (void)state;
+    enum { MAX = 4, HALF = MAX / 2 };
+    struct ends e;
+    struct door door;
+    struct caller callers[MAX];
+    struct kernel_dialer kernel;
+    struct dial *under_way[MAX];
+    const char *const one = "2001:db8::1", *const other = "2001:db8::2";
+    ends_init(&e);
+    open_door(&e, &door, 100);
+    assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, MAX, false), 0);
+    for (unsigned i = 0; i < HALF; i++)
+        assert_int_equal(dial_to(&door, one, &callers[i], &kernel, &under_way[i]), 0);
+    assert_int_equal(dial_to(&door, one, &callers[HALF], &kernel, &under_way[HALF]), -EUSERS);
+    assert_int_equal(kernel.guests.turned_away, 1);
+    assert_int_equal(dial_to(&door, other, &callers[HALF], &kernel, &under_way[HALF]), 0);
+    dial_cancel(&kernel.dialer, under_way[HALF]);
+    ends_run(&e, 10);
+    assert_int_equal(kernel.guests.count, HALF);
+    for (unsigned i = 0; i < HALF; i++) {
+        assert_int_equal(callers[i].error, 0);
+        end_abort(callers[i].end);
+    }
+    assert_int_equal(kernel.guests.count, 0);
+    assert_int_equal(dial_to(&door, one, &callers[0], &kernel, &under_way[0]), 0);
+    dial_cancel(&kernel.dialer, under_way[0]);
+    close_door(&door);
+    kernel_dialer_end(&kernel);
     ends_destroy(&e);
 }
 
@@ -132,7 +179,7 @@ static void one_client_leaves_room(void **state)
     struct dial *under_way;
     ends_init(&e);
     open_door(&e, &door, 8);
-    kernel_dialer_init(&kernel, &e.sockets, false);
+    assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, false), 0);
     for (unsigned i = 0; i < 6; i++)
         assert_int_equal(dial(&callers[i], &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way), 0);
     ends_run(&e, 10);
@@ -148,6 +195,7 @@ static void one_client_leaves_room(void **state)
             end_abort(callers[i].end);
     end_abort(another.end);
     close_door(&door);
+    kernel_dialer_end(&kernel);
     ends_destroy(&e);
 }
 
@@ -168,7 +216,7 @@ static void clients_leave_descriptors(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     open_door(&e, &door, 100);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
-    kernel_dialer_init(&kernel, &e.sockets, false);
+    assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, false), 0);
     for (unsigned i = 0; i < 6; i++)
         assert_int_equal(dial(&callers[i], &kernel.dialer, NULL, "127.0.0.1", door.port, &under_way), 0);
     ends_run(&e, 10);
@@ -178,6 +226,7 @@ static void clients_leave_descriptors(void **state)
         if (callers[i].end.ops)
             end_abort(callers[i].end);
     close_door(&door);
+    kernel_dialer_end(&kernel);
     ends_destroy(&e);
 }
 
@@ -560,14 +609,23 @@ static void names_go_along(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_kernel_connects),      cmocka_unit_test(what_is_the_hosts_own_may_be_forbidden),
-        cmocka_unit_test(one_client_leaves_room),   cmocka_unit_test(clients_leave_descriptors),
-        cmocka_unit_test(a_port_is_taken_once),     cmocka_unit_test(a_name_is_looked_up),
-        cmocka_unit_test(an_address_is_a_name_too), cmocka_unit_test(a_name_may_be_given_up),
-        cmocka_unit_test(lookups_have_a_limit),     cmocka_unit_test(upstream_goes_on_from_there),
-        cmocka_unit_test(errors_come_back),         cmocka_unit_test(the_way_there_may_fail),
-        cmocka_unit_test(there_may_be_no_room),     cmocka_unit_test(who_has_no_room_is_not_hasty),
-        cmocka_unit_test(it_may_be_given_up),       cmocka_unit_test(names_go_along),
+        cmocka_unit_test(the_kernel_connects),
+        cmocka_unit_test(what_is_the_hosts_own_may_be_forbidden),
+        cmocka_unit_test(one_leaves_sockets_for_others),
+        cmocka_unit_test(one_client_leaves_room),
+        cmocka_unit_test(clients_leave_descriptors),
+        cmocka_unit_test(a_port_is_taken_once),
+        cmocka_unit_test(a_name_is_looked_up),
+        cmocka_unit_test(an_address_is_a_name_too),
+        cmocka_unit_test(a_name_may_be_given_up),
+        cmocka_unit_test(lookups_have_a_limit),
+        cmocka_unit_test(upstream_goes_on_from_there),
+        cmocka_unit_test(errors_come_back),
+        cmocka_unit_test(the_way_there_may_fail),
+        cmocka_unit_test(there_may_be_no_room),
+        cmocka_unit_test(who_has_no_room_is_not_hasty),
+        cmocka_unit_test(it_may_be_given_up),
+        cmocka_unit_test(names_go_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

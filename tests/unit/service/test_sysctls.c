@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -331,6 +332,32 @@ static void test_another_after_a_sudden_end(void **state)
     netlink_close(&netlink);
 }
 
+/* Nothing is forgotten that cannot be read, or put back, for a while. */
+static void test_without_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit files, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    none = files;
+    none.rlim_cur = 0;
+    assert_int_equal(sysctls_want(&sysctls, "a", "1"), 0);
+    assert_int_equal(sysctls_want(&sysctls, "b", "1"), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    sysctls_begin(&sysctls);
+    int error = sysctls_want(&sysctls, "a", "1"); /* and b is not wanted any more */
+    sysctls_settle(&sysctls);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_int_equal(error, -EMFILE);
+    assert_int_equal(sysctls.count, 2);
+    sysctls_begin(&sysctls);
+    assert_int_equal(sysctls_want(&sysctls, "a", "1"), 0);
+    sysctls_settle(&sysctls);
+    assert_value("a", "1");
+    assert_value("b", "7");
+    sysctls_close(&sysctls);
+    assert_value("a", "0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_renamed_after_a_sudden_end),
         cmocka_unit_test(test_an_interface_that_is_another),
         cmocka_unit_test(test_another_after_a_sudden_end),
+        cmocka_unit_test_setup(test_without_descriptors, fresh),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -1,0 +1,34 @@
+#include "service/device.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "service/complain.h"
+
+/* if_nametoindex() of the C library says ENOENT where it finds no descriptor. */
+int device_index(const char *name, unsigned *index)
+{
+    struct ifreq request = {.ifr_ifindex = 0};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+    int error = ioctl(fd, SIOCGIFINDEX, &request) == 0 ? 0 : -errno;
+    close(fd);
+    if (!error)
+        *index = (unsigned)request.ifr_ifindex;
+    return error;
+}
+
+int device_complain(const char *name, int error, char *why, size_t why_size)
+{
+    if (error == -ENODEV)
+        return complain(error, why, why_size, "somebody deleted %s: start again", name);
+    return complain(error, why, why_size, "cannot see whether %s is there: %s%s", name, strerror(-error),
+                    error == -EMFILE ? ": raise the limit of descriptors (ulimit -n, LimitNOFILE=)" : "");
+}
