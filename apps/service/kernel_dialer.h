@@ -10,7 +10,9 @@ struct kernel_dialer {
     struct dialer dialer;
     struct sockets *sockets;
     struct guests guests; /* by whom it is for: -EUSERS to who has no less than he leaves to others */
-    bool guarded; /* -EACCES to what is this host's own, or its link's alone: for those who are not of this host */
+    /* -EACCES to what is this host's own by whatever address, as its routes say, or its link's alone: for those who are
+     * not of this host. */
+    bool guarded;
 };
 
 /* For `max` sockets at once, until they are closed; and no more than sockets_room() says. Returns 0 or -ENOMEM. */

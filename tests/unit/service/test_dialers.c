@@ -2,11 +2,15 @@
  * (apps/service/acceptor.h). */
 #include <sys/resource.h>
 
+#include <linux/rtnetlink.h>
+
+#include "link/namespace.h"
 #include "service/acceptor.h"
 #include "service/credentials.h"
 #include "service/ends.h"
 #include "service/kernel_dialer.h"
 #include "service/name_dialer.h"
+#include "service/netlink.h"
 #include "service/session.h"
 #include "service/upstream_dialer.h"
 
@@ -165,6 +169,70 @@ static void one_leaves_sockets_for_others(void **state)
     assert_int_equal(dial_to(&door, one, &callers[0], &kernel, &under_way[0]), 0);
     dial_cancel(&kernel.dialer, under_way[0]);
     close_door(&door);
+    kernel_dialer_end(&kernel);
+    ends_destroy(&e);
+}
+
+struct prefix {
+    const char *address;
+    uint8_t len;
+};
+
+static void add(struct netlink *n, const struct prefix *prefix, bool as_route)
+{
+    struct netlink_message m;
+    struct hawser_addr addr;
+    const unsigned lo = if_nametoindex("lo");
+    struct nlmsghdr *header = netlink_start(&m, as_route ? RTM_NEWROUTE : RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+    assert_int_equal(hawser_addr_parse(&addr, prefix->address, 0), 0);
+    if (as_route) {
+        struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof *route);
+        *route = (struct rtmsg){.rtm_family = netlink_family(&addr),
+                                .rtm_dst_len = prefix->len,
+                                .rtm_table = RT_TABLE_LOCAL,
+                                .rtm_protocol = RTPROT_STATIC,
+                                .rtm_scope = RT_SCOPE_HOST,
+                                .rtm_type = RTN_LOCAL};
+        mnl_attr_put_u32(header, RTA_OIF, lo);
+    } else {
+        struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(header, sizeof *info);
+        *info = (struct ifaddrmsg){.ifa_family = netlink_family(&addr),
+                                   .ifa_prefixlen = prefix->len,
+                                   .ifa_flags = IFA_F_NODAD,
+                                   .ifa_index = lo};
+    }
+    netlink_put_addr(header, as_route ? (uint16_t)RTA_DST : (uint16_t)IFA_LOCAL, &addr);
+    assert_int_equal(netlink_request(n, &m, NULL, NULL), 0);
+}
+
+/* The second one of a prefix, too, as whom the first one calls, and whole prefixes. */
+static void addresses_of_this_host_are_its_own(void **state)
+{
+    (void)state;
+    static const struct prefix addresses[] = {
+        {"192.0.2.1", 24}, {"192.0.2.2", 24}, {"2001:db8::1", 64}, {"2001:db8::2", 64}};
+    static const struct prefix routes[] = {{"198.51.100.0", 24}, {"2001:db8:1::", 48}};
+    static const char *const own[] = {"192.0.2.1",   "192.0.2.2",     "2001:db8::1",
+                                      "2001:db8::2", "198.51.100.77", "2001:db8:1::7:7"};
+    struct ends e;
+    struct caller caller;
+    struct netlink n;
+    struct kernel_dialer kernel;
+    struct dial *under_way;
+    if (!namespace_enter())
+        skip();
+    assert_int_equal(netlink_open(&n), 0);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(addresses); i++)
+        add(&n, &addresses[i], false);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(routes); i++)
+        add(&n, &routes[i], true);
+    netlink_close(&n);
+    ends_init(&e);
+    assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, true), 0);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++)
+        assert_int_equal(dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way), -EACCES);
+    assert_int_equal(dial(&caller, &kernel.dialer, NULL, "203.0.113.1", 80, &under_way), -ENETUNREACH);
+    assert_int_equal(dial(&caller, &kernel.dialer, NULL, "2001:db8:2::1", 80, &under_way), -ENETUNREACH);
     kernel_dialer_end(&kernel);
     ends_destroy(&e);
 }
@@ -626,6 +694,7 @@ int main(void)
         cmocka_unit_test(who_has_no_room_is_not_hasty),
         cmocka_unit_test(it_may_be_given_up),
         cmocka_unit_test(names_go_along),
+        cmocka_unit_test(addresses_of_this_host_are_its_own), /* the last one: in a namespace */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
