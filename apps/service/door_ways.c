@@ -116,6 +116,13 @@ static int lead(struct door_ways *ways, struct door_way *way)
     return error;
 }
 
+/* It forwards what comes by that interface neither for a door's sake nor for the uplinks'. */
+static bool is_router(const struct door_ways *ways, const struct forwarding *f)
+{
+    const struct ways_out *uplinks = ways->service->ways;
+    return forwarding_is_anyway(&ways->sysctls, f) && (!uplinks || ways_forwarding_is_anyway(uplinks, f));
+}
+
 /* Only what is forwarded for the door's sake is not forwarded elsewhere. */
 static int let_pass(struct door_ways *ways, char *why, size_t why_size)
 {
@@ -137,8 +144,8 @@ static int let_pass(struct door_ways *ways, char *why, size_t why_size)
         rules[count++] = (struct door_filter_rule){.interface = way->interface,
                                                    .device = way->device,
                                                    .mark = DOOR_MARK_FIRST + way->route.slot,
-                                                   .routes_v4 = forwarding_is_anyway(&ways->sysctls, &v4),
-                                                   .routes_v6 = forwarding_is_anyway(&ways->sysctls, &v6)};
+                                                   .routes_v4 = is_router(ways, &v4),
+                                                   .routes_v6 = is_router(ways, &v6)};
     }
     char *text = door_filter_text(rules, count);
     int error = text ? 0 : -ENOMEM;

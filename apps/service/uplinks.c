@@ -11,7 +11,6 @@
 
 #include "base/units.h"
 #include "service/device.h"
-#include "service/forwarding.h"
 #include "service/inside.h"
 #include "service/netlink_watch.h"
 #include "service/policy_routes.h"
@@ -391,6 +390,11 @@ bool uplinks_would_have(const struct uplinks *u, const char *interface, const st
                    (v6 && uplink_of_link(&u->view, link, false, &then, &uplink) == UPLINK_IS);
     }
     return false;
+}
+
+bool uplinks_forwarding_is_anyway(const struct uplinks *u, const struct forwarding *f)
+{
+    return forwarding_is_anyway(&u->sysctls, f);
 }
 
 int uplinks_publish(struct uplinks *u, const uint16_t *ports, size_t count, char *why, size_t why_size)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "service/forwarding.h"
 #include "service/uplink.h"
 
 struct uplinks;
@@ -58,6 +59,9 @@ void uplinks_look_again(struct uplinks *u);
 /* Would that interface be an uplink, as the host was when it was looked at last, if others were allowed and excluded?
  */
 bool uplinks_would_have(const struct uplinks *u, const char *interface, const struct uplink_names *names);
+
+/* Whether the host forwards what comes by it for other reasons than these uplinks. */
+bool uplinks_forwarding_is_anyway(const struct uplinks *u, const struct forwarding *f);
 
 enum { UPLINKS_PUBLISHED = 64 };
 

@@ -309,6 +309,11 @@ bool ways_would_use(const struct ways_out *w, const char *interface, const struc
     return uplinks_would_have(w->uplinks, interface, names);
 }
 
+bool ways_forwarding_is_anyway(const struct ways_out *w, const struct forwarding *f)
+{
+    return uplinks_forwarding_is_anyway(w->uplinks, f);
+}
+
 int ways_select(struct ways_out *w, const char *const *allowed, const char *const *excluded)
 {
     char *in[WAYS_EXCLUDED + 1] = {NULL}, *out[WAYS_EXCLUDED + 1] = {NULL};

@@ -5,6 +5,7 @@
 #ifndef HW_APPS_SERVICE_WAYS_OUT_H
 #define HW_APPS_SERVICE_WAYS_OUT_H
 
+#include "service/forwarding.h"
 #include "service/service.h"
 #include "service/uplinks.h"
 
@@ -39,6 +40,9 @@ int ways_select(struct ways_out *w, const char *const *allowed, const char *cons
 
 /* Would that interface be an uplink now, if these were allowed and excluded? Others' `own` does not matter. */
 bool ways_would_use(const struct ways_out *w, const char *interface, const struct uplink_names *names);
+
+/* Whether the host forwards what comes by it for other reasons than the uplinks. */
+bool ways_forwarding_is_anyway(const struct ways_out *w, const struct forwarding *f);
 
 /* Calls that whenever uplinks came, went or changed, until ways_close(); NULL: nobody. */
 void ways_on_change(struct ways_out *w, void (*changed)(void *of), void *of);
