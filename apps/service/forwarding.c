@@ -44,22 +44,28 @@ static int forwarding_reserve_ports(struct sysctls *s, uint16_t first_port, uint
     return sysctls_want(s, reserved_path, value);
 }
 
+static void keep_first(int *first, int error)
+{
+    if (!*first)
+        *first = error;
+}
+
+/* One that cannot be made leaves the others as they are wanted. */
 int forwarding_apply(struct sysctls *s, const struct forwarding *list, size_t count, uint16_t first_port,
                      uint16_t last_port)
 {
     char path[SYSCTL_PATH_SIZE];
     int error = 0;
     sysctls_begin(s);
-    for (size_t i = 0; i < count && !error; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!list[i].v4 && forwarding_all_v6(s))
             continue;
         forwarding_path(&list[i], path, sizeof(path));
-        error = sysctls_want(s, path, "1");
-        if (error == -ENOENT) /* gone meanwhile */
-            error = 0;
+        int failed = sysctls_want(s, path, "1");
+        keep_first(&error, failed == -ENOENT ? 0 : failed); /* gone meanwhile */
     }
-    if (!error && count)
-        error = forwarding_reserve_ports(s, first_port, last_port);
+    if (count)
+        keep_first(&error, forwarding_reserve_ports(s, first_port, last_port));
     sysctls_settle(s);
     return error;
 }

@@ -21,7 +21,8 @@ bool forwarding_is_anyway(const struct sysctls *s, const struct forwarding *f);
 void forwarding_yield(struct sysctls *s, const struct forwarding *list, size_t count);
 
 /* All of `list`, and no others any more; and the host keeps its own connections out of those ports, which translated
- * ones are told by, unless the list is empty. Returns 0 or a negative errno. */
+ * ones are told by, unless the list is empty. Returns 0, or a negative errno of the first that cannot be made; the
+ * others are. */
 int forwarding_apply(struct sysctls *s, const struct forwarding *list, size_t count, uint16_t first_port,
                      uint16_t last_port);
 

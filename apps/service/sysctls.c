@@ -271,7 +271,9 @@ int sysctls_want(struct sysctls *s, const char *path, const char *value)
         return error;
     if (strcmp(now, value) == 0 || (entry && strcmp(now, entry->ours) == 0))
         return 0;
-    if (!entry) {
+    const bool is_new = !entry;
+    const struct sysctl was = is_new ? (struct sysctl){.wanted = true} : *entry;
+    if (is_new) {
         if (s->count == SYSCTLS_MAX || strlen(path) >= SYSCTL_PATH_SIZE || strlen(value) >= SYSCTL_VALUE_SIZE)
             return -ENOSPC;
         entry = &s->entries[s->count++];
@@ -279,11 +281,15 @@ int sysctls_want(struct sysctls *s, const char *path, const char *value)
         strcpy(entry->before, now);
     }
     strcpy(entry->ours, value);
-    if (sysctls_remember(s) != 0)
-        return -EIO;
-    error = sysctl_write(s, path, value);
+    error = sysctls_remember(s) ? -EIO : sysctl_write(s, path, value);
+    if (error) {
+        *entry = was;
+        s->count -= is_new;
+        sysctls_remember(s);
+        return error;
+    }
     /* The kernel may spell it otherwise, as it does with lists. */
-    if (!error && sysctls_read(s, path, now, sizeof(now)) && strcmp(now, value) != 0) {
+    if (sysctls_read(s, path, now, sizeof(now)) && strcmp(now, value) != 0) {
         strcpy(entry->ours, now);
         error = sysctls_remember(s);
     }

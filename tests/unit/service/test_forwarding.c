@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,29 @@ static void test_ports_are_reserved_where_the_host_might_take_them(void **state)
     sysctls_close(&sysctls);
 }
 
+/* What is new and cannot be remembered is not made; what was made before stays. */
+static void test_one_that_cannot_be_made(void **state)
+{
+    (void)state;
+    char ghost[200];
+    in_root(ghost, sizeof(ghost), "none/memory");
+    const struct forwarding both[] = {e1_v6, e1_v4};
+    write_value("ipv4/ip_local_port_range", "1024\t60999");
+    assert_int_equal(apply(&e1_v4, 1), 0);
+    sysctls.memory = ghost;
+    assert_int_equal(apply(both, 2), -EIO);
+    assert_value("ipv6/conf/e1/force_forwarding", "0");
+    assert_value("ipv4/conf/e1/forwarding", "1");
+    assert_value("ipv4/ip_local_reserved_ports", "20000-29999");
+    sysctls.memory = NULL;
+    assert_int_equal(apply(both, 2), 0);
+    assert_value("ipv6/conf/e1/force_forwarding", "1");
+    sysctls_close(&sysctls);
+    assert_value("ipv6/conf/e1/force_forwarding", "0");
+    assert_value("ipv4/conf/e1/forwarding", "0");
+    assert_value("ipv4/ip_local_reserved_ports", "");
+}
+
 static void test_ipv6(void **state)
 {
     (void)state;
@@ -165,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup(test_who_is_a_router_stays_one, fresh),
         cmocka_unit_test_setup(test_who_becomes_one_stays_one, fresh),
         cmocka_unit_test_setup(test_ports_are_reserved_where_the_host_might_take_them, fresh),
+        cmocka_unit_test_setup(test_one_that_cannot_be_made, fresh),
         cmocka_unit_test_setup(test_ipv6, fresh),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
