@@ -278,8 +278,8 @@ int sysctls_want(struct sysctls *s, const char *path, const char *value)
             return -ENOSPC;
         entry = &s->entries[s->count++];
         *entry = (struct sysctl){.place = place, .wanted = true};
-        strcpy(entry->before, now);
     }
+    strcpy(entry->before, now); /* of one that we had already, somebody has changed it meanwhile */
     strcpy(entry->ours, value);
     error = sysctls_remember(s) ? -EIO : sysctl_write(s, path, value);
     if (error) {

@@ -48,7 +48,8 @@ bool sysctls_already(const struct sysctls *s, const char *path, const char *valu
 /* Leaves a value as it is, for good: it is somebody else's now. */
 void sysctls_forget(struct sysctls *s, const char *path);
 
-/* A round: what is not wanted between begin and settle is put back, where it is still as we left it. */
+/* A round: what is not wanted between begin and settle is put back, where it is still as we left it: to what it was, or
+ * to what somebody else made of it before it was wanted anew. */
 void sysctls_begin(struct sysctls *s);
 int sysctls_want(struct sysctls *s, const char *path,
                  const char *value); /* 0, -ENOENT: there is none, -EIO: no memory of it, ... */

@@ -144,8 +144,11 @@ static void test_ports_are_reserved_where_the_host_might_take_them(void **state)
     write_value("ipv4/ip_local_reserved_ports", "8080");
     assert_int_equal(apply(&e1_v4, 1), 0);
     assert_value("ipv4/ip_local_reserved_ports", "8080,20000-29999");
+    write_value("ipv4/ip_local_reserved_ports", "9090"); /* another one's, who does not know of ours */
+    assert_int_equal(apply(&e1_v4, 1), 0);
+    assert_value("ipv4/ip_local_reserved_ports", "9090,20000-29999");
     assert_int_equal(apply(NULL, 0), 0);
-    assert_value("ipv4/ip_local_reserved_ports", "8080");
+    assert_value("ipv4/ip_local_reserved_ports", "9090");
     sysctls_close(&sysctls);
 }
 

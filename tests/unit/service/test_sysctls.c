@@ -124,6 +124,28 @@ static void test_what_others_changed_is_theirs(void **state)
     assert_value("b", "1");
 }
 
+static void test_what_others_changed_is_before(void **state)
+{
+    (void)state;
+    assert_int_equal(sysctls_want(&sysctls, "b", "7,9"), 0);
+    write_value("b", "8");
+    assert_int_equal(sysctls_want(&sysctls, "b", "8,9"), 0);
+    assert_value("b", "8,9");
+    assert_int_equal(sysctls_want(&sysctls, "b", "8,9,9"), 0); /* that is ours */
+    assert_value("b", "8,9");
+    write_value("b", "6");
+    sysctls.memory = ghost;
+    assert_int_equal(sysctls_want(&sysctls, "b", "6,9"), -EIO);
+    sysctls.memory = memory;
+    assert_value("b", "6");
+    assert_int_equal(sysctls_want(&sysctls, "b", "6,9"), 0);
+    free(sysctls.entries); /* as after kill -9 */
+    begin();
+    assert_value("b", "6");
+    sysctls_close(&sysctls);
+    assert_value("b", "6");
+}
+
 /* As after kill -9: the next one knows what was before. */
 static void test_sudden_end(void **state)
 {
@@ -364,6 +386,7 @@ int main(void)
         cmocka_unit_test_setup(test_put_back_at_the_end, fresh),
         cmocka_unit_test_setup(test_what_is_not_wanted_any_more, fresh),
         cmocka_unit_test_setup(test_what_others_changed_is_theirs, fresh),
+        cmocka_unit_test_setup(test_what_others_changed_is_before, fresh),
         cmocka_unit_test_setup(test_sudden_end, fresh),
         cmocka_unit_test_setup(test_memory_that_is_nonsense, fresh),
         cmocka_unit_test_setup(test_links_are_not_followed, fresh),
