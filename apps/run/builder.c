@@ -24,7 +24,6 @@ struct report {
     char why[WHY_SIZE];
 };
 
-/* Those that are elsewhere are left alone, unless the host's own name is to be found. */
 struct resolvers {
     struct hawser_addr near[INLETS_RESOLVERS], far[INLETS_RESOLVERS];
     size_t near_count, far_count;
@@ -41,8 +40,13 @@ static int open_inlets(const struct run_options *options, const struct resolvers
         if (!error)
             error = inlets_add(out, &resolvers->near[i], false);
     }
-    for (size_t i = 0; i < resolvers->far_count && !error; i++)
+    for (size_t i = 0; i < resolvers->far_count && !error; i++) {
         error = inlets_add(out, &resolvers->far[i], false);
+        if (!hawser_addr_is_v4(&resolvers->far[i])) {
+            inlets_add(out, &resolvers->far[i], true);
+            error = 0; /* where IPv6 is off nobody asks it */
+        }
+    }
     for (size_t i = 0; i < out->count; i++)
         out->all[i].named = options->loopback_count > 0;
     for (unsigned i = 0; i < options->loopback_count && !error; i++) {
@@ -55,9 +59,22 @@ static int open_inlets(const struct run_options *options, const struct resolvers
     return error;
 }
 
+/* Those that are elsewhere the program asks itself, unless the host's own name is to be found, or, of IPv6, nothing but
+ * TCP leaves by that. */
+static void leave_alone(struct resolvers *resolvers, const struct run_options *options, const struct network *network)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < resolvers->far_count; i++) {
+        const struct hawser_addr *resolver = &resolvers->far[i];
+        if (options->loopback_count || (!hawser_addr_is_v4(resolver) && !network->has_gateway_v6))
+            resolvers->far[kept++] = *resolver;
+    }
+    resolvers->far_count = kept;
+}
+
 /* In the new namespace: all that the program finds there. */
 static int furnish(const struct run_options *options, int control, int keeper, int namespace,
-                   const struct resolvers *resolvers, char *why, size_t why_size)
+                   struct resolvers *resolvers, char *why, size_t why_size)
 {
     struct ask_answer answer;
     struct inlets inlets = {.count = 0};
@@ -67,6 +84,7 @@ static int furnish(const struct run_options *options, int control, int keeper, i
         return error;
     }
     error = ask_door(control, namespace, options, &answer, why, why_size);
+    leave_alone(resolvers, options, &answer.network);
     answer.network.resolvers = resolvers->far;
     answer.network.resolver_count = resolvers->far_count;
     if (!error)
@@ -88,8 +106,7 @@ static int build(const struct run_options *options, int control, int program, ch
 {
     struct resolvers resolvers = {.near_count = 0};
     resolvers.near_count = inlets_read_resolvers(RESOLV_CONF, INLETS_NEAR, resolvers.near);
-    if (options->loopback_count)
-        resolvers.far_count = inlets_read_resolvers(RESOLV_CONF, INLETS_FAR, resolvers.far);
+    resolvers.far_count = inlets_read_resolvers(RESOLV_CONF, INLETS_FAR, resolvers.far);
     struct space_settings *settings = space_remember();
     int keeper = keeper_start(control, program);
     if (keeper < 0) {

@@ -18,7 +18,7 @@ static bool is_loopback(const struct hawser_addr *addr)
 
 static bool is_wanted(const struct hawser_addr *addr, enum inlets_resolvers kind)
 {
-    return kind == INLETS_NEAR ? is_loopback(addr) : hawser_addr_is_v4(addr) && !is_loopback(addr);
+    return is_loopback(addr) == (kind == INLETS_NEAR);
 }
 
 size_t inlets_read_resolvers(const char *resolv_conf, enum inlets_resolvers kind, struct hawser_addr *out)
@@ -54,6 +54,8 @@ int inlets_add(struct inlets *inlets, const struct hawser_addr *addr, bool strea
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (hawser_addr_is_v4(addr) && !is_loopback(addr)) /* its answers come from there, too */
         setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one));
+    else if (!is_loopback(addr))
+        setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &one, sizeof(one));
     if (bind(fd, (const struct sockaddr *)&to, len) != 0 || (stream && listen(fd, INLET_BACKLOG) != 0)) {
         int error = -errno;
         close(fd);

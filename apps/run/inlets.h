@@ -25,13 +25,13 @@ struct inlets {
     size_t count;
 };
 
-/* The resolvers that a resolv.conf names on loopback addresses, or of IPv4 elsewhere, with port 53. Returns how many,
+/* The resolvers that a resolv.conf names on loopback addresses, or elsewhere, with port 53. Returns how many,
  * INLETS_RESOLVERS at most. Where none is named, or the file is not there, 127.0.0.1 is. */
 enum inlets_resolvers { INLETS_NEAR, INLETS_FAR };
 size_t inlets_read_resolvers(const char *resolv_conf, enum inlets_resolvers kind, struct hawser_addr *out);
 
-/* Binds a socket to an address in the namespace that this thread is in, of IPv4 also to one that it does not have,
- * with privileges there. Returns 0 or a negative errno. */
+/* Binds a socket to an address in the namespace that this thread is in, also to one that it does not have, with
+ * privileges there. Returns 0 or a negative errno. */
 int inlets_add(struct inlets *inlets, const struct hawser_addr *addr, bool stream);
 
 void inlets_close(struct inlets *inlets);

@@ -118,45 +118,57 @@ static int add_rule(struct netlink *n, uint8_t family, uint8_t protocol, uint16_
     return netlink_request(n, &m, NULL, NULL);
 }
 
-/* Without the source it would be the resolver's own address, and the answer's way would be another one. */
+/* Without the source it would, by IPv4, be the resolver's own address, and the answer's way would be another one. */
 static int add_own_route(struct netlink *n, const struct hawser_addr *to, const struct hawser_addr *source)
 {
     struct netlink_message m;
     struct nlmsghdr *header = netlink_start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
     struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
-    route->rtm_family = AF_INET;
-    route->rtm_dst_len = 32;
+    route->rtm_family = netlink_family(to);
+    route->rtm_dst_len = hawser_addr_is_v4(to) ? 32 : 128;
     route->rtm_protocol = RTPROT_STATIC;
     route->rtm_scope = RT_SCOPE_HOST;
     route->rtm_type = RTN_LOCAL;
     mnl_attr_put_u32(header, RTA_TABLE, RESOLVERS_TABLE);
     mnl_attr_put_u32(header, RTA_OIF, if_nametoindex("lo"));
     netlink_put_addr(header, RTA_DST, to);
-    netlink_put_addr(header, RTA_PREFSRC, source);
+    if (hawser_addr_is_v4(to))
+        netlink_put_addr(header, RTA_PREFSRC, source);
     return netlink_request(n, &m, NULL, NULL);
 }
 
-static int add_own_rule(struct netlink *n)
+static int add_own_rule(struct netlink *n, uint8_t family, uint8_t protocol)
 {
     struct netlink_message m;
     struct nlmsghdr *header = netlink_start(&m, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
     struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(header, sizeof(*rule));
     const struct fib_rule_port_range ports = {DNS_PORT, DNS_PORT};
-    rule->family = AF_INET;
+    rule->family = family;
     rule->action = FR_ACT_TO_TBL;
     mnl_attr_put_u32(header, FRA_TABLE, RESOLVERS_TABLE);
     mnl_attr_put_u32(header, FRA_PRIORITY, RESOLVERS_PREFERENCE);
-    mnl_attr_put_u8(header, FRA_IP_PROTO, IPPROTO_UDP);
+    mnl_attr_put_u8(header, FRA_IP_PROTO, protocol);
     mnl_attr_put(header, FRA_DPORT_RANGE, sizeof(ports), &ports);
     return netlink_request(n, &m, NULL, NULL);
 }
 
+/* To those of IPv6 there may be no other way, by TCP neither. Where IPv6 is off nobody asks them. */
 static int keep_resolvers(struct netlink *n, const struct network *network)
 {
-    int error = network->resolver_count ? add_own_rule(n) : 0;
-    for (size_t i = 0; i < network->resolver_count && !error; i++)
-        error = add_own_route(n, &network->resolvers[i], &network->v4);
-    return error;
+    bool v4 = false, v6 = false;
+    int error = 0;
+    for (size_t i = 0; i < network->resolver_count && !error; i++) {
+        const bool is_v4 = hawser_addr_is_v4(&network->resolvers[i]);
+        int failed = add_own_route(n, &network->resolvers[i], &network->v4);
+        v4 |= is_v4;
+        v6 |= !is_v4 && !failed;
+        error = is_v4 ? failed : 0;
+    }
+    if (!error && v4)
+        error = add_own_rule(n, AF_INET, IPPROTO_UDP);
+    if (!error && v6)
+        error = add_own_rule(n, AF_INET6, IPPROTO_UDP);
+    return error || !v6 ? error : add_own_rule(n, AF_INET6, IPPROTO_TCP);
 }
 
 /* TCP of a family: nothing of it leaves but by the door, be it there or not. */

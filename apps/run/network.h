@@ -12,7 +12,8 @@ struct network {
     struct hawser_addr gateway, gateway_v6; /* the outer end of the pair */
     unsigned v4_len;
     bool has_v6, has_gateway_v6, no_quic;
-    /* Of IPv4: what is sent to their port 53 by UDP comes to sockets of the namespace that are bound there. */
+    /* What is sent to their port 53 by UDP, and to those of IPv6 by TCP, comes to sockets of the namespace that are
+     * bound there. */
     const struct hawser_addr *resolvers;
     size_t resolver_count;
 };

@@ -63,9 +63,12 @@ static void resolvers_elsewhere_count(void **state)
     assert_int_equal(read_text("", INLETS_FAR, out), 0);
     assert_int_equal(read_text("nameserver 127.0.0.53\n", INLETS_FAR, out), 0);
     assert_int_equal(read_text("nameserver 127.0.0.1\nnameserver 2001:db8::1\nnameserver 192.0.2.1\n", INLETS_FAR, out),
-                     1);
-    assert_int_equal(hawser_addr_parse(&expected, "192.0.2.1", 53), 0);
+                     2);
+    assert_int_equal(hawser_addr_parse(&expected, "2001:db8::1", 53), 0);
     assert_true(hawser_addr_equal(&out[0], &expected));
+    assert_int_equal(hawser_addr_parse(&expected, "192.0.2.1", 53), 0);
+    assert_true(hawser_addr_equal(&out[1], &expected));
+    assert_int_equal(read_text("nameserver ::1\nnameserver fe80::1%eth0\n", INLETS_FAR, out), 0);
 }
 
 static void a_long_file_is_read(void **state)
@@ -91,8 +94,8 @@ static void there_is_a_limit(void **state)
     assert_int_equal(inlets_add(&inlets, &addr, true), -ENOSPC);
     inlets_close(&inlets);
     assert_int_equal(inlets.count, 0);
-    assert_int_equal(hawser_addr_parse(&addr, "2001:db8::1", 53), 0);
-    assert_true(inlets_add(&inlets, &addr, false) < 0); /* nobody has that, or there is no IPv6 */
+    assert_int_equal(hawser_addr_parse(&addr, "fe80::1", 53), 0);
+    assert_true(inlets_add(&inlets, &addr, false) < 0); /* of no link, or there is no IPv6 */
     assert_int_equal(inlets.count, 0);
 }
 
