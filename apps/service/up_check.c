@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/compiler.h"
+#include "run/link_spec.h"
 #include "service/complain.h"
 #include "service/control_socket.h"
 #include "service/privileges.h"
@@ -21,11 +23,14 @@ struct up_check {
 /* A value, and how it is called in the file and on the command line. */
 struct word {
     const char *value, *section, *key, *option;
+    const struct toml_node *node; /* of what is no text of its own: where the file says it, or NULL */
 };
 
 /* Texts of a configuration lie in its tree. */
 static const struct toml_node *find_node(const struct config *config, const struct word *word)
 {
+    if (!word->value)
+        return word->node;
     const struct toml_node *table = config ? config->tree : NULL;
     if (table && word->section)
         table = toml_get(table, word->section);
@@ -45,7 +50,7 @@ static int says(const struct up_check *c, const struct word *word, int error, co
 
 static int check_user(const struct up_check *c, const char *user)
 {
-    const struct word word = {user, NULL, "user", "--user"};
+    const struct word word = {.value = user, .key = "user", .option = "--user"};
     char reason[256];
     int error = privileges_check(user, reason, sizeof reason);
     return error ? says(c, &word, error, reason) : 0;
@@ -53,7 +58,7 @@ static int check_user(const struct up_check *c, const char *user)
 
 static int check_group(const struct up_check *c, const char *group)
 {
-    const struct word word = {group, NULL, "group", "--group"};
+    const struct word word = {.value = group, .key = "group", .option = "--group"};
     char reason[256];
     if (!group || getgrnam(group))
         return 0;
@@ -70,7 +75,7 @@ static bool is_pipe(const char *path)
 
 static int check_login(const struct up_check *c, const char *path)
 {
-    const struct word word = {path, "proxy", "login", "--proxy-login"};
+    const struct word word = {.value = path, .section = "proxy", .key = "login", .option = "--proxy-login"};
     char reason[512];
     int error = path && !is_pipe(path) ? proxies_check_login(path, reason, sizeof reason) : 0;
     return error ? says(c, &word, error, reason) : 0;
@@ -87,13 +92,13 @@ static int check_side(const struct up_check *c, const struct upstream_words *w, 
 {
     const bool serves = role == TLS_SERVER;
     const struct word words[] = {
-        {w->key, "upstream", "key", "--key"},
-        {w->certificate, "upstream", "certificate", "--certificate"},
-        {w->private_key, "upstream", "private-key", "--private-key"},
-        {w->ca, "upstream", "ca", "--ca"},
-        {w->client_ca, "upstream", "client-ca", "--client-ca"},
+        {w->key, "upstream", "key", "--key", NULL},
+        {w->certificate, "upstream", "certificate", "--certificate", NULL},
+        {w->private_key, "upstream", "private-key", "--private-key", NULL},
+        {w->ca, "upstream", "ca", "--ca", NULL},
+        {w->client_ca, "upstream", "client-ca", "--client-ca", NULL},
         {serves ? w->serve : w->server, "upstream", serves ? "serve" : "server",
-         serves ? "--serve-upstream" : "--upstream"},
+         serves ? "--serve-upstream" : "--upstream", NULL},
     };
     const struct tls_files files = upstream_words_files(w, role, serves ? w->serve : w->server);
     struct tls_credentials *credentials;
@@ -113,6 +118,73 @@ static int check_side(const struct up_check *c, const struct upstream_words *w, 
     return says(c, &words[i], error, reason);
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+    const char *end_a = strrchr(a, '/'), *end_b = strrchr(b, '/');
+    return end_a && end_b && end_a - a == end_b - b && memcmp(a, b, (size_t)(end_a - a)) == 0;
+}
+
+/* Could it be written? Nothing is made of it yet, nor is the folder of the control socket. */
+static int try_to_write(const char *path, const char *control)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[LINK_SPEC_PATH_SIZE + 2] = ".";
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return -EISDIR;
+    if (access(path, F_OK) == 0)
+        return access(path, W_OK) == 0 ? 0 : -errno;
+    if (slash)
+        snprintf(folder, sizeof folder, "%.*s/.", (int)(slash - path), path);
+    if (access(folder, W_OK | X_OK) == 0)
+        return 0;
+    return errno == ENOENT && same_folder(path, control) ? 0 : -errno;
+}
+
+/* Where the file says what is captured of one of its links; NULL: the link is none of them. */
+static const struct toml_node *find_capture(const struct toml_node *tables, const struct config_link *links,
+                                            unsigned count, const char *spec)
+{
+    const struct toml_node *table = tables ? tables->first : NULL;
+    for (unsigned i = 0; i < count && table; i++, table = table->next) {
+        if (links[i].spec == spec)
+            return toml_get(table, "pcap");
+    }
+    return NULL;
+}
+
+static int check_capture(const struct up_check *c, const struct up_options *o, const char *spec, bool door)
+{
+    static const char word_pcap[] = ",pcap=";
+    const char *at = spec ? strstr(spec, word_pcap) : NULL;
+    const struct config *config = c->config;
+    const char *list = door ? "door" : "uplink";
+    struct word word = {.key = "pcap", .option = door ? "--door" : "--uplink"};
+    char path[LINK_SPEC_PATH_SIZE], reason[512];
+    if (!at)
+        return 0;
+    at += sizeof word_pcap - 1;
+    snprintf(path, sizeof path, "%.*s", (int)strcspn(at, ","), at);
+    int error = try_to_write(path, control_path(o->control));
+    if (!error)
+        return 0;
+    if (config)
+        word.node = find_capture(toml_get(config->tree, list), door ? config->doors : config->uplinks,
+                                 door ? config->door_count : config->uplink_count, spec);
+    snprintf(reason, sizeof reason, "cannot write the capture %.300s: %s; choose another one", path, strerror(-error));
+    return says(c, &word, error, reason);
+}
+
+static int check_captures(const struct up_check *c, const struct up_options *o)
+{
+    int error = 0;
+    for (unsigned i = 0; i < o->door_count && !error; i++)
+        error = check_capture(c, o, o->doors[i].spec, true);
+    for (unsigned i = 0; i < o->uplink_count && !error; i++)
+        error = check_capture(c, o, o->uplinks[i], false);
+    return error;
+}
+
 int up_check_names(const struct up_options *o, const struct config *config, const char *path, char *why,
                    size_t why_size)
 {
@@ -127,5 +199,5 @@ int up_check_names(const struct up_options *o, const struct config *config, cons
         error = check_side(&c, upstream, TLS_CLIENT);
     if (!error && upstream->serve)
         error = check_side(&c, upstream, TLS_SERVER);
-    return error;
+    return error ? error : check_captures(&c, o);
 }

@@ -66,6 +66,13 @@ static void the_file_is_told_by_line_and_key(void **state)
          ":3: certificate: /nowhere: No such file"},
         {"[upstream]\nserver = \"a:1\"\nprivate-key = \"/x\"\ncertificate = \"@\"", -EBADMSG,
          "certificate: /tmp/hawser-test-"},
+        {"[[door]]\ndev = \"d0\"\npcap = \"@\"\n[[door]]\ndev = \"d1\"\n\npcap = \"/nowhere/x\"", -ENOENT,
+         ":7: pcap: cannot write the capture /nowhere/x: No such file"},
+        {"[[uplink]]\ndev = \"u0\"\naddr = [\"192.0.2.1/24\"]\npcap = \"/tmp\"", -EISDIR,
+         ":4: pcap: cannot write the capture /tmp: Is a directory"},
+        {"[[door]]\ndev = \"d0\"\npcap = \"@/x\"", -ENOTDIR, ":3: pcap: cannot write the capture /tmp/hawser-test-"},
+        {"[[door]]\ndev = \"d0\"\npcap = \"/tmp/hawser-no-such\"", 0, ""},
+        {"control = \"/tmp/hawser-no-such/a\"\n[[door]]\ndev = \"d0\"\npcap = \"/tmp/hawser-no-such/b\"", 0, ""},
     };
     (void)state;
     fill(right, KEY);
@@ -110,8 +117,15 @@ static void the_command_line_is_told_by_option(void **state)
         {{.proxies = {.upstream = {.server = "a:1", .key = "/nowhere"}}}, -ENOENT, "--key: /nowhere: No such file"},
         {{.proxies = {.upstream = {.serve = "127.0.0.1:1", .key = "/dev/null"}}}, -EINVAL, "--key: /dev/null: no key"},
         {{.proxies = {.upstream = {.key = right}}}, 0, ""}, /* in place of the file's */
+        {{.doors = {{.spec = "tun,dev=d0,pcap=/nowhere/x,nogso"}}, .door_count = 1},
+         -ENOENT,
+         "--door: cannot write the capture /nowhere/x: No such file"},
+        {{.uplinks = {"tun,dev=u0,addr=192.0.2.1/24,pcap=/proc/none/x"}, .uplink_count = 1},
+         -ENOENT,
+         "--uplink: cannot write the capture /proc/none/x: No such file"},
     };
-    static const char text[] = "group = \"root\"\n[upstream]\nserver = \"b:1\"\nkey = \"/elsewhere\"";
+    static const char text[] = "group = \"root\"\n[upstream]\nserver = \"b:1\"\nkey = \"/elsewhere\"\n"
+                               "[[door]]\ndev = \"d1\"\npcap = \"/tmp/hawser-no-such\"";
     (void)state;
     fill(right, KEY);
     for (size_t i = 0; i < HW_ARRAY_LEN(all); i++) {
