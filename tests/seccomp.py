@@ -4,7 +4,7 @@ import struct
 
 import cases
 
-SOCKET, SENDMSG, UNSHARE = 41, 46, 272
+SOCKET, SENDMSG, UNSHARE, SETNS = 41, 46, 272, 308
 NO_NEW_PRIVS, SET_SECCOMP, MODE_FILTER = 38, 22, 2
 LOAD, RETURN = 0x20, 0x06
 LIKE, UNLIKE = 0x15, 0x115  # one instruction: allow if equal, or if not

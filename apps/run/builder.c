@@ -122,8 +122,7 @@ static int build(const struct run_options *options, int control, int program, ch
     } else {
         free(settings);
     }
-    close(keeper);
-    return error;
+    return error; /* the keeper hears of this process's end */
 }
 
 /* Its namespaces are there for the other end of `pair` to join as long as it waits. */

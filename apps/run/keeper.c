@@ -35,7 +35,7 @@ struct keeper {
     bool alone; /* the service is gone */
     struct relay *relays[INLETS_MAX];
     size_t relay_count;
-    sd_event_source *control, *looks;
+    sd_event_source *control, *builder, *looks;
 };
 
 enum { ORDER_FDS = 1 + INLETS_MAX };
@@ -100,18 +100,42 @@ static bool hear_orders(struct keeper *k)
     return true;
 }
 
-/* The inlets' sockets keep the namespace alive, so somebody has to look. */
-static int look(sd_event_source *source, uint64_t usec, void *user)
+/* The inlets' sockets keep the namespace alive, so somebody has to look. Returns whether anybody lives there. */
+static bool look_once(struct keeper *k)
 {
-    struct keeper *k = user;
-    (void)usec;
-    if (residents_find(k->orders.namespace)) {
-        sd_event_source_set_time_relative(source, KEEPER_LOOK_USEC);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-    }
+    if (residents_find(k->orders.namespace))
+        return true;
     while (k->relay_count)
         relay_end(k->relays[--k->relay_count]);
+    return false;
+}
+
+static int look(sd_event_source *source, uint64_t usec, void *user)
+{
+    (void)usec;
+    if (!look_once(user))
+        return 0;
+    sd_event_source_set_time_relative(source, KEEPER_LOOK_USEC);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int look_for_program(sd_event_source *source, uint64_t usec, void *user)
+{
+    (void)source;
+    (void)usec;
+    look_once(user);
     return 0;
+}
+
+/* Who is to become the program lives in the namespace by then, or has given up. The builder did, until a moment ago. */
+static int builder_ended(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    struct keeper *k = user;
+    (void)events;
+    sd_event_source_disable_unref(source);
+    k->builder = NULL;
+    close(fd);
+    return sd_event_add_time_relative(k->loop, NULL, CLOCK_MONOTONIC, KEEPER_LOOK_USEC, 0, look_for_program, k);
 }
 
 static int program_ended(sd_event_source *source, int fd, uint32_t events, void *user)
@@ -159,7 +183,10 @@ static int serve_inlets(struct keeper *k)
             return error;
         k->relay_count++;
     }
-    return inlets->count ? sd_event_add_io(k->loop, NULL, KEEPER_PROGRAM, EPOLLIN, program_ended, k) : 0;
+    if (!inlets->count)
+        return 0;
+    int error = sd_event_add_io(k->loop, &k->builder, KEEPER_PAIR, EPOLLIN, builder_ended, k);
+    return error < 0 ? error : sd_event_add_io(k->loop, NULL, KEEPER_PROGRAM, EPOLLIN, program_ended, k);
 }
 
 static int watch(struct keeper *k)
@@ -212,7 +239,6 @@ static _Noreturn void keep(const int *fds)
     detach(fds);
     if (!hear_orders(&keeper) || watch(&keeper) < 0 || send(KEEPER_PAIR, &ready, 1, MSG_NOSIGNAL) != 1)
         _exit(EXIT_FAILURE);
-    close(KEEPER_PAIR);
     _exit(sd_event_loop(keeper.loop) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 

@@ -14,7 +14,8 @@
 /*
  * Starts one, a child of the caller's in a session of its own. `control` is the connection with the service, `program`
  * a descriptor of the process that becomes the program (pidfd_open(2)); both stay the caller's.
- * Returns a descriptor for keeper_tell(), or a negative errno.
+ * Returns a descriptor for keeper_tell(), or a negative errno; a second after that is closed the program, or somebody,
+ * has to be in the namespace.
  */
 int keeper_start(int control, int program);
 

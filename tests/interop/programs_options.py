@@ -1,9 +1,11 @@
 """`hawser run` with a word about its connections, for interop/programs; and the roles that a service gives to uplinks."""
+import errno
 import functools
 import json
 import os
 import subprocess
 
+import seccomp
 from programs_world import *
 
 CONNECTS = """
@@ -488,11 +490,29 @@ def falls_back(hawser):
     return "in the caller's network, or one line"
 
 
+def cannot_join(hawser):
+    """The network that nobody moves into is taken back, while who was to has become the program without it."""
+    private_files({"/etc/resolv.conf": "nameserver 127.0.0.53\n"})
+    world = World(hawser)
+    plain = world.popen("sleep", "60", options=("--fallback",), user=0, preexec_fn=lambda: seccomp.refuse(seccomp.SETNS, errno.EPERM))
+    world.until(world.pairs, "no network was made")
+    world.until(lambda: not world.pairs(), "it stays", 5)
+    assert plain.poll() is None and os.readlink(f"/proc/{plain.pid}/ns/net") == os.readlink("/proc/self/ns/net")
+    plain.kill()
+    plain.wait()
+    kept = world.popen(PYTHON, "-c", "import socket, time; time.sleep(3); print(socket.gethostbyname('server.example'))", stdout=subprocess.PIPE, text=True)
+    world.resolver()
+    assert kept.communicate()[0].strip() == SERVER, "a program lost its own"
+    world.end()
+    return "taken back at once; of who joins it stays"
+
+
 def cases(hawser):
     bind = functools.partial
     yield "without QUIC", bind(without_quic, hawser)
     yield "a service that is busy", bind(in_its_turn, hawser)
     yield "a service that refuses, --fallback", bind(falls_back, hawser)
+    yield "a program that cannot join, --fallback", bind(cannot_join, hawser)
     yield "listed by name", bind(listed, hawser)
     yield "one program's crowd, IPv6", bind(crowd_of_one, hawser)
     yield "by one uplink only", bind(only, hawser)
