@@ -289,6 +289,7 @@ struct data_rx_opening data_rx_consumed(struct data_rx *rx)
         end = dsn_min(end, rx->peer_fin);
     if (dsn_le(end, next))
         return (struct data_rx_opening){0};
-    uint32_t open = (uint32_t)dsn_diff(end, next);
-    return (struct data_rx_opening){open, HW_MIN(open, HW_MIN(limit / 2, STEP_MAX))};
+    uint32_t open = (uint32_t)dsn_diff(end, next), step = HW_MIN(limit / 2, STEP_MAX);
+    bool is_all = rx->peer_fin_known && dsn_eq(end, rx->peer_fin);
+    return (struct data_rx_opening){open, is_all ? HW_MIN(open, step) : step};
 }

@@ -309,6 +309,7 @@ static void take_fin(struct tcp *tcp, uint64_t now_ns)
     if (tcp->fin_at == 0 || tcp->rx.next != tcp->fin_at)
         return;
     tcp->rx.next = tcp->fin_at + 1;
+    tcp->acking.opened = 0;
     tcp_ack_now(tcp);
     if (tcp->state == TCPS_ESTABLISHED)
         tcp->state = TCPS_CLOSE_WAIT;

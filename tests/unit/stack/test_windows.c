@@ -197,7 +197,8 @@ static void that_a_window_is_open_is_said_again(void **state)
 {
     (void)state;
     static uint8_t got[200000];
-    for (unsigned goes_on = 0; goes_on < 2; goes_on++) {
+    enum { NOTHING, GOES_ON, ENDS, WAYS };
+    for (unsigned way = NOTHING; way < WAYS; way++) {
         struct pressure t;
         begin(&t);
         uint32_t next = fill_window(&t, 1);
@@ -208,13 +209,33 @@ static void that_a_window_is_open_is_said_again(void **state)
         assert_int_equal(t.p.seen_count, 1);
         assert_in_range(window(&t), 60000, 66000);
         peer_forget(&t.p);
-        if (goes_on)
-            peer_send(&t.p, TCP_ACK, next, 1, NULL, bytes, LEN);
+        if (way != NOTHING)
+            peer_send(&t.p, way == ENDS ? TCP_ACK | TCP_FIN : TCP_ACK, next, 1, NULL, bytes, way == ENDS ? 0 : LEN);
         peer_wait(&t.p, 30 * NS_PER_S);
-        assert_int_equal(t.p.seen_count, goes_on ? 1 : 3);
+        assert_int_equal(t.p.seen_count, way == NOTHING ? 3 : 1);
         assert_in_range(window(&t), 60000, 66000);
         end(&t);
     }
+}
+
+/* RFC 9293 3.8.6.2.2 */
+static void no_little_step_of_a_shut_window_is_told(void **state)
+{
+    (void)state;
+    struct pressure t;
+    begin(&t);
+    uint32_t next = fill_window(&t, 1);
+    peer_wait(&t.p, NS_PER_S);
+    peer_forget(&t.p);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(hawser_recv(t.p.conn, bytes, 100), 100);
+        peer_drain(&t.p);
+    }
+    assert_int_equal(t.p.seen_count, 0);
+    assert_int_equal(hawser_recv(t.p.conn, bytes, sizeof bytes), next - 1 - 10000);
+    peer_drain(&t.p);
+    assert_int_equal(t.p.seen_count, 1);
+    end(&t);
 }
 
 /* Whoever comes when others hold most of it is promised little, and may use all of that. */
@@ -387,6 +408,7 @@ int main(void)
         cmocka_unit_test(acknowledges_behind_a_probe),
         cmocka_unit_test(goes_on_when_the_window_opens),
         cmocka_unit_test(that_a_window_is_open_is_said_again),
+        cmocka_unit_test(no_little_step_of_a_shut_window_is_told),
         cmocka_unit_test(a_synack_promises_what_there_is),
         cmocka_unit_test(an_acknowledgement_of_the_subflow_is_no_progress),
         cmocka_unit_test(an_end_at_a_window_that_is_shut),
