@@ -5,6 +5,9 @@
 
 #include "base/compiler.h"
 
+/* As many as are told at first, and as many that come later. */
+enum { ADDRESSES_MAX = 2 * RESOLVER_ADDRESSES };
+
 /* An address that is tried. */
 struct attempt {
     struct dial_user user;
@@ -18,9 +21,10 @@ struct dial {
     struct dial_user *user;
     struct lookup *lookup;  /* under way, else NULL */
     sd_event_source *timer; /* when the next one has its turn */
-    struct hawser_addr addrs[RESOLVER_ADDRESSES];
-    struct attempt attempts[RESOLVER_ADDRESSES];
+    struct hawser_addr addrs[ADDRESSES_MAX];
+    struct attempt attempts[ADDRESSES_MAX];
     unsigned count, begun;
+    struct hawser_addr from;
     uint16_t port;
     bool demanding;
     struct demands demands;
@@ -94,8 +98,8 @@ static void begin_next(struct dial *dial)
     int error = -EHOSTUNREACH;
     while (dial->begun < dial->count && error < 0) {
         struct attempt *attempt = &dial->attempts[dial->begun];
-        struct destination to = {.addr = dial->addrs[dial->begun++],
-                                 .demands = dial->demanding ? &dial->demands : NULL};
+        struct destination to = {
+            .addr = dial->addrs[dial->begun++], .from = dial->from, .demands = dial->demanding ? &dial->demands : NULL};
         to.addr.port = dial->port;
         *attempt = (struct attempt){.user = {attempt_answered}, .owner = dial};
         error = dial_begin(dial->by->below, &to, &attempt->user, hawser_host_now(dial->by->host), &attempt->dial);
@@ -139,8 +143,8 @@ static bool is_known(const struct dial *dial, const struct hawser_addr *addr)
 /* RFC 8305 4: the families in turn, beginning with that of the best address. What comes later has its turn, too. */
 static void place(struct dial *dial, const struct hawser_addr *addrs, unsigned count)
 {
-    struct hawser_addr all[2 * RESOLVER_ADDRESSES];
-    bool used[2 * RESOLVER_ADDRESSES] = {0};
+    struct hawser_addr all[ADDRESSES_MAX + RESOLVER_ADDRESSES];
+    bool used[ADDRESSES_MAX + RESOLVER_ADDRESSES] = {0};
     unsigned left = 0;
     for (unsigned i = dial->begun; i < dial->count; i++)
         all[left++] = dial->addrs[i];
@@ -149,7 +153,7 @@ static void place(struct dial *dial, const struct hawser_addr *addrs, unsigned c
             all[left++] = addrs[i];
     if (left == 0)
         return;
-    const unsigned end = HW_MIN(dial->begun + left, (unsigned)RESOLVER_ADDRESSES);
+    const unsigned end = HW_MIN(dial->begun + left, (unsigned)ADDRESSES_MAX);
     bool v4 = dial->begun ? !hawser_addr_is_v4(&dial->addrs[dial->begun - 1]) : hawser_addr_is_v4(&all[0]);
     for (dial->count = dial->begun; dial->count < end; dial->count++) {
         unsigned next = next_of(all, used, left, v4);
@@ -180,7 +184,7 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
     struct dial *dial = calloc(1, sizeof *dial);
     if (!dial)
         return -ENOMEM;
-    *dial = (struct dial){.lookup_user = {found}, .by = by, .user = user, .port = to->addr.port};
+    *dial = (struct dial){.lookup_user = {found}, .by = by, .user = user, .from = to->from, .port = to->addr.port};
     if (to->demands) {
         dial->demanding = true;
         dial->demands = *to->demands;

@@ -3,6 +3,7 @@
 #include <ares.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 
 #include "base/compiler.h"
 #include "base/list.h"
+#include "service/dial.h"
 #include "service/sockaddr.h"
 
 struct lookup {
@@ -296,26 +298,30 @@ void resolver_free(struct resolver *resolver)
     free(resolver);
 }
 
-static void ask(struct lookup *lookup, int family, ares_addrinfo_callback told)
+static void ask(struct lookup *lookup, const char *name, int family, ares_addrinfo_callback told)
 {
     const struct ares_addrinfo_hints hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
     lookup->asked++;
-    ares_getaddrinfo(lookup->resolver->channel, lookup->name, NULL, &hints, told, lookup);
+    ares_getaddrinfo(lookup->resolver->channel, name, NULL, &hints, told, lookup);
     set_timer(lookup->resolver);
 }
 
 /* RFC 8305 3: one family does not wait for the other one, of which some resolvers never say anything. c-ares tells of
- * both when it has both; so each is asked for alone as well. The question for both stays the one that decides: it knows
- * of search domains, and which address is the best of all. */
+ * both when it has both; so each is asked for alone as well. The question for both stays the one that decides, and
+ * knows which address is the best of all. It alone looks in search domains, of which the first that has any address
+ * counts. */
 static int is_late(sd_event_source *source, uint64_t usec, void *of)
 {
     struct lookup *lookup = of;
     (void)source;
     (void)usec;
-    if (lookup->user && !lookup->complete) {
-        ask(lookup, AF_INET6, one_answered);
-        ask(lookup, AF_INET, one_answered);
-    }
+    char name[DIAL_NAME_MAX + 2];
+    const size_t len = strlen(lookup->name);
+    if (!lookup->user || lookup->complete || !strchr(lookup->name, '.') || len > DIAL_NAME_MAX)
+        return 0;
+    snprintf(name, sizeof name, "%s%s", lookup->name, lookup->name[len - 1] == '.' ? "" : ".");
+    ask(lookup, name, AF_INET6, one_answered);
+    ask(lookup, name, AF_INET, one_answered);
     return 0;
 }
 
@@ -335,7 +341,7 @@ int resolver_look_up(struct resolver *resolver, const char *name, const struct h
     *lookup = (struct lookup){.resolver = resolver, .user = user, .guest = guest};
     memcpy(lookup->name, name, name_size);
     list_push_back(&resolver->waiting, &lookup->link);
-    ask(lookup, AF_UNSPEC, both_answered);
+    ask(lookup, lookup->name, AF_UNSPEC, both_answered);
     if (!lookup->complete) /* without memory for it, both are waited for */
         sd_event_add_time_relative(resolver->loop, &lookup->timer, CLOCK_MONOTONIC, RESOLVER_PATIENCE_US, 1000, is_late,
                                    lookup);
