@@ -210,7 +210,13 @@ static int add_uplink(struct named_uplinks *u, const struct named_list *from, ui
     int link = u->count < NAMED_UPLINKS_MAX ? service_add_link(u->service, from->texts[rank], why, why_size) : -ENOSPC;
     if (link < 0)
         return link;
-    u->all[u->count] = (struct named_uplink){*spec, link, if_nametoindex(spec->device), rank};
+    unsigned index;
+    int error = device_index(spec->device, &index);
+    if (error) {
+        service_remove_link(u->service, link);
+        return device_complain(spec->device, error, why, why_size);
+    }
+    u->all[u->count] = (struct named_uplink){*spec, link, index, rank};
     return offer_all(u, &u->all[u->count++]);
 }
 
