@@ -73,17 +73,16 @@ time.sleep(60)""", SILENT_V6)
         told = subprocess.check_output([hawser, "status", "--json", "--control", world.control])
         return sum(door["waiting"] for door in json.loads(told)["doors"])
     world.until(lambda: waits() >= waiting, "they do not wait")
-    again, took_s = world.python("""
-import socket, struct, sys, time
+    took_s = float(world.python("""
+import socket, sys, time
 began = time.monotonic()
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 15)
-took_s = time.monotonic() - began
-print(*struct.unpack_from("I", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100), took_s)""", SERVER_V6, HTTP).split()
-    assert again == "0", f"it asked {again} times more, {took_s} s"
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 40)
+print(time.monotonic() - began)""", SERVER_V6, HTTP))
+    assert took_s < 10, f"{took_s} s"  # or as long as the crowd waits
     crowd.kill()
     crowd.wait()
     world.end()
-    return f"{float(took_s) * 1000:.0f} ms beside {waiting} connects that nobody answers"
+    return f"{took_s * 1000:.0f} ms beside {waiting} connects that nobody answers"
 
 
 def only(hawser):
