@@ -496,9 +496,10 @@ static int enter(struct session *session)
 
 static int begin(struct session *session)
 {
+    const unsigned patience_s = session->of->upstream ? SESSION_FAR_PATIENCE_S : SESSION_PATIENCE_S;
     struct sessions *sessions = session->of;
     int error = sd_event_add_time_relative(sessions->loop, &session->timer, CLOCK_MONOTONIC,
-                                           (uint64_t)SESSION_PATIENCE_S * 1000000, 0, time_is_up, session);
+                                           patience_s * UINT64_C(1000000), 0, time_is_up, session);
     if (error >= 0)
         error = enter(session);
     if (error < 0 || !sessions->tls)

@@ -14,7 +14,8 @@
 #include "service/tls_end.h"
 
 enum {
-    SESSION_PATIENCE_S = 30,      /* for what a client has to say, on a bad path too */
+    SESSION_PATIENCE_S = 10,      /* for what a client has to say */
+    SESSION_FAR_PATIENCE_S = 20,  /* the same, of another Hawser, by a path that may be bad */
     SESSION_DIAL_PATIENCE_S = 60, /* for the destination */
     SESSION_FAREWELL_S = 2,       /* for a client that is refused to read that */
     SESSIONS_MAX = 2048,          /* that have not said all yet: beyond, one makes way, */

@@ -10,7 +10,7 @@
 #include "service/dial.h"
 #include "service/tls_end.h"
 
-enum { UPSTREAM_PATIENCE_S = 30 }; /* until whoever is there has shown that he is the one; then he takes his time */
+enum { UPSTREAM_PATIENCE_S = 20 }; /* until whoever is there has shown that he is the one; then he takes his time */
 
 struct upstream_counts {
     uint64_t asked;

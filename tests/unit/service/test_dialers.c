@@ -1,6 +1,7 @@
 /* Dialling by the kernel, by name, and by way of an upstream (apps/service/..._dialer.h), and who comes in
  * (apps/service/acceptor.h). */
 #include <sys/resource.h>
+#include <time.h>
 
 #include <linux/rtnetlink.h>
 
@@ -133,8 +134,13 @@ static void what_is_the_hosts_own_may_be_forbidden(void **state)
     struct dial *under_way;
     ends_init(&e);
     assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, true), 0);
-    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++)
-        assert_int_equal(dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way), -EACCES);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++) {
+        int error = 0;
+        const time_t end_s = time(NULL) + 20; /* a worker of the kernel makes the routes of IPv6 */
+        while ((error = dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way)) == 0 && time(NULL) < end_s)
+            dial_cancel(&kernel.dialer, under_way);
+        assert_int_equal(error, -EACCES);
+    }
     kernel_dialer_end(&kernel);
     ends_destroy(&e);
 }
