@@ -134,13 +134,8 @@ static void what_is_the_hosts_own_may_be_forbidden(void **state)
     struct dial *under_way;
     ends_init(&e);
     assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, true), 0);
-    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++) {
-        int error = 0;
-        const time_t end_s = time(NULL) + 20; /* a worker of the kernel makes the routes of IPv6 */
-        while ((error = dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way)) == 0 && time(NULL) < end_s)
-            dial_cancel(&kernel.dialer, under_way);
-        assert_int_equal(error, -EACCES);
-    }
+    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++)
+        assert_int_equal(dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way), -EACCES);
     kernel_dialer_end(&kernel);
     ends_destroy(&e);
 }
@@ -235,8 +230,13 @@ static void addresses_of_this_host_are_its_own(void **state)
     netlink_close(&n);
     ends_init(&e);
     assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, true), 0);
-    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++)
-        assert_int_equal(dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way), -EACCES);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(own); i++) {
+        int error = 0;
+        const time_t end_s = time(NULL) + 20; /* a worker of the kernel makes the routes of IPv6 */
+        while ((error = dial(&caller, &kernel.dialer, NULL, own[i], 80, &under_way)) == 0 && time(NULL) < end_s)
+            dial_cancel(&kernel.dialer, under_way);
+        assert_int_equal(error, -EACCES);
+    }
     assert_int_equal(dial(&caller, &kernel.dialer, NULL, "203.0.113.1", 80, &under_way), -ENETUNREACH);
     assert_int_equal(dial(&caller, &kernel.dialer, NULL, "2001:db8:2::1", 80, &under_way), -ENETUNREACH);
     kernel_dialer_end(&kernel);
