@@ -174,22 +174,17 @@ static void one_leaves_sockets_for_others(void **state)
     ends_destroy(&e);
 }
 
-struct prefix {
-    const char *address;
-    uint8_t len;
-};
-
-static void add(struct netlink *n, const struct prefix *prefix, bool as_route)
+static void add(struct netlink *n, const char *address, uint8_t len, bool as_route)
 {
     struct netlink_message m;
     struct hawser_addr addr;
     const unsigned lo = if_nametoindex("lo");
     struct nlmsghdr *header = netlink_start(&m, as_route ? RTM_NEWROUTE : RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
-    assert_int_equal(hawser_addr_parse(&addr, prefix->address, 0), 0);
+    assert_int_equal(hawser_addr_parse(&addr, address, 0), 0);
     if (as_route) {
         struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof *route);
         *route = (struct rtmsg){.rtm_family = netlink_family(&addr),
-                                .rtm_dst_len = prefix->len,
+                                .rtm_dst_len = len,
                                 .rtm_table = RT_TABLE_LOCAL,
                                 .rtm_protocol = RTPROT_STATIC,
                                 .rtm_scope = RT_SCOPE_HOST,
@@ -197,10 +192,8 @@ static void add(struct netlink *n, const struct prefix *prefix, bool as_route)
         mnl_attr_put_u32(header, RTA_OIF, lo);
     } else {
         struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(header, sizeof *info);
-        *info = (struct ifaddrmsg){.ifa_family = netlink_family(&addr),
-                                   .ifa_prefixlen = prefix->len,
-                                   .ifa_flags = IFA_F_NODAD,
-                                   .ifa_index = lo};
+        *info = (struct ifaddrmsg){
+            .ifa_family = netlink_family(&addr), .ifa_prefixlen = len, .ifa_flags = IFA_F_NODAD, .ifa_index = lo};
     }
     netlink_put_addr(header, as_route ? (uint16_t)RTA_DST : (uint16_t)IFA_LOCAL, &addr);
     assert_int_equal(netlink_request(n, &m, NULL, NULL), 0);
@@ -210,9 +203,6 @@ static void add(struct netlink *n, const struct prefix *prefix, bool as_route)
 static void addresses_of_this_host_are_its_own(void **state)
 {
     (void)state;
-    static const struct prefix addresses[] = {
-        {"192.0.2.1", 24}, {"192.0.2.2", 24}, {"2001:db8::1", 64}, {"2001:db8::2", 64}};
-    static const struct prefix routes[] = {{"198.51.100.0", 24}, {"2001:db8:1::", 48}};
     static const char *const own[] = {"192.0.2.1",   "192.0.2.2",     "2001:db8::1",
                                       "2001:db8::2", "198.51.100.77", "2001:db8:1::7:7"};
     struct ends e;
@@ -223,10 +213,10 @@ static void addresses_of_this_host_are_its_own(void **state)
     if (!namespace_enter())
         skip();
     assert_int_equal(netlink_open(&n), 0);
-    for (unsigned i = 0; i < HW_ARRAY_LEN(addresses); i++)
-        add(&n, &addresses[i], false);
-    for (unsigned i = 0; i < HW_ARRAY_LEN(routes); i++)
-        add(&n, &routes[i], true);
+    for (unsigned i = 0; i < 4; i++)
+        add(&n, own[i], i < 2 ? 24 : 64, false);
+    add(&n, "198.51.100.0", 24, true);
+    add(&n, "2001:db8:1::", 48, true);
     netlink_close(&n);
     ends_init(&e);
     assert_int_equal(kernel_dialer_init(&kernel, &e.sockets, 100, true), 0);
