@@ -65,7 +65,8 @@ def judge(kinds, flaps):
 def main():
     hawser, seconds, seed, far_socket = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     world = World(far_socket)
-    serve(world.far, PORT)
+    for space in (world.far, world.beyond):
+        serve(space, PORT)
     serve(world.near, PORT)
     services = near, laptop, _ = start_services(hawser, world)
     published = serve(world.near, OF_PROGRAM, *near.run("--publish", str(OF_PROGRAM)))

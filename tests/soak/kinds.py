@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 
-from world import NEAR, SERVER, address
+from world import BEYOND, NEAR, SERVER, address
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PORT, PROXY, OF_PROGRAM, PUBLISHED = 4000, ("127.0.0.1", 1080), 7001, {4: 7004, 6: 7006}
-SERVERS = [[(SERVER[family], PORT)] for family in (4, 6)]
+SERVERS, BEYOND_SERVERS = ([[(of[family], PORT)] for family in (4, 6)] for of in (SERVER, BEYOND))
 PUBLIC = [[(address(path, family), port) for path in NEAR] for family in (4, 6) for port in (PUBLISHED[family], OF_PROGRAM)]
 PASSING_S = 2
 ROUNDED_S = 0.1  # ages are
@@ -121,5 +121,5 @@ def all_kinds(world, near, laptop):
         Kind("network", near, world.lan, "direct", SERVERS, share),
         Kind("published", near, world.far, "mptcp", PUBLIC, no_refusal, young=YOUNG_PUBLISHED, young_s=YOUNG_PUBLISHED_S,
              echoes=ECHOES_PUBLISHED, soon_closed=set(), patience_s=PATIENCE_PUBLISHED_S),
-        Kind("upstream", laptop, world.laptop, "direct", SERVERS, share, words=laptop.run(), young=YOUNG_UPSTREAM),
+        Kind("upstream", laptop, world.laptop, "direct", BEYOND_SERVERS, share, words=laptop.run(), young=YOUNG_UPSTREAM),
     ]

@@ -4,6 +4,7 @@
   lan      one who is behind lan0, and knows nothing of it
   laptop   two uplinks of its own, and a service that goes by an upstream
   far      where all uplinks end: the upstream, servers, and clients of what is published
+  beyond   servers to which the upstream leads on, for it does not into its own host
 """
 import contextlib
 import os
@@ -16,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from spaces import Space
 
 SERVER = {4: os.environ.get("HAWSER_LAB_SERVER", ""), 6: "2001:db8:9:ff::2"}
+BEYOND = {4: "10.20.0.2", 6: "2001:db8:20::2"}
 LAN = {4: "10.77.0.1", 6: "2001:db8:77::1"}  # the near end's address there
 NEAR, LAPTOP = (0, 1), (2, 3)  # whose paths these are
 PATIENCE_S = 20
@@ -70,8 +72,12 @@ def uplinks(space, paths):
 
 class World:
     def __init__(self, far_socket):
-        self.near, self.far, self.lan, self.laptop = Here(), Lent(far_socket), Space(), Space()
+        self.near, self.far, self.lan, self.laptop, self.beyond = Here(), Lent(far_socket), Space(), Space(), Space()
         far_of_paths(self.far)
+        run(f"""ip link add dmz type veth peer name eth0 netns {self.beyond.pid}; ip link set dmz up
+                ip addr add 10.20.0.1/24 dev dmz; ip addr add 2001:db8:20::1/64 dev dmz nodad""", self.far)
+        run(f"""ip link set lo up; ip link set eth0 up
+                ip addr add {BEYOND[4]}/24 dev eth0; ip addr add {BEYOND[6]}/64 dev eth0 nodad""", self.beyond)
         run(f"""ip link add lan0 type veth peer name eth0 netns {self.lan.pid}; ip link set lan0 up
                 ip addr add {LAN[4]}/24 dev lan0; ip addr add {LAN[6]}/64 dev lan0 nodad""", self.near)
         run(f"""ip link set lo up; ip link set eth0 up; ip addr add 10.77.0.2/24 dev eth0; ip addr add 2001:db8:77::2/64 dev eth0 nodad
