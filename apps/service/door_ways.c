@@ -12,6 +12,7 @@
 
 #include "base/units.h"
 #include "commands.h"
+#include "service/complain.h"
 #include "service/device.h"
 #include "service/door_filter.h"
 #include "service/door_routes.h"
@@ -92,12 +93,6 @@ static int find_state(const struct door_ways *ways, const struct door_way *way, 
     return 0;
 }
 
-static void keep(int *first, int error)
-{
-    if (!*first)
-        *first = error;
-}
-
 /* Routes and rules; those of a missing interface stay, so that it works at once when it comes. */
 static int lead(struct door_ways *ways, struct door_way *way)
 {
@@ -108,9 +103,9 @@ static int lead(struct door_ways *ways, struct door_way *way)
         door_routes_remove(n, &way->route, AF_INET6);
         return 0;
     }
-    keep(&error, door_routes_add(n, &way->route, AF_INET));
+    keep_first(&error, door_routes_add(n, &way->route, AF_INET));
     if (way->state == DOOR_WAY_LEADS && way->v6)
-        keep(&error, door_routes_add(n, &way->route, AF_INET6));
+        keep_first(&error, door_routes_add(n, &way->route, AF_INET6));
     else if (way->state == DOOR_WAY_LEADS)
         door_routes_remove(n, &way->route, AF_INET6);
     return error;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "service/complain.h"
+
 static void forwarding_path(const struct forwarding *f, char *path, size_t size)
 {
     snprintf(path, size, "ipv%d/conf/%s/%s", f->v4 ? 4 : 6, f->name, f->v4 ? "forwarding" : "force_forwarding");
@@ -42,12 +44,6 @@ static int forwarding_reserve_ports(struct sysctls *s, uint16_t first_port, uint
         return 0; /* too long a list to be kept */
     snprintf(value, sizeof(value), "%s%s%u-%u", before, before[0] ? "," : "", first_port, last_port);
     return sysctls_want(s, reserved_path, value);
-}
-
-static void keep_first(int *first, int error)
-{
-    if (!*first)
-        *first = error;
 }
 
 /* One that cannot be made leaves the others as they are wanted. */

@@ -197,9 +197,6 @@ static struct view_table *view_find_table(struct host_view *view, uint32_t numbe
     return NULL;
 }
 
-/* Neither local, main nor default. */
-static bool view_is_special(uint32_t table) { return table < RT_TABLE_DEFAULT || table > RT_TABLE_LOCAL; }
-
 static void view_take_rule(struct host_view *view, const struct nlmsghdr *header)
 {
     const struct fib_rule_hdr *info = mnl_nlmsg_get_payload(header);
@@ -227,7 +224,7 @@ static void view_take_rule(struct host_view *view, const struct nlmsghdr *header
             any &= type == FRA_FWMASK;
     }
     any &= inverted == (mark != 0); /* holds for what has no mark */
-    if (own || !any || !view_is_special(table) || preference >= POLICY_MAIN_PREFERENCE ||
+    if (own || !any || !netlink_is_special(table) || preference >= POLICY_MAIN_PREFERENCE ||
         (!v4 && info->family != AF_INET6) || view_find_table(view, table, v4))
         return;
     if (view->table_count == VIEW_TABLES)

@@ -94,6 +94,8 @@ int netlink_give_dummy(struct netlink *n, unsigned device)
     return error == -EEXIST ? 0 : error;
 }
 
+bool netlink_is_special(uint32_t table) { return table < RT_TABLE_DEFAULT || table > RT_TABLE_LOCAL; }
+
 uint8_t netlink_family(const struct hawser_addr *addr) { return hawser_addr_is_v4(addr) ? AF_INET : AF_INET6; }
 
 void netlink_put_addr(struct nlmsghdr *header, uint16_t type, const struct hawser_addr *addr)

@@ -50,6 +50,8 @@ int netlink_give_dummy(struct netlink *n, unsigned device);
 
 /* Addresses as netlink has them: AF_INET or AF_INET6, 4 or 16 bytes. */
 uint8_t netlink_family(const struct hawser_addr *addr);
+/* Is a table of routes neither local, main nor default? */
+bool netlink_is_special(uint32_t table);
 void netlink_put_addr(struct nlmsghdr *header, uint16_t type, const struct hawser_addr *addr);
 /* False when the attribute's length is not that of an address. */
 bool netlink_get_addr(const struct nlattr *attr, struct hawser_addr *addr);

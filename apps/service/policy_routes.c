@@ -185,7 +185,7 @@ static void policy_take_other(struct policy_set *set, const struct nlmsghdr *hea
         unsigned type = mnl_attr_get_type(attr); /* another one is a condition */
         any &= type == FRA_TABLE || type == FRA_PRIORITY || type == FRA_PROTOCOL || type == FRA_SUPPRESS_PREFIXLEN;
     }
-    if (any && (table < RT_TABLE_DEFAULT || table > RT_TABLE_LOCAL) && set->other_count < POLICY_OTHERS)
+    if (any && netlink_is_special(table) && set->other_count < POLICY_OTHERS)
         set->others[set->other_count++] = (struct policy_other){info->family == AF_INET, table};
 }
 

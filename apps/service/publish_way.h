@@ -20,8 +20,7 @@ enum {
 /*
  * `device` exists and is up; `memory` is a file that holds what is changed in /proc/sys/net, for the next start after a
  * sudden end. Takes away what such an end has left first; and puts back from then on, from `loop`, what others take
- * away. Returns 0 and *out, or a negative errno and in `why` one line
- * that says what to do.
+ * away. Returns 0 and *out, or a negative errno and in `why` one line that says what to do.
  */
 int publish_way_open(struct publish_way **out, sd_event *loop, const char *device, const char *memory, char *why,
                      size_t why_size);

@@ -11,8 +11,8 @@
 
 enum {
     STALL_BACKLOG = 512, /* of each: clients that are half-open and remembered, or established and not yet seen */
-    STALL_WAITING = 512, /* of each: clients that wait for the server, of which one address has about half; */
-                         /* more are turned away, and who has waited */
+    STALL_WAITING = 512, /* of each: clients that wait for the server, of which one address has about half; more, and
+                          * who has waited for too long, are turned away */
     STALL_PATIENCE_S = 60,
 };
 

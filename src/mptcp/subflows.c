@@ -312,10 +312,11 @@ void subflows_ask(struct list *subflows)
 /* RFC 8684 3.3.5: what may come by each is bounded by the connection's window and by what was said on it. */
 void subflows_opened(struct list *subflows, uint32_t promised, struct data_rx_opening opening)
 {
+    if (opening.open == 0)
+        return;
     LIST_EACH (it, subflows) {
         struct tcp *tcp = &subflow_at(it)->tcp;
-        if (opening.open && tcp->state >= TCPS_ESTABLISHED &&
-            opening.open >= HW_MIN(promised, tcp_promised(tcp)) + opening.step)
+        if (tcp->state >= TCPS_ESTABLISHED && opening.open >= HW_MIN(promised, tcp_promised(tcp)) + opening.step)
             tcp_ack_now(tcp);
     }
 }

@@ -466,12 +466,13 @@ static inline uint32_t tcp_in_flight(const struct tcp *tcp)
     return (uint32_t)(tcp->snd_nxt - tcp->snd_una - q->sacked_bytes - q->lost_bytes);
 }
 
-/* Right edge of the peer's window, in our sequence space. */
 /* Bytes that the peer may send, by what we said last. */
 static inline uint64_t tcp_promised(const struct tcp *tcp)
 {
     return tcp->rcv_edge > tcp->rx.next ? tcp->rcv_edge - tcp->rx.next : 0;
 }
+
+/* Right edge of the peer's window, in our sequence space. */
 static inline uint64_t tcp_window_edge(const struct tcp *tcp) { return tcp->snd_una + tcp->snd_wnd; }
 
 /* Relative subflow sequence number as DSS options carry it. */
