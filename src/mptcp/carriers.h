@@ -39,6 +39,9 @@ void carriers_push(struct carriers *c, dsn64 end, uint8_t slot);
 /* Who carried the oldest byte that is not acknowledged; CARRIER_NONE when there is none, or nobody knows. */
 uint8_t carriers_oldest(const struct carriers *c);
 
+/* Did more than one carry what is not acknowledged? */
+static inline bool carriers_mixed(const struct carriers *c) { return c->count > 1; }
+
 /* Everything below `upto` is acknowledged at the data level. Returns the bit set of the slots that carried some of it
  * that is not in `repeated`, the offsets from `base` of bytes that were sent again elsewhere: it arrived by their merit
  * alone. */

@@ -170,9 +170,17 @@ bool data_tx_look_for_laggards(struct data_tx *tx, uint64_t now_ns)
 
 /* ---- what is to be sent ---- */
 
+/* As long as bytes of several subflows may overtake each other, this share of the window stays free. A window counts
+ * bytes, and a peer's memory is more: it may be full of what came too early before the window is, and then does not
+ * take the byte either that all others wait for. So Linux 6.18: what is missing waits on the subflow, acknowledged
+ * there, and the connection stands still for good. */
+#define WINDOW_RESERVE_SHARE 8
+
 uint32_t data_tx_window_left(const struct data_tx *tx)
 {
     int64_t left = dsn_diff(tx->snd_edge, tx->snd_nxt);
+    if (carriers_mixed(&tx->carriers))
+        left -= dsn_diff(tx->snd_edge, tx->sendq.una) / WINDOW_RESERVE_SHARE;
     return left <= 0 ? 0 : (uint32_t)HW_MIN(left, (int64_t)UINT32_MAX);
 }
 

@@ -102,6 +102,27 @@ static void acknowledgements_move_forward_only(void **state)
     tear_down(&b);
 }
 
+/* As long as bytes of two subflows may overtake each other, an eighth of the window stays free; a subflow alone fills
+ * it, be it after another one. */
+static void of_several_carriers_a_share_of_the_window_is_kept(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    ack(&b, 0, 16000);
+    send(&b, 2000, 0);
+    assert_int_equal(data_tx_window_left(&b.tx), 14000);
+    send(&b, 2000, 1);
+    assert_int_equal(data_tx_window_left(&b.tx), 12000 - 2000);
+    send(&b, 10000, 0);
+    assert_int_equal(data_tx_window_left(&b.tx), 0);
+    ack(&b, 2000, 14000); /* the edge stays */
+    assert_int_equal(data_tx_window_left(&b.tx), 2000 - 1750);
+    ack(&b, 4000, 12000); /* what is left was carried by one */
+    assert_int_equal(data_tx_window_left(&b.tx), 2000);
+    tear_down(&b);
+}
+
 /* A copy is no merit either, nor does it count as a repetition; what waited to go again has gone. */
 static void copies(void **state)
 {
@@ -479,6 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_never_sent_is_not_acknowledged),
         cmocka_unit_test(acknowledgements_move_forward_only),
+        cmocka_unit_test(of_several_carriers_a_share_of_the_window_is_kept),
         cmocka_unit_test(copies),
         cmocka_unit_test(places),
         cmocka_unit_test(merit_is_of_those_who_carried_alone),

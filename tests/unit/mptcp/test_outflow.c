@@ -167,14 +167,15 @@ static void what_holds_it_back(void **state)
     assert_true(dsn_eq(data_tx_next(&b.bundle.tx), nth_byte(0)));
     b.bundle.host.records.limit = UINT32_MAX;
     assert_true(send(&b));
-    carry(&b, b.slow, 300, BUNDLE_WINDOW - 400);
+    const uint32_t used = BUNDLE_WINDOW - BUNDLE_WINDOW / 8; /* of two that carry */
+    carry(&b, b.slow, 300, used - 400);
     queue(&b, 300);
     assert_true(send(&b)); /* what the peer's window admits */
-    expect_carried(b.fast, BUNDLE_WINDOW - 100, 100);
+    expect_carried(b.fast, used - 100, 100);
     assert_false(send(&b));
     data_tx_widen(&b.bundle.tx, nth_byte(BUNDLE_LIMIT));
     assert_true(send(&b));
-    expect_carried(b.fast, BUNDLE_WINDOW, 200);
+    expect_carried(b.fast, used, 200);
     tear_down(&b);
 }
 
