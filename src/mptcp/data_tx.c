@@ -170,17 +170,24 @@ bool data_tx_look_for_laggards(struct data_tx *tx, uint64_t now_ns)
 
 /* ---- what is to be sent ---- */
 
-/* As long as bytes of several subflows may overtake each other, this share of the window stays free. A window counts
- * bytes, and a peer's memory is more: it may be full of what came too early before the window is, and then does not
- * take the byte either that all others wait for. So Linux 6.18: what is missing waits on the subflow, acknowledged
- * there, and the connection stands still for good. */
-#define WINDOW_RESERVE_SHARE 8
+/* As long as bytes of several subflows may overtake each other, a share of the window stays free: a small one, and more
+ * once some had to be sent again. A window counts bytes, and a peer's memory is more: it may be full of what came too
+ * early before the window is, and then does not take the byte either that all others wait for. So Linux 6.18: what is
+ * missing waits on the subflow, acknowledged there, and the connection stands still for good. */
+#define WINDOW_RESERVE_SHARE 32
+#define WINDOW_RESERVE_SHARE_IN_TROUBLE 8
+
+static int64_t window_reserve(const struct data_tx *tx)
+{
+    bool trouble = tx->reinject.count || tx->repeated.count;
+    int64_t window = dsn_diff(tx->snd_edge, tx->sendq.una);
+    return carriers_mixed(&tx->carriers) ? window / (trouble ? WINDOW_RESERVE_SHARE_IN_TROUBLE : WINDOW_RESERVE_SHARE)
+                                         : 0;
+}
 
 uint32_t data_tx_window_left(const struct data_tx *tx)
 {
-    int64_t left = dsn_diff(tx->snd_edge, tx->snd_nxt);
-    if (carriers_mixed(&tx->carriers))
-        left -= dsn_diff(tx->snd_edge, tx->sendq.una) / WINDOW_RESERVE_SHARE;
+    int64_t left = dsn_diff(tx->snd_edge, tx->snd_nxt) - window_reserve(tx);
     return left <= 0 ? 0 : (uint32_t)HW_MIN(left, (int64_t)UINT32_MAX);
 }
 

@@ -167,7 +167,7 @@ static void what_holds_it_back(void **state)
     assert_true(dsn_eq(data_tx_next(&b.bundle.tx), nth_byte(0)));
     b.bundle.host.records.limit = UINT32_MAX;
     assert_true(send(&b));
-    const uint32_t used = BUNDLE_WINDOW - BUNDLE_WINDOW / 8; /* of two that carry */
+    const uint32_t used = BUNDLE_WINDOW - BUNDLE_WINDOW / 32; /* of two that carry */
     carry(&b, b.slow, 300, used - 400);
     queue(&b, 300);
     assert_true(send(&b)); /* what the peer's window admits */
