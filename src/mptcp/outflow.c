@@ -88,9 +88,9 @@ static uint32_t send_again(const struct outflow *out, struct subflow *subflow, s
 static uint32_t copies_room(const struct data_tx *tx, const struct subflow *subflow)
 {
     uint64_t used = subflow->tcp.snd_nxt - subflow->tcp.snd_una, limit = data_tx_laggard_limit(tx);
-    dsn64 oldest;
-    bool lags =
-        tcp_txq(&subflow->tcp)->count && subflow_record_data(subflow, 0, &oldest) && dsn_lt(oldest, data_tx_una(tx));
+    const struct tx_record *oldest = txq_oldest(tcp_txq(&subflow->tcp));
+    dsn64 from;
+    bool lags = oldest && subflow_record_data(oldest, &from) && dsn_lt(from, data_tx_una(tx));
     if (lags)
         used = HW_MAX(used, data_tx_kept_bytes(tx));
     return (uint32_t)(limit - HW_MIN(used, limit));
@@ -380,8 +380,8 @@ void outflow_note_answer(struct data_tx *tx, const struct subflow *subflow, cons
 void outflow_reinject(struct data_tx *tx, const struct subflow *subflow)
 {
     dsn64 from;
-    for (uint32_t i = 0; i < tcp_txq(&subflow->tcp)->count; i++) {
-        uint32_t len = subflow_record_data(subflow, i, &from);
+    TXQ_EACH (record, tcp_txq(&subflow->tcp)) {
+        uint32_t len = subflow_record_data(record, &from);
         if (len)
             data_tx_reinject(tx, from, len);
     }
@@ -391,8 +391,8 @@ void outflow_reinject(struct data_tx *tx, const struct subflow *subflow)
 void outflow_forget_reinjection(struct data_tx *tx, const struct subflow *subflow)
 {
     dsn64 from;
-    for (uint32_t i = 0; i < tcp_txq(&subflow->tcp)->count; i++) {
-        uint32_t len = subflow_record_data(subflow, i, &from);
+    TXQ_EACH (record, tcp_txq(&subflow->tcp)) {
+        uint32_t len = subflow_record_data(record, &from);
         if (len)
             data_tx_forget_reinjection(tx, from, len);
     }

@@ -15,17 +15,14 @@
 /* A byte of a mapping is outstanding until all of it has arrived: before that the peer cannot make sure of it. */
 bool subflow_holds(const struct subflow *subflow, dsn64 at)
 {
-    for (uint32_t i = 0; i < tcp_txq(&subflow->tcp)->count; i++) {
-        const struct tx_note *note = &txq_at(tcp_txq(&subflow->tcp), i)->note;
-        if (note->mapped && at.v - note->dsn < note->len)
+    TXQ_EACH (record, tcp_txq(&subflow->tcp))
+        if (record->note.mapped && at.v - record->note.dsn < record->note.len)
             return true;
-    }
     return false;
 }
 
-uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *from)
+uint32_t subflow_record_data(const struct tx_record *record, dsn64 *from)
 {
-    const struct tx_record *record = txq_at(tcp_txq(&subflow->tcp), i);
     *from = dsn_at(record->note.dsn + (record->ssn - record->note.ssn));
     return record->note.mapped ? record->len : 0;
 }
@@ -33,9 +30,9 @@ uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *f
 uint64_t subflow_lagging_bytes(const struct subflow *subflow, dsn64 una)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < tcp_txq(&subflow->tcp)->count; i++) {
+    TXQ_EACH (record, tcp_txq(&subflow->tcp)) {
         dsn64 from;
-        uint32_t len = subflow_record_data(subflow, i, &from);
+        uint32_t len = subflow_record_data(record, &from);
         if (dsn_lt(una, dsn_add(from, len)))
             break;
         bytes += len;

@@ -156,8 +156,8 @@ void subflow_set_stale(struct subflow *subflow, bool stale);
 
 /* Is this byte of the stream outstanding on it, or the rest of its mapping? */
 bool subflow_holds(const struct subflow *subflow, dsn64 at);
-/* The data that its transmit record `i` maps; 0 bytes when it maps none. */
-uint32_t subflow_record_data(const struct subflow *subflow, uint32_t i, dsn64 *from);
+/* The data that a transmit record of its maps; 0 bytes when it maps none. */
+uint32_t subflow_record_data(const struct tx_record *record, dsn64 *from);
 
 /* Bytes below `una`, which the peer has from other subflows, and which this one cannot let go of (RFC 8684 3.3.2), as
  * far as they are the oldest it holds. */

@@ -37,35 +37,23 @@ static struct range whole_segments(const struct tcp *tcp, const struct tx_record
     return (struct range){record->ssn + from, record->ssn + to};
 }
 
-/* Marks what [start, end) covers as held by the peer, of which nothing is known to be, splitting records at its edges.
- */
-static void sack_gap(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d, uint64_t now_ns)
+/* The peer holds [start, end). Costs what is new in it: what it is known to hold is not looked at. */
+static void sack_range(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d, uint64_t now_ns)
 {
     struct txq *q = &tcp->flight->txq;
-    for (uint32_t i = txq_find(q, start); i < q->count && txq_at(q, i)->ssn < end; i++) {
-        struct range whole = whole_segments(tcp, txq_at(q, i), start, end);
+    for (struct tx_record *r; start < end && (r = txq_find_unsacked(q, start)) && r->ssn < end;) {
+        const struct range whole = whole_segments(tcp, r, start, end);
+        const struct tx_record was = *r; /* it may be one with others when it is marked */
+        start = tx_record_end(r);
         if (whole.start >= whole.end)
             continue;
-        if (whole.start > txq_at(q, i)->ssn && txq_split(q, i++, whole.start) < 0)
-            return; /* memory is out: it counts as not sacked, which costs only a retransmission */
-        if (whole.end < tx_record_end(txq_at(q, i)) && txq_split(q, i, whole.end) < 0)
-            return;
-        struct tx_record *record = txq_at(q, i);
-        if (txq_mark_sacked(q, record) < 0) {
+        if (txq_mark_sacked(q, r, whole.start, whole.end) < 0) { /* which costs only a retransmission */
             count(&tcp->host->counters, COUNT_LIMIT_SACKED);
             return;
         }
-        d->bytes += tx_record_span(record);
-        delivered(tcp, record, tx_record_end(record), d, now_ns);
+        d->bytes += (uint32_t)(whole.end - whole.start);
+        delivered(tcp, &was, whole.end, d, now_ns);
     }
-}
-
-/* Costs what is new in it: what the peer is known to hold is skipped. */
-static void sack_range(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d, uint64_t now_ns)
-{
-    const struct iset *known = &tcp->flight->txq.sacked;
-    for (struct range gap; gap = iset_first_gap(known, start, end), gap.start < gap.end; start = gap.end)
-        sack_gap(tcp, gap.start, gap.end, d, now_ns);
 }
 
 /* RFC 2883 4: a first block below the cumulative point reports a duplicate. */
@@ -114,7 +102,6 @@ static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d
         }
         txq_trim_oldest(q, part);
     }
-    txq_acknowledged(q, ack);
     if (d->resent) /* Karn again: what the peer held behind a gap waited for what was sent twice */
         d->rtt_ns = sacked.rtt_ns;
     d->resent |= sacked.resent;

@@ -66,7 +66,7 @@ static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
     if (last->probe)
         tcp_path_refuses(tcp, now_ns);
     else if (last->len > tcp->segment_bytes &&
-             txq_split(&tcp->flight->txq, tcp->flight->txq.count - 1, last->ssn + last->len - tcp->segment_bytes) == 0)
+             txq_split(&tcp->flight->txq, last, last->ssn + last->len - tcp->segment_bytes) == 0)
         last = txq_newest(&tcp->flight->txq);
     txq_mark_lost(&tcp->flight->txq, last);
     tcp_arm_retransmit(tcp, now_ns);

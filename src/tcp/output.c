@@ -225,8 +225,7 @@ static void fit_retransmission(struct tcp *tcp, struct tx_record *r, uint32_t ro
     uint32_t most = HW_MAX(HW_MIN(room, tcp_send_max(tcp)), tcp->segment_bytes);
     most -= most % tcp->segment_bytes;
     if (r->len > most)
-        (void)txq_split(&tcp->flight->txq, txq_find(&tcp->flight->txq, r->ssn),
-                        r->ssn + most); /* without memory: all at once */
+        (void)txq_split(&tcp->flight->txq, r, r->ssn + most); /* without memory: all at once */
 }
 
 static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)

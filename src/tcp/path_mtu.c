@@ -185,6 +185,7 @@ uint32_t tcp_probe_bytes(const struct tcp *tcp)
 void tcp_path_probing(struct tcp *tcp, uint32_t len)
 {
     count(&tcp->host->counters, COUNT_TCP_MTU_PROBES);
+    tcp->flight->search.probe_ssn = tcp->snd_nxt;
     tcp->flight->search.probing = (uint16_t)(len + tcp_overhead(tcp));
 }
 
@@ -270,9 +271,9 @@ static bool may_act(struct tcp *tcp, uint64_t now_ns)
 static void probe_too_big(struct tcp *tcp, uint32_t mtu, uint64_t now_ns)
 {
     struct tcp_path_search *s = &tcp->flight->search;
-    LIST_EACH (node, &tcp->flight->txq.sent)
-        if (LIST_ENTRY(node, struct tx_record, link)->probe)
-            txq_mark_lost(&tcp->flight->txq, LIST_ENTRY(node, struct tx_record, link));
+    struct tx_record *probe = txq_find_unsacked(&tcp->flight->txq, s->probe_ssn);
+    if (probe && probe->probe)
+        txq_mark_lost(&tcp->flight->txq, probe);
     s->too_big = (uint16_t)(mtu + 1);
     tcp_path_was_narrow(tcp);
     search_on(tcp, now_ns);

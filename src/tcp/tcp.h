@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/counters.h"
 #include "base/deadline.h"
+#include "base/iset.h"
 #include "base/pool.h"
 #include "base/seq.h"
 #include "cc/cc.h"
@@ -178,12 +179,13 @@ struct tcp_recovery {
 /* The same while something is under way. */
 struct tcp_path_search {
     uint64_t raise_ns; /* a larger packet is tried from then on; or TIME_NEVER */
+    uint64_t probe_ssn;
     /* A router says that the limit is `claim`, though larger ones arrived: believed when the segment of which it says
      * so, `claim_ssn`, is not answered. 0: none says so. */
     uint64_t claim_ssn;
     uint16_t claim;
     uint16_t passed;   /* the largest that was acknowledged */
-    uint16_t probing;  /* is under way to find out; 0: none */
+    uint16_t probing;  /* is under way to find out, from `probe_ssn` on; 0: none */
     uint16_t next;     /* is tried next; 0: the largest */
     uint16_t too_big;  /* the smallest that did not arrive; 0: none is known */
     uint8_t timeouts;  /* of large packets, since one was acknowledged */

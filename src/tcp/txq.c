@@ -4,26 +4,69 @@
 #include <string.h>
 
 #include "base/check.h"
-
-#define TXQ_INITIAL_CAPACITY 16
+#include "base/compiler.h"
 
 void txq_init(struct txq *q, struct pool *pool, struct account *account)
 {
-    memset(q, 0, sizeof *q);
-    q->pool = pool;
-    q->account = account;
+    *q = (struct txq){.pool = pool, .account = account};
+    list_init(&q->records);
     list_init(&q->sent);
     list_init(&q->lost);
-    iset_init(&q->sacked, account, TXQ_SACKED_MAX);
 }
 
-static struct tx_record **slot(const struct txq *q, uint32_t i) { return &q->ring[(q->head + i) & (q->capacity - 1)]; }
-
-static void release_parts(struct tx_record *r)
+void txq_destroy(struct txq *q)
 {
-    for (unsigned i = 0; i < TX_RECORD_PARTS; i++)
-        if (r->parts[i].buf)
-            hawser_buf_unref(r->parts[i].buf);
+    while (q->count)
+        txq_pop(q);
+}
+
+/* ---- records ---- */
+
+static struct tx_record *new_record(struct txq *q)
+{
+    struct tx_record *r = pool_get(q->pool);
+    if (!r)
+        return NULL;
+    account_charge(q->account, sizeof *r);
+    q->count++;
+    return r;
+}
+
+static void free_record(struct txq *q, struct tx_record *r)
+{
+    list_remove(&r->order);
+    q->count--;
+    q->pieces -= r->piece;
+    account_release(q->account, sizeof *r);
+    pool_put(q->pool, r);
+}
+
+struct tx_record *txq_append(struct txq *q, uint64_t ssn)
+{
+    struct tx_record *last = txq_newest(q), *r = new_record(q);
+    if (!r)
+        return NULL;
+    memset(r, 0, sizeof *r);
+    r->ssn = ssn;
+    tree_insert_after(&q->unsacked, last && !last->sacked ? &last->unsacked : tree_last(&q->unsacked), &r->unsacked);
+    list_push_back(&q->records, &r->order);
+    list_push_back(&q->sent, &r->link);
+    return r;
+}
+
+struct tx_record *txq_find_unsacked(const struct txq *q, uint64_t ssn)
+{
+    struct tx_record *found = NULL;
+    for (struct tree_node *node = q->unsacked.root; node;) {
+        struct tx_record *r = TREE_ENTRY(node, struct tx_record, unsacked);
+        if (ssn < tx_record_end(r)) {
+            found = r;
+            node = node->side[TREE_LEFT];
+        } else {
+            node = node->side[TREE_RIGHT];
+        }
+    }
+    return found;
 }
 
 static void uncount(struct txq *q, const struct tx_record *r, uint32_t span)
@@ -34,112 +77,84 @@ static void uncount(struct txq *q, const struct tx_record *r, uint32_t span)
         q->lost_bytes -= span;
 }
 
-static void drop_ring(struct txq *q)
+/* Takes a record that is not sacked out of list and tree. */
+static void withdraw(struct txq *q, struct tx_record *r)
 {
-    account_free(q->account, q->ring, q->capacity * sizeof *q->ring);
-    q->ring = NULL;
+    list_remove(&r->link);
+    tree_remove(&q->unsacked, &r->unsacked);
 }
 
-void txq_destroy(struct txq *q)
+/* ---- what they name ---- */
+
+static void drop_part(struct slice *part)
 {
-    while (q->count)
-        txq_pop(q);
-    iset_destroy(&q->sacked);
-    drop_ring(q);
-    q->capacity = 0;
+    hawser_buf_unref(part->buf);
+    *part = (struct slice){0};
 }
 
-static int make_room(struct txq *q)
+static void release_parts(struct tx_record *r)
 {
-    if (q->count < q->capacity)
-        return 0;
-    uint32_t capacity = q->capacity ? 2 * q->capacity : TXQ_INITIAL_CAPACITY;
-    struct tx_record **ring = account_alloc(q->account, capacity * sizeof *ring, CLAIM_OWED);
-    if (!ring)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < q->count; i++)
-        ring[i] = txq_at(q, i);
-    drop_ring(q);
-    q->ring = ring;
-    q->head = 0;
-    q->capacity = capacity;
-    return 0;
+    for (unsigned i = 0; i < TX_RECORD_PARTS; i++)
+        if (r->parts[i].buf)
+            drop_part(&r->parts[i]);
 }
 
-static struct tx_record *new_record(struct txq *q)
+/* `bytes` follow those that the record names. */
+static void add_bytes(struct tx_record *r, struct slice bytes)
 {
-    struct tx_record *r = pool_get(q->pool);
-    if (r)
-        account_charge(q->account, sizeof *r);
-    return r;
-}
-
-static void free_record(struct txq *q, struct tx_record *r)
-{
-    account_release(q->account, sizeof *r);
-    pool_put(q->pool, r);
-}
-
-struct tx_record *txq_append(struct txq *q, uint64_t ssn)
-{
-    if (make_room(q) < 0)
-        return NULL;
-    struct tx_record *r = new_record(q);
-    if (!r)
-        return NULL;
-    memset(r, 0, sizeof *r);
-    r->ssn = ssn;
-    list_push_back(&q->sent, &r->link);
-    q->count++;
-    *slot(q, q->count - 1) = r;
-    return r;
-}
-
-uint32_t txq_find(const struct txq *q, uint64_t ssn)
-{
-    uint32_t low = 0, high = q->count;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (tx_record_end(txq_at(q, mid)) <= ssn)
-            low = mid + 1;
-        else
-            high = mid;
+    unsigned i = TX_RECORD_PARTS;
+    while (i > 0 && r->parts[i - 1].len == 0)
+        i--;
+    struct slice *last = i ? &r->parts[i - 1] : NULL;
+    if (last && last->buf == bytes.buf && last->data + last->len == bytes.data) {
+        last->len += bytes.len;
+        return;
     }
-    return low;
+    CHECK(i < TX_RECORD_PARTS);
+    hawser_buf_ref(bytes.buf);
+    r->parts[i] = bytes;
+}
+
+/* Takes `len` bytes of payload away at the front of a record, and adds them to `to` unless that is NULL. */
+static void take_front(struct tx_record *r, uint32_t len, struct tx_record *to)
+{
+    r->ssn += len;
+    r->len -= len;
+    for (struct slice *part = r->parts; len; part++) {
+        uint32_t cut = HW_MIN(len, part->len);
+        if (cut == 0)
+            continue;
+        if (to)
+            add_bytes(to, slice_sub(*part, 0, cut));
+        *part = slice_sub(*part, cut, part->len - cut);
+        if (part->len == 0)
+            drop_part(part);
+        len -= cut;
+    }
 }
 
 /* Gives `tail` the payload of `r` from byte `cut` on. */
 static void divide_parts(struct tx_record *r, struct tx_record *tail, uint32_t cut)
 {
     uint32_t before = 0;
-    unsigned kept = 0;
     memset(tail->parts, 0, sizeof tail->parts);
     for (unsigned i = 0; i < TX_RECORD_PARTS; i++) {
         struct slice *part = &r->parts[i];
-        uint32_t len = part->len;
-        if (len == 0)
-            continue;
-        if (before + len <= cut) {
-            before += len;
-            continue;
-        }
-        uint32_t stay = cut > before ? cut - before : 0;
-        tail->parts[kept] = slice_sub(*part, stay, len - stay);
-        if (stay)
-            hawser_buf_ref(part->buf); /* both halves refer to this buffer now */
-        kept++;
-        *part = stay ? slice_sub(*part, 0, stay) : (struct slice){0};
+        uint32_t len = part->len, stay = cut > before ? cut - before : 0;
         before += len;
+        if (stay >= len)
+            continue;
+        add_bytes(tail, slice_sub(*part, stay, len - stay));
+        *part = slice_sub(*part, 0, stay);
+        if (stay == 0)
+            drop_part(part);
     }
 }
 
-int txq_split(struct txq *q, uint32_t i, uint64_t ssn)
+int txq_split(struct txq *q, struct tx_record *r, uint64_t ssn)
 {
-    struct tx_record *r = txq_at(q, i);
-    CHECK(ssn > r->ssn && ssn < r->ssn + r->len && !r->syn);
-    if (make_room(q) < 0)
-        return -ENOMEM;
-    if (!account_admits(q->account, sizeof(struct tx_record), CLAIM_SURPLUS))
+    CHECK(ssn > r->ssn && ssn < r->ssn + r->len && !r->syn && !r->sacked);
+    if (!account_admits(q->account, sizeof *r, CLAIM_SURPLUS))
         return -ENOMEM; /* whoever splits can do without */
     struct tx_record *tail = new_record(q);
     if (!tail)
@@ -149,21 +164,13 @@ int txq_split(struct txq *q, uint32_t i, uint64_t ssn)
     divide_parts(r, tail, cut);
     tail->ssn = ssn;
     tail->len = r->len - cut;
+    tail->piece = true;
     r->len = cut;
     r->fin = false;
-    list_init(&tail->link);
-    if (!list_empty(&r->link))
-        list_insert_after(&r->link, &tail->link);
-    q->count++;
-    if (i < q->count / 2) { /* the fewer records move */
-        q->head = (q->head - 1) & (q->capacity - 1);
-        for (uint32_t k = 0; k <= i; k++)
-            *slot(q, k) = *slot(q, k + 1);
-    } else {
-        for (uint32_t k = q->count - 1; k > i + 1; k--)
-            *slot(q, k) = *slot(q, k - 1);
-    }
-    *slot(q, i + 1) = tail;
+    q->pieces++;
+    list_insert_after(&r->order, &tail->order);
+    list_insert_after(&r->link, &tail->link);
+    tree_insert_after(&q->unsacked, &r->unsacked, &tail->unsacked);
     return 0;
 }
 
@@ -172,11 +179,10 @@ void txq_pop(struct txq *q)
     struct tx_record *r = txq_oldest(q);
     CHECK(r);
     uncount(q, r, tx_record_span(r));
-    list_remove(&r->link);
+    if (!r->sacked)
+        withdraw(q, r);
     release_parts(r);
     free_record(q, r);
-    q->head = (q->head + 1) & (q->capacity - 1);
-    q->count--;
 }
 
 void txq_trim_oldest(struct txq *q, uint32_t bytes)
@@ -184,29 +190,78 @@ void txq_trim_oldest(struct txq *q, uint32_t bytes)
     struct tx_record *r = txq_oldest(q);
     CHECK(r && !r->syn && bytes < r->len + r->fin);
     uncount(q, r, bytes);
-    r->ssn += bytes;
-    r->len -= bytes;
-    for (unsigned i = 0; i < TX_RECORD_PARTS && bytes; i++) {
-        uint32_t cut = bytes < r->parts[i].len ? bytes : r->parts[i].len;
-        r->parts[i] = slice_sub(r->parts[i], cut, r->parts[i].len - cut);
-        bytes -= cut;
-    }
+    take_front(r, bytes, NULL);
 }
 
-int txq_mark_sacked(struct txq *q, struct tx_record *r)
+/* ---- what the peer holds ---- */
+
+/* A record is about to be split because the peer holds a part of it. */
+static int split_for_sack(struct txq *q, struct tx_record *r, uint64_t ssn)
 {
-    if (r->sacked)
+    return q->pieces < TXQ_PIECES_MAX ? txq_split(q, r, ssn) : -ENOBUFS;
+}
+
+/* What the peer holds of the same record right before this piece; NULL: nothing. */
+static struct tx_record *held_before(const struct txq *q, const struct tx_record *r)
+{
+    struct tx_record *before = r->piece ? txq_before(q, r) : NULL;
+    return before && before->sacked ? before : NULL;
+}
+
+/* The first `len` bytes of payload of a piece go to what is right before it. */
+static void join(struct tx_record *before, struct tx_record *piece, uint32_t len)
+{
+    before->retransmitted |= piece->retransmitted;
+    before->sent_ns = HW_MAX(before->sent_ns, piece->sent_ns);
+    before->len += len;
+    take_front(piece, len, before);
+}
+
+/* Makes a piece that the peer holds one with what it holds right before. */
+static void unite(struct txq *q, struct tx_record *piece)
+{
+    struct tx_record *before = held_before(q, piece);
+    if (!before || !piece->sacked)
+        return;
+    before->fin |= piece->fin;
+    join(before, piece, piece->len);
+    free_record(q, piece);
+}
+
+int txq_mark_sacked(struct txq *q, struct tx_record *r, uint64_t start, uint64_t end)
+{
+    int err = 0;
+    if (start > r->ssn) {
+        err = split_for_sack(q, r, start);
+        if (err < 0)
+            return err;
+        r = txq_after(q, r);
+    }
+    struct tx_record *before = held_before(q, r);
+    if (end < tx_record_end(r) && before) { /* as most do: the edge moves */
+        uint32_t len = (uint32_t)(end - r->ssn);
+        uncount(q, r, len);
+        q->sacked_bytes += len;
+        join(before, r, len);
         return 0;
-    int err = iset_add(&q->sacked, r->ssn, tx_record_end(r));
+    }
+    if (end < tx_record_end(r))
+        err = split_for_sack(q, r, end);
     if (err < 0)
         return err;
     uncount(q, r, tx_record_span(r));
+    q->sacked_bytes += tx_record_span(r);
     r->lost = false;
     r->sacked = true;
-    q->sacked_bytes += tx_record_span(r);
-    list_remove(&r->link);
+    withdraw(q, r);
+    struct tx_record *after = txq_after(q, r);
+    if (after)
+        unite(q, after);
+    unite(q, r);
     return 0;
 }
+
+/* ---- what is sent again ---- */
 
 void txq_mark_lost(struct txq *q, struct tx_record *r)
 {
@@ -219,8 +274,9 @@ void txq_mark_lost(struct txq *q, struct tx_record *r)
 
 void txq_mark_sent(struct txq *q, struct tx_record *r, uint64_t now_ns)
 {
+    CHECK(!r->sacked);
     uncount(q, r, tx_record_span(r));
-    r->lost = r->sacked = false;
+    r->lost = false;
     r->sent_ns = now_ns;
     list_move_back(&q->sent, &r->link);
 }
@@ -239,13 +295,14 @@ void txq_unmark_lost(struct txq *q)
 
 void txq_mark_all_lost(struct txq *q, bool forget_sacks)
 {
-    if (forget_sacks)
-        iset_clear(&q->sacked);
-    for (uint32_t i = 0; i < q->count; i++) {
-        struct tx_record *r = txq_at(q, i);
+    struct tree_node *last = NULL; /* of those before that are not sacked */
+    for (struct tx_record *r = txq_oldest(q); r; r = txq_after(q, r)) {
         if (r->sacked && !forget_sacks)
             continue;
         uncount(q, r, tx_record_span(r));
+        if (r->sacked)
+            tree_insert_after(&q->unsacked, last, &r->unsacked);
+        last = &r->unsacked;
         r->sacked = false;
         r->lost = true;
         q->lost_bytes += tx_record_span(r);

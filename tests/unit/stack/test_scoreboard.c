@@ -109,33 +109,6 @@ static void sacks_count_whole_segments(void **state)
     peer_destroy(&p);
 }
 
-/* What finds no room counts as not held by the peer, until it says so again. */
-static void a_sack_that_finds_no_room(void **state)
-{
-    (void)state;
-    struct peer p;
-    open_plain(&p);
-    assert_int_equal(hawser_send(p.conn, bytes, 3 * FULL), 3 * FULL);
-    peer_drain(&p);
-    sack(&p, 1, 1 + FULL, FULL, 0, 1); /* the record is split */
-    sack(&p, 1, 1 + 2 * FULL, FULL, 0, 1);
-    assert_int_equal(peer_counter(&p, "limit.sacked_ranges"), 0);
-    assert_int_equal(tcp_txq(tcp_of(&p))->sacked_bytes, 2 * FULL);
-    peer_destroy(&p);
-    open_plain(&p);
-    assert_int_equal(hawser_send(p.conn, bytes, FULL), FULL);
-    peer_drain(&p);
-    assert_int_equal(hawser_send(p.conn, bytes, FULL), FULL);
-    peer_drain(&p);
-    p.env.fail_at = 1;
-    sack(&p, 1, 1 + FULL, FULL, 0, 1);
-    assert_int_equal(peer_counter(&p, "limit.sacked_ranges"), 1);
-    assert_int_equal(tcp_txq(tcp_of(&p))->sacked_bytes, 0);
-    sack(&p, 1, 1 + FULL, FULL, 0, 1);
-    assert_int_equal(tcp_txq(tcp_of(&p))->sacked_bytes, FULL);
-    peer_destroy(&p);
-}
-
 /* The first of five segments is sent again; what DSACK gives the window back? */
 static void invented_dsacks(void **state)
 {
@@ -242,29 +215,6 @@ static void a_window_that_stays_shut(void **state)
     peer_destroy(&p);
 }
 
-/* But for the records of what is outstanding. */
-static uint64_t notes_cost(struct peer *p)
-{
-    const struct txq *q = tcp_txq(tcp_of(p));
-    return q->account->held - q->count * sizeof(struct tx_record) - q->capacity * sizeof *q->ring;
-}
-
-/* However a peer scatters what it says that it holds, who sends it pays for the notes. */
-static void what_the_peer_holds_is_charged(void **state)
-{
-    (void)state;
-    struct peer p;
-    open_plain(&p);
-    uint32_t una = fill(&p, 80 * FULL);
-    uint64_t before = notes_cost(&p);
-    for (uint32_t at = una + FULL; at < una + 72 * FULL; at += 8 * FULL)
-        sack(&p, una, at, FULL, 2 * FULL, 4);
-    uint32_t ranges = tcp_txq(tcp_of(&p))->sacked.count;
-    assert_in_range(ranges, 20, 40);
-    assert_true(notes_cost(&p) - before >= ranges * sizeof(struct range));
-    peer_destroy(&p);
-}
-
 /* RFC 6298 3: three segments, the first of which is lost and comes a timeout later. */
 static void what_waited_behind_a_gap_tells_no_round_trip(void **state)
 {
@@ -290,12 +240,10 @@ int main(void)
         cmocka_unit_test(sacks_of_single_bytes),
         cmocka_unit_test(sacks_count_whole_segments),
         cmocka_unit_test(what_waited_behind_a_gap_tells_no_round_trip),
-        cmocka_unit_test(a_sack_that_finds_no_room),
         cmocka_unit_test(invented_dsacks),
         cmocka_unit_test(segments_outside_of_the_window),
         cmocka_unit_test(a_window_that_opens_and_shuts),
         cmocka_unit_test(a_window_that_stays_shut),
-        cmocka_unit_test(what_the_peer_holds_is_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
