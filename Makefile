@@ -8,7 +8,7 @@ help:
 	@echo "make test     everything: gcc and clang, sanitizers, layers, interop with the kernel, hostile peers"
 	@echo "make test-programs  curl, ssh, git, databases, browsers and others through hawser run; installs them"
 	@echo "make bench    what it costs beside the kernel in the same run, each with a bar that fails: throughput unlimited and at"
-	@echo "              1 Gbit/s, exchanges, connections, a program's start; memory of a connection and of a pair; the simulator"
+	@echo "              1 Gbit/s, exchanges, acknowledgements, connections, a program's start; memory of a connection and of a pair; the simulator"
 	@echo "make fuzz     the fuzzers and mobs of hostile peers, FUZZ_SECONDS each (default 300)"
 	@echo "make soak     half an hour of load by every door and both families of addresses while uplinks fail in all ways"
 	@echo "make nightly  valgrind, 100,000 stories, three deviations, the fuzzers: three quarters of an hour"
