@@ -176,6 +176,15 @@ static bool payload_right(const struct seen *s, const uint8_t *bytes)
     return true;
 }
 
+/* Those of a SYN count in a SYN only: whoever writes them elsewhere shall be seen. */
+static void read_options(const uint8_t *bytes, size_t len, uint8_t flags, struct tcp_options *out)
+{
+    struct tcp_options of_a_syn;
+    tcp_options_parse(bytes, len, flags | TCP_SYN, &of_a_syn);
+    tcp_options_parse(bytes, len, flags, out);
+    out->present |= of_a_syn.present & (TCP_OPT_MSS | TCP_OPT_WSCALE | TCP_OPT_SACK_PERMITTED | TCP_OPT_FASTOPEN);
+}
+
 static void read_packet(struct stage *stage, const uint8_t *bytes, size_t len, struct seen *s)
 {
     struct ip_header ip;
@@ -195,7 +204,7 @@ static void read_packet(struct stage *stage, const uint8_t *bytes, size_t len, s
     s->ecn = ip.ecn;
     s->urgent = h.urgent;
     s->len = ip.payload_len - h.header_len;
-    tcp_options_parse(tcp + TCP_HEADER_LEN, (size_t)(h.header_len - TCP_HEADER_LEN), h.flags, &s->options);
+    read_options(tcp + TCP_HEADER_LEN, (size_t)(h.header_len - TCP_HEADER_LEN), h.flags, &s->options);
     stage->local.port = h.src_port;
     if (h.flags & TCP_SYN) {
         stage->host.isn = h.seq.v;
