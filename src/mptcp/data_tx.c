@@ -74,9 +74,10 @@ static void made_progress(struct data_tx *tx)
 {
     struct progress *p = &tx->progress;
     p->asked_since_ns = p->spent_ns = 0;
-    if (p->questions) /* the next one comes sooner */
+    if (p->questions || p->vain_looks) /* the next one comes sooner */
         data_tx_rearm(tx);
     p->questions = 0;
+    p->vain_looks = 0;
 }
 
 void data_tx_send_again(struct data_tx *tx, uint64_t bytes)

@@ -46,9 +46,10 @@ struct progress {
     enum awaited armed;      /* for that `due_ns` is early enough */
     bool asked_open;         /* its window was open when it was asked */
     bool answers_with_options;
-    uint8_t answers; /* bare acknowledgements that tell that the peer heard it, up to 255 */
-    uint32_t again;  /* bytes that were sent again last; 0: it is not recovering */
-    dsn64 again_end; /* where they end */
+    uint8_t answers;    /* bare acknowledgements that tell that the peer heard it, up to 255 */
+    uint8_t vain_looks; /* when a question was due, and what is missing was under way */
+    uint32_t again;     /* bytes that were sent again last; 0: it is not recovering */
+    dsn64 again_end;    /* where they end */
 };
 
 struct data_tx {

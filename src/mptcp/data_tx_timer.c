@@ -16,6 +16,7 @@
 /* Questions before their interval doubles each time, and the most doublings. */
 #define STEADY_QUESTIONS 4u
 #define BACKOFF_MAX 8u
+#define VAIN_LOOKS_MAX 8u
 #define QUESTION_MAX_NS (4 * NS_PER_S)
 /* Bytes that are sent again first; then four times as many each time. */
 #define AGAIN_BYTES UINT64_C(1000)
@@ -35,13 +36,14 @@ static enum awaited awaited(const struct data_tx *tx, const struct tx_paths *pat
     return data_tx_outstanding(tx) ? AWAITS_DATA_ACK : data_tx_blocked(tx, paths) ? AWAITS_WINDOW : AWAITS_NOTHING;
 }
 
-/* As with a tail loss probe (RFC 8985 7.2), the first questions come after two round trips each; then at the
- * retransmission timeout, which doubles. 0: nobody is there to be asked; subflows' own timers watch. */
+/* As with a tail loss probe (RFC 8985 7.2), the first questions come after two round trips each, twice as late whenever
+ * a subflow was found to be at it; then at the retransmission timeout, which doubles. 0: nobody is there to be asked;
+ * subflows' own timers watch. */
 static uint64_t question_interval(const struct data_tx *tx, const struct tx_paths *paths)
 {
     unsigned questions = tx->progress.questions;
     if (questions < 2 && data_tx_outstanding(tx))
-        return HW_MIN(paths->timeout_ns, HW_MAX(PROBE_MIN_NS, 2 * paths->srtt_ns));
+        return HW_MIN(paths->timeout_ns, HW_MAX(PROBE_MIN_NS, 2 * paths->srtt_ns) << tx->progress.vain_looks);
     unsigned doublings = questions < STEADY_QUESTIONS ? 0 : HW_MIN(questions - STEADY_QUESTIONS + 1, BACKOFF_MAX);
     return HW_MIN(paths->timeout_ns << doublings, HW_MAX(paths->timeout_ns, QUESTION_MAX_NS));
 }
@@ -142,7 +144,16 @@ static enum tx_due question(struct data_tx *tx, const struct tx_paths *paths, ui
         due = TX_AGAIN;
     }
     p->questions++;
+    p->vain_looks = 0;
     return due;
+}
+
+/* It is looked after by a subflow's own timers meanwhile: nothing is gained by looking often. */
+static enum tx_due look_in_vain(struct progress *p, const struct tx_paths *paths, uint64_t now_ns)
+{
+    if (p->vain_looks < VAIN_LOOKS_MAX)
+        p->vain_looks++;
+    return is_given_up(p, paths, now_ns) ? TX_TIMEOUT : TX_WAIT;
 }
 
 enum tx_due data_tx_on_timer(struct data_tx *tx, const struct tx_paths *paths, bool under_way, uint64_t now_ns)
@@ -150,10 +161,7 @@ enum tx_due data_tx_on_timer(struct data_tx *tx, const struct tx_paths *paths, b
     enum tx_due due = TX_WAIT;
     data_tx_disarm(tx);
     if (awaited(tx, paths) && question_due(tx, paths) <= now_ns) {
-        if (!under_way)
-            due = question(tx, paths, now_ns);
-        else if (is_given_up(&tx->progress, paths, now_ns))
-            due = TX_TIMEOUT;
+        due = under_way ? look_in_vain(&tx->progress, paths, now_ns) : question(tx, paths, now_ns);
         tx->progress.una_since_ns = now_ns;
     }
     return due;

@@ -224,10 +224,6 @@ static void a_question_then_the_bytes(void **state)
     b.paths.committed = true;
     send(&b, 10000, 0);
     uint64_t sent_ns = b.now_ns;
-    assert_int_equal(next_due(&b, true), TX_WAIT); /* they are under way, as long as that is so */
-    b.now_ns = sent_ns;
-    data_tx_rearm(&b.tx);
-    b.tx.progress.una_since_ns = sent_ns;
     assert_int_equal(next_due(&b, false), TX_ASK);
     assert_in_range(b.now_ns - sent_ns, 2 * SRTT, 4 * SRTT);
     assert_int_equal(next_due(&b, false), TX_AGAIN);
@@ -316,6 +312,35 @@ static void under_way_for_ever(void **state)
         due = next_due(&b, true);
     assert_int_equal(due, TX_TIMEOUT);
     assert_in_range(b.now_ns, 120 * NS_PER_S, 122 * NS_PER_S);
+    tear_down(&b);
+}
+
+/* As long as a subflow is at it there is ever less to look for; when none is, or something else is missing, soon. */
+static void what_is_under_way_is_looked_after_ever_more_rarely(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    send(&b, 10000, 0);
+    uint64_t begun_ns = b.now_ns, last_ns;
+    unsigned looks = 0;
+    do {
+        last_ns = b.now_ns;
+        if (data_tx_watch(&b.tx, b.paths.committed, b.now_ns))
+            data_tx_arm(&b.tx, &b.paths, b.now_ns);
+        b.now_ns = b.tx.progress.due_ns;
+        assert_int_equal(data_tx_on_timer(&b.tx, &b.paths, true, b.now_ns), TX_WAIT);
+        looks++;
+    } while (b.now_ns < begun_ns + 10 * NS_PER_S);
+    assert_int_equal(b.now_ns - last_ns, RTO);
+    assert_in_range(looks, 10 * NS_PER_S / RTO, 10 * NS_PER_S / RTO + 4);
+    last_ns = b.now_ns;
+    assert_int_equal(next_due(&b, false), TX_ASK);
+    assert_in_range(b.now_ns - last_ns, 0, RTO);
+    assert_int_equal(ack(&b, 5000, 0).what, TX_ACKED);
+    last_ns = b.now_ns;
+    assert_int_equal(next_due(&b, false), TX_ASK);
+    assert_int_equal(b.now_ns - last_ns, 2 * SRTT);
     tear_down(&b);
 }
 
@@ -515,6 +540,7 @@ int main(void)
         cmocka_unit_test(never_again_to_an_uncommitted_peer),
         cmocka_unit_test(given_up_at_the_user_timeout),
         cmocka_unit_test(under_way_for_ever),
+        cmocka_unit_test(what_is_under_way_is_looked_after_ever_more_rarely),
         cmocka_unit_test(options_that_do_not_pass),
         cmocka_unit_test(a_shut_window_is_no_silence),
         cmocka_unit_test(an_old_acknowledgement_shuts_no_window),
