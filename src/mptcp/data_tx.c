@@ -193,12 +193,13 @@ uint32_t data_tx_window_left(const struct data_tx *tx)
 }
 
 /* RFC 9293 3.7.4, RFC 1122 4.2.3.4: what is no full segment waits while anything is outstanding, unless it is the last.
- */
+ * RFC 9293 3.8.6.2.1: and when only the reserve holds back, of which each acknowledgement frees a few bytes. */
 uint32_t data_tx_ready(const struct data_tx *tx, uint32_t segment_bytes)
 {
-    uint32_t ready = HW_MIN(data_tx_unsent(tx), data_tx_window_left(tx));
+    uint32_t unsent = data_tx_unsent(tx), ready = HW_MIN(unsent, data_tx_window_left(tx));
     bool waits = tx->nagle && data_tx_outstanding(tx) && !data_tx_ends(tx);
-    return waits ? ready - ready % segment_bytes : ready;
+    bool sliver = ready < unsent && window_reserve(tx);
+    return waits || sliver ? ready - ready % segment_bytes : ready;
 }
 
 void data_tx_sent(struct data_tx *tx, uint32_t len, uint8_t slot, uint64_t now_ns)

@@ -74,6 +74,13 @@ static void data_ack(struct bench *b, uint64_t n)
     assert_int_equal(news.what, TX_ACKED);
 }
 
+/* Likewise, and its window ends before byte `edge`. */
+static void data_ack_within(struct bench *b, uint64_t n, uint64_t edge)
+{
+    const struct tx_news news = data_tx_take_ack(&b->bundle.tx, nth_byte(n), (uint32_t)(edge - n), b->bundle.now_ns);
+    assert_int_equal(news.what, TX_ACKED);
+}
+
 /* ---- what is new ---- */
 
 static void the_scheduler_says_where(void **state)
@@ -167,15 +174,36 @@ static void what_holds_it_back(void **state)
     assert_true(dsn_eq(data_tx_next(&b.bundle.tx), nth_byte(0)));
     b.bundle.host.records.limit = UINT32_MAX;
     assert_true(send(&b));
-    const uint32_t used = BUNDLE_WINDOW - BUNDLE_WINDOW / 32; /* of two that carry */
-    carry(&b, b.slow, 300, used - 400);
+    carry(&b, b.slow, 300, BUNDLE_WINDOW - 400);
+    data_ack_within(&b, 300, BUNDLE_WINDOW); /* so that one alone carries */
     queue(&b, 300);
     assert_true(send(&b)); /* what the peer's window admits */
-    expect_carried(b.fast, used - 100, 100);
+    expect_carried(b.fast, BUNDLE_WINDOW - 100, 100);
     assert_false(send(&b));
     data_tx_widen(&b.bundle.tx, nth_byte(BUNDLE_LIMIT));
     assert_true(send(&b));
-    expect_carried(b.fast, used, 200);
+    expect_carried(b.fast, BUNDLE_WINDOW, 200);
+    tear_down(&b);
+}
+
+/* RFC 9293 3.8.6.2.1: of the share of the window that stays free while two carry each acknowledgement frees a little.
+ * That is no reason for small segments, unless there is nothing else. */
+static void a_reserve_makes_no_slivers(void **state)
+{
+    (void)state;
+    const uint32_t used = BUNDLE_WINDOW - BUNDLE_WINDOW / 32;
+    struct bench b;
+    set_up(&b);
+    queue(&b, 300);
+    assert_true(send(&b));
+    carry(&b, b.slow, 300, used - 400);
+    queue(&b, 300);
+    assert_false(send(&b)); /* 100 would go */
+    data_ack_within(&b, 200, BUNDLE_WINDOW);
+    assert_false(send(&b));                                     /* or 106 */
+    data_tx_widen(&b.bundle.tx, nth_byte(BUNDLE_WINDOW + 300)); /* all will */
+    assert_true(send(&b));
+    expect_carried(b.fast, used - 100, 300);
     tear_down(&b);
 }
 
@@ -499,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_mapping_has_its_checksum),
         cmocka_unit_test(the_last_byte_is_pushed),
         cmocka_unit_test(what_holds_it_back),
+        cmocka_unit_test(a_reserve_makes_no_slivers),
         cmocka_unit_test(what_one_holds_goes_to_others),
         cmocka_unit_test(who_is_given_the_oldest_byte),
         cmocka_unit_test(not_to_who_does_not_answer),
