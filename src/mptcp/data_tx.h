@@ -216,7 +216,7 @@ void data_tx_send_again(struct data_tx *tx, uint64_t bytes);
 /* The subflows, as far as the timer is concerned. Of those that answer: */
 struct tx_paths {
     uint64_t rto_ns;          /* the longest retransmission timeout before it is backed off; 0: none answers */
-    uint64_t timeout_ns;      /* with back-off, of those that may carry data; 0: none may */
+    uint64_t timeout_ns;      /* likewise, of those that may carry data; 0: none may */
     uint64_t srtt_ns;         /* their longest smoothed round trip */
     uint64_t user_timeout_ns; /* of the connection; 0: none */
     bool busy;                /* on one of these something is outstanding */

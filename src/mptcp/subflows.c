@@ -165,7 +165,7 @@ struct tx_paths subflows_tx_paths(const struct list *subflows, bool committed)
         paths.rto_ns = HW_MAX(paths.rto_ns, rtt_rto(&tcp->rtt));
         if (!subflow_usable(subflow))
             continue;
-        paths.timeout_ns = HW_MAX(paths.timeout_ns, rtt_timeout(&tcp->rtt));
+        paths.timeout_ns = HW_MAX(paths.timeout_ns, rtt_rto(&tcp->rtt));
         paths.srtt_ns = HW_MAX(paths.srtt_ns, tcp->rtt.srtt_ns);
     }
     return paths;

@@ -43,25 +43,39 @@ static void sack_range(struct tcp *tcp, uint64_t start, uint64_t end, struct del
     struct txq *q = &tcp->flight->txq;
     for (struct tx_record *r; start < end && (r = txq_find_unsacked(q, start)) && r->ssn < end;) {
         const struct range whole = whole_segments(tcp, r, start, end);
-        const struct tx_record was = *r; /* it may be one with others when it is marked */
+        struct tx_record arrived = *r; /* which may be one with others when it is marked */
         start = tx_record_end(r);
         if (whole.start >= whole.end)
             continue;
         if (txq_mark_sacked(q, r, whole.start, whole.end) < 0) { /* which costs only a retransmission */
             count(&tcp->host->counters, COUNT_LIMIT_SACKED);
-            return;
+            continue; /* others may need no new record */
         }
+        arrived.len -= (uint32_t)(whole.start - arrived.ssn);
+        arrived.ssn = whole.start;
         d->bytes += (uint32_t)(whole.end - whole.start);
-        delivered(tcp, &was, whole.end, d, now_ns);
+        delivered(tcp, &arrived, whole.end, d, now_ns);
     }
 }
 
-/* RFC 2883 4: a first block below the cumulative point reports a duplicate. */
-static void take_dsack(struct tcp *tcp, uint64_t start, uint64_t end, struct delivery *d)
+/* RFC 2883 4: a first block below the cumulative point, or inside of the second one, reports a duplicate. */
+static bool is_dsack(const struct tcp *tcp, const struct tcp_segment *segment, struct range first)
 {
-    const struct tcp_recovery *r = &tcp->flight->recovery;
-    d->duplicate |= r->probe_end && end + tcp->fin_sent >= r->probe_end;
-    tcp_recovery_on_duplicate(tcp, start, end);
+    const struct tcp_options *o = segment->options;
+    if (first.end <= segment->ack || o->sack_count < 2)
+        return first.end <= segment->ack;
+    return first.start >= tcp_tx_ssn(tcp, o->sack[1].start) && first.end <= tcp_tx_ssn(tcp, o->sack[1].end);
+}
+
+static void take_dsack(struct tcp *tcp, struct range twice, struct delivery *d)
+{
+    const struct tcp_tail_probe *tail = &tcp->flight->tail;
+    bool of_probe = tail->end && tail->again && twice.end + tcp->fin_sent >= tail->end;
+    d->probe_duplicate |= of_probe;
+    if (of_probe)
+        return;
+    undo_duplicate(&tcp->flight->undo, twice.start, twice.end);
+    tcp_rack_note_duplicate(tcp);
 }
 
 static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, struct delivery *d, uint64_t now_ns)
@@ -73,10 +87,10 @@ static void process_sack(struct tcp *tcp, const struct tcp_segment *segment, str
         uint64_t start = tcp_tx_ssn(tcp, o->sack[i].start), end = tcp_tx_ssn(tcp, o->sack[i].end);
         if (start >= end || end > tcp->snd_nxt)
             continue;
-        if (end > segment->ack)
-            sack_range(tcp, HW_MAX(start, segment->ack), end, d, now_ns);
-        else if (i == 0)
-            take_dsack(tcp, start, end, d);
+        if (i == 0 && is_dsack(tcp, segment, (struct range){start, end}))
+            take_dsack(tcp, (struct range){start, end}, d);
+        else if (end > tcp->snd_una)
+            sack_range(tcp, HW_MAX(start, tcp->snd_una), end, d, now_ns);
     }
 }
 
@@ -85,6 +99,7 @@ static void process_cumulative(struct tcp *tcp, uint64_t ack, struct delivery *d
     struct txq *q = &tcp->flight->txq;
     const struct delivery sacked = *d;
     d->resent = false;
+    d->acked = (uint32_t)(ack - tcp->snd_una);
     tcp->snd_una = ack;
     for (struct tx_record *record; (record = txq_oldest(q)) && tx_record_end(record) <= ack;) {
         if (!record->sacked) {
@@ -139,18 +154,21 @@ static void measure(struct tcp *tcp, const struct delivery *d, uint64_t now_ns)
     uint64_t rtt_ns = d->rtt_ns;
     if (echoed_ns && !echoes_before_timeout(tcp, d))
         rtt_ns = echoed_ns;
-    if (rtt_ns)
+    if (rtt_ns) {
         rtt_sample(&tcp->rtt, rtt_ns, now_ns);
-    else if (echoed_ns || d->doubtful_ns)
+        tcp->flight->tail.unmeasured = false;
+    } else if (echoed_ns || d->doubtful_ns) {
         rtt_doubt(&tcp->rtt, HW_MAX(echoed_ns, d->doubtful_ns));
+    }
 }
 
+/* RFC 5681 3.2: duplicates move no window, and what ends fast recovery leaves it where that put it. */
 static void tell_controller(struct tcp *tcp, const struct delivery *d, bool limited, uint64_t now_ns)
 {
     struct cc_sibling siblings[SIBLINGS_MAX];
     struct cc_ack ack = {
         .now_ns = now_ns,
-        .acked = d->bytes,
+        .acked = d->acked,
         .in_flight = d->flight,
         .rtt_ns = d->rtt_ns,
         .srtt_ns = tcp->rtt.srtt_ns,
@@ -180,9 +198,9 @@ static void note_window(struct tcp *tcp, bool was_open, bool is_open, uint64_t n
         return;
     if (l->unanswered_since_ns == 0)
         l->unanswered_since_ns = now_ns;
-    if (l->stuck_ns || tcp->rtt.backoff == 0)
+    if (l->stuck_ns || tcp->flight->timeouts == 0)
         return;
-    tcp->rtt.backoff = 0; /* it threw away what came meanwhile */
+    tcp->rtt.backoff = tcp->flight->timeouts = 0; /* it threw away what came meanwhile */
     tcp_arm_retransmit(tcp, now_ns);
 }
 
@@ -220,27 +238,37 @@ static void note_echo(struct tcp_flight *f, const struct delivery *d)
 static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
 {
     struct tcp_flight *f = tcp->flight;
-    struct delivery d = {.flight = tcp_in_flight(tcp), .echo = segment->options->ts_ecr};
+    struct delivery d = {
+        .flight = tcp_in_flight(tcp),
+        .outstanding = (uint32_t)(tcp->snd_nxt - tcp->snd_una),
+        .echo = segment->options->ts_ecr,
+        .duplicate_ack = tcp_is_duplicate_ack(tcp, segment),
+    };
     d.has_echo = tcp->ts.used && segment->options->present & TCP_OPT_TIMESTAMPS && d.echo;
-    bool limited = tcp->snd_una <= f->limited_until;
+    bool news = segment->ack >= tcp->snd_una; /* or it was overtaken, and says what the peer held and had twice */
+    bool limited = tcp->snd_una <= f->limited_until, fast = f->recovery.active && !f->recovery.timed_out_ns;
+    tcp_rack_begin_ack(tcp);
     process_sack(tcp, segment, &d, now_ns);
     if (segment->ack > tcp->snd_una)
         process_cumulative(tcp, segment->ack, &d, now_ns);
-    update_window(tcp, segment, d.advanced, now_ns);
+    if (news)
+        update_window(tcp, segment, d.advanced, now_ns);
     if (d.bytes)
         measure(tcp, &d, now_ns);
     note_echo(f, &d);
     if (d.advanced)
-        tcp->rtt.backoff = 0;
-    if (d.bytes || f->txq.count == 0)
+        f->timeouts = 0;
+    if (d.bytes || (news && f->txq.count == 0))
         note_progress(tcp);
     tcp_path_settle(tcp, now_ns);
     tcp_recovery_on_ack(tcp, &d, now_ns);
-    if (d.bytes && (!f->recovery.active || f->recovery.timed_out_ns))
+    if (d.advanced && !fast && (!f->recovery.active || f->recovery.timed_out_ns))
         tell_controller(tcp, &d, limited, now_ns);
-    if (d.bytes || (d.advanced && f->txq.count == 0)) {
+    if (d.advanced) { /* RFC 6298 5.3 */
         tcp_arm_retransmit(tcp, now_ns);
         tcp_arm_probe(tcp, now_ns);
+    } else if (d.bytes) { /* and what is known of now needs no probe */
+        f->timers.probe = TIME_NEVER;
     }
     if (d.advanced && f->alive_pending) {
         f->alive_pending = false;
@@ -250,7 +278,7 @@ static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment,
 
 void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns)
 {
-    if (segment->ack < tcp->snd_una)
+    if (segment->ack < tcp->snd_una && !(tcp->flight && segment->options->present & TCP_OPT_SACK))
         return;
     if (tcp->flight) {
         process_delivery(tcp, segment, now_ns);

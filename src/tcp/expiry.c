@@ -48,29 +48,25 @@ static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
     if (told) /* RFC 1191 6.4: slow start, but back to where it was */
         tcp->cc.ssthresh = ssthresh;
     rtt_back_off(&tcp->rtt);
+    if (tcp->flight->timeouts < UINT8_MAX)
+        tcp->flight->timeouts++;
     tcp->flight->alive_pending = true;
     tcp_arm_retransmit(tcp, now_ns);
     tcp->hooks->event(tcp, TCP_EVENT_TIMEOUT, now_ns);
     tcp->hooks->wake(tcp);
 }
 
+/* RFC 8985 7.3: the next output sends new data, or the last segment again if there is none. */
 static void on_probe_timeout(struct tcp *tcp, uint64_t now_ns)
 {
-    tcp->flight->timers.probe = TIME_NEVER;
-    struct tx_record *last = txq_newest(&tcp->flight->txq);
+    struct tcp_flight *f = tcp->flight;
+    f->timers.probe = TIME_NEVER;
+    const struct tx_record *last = txq_newest(&f->txq);
     if (!last || last->lost || last->sacked || tcp_path_on_silence(tcp, now_ns))
         return;
-    count(&tcp->host->counters, COUNT_TCP_PROBES);
-    tcp->flight->recovery.probe_end = last->probe ? 0 : tcp->snd_nxt;
-    /* RFC 8985 7.3: the last segment again. Only its last wire segment, when it was a super-segment. */
-    if (last->probe)
-        tcp_path_refuses(tcp, now_ns);
-    else if (last->len > tcp->segment_bytes &&
-             txq_split(&tcp->flight->txq, last, last->ssn + last->len - tcp->segment_bytes) == 0)
-        last = txq_newest(&tcp->flight->txq);
-    txq_mark_lost(&tcp->flight->txq, last);
+    f->tail.wanted = TAIL_NEW_DATA;
     tcp_arm_retransmit(tcp, now_ns);
-    tcp->flight->alive_pending = true;
+    f->alive_pending = true;
     tcp->hooks->event(tcp, TCP_EVENT_SILENT, now_ns);
     tcp->hooks->wake(tcp);
 }

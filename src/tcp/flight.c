@@ -16,8 +16,8 @@ struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
     struct account *payer = tcp->hooks->payer(tcp, true);
     txq_init(&f->txq, &tcp->host->records, payer);
     f->timers.retransmit = f->timers.probe = f->timers.reorder = f->timers.fold = TIME_NEVER;
-    iset_init(&f->recovery.again, payer, TCP_AGAIN_MAX);
-    f->recovery.highest_delivered = tcp->snd_una;
+    undo_init(&f->undo, payer);
+    f->rack.highest_now = tcp->snd_una;
     f->round_end = tcp->snd_nxt;
     f->last_echo = tcp_timestamp(tcp, now_ns) - 1;
     cc_resume(&tcp->cc, f->cc);
@@ -43,7 +43,7 @@ void tcp_fold(struct tcp *tcp)
         return;
     cc_fold(&tcp->cc);
     txq_destroy(&f->txq);
-    iset_destroy(&f->recovery.again);
+    undo_destroy(&f->undo);
     pool_put(&tcp->host->flights, f);
     tcp->flight = NULL;
 }

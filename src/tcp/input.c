@@ -6,6 +6,8 @@
 
 /* RFC 7323 5.5: a timestamp older than this says nothing. */
 #define PAWS_STALE_S (24 * 3600u)
+/* Of the peer's clock, whose ticks are a millisecond long or longer. */
+#define OVERTAKEN_TICKS_MAX 50u
 
 static uint32_t segment_span(const struct tcp_segment *s)
 {
@@ -54,12 +56,21 @@ static bool is_old(const struct tcp *tcp, uint32_t ts_val, uint64_t now_ns)
     return (int32_t)(ts_val - tcp->ts.recent) < 0 && (uint32_t)(now_ns / NS_PER_S) - tcp->ts.recent_at_s < PAWS_STALE_S;
 }
 
+/* Others overtook it on the way, as a retransmission does, which moves the left edge and our idea of the peer's time.
+ * RFC 7323 5.3 would have it dropped, and so sent again; but it is no duplicate from before the numbers wrapped, for
+ * which so short a time is enough at 170 Gbit/s only. */
+static bool is_overtaken(const struct tcp *tcp, const struct tcp_segment *s)
+{
+    uint32_t age = tcp->ts.recent - s->options->ts_val;
+    return age <= OVERTAKEN_TICKS_MAX && age * NS_PER_MS <= rtt_rto(&tcp->rtt);
+}
+
 /* Protection against wrapped sequence numbers. */
 static bool paws_rejects(const struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)
 {
     if (!tcp->ts.used || !(s->options->present & TCP_OPT_TIMESTAMPS) || s->header.flags & TCP_RST)
         return false;
-    return is_old(tcp, s->options->ts_val, now_ns);
+    return is_old(tcp, s->options->ts_val, now_ns) && !is_overtaken(tcp, s);
 }
 
 static void remember_timestamp(struct tcp *tcp, const struct tcp_segment *s, uint64_t now_ns)

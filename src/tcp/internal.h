@@ -20,9 +20,6 @@
 /* What asks by the exact number is the peer, or somebody who sees it: strangers do not use up what that is answered by.
  */
 #define TCP_KEEPALIVE_ACKS 10
-/* Ranges of an episode that are remembered as sent again; of what is more nobody can say that it was for nothing. */
-#define TCP_AGAIN_MAX 64
-
 /* Questions to the peer a second that others' keepalives give rise to, and the silence before one. */
 #define TCP_QUESTIONS 1
 #define TCP_QUESTION_SILENCE_NS NS_PER_S
@@ -51,8 +48,9 @@
 /* RFC 7323 2.3 */
 #define TCP_WSCALE_MAX 14
 
-/* Calls go one way only: a file calls those named after it, besides txq, rxseq and rtt.
- * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, path_mtu.c, state.c, timers.c, flight.c */
+/* Calls go one way only: a file calls those named after it, besides txq, rxseq, rtt, prr and undo.
+ * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, rack.c, dupack.c, path_mtu.c, tail_probe.c, state.c, timers.c,
+ * flight.c */
 
 /* flight.c */
 /* The record of what is under way, a new one after idleness; NULL, which is counted, when they are out. */
@@ -64,6 +62,8 @@ void tcp_fold(struct tcp *tcp);
 
 /* state.c */
 void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns);
+/* The handshake needed another SYN or SYN/ACK. */
+void tcp_note_lost_syn(struct tcp *tcp);
 void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns);
 void tcp_enter_time_wait(struct tcp *tcp, uint64_t now_ns);
 /* Takes MSS, window scale, timestamps, SACK and window from a SYN or SYN/ACK. */
@@ -110,31 +110,67 @@ static inline uint64_t tcp_tx_ssn(const struct tcp *tcp, seq32 ack)
 /* ack.c: takes the acknowledgement of an acceptable segment. */
 void tcp_process_ack(struct tcp *tcp, const struct tcp_segment *segment, uint64_t now_ns);
 
-/* recovery.c */
 struct delivery {         /* what one acknowledgement delivered */
-    uint32_t bytes;       /* newly acknowledged or sacked */
+    uint32_t bytes;       /* newly acknowledged or sacked; without SACK, a segment for each duplicate */
+    uint32_t acked;       /* by which snd_una moved */
     uint32_t flight;      /* in flight before */
+    uint32_t outstanding; /* likewise, what the peer holds beyond a gap and what is lost included */
     uint64_t rtt_ns;      /* of the newest record never retransmitted; 0: none */
     uint64_t doubtful_ns; /* likewise, of what left before the last timeout */
     bool advanced;        /* snd_una moved */
-    bool duplicate;       /* a DSACK says that the tail loss probe was one */
+    bool duplicate_ack;   /* it says only what the one before said (RFC 5681 2) */
+    bool probe_duplicate; /* a DSACK says that the tail loss probe came twice */
     bool resent;          /* something that had been sent twice is acknowledged */
     bool has_echo;        /* a timestamp came back */
     uint32_t echo;
 };
-/* The peer holds `record` up to sequence number `end`. */
-void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, uint64_t now_ns);
+
+/* recovery.c */
 /* Marks what must be lost and enters recovery when that is new. */
 void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns);
-/* Ends the episode when its point is passed, and does PRR's accounting. */
-void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns);
+/* Ends the episode when its point is passed, and says how much may leave. */
+void tcp_recovery_on_ack(struct tcp *tcp, struct delivery *delivery, uint64_t now_ns);
 void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns);
 /* `record` leaves once more. */
 void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
-/* The peer says that [start, end) came twice. */
-void tcp_recovery_on_duplicate(struct tcp *tcp, uint64_t start, uint64_t end);
 /* Bytes that may go out now, new or again. */
 uint32_t tcp_cwnd_room(const struct tcp *tcp);
+
+/* rack.c */
+struct rack_verdict {
+    bool lost;       /* something is */
+    bool probe_lost; /* a packet that was to find out whether so large ones arrive */
+};
+/* An acknowledgement is about to be taken. */
+void tcp_rack_begin_ack(struct tcp *tcp);
+/* The peer holds `record` up to sequence number `end`. */
+void tcp_rack_delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, uint64_t now_ns);
+/* Something came twice that was no tail loss probe: it was deemed lost too early. */
+void tcp_rack_note_duplicate(struct tcp *tcp);
+/* An episode is over. */
+void tcp_rack_recovered(struct tcp *tcp);
+/* Marks what is lost by now, and sets the timer for what may be. */
+struct rack_verdict tcp_rack_judge(struct tcp *tcp, uint64_t now_ns);
+
+/* dupack.c */
+enum dupack_verdict {
+    DUPACK_NOTHING,
+    DUPACK_LOSS,      /* enough duplicates: the oldest segment is marked lost */
+    DUPACK_NEXT_HOLE, /* likewise, in recovery: what was sent again arrived, and the next one is missing */
+};
+/* Does the segment say nothing new (RFC 5681 2)? Without MPTCP's signals, which may come by such a one (RFC 8684 3). */
+bool tcp_is_duplicate_ack(const struct tcp *tcp, const struct tcp_segment *segment);
+/* Of a peer without SACK: counts what the acknowledgement says, in delivery->bytes as well. */
+enum dupack_verdict tcp_take_duplicates(struct tcp *tcp, struct delivery *delivery);
+
+/* tail_probe.c */
+void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns);
+/* What leaves now, up to snd_nxt, is the probe if one is due. */
+void tcp_tail_probe_is_new(struct tcp *tcp);
+/* The probe is to be what was sent last: the record to be marked lost, or NULL. */
+struct tx_record *tcp_tail_probe_again(struct tcp *tcp);
+/* Has the probe repaired a loss that nobody else would hear of? */
+bool tcp_tail_probe_repaired(struct tcp *tcp, const struct delivery *delivery);
 
 /* path_mtu.c */
 /* Payload of the probe that is due; 0: none is. */
@@ -171,7 +207,6 @@ void tcp_timers_stop(struct tcp *tcp);
 void tcp_timers_arm(struct tcp *tcp);
 /* While anything is outstanding the retransmission timer runs, and after that the one that ends the flight. */
 void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns);
-void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns);
 /* Something waits to be sent that no acknowledgement will let go: the window is shut, or there was no memory. */
 bool tcp_is_held_back(struct tcp *tcp);
 void tcp_arm_keepalive(struct tcp *tcp, uint64_t wait_ns, uint64_t now_ns);

@@ -169,7 +169,10 @@ uint32_t tcp_send_room(const struct tcp *tcp)
         return 0;
     uint64_t edge = tcp_window_edge(tcp);
     uint64_t window = edge > tcp->snd_nxt ? edge - tcp->snd_nxt : 0;
-    return (uint32_t)HW_MIN(window, tcp_cwnd_room(tcp));
+    uint32_t room = tcp_cwnd_room(tcp);
+    if (tcp->flight && tcp->flight->tail.wanted == TAIL_NEW_DATA) /* RFC 8985 7.3: one beyond the window */
+        room = HW_MAX(room, tcp->segment_bytes);
+    return (uint32_t)HW_MIN(window, room);
 }
 
 /* Bookkeeping common to everything that takes sequence space and leaves now. */
@@ -177,7 +180,7 @@ static void sent(struct tcp *tcp, struct tx_record *r, uint64_t now_ns)
 {
     struct tcp_flight *f = tcp->flight;
     f->last_data_ns = now_ns;
-    f->recovery.prr_out += tx_record_span(r);
+    prr_sent(&f->prr, tx_record_span(r));
     if (tcp_cwnd_room(tcp) < tcp->segment_bytes)
         f->limited_until = tcp->snd_nxt;
     if (f->timers.retransmit == TIME_NEVER)
@@ -212,6 +215,7 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
     r->note = *note;
     r->sent_ns = now_ns;
     tcp->snd_nxt += len;
+    tcp_tail_probe_is_new(tcp);
     emit(tcp, r, r->ssn, record_flags(tcp, r, push), batch, now_ns);
     sent(tcp, r, now_ns);
     tcp_arm_probe(tcp, now_ns);
@@ -233,8 +237,9 @@ static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t no
     for (struct list *node; (node = list_first(&tcp->flight->txq.lost)) && !tx_batch_full(batch);) {
         struct tx_record *r = LIST_ENTRY(node, struct tx_record, link);
         uint32_t room = tcp_cwnd_room(tcp);
-        if (room == 0)
+        if (room == 0 && tcp->flight->tail.wanted != TAIL_AGAIN)
             return;
+        tcp->flight->tail.wanted = TAIL_NOTHING;
         fit_retransmission(tcp, r, room);
         r->probe = false;
         bool first_syn = r->syn && tcp->handshake_tries == 0;
@@ -250,6 +255,18 @@ static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t no
         emit(tcp, r, r->ssn, record_flags(tcp, r, r->len > 0), batch, now_ns);
         sent(tcp, r, now_ns);
     }
+}
+
+/* RFC 8985 7.3: a probe is due, and the upper layer had nothing new for it. */
+static void probe_again(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
+{
+    struct tx_record *last = tcp_tail_probe_again(tcp);
+    if (!last)
+        return;
+    if (last->probe)
+        tcp_path_refuses(tcp, now_ns);
+    txq_mark_lost(&tcp->flight->txq, last);
+    retransmit_lost(tcp, batch, now_ns);
 }
 
 /* RFC 9293 3.10.4: the FIN follows the last byte. */
@@ -268,6 +285,7 @@ static void send_fin(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     r->sent_ns = now_ns;
     tcp->snd_nxt++;
     tcp->fin_sent = true;
+    tcp_tail_probe_is_new(tcp);
     emit(tcp, r, r->ssn, record_flags(tcp, r, false), batch, now_ns);
     sent(tcp, r, now_ns);
 }
@@ -302,6 +320,8 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     if (f && f->txq.lost_bytes)
         retransmit_lost(tcp, batch, now_ns);
     send_fin(tcp, batch, now_ns);
+    if (f && f->tail.wanted == TAIL_NEW_DATA)
+        probe_again(tcp, batch, now_ns);
     if ((tcp->acking.now || tcp->acking.signal) && tcp->state >= TCPS_ESTABLISHED && !tx_batch_full(batch)) {
         tcp->acking.signal = false;
         emit(tcp, NULL, tcp->snd_nxt, TCP_ACK, batch, now_ns);
@@ -313,6 +333,8 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
     }
     if (tcp->probe_wanted && !tx_batch_full(batch)) {
         tcp->probe_wanted = false;
+        if (f)
+            undo_asked(&f->undo);
         /* An old sequence number takes no space and draws an acknowledgement with the window (RFC 9293 3.8.6.1). */
         emit(tcp, NULL, tcp->snd_una - 1, TCP_ACK, batch, now_ns);
     }

@@ -82,7 +82,7 @@ static void lower_as_told(struct tcp *tcp, uint32_t mtu, uint64_t now_ns)
     lower(tcp, mtu, RAISE_NS, now_ns);
     remember(tcp, now_ns);
     cut_anew(tcp, before);
-    tcp->flight->recovery.probe_end = 0; /* what it stood for is no loss by congestion */
+    tcp->flight->tail.end = 0; /* what it stood for is no loss by congestion */
     tcp_arm_retransmit(tcp, now_ns);
     tcp_arm_probe(tcp, now_ns);
     tcp_timers_arm(tcp);
@@ -121,10 +121,11 @@ static bool suspect_size(struct tcp *tcp, uint64_t now_ns)
     if (guess >= mtu || packet_of(tcp, oldest, oldest->len) <= guess || ++s->timeouts < patience_with(tcp, oldest))
         return false;
     count(&tcp->host->counters, COUNT_TCP_BLACK_HOLES);
-    const uint32_t ssthresh = tcp->rtt.backoff ? s->ssthresh : tcp->cc.ssthresh; /* at the first of these timeouts */
-    lower(tcp, guess, 0, now_ns); /* what is sent next tries whether that was it */
-    s->passed = 0;                /* whatever did */
-    s->ssthresh = ssthresh;       /* until then it may have been congestion */
+    const uint32_t ssthresh =
+        tcp->flight->timeouts ? s->ssthresh : tcp->cc.ssthresh; /* at the first of these timeouts */
+    lower(tcp, guess, 0, now_ns);                               /* what is sent next tries whether that was it */
+    s->passed = 0;                                              /* whatever did */
+    s->ssthresh = ssthresh;                                     /* until then it may have been congestion */
     return true;
 }
 
@@ -163,7 +164,7 @@ bool tcp_path_on_timeout(struct tcp *tcp, uint64_t now_ns)
     if (!told && !suspect_size(tcp, now_ns))
         tcp_path_is_congested(tcp);
     tcp->flight->search.claim = 0;
-    if (tcp->rtt.backoff) /* the window is one segment, as it was at the first of these timeouts */
+    if (tcp->flight->timeouts) /* the window is one segment, as it was at the first of these timeouts */
         tcp->cc.cwnd = HW_MIN(tcp->cc.cwnd, tcp->segment_bytes);
     return told;
 }

@@ -42,6 +42,12 @@ void rtt_doubt(struct rtt *r, uint64_t elapsed_ns)
         track_deviation(r, elapsed_ns);
 }
 
+void rtt_syn_lost(struct rtt *r)
+{
+    r->syn_lost = true;
+    r->backoff = 0;
+}
+
 void rtt_back_off(struct rtt *r)
 {
     if (rtt_timeout(r) < RTO_MAX_NS)

@@ -42,12 +42,21 @@ struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns)
     return &tcp->rations;
 }
 
+void tcp_note_lost_syn(struct tcp *tcp)
+{
+    tcp->cc.cwnd = tcp->segment_bytes; /* RFC 5681 3.1 */
+    if (tcp->rtt.srtt_ns == 0)
+        rtt_syn_lost(&tcp->rtt);
+}
+
 void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns)
 {
     enum tcp_state before = tcp->state;
     tcp->state = state;
     if (state == TCPS_ESTABLISHED && before != TCPS_ESTABLISHED) {
         tcp->config.path.looked_min = (uint8_t)(now_ns / (60 * NS_PER_S));
+        if (tcp->handshake_tries > 1)
+            tcp_note_lost_syn(tcp);
         if (tcp->flight) {
             tcp->flight->round_end = tcp->snd_nxt;
             tcp->flight->search.raise_ns = tcp_raise_due(tcp, now_ns);

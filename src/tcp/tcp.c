@@ -83,8 +83,8 @@ void tcp_open_passive(struct tcp *tcp, const struct tcp_opened *opened, uint64_t
     tcp->snd_wnd = tcp->snd_wnd_max = opened->snd_wnd;
     if (opened->rtt_ns)
         rtt_sample(&tcp->rtt, opened->rtt_ns, now_ns);
-    if (opened->synack_lost) /* RFC 5681 3.1 */
-        tcp->cc.cwnd = tcp->segment_bytes;
+    if (opened->synack_lost)
+        tcp_note_lost_syn(tcp);
     tcp_set_state(tcp, TCPS_ESTABLISHED, now_ns);
 }
 

@@ -7,8 +7,9 @@
  * 1) extended to 64 bits and raised by SSN_ORIGIN, so that plain comparison is right even for what lies before the SYN.
  * The 32-bit numbers of the wire appear only where segments are read and written.
  *
- * Reading order: tcp.c (life), input.c (arrival), ack.c (acknowledgement), recovery.c (loss), path_mtu.c (size),
- * output.c (departure), timers.c (when), expiry.c (what then), state.c (what all of them do to the state).
+ * Reading order: tcp.c (life), input.c (arrival), ack.c (acknowledgement), recovery.c (loss, with rack.c, dupack.c,
+ * tail_probe.c, prr.c and undo.c), path_mtu.c (size), output.c (departure), timers.c (when), expiry.c (what then),
+ * state.c (what all of them do to the state).
  */
 #ifndef HW_TCP_TCP_H
 #define HW_TCP_TCP_H
@@ -28,9 +29,11 @@
 #include "base/seq.h"
 #include "cc/cc.h"
 #include "tcp/path_mtus.h"
+#include "tcp/prr.h"
 #include "tcp/rtt.h"
 #include "tcp/rxseq.h"
 #include "tcp/txq.h"
+#include "tcp/undo.h"
 #include "tcp/user_timeout.h"
 #include "wire/tcp.h"
 #include "wire/tcp_options.h"
@@ -153,27 +156,39 @@ struct tcp_config {
     struct tcp_patience *patience; /* borrowed; the subflows of a connection share it */
 };
 
-/* Loss detection and recovery: RACK-TLP (RFC 8985) with proportional rate reduction (RFC 6937). */
+/* The episode of recovery, if there is one. */
 struct tcp_recovery {
-    bool active;           /* fast recovery or after a timeout, until `point` is acknowledged */
-    uint64_t timed_out_ns; /* the episode's last timeout: slow start, not PRR; 0: it is none that began with one */
-    uint64_t point;        /* snd_nxt when the episode began */
-    uint64_t prr_delivered, prr_out;
-    uint32_t recover_flight; /* in flight when the episode began */
-    uint32_t cwnd;           /* PRR's window while the episode lasts, in place of the controller's */
-    uint64_t rack_sent_ns;   /* last transmission of the most recently sent record that was delivered */
-    uint64_t rack_end;       /* and its end */
-    uint64_t rack_rtt_ns;
-    uint64_t highest_delivered; /* end of the highest record acknowledged or sacked */
-    uint64_t probe_end;         /* snd_nxt when a tail loss probe left; 0: none outstanding */
-    /* Was the episode spurious? The first acknowledgement after the first retransmission tells by its echo (Eifel, RFC
-     * 3522), and DSACKs tell when they report every retransmission as a duplicate (RFC 3708). */
-    bool undo_possible; /* the controller reduced its window for it, and did not go back yet */
-    bool echo_awaited;
-    uint32_t first_ts;       /* timestamp of the first retransmission */
-    struct iset again;       /* what was sent again and not yet reported as a duplicate, each number once */
-    uint64_t unneeded_bytes; /* likewise, every time; 0 with `resent`: all of it was for nothing */
-    bool resent;
+    bool active;            /* fast recovery or after a timeout, until `point` is acknowledged */
+    uint64_t timed_out_ns;  /* the episode's last timeout: slow start, not PRR; 0: it is none that began with one */
+    uint64_t point;         /* snd_nxt when the episode began */
+    uint64_t careful_until; /* duplicate acknowledgements below may be our own doing */
+    uint64_t undone_until;  /* no other episode is undone before that is acknowledged */
+    uint32_t cwnd;          /* PRR's window while the episode lasts, in place of the controller's */
+};
+
+/* The most recently sent of what was delivered, by which all else is judged (RACK, RFC 8985 6). */
+struct tcp_rack {
+    uint64_t sent_ns;              /* its last transmission; 0: nothing was delivered yet */
+    uint64_t end;                  /* and its end */
+    uint64_t rtt_ns;               /* and how long it took */
+    uint64_t highest, highest_now; /* end of the highest record delivered: before this acknowledgement, and with it */
+    uint64_t widened_until;        /* the reordering window was widened for the round trip until this is acknowledged */
+};
+
+enum tail_probe_wanted { TAIL_NOTHING, TAIL_NEW_DATA, TAIL_AGAIN };
+
+/* RFC 8985 7 */
+struct tcp_tail_probe {
+    uint64_t end;                  /* snd_nxt when the last one left, until it is answered; 0: none is outstanding */
+    bool again;                    /* it was the last segment once more */
+    bool unmeasured;               /* no round trip was measured since */
+    enum tail_probe_wanted wanted; /* leaves next, be the congestion window full */
+};
+
+/* Of a peer without SACK, since its last acknowledgement of something new. */
+struct tcp_duplicates {
+    uint32_t count;
+    uint32_t bytes; /* that must have arrived therefore */
 };
 
 /* The same while something is under way. */
@@ -200,6 +215,11 @@ struct tcp_path_search {
 struct tcp_flight {
     struct txq txq;
     struct tcp_recovery recovery;
+    struct tcp_rack rack;
+    struct tcp_tail_probe tail;
+    struct tcp_duplicates duplicates;
+    struct prr prr;
+    struct undo undo;
     struct {
         uint64_t retransmit, probe, reorder;
         uint64_t fold; /* it has been idle for long enough */
@@ -209,9 +229,17 @@ struct tcp_flight {
     uint64_t last_data_ns;
     uint64_t stray_ack; /* of an old connection's segment that met our SYN, to be answered by a RST; 0: none */
     uint32_t last_echo; /* newest timestamp of ours that came back with an acknowledgement of data */
+    uint8_t timeouts;   /* in a row, since something was acknowledged, up to 255 */
     bool alive_pending; /* it went silent or timed out, and nothing new was acknowledged since */
     struct tcp_path_search search;
     uint64_t cc[CC_PRIVATE_WORDS];
+};
+
+/* Does the path deliver out of order, and how far (RFC 8985 6.2, step 4)? */
+struct tcp_reordering {
+    bool seen;
+    uint8_t widened;         /* the reordering window is so many quarters of the least round trip more than one */
+    uint8_t recoveries_left; /* until it is not, unless duplicates come */
 };
 
 /* When each of the other timers is due; TIME_NEVER when it is not running. */
@@ -274,7 +302,7 @@ struct tcp {
     uint16_t peer_mss;
     uint8_t snd_wscale;
     bool fin_wanted, fin_sent;
-    bool reorders;           /* the path does */
+    struct tcp_reordering reordering;
     uint8_t handshake_tries; /* SYNs or SYN/ACKs sent */
 
     /* receiving */
@@ -461,11 +489,13 @@ static inline uint64_t tcp_sent_bytes(const struct tcp *tcp)
 }
 static inline uint64_t tcp_recv_bytes(const struct tcp *tcp) { return tcp->recv_bytes; }
 
-/* Bytes sent and neither acknowledged, sacked nor deemed lost. */
+/* Bytes sent and neither acknowledged, sacked, told of by duplicates nor deemed lost. */
 static inline uint32_t tcp_in_flight(const struct tcp *tcp)
 {
     const struct txq *q = tcp_txq(tcp);
-    return (uint32_t)(tcp->snd_nxt - tcp->snd_una - q->sacked_bytes - q->lost_bytes);
+    uint32_t duplicates = tcp->flight ? tcp->flight->duplicates.bytes : 0;
+    uint64_t gone = q->sacked_bytes + q->lost_bytes + duplicates, outstanding = tcp->snd_nxt - tcp->snd_una;
+    return outstanding > gone ? (uint32_t)(outstanding - gone) : 0;
 }
 
 /* Bytes that the peer may send, by what we said last. */

@@ -2,10 +2,6 @@
 #include "base/units.h"
 #include "tcp/internal.h"
 
-/* RFC 8985 7.2 */
-#define PROBE_MIN_NS (10 * NS_PER_MS)
-#define PROBE_SINGLE_SEGMENT_EXTRA_NS (200 * NS_PER_MS)
-
 void tcp_timers_stop(struct tcp *tcp)
 {
     struct tcp_flight *f = tcp->flight;
@@ -38,25 +34,10 @@ void tcp_arm_retransmit(struct tcp *tcp, uint64_t now_ns)
 
 void tcp_resume(struct tcp *tcp, uint64_t now_ns)
 {
-    if (!tcp->flight || tcp->flight->txq.count == 0 || tcp->rtt.backoff == 0)
+    if (!tcp->flight || tcp->flight->txq.count == 0 || tcp->flight->timeouts == 0)
         return;
     tcp->flight->timers.retransmit = now_ns;
     tcp_timers_arm(tcp);
-}
-
-/* RFC 8985 7.2: a tail loss probe after two round trips of silence, outside recovery, if SACK can tell what it hit. */
-void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns)
-{
-    struct tcp_flight *f = tcp->flight;
-    f->timers.probe = TIME_NEVER;
-    if (!tcp->sack || f->recovery.active || f->txq.count == 0 || f->txq.sacked_bytes || tcp->rtt.srtt_ns == 0 ||
-        f->recovery.probe_end || tcp->state < TCPS_ESTABLISHED || tcp->rtt.backoff)
-        return;
-    uint64_t timeout = HW_MAX(2 * tcp->rtt.srtt_ns, PROBE_MIN_NS);
-    if (tcp_in_flight(tcp) <= tcp->segment_bytes)
-        timeout += PROBE_SINGLE_SEGMENT_EXTRA_NS; /* the peer may be delaying its acknowledgement */
-    if (now_ns + timeout < f->timers.retransmit)
-        f->timers.probe = now_ns + timeout;
 }
 
 /* RFC 9293 3.8.6.1: the interval between window probes grows like the retransmission timeout, but is no sign of loss

@@ -197,7 +197,7 @@ static void as_the_timer_of_the_stream_sees_them(void **state)
     assert_true(!paths.committed && !paths.busy);
     assert_int_equal(paths.srtt_ns, RTT);
     assert_int_equal(paths.rto_ns, rtt_rto(&fast->tcp.rtt));
-    assert_int_equal(paths.timeout_ns, 2 * rtt_rto(&fast->tcp.rtt));
+    assert_int_equal(paths.timeout_ns, rtt_rto(&fast->tcp.rtt)); /* what subflows wait for is their affair */
     bundle_carry(&b, fast, 10, 10);
     assert_true(subflows_tx_paths(&b.subflows, false).busy);
     tcp_shutdown(&fast->tcp, b.now_ns); /* it answers, and carries nothing more */

@@ -14,6 +14,21 @@ enum { RECORDS = 4, SEGMENTS = 40, IRS = 5000 }; /* of each record */
 
 static const struct txq *queue(const struct bundle *b) { return tcp_txq(&b->all[0].tcp); }
 
+/* Acknowledges nothing, but says that it holds that of the stream. */
+static void sack_bytes(struct bundle *b, uint32_t start, uint32_t end)
+{
+    struct tcp *tcp = &b->all[0].tcp;
+    uint32_t one = tcp->config.iss + 1;
+    struct tcp_options o = {.present = TCP_OPT_SACK, .sack_count = 1};
+    o.sack[0] = (struct sack_block){seq_at(one + start), seq_at(one + end)};
+    struct tcp_segment segment = {
+        .header = {.seq = seq_at(tcp->irs + 1), .ack = seq_at(one), .flags = TCP_ACK, .window = UINT16_MAX},
+        .options = &o,
+        .wire_segments = 1,
+    };
+    tcp_input(tcp, &segment, b->now_ns);
+}
+
 /* Acknowledges nothing, but says that it holds the segments [first, first + len), and so many more blocks, `step`
  * apart. With `inside`, so many bytes less at either end. */
 static void sack(struct bundle *b, uint32_t first, uint32_t len, uint32_t step, uint8_t count, uint32_t inside)
@@ -63,6 +78,34 @@ static void one_that_finds_no_room(void **state)
     sack(&b, 5, 1, 0, 1, 0);
     assert_int_equal(bundle_counted(&b, COUNT_LIMIT_SACKED), 1);
     assert_int_equal(queue(&b)->sacked_bytes, 4 * BUNDLE_MSS);
+    bundle_destroy(&b);
+}
+
+/* A block that covers a part of one record and all of the next: what needs no room is noted all the same. */
+static void what_needs_no_room_is_noted(void **state)
+{
+    (void)state;
+    struct bundle b;
+    start(&b);
+    bundle_press(&b, 0);
+    sack(&b, 5, 2 * SEGMENTS - 5, 0, 1, 0);
+    assert_int_equal(bundle_counted(&b, COUNT_LIMIT_SACKED), 1);
+    assert_int_equal(queue(&b)->sacked_bytes, SEGMENTS * BUNDLE_MSS);
+    account_release(&b.other, b.other.held);
+    bundle_destroy(&b);
+}
+
+/* The end of a record arrived, and that is a small packet: it tells nothing of what large ones meet (RFC 4821 7.6). */
+static void a_tail_that_arrived_is_no_large_packet(void **state)
+{
+    (void)state;
+    struct bundle b;
+    bundle_init(&b);
+    bundle_carry(&b, bundle_open(&b, RTT), 0, 2 * BUNDLE_MSS + 100);
+    b.now_ns += RTT;
+    sack_bytes(&b, 2 * BUNDLE_MSS, 2 * BUNDLE_MSS + 100);
+    assert_int_equal(queue(&b)->sacked_bytes, 100);
+    assert_in_range(b.all[0].tcp.flight->search.passed, 100, BUNDLE_MSS - 1);
     bundle_destroy(&b);
 }
 
@@ -119,13 +162,49 @@ static void slivers_do_not_split(void **state)
     bundle_destroy(&b);
 }
 
+/* All but the end is deemed lost, what leaves again of it is acknowledged as a duplicate, and so on: to take all of it
+ * back costs as much as there is, and happens once a round trip. */
+static void what_seemed_lost_is_taken_back_once(void **state)
+{
+    (void)state;
+    struct bundle b;
+    start(&b);
+    struct tcp *tcp = &b.all[0].tcp;
+    const uint32_t one = tcp->config.iss + 1, end = RECORDS * SEGMENTS * BUNDLE_MSS;
+    uint32_t acked = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        struct tcp_options o = {.present = TCP_OPT_SACK};
+        uint32_t before = acked;
+        for (const struct tx_record *r = txq_oldest(queue(&b)); i && r && r->retransmitted && !r->lost;
+             r = txq_after(queue(&b), r))
+            acked = (uint32_t)(tx_record_end(r) - SSN_ORIGIN - 1);
+        if (acked > before)
+            o.sack[o.sack_count++] = (struct sack_block){seq_at(one + before), seq_at(one + acked)};
+        o.sack[o.sack_count++] = (struct sack_block){seq_at(one + end - 4 * BUNDLE_MSS), seq_at(one + end)};
+        struct tcp_segment segment = {
+            .header = {.seq = seq_at(tcp->irs + 1), .ack = seq_at(one + acked), .flags = TCP_ACK, .window = UINT16_MAX},
+            .options = &o,
+            .wire_segments = 1,
+        };
+        b.now_ns += RTT;
+        tcp_input(tcp, &segment, b.now_ns);
+        (void)bundle_say(&b, &b.all[0]);
+    }
+    assert_true(acked > 20 * BUNDLE_MSS);
+    assert_int_equal(bundle_counted(&b, COUNT_TCP_SPURIOUS), 1);
+    bundle_destroy(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_finds_no_room),
+        cmocka_unit_test(what_needs_no_room_is_noted),
+        cmocka_unit_test(a_tail_that_arrived_is_no_large_packet),
         cmocka_unit_test(what_the_peer_holds_is_charged),
         cmocka_unit_test(holes_that_fill_leave_nothing),
         cmocka_unit_test(slivers_do_not_split),
+        cmocka_unit_test(what_seemed_lost_is_taken_back_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
