@@ -52,13 +52,17 @@
 #define TCP_WSCALE_MAX 14
 
 /* Calls go one way only: a file calls those named after it, besides txq, rxseq and rtt.
- * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, path_mtu.c, state.c, timers.c, flight.c */
+ * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, path_mtu.c, congestion.c, state.c, timers.c, flight.c */
 
 /* flight.c */
 /* The record of what is under way, a new one after idleness; NULL, which is counted, when they are out. */
 struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns);
 /* A record for what is sent next, or NULL, which is counted. */
 struct tx_record *tcp_append(struct tcp *tcp, uint64_t now_ns);
+/* The controller begins, from idleness or anew: a first window of its bytes may leave at once (RFC 6928). */
+void tcp_congestion_begin(struct tcp *tcp, uint64_t now_ns);
+/* What it sees is as it is now. */
+void tcp_congestion_see(struct tcp *tcp);
 /* Idle: drops what is of no use any more. What is still outstanding is forgotten. */
 void tcp_fold(struct tcp *tcp);
 
@@ -133,8 +137,38 @@ void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns);
 void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
 /* The peer says that [start, end) came twice. */
 void tcp_recovery_on_duplicate(struct tcp *tcp, uint64_t start, uint64_t end);
-/* Bytes that may go out now, new or again. */
-uint32_t tcp_cwnd_room(const struct tcp *tcp);
+/* Bytes that may be in flight beyond those that are. */
+static inline uint32_t tcp_cwnd_room(const struct tcp *tcp)
+{
+    if (!tcp->flight)
+        return tcp->cc.cwnd_bytes;
+    const struct tcp_recovery *r = &tcp->flight->recovery;
+    bool prr = r->active && !r->timed_out_ns && !tcp->cc.policy->rules_recovery;
+    uint32_t cwnd = prr ? r->cwnd : tcp->cc.cwnd_bytes, flight = tcp_in_flight(tcp);
+    return cwnd > flight ? cwnd - flight : 0;
+}
+
+/* congestion.c: what the controller is told, and the pace. */
+/* Before an acknowledgement takes effect: had the program less to send than could have left? */
+void tcp_congestion_look(struct tcp *tcp);
+/* It delivers something. */
+void tcp_congestion_settle(struct tcp *tcp, const struct delivery *d, uint64_t now_ns);
+/* All of it has taken effect. `limited`: what was sent last before had filled the window. */
+void tcp_congestion_on_ack(struct tcp *tcp, const struct delivery *d, bool limited, uint64_t now_ns);
+/* The record is lost; an episode begins, with so much in flight before; all is, by a timeout, the `first` in a row. */
+void tcp_congestion_on_lost(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
+void tcp_congestion_on_loss(struct tcp *tcp, uint32_t flight, uint64_t now_ns);
+void tcp_congestion_on_timeout(struct tcp *tcp, uint32_t flight, bool first, uint64_t now_ns);
+/* The episode is over. */
+void tcp_congestion_recovered(struct tcp *tcp);
+/* The record leaves, and is in flight. */
+void tcp_congestion_on_sent(struct tcp *tcp, struct tx_record *record, uint64_t now_ns);
+/* Bytes that may, by window and pace; none where that is less than a segment by the pace. */
+static inline uint32_t tcp_room_now(const struct tcp *tcp)
+{
+    uint32_t paced = tcp->flight ? pacing_room(&tcp->flight->pacing) : UINT32_MAX;
+    return paced < tcp->segment_bytes ? 0 : HW_MIN(paced, tcp_cwnd_room(tcp));
+}
 
 /* path_mtu.c */
 /* Payload of the probe that is due; 0: none is. */

@@ -81,10 +81,11 @@ static bool was_spurious(struct tcp *tcp, const struct delivery *d)
     return r->active && d->resent && d->has_echo && (int32_t)(d->echo - r->first_ts) < 0;
 }
 
-static void end_episode(struct tcp_recovery *r)
+static void end_episode(struct tcp *tcp)
 {
-    r->active = false;
-    r->timed_out_ns = 0;
+    tcp->flight->recovery.active = false;
+    tcp->flight->recovery.timed_out_ns = 0;
+    tcp_congestion_recovered(tcp);
 }
 
 /* RFC 4015, RFC 9438 4.9: nothing was lost, only late. What waits to be sent again need not be. */
@@ -95,12 +96,12 @@ static void undo_if_spurious(struct tcp *tcp, const struct delivery *d)
         return;
     count(&tcp->host->counters, COUNT_TCP_SPURIOUS);
     r->undo_possible = false;
-    tcp->cc.ops->undo(&tcp->cc);
+    cc_undo(&tcp->cc);
     if (!r->active)
         return;
     if (!r->timed_out_ns)
         tcp->reorders = true;
-    end_episode(r);
+    end_episode(tcp);
     txq_unmark_lost(&tcp->flight->txq);
 }
 
@@ -116,7 +117,7 @@ static void enter_recovery(struct tcp *tcp, uint32_t flight, uint64_t now_ns)
     r->recover_flight = HW_MAX(flight, tcp->segment_bytes);
     r->probe_end = 0;
     watch_for_undo(tcp);
-    tcp->cc.ops->on_loss(&tcp->cc, now_ns, flight);
+    tcp_congestion_on_loss(tcp, flight, now_ns);
     /* The first retransmission goes out at once, whatever the pipe holds. */
     r->cwnd = tcp_in_flight(tcp) + tcp->segment_bytes;
 }
@@ -143,6 +144,8 @@ void tcp_detect_loss(struct tcp *tcp, uint64_t now_ns)
         txq_mark_lost(&tcp->flight->txq, record);
         refused |= record->probe;
         lost_any |= !record->probe; /* RFC 4821 7.5: that is no sign of congestion */
+        if (!record->probe)
+            tcp_congestion_on_lost(tcp, record, now_ns);
     }
     tcp->flight->timers.reorder = wait_until ? wait_until : TIME_NEVER;
     if (refused) {
@@ -158,13 +161,13 @@ static void prr_update(struct tcp *tcp, uint32_t delivered)
     struct tcp_recovery *r = &tcp->flight->recovery;
     uint32_t pipe = tcp_in_flight(tcp), allowance;
     r->prr_delivered += delivered;
-    if (pipe > tcp->cc.ssthresh) {
-        uint64_t target = (r->prr_delivered * tcp->cc.ssthresh + r->recover_flight - 1) / r->recover_flight;
+    if (pipe > tcp->cc.ssthresh_bytes) {
+        uint64_t target = (r->prr_delivered * tcp->cc.ssthresh_bytes + r->recover_flight - 1) / r->recover_flight;
         allowance = target > r->prr_out ? (uint32_t)(target - r->prr_out) : 0;
     } else { /* slow start reduction bound */
         uint64_t behind = r->prr_delivered > r->prr_out ? r->prr_delivered - r->prr_out : 0;
         uint64_t limit = HW_MAX(behind, delivered) + tcp->segment_bytes;
-        allowance = (uint32_t)HW_MIN(tcp->cc.ssthresh - pipe, limit);
+        allowance = (uint32_t)HW_MIN(tcp->cc.ssthresh_bytes - pipe, limit);
     }
     if (r->prr_out == 0)
         allowance = HW_MAX(allowance, tcp->segment_bytes);
@@ -181,7 +184,7 @@ static void check_probe(struct tcp *tcp, const struct delivery *delivery, uint64
     if (delivery->duplicate || r->active)
         return;
     tcp_path_is_congested(tcp);
-    tcp->cc.ops->on_loss(&tcp->cc, now_ns, delivery->flight);
+    tcp_congestion_on_loss(tcp, delivery->flight, now_ns);
 }
 
 void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint64_t now_ns)
@@ -190,7 +193,7 @@ void tcp_recovery_on_ack(struct tcp *tcp, const struct delivery *delivery, uint6
     undo_if_spurious(tcp, delivery);
     check_probe(tcp, delivery, now_ns);
     if (r->active && tcp->snd_una >= r->point)
-        end_episode(r);
+        end_episode(tcp);
     if (delivery->bytes || r->active)
         tcp_detect_loss(tcp, now_ns);
     if (r->active && !r->timed_out_ns)
@@ -203,23 +206,13 @@ void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns)
     uint32_t flight = tcp_in_flight(tcp);
     const struct tx_record *oldest = txq_oldest(&tcp->flight->txq);
     txq_mark_all_lost(&tcp->flight->txq, oldest && oldest->sacked);
-    if (tcp->rtt.backoff == 0 && tcp->state >= TCPS_ESTABLISHED) {
+    bool first = tcp->rtt.backoff == 0 && tcp->state >= TCPS_ESTABLISHED;
+    if (first)
         watch_for_undo(tcp);
-        tcp->cc.ops->on_timeout(&tcp->cc, now_ns, flight);
-    }
+    tcp_congestion_on_timeout(tcp, flight, first, now_ns);
     r->active = true;
     r->timed_out_ns = now_ns;
     r->point = tcp->snd_nxt;
     r->probe_end = 0;
     tcp->flight->timers.reorder = tcp->flight->timers.probe = TIME_NEVER;
-}
-
-uint32_t tcp_cwnd_room(const struct tcp *tcp)
-{
-    if (!tcp->flight)
-        return tcp->cc.cwnd;
-    const struct tcp_recovery *r = &tcp->flight->recovery;
-    uint32_t cwnd = r->active && !r->timed_out_ns ? r->cwnd : tcp->cc.cwnd;
-    uint32_t flight = tcp_in_flight(tcp);
-    return cwnd > flight ? cwnd - flight : 0;
 }

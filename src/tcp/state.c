@@ -100,9 +100,7 @@ void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms)
     };
     tcp->snd_wl1 = SSN_ORIGIN;
     tcp_settle_segment_size(tcp);
-    cc_init(&tcp->cc, tcp->cc.ops, tcp->segment_bytes);
-    if (tcp->flight)
-        cc_resume(&tcp->cc, tcp->flight->cc);
+    cc_init(&tcp->cc, tcp->cc.policy, tcp->segment_bytes);
 }
 
 void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)
@@ -110,6 +108,8 @@ void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t 
     struct tcp_terms terms;
     tcp_read_terms(&terms, syn, &tcp->config.remote, now_ns);
     tcp_take_terms(tcp, &terms);
+    if (tcp->flight)
+        tcp_congestion_begin(tcp, now_ns);
     /* The window of a SYN is never scaled (RFC 7323 2.2). */
     tcp->snd_wnd = tcp->snd_wnd_max = syn->header.window;
 }

@@ -16,7 +16,7 @@ uint8_t tcp_window_scale(uint32_t window_max)
 }
 
 void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config,
-              const struct cc_ops *cc, uint32_t window_max)
+              const struct hawser_congestion *cc, uint32_t window_max)
 {
     memset(tcp, 0, sizeof *tcp);
     tcp->hooks = hooks;
@@ -84,7 +84,7 @@ void tcp_open_passive(struct tcp *tcp, const struct tcp_opened *opened, uint64_t
     if (opened->rtt_ns)
         rtt_sample(&tcp->rtt, opened->rtt_ns, now_ns);
     if (opened->synack_lost) /* RFC 5681 3.1 */
-        tcp->cc.cwnd = tcp->segment_bytes;
+        tcp->cc.cwnd_bytes = tcp->segment_bytes;
     tcp_set_state(tcp, TCPS_ESTABLISHED, now_ns);
 }
 
