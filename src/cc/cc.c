@@ -5,7 +5,7 @@
 
 #include "base/sized.h"
 
-static const struct hawser_congestion *const all[] = {&cc_cubic, &cc_reno};
+static const struct hawser_congestion *const all[] = {&cc_cubic, &cc_reno, &cc_bbr};
 
 const struct hawser_congestion *hawser_congestion_at(size_t i) { return i < HW_ARRAY_LEN(all) ? all[i] : NULL; }
 
