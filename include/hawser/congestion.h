@@ -17,8 +17,8 @@ struct hawser_congestion;
 /* A subflow as its controller sees it. Bytes are of payload. More members may be added at the end. */
 struct hawser_flow {
     const struct hawser_congestion *policy; /* whose flow it is */
-    void *
-        memory; /* the controller's own, `state_bytes`, zero at resume(), aligned for anything; NULL while it is idle */
+    void *memory; /* the controller's own, `state_bytes`, zero at resume(), aligned for 64-bit numbers and pointers;
+                     NULL while it is idle */
 
     /* What the controller sets. Each call leaves them within what can be: no window is below a segment. */
     uint64_t pacing_bps; /* bits a second at which bytes leave; 0: what follows from the window and the round trip */

@@ -216,7 +216,7 @@ struct tcp_flight {
     struct rate rate;
     struct pacing pacing;
     bool asked;               /* the layer above was, for what is to be sent, since the last acknowledgement */
-    max_align_t controller[]; /* the memory of the controller */
+    uint64_t controller[]; /* the memory of the controller */
 };
 static inline size_t tcp_flight_bytes(const struct hawser_congestion *policy)
 {
