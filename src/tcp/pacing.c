@@ -39,7 +39,7 @@ void pacing_look(struct pacing *p, uint64_t rate, uint32_t quantum, uint64_t now
     }
     if (p->next_ns > now_ns) {
         p->budget = 0;
-        p->due_ns = p->next_ns;
+        p->due_ns = p->burst < quantum ? p->next_ns : TIME_NEVER;
         return;
     }
     uint64_t late_max_ns = HW_MAX(quantum * NS_PER_S / rate, LATE_NS);

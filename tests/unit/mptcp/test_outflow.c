@@ -42,6 +42,7 @@ static void queue(struct bench *b, uint32_t len)
 static bool send(struct bench *b)
 {
     size_t before = b->batch.count;
+    subflows_resend(&b->bundle.subflows, &b->batch, b->bundle.now_ns); /* a turn begins */
     (void)outflow_send(&b->out, 1, &b->batch, b->bundle.now_ns); /* one piece */
     return b->batch.count > before;
 }
@@ -392,6 +393,7 @@ static void no_sliver_for_a_laggard(void **state)
         set_up(&b);
         b.slow->stale = true;
         b.slow->tcp.cc.cwnd_bytes = 0;
+        b.fast->tcp.cc.pacing_bps = UINT64_MAX;
         carry(&b, b.fast, 0, BUNDLE_LIMIT - 100);
         data_ack(&b, BUNDLE_LIMIT - 100);
         b.fast->tcp.cc.cwnd_bytes = b.fast->tcp.snd_wnd = 4 * BUNDLE_LIMIT;

@@ -66,6 +66,7 @@ static void too_big(struct peer *p, const struct peer_segment *about, uint32_t m
     icmp.rest = mtu;
     peer_forget(p);
     peer_send_icmp(p, &icmp);
+    peer_wait(p, RTT_MS * NS_PER_MS / 2); /* what leaves again is paced */
 }
 
 static void acknowledge(struct peer *p, uint32_t ack)
