@@ -151,6 +151,7 @@ static void on_lost(struct hawser_flow *flow, const struct hawser_loss *loss)
     if (b->loss.events == 0 || b->loss.event_ns != loss->now_ns)
         b->loss.events++;
     b->loss.event_ns = loss->now_ns;
+    b->loss.lost += loss->size_bytes;
     if (b->is_probe_sample && bbr_is_too_high(flow, loss->lost_bytes, loss->tx_in_flight_bytes))
         bbr_handle_too_high(b, flow, bbr_inflight_at(loss), loss->is_app_limited);
 }

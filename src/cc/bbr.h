@@ -49,6 +49,7 @@ struct bbr_loss {
     bool round_start, in_round;
     uint32_t events; /* in this round: times at which some were found */
     uint64_t event_ns;
+    uint64_t lost, delivered_before; /* bytes in this round; of the flow when it began */
     uint64_t bw_latest, inflight_latest; /* the most of this round */
     uint64_t bw_short, inflight_short;   /* bounds until the next probe; BBR_NONE */
     uint64_t inflight_long;              /* what is safe, by the last probe; BBR_NONE */
@@ -132,6 +133,8 @@ void bbr_signals_end(struct bbr *b, const struct bbr_sample *s);
 bool bbr_is_too_high(const struct hawser_flow *flow, uint64_t lost, uint64_t in_flight);
 /* Something was: what there was before is remembered. */
 void bbr_note_loss(struct bbr *b, const struct hawser_flow *flow);
+/* Of this round, more than chance explains. */
+bool bbr_round_is_lossy(const struct bbr *b, const struct hawser_flow *flow);
 void bbr_save_cwnd(struct bbr *b, const struct hawser_flow *flow);
 /* What was in flight when losses became too many, by what was when a packet of several segments left that is lost. */
 uint64_t bbr_inflight_at(const struct hawser_loss *loss);

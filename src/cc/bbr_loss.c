@@ -24,6 +24,12 @@ bool bbr_is_too_high(const struct hawser_flow *flow, uint64_t lost, uint64_t in_
     return excess * excess > UINT64_C(4) * (LOSS_ONE_IN - 1) * n && excess;
 }
 
+bool bbr_round_is_lossy(const struct bbr *b, const struct hawser_flow *flow)
+{
+    const struct bbr_loss *l = &b->loss;
+    return bbr_is_too_high(flow, l->lost, b->delivered - l->delivered_before + l->lost);
+}
+
 void bbr_short_reset(struct bbr *b) { b->loss.bw_short = b->loss.inflight_short = BBR_NONE; }
 
 void bbr_signals_reset(struct bbr *b)
@@ -50,7 +56,7 @@ void bbr_signals_adapt(struct bbr *b, const struct hawser_flow *flow)
     bool probing = b->phase == BBR_STARTUP || b->phase == BBR_REFILL || b->phase == BBR_UP;
     if (!l->round_start)
         return;
-    if (l->in_round && !probing) {
+    if (l->in_round && !probing && bbr_round_is_lossy(b, flow)) {
         if (l->bw_short == BBR_NONE)
             l->bw_short = bbr_max_bw(b);
         if (l->inflight_short == BBR_NONE)
@@ -68,6 +74,8 @@ void bbr_signals_end(struct bbr *b, const struct bbr_sample *s)
     b->loss.bw_latest = s->bw;
     b->loss.inflight_latest = s->rate->delivered_bytes;
     b->loss.events = 0;
+    b->loss.lost = 0;
+    b->loss.delivered_before = b->delivered;
 }
 
 void bbr_save_cwnd(struct bbr *b, const struct hawser_flow *flow)
