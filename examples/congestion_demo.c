@@ -77,8 +77,7 @@ static uint32_t transfer(struct hawser_host *client, struct hawser_host *server,
 static struct hawser_host *calm_host(void)
 {
     struct hawser_host *host;
-    const struct hawser_stack_options stack = {.size = sizeof stack, .controller = &calm};
-    const struct hawser_host_options options = {.size = sizeof options, .stack = &stack};
+    const struct hawser_stack_options options = {.size = sizeof options, .controller = &calm};
     check(hawser_host_new(&options, &host), "hawser_host_new");
     return host;
 }

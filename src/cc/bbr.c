@@ -31,8 +31,9 @@ static struct gains gains_of(enum bbr_phase phase)
 static void pace(const struct bbr *b, struct hawser_flow *flow, uint32_t gain, uint64_t bw)
 {
     uint64_t bps = HW_MIN(bw, BBR_RATE_MAX) * gain / 100 * (100 - MARGIN_PERCENT) / 100 * BITS_PER_BYTE;
+    bps = HW_MAX(bps, BITS_PER_BYTE);
     if (b->full.reached || bps > flow->pacing_bps)
-        flow->pacing_bps = HW_MAX(bps, BITS_PER_BYTE);
+        flow->pacing_bps = bps;
 }
 
 /* 5.6.2: before anything is measured, the first window in a round trip. */

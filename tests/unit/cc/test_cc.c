@@ -1,4 +1,5 @@
 /* What holds for every controller. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +23,87 @@ static void found_by_name(void **state)
     assert_null(hawser_congestion_find(""));
     assert_null(hawser_congestion_find("Cubic"));
     assert_null(hawser_congestion_find("cubic2"));
+    size_t n = 0;
+    for (; hawser_congestion_at(n); n++) {
+        assert_ptr_equal(hawser_congestion_find(hawser_congestion_at(n)->name), hawser_congestion_at(n));
+        assert_int_equal(cc_check(hawser_congestion_at(n)), 0);
+    }
+    assert_int_equal(n, 3);
+}
+
+static void absurd_ack(struct hawser_flow *flow, const struct hawser_ack *ack)
+{
+    flow->cwnd_bytes = ack->now_ns ? UINT32_MAX : 0;
+    flow->ssthresh_bytes = 0;
+}
+static void absurd_loss(struct hawser_flow *flow, const struct hawser_loss *loss)
+{
+    (void)loss;
+    flow->cwnd_bytes = flow->ssthresh_bytes = 0;
+}
+static const struct hawser_congestion absurd = {
+    .size = sizeof absurd, .name = "absurd", .on_ack = absurd_ack, .on_loss = absurd_loss, .on_timeout = absurd_loss};
+
+/* A table from outside: what it must have, and what becomes of what it sets. */
+static void tables_are_looked_at(void **state)
+{
+    (void)state;
+    assert_int_equal(cc_check(NULL), 0);
+    assert_int_equal(cc_check(&absurd), 0);
+    struct hawser_congestion wrong[6] = {absurd, absurd, absurd, absurd, absurd, absurd};
+    wrong[0].name = "";
+    wrong[1].on_ack = NULL;
+    wrong[2].on_loss = NULL;
+    wrong[3].on_timeout = NULL;
+    wrong[4].state_bytes = HAWSER_CONGESTION_STATE_MAX + 1;
+    wrong[5].size = 8;
+    for (size_t i = 0; i < HW_ARRAY_LEN(wrong); i++)
+        assert_int_equal(cc_check(&wrong[i]), -EINVAL);
+    struct {
+        struct hawser_congestion known;
+        void *unknown;
+    } newer = {absurd, &newer};
+    newer.known.size = sizeof newer;
+    assert_int_equal(cc_check(&newer.known), -E2BIG);
+}
+
+static void no_controller_breaks_the_window(void **state)
+{
+    (void)state;
+    struct flow f;
+    flow_init(&f, &absurd, 1448, 50 * NS_PER_MS);
+    flow_ack(&f, 1448, true);
+    assert_int_equal(f.cc.cwnd_bytes, CWND_MAX);
+    assert_int_equal(f.cc.ssthresh_bytes, 1448);
+    flow_loss(&f);
+    assert_int_equal(f.cc.cwnd_bytes, 1448);
+    flow_timeout(&f);
+    assert_int_equal(f.cc.cwnd_bytes, 1448);
+    const struct hawser_loss one = {.now_ns = f.now_ns, .lost_bytes = 1448, .size_bytes = 1448};
+    cc_on_lost(&f.cc, &one); /* of which it does not want to hear */
+    cc_on_recovery_end(&f.cc);
+    cc_undo(&f.cc);
+    cc_fold(&f.cc);
+    assert_int_equal(f.cc.cwnd_bytes, 1448);
+}
+
+/* RFC 3465 2.3: without pacing, two segments an acknowledgement, however much that covers. */
+static void unpaced_slow_start_is_limited(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HW_ARRAY_LEN(controllers); i++) {
+        struct hawser_ack ack = {.now_ns = 1, .rate = {.newly_acked_bytes = 10 * 1448}, .cwnd_limited = true};
+        struct flow f;
+        flow_init(&f, controllers[i], 1448, 50 * NS_PER_MS);
+        f.cc.srtt_ns = 0;
+        assert_false(cc_is_paced(&f.cc));
+        cc_on_ack(&f.cc, &ack);
+        assert_int_equal(f.cc.cwnd_bytes, 12 * 1448);
+        f.cc.srtt_ns = 50 * NS_PER_MS;
+        assert_true(cc_is_paced(&f.cc));
+        cc_on_ack(&f.cc, &ack);
+        assert_int_equal(f.cc.cwnd_bytes, 22 * 1448);
+    }
 }
 
 /* RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)). */
@@ -298,6 +380,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restarts_after_silence),
         cmocka_unit_test(found_by_name),
+        cmocka_unit_test(tables_are_looked_at),
+        cmocka_unit_test(no_controller_breaks_the_window),
+        cmocka_unit_test(unpaced_slow_start_is_limited),
         cmocka_unit_test(initial_window),
         cmocka_unit_test(slow_start_doubles_each_round),
         cmocka_unit_test(slow_start_ends_at_ssthresh),
