@@ -49,7 +49,7 @@ struct bbr_loss {
     bool round_start, in_round;
     uint32_t events; /* in this round: times at which some were found */
     uint64_t event_ns;
-    uint64_t lost, delivered_before; /* bytes in this round; of the flow when it began */
+    uint64_t lost, delivered_before;     /* bytes in this round; of the flow when it began */
     uint64_t bw_latest, inflight_latest; /* the most of this round */
     uint64_t bw_short, inflight_short;   /* bounds until the next probe; BBR_NONE */
     uint64_t inflight_long;              /* what is safe, by the last probe; BBR_NONE */

@@ -215,7 +215,7 @@ struct tcp_flight {
     struct tcp_path_search search;
     struct rate rate;
     struct pacing pacing;
-    bool asked;               /* the layer above was, for what is to be sent, since the last acknowledgement */
+    bool asked;            /* the layer above was, for what is to be sent, since the last acknowledgement */
     uint64_t controller[]; /* the memory of the controller */
 };
 static inline size_t tcp_flight_bytes(const struct hawser_congestion *policy)
