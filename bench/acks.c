@@ -82,7 +82,7 @@ static void ignore_event(struct tcp *tcp, enum tcp_event event, uint64_t now_ns)
 }
 static uint32_t offer_window(struct tcp *tcp, uint32_t most) { return (void)tcp, HW_MIN(most, 65536u); }
 static bool is_not_blocked(struct tcp *tcp) { return (void)tcp, false; }
-static size_t has_none(struct tcp *tcp, struct cc_sibling *out, size_t max)
+static size_t has_none(struct tcp *tcp, struct hawser_sibling *out, size_t max)
 {
     return (void)tcp, (void)out, (void)max, 0;
 }
@@ -108,18 +108,24 @@ static const struct tcp_hooks hooks = {
 };
 
 /* The window stays what it is, whatever happens. */
-static void hold_window(struct cc *cc) { cc->cwnd = cc->ssthresh = HW_CONTAINER(cc, struct bench, tcp.cc)->window; }
-static void ignore_ack(struct cc *cc, const struct cc_ack *ack) { (void)cc, (void)ack; }
-static void ignore_loss(struct cc *cc, uint64_t now_ns, uint32_t in_flight) { (void)cc, (void)now_ns, (void)in_flight; }
-static void ignore_idle(struct cc *cc, uint64_t idle_ns) { (void)cc, (void)idle_ns; }
-static const struct cc_ops constant = {.name = "constant",
-                                       .resume = hold_window,
-                                       .fold = hold_window,
-                                       .on_ack = ignore_ack,
-                                       .on_loss = ignore_loss,
-                                       .on_timeout = ignore_loss,
-                                       .undo = hold_window,
-                                       .on_idle = ignore_idle};
+static void hold_window(struct hawser_flow *cc)
+{
+    cc->cwnd_bytes = cc->ssthresh_bytes = HW_CONTAINER(cc, struct bench, tcp.cc)->window;
+    cc->pacing_bps = UINT64_MAX; /* all of it leaves when it may */
+}
+static void hold_from_now(struct hawser_flow *cc, uint32_t seed, uint64_t now_ns)
+{
+    (void)seed, (void)now_ns;
+    hold_window(cc);
+}
+static void ignore_ack(struct hawser_flow *cc, const struct hawser_ack *ack) { (void)cc, (void)ack; }
+static void ignore_loss(struct hawser_flow *cc, const struct hawser_loss *loss) { (void)cc, (void)loss; }
+static const struct hawser_congestion constant = {.size = sizeof constant,
+                                                  .name = "constant",
+                                                  .resume = hold_from_now,
+                                                  .on_ack = ignore_ack,
+                                                  .on_loss = ignore_loss,
+                                                  .on_timeout = ignore_loss};
 
 static void *env_alloc(void *ctx, size_t size) { return (void)ctx, malloc(size); }
 static void env_free(void *ctx, void *ptr) { (void)ctx, free(ptr); }
@@ -144,7 +150,7 @@ static void open_tcp(struct bench *b)
          "address");
     b->host.env = env;
     pool_init(&b->host.records, &b->host.env, sizeof(struct tx_record), UINT32_MAX);
-    pool_init(&b->host.flights, &b->host.env, sizeof(struct tcp_flight), 1);
+    pool_init(&b->host.flights, &b->host.env, tcp_flight_bytes(&constant), 1);
     pool_init(&b->host.disorders, &b->host.env, sizeof(struct rx_disorder), 1);
     account_init(&b->memory, &b->host.env, MEMORY, 0);
     account_open(&b->conn, &b->memory.account);
@@ -267,8 +273,10 @@ static inline void act(struct bench *b, struct tcp_segment *s, struct tx_batch *
     if (b->tcp.due_ns <= b->now_ns)
         tcp_run_timers(&b->tcp, b->now_ns);
     tcp_input(&b->tcp, s, b->now_ns);
-    if (batch)
+    if (batch) {
+        tcp_begin_turn(&b->tcp, b->now_ns);
         tcp_output(&b->tcp, batch, b->now_ns);
+    }
 }
 
 /* What is counted: who counts instructions knows it by its name. */
@@ -320,6 +328,7 @@ static void wait_for_timers(struct bench *b)
     must(b->tcp.due_ns != TIME_NEVER, "nothing happens any more");
     b->now_ns = HW_MAX(b->now_ns, b->tcp.due_ns);
     tcp_run_timers(&b->tcp, b->now_ns);
+    tcp_begin_turn(&b->tcp, b->now_ns);
     tcp_output(&b->tcp, &batch, b->now_ns);
     send_new(b, &batch);
     carry(b, &batch);

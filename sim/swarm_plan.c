@@ -31,6 +31,14 @@ static void choose_schedulers(struct scenario *s, struct prng *rng)
             s->hosts[i].options.scheduler = hawser_scheduler_find("redundant");
 }
 
+/* Likewise. */
+static void choose_controllers(struct scenario *s, struct prng *rng)
+{
+    for (size_t i = 0; i < s->host_count; i++)
+        if (one_in(rng, 3))
+            snprintf(s->hosts[i].congestion_name, sizeof s->hosts[i].congestion_name, "bbr");
+}
+
 /* Half of them long enough to meet the faults. */
 static uint64_t random_size(struct prng *rng)
 {
@@ -137,6 +145,7 @@ void swarm_plan_make(struct swarm_plan *plan, uint64_t seed)
     swarm_draw_faults(plan, &rng);
     keep_liars_apart(plan);
     choose_schedulers(s, &rng);
+    choose_controllers(s, &rng);
     swarm_draw_habits(plan);
     swarm_draw_flaps(plan);
 }

@@ -367,8 +367,8 @@ static int check_together(struct lab_options *o, uint64_t cut_paths)
         return usage_error("--bytes and --time exclude each other");
     if (o->in_process && (o->ends[LAB_CLIENT].stack == LAB_KERNEL || o->ends[LAB_SERVER].stack == LAB_KERNEL))
         return usage_error("--in-process has Hawser at both ends: add --client hawser --server hawser");
-    if (hawser && strcmp(o->cc, "cubic") != 0 && strcmp(o->cc, "reno") != 0)
-        return usage_error("--cc \"%s\": Hawser has cubic and reno", o->cc);
+    if (hawser && !hawser_congestion_find(o->cc))
+        return usage_error("--cc \"%s\": Hawser has cubic, reno and bbr", o->cc);
     if (o->direct && o->pcap_dir)
         return usage_error("--direct has no captures: leave out --pcap");
     return GO_ON;

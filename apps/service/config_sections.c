@@ -31,7 +31,7 @@ static bool read_manager(struct reader *r, const struct toml_node *node, void *o
 static bool read_congestion(struct reader *r, const struct toml_node *node, void *out)
 {
     const char **name = out;
-    return read_text(r, node, name) && (strcmp(*name, "cubic") == 0 || strcmp(*name, "reno") == 0);
+    return read_text(r, node, name) && hawser_congestion_find(*name) != NULL;
 }
 
 /* The opposite of what the key says. */
@@ -53,7 +53,7 @@ static const struct field top_fields[] = {
     {"scheduler", read_scheduler, offsetof(struct config, scheduler), "\"lowest-rtt\" or \"redundant\""},
     {"path-manager", read_manager, offsetof(struct config, manager),
      "\"default\", \"fullmesh\", \"ports\", \"backup\" or \"on-demand\""},
-    {"congestion", read_congestion, offsetof(struct config, congestion), "\"cubic\" or \"reno\""},
+    {"congestion", read_congestion, offsetof(struct config, congestion), "\"cubic\", \"reno\" or \"bbr\""},
     {"mptcp", read_negated, offsetof(struct config, no_mptcp), "true, or false: plain TCP"},
     {"control", read_name_of_some, offsetof(struct config, control), "a path, or \"none\""},
     {"group", read_name_of_some, offsetof(struct config, group), "the name of a group"},

@@ -86,7 +86,7 @@ static const char usage[] =
     "                 on-demand (default: all uplinks, once a connection has moved 64 KiB or lasted 100 ms), default\n"
     "                 (all uplinks, at once), fullmesh, ports, or backup (one uplink as long as it works)\n"
     "  --congestion NAME\n"
-    "                 cubic (default) or reno\n" PROXY_USAGE
+    "                 cubic (default), reno or bbr\n" PROXY_USAGE
     "  --control PATH socket for hawser status, down and ss, or none; default $HAWSER_CONTROL, the file's, or\n"
     "                 /run/hawser/control\n"
     "  --group GROUP  who may ask there beside root; default hawser, if there is one\n"
@@ -189,9 +189,9 @@ static int read_option(struct up_options *o, int option, char **argv)
         return -1;
     case OPTION_CONGESTION:
         o->congestion = optarg;
-        return strcmp(optarg, "cubic") == 0 || strcmp(optarg, "reno") == 0
+        return hawser_congestion_find(optarg)
                    ? -1
-                   : usage_error("--congestion \"%s\": there are cubic and reno", optarg);
+                   : usage_error("--congestion \"%s\": there are cubic, reno and bbr", optarg);
     case OPTION_GROUP:
         o->group = optarg;
         return -1;

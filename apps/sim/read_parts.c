@@ -22,7 +22,7 @@ bool read_own_name(struct reader *r, const struct toml_node *table, char name[NO
 
 static bool read_congestion(struct reader *r, const struct toml_node *node, void *out)
 {
-    static const char *const names[] = {"cubic", "reno"};
+    static const char *const names[] = {"cubic", "reno", "bbr"};
     struct host_spec *host = out;
     (void)r;
     for (size_t i = 0; node->kind == TOML_STRING && i < HW_ARRAY_LEN(names); i++)
@@ -86,7 +86,7 @@ bool read_host(struct reader *r, const struct toml_node *table)
 #define HOST(member) offsetof(struct host_spec, member)
     const struct field fields[] = {
         {"name", read_name, HOST(name), NULL},
-        {"congestion", read_congestion, 0, "\"cubic\" or \"reno\""},
+        {"congestion", read_congestion, 0, "\"cubic\", \"reno\" or \"bbr\""},
         {"scheduler", read_scheduler, 0, "\"lowest-rtt\" or \"redundant\""},
         {"path_manager", read_path_manager, 0, "\"default\", \"fullmesh\", \"ports\", \"backup\" or \"on-demand\""},
         {"allow", read_prefixes, HOST(allow), PREFIXES},

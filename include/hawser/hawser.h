@@ -3,6 +3,7 @@
 #define HAWSER_HAWSER_H
 
 #include <hawser/addr.h>
+#include <hawser/congestion.h>
 #include <hawser/door.h>
 #include <hawser/env.h>
 #include <hawser/event.h>

@@ -3,6 +3,7 @@
 #define HAWSER_STACK_H
 
 #include <hawser/addr.h>
+#include <hawser/congestion.h>
 #include <hawser/env.h>
 #include <hawser/packet.h>
 #include <hawser/path_manager.h>
@@ -24,7 +25,7 @@ struct hawser_stack_options {
                                 * 256 MiB; less than 394 KiB counts as that */
     bool checksum_required;    /* ask for DSS checksums (RFC 8684 3.1, flag A) */
     bool no_mptcp;             /* plain TCP only, both as client and as server */
-    const char *congestion;    /* "cubic" (default) or "reno" */
+    const char *congestion;    /* "cubic" (default), "reno" or "bbr" */
     /* What initial sequence numbers and timestamps are derived from. All zero: drawn from the environment. Several
      * stacks that stand for one host (shards) are given the same one, drawn by a cryptographic generator. */
     uint8_t secret[HAWSER_SECRET_LEN];
@@ -41,6 +42,9 @@ struct hawser_stack_options {
      * ports that the translation keeps can be used again at once, as sequence numbers and timestamps go on by port. Not
      * for shards. */
     uint16_t first_port, last_port;
+    /* Who says how much is under way and how fast it leaves (hawser/congestion.h), in place of what `congestion` names;
+     * it must outlive the stack. NULL: what that names. */
+    const struct hawser_congestion *controller;
 };
 
 /* What a link can do and how large its packets may be. */
@@ -64,8 +68,8 @@ struct hawser_link_options {
 
 /*
  * Creates a stack. `options` may be NULL. Returns 0 and *out, owned by the caller; -EINVAL (the size of the options, no
- * congestion control has that name, the scheduler is none, or `shard` is not below `shard_count`, or that is above
- * HAWSER_SHARDS_MAX, or the ports are none, or shards have any); -E2BIG; or -ENOMEM.
+ * congestion control has that name, the scheduler or the controller is none, or `shard` is not below `shard_count`, or
+ * that is above HAWSER_SHARDS_MAX, or the ports are none, or shards have any); -E2BIG; or -ENOMEM.
  */
 HAWSER_API int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_options *options,
                                 struct hawser_stack **out);

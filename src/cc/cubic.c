@@ -46,9 +46,7 @@ struct cubic {
     struct hystart hystart;
 };
 
-_Static_assert(sizeof(struct cubic) <= CC_PRIVATE_WORDS * sizeof(uint64_t), "private state is bounded");
-
-static struct cubic *state(struct cc *cc) { return (struct cubic *)(void *)cc->private_; }
+static struct cubic *state(struct hawser_flow *cc) { return cc->memory; }
 
 static uint32_t cube_root(uint64_t x)
 {
@@ -62,13 +60,15 @@ static uint32_t cube_root(uint64_t x)
 }
 
 /* RFC 9438 5.8: after idleness a new epoch begins, on the way to the same maximum. */
-static void cubic_resume(struct cc *cc)
+static void cubic_resume(struct hawser_flow *cc, uint32_t seed, uint64_t now_ns)
 {
+    (void)seed;
+    (void)now_ns;
     state(cc)->curve.w_max = cc->kept[0];
     state(cc)->curve.cwnd_prior = cc->kept[1];
 }
 
-static void cubic_fold(struct cc *cc)
+static void cubic_fold(struct hawser_flow *cc)
 {
     cc->kept[0] = state(cc)->curve.w_max;
     cc->kept[1] = state(cc)->curve.cwnd_prior;
@@ -76,14 +76,14 @@ static void cubic_fold(struct cc *cc)
 
 /* RFC 9438 4.2: K is the cube root of (w_max - cwnd) / C, here in milliseconds: 1 s^3 is 10^9 ms^3, 1 / C is 2.5.
  * RFC 9438 4.8, 4.10: after a timeout, or slow start without loss, the plateau is where the epoch begins. */
-static void start_epoch(struct cc *cc, uint64_t now_ns)
+static void start_epoch(struct hawser_flow *cc, uint64_t now_ns)
 {
     struct curve *c = &state(cc)->curve;
     c->running = true;
     c->epoch_ns = now_ns;
-    c->w_est = cc->cwnd;
-    c->w_max = HW_MAX(c->w_max, cc->cwnd);
-    uint64_t milli_segments = (uint64_t)(c->w_max - cc->cwnd) * 1000 / cc->mss;
+    c->w_est = cc->cwnd_bytes;
+    c->w_max = HW_MAX(c->w_max, cc->cwnd_bytes);
+    uint64_t milli_segments = (uint64_t)(c->w_max - cc->cwnd_bytes) * 1000 / cc->segment_bytes;
     c->k_ms = cube_root(milli_segments * MS3_PER_MILLI_SEGMENT);
     state(cc)->credit = 0;
     state(cc)->est_credit = 0;
@@ -101,56 +101,56 @@ static uint64_t window_at(const struct curve *c, uint32_t mss, uint64_t t_ms)
 }
 
 /* RFC 9438 4.3: alpha segments a window, a whole one once back at the window of the last loss. */
-static void grow_estimate(const struct cc *cc, struct cubic *cubic, uint32_t acked)
+static void grow_estimate(const struct hawser_flow *cc, struct cubic *cubic, uint32_t acked)
 {
     struct curve *c = &cubic->curve;
     uint64_t credit = c->w_est >= c->cwnd_prior ? acked : (uint64_t)acked * ALPHA_NUM / ALPHA_DEN;
     credit += cubic->est_credit;
-    if (credit >= cc->cwnd) {
-        credit -= cc->cwnd;
-        c->w_est = (uint32_t)HW_MIN((uint64_t)c->w_est + cc->mss, CWND_MAX);
+    if (credit >= cc->cwnd_bytes) {
+        credit -= cc->cwnd_bytes;
+        c->w_est = (uint32_t)HW_MIN((uint64_t)c->w_est + cc->segment_bytes, CWND_MAX);
     }
-    cubic->est_credit = (uint32_t)HW_MIN(credit, cc->cwnd);
+    cubic->est_credit = (uint32_t)HW_MIN(credit, cc->cwnd_bytes);
 }
 
-static void avoid_congestion(struct cc *cc, const struct cc_ack *ack)
+static void avoid_congestion(struct hawser_flow *cc, const struct hawser_ack *ack)
 {
     struct cubic *cubic = state(cc);
     struct curve *c = &cubic->curve;
     if (!c->running)
         start_epoch(cc, ack->now_ns);
-    grow_estimate(cc, cubic, ack->acked);
+    grow_estimate(cc, cubic, ack->acked_bytes);
     uint64_t elapsed_ns = ack->now_ns > c->epoch_ns ? ack->now_ns - c->epoch_ns : 0;
-    uint64_t target = window_at(c, cc->mss, (elapsed_ns + ack->srtt_ns) / NS_PER_MS);
-    target = HW_MIN(HW_MAX(target, cc->cwnd), (uint64_t)cc->cwnd + cc->cwnd / 2);
-    cubic->credit += (target - cc->cwnd) * ack->acked; /* spread over the window */
-    uint64_t bytes = cubic->credit / cc->cwnd;
-    if (bytes >= cc->mss) {
+    uint64_t target = window_at(c, cc->segment_bytes, (elapsed_ns + cc->srtt_ns) / NS_PER_MS);
+    target = HW_MIN(HW_MAX(target, cc->cwnd_bytes), (uint64_t)cc->cwnd_bytes + cc->cwnd_bytes / 2);
+    cubic->credit += (target - cc->cwnd_bytes) * ack->acked_bytes; /* spread over the window */
+    uint64_t bytes = cubic->credit / cc->cwnd_bytes;
+    if (bytes >= cc->segment_bytes) {
         cwnd_grow(cc, bytes);
         cubic->credit = 0;
     }
-    cc->cwnd = HW_MAX(cc->cwnd, c->w_est);
+    cc->cwnd_bytes = HW_MAX(cc->cwnd_bytes, c->w_est);
 }
 
-static void hystart_round(struct cc *cc, struct hystart *h)
+static void hystart_round(struct hawser_flow *cc, struct hystart *h)
 {
     h->last_round_min_ns = h->this_round_min_ns;
     h->this_round_min_ns = 0;
     h->samples = 0;
     if (h->css_rounds && --h->css_rounds == 0)
-        cc->ssthresh = cc->cwnd; /* the delay stayed: congestion avoidance */
+        cc->ssthresh_bytes = cc->cwnd_bytes; /* the delay stayed: congestion avoidance */
 }
 
 /* RFC 9406 4.2: watches for a round trip that rises because the queue does. */
-static void hystart_on_ack(struct cc *cc, const struct cc_ack *ack)
+static void hystart_on_ack(struct hawser_flow *cc, const struct hawser_ack *ack)
 {
     struct hystart *h = &state(cc)->hystart;
     if (ack->round_start)
         hystart_round(cc, h);
-    if (ack->rtt_ns) {
+    if (ack->rate.rtt_ns) {
         h->samples++;
-        if (h->this_round_min_ns == 0 || ack->rtt_ns < h->this_round_min_ns)
-            h->this_round_min_ns = ack->rtt_ns;
+        if (h->this_round_min_ns == 0 || ack->rate.rtt_ns < h->this_round_min_ns)
+            h->this_round_min_ns = ack->rate.rtt_ns;
     }
     if (h->samples < ROUND_SAMPLES || h->last_round_min_ns == 0)
         return;
@@ -167,79 +167,87 @@ static void hystart_on_ack(struct cc *cc, const struct cc_ack *ack)
 }
 
 /* RFC 9438 5.8: t stands still while the application, not the window, holds the sender back. */
-static void stop_clock_without_demand(struct cubic *cubic, const struct cc_ack *ack)
+static void stop_clock_without_demand(struct cubic *cubic, const struct hawser_ack *ack)
 {
     if (!ack->cwnd_limited && ack->now_ns > cubic->last_ack_ns)
         cubic->curve.epoch_ns += ack->now_ns - cubic->last_ack_ns;
     cubic->last_ack_ns = HW_MAX(cubic->last_ack_ns, ack->now_ns);
 }
 
-static void cubic_on_ack(struct cc *cc, const struct cc_ack *ack)
+static void cubic_on_ack(struct hawser_flow *cc, const struct hawser_ack *ack)
 {
     struct cubic *cubic = state(cc);
-    if (cc->ssthresh == UINT32_MAX)
+    if (cc->ssthresh_bytes == UINT32_MAX)
         hystart_on_ack(cc, ack); /* RFC 9406 4.3: in the first slow start only */
     stop_clock_without_demand(cubic, ack);
     if (!ack->cwnd_limited)
         return;
     if (cc_in_slow_start(cc))
-        slow_start(cc, cubic->hystart.css_rounds ? ack->acked / CSS_GROWTH_DIVISOR : ack->acked);
+        slow_start(cc, cubic->hystart.css_rounds ? ack->acked_bytes / CSS_GROWTH_DIVISOR : ack->acked_bytes);
     else
         avoid_congestion(cc, ack);
 }
 
-static void reduce(struct cc *cc, uint32_t in_flight)
+static void reduce(struct hawser_flow *cc, uint32_t in_flight)
 {
     struct cubic *cubic = state(cc);
     struct curve *c = &cubic->curve;
-    cubic->before.cwnd = cc->cwnd;
-    cubic->before.ssthresh = cc->ssthresh;
+    cubic->before.cwnd = cc->cwnd_bytes;
+    cubic->before.ssthresh = cc->ssthresh_bytes;
     cubic->before.curve = *c;
     cubic->hystart = (struct hystart){0};
     c->running = false;
-    c->cwnd_prior = cc->cwnd;
+    c->cwnd_prior = cc->cwnd_bytes;
     /* RFC 9438 4.7, fast convergence: a flow that is still below its last maximum yields more. */
-    uint64_t w = cc->cwnd;
+    uint64_t w = cc->cwnd_bytes;
     c->w_max = w < c->w_max ? (uint32_t)(w * (BETA_DEN + BETA_NUM) / (UINT64_C(2) * BETA_DEN)) : (uint32_t)w;
     /* RFC 9438 4.6: from what was in flight; but one quiet moment shall not cost more than half of the window. */
     uint64_t base = HW_MIN(w, HW_MAX((uint64_t)in_flight, w / 2));
-    cc->ssthresh = at_least_segments(cc, base * BETA_NUM / BETA_DEN, 2);
+    cc->ssthresh_bytes = at_least_segments(cc, base * BETA_NUM / BETA_DEN, 2);
 }
 
-static void cubic_on_loss(struct cc *cc, uint64_t now_ns, uint32_t in_flight)
+static void cubic_on_loss(struct hawser_flow *cc, const struct hawser_loss *loss)
 {
-    (void)now_ns;
-    reduce(cc, in_flight);
-    cc->cwnd = cc->ssthresh;
+    reduce(cc, loss->prior_in_flight_bytes);
+    cc->cwnd_bytes = cc->ssthresh_bytes;
 }
 
-static void cubic_on_timeout(struct cc *cc, uint64_t now_ns, uint32_t in_flight)
+static void cubic_on_timeout(struct hawser_flow *cc, const struct hawser_loss *loss)
 {
-    (void)now_ns;
-    reduce(cc, in_flight);
+    reduce(cc, loss->prior_in_flight_bytes);
     state(cc)->curve.w_max = 0; /* RFC 9438 4.8 */
-    cc->cwnd = cc->mss;
+    cc->cwnd_bytes = cc->segment_bytes;
 }
 
 /* RFC 9438 4.9 */
-static void cubic_undo(struct cc *cc)
+static void cubic_undo(struct hawser_flow *cc)
 {
     struct cubic *cubic = state(cc);
     if (cubic->before.cwnd == 0)
         return;
-    cc->cwnd = HW_MAX(cc->cwnd, cubic->before.cwnd);
-    cc->ssthresh = cubic->before.ssthresh;
+    cc->cwnd_bytes = HW_MAX(cc->cwnd_bytes, cubic->before.cwnd);
+    cc->ssthresh_bytes = cubic->before.ssthresh;
     cubic->curve = cubic->before.curve;
     cubic->before.cwnd = 0;
 }
 
-static void cubic_on_idle(struct cc *cc, uint64_t idle_ns)
+static void cubic_on_idle(struct hawser_flow *cc, uint64_t idle_ns, uint64_t now_ns)
 {
+    (void)now_ns;
     struct cubic *cubic = state(cc);
     cubic->curve.epoch_ns += idle_ns;
     cubic->last_ack_ns += idle_ns; /* the next acknowledgement shall not count this time again */
 }
 
-const struct cc_ops cc_cubic = {
-    "cubic", cubic_resume, cubic_fold, cubic_on_ack, cubic_on_loss, cubic_on_timeout, cubic_undo, cubic_on_idle,
+const struct hawser_congestion cc_cubic = {
+    .size = sizeof(struct hawser_congestion),
+    .name = "cubic",
+    .state_bytes = sizeof(struct cubic),
+    .resume = cubic_resume,
+    .fold = cubic_fold,
+    .on_ack = cubic_on_ack,
+    .on_loss = cubic_on_loss,
+    .on_timeout = cubic_on_timeout,
+    .undo = cubic_undo,
+    .on_idle = cubic_on_idle,
 };

@@ -126,7 +126,7 @@ static struct account *hook_payer(struct tcp *tcp, bool sending)
 
 static void hook_wake(struct tcp *tcp) { conn_wake(subflow_of(tcp)->conn); }
 
-static size_t hook_siblings(struct tcp *tcp, struct cc_sibling *out, size_t max)
+static size_t hook_siblings(struct tcp *tcp, struct hawser_sibling *out, size_t max)
 {
     return subflows_siblings(&subflow_of(tcp)->conn->subflows, out, max);
 }

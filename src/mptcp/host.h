@@ -66,7 +66,7 @@ struct mp_host {
     struct store store;
     uint64_t starved_since_ns; /* a connection has nothing to send for want of memory, and nobody got any since; or 0 */
     uint64_t refused_since_ns; /* the next bytes of a stream were, and of none were placed since; 0: they were not */
-    const struct cc_ops *cc;
+    const struct hawser_congestion *cc;
     const struct hawser_scheduler *scheduler;
     struct path_plan *plan; /* of connections that have none of their own */
     struct silence_budget questions;

@@ -171,13 +171,13 @@ struct tx_paths subflows_tx_paths(const struct list *subflows, bool committed)
     return paths;
 }
 
-size_t subflows_siblings(const struct list *subflows, struct cc_sibling *out, size_t max)
+size_t subflows_siblings(const struct list *subflows, struct hawser_sibling *out, size_t max)
 {
     size_t n = 0;
     LIST_EACH (it, subflows) {
         const struct tcp *sibling = &subflow_at(it)->tcp;
         if (n < max && sibling->state >= TCPS_ESTABLISHED)
-            out[n++] = (struct cc_sibling){sibling->cc.cwnd, sibling->segment_bytes, sibling->rtt.srtt_ns};
+            out[n++] = (struct hawser_sibling){sibling->cc.cwnd_bytes, sibling->segment_bytes, sibling->rtt.srtt_ns};
     }
     return n;
 }
@@ -238,9 +238,11 @@ void subflows_note_unmapped(struct list *subflows, uint64_t now_ns)
 
 void subflows_resend(struct list *subflows, struct tx_batch *batch, uint64_t now_ns)
 {
-    LIST_EACH (it, subflows)
+    LIST_EACH (it, subflows) {
+        tcp_begin_turn(&subflow_at(it)->tcp, now_ns);
         if (tcp_txq(&subflow_at(it)->tcp)->lost_bytes)
             tcp_output(&subflow_at(it)->tcp, batch, now_ns);
+    }
 }
 
 void subflows_output(struct list *subflows, struct tx_batch *batch, uint64_t now_ns)

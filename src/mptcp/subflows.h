@@ -51,7 +51,7 @@ uint64_t subflows_due(const struct list *subflows);
 
 /* As the timer of the outgoing stream and a coupled congestion controller see them. */
 struct tx_paths subflows_tx_paths(const struct list *subflows, bool committed);
-size_t subflows_siblings(const struct list *subflows, struct cc_sibling *out, size_t max);
+size_t subflows_siblings(const struct list *subflows, struct hawser_sibling *out, size_t max);
 
 /* Is this byte outstanding on one that answers, and that nothing speaks against? */
 bool subflows_carry(const struct list *subflows, dsn64 at);

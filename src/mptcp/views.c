@@ -19,7 +19,7 @@ static uint64_t rate_bps(const struct tcp *tcp)
 {
     if (tcp->cc.pacing_bps || !tcp->rtt.srtt_ns)
         return tcp->cc.pacing_bps;
-    return tcp->cc.cwnd * NS_PER_S / tcp->rtt.srtt_ns * BITS_PER_BYTE;
+    return tcp->cc.cwnd_bytes * NS_PER_S / tcp->rtt.srtt_ns * BITS_PER_BYTE;
 }
 
 /* Its own window stays shut, which has been asked, and the connection's is open: so does a middlebox that acknowledges
@@ -41,7 +41,7 @@ static struct hawser_path view_of(const struct outflow *out, const struct subflo
         .backup = subflow->backup_local || subflow->backup_remote,
         .stale = subflow->stale || subflow->suspect_since_ns || stays_shut(out->tx, tcp),
         .in_recovery = tcp->flight && tcp->flight->recovery.active,
-        .cwnd_bytes = tcp->cc.cwnd,
+        .cwnd_bytes = tcp->cc.cwnd_bytes,
         .window_bytes = tcp->snd_wnd,
         .in_flight_bytes = tcp_in_flight(tcp),
         .segment_bytes = tcp->segment_bytes,

@@ -60,7 +60,7 @@ int hawser_subflow_get_info(const struct hawser_conn *handle, size_t i, struct h
             .remote_id = subflow->remote_id,
             .state = tcp_state_name(tcp->state),
             .backup = subflow->backup_local || subflow->backup_remote,
-            .cwnd_bytes = tcp->cc.cwnd,
+            .cwnd_bytes = tcp->cc.cwnd_bytes,
             .in_flight_bytes = tcp_in_flight(tcp),
             .mss_bytes = tcp->segment_bytes,
             .srtt_ns = tcp->rtt.srtt_ns,

@@ -37,6 +37,14 @@ static bool settle_limits(struct hawser_stack_options *o)
     return o->shard_count <= HAWSER_SHARDS_MAX && o->shard < o->shard_count && ports;
 }
 
+/* Whose windows they are: what was handed in, or what has that name. 0 or what cc_check() returns. */
+static int settle_controller(struct hawser_stack_options *o)
+{
+    if (!o->controller)
+        o->controller = hawser_congestion_find(o->congestion ? o->congestion : "cubic");
+    return o->controller ? cc_check(o->controller) : -EINVAL;
+}
+
 static struct port_range ports_of(const struct hawser_stack_options *o)
 {
     if (o->last_port)
@@ -53,7 +61,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     pool_init(&host->nodes, env, reassembly_node_size(), UINT32_MAX); /* the account of memory bounds them */
     pool_init(&host->holds, env, holdq_node_size(), UINT32_MAX);
     pool_init(&host->tcp.records, env, sizeof(struct tx_record), UINT32_MAX);
-    pool_init(&host->tcp.flights, env, sizeof(struct tcp_flight), subflows);
+    pool_init(&host->tcp.flights, env, tcp_flight_bytes(host->cc), subflows);
     pool_init(&host->tcp.disorders, env, sizeof(struct rx_disorder), subflows);
     pool_init(&stack->attempts, env, attempts_size(), connections);
     deadline_queue_init(&host->tcp.timers, env);
@@ -195,9 +203,10 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
 {
     struct hawser_stack_options o;
     int err = sized_take(&o, sizeof o, SIZED_SINCE(struct hawser_stack_options, shard_count), options);
-    const struct cc_ops *cc = cc_find(o.congestion ? o.congestion : "cubic");
     if (err == 0)
-        err = settle_limits(&o) && cc ? scheduler_check(o.scheduler) : -EINVAL;
+        err = settle_limits(&o) ? scheduler_check(o.scheduler) : -EINVAL;
+    if (err == 0)
+        err = settle_controller(&o);
     if (err < 0)
         return err;
     struct path_plan *plan;
@@ -210,7 +219,7 @@ int hawser_stack_new(const struct hawser_env *env, const struct hawser_stack_opt
         return -ENOMEM;
     }
     init_stack(stack, env, &o);
-    stack->host.cc = cc;
+    stack->host.cc = o.controller;
     stack->host.plan = plan;
     stack->latest_plan = path_plan_ref(plan);
     err = store_init(&stack->host.store, env);

@@ -2,8 +2,6 @@
 #include "base/compiler.h"
 #include "tcp/internal.h"
 
-#define SIBLINGS_MAX 16
-
 static void delivered(struct tcp *tcp, const struct tx_record *record, uint64_t end, struct delivery *d,
                       uint64_t now_ns)
 {
@@ -14,6 +12,7 @@ static void delivered(struct tcp *tcp, const struct tx_record *record, uint64_t 
         tcp_rack_delivered(tcp, record, end, now_ns);
     d->resent |= record->retransmitted;
     tcp_path_passes(tcp, record, end);
+    rate_delivered(&tcp->flight->rate, &record->stamp, record->sent_ns, end);
     if (record->retransmitted) /* RFC 6298 3 (Karn): what was sent twice tells no round trip */
         return;
     uint64_t rtt_ns = HW_MAX(now_ns - record->sent_ns, 1);
@@ -162,28 +161,6 @@ static void measure(struct tcp *tcp, const struct delivery *d, uint64_t now_ns)
     }
 }
 
-/* RFC 5681 3.2: duplicates move no window, and what ends fast recovery leaves it where that put it. */
-static void tell_controller(struct tcp *tcp, const struct delivery *d, bool limited, uint64_t now_ns)
-{
-    struct cc_sibling siblings[SIBLINGS_MAX];
-    struct cc_ack ack = {
-        .now_ns = now_ns,
-        .acked = d->acked,
-        .in_flight = d->flight,
-        .rtt_ns = d->rtt_ns,
-        .srtt_ns = tcp->rtt.srtt_ns,
-        .min_rtt_ns = tcp->rtt.min_ns,
-        .cwnd_limited = limited,
-        .siblings = siblings,
-        .sibling_count = tcp->hooks->siblings(tcp, siblings, SIBLINGS_MAX),
-    };
-    if (tcp->snd_una > tcp->flight->round_end) {
-        ack.round_start = true;
-        tcp->flight->round_end = tcp->snd_nxt;
-    }
-    tcp->cc.ops->on_ack(&tcp->cc, &ack);
-}
-
 /* How long the peer has left us without progress though its window was open (RFC 9293 3.8.3). Where it is shut that
  * time stands still, for a peer that says so is not gone (RFC 1122 4.2.2.17), but is not forgotten: who opens and shuts
  * his window and acknowledges nothing is no better than who says nothing. */
@@ -248,6 +225,7 @@ static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment,
     bool news = segment->ack >= tcp->snd_una; /* or it was overtaken, and says what the peer held and had twice */
     bool limited = tcp->snd_una <= f->limited_until, fast = f->recovery.active && !f->recovery.timed_out_ns;
     tcp_rack_begin_ack(tcp);
+    tcp_congestion_look(tcp);
     process_sack(tcp, segment, &d, now_ns);
     if (segment->ack > tcp->snd_una)
         process_cumulative(tcp, segment->ack, &d, now_ns);
@@ -261,9 +239,12 @@ static void process_delivery(struct tcp *tcp, const struct tcp_segment *segment,
     if (d.bytes || (news && f->txq.count == 0))
         note_progress(tcp);
     tcp_path_settle(tcp, now_ns);
+    tcp_congestion_settle(tcp, &d, now_ns);
     tcp_recovery_on_ack(tcp, &d, now_ns);
-    if (d.advanced && !fast && (!f->recovery.active || f->recovery.timed_out_ns))
-        tell_controller(tcp, &d, limited, now_ns);
+    if (fast) /* RFC 5681 3.2: what ends fast recovery leaves the window where that put it */
+        d.acked = 0;
+    tcp_congestion_on_ack(tcp, &d, limited, now_ns);
+    f->asked = false;
     if (d.advanced) { /* RFC 6298 5.3 */
         tcp_arm_retransmit(tcp, now_ns);
         tcp_arm_probe(tcp, now_ns);

@@ -15,15 +15,16 @@ bool tcp_is_duplicate_ack(const struct tcp *tcp, const struct tcp_segment *s)
 }
 
 /* The oldest segment is missing. */
-static void lose_oldest(struct tcp *tcp)
+static void lose_oldest(struct tcp *tcp, uint64_t now_ns)
 {
     struct txq *q = &tcp->flight->txq;
     struct tx_record *oldest = txq_oldest(q);
-    if (!oldest)
+    if (!oldest || oldest->lost)
         return;
-    if (oldest->len > tcp->segment_bytes && !oldest->lost) /* without memory: all of it */
+    if (oldest->len > tcp->segment_bytes) /* without memory: all of it */
         (void)txq_split(q, oldest, oldest->ssn + tcp->segment_bytes);
     txq_mark_lost(q, oldest);
+    tcp_congestion_on_lost(tcp, oldest, now_ns);
 }
 
 /* A segment arrived behind the oldest one, which is still missing. */
@@ -38,7 +39,7 @@ static uint32_t note_arrival(struct tcp *tcp)
     return arrived;
 }
 
-enum dupack_verdict tcp_take_duplicates(struct tcp *tcp, struct delivery *d)
+enum dupack_verdict tcp_take_duplicates(struct tcp *tcp, struct delivery *d, uint64_t now_ns)
 {
     struct tcp_flight *f = tcp->flight;
     struct tcp_duplicates *dup = &f->duplicates;
@@ -49,7 +50,7 @@ enum dupack_verdict tcp_take_duplicates(struct tcp *tcp, struct delivery *d)
         d->bytes -= HW_MIN(d->bytes, dup->bytes); /* they were told of before */
         *dup = (struct tcp_duplicates){0};
         if (r->active)
-            lose_oldest(tcp);
+            lose_oldest(tcp, now_ns);
         return r->active ? DUPACK_NEXT_HOLE : DUPACK_NOTHING;
     }
     if (!d->duplicate_ack || f->txq.count == 0 || tcp->snd_una < r->careful_until)
@@ -57,6 +58,6 @@ enum dupack_verdict tcp_take_duplicates(struct tcp *tcp, struct delivery *d)
     d->bytes = note_arrival(tcp);
     if (r->active || dup->count != DUP_THRESHOLD)
         return DUPACK_NOTHING;
-    lose_oldest(tcp);
+    lose_oldest(tcp, now_ns);
     return DUPACK_LOSS;
 }

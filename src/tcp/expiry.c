@@ -42,11 +42,11 @@ static void on_retransmit_timeout(struct tcp *tcp, uint64_t now_ns)
     count(&tcp->host->counters, COUNT_TCP_TIMEOUTS);
     if (tcp->liveness.timeouts < UINT16_MAX)
         tcp->liveness.timeouts++;
-    const uint32_t ssthresh = tcp->cc.ssthresh;
+    const uint32_t ssthresh = tcp->cc.ssthresh_bytes;
     bool told = tcp_path_on_timeout(tcp, now_ns);
     tcp_recovery_on_timeout(tcp, now_ns);
     if (told) /* RFC 1191 6.4: slow start, but back to where it was */
-        tcp->cc.ssthresh = ssthresh;
+        tcp->cc.ssthresh_bytes = ssthresh;
     rtt_back_off(&tcp->rtt);
     if (tcp->flight->timeouts < UINT8_MAX)
         tcp->flight->timeouts++;
@@ -166,6 +166,10 @@ static void run_flight_timers(struct tcp *tcp, uint64_t now_ns)
     if (f->timers.reorder <= now_ns) {
         f->timers.reorder = TIME_NEVER;
         tcp_detect_loss(tcp, now_ns);
+        tcp->hooks->wake(tcp);
+    }
+    if (pacing_is_due(&f->pacing, now_ns)) { /* output looks anew */
+        f->pacing.due_ns = TIME_NEVER;
         tcp->hooks->wake(tcp);
     }
     if (f->timers.probe <= now_ns)

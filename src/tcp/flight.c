@@ -3,6 +3,29 @@
 
 #include "tcp/internal.h"
 
+void tcp_congestion_see(struct tcp *tcp)
+{
+    const struct tcp_flight *f = tcp->flight;
+    struct hawser_flow *cc = &tcp->cc;
+    cc->in_flight_bytes = tcp_in_flight(tcp);
+    cc->in_recovery = f->recovery.active;
+    cc->app_limited = rate_is_limited(&f->rate);
+    cc->has_sack = tcp->sack;
+    cc->delivered_bytes = f->rate.delivered;
+    cc->srtt_ns = tcp->rtt.srtt_ns;
+    cc->min_rtt_ns = tcp->rtt.min_ns;
+}
+
+void tcp_congestion_begin(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_flight *f = tcp->flight;
+    uint32_t seed = (tcp->config.iss + (uint32_t)tcp->snd_nxt) * UINT32_C(2654435761) + (uint32_t)(now_ns / NS_PER_US);
+    f->rate = (struct rate){0};
+    tcp_congestion_see(tcp);
+    cc_resume(&tcp->cc, f->controller, seed, now_ns);
+    pacing_begin(&f->pacing, cc_initial_window(tcp->segment_bytes));
+}
+
 struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
 {
     if (tcp->flight)
@@ -20,8 +43,8 @@ struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns)
     f->rack.highest_now = tcp->snd_una;
     f->round_end = tcp->snd_nxt;
     f->last_echo = tcp_timestamp(tcp, now_ns) - 1;
-    cc_resume(&tcp->cc, f->cc);
     tcp->flight = f;
+    tcp_congestion_begin(tcp, now_ns);
     f->search.raise_ns = tcp_raise_due(tcp, now_ns);
     return f;
 }

@@ -48,15 +48,19 @@
 /* RFC 7323 2.3 */
 #define TCP_WSCALE_MAX 14
 
-/* Calls go one way only: a file calls those named after it, besides txq, rxseq, rtt, prr and undo.
- * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, rack.c, dupack.c, path_mtu.c, tail_probe.c, state.c, timers.c,
- * flight.c */
+/* Calls go one way only: a file calls those named after it, besides txq, rxseq, rtt, prr, undo, rate and pacing.
+ * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, rack.c, dupack.c, path_mtu.c, congestion.c, tail_probe.c,
+ * state.c, timers.c, flight.c */
 
 /* flight.c */
 /* The record of what is under way, a new one after idleness; NULL, which is counted, when they are out. */
 struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns);
 /* A record for what is sent next, or NULL, which is counted. */
 struct tx_record *tcp_append(struct tcp *tcp, uint64_t now_ns);
+/* The controller begins, from idleness or anew: a first window of its bytes may leave at once (RFC 6928). */
+void tcp_congestion_begin(struct tcp *tcp, uint64_t now_ns);
+/* What it sees is as it is now. */
+void tcp_congestion_see(struct tcp *tcp);
 /* Idle: drops what is of no use any more. What is still outstanding is forgotten. */
 void tcp_fold(struct tcp *tcp);
 
@@ -133,8 +137,38 @@ void tcp_recovery_on_ack(struct tcp *tcp, struct delivery *delivery, uint64_t no
 void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns);
 /* `record` leaves once more. */
 void tcp_recovery_on_retransmit(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
-/* Bytes that may go out now, new or again. */
-uint32_t tcp_cwnd_room(const struct tcp *tcp);
+/* Bytes that may be in flight beyond those that are. */
+static inline uint32_t tcp_cwnd_room(const struct tcp *tcp)
+{
+    if (!tcp->flight)
+        return tcp->cc.cwnd_bytes;
+    const struct tcp_recovery *r = &tcp->flight->recovery;
+    bool prr = r->active && !r->timed_out_ns && !tcp->cc.policy->rules_recovery;
+    uint32_t cwnd = prr ? r->cwnd : tcp->cc.cwnd_bytes, flight = tcp_in_flight(tcp);
+    return cwnd > flight ? cwnd - flight : 0;
+}
+
+/* congestion.c: what the controller is told, and the pace. */
+/* Before an acknowledgement takes effect: had the program less to send than could have left? */
+void tcp_congestion_look(struct tcp *tcp);
+/* It delivers something. */
+void tcp_congestion_settle(struct tcp *tcp, const struct delivery *d, uint64_t now_ns);
+/* All of it has taken effect. `limited`: what was sent last before had filled the window. */
+void tcp_congestion_on_ack(struct tcp *tcp, const struct delivery *d, bool limited, uint64_t now_ns);
+/* The record is lost; an episode begins, with so much in flight before; all is, by a timeout, the `first` in a row. */
+void tcp_congestion_on_lost(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
+void tcp_congestion_on_loss(struct tcp *tcp, uint32_t outstanding, uint64_t now_ns);
+void tcp_congestion_on_timeout(struct tcp *tcp, uint32_t flight, bool first, uint64_t now_ns);
+/* The episode is over. */
+void tcp_congestion_recovered(struct tcp *tcp);
+/* The record leaves, and is in flight. */
+void tcp_congestion_on_sent(struct tcp *tcp, struct tx_record *record, uint64_t now_ns);
+/* Bytes that may, by window and pace; none where that is less than a segment by the pace. */
+static inline uint32_t tcp_room_now(const struct tcp *tcp)
+{
+    uint32_t paced = tcp->flight ? pacing_room(&tcp->flight->pacing) : UINT32_MAX;
+    return paced < tcp->segment_bytes ? 0 : HW_MIN(paced, tcp_cwnd_room(tcp));
+}
 
 /* rack.c */
 struct rack_verdict {
@@ -161,7 +195,7 @@ enum dupack_verdict {
 /* Does the segment say nothing new (RFC 5681 2)? Without MPTCP's signals, which may come by such a one (RFC 8684 3). */
 bool tcp_is_duplicate_ack(const struct tcp *tcp, const struct tcp_segment *segment);
 /* Of a peer without SACK: counts what the acknowledgement says, in delivery->bytes as well. */
-enum dupack_verdict tcp_take_duplicates(struct tcp *tcp, struct delivery *delivery);
+enum dupack_verdict tcp_take_duplicates(struct tcp *tcp, struct delivery *delivery, uint64_t now_ns);
 
 /* tail_probe.c */
 void tcp_arm_probe(struct tcp *tcp, uint64_t now_ns);

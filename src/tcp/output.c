@@ -169,7 +169,7 @@ uint32_t tcp_send_room(const struct tcp *tcp)
         return 0;
     uint64_t edge = tcp_window_edge(tcp);
     uint64_t window = edge > tcp->snd_nxt ? edge - tcp->snd_nxt : 0;
-    uint32_t room = tcp_cwnd_room(tcp);
+    uint32_t room = tcp_room_now(tcp);
     if (tcp->flight && tcp->flight->tail.wanted == TAIL_NEW_DATA) /* RFC 8985 7.3: one beyond the window */
         room = HW_MAX(room, tcp->segment_bytes);
     return (uint32_t)HW_MIN(window, room);
@@ -181,10 +181,20 @@ static void sent(struct tcp *tcp, struct tx_record *r, uint64_t now_ns)
     struct tcp_flight *f = tcp->flight;
     f->last_data_ns = now_ns;
     prr_sent(&f->prr, tx_record_span(r));
+    tcp_congestion_on_sent(tcp, r, now_ns);
     if (tcp_cwnd_room(tcp) < tcp->segment_bytes)
         f->limited_until = tcp->snd_nxt;
     if (f->timers.retransmit == TIME_NEVER)
         tcp_arm_retransmit(tcp, now_ns);
+}
+
+/* A first window may leave at once, as on a new connection. */
+static void restart(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_flight *f = tcp->flight;
+    tcp_congestion_see(tcp);
+    cc_restart(&tcp->cc, now_ns - f->last_data_ns, now_ns);
+    f->pacing.burst = cc_initial_window(tcp->segment_bytes);
 }
 
 int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_t len, const struct tx_note *note,
@@ -197,7 +207,7 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
     if (!f)
         return -ENOMEM;
     if (f->txq.count == 0 && now_ns - f->last_data_ns > rtt_timeout(&tcp->rtt)) /* RFC 5681 4.1 */
-        cc_restart(&tcp->cc, now_ns - f->last_data_ns);
+        restart(tcp, now_ns);
     struct tx_record *r = tcp_append(tcp, now_ns);
     if (!r) {
         tcp_arm_retransmit(tcp, now_ns); /* it may be idle still */
@@ -236,7 +246,7 @@ static void retransmit_lost(struct tcp *tcp, struct tx_batch *batch, uint64_t no
 {
     for (struct list *node; (node = list_first(&tcp->flight->txq.lost)) && !tx_batch_full(batch);) {
         struct tx_record *r = LIST_ENTRY(node, struct tx_record, link);
-        uint32_t room = tcp_cwnd_room(tcp);
+        uint32_t room = tcp_room_now(tcp);
         if (room == 0 && tcp->flight->tail.wanted != TAIL_AGAIN)
             return;
         tcp->flight->tail.wanted = TAIL_NOTHING;

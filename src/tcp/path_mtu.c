@@ -39,7 +39,7 @@ static void set_mtu(struct tcp *tcp, uint32_t mtu)
 {
     tcp->config.path.mtu = (uint16_t)mtu;
     tcp_settle_segment_size(tcp);
-    tcp->cc.mss = tcp->segment_bytes;
+    tcp->cc.segment_bytes = tcp->segment_bytes;
 }
 
 /* For connections to come. Not what silence suggests: that is a guess until a larger packet was lost where others pass.
@@ -101,7 +101,7 @@ static uint32_t guess_below(uint32_t mtu)
 static unsigned patience_with(struct tcp *tcp, const struct tx_record *oldest)
 {
     const struct tcp_path_search *s = &tcp->flight->search;
-    struct cc_sibling paths[2];
+    struct hawser_sibling paths[2];
     uint32_t mtu = mtu_now(tcp);
     if (mtu <= PATH_MTU_MIN_V6 && tcp->liveness.heard_ns < oldest->sent_ns && tcp->hooks->siblings(tcp, paths, 2) > 1)
         return SILENT_TIMEOUTS;
@@ -122,10 +122,10 @@ static bool suspect_size(struct tcp *tcp, uint64_t now_ns)
         return false;
     count(&tcp->host->counters, COUNT_TCP_BLACK_HOLES);
     const uint32_t ssthresh =
-        tcp->flight->timeouts ? s->ssthresh : tcp->cc.ssthresh; /* at the first of these timeouts */
-    lower(tcp, guess, 0, now_ns);                               /* what is sent next tries whether that was it */
-    s->passed = 0;                                              /* whatever did */
-    s->ssthresh = ssthresh;                                     /* until then it may have been congestion */
+        tcp->flight->timeouts ? s->ssthresh : tcp->cc.ssthresh_bytes; /* at the first of these timeouts */
+    lower(tcp, guess, 0, now_ns);                                     /* what is sent next tries whether that was it */
+    s->passed = 0;                                                    /* whatever did */
+    s->ssthresh = ssthresh;                                           /* until then it may have been congestion */
     return true;
 }
 
@@ -165,7 +165,7 @@ bool tcp_path_on_timeout(struct tcp *tcp, uint64_t now_ns)
         tcp_path_is_congested(tcp);
     tcp->flight->search.claim = 0;
     if (tcp->flight->timeouts) /* the window is one segment, as it was at the first of these timeouts */
-        tcp->cc.cwnd = HW_MIN(tcp->cc.cwnd, tcp->segment_bytes);
+        tcp->cc.cwnd_bytes = HW_MIN(tcp->cc.cwnd_bytes, tcp->segment_bytes);
     return told;
 }
 
@@ -220,7 +220,7 @@ void tcp_path_refuses(struct tcp *tcp, uint64_t now_ns)
 void tcp_path_was_narrow(struct tcp *tcp)
 {
     struct tcp_path_search *s = &tcp->flight->search;
-    tcp->cc.ssthresh = HW_MAX(tcp->cc.ssthresh, s->ssthresh);
+    tcp->cc.ssthresh_bytes = HW_MAX(tcp->cc.ssthresh_bytes, s->ssthresh);
     s->ssthresh = 0;
 }
 

@@ -80,6 +80,8 @@ struct rack_verdict tcp_rack_judge(struct tcp *tcp, uint64_t now_ns)
         txq_mark_lost(&tcp->flight->txq, record);
         verdict.probe_lost |= record->probe;
         verdict.lost |= !record->probe; /* RFC 4821 7.5: that is no sign of congestion */
+        if (!record->probe)
+            tcp_congestion_on_lost(tcp, record, now_ns);
     }
     tcp->flight->timers.reorder = wait_until ? wait_until : TIME_NEVER;
     return verdict;

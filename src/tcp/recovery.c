@@ -21,6 +21,7 @@ static void end_episode(struct tcp *tcp)
     r->active = false;
     r->timed_out_ns = 0;
     tcp_rack_recovered(tcp);
+    tcp_congestion_recovered(tcp);
 }
 
 /* The controller is about to reduce its window. What was taken back once is not before a round trip is over: each time
@@ -41,7 +42,7 @@ static void undo_if_spurious(struct tcp *tcp, const struct delivery *d)
         return;
     count(&tcp->host->counters, COUNT_TCP_SPURIOUS);
     f->recovery.undone_until = tcp->snd_nxt;
-    tcp->cc.ops->undo(&tcp->cc);
+    cc_undo(&tcp->cc);
     if (!f->recovery.active)
         return;
     if (!f->recovery.timed_out_ns)
@@ -64,7 +65,7 @@ static void enter_recovery(struct tcp *tcp, uint32_t outstanding, uint64_t now_n
     prr_begin(&f->prr, outstanding);
     f->tail.end = 0;
     watch_for_undo(tcp);
-    tcp->cc.ops->on_loss(&tcp->cc, now_ns, outstanding);
+    tcp_congestion_on_loss(tcp, outstanding, now_ns);
     /* The first retransmission goes out at once, whatever the pipe holds. */
     r->cwnd = tcp_in_flight(tcp) + tcp->segment_bytes;
 }
@@ -84,7 +85,7 @@ static void reduce_rate(struct tcp *tcp, const struct delivery *d, bool next_hol
 {
     struct tcp_flight *f = tcp->flight;
     uint32_t pipe = tcp_in_flight(tcp);
-    uint32_t allowance = prr_allowance(&f->prr, d->bytes, pipe, tcp->cc.ssthresh, tcp->segment_bytes);
+    uint32_t allowance = prr_allowance(&f->prr, d->bytes, pipe, tcp->cc.ssthresh_bytes, tcp->segment_bytes);
     f->recovery.cwnd = pipe + (next_hole ? HW_MAX(allowance, tcp->segment_bytes) : allowance);
 }
 
@@ -94,11 +95,11 @@ void tcp_recovery_on_ack(struct tcp *tcp, struct delivery *d, uint64_t now_ns)
     undo_if_spurious(tcp, d);
     if (tcp_tail_probe_repaired(tcp, d)) { /* RFC 8985 7.4.2 */
         tcp_path_is_congested(tcp);
-        tcp->cc.ops->on_loss(&tcp->cc, now_ns, d->outstanding);
+        tcp_congestion_on_loss(tcp, d->outstanding, now_ns);
     }
     if (r->active && tcp->snd_una >= r->point)
         end_episode(tcp);
-    enum dupack_verdict duplicates = tcp_take_duplicates(tcp, d);
+    enum dupack_verdict duplicates = tcp_take_duplicates(tcp, d, now_ns);
     if (duplicates == DUPACK_LOSS)
         enter_recovery(tcp, d->outstanding, now_ns);
     if (d->bytes || r->active)
@@ -112,25 +113,16 @@ void tcp_recovery_on_timeout(struct tcp *tcp, uint64_t now_ns)
     struct tcp_flight *f = tcp->flight;
     struct tcp_recovery *r = &f->recovery;
     const struct tx_record *oldest = txq_oldest(&f->txq);
+    uint32_t flight = tcp_in_flight(tcp);
+    bool first = f->timeouts == 0 && tcp->state >= TCPS_ESTABLISHED;
     txq_mark_all_lost(&f->txq, oldest && oldest->sacked);
-    if (f->timeouts == 0 && tcp->state >= TCPS_ESTABLISHED) {
+    if (first)
         watch_for_undo(tcp);
-        tcp->cc.ops->on_timeout(&tcp->cc, now_ns, (uint32_t)(tcp->snd_nxt - tcp->snd_una));
-    }
+    tcp_congestion_on_timeout(tcp, flight, first, now_ns);
     r->active = true;
     r->timed_out_ns = now_ns;
     r->point = tcp->snd_nxt;
     f->tail = (struct tcp_tail_probe){0};
     f->duplicates = (struct tcp_duplicates){0};
     f->timers.reorder = f->timers.probe = TIME_NEVER;
-}
-
-uint32_t tcp_cwnd_room(const struct tcp *tcp)
-{
-    if (!tcp->flight)
-        return tcp->cc.cwnd;
-    const struct tcp_recovery *r = &tcp->flight->recovery;
-    uint32_t cwnd = r->active && !r->timed_out_ns ? r->cwnd : tcp->cc.cwnd;
-    uint32_t flight = tcp_in_flight(tcp);
-    return cwnd > flight ? cwnd - flight : 0;
 }

@@ -44,7 +44,7 @@ struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns)
 
 void tcp_note_lost_syn(struct tcp *tcp)
 {
-    tcp->cc.cwnd = tcp->segment_bytes; /* RFC 5681 3.1 */
+    tcp->cc.cwnd_bytes = tcp->segment_bytes; /* RFC 5681 3.1 */
     if (tcp->rtt.srtt_ns == 0)
         rtt_syn_lost(&tcp->rtt);
 }
@@ -109,9 +109,7 @@ void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms)
     };
     tcp->snd_wl1 = SSN_ORIGIN;
     tcp_settle_segment_size(tcp);
-    cc_init(&tcp->cc, tcp->cc.ops, tcp->segment_bytes);
-    if (tcp->flight)
-        cc_resume(&tcp->cc, tcp->flight->cc);
+    cc_init(&tcp->cc, tcp->cc.policy, tcp->segment_bytes);
 }
 
 void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)
@@ -119,6 +117,8 @@ void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t 
     struct tcp_terms terms;
     tcp_read_terms(&terms, syn, &tcp->config.remote, now_ns);
     tcp_take_terms(tcp, &terms);
+    if (tcp->flight)
+        tcp_congestion_begin(tcp, now_ns);
     /* The window of a SYN is never scaled (RFC 7323 2.2). */
     tcp->snd_wnd = tcp->snd_wnd_max = syn->header.window;
 }

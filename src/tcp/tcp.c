@@ -16,7 +16,7 @@ uint8_t tcp_window_scale(uint32_t window_max)
 }
 
 void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config,
-              const struct cc_ops *cc, uint32_t window_max)
+              const struct hawser_congestion *cc, uint32_t window_max)
 {
     memset(tcp, 0, sizeof *tcp);
     tcp->hooks = hooks;

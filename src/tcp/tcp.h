@@ -8,8 +8,8 @@
  * The 32-bit numbers of the wire appear only where segments are read and written.
  *
  * Reading order: tcp.c (life), input.c (arrival), ack.c (acknowledgement), recovery.c (loss, with rack.c, dupack.c,
- * tail_probe.c, prr.c and undo.c), path_mtu.c (size), output.c (departure), timers.c (when), expiry.c (what then),
- * state.c (what all of them do to the state).
+ * tail_probe.c, prr.c and undo.c), path_mtu.c (size), output.c (departure), congestion.c (how much, and how fast, with
+ * rate.c and pacing.c), timers.c (when), expiry.c (what then), state.c (what all of them do to the state).
  */
 #ifndef HW_TCP_TCP_H
 #define HW_TCP_TCP_H
@@ -28,6 +28,7 @@
 #include "base/pool.h"
 #include "base/seq.h"
 #include "cc/cc.h"
+#include "tcp/pacing.h"
 #include "tcp/path_mtus.h"
 #include "tcp/prr.h"
 #include "tcp/rtt.h"
@@ -100,7 +101,7 @@ struct tcp_hooks {
     /* Data waits that only the peer's window holds back: keep probing it. */
     bool (*blocked_by_window)(struct tcp *tcp);
     /* Fills `out` with the subflows of the same connection for a coupled controller; returns how many. */
-    size_t (*siblings)(struct tcp *tcp, struct cc_sibling *out, size_t max);
+    size_t (*siblings)(struct tcp *tcp, struct hawser_sibling *out, size_t max);
     /* Who pays for the records of what is outstanding, or of what arrived out of order. */
     struct account *(*payer)(struct tcp *tcp, bool sending);
     /* Output is waiting: see that tcp_output() is called. */
@@ -210,7 +211,7 @@ struct tcp_path_search {
 /*
  * What a subflow needs only while something of it is under way, and for a timeout afterwards: a record from the host's
  * pool that comes with what is sent first and goes when the subflow has been idle. What a path has taught stays in
- * struct tcp: the round-trip time, ssthresh and what the controller keeps (struct cc), whether it reorders.
+ * struct tcp: the round-trip time, ssthresh and what the controller keeps (struct hawser_flow), whether it reorders.
  */
 struct tcp_flight {
     struct txq txq;
@@ -232,8 +233,15 @@ struct tcp_flight {
     uint8_t timeouts;   /* in a row, since something was acknowledged, up to 255 */
     bool alive_pending; /* it went silent or timed out, and nothing new was acknowledged since */
     struct tcp_path_search search;
-    uint64_t cc[CC_PRIVATE_WORDS];
+    struct rate rate;
+    struct pacing pacing;
+    bool asked;            /* the layer above was, for what is to be sent, since the last acknowledgement */
+    uint64_t controller[]; /* the memory of the controller */
 };
+static inline size_t tcp_flight_bytes(const struct hawser_congestion *policy)
+{
+    return sizeof(struct tcp_flight) + policy->state_bytes;
+}
 
 /* Does the path deliver out of order, and how far (RFC 8985 6.2, step 4)? */
 struct tcp_reordering {
@@ -320,7 +328,7 @@ struct tcp {
     bool reset_wanted;     /* send a RST, then be gone */
     bool resting;          /* nothing can leave or arrive for now: tcp_rest() */
     struct rtt rtt;
-    struct cc cc;
+    struct hawser_flow cc;
     struct tcp_timers timers;
     uint64_t due_ns; /* when the first timer is; TIME_NEVER: none runs */
     struct tcp_rations rations;
@@ -340,7 +348,7 @@ static inline bool tx_batch_full(const struct tx_batch *b) { return b->count == 
 /* Prepares a closed subflow. `window_max` is the largest window that will ever be offered, bytes: it decides the window
  * scale. */
 void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *host, const struct tcp_config *config,
-              const struct cc_ops *cc, uint32_t window_max);
+              const struct hawser_congestion *cc, uint32_t window_max);
 /* Frees what it holds, without a word on the wire and without an event. */
 void tcp_destroy(struct tcp *tcp);
 
@@ -434,6 +442,9 @@ void tcp_run_timers(struct tcp *tcp, uint64_t now_ns);
 bool tcp_ask(struct tcp *tcp, uint64_t now_ns);
 
 /* ---- departure (output.c) ---- */
+
+/* A turn of output begins: finds out what may leave in it, by the pace (congestion.c). */
+void tcp_begin_turn(struct tcp *tcp, uint64_t now_ns);
 
 /* Emits what the subflow itself has to say: SYN, retransmissions, FIN, RST, probes and acknowledgements. */
 void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns);

@@ -7,7 +7,7 @@ void tcp_timers_stop(struct tcp *tcp)
     struct tcp_flight *f = tcp->flight;
     tcp->timers = (struct tcp_timers){TIME_NEVER, TIME_NEVER, TIME_NEVER};
     if (f)
-        f->timers.retransmit = f->timers.probe = f->timers.reorder = f->timers.fold = TIME_NEVER;
+        f->timers.retransmit = f->timers.probe = f->timers.reorder = f->timers.fold = f->pacing.due_ns = TIME_NEVER;
 }
 
 void tcp_timers_arm(struct tcp *tcp)
@@ -18,6 +18,7 @@ void tcp_timers_arm(struct tcp *tcp)
     if (f) {
         at = HW_MIN(at, HW_MIN(f->timers.retransmit, f->timers.probe));
         at = HW_MIN(at, HW_MIN(f->timers.reorder, f->timers.fold));
+        at = HW_MIN(at, f->pacing.due_ns);
     }
     at = HW_MIN(at, t->keepalive);
     tcp->due_ns = tcp_rests(tcp) ? TIME_NEVER : at;

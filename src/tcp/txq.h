@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/tree.h"
+#include "tcp/rate.h"
 
 /* Pieces of split records beyond which what the peer holds is not noted when a record had to be split once more: holes
  * for a tenth of all segments in 64 MiB under way. */
@@ -45,8 +46,9 @@ struct tx_record {
     uint32_t len;              /* payload bytes */
     bool syn, fin;             /* each takes one sequence number */
     bool sacked, lost, retransmitted;
-    bool probe; /* one packet, larger than others, to learn whether such a one arrives */
-    bool piece; /* split from the record before it */
+    bool probe;              /* one packet, larger than others, to learn whether such a one arrives */
+    bool piece;              /* split from the record before it */
+    struct rate_stamp stamp; /* of its last transmission */
     struct tx_note note;
     struct slice parts[TX_RECORD_PARTS];
 };

@@ -50,7 +50,7 @@ static uint32_t offer_window(struct tcp *tcp, uint32_t most)
 
 static bool is_not_blocked(struct tcp *tcp) { return (void)tcp, false; }
 
-static size_t know_siblings(struct tcp *tcp, struct cc_sibling *out, size_t max)
+static size_t know_siblings(struct tcp *tcp, struct hawser_sibling *out, size_t max)
 {
     return subflows_siblings(&bundle_of(tcp)->subflows, out, max);
 }
@@ -86,7 +86,7 @@ void bundle_init(struct bundle *b)
     prng_fill(&b->env.rng, b->bytes, sizeof b->bytes);
     b->host.env = b->env.env;
     pool_init(&b->host.records, &b->host.env, sizeof(struct tx_record), RECORDS);
-    pool_init(&b->host.flights, &b->host.env, sizeof(struct tcp_flight), SUBFLOWS_MAX);
+    pool_init(&b->host.flights, &b->host.env, tcp_flight_bytes(&cc_cubic), SUBFLOWS_MAX);
     pool_init(&b->host.disorders, &b->host.env, sizeof(struct rx_disorder), SUBFLOWS_MAX);
     pool_init(&b->nodes, &b->host.env, reassembly_node_size(), UINT32_MAX);
     pool_init(&b->pieces, &b->host.env, holdq_node_size(), UINT32_MAX);
@@ -232,6 +232,7 @@ void bundle_hear(struct bundle *b, struct subflow *subflow, uint8_t flags, struc
 unsigned bundle_say(struct bundle *b, struct subflow *subflow)
 {
     struct tx_batch batch = {b->packets, 0, BUNDLE_PACKETS};
+    tcp_begin_turn(&subflow->tcp, b->now_ns);
     tcp_output(&subflow->tcp, &batch, b->now_ns);
     return (unsigned)batch.count;
 }

@@ -4,44 +4,43 @@
 
 #include "base/compiler.h"
 #include "base/units.h"
-#include "cc/cc.h"
 #include "cc/growth.h"
 
 struct flow {
-    struct cc cc;
-    uint64_t memory[CC_PRIVATE_WORDS];
+    struct hawser_flow cc;
+    uint64_t memory[HAWSER_CONGESTION_STATE_MAX / 8];
     uint64_t now_ns, rtt_ns;
     uint32_t ack_bytes; /* what one acknowledgement covers */
     bool app_limited;
 };
 
-static inline void flow_init(struct flow *f, const struct cc_ops *ops, uint32_t mss, uint64_t rtt_ns)
+static inline void flow_init(struct flow *f, const struct hawser_congestion *ops, uint32_t mss, uint64_t rtt_ns)
 {
     *f = (struct flow){.now_ns = 5 * NS_PER_S, .rtt_ns = rtt_ns, .ack_bytes = 2 * mss};
     cc_init(&f->cc, ops, mss);
-    cc_resume(&f->cc, f->memory);
+    f->cc.srtt_ns = f->cc.min_rtt_ns = rtt_ns;
+    f->cc.has_sack = true;
+    cc_resume(&f->cc, f->memory, 1, f->now_ns);
 }
 
 static inline void flow_ack(struct flow *f, uint32_t acked, bool round_start)
 {
-    struct cc_ack ack = {
+    f->cc.srtt_ns = f->cc.min_rtt_ns = f->rtt_ns;
+    struct hawser_ack ack = {
         .now_ns = f->now_ns,
-        .acked = acked,
-        .in_flight = f->cc.cwnd,
-        .rtt_ns = f->rtt_ns,
-        .srtt_ns = f->rtt_ns,
-        .min_rtt_ns = f->rtt_ns,
+        .acked_bytes = acked,
+        .rate = {.newly_acked_bytes = acked, .prior_in_flight_bytes = f->cc.cwnd_bytes, .rtt_ns = f->rtt_ns},
         .cwnd_limited = !f->app_limited,
         .round_start = round_start,
     };
-    f->cc.ops->on_ack(&f->cc, &ack);
+    cc_on_ack(&f->cc, &ack);
 }
 
 /* One round trip: a window's worth of acknowledgements, evenly spread. */
 static inline void flow_round(struct flow *f)
 {
     uint64_t start_ns = f->now_ns;
-    uint32_t window = f->cc.cwnd;
+    uint32_t window = f->cc.cwnd_bytes;
     for (uint32_t done = 0; done < window;) {
         uint32_t acked = HW_MIN(f->ack_bytes, window - done);
         bool round_start = done == 0;
@@ -51,13 +50,30 @@ static inline void flow_round(struct flow *f)
     }
 }
 
-static inline void flow_loss(struct flow *f) { f->cc.ops->on_loss(&f->cc, f->now_ns, f->cc.cwnd); }
-static inline void flow_timeout(struct flow *f) { f->cc.ops->on_timeout(&f->cc, f->now_ns, f->cc.cwnd); }
+/* A loss, or a timeout, with so much in flight. */
+static inline void lose(struct hawser_flow *cc, uint64_t now_ns, uint32_t in_flight)
+{
+    const struct hawser_loss loss = {
+        .now_ns = now_ns, .lost_bytes = cc->segment_bytes, .prior_in_flight_bytes = in_flight};
+    cc_on_loss(cc, &loss);
+}
+static inline void time_out(struct hawser_flow *cc, uint64_t now_ns, uint32_t in_flight)
+{
+    const struct hawser_loss loss = {.now_ns = now_ns, .lost_bytes = in_flight, .prior_in_flight_bytes = in_flight};
+    cc_on_timeout(cc, &loss);
+}
+static inline void rest(struct hawser_flow *cc, uint64_t idle_ns, uint64_t now_ns)
+{
+    if (cc->policy->on_idle)
+        cc->policy->on_idle(cc, idle_ns, now_ns);
+}
+static inline void flow_loss(struct flow *f) { lose(&f->cc, f->now_ns, f->cc.cwnd_bytes); }
+static inline void flow_timeout(struct flow *f) { time_out(&f->cc, f->now_ns, f->cc.cwnd_bytes); }
 
 /* Puts the flow into congestion avoidance by a loss with `segments` in the window. */
 static inline void flow_settle(struct flow *f, uint32_t segments)
 {
-    f->cc.cwnd = segments * f->cc.mss;
+    f->cc.cwnd_bytes = segments * f->cc.segment_bytes;
     flow_loss(f);
 }
 

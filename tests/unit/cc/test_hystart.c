@@ -16,7 +16,7 @@ static void start(struct flow *f, uint64_t rtt_ms)
     f->ack_bytes = MSS;
     flow_round(f);
     flow_round(f);
-    assert_int_equal(f->cc.cwnd, 40 * MSS);
+    assert_int_equal(f->cc.cwnd_bytes, 40 * MSS);
 }
 
 /* RFC 9406 4.2: from the eighth sample of the round on, a quarter of the growth for five rounds, then no more of it. */
@@ -28,17 +28,17 @@ static void rising_delay_ends_slow_start(void **state)
     f.rtt_ns = 46 * NS_PER_MS; /* 40 / 8 is 5 */
     flow_round(&f);
     /* Eight samples at most grow at full speed, the rest of the round at a quarter. */
-    assert_in_range(f.cc.cwnd, 40 * MSS + 7 * MSS + 32 * MSS / 4, 40 * MSS + 8 * MSS + 33 * MSS / 4);
+    assert_in_range(f.cc.cwnd_bytes, 40 * MSS + 7 * MSS + 32 * MSS / 4, 40 * MSS + 8 * MSS + 33 * MSS / 4);
     for (int round = 2; round <= 5; round++) { /* the partial round was the first of five */
-        uint32_t before = f.cc.cwnd;
+        uint32_t before = f.cc.cwnd_bytes;
         flow_round(&f);
-        assert_int_equal(f.cc.ssthresh, UINT32_MAX);
-        assert_in_range(f.cc.cwnd, before + before / 4 - MSS, before + before / 4 + MSS);
+        assert_int_equal(f.cc.ssthresh_bytes, UINT32_MAX);
+        assert_in_range(f.cc.cwnd_bytes, before + before / 4 - MSS, before + before / 4 + MSS);
     }
-    uint32_t before = f.cc.cwnd;
+    uint32_t before = f.cc.cwnd_bytes;
     flow_round(&f);
-    assert_int_equal(f.cc.ssthresh, before);
-    assert_in_range(f.cc.cwnd, before, before + 2 * MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, before);
+    assert_in_range(f.cc.cwnd_bytes, before, before + 2 * MSS);
     assert_false(cc_in_slow_start(&f.cc));
 }
 
@@ -61,9 +61,9 @@ static void steady_delay_does_not(void **state)
             f.rtt_ns += rise_us[i][1 + enough] * NS_PER_US;
             flow_round(&f);
             if (enough)
-                assert_true(f.cc.cwnd < 60 * MSS);
+                assert_true(f.cc.cwnd_bytes < 60 * MSS);
             else
-                assert_int_equal(f.cc.cwnd, 80 * MSS);
+                assert_int_equal(f.cc.cwnd_bytes, 80 * MSS);
         }
     }
 }
@@ -79,10 +79,10 @@ static void false_alarm_resumes_slow_start(void **state)
     f.rtt_ns = 40 * NS_PER_MS;
     flow_round(&f);
     for (int round = 0; round < 6; round++) {
-        uint32_t before = f.cc.cwnd;
+        uint32_t before = f.cc.cwnd_bytes;
         flow_round(&f);
-        assert_int_equal(f.cc.cwnd, 2 * before);
-        assert_int_equal(f.cc.ssthresh, UINT32_MAX);
+        assert_int_equal(f.cc.cwnd_bytes, 2 * before);
+        assert_int_equal(f.cc.ssthresh_bytes, UINT32_MAX);
     }
 }
 
@@ -93,20 +93,20 @@ static void noise_is_no_queue(void **state)
     struct flow f;
     start(&f, 40);
     for (int round = 0; round < 6; round++) {
-        uint32_t window = f.cc.cwnd, count = window / MSS;
+        uint32_t window = f.cc.cwnd_bytes, count = window / MSS;
         for (uint32_t i = 0; i < count; i++) {
             f.rtt_ns = (i == 3 ? 40 : 90) * NS_PER_MS;
             f.now_ns += 40 * NS_PER_MS / count;
             flow_ack(&f, MSS, i == 0);
         }
-        assert_int_equal(f.cc.cwnd, 2 * window);
+        assert_int_equal(f.cc.cwnd_bytes, 2 * window);
     }
 
     start(&f, 40);
     f.rtt_ns = 200 * NS_PER_MS;
     f.ack_bytes = 40 * MSS / 7 + 1; /* seven acknowledgements */
     flow_round(&f);
-    assert_int_equal(f.cc.cwnd, 80 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 80 * MSS);
 }
 
 /* Rounds go by while the application is quiet, too: the delay of before is not compared with that of much later. */
@@ -118,11 +118,11 @@ static void quiet_rounds_count_as_rounds(void **state)
     f.app_limited = true;
     f.rtt_ns = 44 * NS_PER_MS;
     flow_round(&f);
-    assert_int_equal(f.cc.cwnd, 40 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 40 * MSS);
     f.app_limited = false;
     f.rtt_ns = 48 * NS_PER_MS; /* 20 % above the first rounds, less than an eighth above the last */
     flow_round(&f);
-    assert_int_equal(f.cc.cwnd, 80 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 80 * MSS);
 }
 
 /* RFC 9406 4.3: after a loss the way to ssthresh is slow start as ever. */
@@ -131,15 +131,15 @@ static void only_the_first_slow_start_is_watched(void **state)
     (void)state;
     struct flow f;
     start(&f, 40);
-    f.cc.cwnd = 1000 * MSS;
+    f.cc.cwnd_bytes = 1000 * MSS;
     flow_timeout(&f);
-    uint32_t ssthresh = f.cc.ssthresh;
+    uint32_t ssthresh = f.cc.ssthresh_bytes;
     for (int round = 0; round < 9; round++) {
-        uint32_t before = f.cc.cwnd;
+        uint32_t before = f.cc.cwnd_bytes;
         f.rtt_ns += 20 * NS_PER_MS;
         flow_round(&f);
-        assert_int_equal(f.cc.cwnd, 2 * before);
-        assert_int_equal(f.cc.ssthresh, ssthresh);
+        assert_int_equal(f.cc.cwnd_bytes, 2 * before);
+        assert_int_equal(f.cc.ssthresh_bytes, ssthresh);
     }
 }
 

@@ -19,10 +19,10 @@ static void grows_one_segment_a_round(void **state)
         flow_init(&f, &cc_reno, MSS, 20 * NS_PER_MS);
         flow_settle(&f, 200);
         f.ack_bytes = ack_bytes[i];
-        assert_int_equal(f.cc.cwnd, 100 * MSS);
+        assert_int_equal(f.cc.cwnd_bytes, 100 * MSS);
         for (uint32_t round = 1; round <= 100; round++) {
             flow_round(&f);
-            assert_in_range(f.cc.cwnd, (99 + round) * MSS, (100 + round) * MSS);
+            assert_in_range(f.cc.cwnd_bytes, (99 + round) * MSS, (100 + round) * MSS);
         }
     }
 }
@@ -32,14 +32,14 @@ static void halves_the_flight(void **state)
     (void)state;
     struct flow f;
     flow_init(&f, &cc_reno, MSS, 20 * NS_PER_MS);
-    f.cc.cwnd = 100 * MSS;
-    f.cc.ops->on_loss(&f.cc, f.now_ns, 60 * MSS);
-    assert_int_equal(f.cc.ssthresh, 30 * MSS);
-    assert_int_equal(f.cc.cwnd, 30 * MSS);
-    f.cc.cwnd = 100 * MSS;
-    f.cc.ops->on_timeout(&f.cc, f.now_ns, 60 * MSS);
-    assert_int_equal(f.cc.ssthresh, 30 * MSS);
-    assert_int_equal(f.cc.cwnd, MSS);
+    f.cc.cwnd_bytes = 100 * MSS;
+    lose(&f.cc, f.now_ns, 60 * MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 30 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 30 * MSS);
+    f.cc.cwnd_bytes = 100 * MSS;
+    time_out(&f.cc, f.now_ns, 60 * MSS);
+    assert_int_equal(f.cc.ssthresh_bytes, 30 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, MSS);
 }
 
 /* What is acknowledged beyond ssthresh counts toward congestion avoidance, and a loss starts the count anew. */
@@ -48,18 +48,18 @@ static void counts_from_ssthresh_on(void **state)
     (void)state;
     struct flow f;
     flow_init(&f, &cc_reno, MSS, 20 * NS_PER_MS);
-    f.cc.ssthresh = 11 * MSS;
+    f.cc.ssthresh_bytes = 11 * MSS;
     flow_ack(&f, 10 * MSS, true); /* one to reach ssthresh, nine counted */
-    assert_int_equal(f.cc.cwnd, 11 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 11 * MSS);
     flow_ack(&f, 2 * MSS, false);
-    assert_int_equal(f.cc.cwnd, 12 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 12 * MSS);
     flow_ack(&f, 11 * MSS, false);
-    assert_int_equal(f.cc.cwnd, 12 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 12 * MSS);
     flow_loss(&f);
     flow_ack(&f, 5 * MSS, false);
-    assert_int_equal(f.cc.cwnd, 6 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 6 * MSS);
     flow_ack(&f, MSS, false);
-    assert_int_equal(f.cc.cwnd, 7 * MSS);
+    assert_int_equal(f.cc.cwnd_bytes, 7 * MSS);
 }
 
 /* What is counted beyond a window is not forgotten: seven tenths of one at a time give seven segments in ten steps. */
@@ -70,8 +70,8 @@ static void carries_the_remainder(void **state)
     flow_init(&f, &cc_reno, MSS, 20 * NS_PER_MS);
     flow_settle(&f, 2000);
     for (int i = 0; i < 100; i++)
-        flow_ack(&f, f.cc.cwnd / 10 * 7, false);
-    assert_in_range(f.cc.cwnd, (1000 + 68) * MSS, (1000 + 70) * MSS);
+        flow_ack(&f, f.cc.cwnd_bytes / 10 * 7, false);
+    assert_in_range(f.cc.cwnd_bytes, (1000 + 68) * MSS, (1000 + 70) * MSS);
 }
 
 int main(void)

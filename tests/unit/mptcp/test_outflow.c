@@ -42,6 +42,7 @@ static void queue(struct bench *b, uint32_t len)
 static bool send(struct bench *b)
 {
     size_t before = b->batch.count;
+    subflows_resend(&b->bundle.subflows, &b->batch, b->bundle.now_ns); /* a turn begins */
     (void)outflow_send(&b->out, 1, &b->batch, b->bundle.now_ns); /* one piece */
     return b->batch.count > before;
 }
@@ -419,14 +420,15 @@ static void no_sliver_for_a_laggard(void **state)
         struct bench b;
         set_up(&b);
         b.slow->stale = true;
-        b.slow->tcp.cc.cwnd = 0;
+        b.slow->tcp.cc.cwnd_bytes = 0;
+        b.fast->tcp.cc.pacing_bps = UINT64_MAX;
         carry(&b, b.fast, 0, BUNDLE_LIMIT - 100);
         data_ack(&b, BUNDLE_LIMIT - 100);
-        b.fast->tcp.cc.cwnd = b.fast->tcp.snd_wnd = 4 * BUNDLE_LIMIT;
+        b.fast->tcp.cc.cwnd_bytes = b.fast->tcp.snd_wnd = 4 * BUNDLE_LIMIT;
         queue(&b, waiting[i]);
         assert_int_equal(send(&b), waiting[i] == 100);
         bundle_ack(&b.bundle, b.fast, BUNDLE_LIMIT / 2);
-        b.fast->tcp.cc.cwnd = b.fast->tcp.snd_wnd = 4 * BUNDLE_LIMIT;
+        b.fast->tcp.cc.cwnd_bytes = b.fast->tcp.snd_wnd = 4 * BUNDLE_LIMIT;
         assert_int_equal(send(&b), waiting[i] > 100);
         tear_down(&b);
     }

@@ -214,12 +214,12 @@ static void as_a_coupled_controller_sees_them(void **state)
 {
     (void)state;
     struct bundle b;
-    struct cc_sibling out[2];
+    struct hawser_sibling out[2];
     bundle_init(&b);
     bundle_join(&b);
     struct subflow *s = bundle_open(&b, RTT);
     assert_int_equal(subflows_siblings(&b.subflows, out, 2), 1);
-    assert_int_equal(out[0].cwnd, s->tcp.cc.cwnd);
+    assert_int_equal(out[0].cwnd_bytes, s->tcp.cc.cwnd_bytes);
     assert_int_equal(out[0].srtt_ns, RTT);
     bundle_open(&b, RTT);
     bundle_open(&b, RTT);

@@ -144,7 +144,7 @@ static void what_is_wrong_is_said(void **state)
         {"\n\nscheduler = \"fast\"", 3, "scheduler is \"lowest-rtt\" or \"redundant\""},
         {"scheduler = 1", 1, "scheduler is"},
         {"path-manager = \"x\"", 1, "\"fullmesh\""},
-        {"congestion = \"bbr\"", 1, "\"cubic\" or \"reno\""},
+        {"congestion = \"vegas\"", 1, "\"cubic\", \"reno\" or \"bbr\""},
         {"mptcp = \"yes\"", 1, "true, or false"},
         {"control = \"\"", 1, "control is a path"},
         {"group = 5", 1, "group is the name"},

@@ -60,7 +60,7 @@ static void what_was_under_way_is_folded(void **state)
     assert_int_equal(host_of(&p)->disorders.in_use, 1);
     peer_send(&p, TCP_ACK, 1, at, NULL, bytes, 100);
     peer_send(&p, TCP_ACK, 1, at, NULL, bytes, 100); /* and a duplicate, which is reported once */
-    uint32_t window = tcp_of(&p)->cc.cwnd;
+    uint32_t window = tcp_of(&p)->cc.cwnd_bytes;
     peer_wait(&p, 3 * NS_PER_S); /* idle buffers go last */
     assert_int_equal(host_of(&p)->flights.in_use, 0);
     assert_int_equal(host_of(&p)->disorders.in_use, 0);
@@ -70,8 +70,8 @@ static void what_was_under_way_is_folded(void **state)
     assert_int_equal(hawser_send(p.conn, bytes, sizeof bytes), sizeof bytes);
     peer_drain(&p);
     assert_int_equal(host_of(&p)->flights.in_use, 1);
-    assert_true(window > tcp_of(&p)->cc.cwnd && tcp_of(&p)->cc.cwnd >= 14000);
-    assert_true(tcp_of(&p)->cc.ssthresh >= window / 4 * 3);
+    assert_true(window > tcp_of(&p)->cc.cwnd_bytes && tcp_of(&p)->cc.cwnd_bytes >= 14000);
+    assert_true(tcp_of(&p)->cc.ssthresh_bytes >= window / 4 * 3);
     assert_in_range(tcp_of(&p)->rtt.srtt_ns, 9 * NS_PER_MS, 11 * NS_PER_MS);
     peer_destroy(&p);
 }

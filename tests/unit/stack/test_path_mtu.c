@@ -66,6 +66,7 @@ static void too_big(struct peer *p, const struct peer_segment *about, uint32_t m
     icmp.rest = mtu;
     peer_forget(p);
     peer_send_icmp(p, &icmp);
+    peer_wait(p, RTT_MS * NS_PER_MS / 2); /* what leaves again is paced */
 }
 
 static void acknowledge(struct peer *p, uint32_t ack)
@@ -101,17 +102,18 @@ static void cuts_anew_at_once(void **state)
         struct peer p;
         open_with(&p, cases[i].v6, 1460);
         const struct tcp *tcp = tcp_of(&p);
-        const uint32_t cwnd = tcp->cc.cwnd, ssthresh = tcp->cc.ssthresh, head = cases[i].v6 ? HEAD_V6 : HEAD;
+        const uint32_t cwnd = tcp->cc.cwnd_bytes, ssthresh = tcp->cc.ssthresh_bytes,
+                       head = cases[i].v6 ? HEAD_V6 : HEAD;
         const struct peer_segment first = send_bytes(&p, 6 * (1500 - head));
         too_big(&p, &first, cases[i].told);
         assert_int_equal(tcp->config.path.mtu, cases[i].mtu);
         assert_int_equal(tcp->segment_bytes, cases[i].mtu - head);
         expect_cut(&p, 1, 1 + 6 * (1500 - head), cases[i].mtu - head);
-        assert_int_equal(tcp->cc.cwnd, cwnd); /* RFC 1191 6.4: it is no congestion */
-        assert_int_equal(tcp->cc.ssthresh, ssthresh);
+        assert_int_equal(tcp->cc.cwnd_bytes, cwnd); /* RFC 1191 6.4: it is no congestion */
+        assert_int_equal(tcp->cc.ssthresh_bytes, ssthresh);
         assert_int_equal(peer_counter(&p, "tcp.icmp_too_big"), 1);
         acknowledge(&p, 1 + 6 * (1500 - head));
-        assert_true(tcp->cc.cwnd >= cwnd);
+        assert_true(tcp->cc.cwnd_bytes >= cwnd);
         assert_int_equal(peer_counter(&p, "tcp.recoveries"), 0);
         peer_destroy(&p);
     }
@@ -127,14 +129,14 @@ static void a_tail_probe_in_between_tells_no_congestion(void **state)
     open_plain(&p);
     const struct tcp *tcp = tcp_of(&p);
     const struct peer_segment first = send_bytes(&p, 6 * FULL);
-    const uint32_t cwnd = tcp->cc.cwnd, ssthresh = tcp->cc.ssthresh;
+    const uint32_t cwnd = tcp->cc.cwnd_bytes, ssthresh = tcp->cc.ssthresh_bytes;
     peer_forget(&p);
     peer_wait(&p, 3 * RTT_MS * NS_PER_MS);
     assert_int_equal(p.seen_count, 1);
     too_big(&p, &first, 1400);
     acknowledge(&p, 1 + 6 * FULL);
-    assert_true(tcp->cc.cwnd >= cwnd);
-    assert_int_equal(tcp->cc.ssthresh, ssthresh);
+    assert_true(tcp->cc.cwnd_bytes >= cwnd);
+    assert_int_equal(tcp->cc.ssthresh_bytes, ssthresh);
     peer_destroy(&p);
 }
 
@@ -321,10 +323,10 @@ static void smaller_ones_follow_a_timeout(void **state)
         struct peer p;
         open_with(&p, v6, 1460);
         send_bytes(&p, 3 * (1500 - head));
-        const uint32_t cwnd = tcp_of(&p)->cc.cwnd;
+        const uint32_t cwnd = tcp_of(&p)->cc.cwnd_bytes;
         wait_for_timeout(&p);
         assert_int_equal(peer_counter(&p, "tcp.black_holes"), 1);
-        assert_int_equal(tcp_of(&p)->cc.ssthresh,
+        assert_int_equal(tcp_of(&p)->cc.ssthresh_bytes,
                          after_loss(cwnd)); /* RFC 5681 3.1: nobody said that it was the size */
         assert_int_equal(tcp_of(&p)->config.path.mtu, 1280);
         assert_int_equal(p.seen_count, 1); /* and one segment only, as after any timeout */
@@ -367,11 +369,11 @@ static void the_first_larger_one_tells(void **state)
         open_plain(&p);
         const struct tcp *tcp = tcp_of(&p);
         send_bytes(&p, 3 * FULL);
-        const uint32_t before = tcp->cc.ssthresh, after = after_loss(tcp->cc.cwnd);
+        const uint32_t before = tcp->cc.ssthresh_bytes, after = after_loss(tcp->cc.cwnd_bytes);
         wait_for_timeout(&p);
         assert_int_equal(before, UINT32_MAX);
         deliver_all(&p);
-        assert_int_equal(tcp->cc.ssthresh, after);
+        assert_int_equal(tcp->cc.ssthresh_bytes, after);
         send_bytes(&p, 8 * FULL);
         const struct peer_segment *probe = probe_of(&p, 1280 - HEAD), *last = peer_last(&p, TCP_ACK);
         assert_int_equal(probe->len, FULL);
@@ -385,9 +387,9 @@ static void the_first_larger_one_tells(void **state)
         peer_wait(&p, RTT_MS * NS_PER_MS);
         assert_int_equal(tcp->config.path.mtu, what == ARRIVES ? 1500 : 1280);
         if (what == CONGESTED)
-            assert_true(tcp->cc.ssthresh <= after);
+            assert_true(tcp->cc.ssthresh_bytes <= after);
         else
-            assert_int_equal(tcp->cc.ssthresh, what == REFUSED ? before : after);
+            assert_int_equal(tcp->cc.ssthresh_bytes, what == REFUSED ? before : after);
         peer_destroy(&p);
     }
 }
@@ -422,7 +424,7 @@ static void a_loss_in_between_is_congestion(void **state)
             send_bytes(&p, SMALL);
             acknowledge(&p, END + SMALL);
         }
-        const uint32_t ssthresh = tcp->cc.ssthresh;
+        const uint32_t ssthresh = tcp->cc.ssthresh_bytes;
         assert_int_equal(peer_counter(&p, "tcp.timeouts"), 1);
         assert_int_equal(peer_counter(&p, "tcp.tail_loss_probes"), probes + tail);
         send_bytes(&p, 8 * FULL);
@@ -433,7 +435,7 @@ static void a_loss_in_between_is_congestion(void **state)
         peer_send(&p, TCP_ACK, 1, ack, &o, NULL, 0);
         peer_wait(&p, RTT_MS * NS_PER_MS);
         assert_int_equal(tcp->config.path.mtu, 1280);
-        assert_int_equal(tcp->cc.ssthresh, ssthresh);
+        assert_int_equal(tcp->cc.ssthresh_bytes, ssthresh);
         peer_destroy(&p);
     }
 }
@@ -447,15 +449,15 @@ static void a_timeout_of_which_a_router_spoke_is_no_congestion(void **state)
     send_bytes(&p, 2 * FULL);
     peer_wait(&p, RTT_MS * NS_PER_MS);
     acknowledge(&p, 1 + 2 * FULL);
-    const uint32_t ssthresh = tcp_of(&p)->cc.ssthresh;
+    const uint32_t ssthresh = tcp_of(&p)->cc.ssthresh_bytes;
     const struct peer_segment first = send_bytes(&p, 3 * FULL);
     peer_wait(&p, 3 * RTT_MS * NS_PER_MS); /* with the tail probe */
     too_big(&p, &first, 600);
     assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
     wait_for_timeout(&p);
     assert_int_equal(tcp_of(&p)->config.path.mtu, 600);
-    assert_int_equal(tcp_of(&p)->cc.ssthresh, ssthresh);
-    assert_int_equal(tcp_of(&p)->cc.cwnd, 600 - HEAD);
+    assert_int_equal(tcp_of(&p)->cc.ssthresh_bytes, ssthresh);
+    assert_int_equal(tcp_of(&p)->cc.cwnd_bytes, 600 - HEAD);
     peer_destroy(&p);
 }
 
@@ -544,7 +546,7 @@ static void a_larger_one_is_tried_after_a_while(void **state)
     peer_wait(&p, RTT_MS * NS_PER_MS);
     acknowledge(&p, at + 8 * FULL);
     assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
-    assert_int_equal(tcp_of(&p)->cc.mss, FULL);
+    assert_int_equal(tcp_of(&p)->cc.segment_bytes, FULL);
     assert_int_equal(send_bytes(&p, 3 * FULL).len, FULL);
     assert_int_equal(peer_counter(&p, "tcp.mtu_probes"), 1);
     assert_int_equal(path_mtus_find(&p.stack->host.tcp.path_mtus, &p.own, &p.addr, p.now_ns), 0);
@@ -561,7 +563,7 @@ static void a_larger_one_may_be_lost(void **state)
     const struct tcp *tcp = tcp_of(&p);
     send_bytes(&p, 8 * FULL);
     const struct peer_segment probe = *probe_of(&p, 1300 - HEAD), last = p.seen[p.seen_count - 1];
-    const uint32_t ssthresh = tcp->cc.ssthresh, end = last.seq + last.len;
+    const uint32_t ssthresh = tcp->cc.ssthresh_bytes, end = last.seq + last.len;
     peer_wait(&p, RTT_MS * NS_PER_MS);
     struct tcp_options o = {.present = TCP_OPT_SACK, .sack_count = 1};
     o.sack[0] = (struct sack_block){seq_at(p.irs + probe.seq + probe.len), seq_at(p.irs + end)};
@@ -574,9 +576,9 @@ static void a_larger_one_may_be_lost(void **state)
     assert_int_equal(p.seen[1].seq, probe.seq + 1300 - HEAD);
     assert_int_equal(p.seen[1].len, FULL - (1300 - HEAD));
     assert_int_equal(peer_counter(&p, "tcp.recoveries"), 0);
-    assert_int_equal(tcp->cc.ssthresh, ssthresh);
+    assert_int_equal(tcp->cc.ssthresh_bytes, ssthresh);
     acknowledge(&p, end);
-    assert_int_equal(tcp->cc.ssthresh, ssthresh);
+    assert_int_equal(tcp->cc.ssthresh_bytes, ssthresh);
     assert_int_equal(tcp->config.path.mtu, 1300);
     /* The search goes on in the middle, a second later. */
     uint32_t at = end;

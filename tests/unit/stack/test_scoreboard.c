@@ -128,17 +128,17 @@ static void invented_dsacks(void **state)
         open_plain(&p);
         assert_int_equal(hawser_send(p.conn, bytes, 5 * FULL), 5 * FULL);
         peer_drain(&p);
-        uint32_t window = tcp_of(&p)->cc.cwnd;
+        uint32_t window = tcp_of(&p)->cc.cwnd_bytes;
         peer_wait(&p, 20 * NS_PER_MS);
         sack(&p, 1, 1 + FULL, 4 * FULL, 0, 1);
         peer_wait(&p, 5 * NS_PER_MS);
         assert_int_equal(peer_counter(&p, "tcp.retransmits"), 1);
         peer_send(&p, TCP_ACK, 1, 1 + 5 * FULL, NULL, NULL, 0);
-        assert_true(tcp_of(&p)->cc.cwnd < window);
+        assert_true(tcp_of(&p)->cc.cwnd_bytes < window);
         for (uint32_t k = 0; k <= cases[i].again; k++)
             sack(&p, 1 + 5 * FULL, cases[i].start, cases[i].end - cases[i].start, 0, 1);
         assert_int_equal(peer_counter(&p, "tcp.spurious_recoveries"), cases[i].undone);
-        assert_int_equal(tcp_of(&p)->cc.cwnd >= window, cases[i].undone);
+        assert_int_equal(tcp_of(&p)->cc.cwnd_bytes >= window, cases[i].undone);
         peer_destroy(&p);
     }
 }
