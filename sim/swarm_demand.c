@@ -51,9 +51,9 @@ static bool has_fault(const struct swarm_plan *plan, uint32_t links)
 /* May the first route leave the first SYN without an answer, so that the flow begins on another one? */
 static bool may_go_elsewhere(const struct swarm_plan *plan, const struct flow_plan *flow, uint32_t first)
 {
-    bool alone = plan->base.flow_count == 1 && !has_crowd(plan);
+    bool alone = plan->base.flow_count == 1 && !has_crowd(plan), late = plan->base.hosts[0].backup.count > 0;
     return !swarm_is_bound(flow) &&
-           (!alone || has_fault(plan, first) || swarm_round_trip_ns(plan, first) >= ATTEMPT_DELAY_NS);
+           (!alone || late || has_fault(plan, first) || swarm_round_trip_ns(plan, first) >= ATTEMPT_DELAY_NS);
 }
 
 static uint32_t first_routes(const struct swarm_plan *plan)
@@ -144,10 +144,13 @@ static bool has_proxy(const struct swarm_plan *plan)
     return false;
 }
 
-/* A crowd on a link with a hundredth of its rate or hardly any queue: chance alone may keep one of them silent for R2.
- */
+/* A crowd on a link with a hundredth of its rate, or with hardly any queue for so many subflows as each has there:
+ * chance alone may keep one of them silent for R2. */
 static bool is_jammed(const struct swarm_plan *plan)
 {
+    for (size_t k = 0; k < plan->base.link_count; k++)
+        if (plan->base.links[k].address_count[0] > SWARM_CROWD_QUEUE_PACKETS)
+            return true;
     for (unsigned i = 0; i < plan->fault_count; i++)
         if (plan->faults[i].enabled && (plan->faults[i].kind == FAULT_SLOW || plan->faults[i].kind == FAULT_QUEUE))
             return true;
@@ -218,16 +221,24 @@ static bool harms_handshakes(const struct swarm_fault *fault)
                               fault->kind == FAULT_CROWD);
 }
 
-static bool is_backup(const struct swarm_plan *plan, size_t link)
+static bool is_backup(const struct swarm_plan *plan, const struct hawser_addr *addr)
 {
     const struct host_prefixes *backup = &plan->base.hosts[0].backup;
     bool covered = false;
     for (uint32_t i = 0; i < backup->count; i++)
-        covered |= scope_covers(&backup->list[i].addr, backup->list[i].bits, &plan->base.links[link].addresses[0][0]);
+        covered |= scope_covers(&backup->list[i].addr, backup->list[i].bits, addr);
     return covered;
 }
 
-/* Addresses that have their turn before the one at this end of the route: a backup's is after all others. */
+static bool is_backup_only(const struct swarm_plan *plan, const struct wire_spec *link)
+{
+    bool only = true;
+    for (size_t i = 0; i < link->address_count[0]; i++)
+        only = only && is_backup(plan, &link->addresses[0][i]);
+    return only;
+}
+
+/* Addresses that have their turn before the first one at this end of the route: a backup's is after all others. */
 static unsigned addresses_before(const struct swarm_plan *plan, uint32_t route)
 {
     const struct scenario *s = &plan->base;
@@ -235,11 +246,10 @@ static unsigned addresses_before(const struct swarm_plan *plan, uint32_t route)
     unsigned count = 0;
     while (own < s->link_count && !(route >> own & 1 && s->links[own].address_count[0]))
         own++;
-    for (size_t k = 0; k < s->link_count; k++) {
-        bool earlier =
-            own < s->link_count && is_backup(plan, k) != is_backup(plan, own) ? is_backup(plan, own) : k < own;
-        count += earlier ? s->links[k].address_count[0] : 0;
-    }
+    bool late = own < s->link_count && is_backup_only(plan, &s->links[own]);
+    for (size_t k = 0; k < s->link_count; k++)
+        for (size_t i = 0; i < s->links[k].address_count[0]; i++)
+            count += is_backup(plan, &s->links[k].addresses[0][i]) == late ? k < own : late;
     return count;
 }
 

@@ -8,6 +8,9 @@
 /* In a story that begins in peace nothing goes wrong before this: time for all joins, over any of its paths. */
 #define PEACE_NS (6 * NS_PER_S)
 
+/* Of a link's queue, for each connection of a crowd. */
+#define SWARM_CROWD_QUEUE_PACKETS UINT64_C(3)
+
 /* What each connection of a crowd needs of the server's memory to get on: a payload buffer each way. */
 #define SWARM_SHARE_BYTES (2 * (UINT32_C(64) * 1024 + 128))
 

@@ -16,7 +16,6 @@
 #define KEEPALIVE_IDLE_NS (60 * NS_PER_S)
 #define KEEPALIVE_INTERVAL_NS (10 * NS_PER_S)
 #define KEEPALIVE_TRIES 5
-#define CROWD_QUEUE_PACKETS UINT64_C(3) /* for each connection */
 /* A window of 4 KB takes this much longer on the slowest paths, and so does a proxy that sends again, a few at a time,
  * what a short queue dropped. */
 #define CRAWL_NS (1200 * NS_PER_S)
@@ -85,7 +84,7 @@ static void make_room(const struct swarm_plan *plan, uint32_t mtu, struct lane_c
     uint64_t packet = mtu ? mtu : 1500;
     for (unsigned i = 0; i < plan->fault_count; i++)
         for (unsigned k = 0; k < 2 && plan->faults[i].enabled && plan->faults[i].kind == FAULT_CROWD; k++)
-            widen(&lanes[k].queue, plan->faults[i].count * CROWD_QUEUE_PACKETS * packet);
+            widen(&lanes[k].queue, plan->faults[i].count * SWARM_CROWD_QUEUE_PACKETS * packet);
 }
 
 /* The lanes of a link without its faults. */

@@ -223,7 +223,7 @@ uint64_t rx_mapping_assembly_due(const struct rx_mapping *m)
 bool rx_mapping_extend_assembly(struct rx_mapping *m, uint64_t now_ns)
 {
     m->assembly->begun_ns = m->assembly->touched_ns = now_ns;
-    return !account_is_pressed(m->account);
+    return !account_is_pressed(m->account) || !account_is_greedy(m->account->parent);
 }
 
 void rx_mapping_close(struct rx_mapping *m)

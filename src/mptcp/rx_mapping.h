@@ -98,7 +98,8 @@ uint64_t rx_mapping_unmapped_since(const struct rx_mapping *m);
 
 /* When the mapping in progress has had its time; TIME_NEVER: none is. */
 uint64_t rx_mapping_assembly_due(const struct rx_mapping *m);
-/* It keeps a whole buffer waiting for its rest, and its pieces. When memory is scarce not for ever: then false. */
+/* It keeps a whole buffer waiting for its rest, and its pieces. When memory is scarce, and the connection holds more
+ * than its share, not for ever: then false. */
 bool rx_mapping_extend_assembly(struct rx_mapping *m, uint64_t now_ns);
 
 /* Is anything held? */

@@ -49,7 +49,7 @@
 #define TCP_WSCALE_MAX 14
 
 /* Calls go one way only: a file calls those named after it, besides txq, rxseq, rtt, prr, undo, rate and pacing.
- * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, rack.c, dupack.c, path_mtu.c, congestion.c, tail_probe.c,
+ * tcp.c, input.c, output.c, ack.c, expiry.c, recovery.c, rack.c, dupack.c, congestion.c, path_mtu.c, tail_probe.c,
  * state.c, timers.c, flight.c */
 
 /* flight.c */

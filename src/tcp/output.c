@@ -8,9 +8,6 @@
 #include "wire/checksum.h"
 #include "wire/ip.h"
 
-/* A super-segment with its headers must fit in 16 bits of IP length. */
-#define SUPER_SEGMENT_MAX 65000u
-
 /* That a shut window is open may be lost, and the peer, whose part it is to ask (RFC 9293 3.8.6.1), does so ever more
  * rarely. */
 #define OPENED_AGAIN 3u
@@ -152,15 +149,6 @@ static uint8_t record_flags(const struct tcp *tcp, const struct tx_record *r, bo
     if (push)
         flags |= TCP_PSH;
     return flags;
-}
-
-uint32_t tcp_send_max(const struct tcp *tcp)
-{
-    uint32_t probe = tcp_probe_bytes(tcp);
-    if (probe || tcp->config.gso_bytes <= tcp->segment_bytes)
-        return HW_MAX(probe, tcp->segment_bytes);
-    uint32_t max = HW_MIN(tcp->config.gso_bytes, SUPER_SEGMENT_MAX);
-    return max - max % tcp->segment_bytes;
 }
 
 uint32_t tcp_send_room(const struct tcp *tcp)

@@ -13,6 +13,8 @@ static const uint16_t guesses[] = {1500, 1280, 576};
  * there, and where other paths carry the stream there is time to find out. */
 #define SILENT_TIMEOUTS 3u
 #define MINUTE_NS (60 * NS_PER_S)
+/* A super-segment with its headers must fit in 16 bits of IP length. */
+#define SUPER_SEGMENT_MAX 65000u
 #define RAISE_NS (PATH_MTU_RAISE_MIN * MINUTE_NS)
 
 static uint32_t mtu_min(const struct tcp *tcp)
@@ -181,6 +183,15 @@ uint32_t tcp_probe_bytes(const struct tcp *tcp)
     const bool fresh = f->last_data_ns - f->search.raise_ns < RAISE_NS;
     uint32_t size = f->search.next && fresh ? f->search.next : mtu_max(tcp);
     return size > mtu_now(tcp) ? size - tcp_overhead(tcp) : 0;
+}
+
+uint32_t tcp_send_max(const struct tcp *tcp)
+{
+    uint32_t probe = tcp_probe_bytes(tcp);
+    if (probe || tcp->config.gso_bytes <= tcp->segment_bytes)
+        return HW_MAX(probe, tcp->segment_bytes);
+    uint32_t max = HW_MIN(tcp->config.gso_bytes, SUPER_SEGMENT_MAX);
+    return max - max % tcp->segment_bytes;
 }
 
 void tcp_path_probing(struct tcp *tcp, uint32_t len)

@@ -158,7 +158,10 @@ static void a_begun_mapping_has_its_time(void **state)
     assert_true(rx_mapping_extend_assembly(&b.m, 11 * NS_PER_S));
     assert_int_equal(rx_mapping_assembly_due(&b.m), 21 * NS_PER_S);
     account_charge(&b.other, MEMORY / 2);
-    assert_false(rx_mapping_extend_assembly(&b.m, 21 * NS_PER_S));
+    assert_true(rx_mapping_extend_assembly(&b.m, 21 * NS_PER_S)); /* within its share */
+    account_charge(&b.conn, MEMORY / 2);
+    assert_false(rx_mapping_extend_assembly(&b.m, 31 * NS_PER_S));
+    account_release(&b.conn, MEMORY / 2);
     tear_down(&b);
 }
 

@@ -214,7 +214,8 @@ static void a_doubt_has_its_time(void **state)
     bundle_destroy(&b);
 }
 
-/* A mapping that was begun has its time when memory is scarce, and else another. */
+/* A mapping that was begun has its time when memory is scarce and its connection holds more than its share, and else
+ * another. */
 static void a_mapping_that_was_begun_hoards(void **state)
 {
     (void)state;
@@ -228,7 +229,11 @@ static void a_mapping_that_was_begun_hoards(void **state)
     assert_int_equal(subflow_judge_due(s), due_ns + 10 * NS_PER_S);
     bundle_press(&b, BUNDLE_MEMORY / 4);
     assert_int_equal(subflow_judge(s, due_ns), SUBFLOW_FINE);
-    assert_int_equal(subflow_judge(s, due_ns + 10 * NS_PER_S), SUBFLOW_HOARDING);
+    assert_int_equal(subflow_judge(s, due_ns + 10 * NS_PER_S), SUBFLOW_FINE);
+    struct account *conn = &b.conn;
+    account_charge(conn, BUNDLE_MEMORY / 2);
+    assert_int_equal(subflow_judge(s, due_ns + 20 * NS_PER_S), SUBFLOW_HOARDING);
+    account_release(conn, BUNDLE_MEMORY / 2);
     bundle_destroy(&b);
 }
 
