@@ -5,8 +5,10 @@
 /* RFC 9293 3.7.1: what to assume when the peer names no MSS. */
 #define MSS_DEFAULT_V4 536
 #define MSS_DEFAULT_V6 1220
-/* A peer may name any MSS; below this, headers would drown the payload (RFC 9293 3.7.1 leaves the floor to us). */
-#define MSS_FLOOR 88
+/* A peer may name any MSS, and options count (RFC 9293 3.7.1). Of less than this the longest ones would leave nothing;
+ * nor is there a host that takes less, for a path that is fit for IPv4 takes packets of 68 bytes (RFC 791 3.2), and
+ * what is reassembled may have 576. */
+#define MSS_FLOOR (TCP_OPTION_SPACE + 8)
 #define TIMESTAMP_OPTION_LEN 12
 
 const char *tcp_state_name(enum tcp_state state)
@@ -91,6 +93,28 @@ void tcp_read_terms(struct tcp_terms *terms, const struct tcp_segment *syn, cons
     }
 }
 
+/* Nothing but a SYN was sent: the congestion window is the initial one, for segments as large as is known by now. */
+static void begin_window(struct tcp *tcp)
+{
+    tcp_settle_segment_size(tcp);
+    cc_init(&tcp->cc, tcp->cc.ops, tcp->segment_bytes);
+    if (tcp->flight)
+        cc_resume(&tcp->cc, tcp->flight->cc);
+}
+
+void tcp_drop_upper_options(struct tcp *tcp)
+{
+    if (tcp->config.upper_overhead == 0)
+        return;
+    tcp->config.upper_overhead = 0;
+    if (tcp->snd_una == SSN_ORIGIN) {
+        begin_window(tcp);
+    } else {
+        tcp_settle_segment_size(tcp);
+        tcp->cc.mss = tcp->segment_bytes;
+    }
+}
+
 void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms)
 {
     tcp->irs = terms->irs;
@@ -108,10 +132,7 @@ void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms)
         .recent_at_s = (uint32_t)(terms->ts_recent_at_ns / NS_PER_S),
     };
     tcp->snd_wl1 = SSN_ORIGIN;
-    tcp_settle_segment_size(tcp);
-    cc_init(&tcp->cc, tcp->cc.ops, tcp->segment_bytes);
-    if (tcp->flight)
-        cc_resume(&tcp->cc, tcp->flight->cc);
+    begin_window(tcp);
 }
 
 void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)

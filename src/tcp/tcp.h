@@ -143,7 +143,7 @@ struct tcp_path {
 
 #define TCP_NO_LINK UINT8_MAX
 
-/* Fixed when the subflow opens, but for `path`, and the link when it goes on after a rest. */
+/* Fixed when the subflow opens, but for `path`, the link when it goes on after a rest, and options that are no more. */
 struct tcp_config {
     struct hawser_addr local, remote;
     uint32_t iss;                  /* our initial sequence number (RFC 6528) */
@@ -450,6 +450,10 @@ uint32_t tcp_send_max(const struct tcp *tcp);
  */
 int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_t len, const struct tx_note *note,
              bool push, struct tx_batch *batch, uint64_t now_ns);
+
+/* The upper layer has no options to say on data segments any more, nor on what is under way, of which there is best
+ * nothing: full ones have that much more payload. */
+void tcp_drop_upper_options(struct tcp *tcp);
 
 /* An acknowledgement (with the upper layer's options) leaves at the next output. */
 void tcp_ack_now(struct tcp *tcp);
