@@ -12,6 +12,9 @@
 #define TCP_SYNACK_TRIES_MAX 6
 #define TCP_R2_NS (120 * NS_PER_S)
 #define TCP_QUICK_ACKS 16
+/* What is taken for a full segment of a peer that has not shown a larger one: what fits in a packet that every host
+ * takes. */
+#define TCP_FULL_BYTES 536
 /* RFC 5961 7: challenge ACKs a second. */
 #define TCP_CHALLENGE_ACKS 10
 /* RFC 9293 3.10.7.4 wants an answer to each segment outside of the window; this many a second tell an honest peer where

@@ -75,6 +75,7 @@ struct tcp_segment {
     uint64_t ack;           /* in our own sequence space; meaningless without TCP_ACK */
     struct slice payload;   /* references are the caller's */
     uint16_t wire_segments; /* how many were merged into it, at least 1 */
+    uint16_t wire_bytes;    /* payload of the largest of them */
     bool authentic;         /* a RST that says what only the peer knows */
 };
 
@@ -257,6 +258,9 @@ struct tcp_timestamps {
 struct tcp_acking {
     uint64_t last_sent;     /* rcv_nxt of our last segment (RFC 7323 4.3) */
     uint32_t unacked_bytes; /* arrived since our last acknowledgement */
+    uint16_t full_bytes;    /* payload of a full segment of the peer's, by those that came */
+    uint16_t lesser_bytes;  /* the largest of those in a row that were smaller, */
+    uint8_t lesser;         /* and how many these are */
     uint8_t quick;          /* segments still to be acknowledged at once */
     bool now;               /* a segment with an acknowledgement must leave */
     bool signal;            /* a bare one must */
@@ -405,8 +409,8 @@ static inline bool tcp_may_send(const struct tcp *tcp)
 
 /* ---- arrival (input.c, ack.c) ---- */
 
-/* A segment for this subflow, with options parsed, payload sliced and `wire_segments` set; ssn and ack are filled in
- * here. */
+/* A segment for this subflow, with options parsed, payload sliced and what is said of the wire set; ssn and ack are
+ * filled in here. */
 void tcp_input(struct tcp *tcp, struct tcp_segment *segment, uint64_t now_ns);
 
 /* What the upper layer was told of by TCP_EVENT_ASKED is answered, within the limits of all such answers; or left
