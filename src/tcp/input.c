@@ -279,6 +279,15 @@ static void learn_full_segment(struct tcp_acking *a, const struct tcp_segment *s
     a->lesser_bytes = a->lesser = 0;
 }
 
+/* RFC 5681 4.2: what comes out of order has an acknowledgement each, also where several come at once. If the first of
+ * these tells of something new, it is none of the duplicates that the peer counts. */
+static void owe_duplicates(struct tcp *tcp, const struct tcp_segment *s, bool advanced)
+{
+    bool ahead = !advanced && rxseq_gaps(&tcp->rx) > 0;
+    int most = TCP_DUPLICATE_ACKS + (tcp->rx.next > tcp->acking.last_sent);
+    tcp->acking.duplicates = ahead ? (uint8_t)HW_MIN(tcp->acking.duplicates + s->wire_segments, most) : 0;
+}
+
 /* RFC 9293 3.8.6.3, RFC 5681 4.2: at least every second full segment, and at once when something is out of order. */
 static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_order, uint64_t now_ns)
 {
@@ -332,6 +341,7 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
         rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), s->ssn, end);
     rxseq_settle(&tcp->rx);
     bool in_order = s->ssn == before && !had_gaps && rxseq_gaps(&tcp->rx) == 0;
+    owe_duplicates(tcp, s, tcp->rx.next > before);
     schedule_ack(tcp, s, in_order, now_ns);
 }
 

@@ -262,6 +262,7 @@ struct tcp_acking {
     uint16_t lesser_bytes;  /* the largest of those in a row that were smaller, */
     uint8_t lesser;         /* and how many these are */
     uint8_t quick;          /* segments still to be acknowledged at once */
+    uint8_t duplicates;     /* acknowledgements for what came out of order, one each, with `now` */
     bool now;               /* a segment with an acknowledgement must leave */
     bool signal;            /* a bare one must */
     bool asked : 1;         /* its keepalive waits for tcp_answer() */
