@@ -325,6 +325,7 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
     if (tcp->fin_at) /* RFC 9293 3.10.7.4: there is no text after a FIN */
         end = HW_MIN(end, tcp->fin_at);
     uint64_t before = tcp->rx.next;
+    const struct range twice = rxseq_old_part(&tcp->rx, s->ssn, end); /* RFC 2883 4.2: of two the first */
     bool had_gaps = rxseq_gaps(&tcp->rx) > 0, taken = true;
     if (tcp->acking.opened) { /* and the peer knows */
         tcp->acking.opened = 0;
@@ -337,8 +338,8 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
         if (!taken)
             break;
     }
-    if (taken && at == s->ssn && tcp->sack)
-        rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), s->ssn, end);
+    if (tcp->sack)
+        rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), twice.start, twice.end);
     rxseq_settle(&tcp->rx);
     bool in_order = s->ssn == before && !had_gaps && rxseq_gaps(&tcp->rx) == 0;
     owe_duplicates(tcp, s, tcp->rx.next > before);

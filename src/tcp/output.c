@@ -79,7 +79,7 @@ static void note_acknowledged(struct tcp *tcp, bool bare, bool with_sack, uint64
     }
     if (bare && tcp->acking.duplicates)
         tcp->acking.duplicates--;
-    bool untold = tcp->sack && !with_sack && rxseq_gaps(&tcp->rx) > 0;
+    bool untold = tcp->sack && !bare && rxseq_has_blocks(&tcp->rx);
     if (!untold && tcp->acking.duplicates == 0)
         tcp->acking.now = false;
     if (with_sack)
@@ -143,7 +143,7 @@ static void emit(struct tcp *tcp, const struct tx_record *record, uint64_t ssn, 
     }
     put_headers(tcp, tx, ssn, flags, bytes, options_len);
     if (flags & TCP_ACK)
-        note_acknowledged(tcp, !record, with_sack, now_ns);
+        note_acknowledged(tcp, !record, options.present & TCP_OPT_SACK, now_ns);
 }
 
 static uint8_t record_flags(const struct tcp *tcp, const struct tx_record *r, bool push)

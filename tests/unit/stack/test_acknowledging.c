@@ -83,6 +83,24 @@ static void out_of_order(void **state)
     }
 }
 
+/* RFC 2883 4: what was sent again in vain comes in a batch, as after a timeout: one answer tells of all of it. */
+static void duplicates(void **state)
+{
+    (void)state;
+    static const unsigned first[] = {0, 1, 2, 3, 4, 5}, again[] = {1, 2, 3};
+    struct peer p;
+    open_with(&p, true);
+    send_batch(&p, first, 6);
+    peer_wait(&p, NS_PER_S);
+    send_batch(&p, again, 3);
+    assert_int_equal(p.seen_count, 1);
+    assert_int_equal(p.seen[0].ack, 1 + 6 * LEN);
+    assert_int_equal(p.seen[0].options.sack_count, 1);
+    assert_int_equal(p.seen[0].options.sack[0].start.v, p.iss + 1 + LEN);
+    assert_int_equal(p.seen[0].options.sack[0].end.v, p.iss + 1 + 4 * LEN);
+    peer_destroy(&p);
+}
+
 /* Where there is no room for all of them at once, the others leave with the next call; but not once they are in vain.
  */
 static void no_room_for_all_answers(void **state)
@@ -117,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(out_of_order),
+        cmocka_unit_test(duplicates),
         cmocka_unit_test(no_room_for_all_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
