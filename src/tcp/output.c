@@ -49,7 +49,8 @@ static void own_options(struct tcp *tcp, uint8_t flags, bool with_sack, uint64_t
     }
     if (with_sack) {
         struct range blocks[TCP_SACK_MAX];
-        unsigned n = rxseq_sack_blocks(&tcp->rx, blocks, TCP_SACK_MAX);
+        unsigned later = tcp->acking.duplicates ? tcp->acking.duplicates - 1u : 0;
+        unsigned n = rxseq_sack_blocks(&tcp->rx, blocks, TCP_SACK_MAX, later);
         for (unsigned i = 0; i < n; i++)
             o->sack[i] = (struct sack_block){seq_at(tcp->irs + (uint32_t)blocks[i].start),
                                              seq_at(tcp->irs + (uint32_t)blocks[i].end)};

@@ -159,7 +159,7 @@ static bool listed(const struct range *out, unsigned n, const struct range *rang
     return false;
 }
 
-unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max)
+unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max, unsigned later)
 {
     const struct rx_disorder *d = r->disorder;
     unsigned n = 0, fixed = 0;
@@ -168,10 +168,12 @@ unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned ma
     if (d->duplicate.start < d->duplicate.end && n < max) {
         out[n++] = d->duplicate; /* RFC 2883 4: the duplicate first */
         fixed = 1;
+        later = 0;
     }
     for (unsigned i = 0; i < d->recent_count && n < max; i++) {
-        const struct range *range = iset_find(&d->ahead, d->recent[i]);
-        if (range && range->start <= d->recent[i] && !listed(out + fixed, n - fixed, range))
+        uint64_t at = d->recent[(i + later) % d->recent_count];
+        const struct range *range = iset_find(&d->ahead, at);
+        if (range && range->start <= at && !listed(out + fixed, n - fixed, range))
             out[n++] = *range;
     }
     for (uint32_t i = 0; i < d->ahead.count && n < max; i++)

@@ -70,8 +70,9 @@ static inline bool rxseq_has_blocks(const struct rxseq *r)
 }
 
 /* Up to `max` blocks in the order RFC 2018 4 asks for (a DSACK first, then the block of the newest arrival, which holds
- * that of a DSACK beyond `next`, then recent ones). Returns how many. Does not change anything. */
-unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max);
+ * that of a DSACK beyond `next`, then recent ones). So many `later` arrivals have an acknowledgement of their own to
+ * come: then the one before them is the newest, unless there is a DSACK. Returns how many. Does not change anything. */
+unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max, unsigned later);
 
 /* A DSACK is reported once: call when an acknowledgement with the blocks has left. */
 void rxseq_blocks_sent(struct rxseq *r);

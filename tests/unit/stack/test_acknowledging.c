@@ -83,6 +83,24 @@ static void out_of_order(void **state)
     }
 }
 
+/* RFC 2018 4: each of these begins with the block of another one that came, the last with that of the last, as if they
+ * had come one by one: an MPTCP option leaves room for one block. */
+static void blocks_of_a_batch(void **state)
+{
+    (void)state;
+    static const unsigned holes[] = {1, 3, 5};
+    struct peer p;
+    open_with(&p, true);
+    send_batch(&p, holes, 3);
+    assert_int_equal(p.seen_count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(p.seen[i].options.sack_count, 3);
+        assert_int_equal(p.seen[i].options.sack[0].start.v, p.iss + 1 + holes[i] * LEN);
+        assert_int_equal(p.seen[i].options.sack[0].end.v, p.iss + 1 + (holes[i] + 1) * LEN);
+    }
+    peer_destroy(&p);
+}
+
 /* RFC 2883 4: what was sent again in vain comes in a batch, as after a timeout: one answer tells of all of it. */
 static void duplicates(void **state)
 {
@@ -135,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(out_of_order),
+        cmocka_unit_test(blocks_of_a_batch),
         cmocka_unit_test(duplicates),
         cmocka_unit_test(no_room_for_all_answers),
     };

@@ -121,15 +121,19 @@ static void newest_block_first(void **state)
     rxseq_add(&r, &memory.account, 1200, 1210);
     rxseq_add(&r, &memory.account, 1300, 1310);
     rxseq_add(&r, &memory.account, 1110, 1120);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 3);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 3);
     assert_int_equal(out[0].start, 1100);
     assert_int_equal(out[0].end, 1120);
     assert_int_equal(out[1].start, 1300);
     assert_int_equal(out[2].start, 1200);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 2), 2);
-    rxseq_add(&r, &memory.account, FIRST, 1100); /* the hole closes: its block goes */
+    assert_int_equal(rxseq_sack_blocks(&r, out, 2, 0), 2);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 2, 2), 2); /* two acknowledgements are to follow */
+    assert_int_equal(out[0].start, 1200);
+    assert_int_equal(out[1].start, 1100);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 7), 3); /* so many are not remembered */
+    rxseq_add(&r, &memory.account, FIRST, 1100);           /* the hole closes: its block goes */
     assert_int_equal(r.next, 1120);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 2);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 2);
     finish(&r, &env);
 }
 
@@ -144,11 +148,11 @@ static void duplicates_are_reported_once(void **state)
     rxseq_add(&r, &memory.account, FIRST, 1050);
     rxseq_add(&r, &memory.account, 1100, 1110);
     rxseq_note_duplicate(&r, &memory.account, 1010, 1020);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 2);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 2);
     assert_int_equal(out[0].start, 1010);
     assert_int_equal(out[1].start, 1100);
     rxseq_blocks_sent(&r);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 1);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 1);
     rxseq_add(&r, &memory.account, 1050, 1100);
     rxseq_settle(&r);
     assert_false(rxseq_has_blocks(&r));
@@ -172,16 +176,16 @@ static void duplicates_of_a_batch(void **state)
     rxseq_note_duplicate(&r, &memory.account, 1020, 1030);
     rxseq_note_duplicate(&r, &memory.account, 1030, 1040);
     rxseq_note_duplicate(&r, &memory.account, 1010, 1020);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 1);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 1);
     assert_int_equal(out[0].start, 1010);
     assert_int_equal(out[0].end, 1040);
     rxseq_note_duplicate(&r, &memory.account, 1045, 1050);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 1);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 1);
     assert_int_equal(out[0].start, 1045);
     rxseq_add(&r, &memory.account, 1100, 1110);
     rxseq_add(&r, &memory.account, 1200, 1210);
     rxseq_note_duplicate(&r, &memory.account, 1105, 1110);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 3);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 1), 3);
     assert_int_equal(out[0].start, 1105);
     assert_int_equal(out[1].start, 1100);
     assert_int_equal(out[2].start, 1200);
