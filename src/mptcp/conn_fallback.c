@@ -11,13 +11,14 @@ void conn_fall_back(struct conn *conn, enum plain_cause why, uint64_t now_ns)
     count(&conn->host->tcp.counters, COUNT_MPTCP_FALLBACKS);
     if (fallback_go(&conn->fallback, why, first->tcp.snd_nxt))
         tcp_signal_now(&first->tcp);
+    else
+        tcp_drop_upper_options(&first->tcp);
     data_tx_forget_lost(&conn->data_tx); /* the one subflow's own retransmission is all there is now */
     data_tx_stop(&conn->data_tx);
     first->due_ns = TIME_NEVER;
     conn_touch(conn);
     subflows_abort_others(&conn->subflows, first, -EPROTO, now_ns);
-    const uint64_t first_ssn = SSN_ORIGIN + 1;
-    const struct mapping infinite = {.ssn = first_ssn, .dsn = dsn_of_ssn(conn->identity.remote_idsn, first_ssn)};
+    const struct mapping infinite = {.ssn = SSN_ORIGIN + 1, .dsn = dsn_add(conn->identity.remote_idsn, 1)};
     conn_hand_up(first, &infinite, now_ns); /* what waited for its mapping */
     data_rx_forget_end(&conn->data_rx);     /* now its FIN counts, */
     if (first->tcp.fin_at && first->tcp.rx.next > first->tcp.fin_at)

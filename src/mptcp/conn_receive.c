@@ -165,6 +165,8 @@ void conn_receive_progress(struct tcp *tcp, uint64_t now_ns)
         uint64_t acked = HW_MIN(tcp->snd_una, tcp->snd_nxt - tcp->fin_sent);
         if (acked > SSN_ORIGIN)
             take_data_ack(conn, dsn_of_ssn(conn->identity.local_idsn, acked), tcp->snd_wnd, now_ns);
+        if (tcp->snd_una == tcp->snd_nxt && fallback_data_is_bare(&conn->fallback, tcp->snd_una))
+            tcp_drop_upper_options(tcp);
     } else {
         rx_mapping_retire(&subflow->rx_mapping, tcp->rx.next);
     }

@@ -28,7 +28,8 @@ int conn_add_subflow(struct conn *conn, const struct local_address *local, uint1
                                       .remote = *remote,
                                       .patience = &conn->patience,
                                       .window_max = data_rx_limit_max(&conn->data_rx),
-                                      .arrivals = data_rx_account(&conn->data_rx)};
+                                      .arrivals = data_rx_account(&conn->data_rx),
+                                      .plain = fallback_is_plain(&conn->fallback)};
     int err = joins && !host->ops->may_join(host, conn) ? -ENOBUFS : subflow_new(host, &plan, now_ns, out);
     count_n(&host->tcp.counters, COUNT_LIMIT_SUBFLOWS, err == -ENOBUFS);
     if (err < 0)

@@ -10,6 +10,9 @@
 #include "tcp/txq.h"
 #include "wire/mptcp_options.h"
 
+/* With numbers of 64 bits, which may be needed any moment; what a checksum takes would be padding without. */
+#define DSS_LEN_MAX 28
+
 struct dss_facts {
     dsn64 rcv_next;             /* acknowledged by it */
     bool peer_dsn_64;           /* the peer maps with 64 bits */

@@ -60,7 +60,7 @@ bool fallback_contradicted(const struct fallback *f, const struct mptcp_options 
  * byte that is known to have arrived intact. It tells the peer in case options are lost in one direction only. */
 void fallback_write(const struct fallback *f, const struct infinite_facts *facts, struct mptcp_options *mp)
 {
-    bool untold = facts->bare ? f->infinite_tells > 0 : facts->snd_una <= f->infinite_from;
+    bool untold = facts->bare ? f->infinite_tells > 0 : !fallback_data_is_bare(f, facts->snd_una);
     if (f->fail == FAIL_ANSWER_DUE && facts->bare) {
         mp->fail.dsn = facts->rcv_next.v;
         mp->present |= 1u << MPTCP_FAIL;

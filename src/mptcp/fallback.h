@@ -124,6 +124,11 @@ struct infinite_facts {
     dsn64 rcv_next;   /* and the first of the peer's that has not come */
 };
 void fallback_write(const struct fallback *f, const struct infinite_facts *facts, struct mptcp_options *mp);
+/* Is no more to be written on data, once the subflow has come so far? */
+static inline bool fallback_data_is_bare(const struct fallback *f, uint64_t snd_una)
+{
+    return f->mode == CONN_PLAIN && (f->infinite_from == 0 || snd_una > f->infinite_from);
+}
 /* What of that left. True when there is more to tell at once. */
 bool fallback_sent(struct fallback *f, const struct mptcp_options *sent);
 

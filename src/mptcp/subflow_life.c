@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mptcp/dss.h"
+
 void subflow_free(struct mp_host *host, struct subflow *subflow)
 {
     if (subflow->bound)
@@ -23,7 +25,7 @@ static void begin(struct mp_host *host, struct subflow *subflow, const struct su
         .path.mtu = path_mtus_find(&host->tcp.path_mtus, &local->addr, &plan->remote, now_ns),
         .gso_bytes = (uint16_t)HW_MIN(local->gso_bytes, UINT16_MAX),
         .link = local->link,
-        .upper_overhead = 28, /* DSS: 64-bit DATA_ACK, 64-bit DSN, checksum or not */
+        .upper_overhead = plan->plain ? 0 : DSS_LEN_MAX,
         .patience = plan->patience,
     };
     config.local.port = plan->local_port;

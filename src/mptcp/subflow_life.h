@@ -14,6 +14,7 @@ struct subflow_plan {
     struct tcp_patience *patience; /* borrowed */
     uint32_t window_max;           /* decides the window scale */
     struct account *arrivals;      /* for what waits for its mapping */
+    bool plain;                    /* its connection is, so that data carries no DSS */
 };
 
 /* One that is bound to its 4-tuple, not opened yet, and in no list. 0 or -ENOBUFS, -EADDRINUSE, -EADDRNOTAVAIL. */

@@ -23,7 +23,7 @@
 #define SCALE_NONE 15u
 
 /* The usual ones, and their like behind tunnels; the peer's is rounded down. */
-static const uint16_t segment_sizes[8] = {88, 536, 1220, 1300, 1380, 1420, 1460, 8940};
+static const uint16_t segment_sizes[8] = {48, 536, 1220, 1300, 1380, 1420, 1460, 8940};
 
 static uint64_t slot_of(uint64_t now_ns) { return now_ns / COOKIE_SLOT_NS; }
 

@@ -397,6 +397,8 @@ static struct subflow *open_promised(struct hawser_stack *stack, const struct ha
     if (!subflow)
         return NULL;
     conn_take_opened(conn, &opened);
+    if (!opened.mptcp)
+        tcp_drop_upper_options(&subflow->tcp);
     open_tcp(subflow, h, a, now_ns);
     return subflow;
 }

@@ -71,6 +71,7 @@ static bool parse_tcp(struct hawser_stack *stack, struct arrival *a)
     a->segment.payload = (struct slice){a->rx->buf, tcp + h->header_len, len};
     a->segment.wire_segments =
         (uint16_t)(a->rx->gso_size ? HW_MAX((len + a->rx->gso_size - 1) / a->rx->gso_size, 1u) : 1u);
+    a->segment.wire_bytes = (uint16_t)(a->rx->gso_size ? HW_MIN(len, (uint32_t)a->rx->gso_size) : len);
     a->local = a->ip.dst;
     a->local.port = h->dst_port;
     a->remote = a->ip.src;

@@ -9,6 +9,11 @@
 /* Of the peer's clock, whose ticks are a millisecond long or longer. */
 #define OVERTAKEN_TICKS_MAX 50u
 
+/* The least that is full, where it may be less than that for want of data: a packet of 576 bytes with all options. */
+#define FULL_WITH_OPTIONS (TCP_FULL_BYTES - TCP_OPTION_SPACE)
+/* Segments in a row after which the largest of them is full, however large one was before. */
+#define LESSER_MAX 16
+
 static uint32_t segment_span(const struct tcp_segment *s)
 {
     return s->payload.len + !!(s->header.flags & TCP_SYN) + !!(s->header.flags & TCP_FIN);
@@ -259,15 +264,40 @@ static bool acceptable(struct tcp *tcp, struct tcp_segment *s, uint64_t now_ns)
     return true;
 }
 
+/* RFC 9293 3.8.6.3: full is what the peer sends as such, whatever our own segments are. A larger one shows it at once,
+ * and that they are smaller now, a row of them. What is small and pushed may be all that there was to send. */
+static void learn_full_segment(struct tcp_acking *a, const struct tcp_segment *s)
+{
+    bool all_there_was = s->header.flags & TCP_PSH && s->wire_segments == 1 && s->wire_bytes < FULL_WITH_OPTIONS;
+    if (all_there_was)
+        return;
+    a->lesser_bytes = (uint16_t)HW_MAX(a->lesser_bytes, s->wire_bytes);
+    a->lesser = (uint8_t)HW_MIN(a->lesser + s->wire_segments, LESSER_MAX);
+    if (a->lesser_bytes < a->full_bytes && a->lesser < LESSER_MAX)
+        return;
+    a->full_bytes = a->lesser_bytes;
+    a->lesser_bytes = a->lesser = 0;
+}
+
+/* RFC 5681 4.2: what comes out of order has an acknowledgement each, also where several come at once. If the first of
+ * these tells of something new, it is none of the duplicates that the peer counts. */
+static void owe_duplicates(struct tcp *tcp, const struct tcp_segment *s, bool advanced)
+{
+    bool ahead = !advanced && rxseq_gaps(&tcp->rx) > 0;
+    int most = TCP_DUPLICATE_ACKS + (tcp->rx.next > tcp->acking.last_sent);
+    tcp->acking.duplicates = ahead ? (uint8_t)HW_MIN(tcp->acking.duplicates + s->wire_segments, most) : 0;
+}
+
 /* RFC 9293 3.8.6.3, RFC 5681 4.2: at least every second full segment, and at once when something is out of order. */
 static void schedule_ack(struct tcp *tcp, const struct tcp_segment *s, bool in_order, uint64_t now_ns)
 {
+    learn_full_segment(&tcp->acking, s);
     tcp->acking.unacked_bytes += s->payload.len;
     if (tcp->acking.quick) {
         tcp->acking.quick -= (uint8_t)HW_MIN(tcp->acking.quick, s->wire_segments);
         in_order = false;
     }
-    if (!in_order || tcp->acking.unacked_bytes > tcp->segment_bytes || s->header.flags & TCP_FIN) {
+    if (!in_order || tcp->acking.unacked_bytes > tcp->acking.full_bytes || s->header.flags & TCP_FIN) {
         tcp_ack_now(tcp);
     } else {
         tcp_ack_soon(tcp, now_ns);
@@ -295,6 +325,7 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
     if (tcp->fin_at) /* RFC 9293 3.10.7.4: there is no text after a FIN */
         end = HW_MIN(end, tcp->fin_at);
     uint64_t before = tcp->rx.next;
+    const struct range twice = rxseq_old_part(&tcp->rx, s->ssn, end); /* RFC 2883 4.2: of two the first */
     bool had_gaps = rxseq_gaps(&tcp->rx) > 0, taken = true;
     if (tcp->acking.opened) { /* and the peer knows */
         tcp->acking.opened = 0;
@@ -307,10 +338,11 @@ static void take_payload(struct tcp *tcp, const struct tcp_segment *s, uint64_t 
         if (!taken)
             break;
     }
-    if (taken && at == s->ssn && tcp->sack)
-        rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), s->ssn, end);
+    if (tcp->sack)
+        rxseq_note_duplicate(&tcp->rx, tcp->hooks->payer(tcp, false), twice.start, twice.end);
     rxseq_settle(&tcp->rx);
     bool in_order = s->ssn == before && !had_gaps && rxseq_gaps(&tcp->rx) == 0;
+    owe_duplicates(tcp, s, tcp->rx.next > before);
     schedule_ack(tcp, s, in_order, now_ns);
 }
 

@@ -12,6 +12,12 @@
 #define TCP_SYNACK_TRIES_MAX 6
 #define TCP_R2_NS (120 * NS_PER_S)
 #define TCP_QUICK_ACKS 16
+/* Duplicate acknowledgements that wait to leave: as many as have a peer send again what is missing (RFC 5681 3.2),
+ * however many segments came out of order at once. */
+#define TCP_DUPLICATE_ACKS 3
+/* What is taken for a full segment of a peer that has not shown a larger one: what fits in a packet that every host
+ * takes. */
+#define TCP_FULL_BYTES 536
 /* RFC 5961 7: challenge ACKs a second. */
 #define TCP_CHALLENGE_ACKS 10
 /* RFC 9293 3.10.7.4 wants an answer to each segment outside of the window; this many a second tell an honest peer where

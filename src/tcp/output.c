@@ -46,7 +46,8 @@ static void own_options(struct tcp *tcp, uint8_t flags, bool with_sack, uint64_t
     }
     if (with_sack) {
         struct range blocks[TCP_SACK_MAX];
-        unsigned n = rxseq_sack_blocks(&tcp->rx, blocks, TCP_SACK_MAX);
+        unsigned later = tcp->acking.duplicates ? tcp->acking.duplicates - 1u : 0;
+        unsigned n = rxseq_sack_blocks(&tcp->rx, blocks, TCP_SACK_MAX, later);
         for (unsigned i = 0; i < n; i++)
             o->sack[i] = (struct sack_block){seq_at(tcp->irs + (uint32_t)blocks[i].start),
                                              seq_at(tcp->irs + (uint32_t)blocks[i].end)};
@@ -63,8 +64,9 @@ static bool says_user_timeout(const struct tcp *tcp, const struct tx_record *rec
     return flags & TCP_SYN || (tcp->acking.user_timeout && !record && !(flags & TCP_RST));
 }
 
-/* What every segment with ACK says it has acknowledged. SACK blocks that data left no room for still want a segment. */
-static void note_acknowledged(struct tcp *tcp, bool with_sack, uint64_t now_ns)
+/* What every segment with ACK says it has acknowledged. SACK blocks that data left no room for still want a segment;
+ * and none that carries data is a duplicate acknowledgement (RFC 5681 2). */
+static void note_acknowledged(struct tcp *tcp, bool bare, bool with_sack, uint64_t now_ns)
 {
     tcp->acking.last_sent = tcp->rx.next;
     tcp->acking.unacked_bytes = 0;
@@ -73,7 +75,10 @@ static void note_acknowledged(struct tcp *tcp, bool with_sack, uint64_t now_ns)
         tcp->timers.delayed_ack = now_ns + (rtt_timeout(&tcp->rtt) << (OPENED_AGAIN - tcp->acking.opened));
         tcp_timers_arm(tcp);
     }
-    if (with_sack || !tcp->sack || rxseq_gaps(&tcp->rx) == 0)
+    if (bare && tcp->acking.duplicates)
+        tcp->acking.duplicates--;
+    bool untold = tcp->sack && !bare && rxseq_has_blocks(&tcp->rx);
+    if (!untold && tcp->acking.duplicates == 0)
         tcp->acking.now = false;
     if (with_sack)
         rxseq_blocks_sent(&tcp->rx);
@@ -136,7 +141,7 @@ static void emit(struct tcp *tcp, const struct tx_record *record, uint64_t ssn, 
     }
     put_headers(tcp, tx, ssn, flags, bytes, options_len);
     if (flags & TCP_ACK)
-        note_acknowledged(tcp, with_sack, now_ns);
+        note_acknowledged(tcp, !record, options.present & TCP_OPT_SACK, now_ns);
 }
 
 static uint8_t record_flags(const struct tcp *tcp, const struct tx_record *r, bool push)
@@ -322,7 +327,9 @@ void tcp_output(struct tcp *tcp, struct tx_batch *batch, uint64_t now_ns)
         probe_again(tcp, batch, now_ns);
     if ((tcp->acking.now || tcp->acking.signal) && tcp->state >= TCPS_ESTABLISHED && !tx_batch_full(batch)) {
         tcp->acking.signal = false;
-        emit(tcp, NULL, tcp->snd_nxt, TCP_ACK, batch, now_ns);
+        do
+            emit(tcp, NULL, tcp->snd_nxt, TCP_ACK, batch, now_ns);
+        while (tcp->acking.duplicates && !tx_batch_full(batch));
     }
     if (tcp->time_wanted && !tx_batch_full(batch)) {
         tcp->time_wanted = false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/compiler.h"
 
 void rxseq_init(struct rxseq *r, struct pool *pool) { *r = (struct rxseq){.pool = pool}; }
 
@@ -42,6 +43,17 @@ struct range rxseq_new_part(const struct rxseq *r, uint64_t from, uint64_t to)
     if (from >= to)
         return (struct range){from, from};
     return r->disorder ? iset_first_gap(&r->disorder->ahead, from, to) : (struct range){from, to};
+}
+
+struct range rxseq_old_part(const struct rxseq *r, uint64_t from, uint64_t to)
+{
+    const struct range *held = r->disorder ? iset_find(&r->disorder->ahead, from) : NULL;
+    struct range old = {from, from};
+    if (from < r->next)
+        old.end = HW_MIN(to, r->next);
+    else if (held && held->start < to)
+        old = (struct range){HW_MAX(from, held->start), HW_MIN(to, held->end)};
+    return old;
 }
 
 static void remember(struct rx_disorder *d, uint64_t at)
@@ -119,8 +131,16 @@ void rxseq_forget_ahead(struct rxseq *r) { drop(r); }
 
 void rxseq_note_duplicate(struct rxseq *r, struct account *payer, uint64_t start, uint64_t end)
 {
-    if (start < end && need(r, payer))
-        r->disorder->duplicate = (struct range){start, end};
+    if (start >= end || !need(r, payer))
+        return;
+    struct range *told = &r->disorder->duplicate;
+    if (told->start < told->end && start == told->end)
+        start = told->start;
+    else if (told->start < told->end && end == told->start)
+        end = told->end;
+    *told = (struct range){start, end};
+    if (end > r->next) /* RFC 2883 4: the block that holds it comes next */
+        remember(r->disorder, end - 1);
 }
 
 void rxseq_blocks_sent(struct rxseq *r)
@@ -139,7 +159,7 @@ static bool listed(const struct range *out, unsigned n, const struct range *rang
     return false;
 }
 
-unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max)
+unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max, unsigned later)
 {
     const struct rx_disorder *d = r->disorder;
     unsigned n = 0, fixed = 0;
@@ -148,10 +168,12 @@ unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned ma
     if (d->duplicate.start < d->duplicate.end && n < max) {
         out[n++] = d->duplicate; /* RFC 2883 4: the duplicate first */
         fixed = 1;
+        later = 0;
     }
     for (unsigned i = 0; i < d->recent_count && n < max; i++) {
-        const struct range *range = iset_find(&d->ahead, d->recent[i]);
-        if (range && range->start <= d->recent[i] && !listed(out + fixed, n - fixed, range))
+        uint64_t at = d->recent[(i + later) % d->recent_count];
+        const struct range *range = iset_find(&d->ahead, at);
+        if (range && range->start <= at && !listed(out + fixed, n - fixed, range))
             out[n++] = *range;
     }
     for (uint32_t i = 0; i < d->ahead.count && n < max; i++)

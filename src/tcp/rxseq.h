@@ -38,6 +38,9 @@ void rxseq_start(struct rxseq *r, uint64_t next);
 /* The first part of [from, to) not arrived yet; empty when there is none. */
 struct range rxseq_new_part(const struct rxseq *r, uint64_t from, uint64_t to);
 
+/* The first part of [from, to) that has arrived already; empty when there is none. */
+struct range rxseq_old_part(const struct rxseq *r, uint64_t from, uint64_t to);
+
 /* How many gaps there are. */
 static inline uint32_t rxseq_gaps(const struct rxseq *r) { return r->disorder ? r->disorder->ahead.count : 0; }
 
@@ -56,12 +59,20 @@ void rxseq_forget_ahead(struct rxseq *r);
 /* Lets go of what is of no use as long as nothing is out of order. */
 void rxseq_settle(struct rxseq *r);
 
-/* Notes that [start, end) arrived again, for a DSACK; without memory it is not reported. */
+/* Notes that [start, end) arrived again, for a DSACK: with what touches it and is not reported yet, for it came in the
+ * same batch, else in place of that. Without memory it is not reported. */
 void rxseq_note_duplicate(struct rxseq *r, struct account *payer, uint64_t start, uint64_t end);
 
-/* Up to `max` blocks in the order RFC 2018 4 asks for (a DSACK first, then the block of the newest arrival, then recent
- * ones). Returns how many. Does not change anything. */
-unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max);
+/* Is there any block to report? */
+static inline bool rxseq_has_blocks(const struct rxseq *r)
+{
+    return r->disorder && (r->disorder->ahead.count || r->disorder->duplicate.start < r->disorder->duplicate.end);
+}
+
+/* Up to `max` blocks in the order RFC 2018 4 asks for (a DSACK first, then the block of the newest arrival, which holds
+ * that of a DSACK beyond `next`, then recent ones). So many `later` arrivals have an acknowledgement of their own to
+ * come: then the one before them is the newest, unless there is a DSACK. Returns how many. Does not change anything. */
+unsigned rxseq_sack_blocks(const struct rxseq *r, struct range *out, unsigned max, unsigned later);
 
 /* A DSACK is reported once: call when an acknowledgement with the blocks has left. */
 void rxseq_blocks_sent(struct rxseq *r);

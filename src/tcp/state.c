@@ -5,8 +5,10 @@
 /* RFC 9293 3.7.1: what to assume when the peer names no MSS. */
 #define MSS_DEFAULT_V4 536
 #define MSS_DEFAULT_V6 1220
-/* A peer may name any MSS; below this, headers would drown the payload (RFC 9293 3.7.1 leaves the floor to us). */
-#define MSS_FLOOR 88
+/* A peer may name any MSS, and options count (RFC 9293 3.7.1). Of less than this the longest ones would leave nothing;
+ * nor is there a host that takes less, for a path that is fit for IPv4 takes packets of 68 bytes (RFC 791 3.2), and
+ * what is reassembled may have 576. */
+#define MSS_FLOOR (TCP_OPTION_SPACE + 8)
 #define TIMESTAMP_OPTION_LEN 12
 
 const char *tcp_state_name(enum tcp_state state)
@@ -89,6 +91,20 @@ void tcp_read_terms(struct tcp_terms *terms, const struct tcp_segment *syn, cons
         terms->ts_recent = o->ts_val;
         terms->ts_recent_at_ns = now_ns;
     }
+}
+
+void tcp_drop_upper_options(struct tcp *tcp)
+{
+    if (tcp->config.upper_overhead == 0)
+        return;
+    tcp->config.upper_overhead = 0;
+    tcp_settle_segment_size(tcp);
+    tcp->cc.segment_bytes = tcp->segment_bytes;
+    if (tcp->snd_una > SSN_ORIGIN)
+        return;
+    tcp->cc.cwnd_bytes = cc_initial_window(tcp->segment_bytes); /* nothing but a SYN was sent */
+    if (tcp->flight)
+        tcp->flight->pacing.burst = tcp->cc.cwnd_bytes;
 }
 
 void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms)

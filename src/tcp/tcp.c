@@ -28,6 +28,7 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
         tcp->config.path.mtu = config->mtu;
     tcp->rcv_wscale = tcp_window_scale(window_max);
     tcp->acking.quick = TCP_QUICK_ACKS;
+    tcp->acking.full_bytes = TCP_FULL_BYTES;
     tcp->rations = tcp_rations_of(0);
     rxseq_init(&tcp->rx, &host->disorders);
     rxseq_start(&tcp->rx, SSN_ORIGIN);

@@ -76,6 +76,7 @@ struct tcp_segment {
     uint64_t ack;           /* in our own sequence space; meaningless without TCP_ACK */
     struct slice payload;   /* references are the caller's */
     uint16_t wire_segments; /* how many were merged into it, at least 1 */
+    uint16_t wire_bytes;    /* payload of the largest of them */
     bool authentic;         /* a RST that says what only the peer knows */
 };
 
@@ -144,7 +145,7 @@ struct tcp_path {
 
 #define TCP_NO_LINK UINT8_MAX
 
-/* Fixed when the subflow opens, but for `path`, and the link when it goes on after a rest. */
+/* Fixed when the subflow opens, but for `path`, the link when it goes on after a rest, and options that are no more. */
 struct tcp_config {
     struct hawser_addr local, remote;
     uint32_t iss;                  /* our initial sequence number (RFC 6528) */
@@ -265,7 +266,11 @@ struct tcp_timestamps {
 struct tcp_acking {
     uint64_t last_sent;     /* rcv_nxt of our last segment (RFC 7323 4.3) */
     uint32_t unacked_bytes; /* arrived since our last acknowledgement */
+    uint16_t full_bytes;    /* payload of a full segment of the peer's, by those that came */
+    uint16_t lesser_bytes;  /* the largest of those in a row that were smaller, */
+    uint8_t lesser;         /* and how many these are */
     uint8_t quick;          /* segments still to be acknowledged at once */
+    uint8_t duplicates;     /* acknowledgements for what came out of order, one each, with `now` */
     bool now;               /* a segment with an acknowledgement must leave */
     bool signal;            /* a bare one must */
     bool asked : 1;         /* its keepalive waits for tcp_answer() */
@@ -413,8 +418,8 @@ static inline bool tcp_may_send(const struct tcp *tcp)
 
 /* ---- arrival (input.c, ack.c) ---- */
 
-/* A segment for this subflow, with options parsed, payload sliced and `wire_segments` set; ssn and ack are filled in
- * here. */
+/* A segment for this subflow, with options parsed, payload sliced and what is said of the wire set; ssn and ack are
+ * filled in here. */
 void tcp_input(struct tcp *tcp, struct tcp_segment *segment, uint64_t now_ns);
 
 /* What the upper layer was told of by TCP_EVENT_ASKED is answered, within the limits of all such answers; or left
@@ -461,6 +466,10 @@ uint32_t tcp_send_max(const struct tcp *tcp);
  */
 int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_t len, const struct tx_note *note,
              bool push, struct tx_batch *batch, uint64_t now_ns);
+
+/* The upper layer has no options to say on data segments any more, nor on what is under way, of which there is best
+ * nothing: full ones have that much more payload. */
+void tcp_drop_upper_options(struct tcp *tcp);
 
 /* An acknowledgement (with the upper layer's options) leaves at the next output. */
 void tcp_ack_now(struct tcp *tcp);

@@ -87,9 +87,11 @@ static void the_peer_is_told(void **state)
     facts.bare = false;
     fallback_write(&f, &facts, &with_data);
     assert_true(mptcp_has(&with_data, MPTCP_DSS));
+    assert_false(fallback_data_is_bare(&f, facts.snd_una));
     facts.snd_una = SSN_ORIGIN + 502;
     fallback_write(&f, &facts, &later);
     assert_false(mptcp_has(&later, MPTCP_DSS));
+    assert_true(fallback_data_is_bare(&f, facts.snd_una));
 }
 
 /* Plain TCP from the begin has nothing to tell. */
@@ -99,7 +101,9 @@ static void one_that_never_was_mptcp_is_silent(void **state)
     struct fallback f = {.mode = CONN_NEGOTIATING};
     const struct infinite_facts facts = {.bare = true, .snd_una = SSN_ORIGIN + 1};
     struct mptcp_options mp = {0};
+    assert_false(fallback_data_is_bare(&f, SSN_ORIGIN));
     assert_false(fallback_go(&f, PLAIN_STRIPPED, SSN_ORIGIN + 1));
+    assert_true(fallback_data_is_bare(&f, SSN_ORIGIN));
     fallback_write(&f, &facts, &mp);
     assert_int_equal(mp.present, 0);
 }

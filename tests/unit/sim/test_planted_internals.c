@@ -1,4 +1,5 @@
 /* Bugs inside the stack: its state is changed as it runs, and the table at the end says which rule catches it. */
+#include "mptcp/dss.h"
 #include "plant.h"
 
 /* ---- scenarios in which the bug can show ---- */
@@ -213,10 +214,12 @@ static void signal_again(struct plant *plant)
 static void speak_again(struct plant *plant)
 {
     struct conn *conn = conn_of(plant->host);
-    if (conn) {
-        conn->fallback.mode = CONN_MPTCP;
-        identity_reach(&conn->identity, IDENTITY_CONFIRMED); /* or it would fall back again */
-    }
+    if (!conn)
+        return;
+    conn->fallback.mode = CONN_MPTCP;
+    identity_reach(&conn->identity, IDENTITY_CONFIRMED); /* or it would fall back again */
+    EACH_SUBFLOW (it, conn)                              /* nor are its segments too long */
+        subflow_at(it)->tcp.segment_bytes -= DSS_LEN_MAX;
 }
 
 static void forget_checksums(struct plant *plant)

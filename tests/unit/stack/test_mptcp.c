@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/units.h"
+#include "mptcp/dss.h"
 #include "peer.h"
 #include "wire/checksum.h"
 #include "wire/keys.h"
@@ -354,6 +355,13 @@ static void expect_text(struct peer *p, const char *text)
     assert_memory_equal(bytes, text, strlen(text));
 }
 
+static uint32_t segment_bytes(const struct peer *p)
+{
+    struct hawser_subflow_info info = {.size = sizeof info};
+    assert_int_equal(hawser_subflow_get_info(p->conn, 0, &info), 0);
+    return info.mss_bytes;
+}
+
 /* A checksum fails on the only subflow: the peer is told where, the bytes wait, and when it answers, by MP_FAIL or by
  * an infinite mapping, they go up and all goes on as plain TCP. */
 static void failed_checksum_on_the_only_subflow(void **state)
@@ -390,10 +398,13 @@ static void failed_checksum_on_the_only_subflow(void **state)
         peer_forget(&p);
         peer_send(&p, TCP_ACK | TCP_PSH, 9, 1, NULL, "ij", 2);
         expect_text(&p, "ij");
+        const uint32_t with_dss = segment_bytes(&p);
         assert_int_equal(hawser_send(p.conn, "answer", 6), 6);
         peer_drain(&p);
         assert_int_equal(peer_last(&p, TCP_PSH)->len, 6);
+        assert_int_equal(segment_bytes(&p), with_dss);
         peer_send(&p, TCP_FIN | TCP_ACK, 11, 7, NULL, NULL, 0);
+        assert_int_equal(segment_bytes(&p), with_dss + DSS_LEN_MAX); /* the last mapping is known */
         assert_int_equal(hawser_recv(p.conn, &(uint8_t){0}, 1), 0);
         assert_int_equal(hawser_conn_get_info(p.conn, &info), 0);
         assert_false(info.mptcp);

@@ -100,6 +100,9 @@ static void accepted_it_is_a_connection(void **state)
         assert_ptr_equal(event.conn, p.conn);
         assert_true(event.what & HAWSER_CONNECTED && event.what & HAWSER_READABLE);
         assert_int_equal(hawser_recv(p.conn, bytes, sizeof bytes), 5);
+        struct hawser_subflow_info info = {.size = sizeof info};
+        assert_int_equal(hawser_subflow_get_info(p.conn, 0, &info), 0);
+        assert_int_equal(info.mss_bytes, v6 ? 1220 : 536); /* it names no MSS, and data carries no DSS */
         assert_int_equal(hawser_send(p.conn, "bytes", 5), 5);
         peer_forget(&p);
         peer_drain(&p);

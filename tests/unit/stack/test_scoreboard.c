@@ -25,7 +25,7 @@ static struct tcp *tcp_of(struct peer *p)
 static void open_plain(struct peer *p)
 {
     struct tcp_options o = {.present = TCP_OPT_SACK_PERMITTED | TCP_OPT_MSS | TCP_OPT_WSCALE, .wscale = SCALE};
-    o.mss = FULL + 28;
+    o.mss = FULL;
     peer_init(p, NULL, NULL);
     peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);
     peer_wait(p, 20 * NS_PER_MS);

@@ -142,14 +142,14 @@ static void closed_before_it_was_open(void **state)
 
 /* ---- losses that were none ---- */
 
-#define FULL 1420u /* what a segment of an Ethernet holds beside a DSS */
+#define FULL 1420u
 
 /* A plain connection with SACK, and five segments of it under way. */
 static void send_five(struct peer *p, bool timestamps)
 {
     static const uint8_t bytes[5 * FULL];
     struct tcp_options o = {.present = TCP_OPT_SACK_PERMITTED | TCP_OPT_MSS};
-    o.mss = (uint16_t)(FULL + 28 + (timestamps ? 12 : 0)); /* so that every segment has as many bytes */
+    o.mss = (uint16_t)(FULL + (timestamps ? 12 : 0)); /* so that every segment has as many bytes */
     peer_init(p, NULL, NULL);
     p->timestamps = timestamps;
     peer_send(p, TCP_SYN, 0, 0, &o, NULL, 0);

@@ -55,6 +55,20 @@ static void a_part_is_no_gap_too_many(void **state)
     finish(&r, &env);
 }
 
+/* RFC 2883 4.2: what came before of [from, to), the first run of it. */
+static void expect_old_part(const struct rxseq *r, const bool *have, uint64_t from, uint64_t to)
+{
+    uint64_t start = from, end;
+    while (start < to && !have[start])
+        start++;
+    for (end = start; end < to && have[end];)
+        end++;
+    const struct range old = rxseq_old_part(r, FIRST + from, FIRST + to);
+    assert_int_equal(old.end - old.start, end - start);
+    if (start < end)
+        assert_int_equal(old.start, FIRST + start);
+}
+
 /* Random arrivals against a bitmap. For some there is room for a part only, at the front. */
 static void arrivals_match_a_bitmap(void **state)
 {
@@ -69,6 +83,7 @@ static void arrivals_match_a_bitmap(void **state)
             uint64_t from = prng_below(&env.rng, SPACE), to = from + 1 + prng_below(&env.rng, 30), fresh = 0,
                      counted = 0;
             to = to > SPACE ? SPACE : to;
+            expect_old_part(&r, have, from, to);
             uint64_t room = prng_below(&env.rng, 3) ? to : from + prng_below(&env.rng, to - from + 1);
             for (uint64_t i = from; i < room; i++) {
                 fresh += !have[i];
@@ -106,15 +121,19 @@ static void newest_block_first(void **state)
     rxseq_add(&r, &memory.account, 1200, 1210);
     rxseq_add(&r, &memory.account, 1300, 1310);
     rxseq_add(&r, &memory.account, 1110, 1120);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 3);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 3);
     assert_int_equal(out[0].start, 1100);
     assert_int_equal(out[0].end, 1120);
     assert_int_equal(out[1].start, 1300);
     assert_int_equal(out[2].start, 1200);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 2), 2);
-    rxseq_add(&r, &memory.account, FIRST, 1100); /* the hole closes: its block goes */
+    assert_int_equal(rxseq_sack_blocks(&r, out, 2, 0), 2);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 2, 2), 2); /* two acknowledgements are to follow */
+    assert_int_equal(out[0].start, 1200);
+    assert_int_equal(out[1].start, 1100);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 7), 3); /* so many are not remembered */
+    rxseq_add(&r, &memory.account, FIRST, 1100);           /* the hole closes: its block goes */
     assert_int_equal(r.next, 1120);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 2);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 2);
     finish(&r, &env);
 }
 
@@ -129,11 +148,47 @@ static void duplicates_are_reported_once(void **state)
     rxseq_add(&r, &memory.account, FIRST, 1050);
     rxseq_add(&r, &memory.account, 1100, 1110);
     rxseq_note_duplicate(&r, &memory.account, 1010, 1020);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 2);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 2);
     assert_int_equal(out[0].start, 1010);
     assert_int_equal(out[1].start, 1100);
     rxseq_blocks_sent(&r);
-    assert_int_equal(rxseq_sack_blocks(&r, out, 4), 1);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 1);
+    rxseq_add(&r, &memory.account, 1050, 1100);
+    rxseq_settle(&r);
+    assert_false(rxseq_has_blocks(&r));
+    rxseq_note_duplicate(&r, &memory.account, 1010, 1020);
+    assert_true(rxseq_has_blocks(&r));
+    rxseq_blocks_sent(&r);
+    assert_false(rxseq_has_blocks(&r));
+    finish(&r, &env);
+}
+
+/* What came twice in one batch is one block where it touches, in whatever order; else the last of it is reported. The
+ * block that holds it is second. */
+static void duplicates_of_a_batch(void **state)
+{
+    (void)state;
+    struct test_env env;
+    struct rxseq r;
+    struct range out[4];
+    start(&r, &env, 1);
+    rxseq_add(&r, &memory.account, FIRST, 1050);
+    rxseq_note_duplicate(&r, &memory.account, 1020, 1030);
+    rxseq_note_duplicate(&r, &memory.account, 1030, 1040);
+    rxseq_note_duplicate(&r, &memory.account, 1010, 1020);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 1);
+    assert_int_equal(out[0].start, 1010);
+    assert_int_equal(out[0].end, 1040);
+    rxseq_note_duplicate(&r, &memory.account, 1045, 1050);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 0), 1);
+    assert_int_equal(out[0].start, 1045);
+    rxseq_add(&r, &memory.account, 1100, 1110);
+    rxseq_add(&r, &memory.account, 1200, 1210);
+    rxseq_note_duplicate(&r, &memory.account, 1105, 1110);
+    assert_int_equal(rxseq_sack_blocks(&r, out, 4, 1), 3);
+    assert_int_equal(out[0].start, 1105);
+    assert_int_equal(out[1].start, 1100);
+    assert_int_equal(out[2].start, 1200);
     finish(&r, &env);
 }
 
@@ -177,7 +232,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrivals_match_a_bitmap), cmocka_unit_test(a_part_is_no_gap_too_many),
         cmocka_unit_test(newest_block_first),      cmocka_unit_test(duplicates_are_reported_once),
-        cmocka_unit_test(gaps_are_bounded),        cmocka_unit_test(gaps_want_memory),
+        cmocka_unit_test(duplicates_of_a_batch),   cmocka_unit_test(gaps_are_bounded),
+        cmocka_unit_test(gaps_want_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
