@@ -416,7 +416,7 @@ bool tcp_ask(struct tcp *tcp, uint64_t now_ns);
 
 /* ---- departure (output.c) ---- */
 
-/* A turn of output begins: finds out what may leave in it, by the pace (congestion.c). */
+/* A turn of output begins: finds out what may leave in it, by the pace. */
 void tcp_begin_turn(struct tcp *tcp, uint64_t now_ns);
 
 /* Emits what the subflow itself has to say: SYN, retransmissions, FIN, RST, probes and acknowledgements. */
