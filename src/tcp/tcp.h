@@ -486,6 +486,12 @@ static inline uint64_t tcp_promised(const struct tcp *tcp)
     return tcp->rcv_edge > tcp->rx.next ? tcp->rcv_edge - tcp->rx.next : 0;
 }
 
+/* Only the pace keeps it from sending, and it wakes the layer above when that is over. */
+static inline bool tcp_waits_for_pace(const struct tcp *tcp)
+{
+    return tcp->flight && tcp->flight->pacing.due_ns != TIME_NEVER;
+}
+
 /* Right edge of the peer's window, in our sequence space. */
 static inline uint64_t tcp_window_edge(const struct tcp *tcp) { return tcp->snd_una + tcp->snd_wnd; }
 
