@@ -43,7 +43,7 @@ static bool send(struct bench *b)
 {
     size_t before = b->batch.count;
     subflows_resend(&b->bundle.subflows, &b->batch, b->bundle.now_ns); /* a turn begins */
-    (void)outflow_send(&b->out, 1, &b->batch, b->bundle.now_ns); /* one piece */
+    (void)outflow_send(&b->out, 1, &b->batch, b->bundle.now_ns);       /* one piece */
     return b->batch.count > before;
 }
 
