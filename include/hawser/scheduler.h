@@ -22,17 +22,18 @@ struct hawser_path {
                   */
     bool willing; /* the rule of the house: it is not stale, unless all are; no backup, unless all that are not stale
                      are */
-    bool in_recovery;            /* from a loss */
-    uint32_t room_bytes;         /* what its windows and the send buffer admit now; 0 where that is less than a segment
-                                  * and more will come */
-    uint32_t cwnd_bytes;         /* congestion window */
-    uint32_t window_bytes;       /* the peer's, of the subflow */
-    uint32_t in_flight_bytes;    /* neither acknowledged nor deemed lost */
-    uint32_t segment_bytes;      /* payload of a full segment */
+    bool in_recovery;         /* from a loss */
+    uint32_t room_bytes;      /* what its windows, its pace and the send buffer admit now; 0 where that is less than a
+                               * segment and more will come */
+    uint32_t cwnd_bytes;      /* congestion window */
+    uint32_t window_bytes;    /* the peer's, of the subflow */
+    uint32_t in_flight_bytes; /* neither acknowledged nor deemed lost */
+    uint32_t segment_bytes;   /* payload of a full segment */
     uint64_t srtt_ns, rttvar_ns; /* round trips as acknowledged: how long the peer held those back is in them */
     uint64_t min_rtt_ns;         /* the least of the last half a minute, or of a little more */
-    uint64_t rate_bps; /* an estimate, not measured: bits a second if a whole `cwnd_bytes` went in each `srtt_ns`,
-                        * whether or not there was so much to send, or it could get there */
+    uint64_t rate_bps; /* what its controller paces it at, or where that names no rate an estimate, not measured: bits a
+                        * second if a whole `cwnd_bytes` went in each `srtt_ns`, whether or not there was so much to
+                        * send, or it could get there */
     uint64_t cursor;   /* the next offset that HAWSER_SEND_CURSOR sends on it: `una` or above */
     void *memory;      /* the scheduler's own, `path_bytes`, zero at first, aligned for anything */
 };

@@ -183,7 +183,8 @@ void views_look(struct views *v, const struct outflow *out, uint64_t now_ns)
     for (size_t i = 0; i < v->count; i++) {
         v->paths[i] = view_of(out, v->subflows[i]);
         v->rooms[i] = views_room(out->tx, v->subflows[i]);
-        v->under_way |= !v->paths[i].stale && tcp_txq(&v->subflows[i]->tcp)->count;
+        const struct tcp *tcp = &v->subflows[i]->tcp;
+        v->under_way |= !v->paths[i].stale && (tcp_txq(tcp)->count || tcp_waits_for_pace(tcp));
         put_in_order(v, i);
     }
     note_willing(v);

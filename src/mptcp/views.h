@@ -21,7 +21,7 @@ struct views {
     uint32_t rooms[SUBFLOWS_MAX];           /* likewise; what windows and the send buffer admit, slivers too */
     const struct hawser_path *order[SUBFLOWS_MAX];
     size_t count;
-    bool under_way; /* something is, on one that answers */
+    bool under_way; /* something is, on one that answers, or soon will be, by its pace */
 };
 
 /* Bytes that windows and the send buffer admit on it now. */

@@ -3,6 +3,8 @@
 
 #define SIBLINGS_MAX 16
 #define BITS_PER_BYTE 8
+/* A super-segment; and where a link takes none, what need not wait for a timer each. */
+#define QUANTUM_MAX 65000u
 
 /* draft-ietf-ccwg-bbr 4.1.2.4: nothing kept it from sending more but that there was no more. That is so only if the
  * layer above was asked since there was room. */
@@ -104,9 +106,9 @@ void tcp_begin_turn(struct tcp *tcp, uint64_t now_ns)
     if (!f)
         return;
     uint64_t rate = rate_now(tcp);
-    uint32_t most = tcp_send_max(tcp), quantum = pacing_quantum(rate, tcp->segment_bytes, most);
+    uint32_t quantum = pacing_quantum(rate, tcp->segment_bytes, QUANTUM_MAX);
     if (tcp->cc.quantum_bytes)
-        quantum = HW_MAX(HW_MIN(tcp->cc.quantum_bytes, most), tcp->segment_bytes);
+        quantum = HW_MAX(HW_MIN(tcp->cc.quantum_bytes, QUANTUM_MAX), tcp->segment_bytes);
     pacing_look(&f->pacing, rate, quantum, now_ns);
     f->asked = true;
 }

@@ -448,7 +448,7 @@ bool tcp_ask(struct tcp *tcp, uint64_t now_ns);
 
 /* ---- departure (output.c) ---- */
 
-/* A turn of output begins: finds out what may leave in it, by the pace (congestion.c). */
+/* A turn of output begins: finds out what may leave in it, by the pace. */
 void tcp_begin_turn(struct tcp *tcp, uint64_t now_ns);
 
 /* Emits what the subflow itself has to say: SYN, retransmissions, FIN, RST, probes and acknowledgements. */
@@ -522,6 +522,12 @@ static inline uint32_t tcp_in_flight(const struct tcp *tcp)
 static inline uint64_t tcp_promised(const struct tcp *tcp)
 {
     return tcp->rcv_edge > tcp->rx.next ? tcp->rcv_edge - tcp->rx.next : 0;
+}
+
+/* Only the pace keeps it from sending, and it wakes the layer above when that is over. */
+static inline bool tcp_waits_for_pace(const struct tcp *tcp)
+{
+    return tcp->flight && tcp->flight->pacing.due_ns != TIME_NEVER;
 }
 
 /* Right edge of the peer's window, in our sequence space. */

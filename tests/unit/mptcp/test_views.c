@@ -182,6 +182,25 @@ static void the_stream(void **state)
 }
 
 /* Where a path that is behind what the peer has would go on. */
+/* Nothing is on its way, but more leaves by itself soon. */
+static void what_waits_for_its_pace_is_under_way(void **state)
+{
+    (void)state;
+    struct bench b;
+    set_up(&b);
+    struct subflow *s = bundle_open(&b.bundle, RTT);
+    bundle_carry(&b.bundle, s, 0, 3000);
+    b.bundle.now_ns += RTT;
+    bundle_ack(&b.bundle, s, 3000);
+    s->tcp.flight->pacing.due_ns = b.bundle.now_ns + 1;
+    look(&b);
+    assert_true(b.views.under_way);
+    s->tcp.flight->pacing.due_ns = TIME_NEVER;
+    look(&b);
+    assert_false(b.views.under_way);
+    tear_down(&b);
+}
+
 static void cursors(void **state)
 {
     (void)state;
@@ -207,9 +226,13 @@ static void cursors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_path),           cmocka_unit_test(who_may_carry_data_and_who_had_better_not),
-        cmocka_unit_test(cursors),          cmocka_unit_test(a_window_that_stays_shut),
-        cmocka_unit_test(a_sliver_of_room), cmocka_unit_test(the_stream),
+        cmocka_unit_test(a_path),
+        cmocka_unit_test(who_may_carry_data_and_who_had_better_not),
+        cmocka_unit_test(cursors),
+        cmocka_unit_test(a_window_that_stays_shut),
+        cmocka_unit_test(a_sliver_of_room),
+        cmocka_unit_test(the_stream),
+        cmocka_unit_test(what_waits_for_its_pace_is_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,12 @@ static void of_a_stack(void **state)
     assert_int_equal(make_stack(&o.known), 0);
     o.known.congestion = "vegas";
     assert_int_equal(make_stack(&o.known), -EINVAL);
+    const struct hawser_congestion nobody = {.size = sizeof nobody, .name = "nobody"};
+    o.known.controller = &nobody; /* goes before the name, and does nothing */
+    assert_int_equal(make_stack(&o.known), -EINVAL);
+    o.known.controller = hawser_congestion_find("bbr");
+    assert_int_equal(make_stack(&o.known), 0);
+    o.known.controller = NULL;
     o.more = 1;
     assert_int_equal(make_stack(&o.known), -E2BIG);
     assert_int_equal(make_stack(NULL), 0);
