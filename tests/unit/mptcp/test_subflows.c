@@ -342,7 +342,9 @@ static void who_hoards_goes_for_the_time_being(void **state)
     const struct slice bytes = {NULL, b.bytes, 100};
     (void)rx_mapping_hold_next(&s->rx_mapping, &map, map.ssn, bytes, CLAIM_URGENT, b.now_ns);
     bundle_press(&b, BUNDLE_MEMORY / 4);
+    account_charge(&b.conn, BUNDLE_MEMORY / 2); /* more than its share */
     subflows_judge(&b.subflows, b.now_ns + 11 * NS_PER_S);
+    account_release(&b.conn, BUNDLE_MEMORY / 2);
     assert_int_equal(s->tcp.state, TCPS_CLOSED);
     assert_int_equal(s->tcp.error, -ENOBUFS);
     assert_int_equal(s->reset_reason, MP_RST_RESOURCES);
