@@ -108,15 +108,17 @@ static const struct tcp_hooks hooks = {
 };
 
 /* The window stays what it is, whatever happens. */
-static void hold_window(struct hawser_flow *cc)
+static void hold_window(struct bench *b)
 {
-    cc->cwnd_bytes = cc->ssthresh_bytes = HW_CONTAINER(cc, struct bench, tcp.cc)->window;
+    struct tcp_window *cc = &b->tcp.cc;
+    cc->cwnd_bytes = cc->ssthresh_bytes = cc->kept[0] = b->window;
     cc->pacing_bps = UINT64_MAX; /* all of it leaves when it may */
 }
 static void hold_from_now(struct hawser_flow *cc, uint32_t seed, uint64_t now_ns)
 {
     (void)seed, (void)now_ns;
-    hold_window(cc);
+    cc->cwnd_bytes = cc->ssthresh_bytes = cc->kept[0];
+    cc->pacing_bps = UINT64_MAX;
 }
 static void ignore_ack(struct hawser_flow *cc, const struct hawser_ack *ack) { (void)cc, (void)ack; }
 static void ignore_loss(struct hawser_flow *cc, const struct hawser_loss *loss) { (void)cc, (void)loss; }
@@ -162,7 +164,7 @@ static void open_tcp(struct bench *b)
     tcp_init(&b->tcp, &hooks, &b->host, &v4, &constant, 65535);
     tcp_open_passive(&b->tcp, &opened, b->now_ns);
     must(b->tcp.segment_bytes == MSS, "segment size");
-    hold_window(&b->tcp.cc);
+    hold_window(b);
 }
 
 /* ---- the path ---- */
@@ -317,7 +319,7 @@ static void fill_window(struct bench *b)
         struct tx_batch batch = {b->packets, 0, BATCH};
         send_new(b, &batch);
         carry(b, &batch);
-        hold_window(&b->tcp.cc); /* after idleness it is the initial one (RFC 5681 4.1) */
+        hold_window(b); /* after idleness it is the initial one (RFC 5681 4.1) */
     }
 }
 

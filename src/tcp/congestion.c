@@ -45,15 +45,14 @@ void tcp_congestion_on_ack(struct tcp *tcp, const struct delivery *d, bool limit
         ack.round_start = true;
         f->round_end = tcp->snd_nxt;
     }
-    tcp_congestion_see(tcp);
-    cc_on_ack(&tcp->cc, &ack);
+    cc_on_ack(tcp_congestion_see(tcp), &ack);
+    tcp_congestion_obey(tcp);
 }
 
 void tcp_congestion_on_lost(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns)
 {
     struct rate *rate = &tcp->flight->rate;
     rate_lost(rate, tx_record_span(record));
-    tcp_congestion_see(tcp);
     struct hawser_loss loss = {
         .now_ns = now_ns,
         .lost_bytes = (uint32_t)((uint32_t)rate->lost - record->stamp.lost),
@@ -62,15 +61,16 @@ void tcp_congestion_on_lost(struct tcp *tcp, const struct tx_record *record, uin
         .tx_in_flight_bytes = record->stamp.tx_in_flight,
         .is_app_limited = record->stamp.app_limited,
     };
-    cc_on_lost(&tcp->cc, &loss);
+    cc_on_lost(tcp_congestion_see(tcp), &loss);
+    tcp_congestion_obey(tcp);
 }
 
 void tcp_congestion_on_loss(struct tcp *tcp, uint32_t outstanding, uint64_t now_ns)
 {
     struct hawser_loss loss = {
         .now_ns = now_ns, .lost_bytes = tcp->flight->txq.lost_bytes, .prior_in_flight_bytes = outstanding};
-    tcp_congestion_see(tcp);
-    cc_on_loss(&tcp->cc, &loss);
+    cc_on_loss(tcp_congestion_see(tcp), &loss);
+    tcp_congestion_obey(tcp);
 }
 
 void tcp_congestion_on_timeout(struct tcp *tcp, uint32_t flight, bool first, uint64_t now_ns)
@@ -79,22 +79,37 @@ void tcp_congestion_on_timeout(struct tcp *tcp, uint32_t flight, bool first, uin
                                .lost_bytes = tcp->flight->txq.lost_bytes,
                                .prior_in_flight_bytes = (uint32_t)(tcp->snd_nxt - tcp->snd_una)};
     rate_lost(&tcp->flight->rate, flight); /* what was deemed lost before is counted */
-    tcp_congestion_see(tcp);
-    if (first)
-        cc_on_timeout(&tcp->cc, &loss);
+    if (!first)
+        return;
+    cc_on_timeout(tcp_congestion_see(tcp), &loss);
+    tcp_congestion_obey(tcp);
 }
 
 void tcp_congestion_recovered(struct tcp *tcp)
 {
-    tcp_congestion_see(tcp);
-    cc_on_recovery_end(&tcp->cc);
+    cc_on_recovery_end(tcp_congestion_see(tcp));
+    tcp_congestion_obey(tcp);
+}
+
+void tcp_congestion_undo(struct tcp *tcp)
+{
+    cc_undo(tcp_congestion_see(tcp));
+    tcp_congestion_obey(tcp);
+}
+
+void tcp_congestion_restart(struct tcp *tcp, uint64_t now_ns)
+{
+    struct tcp_flight *f = tcp->flight;
+    cc_restart(tcp_congestion_see(tcp), now_ns - f->last_data_ns, now_ns);
+    tcp_congestion_obey(tcp);
+    f->pacing.burst = cc_initial_window(tcp->segment_bytes);
 }
 
 /* ---- when it may leave ---- */
 
 static uint64_t rate_now(const struct tcp *tcp)
 {
-    const struct hawser_flow *cc = &tcp->cc;
+    const struct tcp_window *cc = &tcp->cc;
     if (cc->pacing_bps)
         return HW_MAX(cc->pacing_bps / BITS_PER_BYTE, 1);
     return pacing_rate(cc->cwnd_bytes, cc->ssthresh_bytes, tcp->rtt.srtt_ns);
@@ -106,9 +121,9 @@ void tcp_begin_turn(struct tcp *tcp, uint64_t now_ns)
     if (!f)
         return;
     uint64_t rate = rate_now(tcp);
-    uint32_t quantum = pacing_quantum(rate, tcp->segment_bytes, QUANTUM_MAX);
-    if (tcp->cc.quantum_bytes)
-        quantum = HW_MAX(HW_MIN(tcp->cc.quantum_bytes, QUANTUM_MAX), tcp->segment_bytes);
+    uint32_t quantum = pacing_quantum(rate, tcp->segment_bytes, QUANTUM_MAX, tcp->rtt.min_ns);
+    if (f->flow.quantum_bytes)
+        quantum = HW_MAX(HW_MIN(f->flow.quantum_bytes, QUANTUM_MAX), tcp->segment_bytes);
     pacing_look(&f->pacing, rate, quantum, now_ns);
     f->asked = true;
 }

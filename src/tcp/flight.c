@@ -3,17 +3,37 @@
 
 #include "tcp/internal.h"
 
-void tcp_congestion_see(struct tcp *tcp)
+struct hawser_flow *tcp_congestion_see(struct tcp *tcp)
 {
-    const struct tcp_flight *f = tcp->flight;
-    struct hawser_flow *cc = &tcp->cc;
-    cc->in_flight_bytes = tcp_in_flight(tcp);
-    cc->in_recovery = f->recovery.active;
-    cc->app_limited = rate_is_limited(&f->rate);
-    cc->has_sack = tcp->sack;
-    cc->delivered_bytes = f->rate.delivered;
-    cc->srtt_ns = tcp->rtt.srtt_ns;
-    cc->min_rtt_ns = tcp->rtt.min_ns;
+    struct tcp_flight *f = tcp->flight;
+    const struct tcp_window *w = &tcp->cc;
+    f->flow = (struct hawser_flow){
+        .policy = w->policy,
+        .memory = f->controller,
+        .pacing_bps = w->pacing_bps,
+        .cwnd_bytes = w->cwnd_bytes,
+        .ssthresh_bytes = w->ssthresh_bytes,
+        .quantum_bytes = f->flow.quantum_bytes,
+        .segment_bytes = tcp->segment_bytes,
+        .in_flight_bytes = tcp_in_flight(tcp),
+        .in_recovery = f->recovery.active,
+        .app_limited = rate_is_limited(&f->rate),
+        .has_sack = tcp->sack,
+        .delivered_bytes = f->rate.delivered,
+        .srtt_ns = tcp->rtt.srtt_ns,
+        .min_rtt_ns = tcp->rtt.min_ns,
+    };
+    memcpy(f->flow.kept, w->kept, sizeof w->kept);
+    return &f->flow;
+}
+
+void tcp_congestion_obey(struct tcp *tcp)
+{
+    const struct hawser_flow *flow = &tcp->flight->flow;
+    tcp->cc.pacing_bps = flow->pacing_bps;
+    tcp->cc.cwnd_bytes = flow->cwnd_bytes;
+    tcp->cc.ssthresh_bytes = flow->ssthresh_bytes;
+    memcpy(tcp->cc.kept, flow->kept, sizeof flow->kept);
 }
 
 void tcp_congestion_begin(struct tcp *tcp, uint64_t now_ns)
@@ -21,8 +41,9 @@ void tcp_congestion_begin(struct tcp *tcp, uint64_t now_ns)
     struct tcp_flight *f = tcp->flight;
     uint32_t seed = (tcp->config.iss + (uint32_t)tcp->snd_nxt) * UINT32_C(2654435761) + (uint32_t)(now_ns / NS_PER_US);
     f->rate = (struct rate){0};
-    tcp_congestion_see(tcp);
-    cc_resume(&tcp->cc, f->controller, seed, now_ns);
+    f->flow.quantum_bytes = 0;
+    cc_resume(tcp_congestion_see(tcp), f->controller, seed, now_ns);
+    tcp_congestion_obey(tcp);
     pacing_begin(&f->pacing, cc_initial_window(tcp->segment_bytes));
 }
 
@@ -64,7 +85,8 @@ void tcp_fold(struct tcp *tcp)
     struct tcp_flight *f = tcp->flight;
     if (!f)
         return;
-    cc_fold(&tcp->cc);
+    cc_fold(tcp_congestion_see(tcp));
+    tcp_congestion_obey(tcp);
     txq_destroy(&f->txq);
     undo_destroy(&f->undo);
     pool_put(&tcp->host->flights, f);

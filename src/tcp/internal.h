@@ -65,13 +65,16 @@ struct tcp_flight *tcp_unfold(struct tcp *tcp, uint64_t now_ns);
 struct tx_record *tcp_append(struct tcp *tcp, uint64_t now_ns);
 /* The controller begins, from idleness or anew: a first window of its bytes may leave at once (RFC 6928). */
 void tcp_congestion_begin(struct tcp *tcp, uint64_t now_ns);
-/* What it sees is as it is now. */
-void tcp_congestion_see(struct tcp *tcp);
+/* Around each call of it: what it sees, and what it has set. */
+struct hawser_flow *tcp_congestion_see(struct tcp *tcp);
+void tcp_congestion_obey(struct tcp *tcp);
 /* Idle: drops what is of no use any more. What is still outstanding is forgotten. */
 void tcp_fold(struct tcp *tcp);
 
 /* state.c */
 void tcp_set_state(struct tcp *tcp, enum tcp_state state, uint64_t now_ns);
+/* The initial window, for segments as large as is known by now, and a controller that knows nothing. */
+void tcp_begin_window(struct tcp *tcp, const struct hawser_congestion *policy);
 /* The handshake needed another SYN or SYN/ACK. */
 void tcp_note_lost_syn(struct tcp *tcp);
 void tcp_close_now(struct tcp *tcp, int error, uint64_t now_ns);
@@ -165,8 +168,11 @@ void tcp_congestion_on_ack(struct tcp *tcp, const struct delivery *d, bool limit
 void tcp_congestion_on_lost(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
 void tcp_congestion_on_loss(struct tcp *tcp, uint32_t outstanding, uint64_t now_ns);
 void tcp_congestion_on_timeout(struct tcp *tcp, uint32_t flight, bool first, uint64_t now_ns);
-/* The episode is over. */
+/* The episode is over; it was for nothing. */
 void tcp_congestion_recovered(struct tcp *tcp);
+void tcp_congestion_undo(struct tcp *tcp);
+/* Data leaves after longer idleness than a timeout: a first window may leave at once, as on a new connection. */
+void tcp_congestion_restart(struct tcp *tcp, uint64_t now_ns);
 /* The record leaves, and is in flight. */
 void tcp_congestion_on_sent(struct tcp *tcp, struct tx_record *record, uint64_t now_ns);
 /* Bytes that may, by window and pace; none where that is less than a segment by the pace. */

@@ -181,15 +181,6 @@ static void sent(struct tcp *tcp, struct tx_record *r, uint64_t now_ns)
         tcp_arm_retransmit(tcp, now_ns);
 }
 
-/* A first window may leave at once, as on a new connection. */
-static void restart(struct tcp *tcp, uint64_t now_ns)
-{
-    struct tcp_flight *f = tcp->flight;
-    tcp_congestion_see(tcp);
-    cc_restart(&tcp->cc, now_ns - f->last_data_ns, now_ns);
-    f->pacing.burst = cc_initial_window(tcp->segment_bytes);
-}
-
 int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_t len, const struct tx_note *note,
              bool push, struct tx_batch *batch, uint64_t now_ns)
 {
@@ -200,7 +191,7 @@ int tcp_send(struct tcp *tcp, const struct slice *parts, unsigned count, uint32_
     if (!f)
         return -ENOMEM;
     if (f->txq.count == 0 && now_ns - f->last_data_ns > rtt_timeout(&tcp->rtt)) /* RFC 5681 4.1 */
-        restart(tcp, now_ns);
+        tcp_congestion_restart(tcp, now_ns);
     struct tx_record *r = tcp_append(tcp, now_ns);
     if (!r) {
         tcp_arm_retransmit(tcp, now_ns); /* it may be idle still */

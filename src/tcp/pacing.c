@@ -7,6 +7,9 @@
 #define LATE_NS NS_PER_MS
 /* Two segments in a row are a burst where each takes so long. */
 #define SLOW_SEGMENT_NS (8 * NS_PER_MS)
+/* A round trip so short, and half as much for each that is longer by that, has larger quanta: queues there are no
+ * shorter than elsewhere, and pieces that are small cost both ends more than they gain. */
+#define SHORT_TRIP_NS (512 * NS_PER_US)
 /* Beyond that rate nothing waits that can be waited for. */
 #define RATE_MAX (UINT64_C(1) << 34)
 
@@ -18,11 +21,17 @@ uint64_t pacing_rate(uint32_t cwnd_bytes, uint32_t ssthresh_bytes, uint64_t srtt
     return HW_MAX(cwnd_bytes * percent * (NS_PER_S / 100) / srtt_ns, 1);
 }
 
-uint32_t pacing_quantum(uint64_t rate, uint32_t segment_bytes, uint32_t most)
+static uint64_t for_a_short_trip(uint32_t most, uint64_t min_rtt_ns)
+{
+    uint64_t halvings = min_rtt_ns / SHORT_TRIP_NS;
+    return min_rtt_ns && halvings < 32 ? most >> halvings : 0;
+}
+
+uint32_t pacing_quantum(uint64_t rate, uint32_t segment_bytes, uint32_t most, uint64_t min_rtt_ns)
 {
     rate = HW_MIN(rate, RATE_MAX);
     uint64_t least = rate * SLOW_SEGMENT_NS / NS_PER_S < segment_bytes ? segment_bytes : UINT64_C(2) * segment_bytes;
-    uint64_t quantum = HW_MAX(rate * NS_PER_MS / NS_PER_S, least);
+    uint64_t quantum = HW_MAX(rate * NS_PER_MS / NS_PER_S + for_a_short_trip(most, min_rtt_ns), least);
     quantum = HW_MAX(HW_MIN(quantum, most), least);
     return (uint32_t)(quantum - quantum % segment_bytes);
 }

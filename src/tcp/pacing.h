@@ -22,8 +22,9 @@ struct pacing {
 uint64_t pacing_rate(uint32_t cwnd_bytes, uint32_t ssthresh_bytes, uint64_t srtt_ns);
 
 /* What leaves at once: a millisecond's worth, so that super-segments stay what they are at high rates; two segments at
- * least, for one delayed acknowledgement, but one where that takes several milliseconds; and no more than `most`. */
-uint32_t pacing_quantum(uint64_t rate, uint32_t segment_bytes, uint32_t most);
+ * least, for one delayed acknowledgement, but one where that takes several milliseconds; more where the least round
+ * trip is shorter than some milliseconds (0: it is not known); and no more than `most`. */
+uint32_t pacing_quantum(uint64_t rate, uint32_t segment_bytes, uint32_t most, uint64_t min_rtt_ns);
 
 /* Nothing is in flight: `burst` bytes may leave at once. */
 void pacing_begin(struct pacing *p, uint32_t burst);

@@ -41,7 +41,6 @@ static void set_mtu(struct tcp *tcp, uint32_t mtu)
 {
     tcp->config.path.mtu = (uint16_t)mtu;
     tcp_settle_segment_size(tcp);
-    tcp->cc.segment_bytes = tcp->segment_bytes;
 }
 
 /* For connections to come. Not what silence suggests: that is a guess until a larger packet was lost where others pass.

@@ -42,7 +42,7 @@ static void undo_if_spurious(struct tcp *tcp, const struct delivery *d)
         return;
     count(&tcp->host->counters, COUNT_TCP_SPURIOUS);
     f->recovery.undone_until = tcp->snd_nxt;
-    cc_undo(&tcp->cc);
+    tcp_congestion_undo(tcp);
     if (!f->recovery.active)
         return;
     if (!f->recovery.timed_out_ns)

@@ -44,6 +44,12 @@ struct tcp_rations *tcp_rations_now(struct tcp *tcp, uint64_t now_ns)
     return &tcp->rations;
 }
 
+void tcp_begin_window(struct tcp *tcp, const struct hawser_congestion *policy)
+{
+    tcp->cc = (struct tcp_window){
+        .policy = policy, .cwnd_bytes = cc_initial_window(tcp->segment_bytes), .ssthresh_bytes = UINT32_MAX};
+}
+
 void tcp_note_lost_syn(struct tcp *tcp)
 {
     tcp->cc.cwnd_bytes = tcp->segment_bytes; /* RFC 5681 3.1 */
@@ -99,7 +105,6 @@ void tcp_drop_upper_options(struct tcp *tcp)
         return;
     tcp->config.upper_overhead = 0;
     tcp_settle_segment_size(tcp);
-    tcp->cc.segment_bytes = tcp->segment_bytes;
     if (tcp->snd_una > SSN_ORIGIN)
         return;
     tcp->cc.cwnd_bytes = cc_initial_window(tcp->segment_bytes); /* nothing but a SYN was sent */
@@ -125,7 +130,7 @@ void tcp_take_terms(struct tcp *tcp, const struct tcp_terms *terms)
     };
     tcp->snd_wl1 = SSN_ORIGIN;
     tcp_settle_segment_size(tcp);
-    cc_init(&tcp->cc, tcp->cc.policy, tcp->segment_bytes);
+    tcp_begin_window(tcp, tcp->cc.policy);
 }
 
 void tcp_learn_options(struct tcp *tcp, const struct tcp_segment *syn, uint64_t now_ns)

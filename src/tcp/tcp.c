@@ -37,7 +37,7 @@ void tcp_init(struct tcp *tcp, const struct tcp_hooks *hooks, struct tcp_host *h
     tcp_timers_stop(tcp);
     tcp->due_ns = TIME_NEVER;
     tcp_settle_segment_size(tcp);
-    cc_init(&tcp->cc, cc, tcp->segment_bytes);
+    tcp_begin_window(tcp, cc);
 }
 
 void tcp_destroy(struct tcp *tcp)

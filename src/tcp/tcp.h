@@ -236,8 +236,9 @@ struct tcp_flight {
     struct tcp_path_search search;
     struct rate rate;
     struct pacing pacing;
-    bool asked;            /* the layer above was, for what is to be sent, since the last acknowledgement */
-    uint64_t controller[]; /* the memory of the controller */
+    struct hawser_flow flow; /* as the controller sees it */
+    bool asked;              /* the layer above was, for what is to be sent, since the last acknowledgement */
+    uint64_t controller[];   /* the memory of the controller */
 };
 static inline size_t tcp_flight_bytes(const struct hawser_congestion *policy)
 {
@@ -249,6 +250,14 @@ struct tcp_reordering {
     bool seen;
     uint8_t widened;         /* the reordering window is so many quarters of the least round trip more than one */
     uint8_t recoveries_left; /* until it is not, unless duplicates come */
+};
+
+/* What a controller has set, and keeps through idleness (hawser/congestion.h). */
+struct tcp_window {
+    const struct hawser_congestion *policy;
+    uint64_t pacing_bps;
+    uint32_t cwnd_bytes, ssthresh_bytes;
+    uint32_t kept[HAWSER_CONGESTION_KEPT];
 };
 
 /* When each of the other timers is due; TIME_NEVER when it is not running. */
@@ -333,7 +342,7 @@ struct tcp {
     bool reset_wanted;     /* send a RST, then be gone */
     bool resting;          /* nothing can leave or arrive for now: tcp_rest() */
     struct rtt rtt;
-    struct hawser_flow cc;
+    struct tcp_window cc;
     struct tcp_timers timers;
     uint64_t due_ns; /* when the first timer is; TIME_NEVER: none runs */
     struct tcp_rations rations;

@@ -162,6 +162,9 @@ def plug(number, families=(4, 6), metric=None):
     if 6 in families:
         sh(f"ip addr add {outside(number, 6)}/64 dev e{number} nodad; "
            f"ip -6 route add default via {outside(number, 6, 1)} dev e{number} proto ra metric {metric}")
+        end = time.monotonic() + 5  # the kernel's own route follows the carrier, which a busy machine finds late
+        while time.monotonic() < end and not sh(f"ip -6 route show table local {outside(number, 6)}"):
+            time.sleep(0.01)
 
 
 class Tun:

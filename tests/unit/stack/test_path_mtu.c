@@ -546,7 +546,7 @@ static void a_larger_one_is_tried_after_a_while(void **state)
     peer_wait(&p, RTT_MS * NS_PER_MS);
     acknowledge(&p, at + 8 * FULL);
     assert_int_equal(tcp_of(&p)->config.path.mtu, 1500);
-    assert_int_equal(tcp_of(&p)->cc.segment_bytes, FULL);
+    assert_int_equal(tcp_of(&p)->segment_bytes, FULL);
     assert_int_equal(send_bytes(&p, 3 * FULL).len, FULL);
     assert_int_equal(peer_counter(&p, "tcp.mtu_probes"), 1);
     assert_int_equal(path_mtus_find(&p.stack->host.tcp.path_mtus, &p.own, &p.addr, p.now_ns), 0);

@@ -36,7 +36,7 @@ static void quantum_is_a_millisecond_of_whole_segments(void **state)
                  {UINT64_MAX, SUPER, SUPER},
                  {1000000000, MSS, 2 * MSS}}; /* of a link without super-segments: two of them */
     for (size_t i = 0; i < HW_ARRAY_LEN(cases); i++)
-        assert_int_equal(pacing_quantum(cases[i].rate, MSS, cases[i].most), cases[i].quantum);
+        assert_int_equal(pacing_quantum(cases[i].rate, MSS, cases[i].most, 0), cases[i].quantum);
 }
 
 static void first_window_leaves_at_once(void **state)
@@ -60,7 +60,7 @@ static void keeps_the_rate(void **state)
         for (size_t k = 0; k < HW_ARRAY_LEN(late); k++) {
             struct pacing p;
             uint64_t now = NS_PER_S, sent = 0;
-            uint32_t quantum = pacing_quantum(rates[i], MSS, SUPER), most = 0;
+            uint32_t quantum = pacing_quantum(rates[i], MSS, SUPER, 0), most = 0;
             pacing_begin(&p, 0);
             while (now < 5 * NS_PER_S) {
                 uint64_t before = sent;
@@ -122,13 +122,26 @@ static void without_a_rate_all_may_leave(void **state)
     }
 }
 
+/* Where the round trip is short, small pieces gain nothing; from some milliseconds on it makes no difference. */
+static void short_trips_have_large_quanta(void **state)
+{
+    (void)state;
+    const uint64_t rate = 1000 * MSS; /* a segment a millisecond */
+    assert_int_equal(pacing_quantum(rate, MSS, SUPER, 0), 2 * MSS);
+    assert_int_equal(pacing_quantum(rate, MSS, SUPER, 50 * NS_PER_US), SUPER / MSS * MSS);
+    assert_in_range(pacing_quantum(rate, MSS, SUPER, 600 * NS_PER_US), SUPER / 2, SUPER / 2 + MSS);
+    assert_in_range(pacing_quantum(rate, MSS, SUPER, 1100 * NS_PER_US), SUPER / 4, SUPER / 4 + MSS);
+    assert_int_equal(pacing_quantum(rate, MSS, SUPER, 8 * NS_PER_MS), 2 * MSS);
+    assert_int_equal(pacing_quantum(rate, MSS, SUPER, UINT64_MAX), 2 * MSS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rate_follows_from_the_window), cmocka_unit_test(quantum_is_a_millisecond_of_whole_segments),
         cmocka_unit_test(first_window_leaves_at_once),  cmocka_unit_test(keeps_the_rate),
         cmocka_unit_test(silence_is_not_saved_up),      cmocka_unit_test(waits_until_paid),
-        cmocka_unit_test(without_a_rate_all_may_leave),
+        cmocka_unit_test(without_a_rate_all_may_leave), cmocka_unit_test(short_trips_have_large_quanta),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
