@@ -3,7 +3,7 @@
  * their bytes leave from where they lie.
  *
  *     http_file_server ROOT PORT LINK...    each link as in hawser_host_add_link(); until SIGINT or SIGTERM
- *     http_file_server --self-test          server and clients in this process, without any privilege
+ *     http_file_server --self-test [N]      server and clients in this process, without any privilege
  *
  * After the first signal it takes no new clients, and those that have asked get their answers; the second one ends it
  * at once. Clients that ask for nothing more, or do not take what they asked for, are left after a while.
@@ -511,7 +511,7 @@ static void serve(const char *root, uint16_t port, char **links)
 
 /* The test: clients that send what they have to say at once and read to the end. */
 
-enum { BIG_BYTES = 3000000, CROWD = 200, STALL_MS = 30000 };
+enum { BIG_BYTES = 3000000, CROWD_MIN = 20, CROWD_MAX = 200, STALL_MS = 30000 };
 
 struct client {
     const char *request, *head; /* the answer begins with `head` and ends with `body` */
@@ -559,11 +559,12 @@ static void write_file(const char *name, const void *bytes, size_t len)
         request, "HTTP/1.1 " head, (const uint8_t *)(bytes), len, NULL, NULL, 0, 0, 0                                  \
     }
 
-static unsigned run_clients(struct hawser_host *host, struct server *server, const struct hawser_addr *to)
+static unsigned run_clients(struct hawser_host *host, struct server *server, const struct hawser_addr *to,
+                            unsigned crowd)
 {
     static char long_request[REQUEST_MAX + 100];
     memset(long_request, 'x', sizeof(long_request) - 1);
-    struct client clients[CROWD] = {
+    struct client clients[CROWD_MAX] = {
         ASKS("GET /big HTTP/1.1\r\n\r\nGET /sub/%73mall?q HTTP/1.1\r\n" CLOSE, "200 OK\r\n", "small\n", 6),
         ASKS("GET /sub/ HTTP/1.0\r\n\r\n", "200 OK\r\n", "index\n", 6),
         ASKS("HEAD /big HTTP/1.1\r\n" CLOSE, "200 OK\r\n", "\r\n\r\n", 4),
@@ -586,14 +587,14 @@ static unsigned run_clients(struct hawser_host *host, struct server *server, con
                            {.fd = hawser_host_fd(server->host), .events = POLLIN}};
     struct hawser_event event;
     unsigned over = 0, right = 0;
-    for (struct client *c = clients; c < clients + CROWD; c++) {
+    for (struct client *c = clients; c < clients + crowd; c++) {
         if (!c->request)
             *c = (struct client)ASKS("GET /big HTTP/1.1\r\n" CLOSE, "200 OK\r\n", big, BIG_BYTES);
         check((c->got = malloc(BIG_BYTES + 2 * HEAD_MAX)) ? 0 : -ENOMEM, "malloc");
         check(hawser_connect(hawser_host_stack(host), to, NULL, hawser_host_now(host), &c->conn), "connect");
         hawser_conn_set_user(c->conn, c);
     }
-    while (over < CROWD) {
+    while (over < crowd) {
         check(hawser_host_step(host), "step");
         server_turn(server);
         while (hawser_next_event(hawser_host_stack(host), &event)) {
@@ -601,7 +602,7 @@ static unsigned run_clients(struct hawser_host *host, struct server *server, con
             over += ((struct client *)event.user)->over;
         }
         check(hawser_host_step(host), "step");
-        check(over < CROWD && poll(fds, 2, STALL_MS) == 0 ? -ETIMEDOUT : 0, "nothing moves any more");
+        check(over < crowd && poll(fds, 2, STALL_MS) == 0 ? -ETIMEDOUT : 0, "nothing moves any more");
     }
     return right;
 }
@@ -722,7 +723,7 @@ static void join(struct hawser_host *client, struct server *server, struct hawse
     }
 }
 
-static int self_test(void)
+static int self_test(unsigned crowd)
 {
     static const struct patience short_one = {2 * SECOND_NS, SECOND_NS, SECOND_NS};
     char base[] = "/tmp/http_file_server-XXXXXX", command[64];
@@ -742,7 +743,7 @@ static int self_test(void)
 
     server_start(&server, new_host(), "root", 80, &patience);
     join(client, &server, &to);
-    unsigned right = run_clients(client, &server, &to);
+    unsigned right = run_clients(client, &server, &to, crowd);
     bool last_orders = guests_get_last_orders(client, &server, &to);
     hawser_host_free(client);
 
@@ -755,18 +756,19 @@ static int self_test(void)
 
     snprintf(command, sizeof(command), "rm -r %s", base);
     check(system(command) ? -errno : 0, command);
-    printf("%u of %d answers were right, last orders %s, who does not ask or take %s\n", right, CROWD,
+    printf("%u of %u answers were right, last orders %s, who does not ask or take %s\n", right, crowd,
            last_orders ? "too" : "not", left ? "is left" : "stays");
-    return right == CROWD && last_orders && left ? EXIT_SUCCESS : EXIT_FAILURE;
+    return right == crowd && last_orders && left ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--self-test") == 0)
-        return self_test();
+    long crowd = argc == 3 ? strtol(argv[2], NULL, 10) : CROWD_MAX;
+    if (argc >= 2 && argc <= 3 && strcmp(argv[1], "--self-test") == 0 && crowd >= CROWD_MIN && crowd <= CROWD_MAX)
+        return self_test((unsigned)crowd);
     long port = argc > 3 ? strtol(argv[2], NULL, 10) : 0;
     if (port < 1 || port > UINT16_MAX) {
-        fprintf(stderr, "usage: http_file_server ROOT PORT LINK... | --self-test\n");
+        fprintf(stderr, "usage: http_file_server ROOT PORT LINK... | --self-test [20..200]\n");
         return EXIT_FAILURE;
     }
     serve(argv[1], (uint16_t)port, argv + 3);
