@@ -345,6 +345,7 @@ def taken(hawser):
         server.wait()
     listens, low = "import socket; socket.create_server(('', 80))", ("--publish", "8088:80")
     world.python(listens, options=low, user=0)
+    world.until(lambda: len(world.pairs()) == 1, "its devices, and its port, stay")
     done = subprocess.run(world.words(PYTHON, "-c", listens, options=low), capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and "Permission denied" in done.stderr, done
     ports = [word for port in range(6000, 6016) for word in ("--publish", str(port))]
