@@ -24,7 +24,7 @@ struct hawser_flow {
     uint64_t pacing_bps; /* bits a second at which bytes leave; 0: what follows from the window and the round trip */
     uint32_t cwnd_bytes; /* may be under way; ten segments at first (RFC 6928) */
     uint32_t ssthresh_bytes; /* below it, slow start; UINT32_MAX: none yet. It is where recovery leads to (RFC 6937) */
-    uint32_t quantum_bytes;  /* leave at once when it is paced; 0: a millisecond's worth, two segments at least */
+    uint32_t quantum_bytes;  /* leave at once when it is paced; 0: a millisecond's worth or more */
     uint32_t kept[HAWSER_CONGESTION_KEPT]; /* outlasts idleness, and is zero at first */
 
     /* What it sees. */

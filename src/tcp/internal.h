@@ -164,7 +164,8 @@ void tcp_congestion_look(struct tcp *tcp);
 void tcp_congestion_settle(struct tcp *tcp, const struct delivery *d, uint64_t now_ns);
 /* All of it has taken effect. `limited`: what was sent last before had filled the window. */
 void tcp_congestion_on_ack(struct tcp *tcp, const struct delivery *d, bool limited, uint64_t now_ns);
-/* The record is lost; an episode begins, with so much in flight before; all is, by a timeout, the `first` in a row. */
+/* The record is lost; an episode begins, with so much outstanding; all that was in flight is, by a timeout, the `first`
+ * in a row. */
 void tcp_congestion_on_lost(struct tcp *tcp, const struct tx_record *record, uint64_t now_ns);
 void tcp_congestion_on_loss(struct tcp *tcp, uint32_t outstanding, uint64_t now_ns);
 void tcp_congestion_on_timeout(struct tcp *tcp, uint32_t flight, bool first, uint64_t now_ns);
