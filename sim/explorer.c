@@ -11,6 +11,7 @@ struct progress {
     const struct path *first; /* that the connection began on: of several attempts the one that was answered first */
     bool answered;            /* one was */
     bool elsewhere;           /* not the first of them: it began that much later */
+    bool late;                /* a SYN was, or its answer: what is lost next takes three seconds (RFC 6298 5.7) */
     bool data;                /* payload was sent */
     unsigned thirds;          /* packets with both keys that were sent (3.1) */
     bool torn;                /* options vanished for good after one */
@@ -175,7 +176,8 @@ static void weigh(struct explorer *e, const struct path *path, enum deviation wh
     e->delays += !costs;
     e->costs += costs;
     /* Plain TCP: without options, or after two SYNs that were lost. Or too late for the first DATA_ACK. */
-    unsigned borne = (seen->flags & SEEN_SYN ? 1 : 2) - p->elsewhere;
+    p->late |= seen->flags & SEEN_SYN && !costs;
+    unsigned borne = (p->late ? 1 : 2) - p->elsewhere;
     bool proxied = what == DEVIATE_ACKING_PROXY && !p->answered;
     e->records[path->number].bound |=
         loses_options(what) || proxied ? !p->joined : !p->established && e->delays > borne;

@@ -11,7 +11,7 @@ struct box_flow {
     uint64_t since_ns, used_ns;
     bool alive;
     /* For the kinds to use: by direction (index: the port where packets enter). */
-    uint32_t shift[2], edge[2], window_edge[2];
+    uint32_t shift[2], edge[2], window_edge[2], sent[2];
     uint32_t last_ack[2];
     uint8_t last_times[2][8]; /* of the timestamps option, as it stands there */
     uint8_t window_scale[2];

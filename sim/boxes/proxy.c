@@ -10,6 +10,8 @@
 #define RESEND_MIN_NS (50 * NS_PER_MS)
 #define RESEND_MAX_NS (500 * NS_PER_MS)
 #define BURST 8u
+/* Larger than any window here: numbers of one connection are no farther apart. */
+#define NEAR_BYTES (INT32_C(16) << 20)
 /* As long as any receiver may be out of memory because of others, whom TCP gives two minutes. */
 #define GIVE_UP_NS (240 * NS_PER_S)
 
@@ -88,12 +90,44 @@ static void settle(struct proxy *p, unsigned port, const struct box_segment *ack
     }
 }
 
+static bool is_near(seq32 a, uint32_t b)
+{
+    return seq_diff(a, seq_at(b)) < NEAR_BYTES && seq_diff(seq_at(b), a) < NEAR_BYTES;
+}
+
+/* Whether it would be taken by a host, which this is, to both ends: the numbers of who guesses are somewhere else (RFC
+ * 5961). What is acknowledged early and then given up, or sent again with a number that none can take, is lost. */
+static bool is_believable(const struct box_flow *flow, unsigned port, const struct box_segment *seg)
+{
+    if (!flow->marked[port])
+        return true;
+    if (seg->tcp.flags & TCP_SYN) /* once more, if it is the peer's */
+        return seq_eq(seq_add(seg->tcp.seq, 1), seq_at(flow->edge[port]));
+    if (seg->tcp.flags & TCP_RST)
+        return seq_eq(seg->tcp.seq, seq_at(flow->sent[port])) || seq_eq(seg->tcp.seq, seq_at(flow->edge[port])) ||
+               seq_eq(seg->tcp.seq, seq_at(flow->last_ack[1 - port]));
+    bool acks_what_was_sent =
+        !(seg->tcp.flags & TCP_ACK) || !flow->marked[1 - port] ||
+        (seq_le(seg->tcp.ack, seq_at(flow->sent[1 - port])) && is_near(seg->tcp.ack, flow->sent[1 - port]));
+    return is_near(seg->tcp.seq, flow->sent[port]) && acks_what_was_sent;
+}
+
 /* Everything below `seq` that the sender at `port` sent is where it must be. */
 static void note_edge(struct box_flow *flow, unsigned port, seq32 seq)
 {
     if (!flow->marked[port] || seq_lt(seq_at(flow->edge[port]), seq))
         flow->edge[port] = seq.v;
+    if (!flow->marked[port])
+        flow->sent[port] = seq.v;
     flow->marked[port] = true;
+}
+
+/* How far the sender at `port` has come. */
+static void note_sent(struct box_flow *flow, unsigned port, const struct box_segment *seg)
+{
+    seq32 end = seq_add(seg->tcp.seq, seg->payload_len + !!(seg->tcp.flags & TCP_FIN)), sent = seq_at(flow->sent[port]);
+    if (flow->marked[port] && (seg->payload_len || seq_eq(seg->tcp.seq, sent)) && seq_lt(sent, end))
+        flow->sent[port] = end.v;
 }
 
 /* In order only: what is acknowledged early must be all that the sender sent before. And only for a receiver that it
@@ -167,10 +201,14 @@ static enum box_fate stand_between(struct box *box, unsigned port, struct packet
     if (packet->damaged) /* it sees the checksum as any host would */
         return BOX_DROP;
     struct box_flow *flow = box_flows_get(&p->flows, port, seg, now_ns);
+    if (!is_believable(flow, port, seg))
+        return BOX_PASS;
     if (seg->tcp.flags & TCP_RST)
         abandon(p, seg);
     if (seg->tcp.flags & TCP_SYN)
         note_edge(flow, port, seq_add(seg->tcp.seq, 1));
+    else
+        note_sent(flow, port, seg);
     if (seg->tcp.flags & TCP_ACK) {
         note_edge(flow, 1 - port, seg->tcp.ack);
         settle(p, port, seg);

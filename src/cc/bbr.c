@@ -9,6 +9,7 @@
 #define MARGIN_PERCENT 1u
 #define QUANTUM_NS NS_PER_MS
 #define QUANTUM_MAX (64u * 1024)
+#define SLOW_SEGMENT_NS (8 * NS_PER_MS)
 /* What outlasts idleness: the rate, in thousands, and the round trip. */
 enum { KEPT_KBYTES = 0, KEPT_RTT_US = 1 };
 
@@ -46,10 +47,13 @@ static void pace_first(struct bbr *b, struct hawser_flow *flow)
     pace(b, flow, STARTUP_GAIN, window * NS_PER_S / rtt_ns);
 }
 
+/* 5.6.3 has two segments at least; where each takes so long, two in a row are a burst. */
 static void set_quantum(struct hawser_flow *flow)
 {
     uint64_t quantum = bbr_bytes_in(flow->pacing_bps / BITS_PER_BYTE, QUANTUM_NS);
-    flow->quantum_bytes = (uint32_t)HW_MAX(HW_MIN(quantum, QUANTUM_MAX), UINT64_C(2) * flow->segment_bytes);
+    bool slow = bbr_bytes_in(flow->pacing_bps / BITS_PER_BYTE, SLOW_SEGMENT_NS) < flow->segment_bytes;
+    uint64_t least = slow ? flow->segment_bytes : UINT64_C(2) * flow->segment_bytes;
+    flow->quantum_bytes = (uint32_t)HW_MAX(HW_MIN(quantum, QUANTUM_MAX), least);
 }
 
 /* 5.6.4.6: no more than what is safe, and what the last losses leave of that. */

@@ -102,7 +102,7 @@ void tcp_congestion_restart(struct tcp *tcp, uint64_t now_ns)
     struct tcp_flight *f = tcp->flight;
     cc_restart(tcp_congestion_see(tcp), now_ns - f->last_data_ns, now_ns);
     tcp_congestion_obey(tcp);
-    f->pacing.burst = cc_initial_window(tcp->segment_bytes);
+    f->pacing.burst = tcp->cc.pacing_bps ? 0 : cc_initial_window(tcp->segment_bytes); /* a model knows the rate */
 }
 
 /* ---- when it may leave ---- */

@@ -37,6 +37,18 @@ static void finds_the_rate_and_drains(void **state)
     assert_in_range(line.cc.pacing_bps, RATE * UINT64_C(8) * 95 / 100, RATE * UINT64_C(8) * 102 / 100);
 }
 
+/* Where a segment takes 8 ms or more, a second one behind it would stand in a queue. */
+static void slow_lines_get_single_segments(void **state)
+{
+    (void)state;
+    line_init(&line, &cc_bbr, 50 * 1000, RTT, 100 * 1000);
+    (void)line_run(&line, 10 * NS_PER_S);
+    assert_int_equal(line.cc.quantum_bytes, LINE_MSS);
+    line_init(&line, &cc_bbr, RATE, RTT, 8 * BDP);
+    (void)line_run(&line, 10 * NS_PER_S);
+    assert_in_range(line.cc.quantum_bytes, 2 * LINE_MSS, RATE / 1000 * 5 / 4);
+}
+
 /* However large the queue may become, and in each part of the cycle. */
 static void fills_the_line_not_the_queue(void **state)
 {
@@ -254,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_rate_and_drains),
+        cmocka_unit_test(slow_lines_get_single_segments),
         cmocka_unit_test(fills_the_line_not_the_queue),
         cmocka_unit_test(cycle_goes_round),
         cmocka_unit_test(looks_for_the_round_trip),

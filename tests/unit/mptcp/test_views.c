@@ -65,6 +65,7 @@ static void a_path(void **state)
     assert_int_equal(path_of(&b, 1).rate_bps, 0);
     s->tcp.cc.pacing_bps = 12345;
     assert_int_equal(path_of(&b, 0).rate_bps, 12345);
+    s->tcp.cc.pacing_bps = 0;
     bundle_carry(&b.bundle, s, 0, 3000);
     assert_int_equal(path_of(&b, 0).in_flight_bytes, 3000);
     assert_int_equal(path_of(&b, 0).room_bytes, 7000);

@@ -148,6 +148,7 @@ static void the_proxy_says_the_newest_when_it_sends_again(void **state)
     bench_open(&b, "acking-proxy", (struct box_config){0});
     shake_hands(&b);
     is_acknowledged(&b, at_time(acking(outward(TCP_ACK, 5000, 100), 70000), 1000, 500), (6000 - 5100) / 4);
+    is_acknowledged(&b, acking(inward(TCP_ACK, 70000, 40), 5000), (70000 + 1000 - 70040) / 2);
     run_to(&b, 100 * MS);
     passes(&b, at_time(acking(outward(TCP_ACK, 5100, 0), 70040), 1100, 600));
     passes(&b, at_time(acking(outward(TCP_ACK, 5100, 0), 70020), 1101, 601)); /* came late */
@@ -193,6 +194,38 @@ static void the_proxy_keeps_only_so_much(void **state)
         expect(&b, outward(TCP_ACK, 5000 + i, 1));
     passes(&b, acking(inward(TCP_ACK, 70000, 0), 5000 + KEPT_MAX));
     run_to(&b, 300 * NS_PER_S);
+    expect_nothing(&b);
+    bench_close(&b);
+}
+
+/* Who has to guess the numbers tells it nothing: it would not deliver what it acknowledged. */
+static void the_proxy_believes_no_stranger(void **state)
+{
+    (void)state;
+    enum { FAR = 0x50000000, BEYOND = 0x30000000 };
+    struct box_bench b;
+    struct segment first = outward(TCP_ACK, 5000, 100), second = outward(TCP_ACK, 5100, 100);
+    bench_open(&b, "acking-proxy", (struct box_config){0});
+    shake_hands(&b);
+    is_acknowledged(&b, first, (6000 - 5100) / 4);
+    passes(&b, outward(TCP_ACK, FAR, 0));
+    passes(&b, acking(outward(TCP_ACK, 5100, 0), BEYOND));
+    passes(&b, acking(outward(TCP_ACK | TCP_FIN, FAR, 0), BEYOND));
+    passes(&b, outward(TCP_SYN, FAR, 0));
+    passes(&b, outward(TCP_RST, 5001, 0));
+    passes(&b, acking(inward(TCP_RST | TCP_ACK, FAR, 0), 5100));
+    passes(&b, acking(inward(TCP_ACK, FAR, 0), 5100));
+    passes(&b, with_window(acking(inward(TCP_ACK, 70000, 0), BEYOND), 0));
+    is_acknowledged(&b, second, (6000 - 5200) / 4);
+    run_to(&b, 300 * MS);
+    expect(&b, first);
+    expect(&b, second);
+    passes(&b, acking(inward(TCP_ACK, 70000, 0), 5200));
+    run_to(&b, 700 * MS);
+    expect_nothing(&b);
+    is_acknowledged(&b, outward(TCP_ACK, 5200, 100), (5200 + 500 * 4 - 5300) / 4);
+    passes(&b, outward(TCP_RST, 5300, 0)); /* the end itself gives up */
+    run_to(&b, 1200 * MS);
     expect_nothing(&b);
     bench_close(&b);
 }
@@ -376,6 +409,7 @@ int main(void)
         cmocka_unit_test(the_proxy_says_the_newest_when_it_sends_again),
         cmocka_unit_test(the_proxy_makes_no_acknowledgement_up),
         cmocka_unit_test(the_proxy_keeps_only_so_much),
+        cmocka_unit_test(the_proxy_believes_no_stranger),
         cmocka_unit_test(the_proxy_acknowledges_nothing_behind_a_hole),
         cmocka_unit_test(attackers_rest_when_nothing_passes),
         cmocka_unit_test(attackers_keep_to_their_time_and_direction),
