@@ -70,8 +70,10 @@ static bool parse_classic(const uint8_t *p, size_t len, bool syn, struct tcp_opt
     case KIND_USER_TIMEOUT:
         if (len != 4)
             return false;
-        o->user_timeout = get16(p + 2);
-        o->present |= user_timeout_decode(o->user_timeout) ? TCP_OPT_USER_TIMEOUT : 0;
+        if (user_timeout_decode(get16(p + 2))) {
+            o->user_timeout = get16(p + 2);
+            o->present |= TCP_OPT_USER_TIMEOUT;
+        }
         return true;
     case KIND_FASTOPEN: /* RFC 7413 4.1.1: an even cookie of 4 to 16 bytes, or none */
         if (len != 2 && (len < 6 || len > 18 || len % 2))

@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "base/units.h"
 #include "support.h"
+#include "wire/bytes.h"
 #include "wire/tcp.h"
 #include "wire/tcp_options.h"
 
@@ -301,15 +302,21 @@ static void user_timeouts(void **state)
             assert_int_equal(o.malformed, 0);
             assert_int_equal(o.present, values[i].seconds ? TCP_OPT_USER_TIMEOUT : 0);
         }
-        assert_int_equal(user_timeout_decode(o.user_timeout), values[i].seconds * NS_PER_S);
+        assert_int_equal(user_timeout_decode(get16(values[i].bytes)), values[i].seconds * NS_PER_S);
         if (!values[i].seconds)
             continue;
+        assert_int_equal(o.user_timeout, get16(values[i].bytes));
         if (values[i].seconds != 60) /* which is said in seconds */
             assert_int_equal(user_timeout_encode(values[i].seconds * NS_PER_S), o.user_timeout);
         assert_int_equal(tcp_options_plan(out, &o, &sent), sizeof area);
         assert_int_equal(sent.present, TCP_OPT_USER_TIMEOUT);
         assert_memory_equal(out, area, sizeof area);
     }
+    static const uint8_t then_none[] = {28, 4, 0, 7, 28, 4, 0, 0};
+    struct tcp_options o;
+    tcp_options_parse(then_none, sizeof then_none, TCP_ACK, &o);
+    assert_int_equal(o.present, TCP_OPT_USER_TIMEOUT);
+    assert_int_equal(user_timeout_decode(o.user_timeout), 7 * NS_PER_S);
     assert_int_equal(user_timeout_encode(0), 0);
     assert_int_equal(user_timeout_encode(1), 1); /* rounded up */
     assert_int_equal(user_timeout_encode(100 * NS_PER_S + 1), 101);
