@@ -7,6 +7,10 @@
 /* The first question goes once what was merely lost has been sent again, and then two in a second. */
 #define FIRST_TIMEOUTS 2u
 #define INTERVAL_NS (500 * NS_PER_MS)
+/* In a second, of all: a question is two packets, and what is silent may be silent for good. */
+#define QUESTIONS_MAX 100u
+#define QUESTIONS_MIN 8u
+#define CONNECTIONS_A_QUESTION 2u
 /* So many questions may be lost by accident. */
 #define UNANSWERED 2u
 /* Of 48 bits: 8,900 years. */
@@ -55,11 +59,19 @@ void silence_look(struct list *subflows, uint64_t now_ns)
     }
 }
 
+void silence_budget_init(struct silence_budget *budget, uint32_t connections)
+{
+    uint32_t share = connections / CONNECTIONS_A_QUESTION;
+    *budget = (struct silence_budget){.most = HW_MAX(HW_MIN(share, QUESTIONS_MAX), QUESTIONS_MIN)};
+}
+
 static bool may_ask(struct silence_budget *budget, uint64_t now_ns)
 {
-    if (now_ns - budget->second_ns >= NS_PER_S)
-        *budget = (struct silence_budget){.second_ns = now_ns};
-    return budget->asked < SILENCE_QUESTIONS_MAX;
+    if (now_ns - budget->second_ns >= NS_PER_S) {
+        budget->second_ns = now_ns;
+        budget->asked = 0;
+    }
+    return budget->asked < budget->most;
 }
 
 static void ask(struct subflow *subflow, struct silence_budget *budget)
@@ -75,10 +87,11 @@ void silence_ask(struct list *subflows, struct silence_budget *budget, struct co
         struct subflow *subflow = subflow_at(it);
         if (subflow_question_due(subflow) > now_ns)
             continue;
-        ask_at(subflow, now_ns + interval(subflow));
+        bool may = may_ask(budget, now_ns);
+        ask_at(subflow, now_ns + HW_MAX(interval(subflow), may ? 0 : NS_PER_S)); /* in the next second, then */
         if (!subflow_usable(subflow))
             silence_end(subflow, false);
-        else if (may_ask(budget, now_ns))
+        else if (may)
             ask(subflow, budget);
         else
             count(counters, COUNT_LIMIT_QUESTIONS);

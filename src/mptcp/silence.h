@@ -17,13 +17,14 @@ struct subflow;
 struct tcp_segment;
 
 /* Questions of all subflows of a stack in a second. */
-#define SILENCE_QUESTIONS_MAX 100u
-
-/* Of a stack. */
 struct silence_budget {
     uint64_t second_ns; /* which began then */
     uint32_t asked;     /* in it */
+    uint32_t most;
 };
+
+/* For a stack of so many connections at most. */
+void silence_budget_init(struct silence_budget *budget, uint32_t connections);
 
 /* It does not answer, and another one is there. */
 void silence_begin(struct subflow *subflow, uint64_t now_ns);

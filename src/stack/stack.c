@@ -65,6 +65,7 @@ static int init_tables(struct hawser_stack *stack, const struct hawser_env *env,
     pool_init(&host->tcp.disorders, env, sizeof(struct rx_disorder), subflows);
     pool_init(&stack->attempts, env, attempts_size(), connections);
     deadline_queue_init(&host->tcp.timers, env);
+    silence_budget_init(&host->questions, connections);
     if (hash_init(&stack->tuples, env, 64) < 0)
         return -ENOMEM;
     if (hash_init(&stack->tokens, env, 64) < 0) {

@@ -15,6 +15,8 @@
 #define TIMEOUT (240 * NS_PER_MS) /* of such a path, when nothing else is known of it */
 #define HALF (500 * NS_PER_MS)
 
+enum { CONNECTIONS = 1000 };
+
 struct two {
     struct bundle b;
     struct silence_budget budget;
@@ -25,7 +27,7 @@ struct two {
 /* One of the two brought payload, and is silent for so long. */
 static void begin(struct two *t, uint64_t silent_ns)
 {
-    memset(&t->budget, 0, sizeof t->budget);
+    silence_budget_init(&t->budget, CONNECTIONS);
     bundle_init(&t->b);
     t->silent = bundle_open(&t->b, RTT);
     t->other = bundle_open(&t->b, RTT);
@@ -201,7 +203,8 @@ static void a_stack_asks_so_much_in_a_second(void **state)
     (void)state;
     struct two t;
     begin(&t, TIMEOUT);
-    t.budget = (struct silence_budget){.second_ns = first(&t) - 1, .asked = SILENCE_QUESTIONS_MAX};
+    t.budget.second_ns = first(&t) - 1;
+    t.budget.asked = t.budget.most;
     assert_int_equal(ask(&t, first(&t)), 0);
     assert_int_equal(bundle_counted(&t.b, COUNT_LIMIT_QUESTIONS), 1);
     assert_int_equal(ask(&t, first(&t) + HALF), 0);
@@ -212,6 +215,19 @@ static void a_stack_asks_so_much_in_a_second(void **state)
     assert_int_equal(t.silent->tcp.state, TCPS_ESTABLISHED);
     assert_int_equal(subflow_judge_due(t.silent), TIME_NEVER);
     bundle_destroy(&t.b);
+}
+
+/* By its size: a question for two connections, and so many however large it is. */
+static void a_small_stack_asks_less(void **state)
+{
+    (void)state;
+    static const uint32_t most[][2] = {{1, 8}, {16, 8}, {64, 32}, {200, 100}, {65536, 100}, {UINT32_MAX, 100}};
+    for (size_t i = 0; i < HW_ARRAY_LEN(most); i++) {
+        struct silence_budget budget;
+        silence_budget_init(&budget, most[i][0]);
+        assert_int_equal(budget.most, most[i][1]);
+        assert_int_equal(budget.asked, 0);
+    }
 }
 
 /* Between questions that leave some are held back: what counts is how many had no answer. */
@@ -225,14 +241,17 @@ static void what_is_held_back_is_not_unanswered(void **state)
     for (size_t i = 0; i < HW_ARRAY_LEN(rows); i++) {
         struct two t;
         begin(&t, TIMEOUT);
-        for (unsigned n = 0; n < rows[i].turns; n++) {
-            const bool sent = rows[i].sent >> n & 1;
-            t.budget =
-                (struct silence_budget){.second_ns = first(&t) + n * HALF, .asked = sent ? 0 : SILENCE_QUESTIONS_MAX};
+        unsigned n = 0, last = 0; /* halves of a second: who is held back waits for two */
+        for (unsigned turn = 0; turn < rows[i].turns; turn++) {
+            const bool sent = rows[i].sent >> turn & 1;
+            t.budget.second_ns = first(&t) + n * HALF;
+            t.budget.asked = sent ? 0 : t.budget.most;
             assert_int_equal(ask(&t, first(&t) + n * HALF), sent ? 2 : 0);
+            last = n;
+            n += sent ? 1 : 2;
         }
         t.b.now_ns += RTT;
-        answer(&t, first(&t) + (rows[i].turns - 1) * HALF);
+        answer(&t, first(&t) + last * HALF);
         assert_int_equal(t.silent->tcp.state, rows[i].replaced ? TCPS_CLOSED : TCPS_ESTABLISHED);
         bundle_destroy(&t.b);
     }
@@ -261,6 +280,7 @@ int main(void)
         cmocka_unit_test(the_time_of_a_question_counts_where_something_was_lost),
         cmocka_unit_test(payload_ends_it),
         cmocka_unit_test(a_stack_asks_so_much_in_a_second),
+        cmocka_unit_test(a_small_stack_asks_less),
         cmocka_unit_test(what_is_held_back_is_not_unanswered),
         cmocka_unit_test(questions_end),
     };
