@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -56,6 +57,17 @@ int command_misused(const char *name, const char *format, ...)
     va_end(args);
     fprintf(stderr, "; see hawser %s --help\n", name);
     return EXIT_USAGE;
+}
+
+int command_next_option(int argc, char **argv, const char *letters, const struct option *options)
+{
+    opterr = 0;
+    int option = getopt_long(argc, argv, letters, options, NULL);
+    bool is_separate = optarg && optarg == argv[optind - 1];
+    if (option == -1 || option == '?' || !is_separate || optarg[0] != '-' || !optarg[1])
+        return option;
+    optind--;
+    return strchr(letters, ':') ? ':' : '?';
 }
 
 int command_read_scheduler(const char *name, const char *value, const struct hawser_scheduler **out)

@@ -3,6 +3,7 @@
 #ifndef HW_APPS_COMMANDS_H
 #define HW_APPS_COMMANDS_H
 
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -35,6 +36,9 @@ HW_PRINTF(3, 4) void command_say(int priority, const char *name, const char *for
 
 /* Says likewise what is wrong with the command line, and where to look. Returns EXIT_USAGE. */
 HW_PRINTF(2, 3) int command_misused(const char *name, const char *format, ...);
+
+/* getopt_long(3) in silence, but no option is taken for the value of the one before it: that one's is missing. */
+int command_next_option(int argc, char **argv, const char *letters, const struct option *options);
 
 /* Reads the value of --scheduler. Returns -1 to go on, or EXIT_USAGE having said why. */
 int command_read_scheduler(const char *name, const char *value, const struct hawser_scheduler **out);

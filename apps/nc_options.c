@@ -123,8 +123,7 @@ int nc_options_read(struct nc_options *o, int argc, char **argv)
     char family = 0;
     int option;
     memset(o, 0, sizeof(*o));
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":lv46h", long_options, NULL)) != -1) {
+    while ((option = command_next_option(argc, argv, ":lv46h", long_options)) != -1) {
         int status = read_option(o, option, &family, argv);
         if (status >= 0)
             return status;

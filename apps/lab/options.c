@@ -425,8 +425,7 @@ int options_read(struct lab_options *o, int argc, char **argv)
     int option;
     *o = (struct lab_options){.ends = {{.stack = LAB_HAWSER}, {.stack = LAB_KERNEL}}, .cc = "cubic", .seed = 1};
     bool server_said = false;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+    while ((option = command_next_option(argc, argv, ":h", long_options)) != -1) {
         int status = read_option(o, option, &cut_paths, argv);
         if (status != GO_ON)
             return status;

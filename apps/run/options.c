@@ -141,8 +141,7 @@ int run_options_read(struct run_options *o, int argc, char **argv)
     };
     int option;
     memset(o, 0, sizeof(*o));
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "+:h", long_options, NULL)) != -1) {
+    while ((option = command_next_option(argc, argv, "+:h", long_options)) != -1) {
         int status = read_option(o, option, argv);
         if (status >= 0)
             return status;

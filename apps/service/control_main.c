@@ -62,8 +62,7 @@ static int read_options(struct asking *asking, bool may_json, int argc, char **a
         {NULL, 0, NULL, 0},
     };
     int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+    while ((option = command_next_option(argc, argv, ":h", long_options)) != -1) {
         if (option == 'c')
             asking->control = optarg;
         else if (option == 'j' && may_json)

@@ -42,8 +42,7 @@ static int read_options(struct ss_options *o, int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+    while ((option = command_next_option(argc, argv, ":h", long_options)) != -1) {
         if (option == 'c')
             o->control = optarg;
         else if (option == 'j')

@@ -418,8 +418,7 @@ int up_options_read(struct up_options *o, int argc, char **argv)
     };
     int option;
     memset(o, 0, sizeof(*o));
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":c:vh", long_options, NULL)) != -1) {
+    while ((option = command_next_option(argc, argv, ":c:vh", long_options)) != -1) {
         int status = read_option(o, option, argv);
         if (status >= 0)
             return status;

@@ -256,9 +256,8 @@ static int parse_options(struct explore_run *run, int argc, char **argv)
         {"help", no_argument, NULL, 'h'},          {0},
     };
     bool good = true;
-    opterr = 0;
     optind = 1;
-    for (int c; good && (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int c; good && (c = command_next_option(argc, argv, "", options)) != -1;) {
         if (c == 'h') {
             print_usage(stdout);
             return 1 + EXIT_SUCCESS;

@@ -69,9 +69,8 @@ static int read_options(struct sim_options *o, int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    opterr = 0;
     optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int c; (c = command_next_option(argc, argv, "", options)) != -1;) {
         if (c == 'h') {
             print_usage(stdout);
             return EXIT_SUCCESS;

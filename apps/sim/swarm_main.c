@@ -248,9 +248,8 @@ static int parse_options(int argc, char **argv, struct swarm_run *run)
     };
     uint64_t jobs = run->jobs;
     bool good = true;
-    opterr = 0;
     optind = 1;
-    for (int c; good && (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int c; good && (c = command_next_option(argc, argv, "", options)) != -1;) {
         if (c == 'h') {
             print_usage(stdout);
             return 1 + EXIT_SUCCESS;
