@@ -10,7 +10,7 @@
 
 #include "base/compiler.h"
 #include "base/scope.h"
-#include "service/netlink.h"
+#include "service/host_route.h"
 #include "service/sockaddr.h"
 
 struct dial {
@@ -54,45 +54,15 @@ static int connect_to(const struct hawser_addr *to)
     return error;
 }
 
-static int take_route(const struct nlmsghdr *header, void *user)
-{
-    const struct rtmsg *route = mnl_nlmsg_get_payload(header);
-    unsigned char *type = user;
-    if (header->nlmsg_type == RTM_NEWROUTE)
-        *type = route->rtm_type;
-    return MNL_CB_OK;
-}
-
-/* What becomes of TCP to there. Returns 0 and *type, an RTN_..., or a negative errno: nothing leads there, or it cannot
- * be asked. */
-static int ask_route(const struct hawser_addr *to, unsigned char *type)
-{
-    struct netlink n;
-    struct netlink_message m;
-    int error = netlink_open(&n);
-    if (error)
-        return error;
-    struct nlmsghdr *header = netlink_start(&m, RTM_GETROUTE, 0);
-    struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
-    route->rtm_family = netlink_family(to);
-    route->rtm_dst_len = hawser_addr_is_v4(to) ? 32 : 128;
-    netlink_put_addr(header, RTA_DST, to);
-    mnl_attr_put_u8(header, RTA_IP_PROTO, IPPROTO_TCP);
-    mnl_attr_put_u16(header, RTA_DPORT, htons(to->port));
-    error = netlink_request(&n, &m, take_route, type);
-    netlink_close(&n);
-    return error;
-}
-
 /* This host's own, or its link's alone: -EACCES. Its addresses come and go, and whole prefixes may be local, so that
  * the kernel is asked. */
 static int guard(const struct hawser_addr *to)
 {
-    unsigned char type = RTN_UNSPEC;
+    struct host_route route;
     if (!scope_is_unicast(to) || !scope_is_reachable(to) || scope_of(to) == SCOPE_LINK)
         return -EACCES;
-    int error = ask_route(to, &type);
-    return !error && (type == RTN_LOCAL || type == RTN_ANYCAST) ? -EACCES : error;
+    int error = host_route_ask(to, &route);
+    return !error && (route.type == RTN_LOCAL || route.type == RTN_ANYCAST) ? -EACCES : error;
 }
 
 static int begin(struct dialer *dialer, const struct destination *to, struct dial_user *user, uint64_t now_ns,

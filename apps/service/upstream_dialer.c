@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/scope.h"
+#include "service/host_route.h"
 #include "service/socks.h"
 
 /* What a client is told when the way to the server is what failed: nothing of that is the destination's word. */
@@ -21,6 +23,7 @@ struct dial {
     struct end end;          /* TLS, once there is a server */
     struct hawser_addr from; /* who asks */
     sd_event_source *timer;
+    bool is_near;       /* `server` is the destination itself */
     bool asked, agreed; /* agreed: that nobody has to say who he is */
     size_t question_len;
     uint8_t question[UPSTREAM_QUESTION_MAX];
@@ -109,11 +112,17 @@ static void server_answered(struct dial_user *user, int error, struct end end, u
 {
     struct dial *dial = HW_CONTAINER(user, struct dial, server_user);
     dial->server = NULL;
+    if (dial->is_near) {
+        dial->end = end;
+        answer(dial, error, now_ns);
+        return;
+    }
     if (error < 0) {
         dial->by->counts.unreachable++;
         answer(dial, error == -EPROTONOSUPPORT ? error : UPSTREAM_ERROR, now_ns);
         return;
     }
+    end_peer(end, &dial->by->met);
     error = tls_end_new(dial->by->tls, end, &dial->from, &dial->end);
     if (error < 0) {
         end_abort(end);
@@ -146,6 +155,35 @@ static bool write_question(struct dial *dial, const struct destination *to)
     return request > 0;
 }
 
+/* What this host reaches by another way than a default route is nothing that the server would find; and to itself it
+ * leads nobody. */
+static bool is_near(const struct upstream_dialer *by, const struct destination *to)
+{
+    struct host_route route;
+    if (to->name || !scope_is_reachable(&to->addr))
+        return false;
+    return hawser_addr_same_ip(&to->addr, &by->server.addr) || hawser_addr_same_ip(&to->addr, &by->met) ||
+           (host_route_ask(&to->addr, &route) == 0 && route.is_near);
+}
+
+static int call_server(struct dial *dial, const struct destination *to, uint64_t now_ns)
+{
+    struct upstream_dialer *by = dial->by;
+    struct destination server = by->server;
+    server.demands = to->demands; /* of the way there */
+    int error = write_question(dial, to) ? 0 : -EINVAL;
+    if (!error)
+        error = sd_event_add_time_relative(by->loop, &dial->timer, CLOCK_MONOTONIC, UPSTREAM_PATIENCE_S * 1000000ull, 0,
+                                           time_is_up, dial);
+    if (error < 0)
+        return error;
+    by->counts.asked++;
+    if (dial_begin(by->to_server, &server, &dial->server_user, now_ns, &dial->server) == 0)
+        return 0;
+    by->counts.unreachable++;
+    return UPSTREAM_ERROR;
+}
+
 static int begin(struct dialer *dialer, const struct destination *to, struct dial_user *user, uint64_t now_ns,
                  struct dial **out)
 {
@@ -154,22 +192,14 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
     if (!dial)
         return -ENOMEM;
     *dial = (struct dial){.watch = {heard}, .server_user = {server_answered}, .by = by, .user = user, .from = to->from};
-    struct destination server = by->server;
-    server.demands = to->demands; /* of the way there */
-    int error = write_question(dial, to) ? 0 : -EINVAL;
-    if (!error)
-        error = sd_event_add_time_relative(by->loop, &dial->timer, CLOCK_MONOTONIC, UPSTREAM_PATIENCE_S * 1000000ull, 0,
-                                           time_is_up, dial);
-    if (error >= 0 && dial_begin(by->to_server, &server, &dial->server_user, now_ns, &dial->server) < 0) {
-        by->counts.unreachable++;
-        error = UPSTREAM_ERROR;
-    }
+    dial->is_near = is_near(by, to);
+    int error = dial->is_near ? dial_begin(by->to_server, to, &dial->server_user, now_ns, &dial->server)
+                              : call_server(dial, to, now_ns);
     if (error < 0) {
         sd_event_source_disable_unref(dial->timer);
         free(dial);
         return error;
     }
-    by->counts.asked++;
     *out = dial;
     return 0;
 }

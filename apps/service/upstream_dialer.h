@@ -1,6 +1,7 @@
 /*
  * Dialling by way of one's own Hawser elsewhere: TLS to it over whatever leads there, and inside of that SOCKS 5, so
- * that names are looked up there, and errors are those of there. All is asked in one flight.
+ * that names are looked up there, and errors are those of there. All is asked in one flight. Addresses that are near,
+ * and the server's own, are called as if there were no such way.
  */
 #ifndef HW_APPS_SERVICE_UPSTREAM_DIALER_H
 #define HW_APPS_SERVICE_UPSTREAM_DIALER_H
@@ -25,6 +26,7 @@ struct upstream_dialer {
     struct hawser_host *host; /* the clock */
     struct dialer *to_server;
     struct destination server; /* its name outlives the dialer */
+    struct hawser_addr met;    /* where it was last reached, whatever its name */
     struct tls *tls;
     struct upstream_counts counts;
 };
