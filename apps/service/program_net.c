@@ -176,6 +176,8 @@ static int set_up_pair(struct netlink *n, int index)
     struct nlattr *conf = mnl_attr_nest_start(header, IFLA_INET_CONF);
     put_setting(header, IPV4_DEVCONF_FORWARDING, 1);
     put_setting(header, IPV4_DEVCONF_RP_FILTER, 1);
+    put_setting(header, IPV4_DEVCONF_ACCEPT_REDIRECTS, 0);
+    put_setting(header, IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE, 0);
     mnl_attr_nest_end(header, conf);
     mnl_attr_nest_end(header, inet);
     struct nlattr *inet6 = mnl_attr_nest_start(header, AF_INET6);
@@ -214,23 +216,33 @@ static int add_route(struct netlink *n, int index, const struct hawser_addr *to)
     return netlink_request(n, &m, NULL, NULL);
 }
 
-/* The global switch would make a router of the host, that takes no advertisements any more. */
-static bool forward_v6(const char *name)
+static int set_v6(const char *name, const char *setting, char value)
 {
     char path[100];
-    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/force_forwarding", name);
+    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", name, setting);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool done = fd >= 0 && write(fd, "1", 1) == 1;
+    int error = fd >= 0 && write(fd, &value, 1) == 1 ? 0 : -errno;
     if (fd >= 0)
         close(fd);
-    return done;
+    return error;
 }
 
+/* Whoever runs a program is root of its network: as a router there he could take the host's own traffic. */
+static int believe_nobody(const char *name)
+{
+    int error = set_v6(name, "accept_ra", '0');
+    if (!error)
+        error = set_v6(name, "accept_redirects", '0');
+    return error == -ENOENT ? 0 : error; /* a host without IPv6 */
+}
+
+/* The global switch would make a router of the host, that takes no advertisements any more. */
 static bool add_v6(struct netlink *n, const char *name, int index, const struct hawser_addr *program)
 {
     struct hawser_addr gateway;
     hawser_addr_parse(&gateway, PROGRAM_GATEWAY_V6, 0);
-    return forward_v6(name) && add_gateway(n, index, &gateway, 64) == 0 && add_route(n, index, program) == 0;
+    return set_v6(name, "force_forwarding", '1') == 0 && add_gateway(n, index, &gateway, 64) == 0 &&
+           add_route(n, index, program) == 0;
 }
 
 static int configure_pair(struct netlink *n, const char *name, unsigned slot, bool *v6)
@@ -238,7 +250,9 @@ static int configure_pair(struct netlink *n, const char *name, unsigned slot, bo
     struct program_addresses addresses;
     program_addresses(slot, &addresses);
     int index = (int)if_nametoindex(name);
-    int error = index ? set_up_pair(n, index) : -errno;
+    int error = index ? believe_nobody(name) : -errno;
+    if (!error)
+        error = set_up_pair(n, index);
     if (!error)
         error = add_gateway(n, index, &addresses.gateway, PROGRAM_V4_LEN);
     *v6 = !error && add_v6(n, name, index, &addresses.v6);
