@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "run/builder.h"
 #include "run/options.h"
+#include "run/ssh_config.h"
 #include "service/control_socket.h"
 
 enum { EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127, WHY_SIZE = 512 };
@@ -30,10 +31,14 @@ int run_main(int argc, char **argv)
     int status = run_options_read(&options, argc, argv);
     if (status >= 0)
         return status;
+    struct ssh_config *ssh_config = ssh_config_remember();
     int control = control_connect(control_path(options.control), why, sizeof(why));
     int error = control < 0 ? control : builder_run(&options, control, why, sizeof(why));
     if (control >= 0)
         close(control);
+    if (!error)
+        ssh_config_restore(ssh_config);
+    ssh_config_free(ssh_config);
     if (!error)
         return become(options.program);
     if (!options.fallback)

@@ -1,0 +1,53 @@
+"""What a program of `hawser run` has of its host: files, names, and the keeper beside it; for interop/programs."""
+import functools
+import os
+import subprocess
+import tempfile
+
+from programs_world import *
+
+
+def ssh(hawser):
+    """It ends where a file that its configuration includes is neither root's nor the user's."""
+    room = tempfile.mkdtemp(prefix="hawser-ssh-")
+    for name in "folder", "elsewhere":
+        os.mkdir(f"{room}/{name}")
+    files = {"ssh_config": "Include ssh_config.d/*.conf\n", "folder/20-own.conf": f"Host *\n  include = \"{room}/elsewhere/deep\" /nowhere\n",
+             "elsewhere/linked": "Host named\n  HostName linked.example\n", "elsewhere/deep": "Port 4242\n"}
+    for name, text in files.items():
+        with open(f"{room}/{name}", "w") as file:
+            file.write(text)
+    os.symlink(f"{room}/elsewhere/linked", f"{room}/folder/10-linked.conf")
+    for at in room, *(f"{room}/{name}" for name in ("folder", "elsewhere")):
+        os.chmod(at, 0o755)
+    private_files({"/etc/ssh/ssh_config": files["ssh_config"]})
+    run(f"mount --bind {room}/folder /etc/ssh/ssh_config.d")
+    world = World(hawser)
+
+    def reads(user=USER, cwd="/tmp"):
+        done = subprocess.run(world.words("sh", "-c", "pwd -P; ssh -G named", user=user), capture_output=True, text=True, cwd=cwd)
+        assert done.returncode == 0 and {"hostname linked.example", "port 4242"} < set(done.stdout.splitlines()), done.stderr
+        return done.stdout.splitlines()[0]
+    assert reads(cwd=f"{room}/folder") == f"{room}/folder"
+    assert reads(user=0) == "/tmp"
+    os.chmod(f"{room}/elsewhere/deep", 0o666)  # that it does not believe outside, either
+    done = subprocess.run(world.words("ssh", "-G", "named"), capture_output=True, text=True)
+    assert done.returncode == 255 and "Bad owner or permissions" in done.stderr, done
+    os.chmod(f"{room}/elsewhere/deep", 0o644)
+    own = "readlink /proc/self/ns/mnt"
+    assert world.run("sh", "-c", own) != os.readlink("/proc/self/ns/mnt") + "\n" == world.run("sh", "-c", own, user=0)
+    for number in range(100):  # more than are copied
+        with open(f"{room}/folder/30-{number}.conf", "w") as file:
+            file.write("Port 1\n")
+    assert world.run("echo", "fine") == "fine\n"
+    run("umount /etc/ssh/ssh_config.d")
+    run("mount -t tmpfs nothing /etc/ssh/ssh_config.d")
+    assert world.run("sh", "-c", own) == os.readlink("/proc/self/ns/mnt") + "\n", "a namespace for nothing"
+    world.end()
+    shutil.rmtree(room)
+    return "linked files, and what they include; no others"
+
+
+def cases(hawser):
+    bind = functools.partial
+    yield "files of root's that ssh includes", bind(ssh, hawser)
