@@ -79,10 +79,10 @@ static void read_address(const uint8_t *bytes, size_t len, struct socks_request 
         out->addr.ip[10] = out->addr.ip[11] = 0xff;
         memcpy(out->addr.ip + 12, at, 4);
     } else {
-        out->named = true;
         memcpy(out->name, at + 1, at[0]);
         if (!is_name(at + 1, at[0]))
             out->fault = SOCKS_FAILED;
+        out->named = hawser_addr_parse(&out->addr, out->name, out->addr.port) < 0; /* no resolver has to be asked */
     }
     if (out->addr.port == 0)
         out->fault = SOCKS_FAILED;

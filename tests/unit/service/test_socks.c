@@ -98,6 +98,16 @@ static void requests_are_read_once_all_is_there(void **state)
     assert_true(r.named);
     assert_string_equal(r.name, "host.net");
     assert_int_equal(r.addr.port, 80);
+    r = read_whole("\5\1\0\3\x09"
+                   "192.0.2.1\0\x50",
+                   16); /* a client's that leaves all names to us: none to look up */
+    assert_false(r.named);
+    assert_true(hawser_addr_equal(&r.addr, &four));
+    r = read_whole("\5\1\0\3\x0b"
+                   "2001:db8::1\1\xbb",
+                   18);
+    assert_false(r.named);
+    assert_true(hawser_addr_equal(&r.addr, &six));
     uint8_t longest[7 + 255] = {5, 1, 0, 3, 255};
     memset(longest + 5, 'a', 255);
     longest[261] = 7;
