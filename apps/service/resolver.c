@@ -58,15 +58,13 @@ static int error_of(int status)
     case ARES_ENODATA:
     case ARES_ENONAME:
         return -ENOENT;
-    case ARES_ETIMEOUT:
-        return -ETIMEDOUT;
     case ARES_EBADNAME:
     case ARES_EFORMERR:
         return -EINVAL;
     case ARES_ENOMEM:
         return -ENOMEM;
     default:
-        return -EHOSTUNREACH;
+        return -EREMOTEIO;
     }
 }
 

@@ -27,8 +27,8 @@ struct resolver;
 struct lookup_user {
     /* Told, not from within resolver_look_up(): 0 and `count` addresses, at least one, without ports. With `more` they
      * may be of one family, as the other one is not known yet: it is told again, of all there are, or of an error.
-     * Without: that was the last time. Errors: -ENOENT: there is no such name, or it has no address; -ETIMEDOUT;
-     * -EINVAL: it is no name; -ENOMEM; or -EHOSTUNREACH: no server could say. */
+     * Without: that was the last time. Errors: -ENOENT: there is no such name, or it has no address;
+     * -EINVAL: it is no name; -ENOMEM; or -EREMOTEIO: no server could say, or none answers. */
     void (*found)(struct lookup_user *user, int error, const struct hawser_addr *addrs, unsigned count, bool more);
 };
 

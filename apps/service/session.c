@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "service/dial_words.h"
 #include "service/http_connect.h"
 #include "service/socks.h"
 
@@ -140,26 +141,12 @@ static ssize_t answer_socks(struct session *session, enum socks_reply reply)
     return say(session, answer, len) ? 0 : give_up(session);
 }
 
-static const char *word_of(int error)
-{
-    switch (error) {
-    case -ENOENT:
-        return "no host has that name: see how it is spelled, and which resolver /etc/resolv.conf names";
-    case -EINVAL:
-    case -EADDRNOTAVAIL:
-        return "no uplink leads to that address: go to this host's own without the proxy";
-    case -EACCES:
-        return "that destination is forbidden: it is the upstream's own, or no host's";
-    default:
-        return strerror(-error);
-    }
-}
-
 static ssize_t answer_error(struct session *session, int error)
 {
     session->of->counts.failed++;
-    return session->http ? answer_http(session, http_status_of(error), word_of(error))
-                         : answer_socks(session, socks_reply_of(error));
+    if (session->http)
+        return answer_http(session, http_status_of(error), dial_words(error));
+    return answer_socks(session, session->of->upstream ? socks_reply_to_hawser(error) : socks_reply_of(error));
 }
 
 /* Not from within what the client said. */

@@ -206,6 +206,9 @@ static const struct {
     {-ECONNREFUSED, SOCKS_REFUSED},
     {-ECONNRESET, SOCKS_REFUSED},
     {-ETIMEDOUT, SOCKS_TIMED_OUT},
+    {-EREMOTEIO, SOCKS_HOST_UNREACHABLE}, /* who has that name, nobody could say */
+    {-ENOENT, SOCKS_NO_NAME},
+    {-EREMOTEIO, SOCKS_NO_RESOLVER},
 };
 
 enum socks_reply socks_reply_of(int error)
@@ -214,6 +217,11 @@ enum socks_reply socks_reply_of(int error)
         if (table[i].error == error)
             return table[i].reply;
     return error == 0 ? SOCKS_GRANTED : SOCKS_FAILED;
+}
+
+enum socks_reply socks_reply_to_hawser(int error)
+{
+    return error == -ENOENT ? SOCKS_NO_NAME : error == -EREMOTEIO ? SOCKS_NO_RESOLVER : socks_reply_of(error);
 }
 
 int socks_error_of(enum socks_reply reply)

@@ -27,6 +27,8 @@ enum socks_reply {
     SOCKS_TIMED_OUT = 6, /* "TTL expired", as nothing else says it */
     SOCKS_NO_COMMAND = 7,
     SOCKS_NO_ADDRESS_TYPE = 8,
+    SOCKS_NO_NAME = 0xf4, /* from here on said to other Hawsers only: nobody has that name, */
+    SOCKS_NO_RESOLVER,    /* or nobody could say who has it */
 };
 
 /* Whom a client asks for. */
@@ -63,6 +65,7 @@ ssize_t socks_read_reply(const uint8_t *bytes, size_t len, enum socks_reply *out
 
 /* How a client is told of a negative errno of a dialer, and what another Hawser meant by it. */
 enum socks_reply socks_reply_of(int error);
+enum socks_reply socks_reply_to_hawser(int error);
 int socks_error_of(enum socks_reply reply);
 
 #endif

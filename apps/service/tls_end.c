@@ -128,6 +128,7 @@ static bool flush(struct tls_end *end)
 static void note_failure(struct tls_end *end, int code)
 {
     char *out = end->tls->failure;
+    end->tls->failures++;
     gnutls_datum_t text = {NULL, 0};
     if (code == GNUTLS_E_FATAL_ALERT_RECEIVED) {
         const char *alert = gnutls_alert_get_name(gnutls_alert_get(end->session));
@@ -144,6 +145,12 @@ static void note_failure(struct tls_end *end, int code)
     } else {
         snprintf(out, TLS_FAILURE_SIZE, "%s", gnutls_strerror(code));
     }
+}
+
+void tls_note_failure(struct tls *tls, const char *text)
+{
+    tls->failures++;
+    snprintf(tls->failure, TLS_FAILURE_SIZE, "%s", text);
 }
 
 /* What it means that GnuTLS failed: an error of the end below, or of what the other side says. */

@@ -29,6 +29,7 @@ struct tls {
     struct tls_credentials *credentials; /* of whoever begins */
     struct list closing;                 /* ends that were closed, and have something left to say */
     char failure[TLS_FAILURE_SIZE];      /* why the last one failed that did; empty: none has */
+    uint64_t failures;                   /* so far */
     struct tls_intake intake;
     struct holders holders; /* by whom it is for; `max` is TLS_HELD_MAX, less is for tests */
     uint64_t heard_ns;      /* when there was something new of one of them */
@@ -49,6 +50,9 @@ int tls_init(struct tls *tls, struct tls_credentials *credentials, const struct 
 void tls_renew(struct tls *tls, struct tls_credentials *credentials);
 /* What was closed and has something left to say is reset. Other ends are gone before. */
 void tls_destroy(struct tls *tls);
+
+/* One came to nothing for what is below or above TLS. */
+void tls_note_failure(struct tls *tls, const char *text);
 
 struct tls_counts tls_counts(const struct tls *tls);
 

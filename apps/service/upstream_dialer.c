@@ -1,11 +1,15 @@
 #include "service/upstream_dialer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "base/scope.h"
+#include "base/units.h"
+#include "commands.h"
+#include "service/dial_words.h"
 #include "service/host_route.h"
 #include "service/socks.h"
 
@@ -24,6 +28,7 @@ struct dial {
     struct hawser_addr from; /* who asks */
     sd_event_source *timer;
     bool is_near;       /* `server` is the destination itself */
+    uint64_t failures;  /* of TLS, when its began */
     bool asked, agreed; /* agreed: that nobody has to say who he is */
     size_t question_len;
     uint8_t question[UPSTREAM_QUESTION_MAX];
@@ -44,11 +49,42 @@ static void answer(struct dial *dial, int error, uint64_t now_ns)
     user->answered(user, error, end, now_ns);
 }
 
+/* Clients hear that the host is unreachable, so the log says why: once, as long as it is the same. */
+static void tell(struct upstream_dialer *by)
+{
+    const uint64_t now_ns = hawser_host_now(by->host);
+    const char *failure = by->tls->failure;
+    char server[HAWSER_ADDR_STRLEN];
+    if (strcmp(failure, by->told) == 0 || now_ns < by->tell_again_ns)
+        return;
+    snprintf(by->told, sizeof by->told, "%s", failure);
+    by->tell_again_ns = now_ns + UPSTREAM_TELL_S * NS_PER_S;
+    if (by->server.name)
+        command_fail("up", "upstream %s:%u: %s", by->server.name, by->server.addr.port, failure);
+    else
+        command_fail("up", "upstream %s: %s", hawser_addr_format(&by->server.addr, server, sizeof server), failure);
+}
+
+static void not_reached(struct upstream_dialer *by, int error)
+{
+    const char *words = error == -ETIMEDOUT && by->server.name
+                            ? "no answer in time: neither of it, nor perhaps of the resolvers of /etc/resolv.conf"
+                            : dial_words(error);
+    by->counts.unreachable++;
+    tls_note_failure(by->tls, words);
+    tell(by);
+}
+
 /* Unless too much is held for who asks: in that the server has no part. */
 static void stranger(struct dial *dial, uint64_t now_ns)
 {
     const bool is_own = end_error(dial->end) == -ECONNABORTED;
-    dial->by->counts.strangers += !is_own;
+    if (!is_own) {
+        dial->by->counts.strangers++;
+        if (dial->by->tls->failures == dial->failures)
+            tls_note_failure(dial->by->tls, "nobody there answers as a Hawser does");
+        tell(dial->by);
+    }
     answer(dial, is_own ? -ENOBUFS : UPSTREAM_ERROR, now_ns);
 }
 
@@ -76,6 +112,7 @@ static bool take_answers(struct dial *dial, uint64_t now_ns)
             return true;
         }
         dial->agreed = true;
+        dial->by->told[0] = '\0';
         sd_event_source_set_enabled(dial->timer, SD_EVENT_OFF);
     }
 }
@@ -118,11 +155,12 @@ static void server_answered(struct dial_user *user, int error, struct end end, u
         return;
     }
     if (error < 0) {
-        dial->by->counts.unreachable++;
+        not_reached(dial->by, error);
         answer(dial, error == -EPROTONOSUPPORT ? error : UPSTREAM_ERROR, now_ns);
         return;
     }
     end_peer(end, &dial->by->met);
+    dial->failures = dial->by->tls->failures;
     error = tls_end_new(dial->by->tls, end, &dial->from, &dial->end);
     if (error < 0) {
         end_abort(end);
@@ -178,9 +216,10 @@ static int call_server(struct dial *dial, const struct destination *to, uint64_t
     if (error < 0)
         return error;
     by->counts.asked++;
-    if (dial_begin(by->to_server, &server, &dial->server_user, now_ns, &dial->server) == 0)
+    error = dial_begin(by->to_server, &server, &dial->server_user, now_ns, &dial->server);
+    if (error == 0)
         return 0;
-    by->counts.unreachable++;
+    not_reached(by, error);
     return UPSTREAM_ERROR;
 }
 

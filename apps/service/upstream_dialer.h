@@ -11,6 +11,7 @@
 #include "service/dial.h"
 #include "service/tls_end.h"
 
+enum { UPSTREAM_TELL_S = 10 };     /* between two words in the log of why it is not reached */
 enum { UPSTREAM_PATIENCE_S = 20 }; /* until whoever is there has shown that he is the one; then he takes his time */
 
 struct upstream_counts {
@@ -27,8 +28,10 @@ struct upstream_dialer {
     struct dialer *to_server;
     struct destination server; /* its name outlives the dialer */
     struct hawser_addr met;    /* where it was last reached, whatever its name */
-    struct tls *tls;
+    struct tls *tls;           /* what came to nothing is noted there, too */
     struct upstream_counts counts;
+    char told[TLS_FAILURE_SIZE]; /* of that, in the log; empty: it was reached since */
+    uint64_t tell_again_ns;
 };
 
 void upstream_dialer_init(struct upstream_dialer *dialer, sd_event *loop, struct hawser_host *host,

@@ -552,10 +552,11 @@ static void upstream_goes_on_from_there(void **state)
 static void errors_come_back(void **state)
 {
     (void)state;
-    static const int errors[] = {-ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EACCES};
+    static const int errors[] = {-ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EACCES, -ENOENT};
     for (unsigned i = 0; i < HW_ARRAY_LEN(errors); i++) {
         struct chain c;
         chain_init(&c, key);
+        c.sessions.upstream = true;
         assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), 0);
         chain_connect(&c);
         fake_answer(&c.far, 0, errors[i], (struct end){0});
@@ -577,8 +578,11 @@ static void the_way_there_may_fail(void **state)
     fake_answer(&c.way, 0, -ECONNREFUSED, (struct end){0}); /* the server, not the destination, refuses */
     assert_int_equal(c.caller.error, -EHOSTUNREACH);
     assert_int_equal(c.dialer.counts.unreachable, 1);
+    assert_string_equal(c.dialer.told, "Connection refused");
     c.way.at_once = -ENETUNREACH;
     assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), -EHOSTUNREACH);
+    assert_string_equal(c.client.failure, "Network is unreachable"); /* and the log is not flooded */
+    assert_string_equal(c.dialer.told, "Connection refused");
     chain_destroy(&c);
     chain_init(&c, wrong);
     assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, "192.0.2.9", 443, &c.under_way), 0);

@@ -311,8 +311,8 @@ static void why_not(void **state)
         const char *status;
     } all[] = {{-ECONNREFUSED, 5, "HTTP/1.1 502 "}, {-ENETUNREACH, 3, "HTTP/1.1 502 "},
                {-EHOSTUNREACH, 4, "HTTP/1.1 502 "}, {-ETIMEDOUT, 6, "HTTP/1.1 504 "},
-               {-ENOENT, 4, "HTTP/1.1 502 "},       {-ENOBUFS, 1, "HTTP/1.1 503 "},
-               {-EACCES, 2, "HTTP/1.1 403 "}};
+               {-ENOENT, 4, "HTTP/1.1 502 "},       {-EREMOTEIO, 4, "HTTP/1.1 502 "},
+               {-ENOBUFS, 1, "HTTP/1.1 503 "},      {-EACCES, 2, "HTTP/1.1 403 "}};
     for (unsigned i = 0; i < 4 * HW_ARRAY_LEN(all); i++) {
         struct fixture f;
         const bool http = i & 1, at_once = i & 2;

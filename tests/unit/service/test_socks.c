@@ -195,6 +195,10 @@ static void errors_survive_the_way(void **state)
     static const int same[] = {0, -ECONNREFUSED, -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT, -EACCES};
     for (size_t i = 0; i < HW_ARRAY_LEN(same); i++)
         assert_int_equal(socks_error_of(socks_reply_of(same[i])), same[i]);
+    static const int to_hawser[] = {0, -ECONNREFUSED, -EHOSTUNREACH, -ENOENT, -EREMOTEIO};
+    for (size_t i = 0; i < HW_ARRAY_LEN(to_hawser); i++)
+        assert_int_equal(socks_error_of(socks_reply_to_hawser(to_hawser[i])), to_hawser[i]);
+    assert_int_equal(socks_reply_of(-EREMOTEIO), SOCKS_HOST_UNREACHABLE);
     assert_int_equal(socks_error_of(socks_reply_of(-ENOENT)), -EHOSTUNREACH);
     assert_int_equal(socks_error_of(socks_reply_of(-EADDRNOTAVAIL)), -ENETUNREACH);
     assert_int_equal(socks_reply_of(-ENOMEM), SOCKS_FAILED);
