@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "service/packet_filter.h"
+#include "service/publish_way.h"
 
 #define NEW_TABLE "add table " DOOR_FILTER_TABLE "\ndelete table " DOOR_FILTER_TABLE "\n"
 
@@ -20,16 +21,31 @@ static void write_keep(FILE *out, const struct door_filter_rule *rules, size_t c
     fprintf(out, "}\n");
 }
 
+/* A connection is the door's if a client opened it, and the first answer came from the door: its mark, or somebody
+ * else's, is from then at the latest. So one without any is from before the door, or what answers others who opened it;
+ * and with a mark of theirs it is such an answer if it goes in the other direction. Of one that the packet filter has
+ * forgotten the first to speak may be the door. After the chains in which others set marks. */
+static void write_not_ours(FILE *out, const struct door_filter_rule *r)
+{
+    fprintf(out,
+            "iifname \"%s\" meta l4proto tcp ct state established ct mark 0 meta mark set meta mark or %d\n"
+            "iifname \"%s\" meta l4proto tcp ct direction reply ct mark != { 0, %" PRIu32
+            ", %d } meta mark set meta mark or %d\n",
+            r->interface, DOOR_MARK_NOT_OURS, r->interface, r->mark, PUBLISH_MARK, DOOR_MARK_NOT_OURS);
+}
+
 /* An ICMP error about a packet of the door's is addressed to the server in whose name that was sent. */
 static void write_note(FILE *out, const struct door_filter_rule *rules, size_t count)
 {
-    fprintf(out, "chain note { type filter hook prerouting priority mangle; policy accept;\n");
-    for (size_t i = 0; i < count; i++)
+    fprintf(out, "chain note { type filter hook prerouting priority mangle + 10; policy accept;\n");
+    for (size_t i = 0; i < count; i++) {
         fprintf(out,
                 "iifname \"%s\" ct mark 0 ct mark set %" PRIu32 "\n"
                 "iifname \"%s\" meta l4proto { icmp, ipv6-icmp } ct state related ct mark %" PRIu32
                 " meta mark set ct mark\n",
                 rules[i].device, rules[i].mark, rules[i].interface, rules[i].mark);
+        write_not_ours(out, &rules[i]);
+    }
     fprintf(out, "}\nchain own { type route hook output priority mangle; policy accept;\n");
     for (size_t i = 0; i < count; i++)
         fprintf(out, "meta l4proto { icmp, ipv6-icmp } ct state related ct mark %" PRIu32 " meta mark set ct mark\n",

@@ -12,6 +12,9 @@
 /* Of the devices that are made for interfaces. The rest of the name is theirs. */
 #define DOOR_DEVICE_PREFIX "hawser+"
 
+/* Of packets by such an interface: a bit, beside those of others, that says that the connection is not the door's. */
+enum { DOOR_MARK_NOT_OURS = 0x20000000 };
+
 struct door_filter_rule {
     const char *interface, *device;
     uint32_t mark;

@@ -9,6 +9,8 @@
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 
+#include "service/door_filter.h"
+
 /* The rules of a door. */
 enum door_rule_kind {
     DOOR_RULE_NEAR, /* main, but for its default routes */
@@ -78,6 +80,8 @@ static int change_rule(struct netlink *n, uint8_t family, const struct door_rout
     } else {
         mnl_attr_put_strz(header, FRA_IIFNAME, r->interface);
         mnl_attr_put_u8(header, FRA_IP_PROTO, IPPROTO_TCP);
+        mnl_attr_put_u32(header, FRA_FWMARK, 0); /* without the bit: with it the host's own rules decide */
+        mnl_attr_put_u32(header, FRA_FWMASK, DOOR_MARK_NOT_OURS);
     }
     if (kind == DOOR_RULE_NEAR)
         mnl_attr_put_u32(header, FRA_SUPPRESS_PREFIXLEN, 0);

@@ -111,6 +111,8 @@ static void filter(void **state)
     assert_true(says(text, "iifname \"br0\" oifname != \"hawser+br0\" meta nfproto ipv4 ct state"));
     assert_false(says(text, "iifname \"br0\" oifname != \"hawser+br0\" meta nfproto ipv6"));
     assert_true(says(text, "iifname \"hawser+br0\" ct mark 0 ct mark set 8\n"));
+    assert_true(
+        says(text, "iifname \"br0\" meta l4proto tcp ct direction reply ct mark != { 0, 8, 18519 } meta mark set"));
     assert_true(says(text, "oifname \"hawser+lan0\" meta l4proto tcp snat ip to ip saddr\n"));
     free(text);
 }
