@@ -9,6 +9,7 @@
 #include <nftables/libnftables.h>
 
 #include "service/door_filter.h"
+#include "service/firewall.h"
 #include "service/packet_filter.h"
 #include "service/program_net.h"
 
@@ -341,29 +342,9 @@ int translation_apply(struct translation *t, const struct translation_rules *rul
     return 0;
 }
 
-bool translation_find_drop(const char *listing, char *chain, size_t size)
+bool translation_hindered(struct translation *t, char *chains, size_t size)
 {
-    char line[256], family[16] = "", table[64] = "", name[64] = "";
-    for (; *listing; listing += *listing == '\n') {
-        size_t len = strcspn(listing, "\n");
-        snprintf(line, sizeof(line), "%.*s", (int)len, listing);
-        listing += len;
-        if (sscanf(line, "table %15s %63s", family, table) == 2 || sscanf(line, " chain %63s", name) == 1)
-            continue;
-        if (strcmp(table, TRANSLATION_TABLE) != 0 && strstr(line, "type filter hook forward") &&
-            strstr(line, "policy drop") && strcmp(family, "bridge") != 0) {
-            snprintf(chain, size, "%s %s %s", family, table, name);
-            return true;
-        }
-    }
-    return false;
-}
-
-bool translation_hindered(struct translation *t, char *chain, size_t size)
-{
-    bool listed = nft_run_cmd_from_buffer(t->nft, "list chains") == 0;
-    const char *listing = nft_ctx_get_output_buffer(t->nft);
-    return listed && listing && translation_find_drop(listing, chain, size);
+    return firewall_hinders(t->nft, chains, size);
 }
 
 void translation_close(struct translation *t)

@@ -40,12 +40,8 @@ int translation_apply(struct translation *t, const struct translation_rules *rul
 /* Takes the table away. */
 void translation_close(struct translation *t);
 
-/* Whether a chain of somebody else drops what it is not told to forward, as firewalls and container engines have it:
- * ours cannot overrule it. Names it, "ip filter FORWARD". */
-bool translation_hindered(struct translation *t, char *chain, size_t size);
-
-/* The same, in what "nft list chains" prints. */
-bool translation_find_drop(const char *listing, char *chain, size_t size);
+/* What firewall_hinders() says. */
+bool translation_hindered(struct translation *t, char *chains, size_t size);
 
 /* The commands of translation_apply(), to be freed; NULL without memory. */
 char *translation_text(const struct translation_rules *rules);

@@ -47,7 +47,7 @@ struct uplinks {
     size_t published_count;
     uint64_t due_ns;
     int error;       /* of the last look */
-    char aside[600]; /* what it left aside, or what hinders it; empty: nothing */
+    char aside[600]; /* what it left aside; empty: nothing */
 };
 
 static void uplinks_tell(struct uplinks *u, enum uplink_news news, const struct uplink *uplink)
@@ -319,17 +319,6 @@ static size_t uplinks_wait_for_routes(struct uplinks *u, struct uplink *list, si
     return count;
 }
 
-static void uplinks_find_hindrance(struct uplinks *u)
-{
-    char chain[160];
-    const char *device = u->options.device;
-    if (translation_hindered(u->translation, chain, sizeof(chain)))
-        snprintf(u->aside, sizeof(u->aside),
-                 "the packet filter's chain %s may drop what is from and to %s: nft insert "
-                 "rule %s iifname %s accept; and the same with oifname",
-                 chain, device, chain, device);
-}
-
 static int uplinks_look(struct uplinks *u, uint64_t now_ns, char *why, size_t why_size)
 {
     struct uplink list[UPLINKS_MAX];
@@ -351,13 +340,16 @@ static int uplinks_look(struct uplinks *u, uint64_t now_ns, char *why, size_t wh
             count = 0;
     }
     int failed = uplinks_replace(u, list, count, all_lost, why, why_size);
-    if (!u->aside[0])
-        uplinks_find_hindrance(u);
     netlink_watch_forget(&u->watch);
     return error ? error : failed;
 }
 
 const char *uplinks_left_aside(const struct uplinks *u) { return u->aside[0] ? u->aside : NULL; }
+
+bool uplinks_hindered(const struct uplinks *u, char *chains, size_t size)
+{
+    return translation_hindered(u->translation, chains, size);
+}
 
 const struct view_table *uplinks_vpn(const struct uplinks *u) { return host_view_vpn(&u->view); }
 

@@ -75,9 +75,12 @@ int uplinks_publish(struct uplinks *u, const uint16_t *ports, size_t count, char
 /* The i-th uplink that is in place, the lowest metric of IPv4 first; NULL past the end. Good until the next call. */
 const struct uplink *uplinks_at(const struct uplinks *u, size_t i);
 
-/* One line about what could be an uplink and is left aside, for want of room or of the kernel's support, or about a
- * firewall in the way; NULL: nothing. */
+/* One line about what could be an uplink and is left aside, for want of room or of the kernel's support; NULL: nothing.
+ */
 const char *uplinks_left_aside(const struct uplinks *u);
+
+/* Whether a firewall is in the way now; its chains, in quotes. */
+bool uplinks_hindered(const struct uplinks *u, char *chains, size_t size);
 
 /* The table of a VPN that takes this host's traffic; NULL: none. Good until the next call. */
 const struct view_table *uplinks_vpn(const struct uplinks *u);

@@ -48,6 +48,8 @@ static json_t *of_remarks(const struct service *service)
 {
     const char *remark;
     json_t *all = json_array();
+    if (service->ways)
+        ways_look_for_firewall(service->ways);
     for (size_t i = 0; service->ways && (remark = ways_remark(service->ways, i)); i++)
         json_array_append_new(all, json_string(remark));
     return all;

@@ -11,10 +11,12 @@
 #include "base/units.h"
 #include "commands.h"
 #include "service/device.h"
+#include "service/firewall.h"
+#include "service/publish.h"
 #include "service/sysctls.h"
 
 enum { WAYS_EXCLUDED = 64, WAYS_WHY_SIZE = 600 };
-enum ways_remark { REMARK_UPLINKS, REMARK_VPN, REMARKS };
+enum ways_remark { REMARK_UPLINKS, REMARK_VPN, REMARK_FIREWALL, REMARKS };
 
 struct ways_out {
     struct service *service;
@@ -115,6 +117,19 @@ static void ways_warn_of_vpn(struct ways_out *w)
     ways_remark_on(w, REMARK_VPN, text);
 }
 
+void ways_look_for_firewall(struct ways_out *w)
+{
+    char chains[WAYS_WHY_SIZE / 2], text[WAYS_WHY_SIZE] = "";
+    if (uplinks_hindered(w->uplinks, chains, sizeof(chains)))
+        snprintf(text, sizeof(text),
+                 "a firewall may drop what is from and to Hawser's devices: for n in " WAYS_DEVICE " " PUBLISH_DEVICE
+                 " '" FIREWALL_PREFIX
+                 "*'; do for c in %s; do for d in iifname oifname; do nft insert rule $c $d \"$n\" "
+                 "accept; done; done; done",
+                 chains);
+    ways_remark_on(w, REMARK_FIREWALL, text);
+}
+
 static void ways_warn(struct ways_out *w)
 {
     const char *aside = uplinks_left_aside(w->uplinks), *only = ways_only(w);
@@ -132,6 +147,7 @@ static void ways_warn(struct ways_out *w)
                  only);
     ways_remark_on(w, REMARK_UPLINKS, text);
     ways_warn_of_vpn(w);
+    ways_look_for_firewall(w);
 }
 
 static int ways_rearm(struct ways_out *w)

@@ -28,6 +28,9 @@ void ways_close(struct ways_out *w);
 /* The i-th uplink that there is, the lowest metric of IPv4 first; NULL past the end. Good until the loop goes on. */
 const struct uplink *ways_uplink(const struct ways_out *w, size_t i);
 
+/* A firewall is seen when uplinks change, and when somebody asks. */
+void ways_look_for_firewall(struct ways_out *w);
+
 /* The i-th line that is to be said of the uplinks as they are now; NULL past the end. Likewise. */
 const char *ways_remark(const struct ways_out *w, size_t i);
 

@@ -135,34 +135,6 @@ static void test_without_uplinks(void **state)
     assert_true(says("flags owner"));
 }
 
-static void test_chains_of_others_that_drop(void **state)
-{
-    (void)state;
-    static const char listing[] = "table inet hawser_uplinks {\n"
-                                  "\tchain forward {\n"
-                                  "\t\ttype filter hook forward priority filter; policy drop;\n"
-                                  "\t}\n"
-                                  "}\n"
-                                  "table ip filter { # progname x\n"
-                                  "\tchain INPUT {\n"
-                                  "\t\ttype filter hook input priority filter; policy drop;\n"
-                                  "\t}\n"
-                                  "\tchain FORWARD {\n"
-                                  "\t\ttype filter hook forward priority filter; policy accept;\n"
-                                  "\t}\n"
-                                  "}\n";
-    static const char drop[] = "table ip6 filter {\n"
-                               "\tchain DOCKER-USER {\n"
-                               "\t}\n"
-                               "\tchain FORWARD {\n"
-                               "\t\ttype filter hook forward priority filter; policy drop;";
-    char chain[100] = "";
-    assert_false(translation_find_drop("", chain, sizeof(chain)));
-    assert_false(translation_find_drop(listing, chain, sizeof(chain)));
-    assert_true(translation_find_drop(drop, chain, sizeof(chain)));
-    assert_string_equal(chain, "ip6 filter FORWARD");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,7 +146,6 @@ int main(void)
         cmocka_unit_test_setup(test_lets_nothing_out_that_is_not_translated, fresh),
         cmocka_unit_test_setup(test_makes_no_router_of_who_was_none, fresh),
         cmocka_unit_test_setup(test_without_uplinks, fresh),
-        cmocka_unit_test_setup(test_chains_of_others_that_drop, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
