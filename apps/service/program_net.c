@@ -23,6 +23,9 @@
 
 enum {
     PROGRAM_QUEUE_PACKETS = 1000,
+    PROGRAM_SHORTEST_V4 = 8, /* of prefixes: shorter ones are default routes in parts, as VPNs have them */
+    PROGRAM_SHORTEST_V6 = 16,
+    PROGRAM_NET_V6_LEN = 64,
     PROGRAM_GROUP = 0x68617773, /* of devices: the outer ends of pairs, and nobody else's */
 };
 
@@ -77,6 +80,49 @@ int program_net_check(int fd, uid_t user, char *why, size_t why_size)
         return -EPERM;
     }
     return 0;
+}
+
+static int note_prefix_len(const struct nlmsghdr *header, void *user)
+{
+    const struct rtmsg *route = mnl_nlmsg_get_payload(header);
+    if (header->nlmsg_type == RTM_NEWROUTE)
+        *(unsigned *)user = route->rtm_dst_len;
+    return MNL_CB_OK;
+}
+
+/* Of the route by which this host reaches it; 0: a default route, or none. */
+static unsigned prefix_len_of(struct netlink *n, const struct hawser_addr *addr)
+{
+    struct netlink_message m;
+    unsigned len = 0;
+    struct nlmsghdr *header = netlink_start(&m, RTM_GETROUTE, 0);
+    struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
+    route->rtm_family = netlink_family(addr);
+    route->rtm_dst_len = hawser_addr_is_v4(addr) ? 32 : 128;
+    route->rtm_flags = RTM_F_FIB_MATCH;
+    netlink_put_addr(header, RTA_DST, addr);
+    return netlink_request(n, &m, note_prefix_len, &len) == 0 ? len : 0;
+}
+
+bool program_net_taken(struct netlink *n, unsigned slot, bool *hopeless, char *why, size_t why_size)
+{
+    struct program_addresses addresses;
+    program_addresses(slot, &addresses);
+    const struct hawser_addr *all[] = {&addresses.v4, &addresses.gateway, &addresses.v6};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        char text[HAWSER_ADDR_STRLEN];
+        bool v4 = hawser_addr_is_v4(all[i]);
+        unsigned len = prefix_len_of(n, all[i]);
+        if (len < (v4 ? PROGRAM_SHORTEST_V4 : PROGRAM_SHORTEST_V6))
+            continue;
+        *hopeless = len <= (v4 ? PROGRAM_NET_V4_LEN : PROGRAM_NET_V6_LEN);
+        snprintf(why, why_size,
+                 "this host uses " PROGRAM_NET_V4 "/%d or " PROGRAM_NET_V6
+                 ", of which each program needs a part: see ip route get %s, and take that away",
+                 PROGRAM_NET_V4_LEN, hawser_addr_format(all[i], text, sizeof(text)));
+        return true;
+    }
+    return false;
 }
 
 static int open_queue(const char *name, int *out)

@@ -5,6 +5,7 @@
 #ifndef HW_APPS_SERVICE_PROGRAM_NET_H
 #define HW_APPS_SERVICE_PROGRAM_NET_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "service/netlink.h"
@@ -39,6 +40,10 @@ void program_pair_name(unsigned slot, char *out);
 /* Is `fd` a network namespace, of a user namespace that is `user`'s, and not the one we are in? 0, or a negative errno
  * and one line in `why`. */
 int program_net_check(int fd, uid_t user, char *why, size_t why_size);
+
+/* Whether this host has a way of its own to what would be the program's, so that a pair would take that from somebody;
+ * `hopeless`: as to all of them. One line in `why` then. */
+bool program_net_taken(struct netlink *netlink, unsigned slot, bool *hopeless, char *why, size_t why_size);
 
 /* Makes both devices for a namespace, the outer one ready. Returns 0 and *out, whose descriptors are the caller's; or a
  * negative errno with nothing left, and one line in `why`. */

@@ -57,6 +57,7 @@ struct programs {
     /* While that works, these are its own: where requests go, and whether the packet filter has our table. */
     struct netlink netlink;
     bool filtered;
+    struct netlink routes; /* who has which network */
     struct filter_watch watch;
     struct mending mending;
     sd_event_source *news;
@@ -89,13 +90,17 @@ static bool pair_exists(unsigned slot)
 }
 
 /* Round and round, so that an address is not soon another program's. A pair may outlive its program: it goes with the
- * namespace. */
-static unsigned next_slot(struct programs *p)
+ * namespace. Returns 0 or a negative errno. */
+static int next_slot(struct programs *p, char *why, size_t why_size)
 {
-    do
+    bool hopeless = false;
+    for (unsigned tried = 0; tried < PROGRAM_SLOTS && !hopeless; tried++) {
         p->last_slot = (p->last_slot + 1) % PROGRAM_SLOTS;
-    while (slot_taken(p, p->last_slot) || pair_exists(p->last_slot));
-    return p->last_slot;
+        if (!slot_taken(p, p->last_slot) && !pair_exists(p->last_slot) &&
+            !program_net_taken(&p->routes, p->last_slot, &hopeless, why, why_size))
+            return 0;
+    }
+    return -EADDRINUSE;
 }
 
 static bool has_v6(struct programs *p)
@@ -219,6 +224,8 @@ int programs_start(struct service *service, const struct door_options *options, 
     }
     int error = p ? netlink_open(&p->netlink) : -ENOMEM;
     if (!error)
+        error = netlink_open(&p->routes);
+    if (!error)
         error = aside_new(service->loop, &p->aside);
     if (!error)
         error = open_door(p, options);
@@ -326,7 +333,7 @@ static int begin(struct programs *p, int namespace, uid_t user, const struct pro
     struct making *m = calloc(1, sizeof *m);
     int error = -ENOMEM;
     if (program && m) {
-        *program = (struct program){.user = user, .slot = next_slot(p), .wishes = *wishes};
+        *program = (struct program){.user = user, .slot = p->last_slot, .wishes = *wishes};
         *m = (struct making){.job = {.work = make, .done = made},
                              .programs = p,
                              .request = request,
@@ -367,6 +374,8 @@ int programs_admit(struct programs *p, int namespace, uid_t user, const struct p
     int error = program_net_check(namespace, user, why, why_size);
     if (!error)
         error = may_come(p, user, why, why_size);
+    if (!error)
+        error = next_slot(p, why, why_size);
     if (error)
         return error;
     why[0] = '\0';
@@ -402,5 +411,6 @@ void programs_stop(struct programs *p)
     if (p->filtered)
         program_filter_remove();
     netlink_close(&p->netlink);
+    netlink_close(&p->routes);
     free(p);
 }
