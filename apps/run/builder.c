@@ -92,7 +92,7 @@ static int furnish(const struct run_options *options, int control, int keeper, i
     if (!error)
         error = open_inlets(options, resolvers, &inlets, why, why_size);
     if (!error) {
-        error = keeper_tell(keeper, answer.queue, namespace, &inlets);
+        error = keeper_tell(keeper, answer.queue, &inlets);
         if (error)
             snprintf(why, why_size, "the keeper of the program's network has ended: %s", strerror(-error));
     }

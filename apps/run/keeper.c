@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,7 +23,7 @@ enum { KEEPER_CONTROL = 3, KEEPER_PAIR, KEEPER_PROGRAM, KEEPER_FDS, KEEPER_LOOK_
 
 /* What it is told; the descriptors come along: the queue, and those of the inlets. */
 struct keeper_orders {
-    ino_t namespace;
+    ino_t home; /* the namespace */
     struct inlets inlets;
 };
 
@@ -40,10 +39,9 @@ struct keeper {
 
 enum { ORDER_FDS = 1 + INLETS_MAX };
 
-int keeper_tell(int keeper, int queue, int namespace, const struct inlets *inlets)
+int keeper_tell(int keeper, int queue, const struct inlets *inlets)
 {
-    struct stat at;
-    struct keeper_orders orders = {.inlets = *inlets};
+    struct keeper_orders orders = {.home = residents_home(), .inlets = *inlets};
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(sizeof(int) * ORDER_FDS)];
@@ -51,9 +49,8 @@ int keeper_tell(int keeper, int queue, int namespace, const struct inlets *inlet
     int fds[ORDER_FDS] = {queue};
     size_t count = 1;
     char ready;
-    if (fstat(namespace, &at) != 0)
-        return -errno;
-    orders.namespace = at.st_ino;
+    if (!orders.home)
+        return -ENOENT;
     for (size_t i = 0; i < inlets->count; i++)
         fds[count++] = inlets->all[i].fd;
     struct iovec part = {&orders, sizeof(orders)};
@@ -103,7 +100,7 @@ static bool hear_orders(struct keeper *k)
 /* The inlets' sockets keep the namespace alive, so somebody has to look. Returns whether anybody lives there. */
 static bool look_once(struct keeper *k)
 {
-    if (residents_find(k->orders.namespace))
+    if (residents_find(k->orders.home))
         return true;
     while (k->relay_count)
         relay_end(k->relays[--k->relay_count]);
@@ -168,7 +165,7 @@ static int service_called(sd_event_source *source, int fd, uint32_t events, void
         return 0;
     sd_event_source_set_enabled(source, SD_EVENT_OFF);
     k->alone = true;
-    if (standin_begin(k->queue, residents_find(k->orders.namespace)) < 0)
+    if (standin_begin(k->queue, residents_find(k->orders.home)) < 0)
         return sd_event_exit(k->loop, EXIT_SUCCESS);
     return 0;
 }

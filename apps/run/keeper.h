@@ -19,8 +19,8 @@
  */
 int keeper_start(int control, int program);
 
-/* Gives it the door's spare queue, the namespace and inlets, and waits until it serves them. The descriptors stay the
- * caller's. Returns 0 or a negative errno. */
-int keeper_tell(int keeper, int queue, int namespace, const struct inlets *inlets);
+/* Gives it the door's spare queue and inlets of the namespace that this process is in, and waits until it serves them.
+ * The descriptors stay the caller's. Returns 0 or a negative errno. */
+int keeper_tell(int keeper, int queue, const struct inlets *inlets);
 
 #endif

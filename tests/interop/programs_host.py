@@ -48,6 +48,23 @@ def ssh(hawser):
     return "linked files, and what they include; no others"
 
 
+def unreadable(hawser):
+    """Who may run an executable, and not read it, may not look at the process, either; it has its names all the same."""
+    private_files({"/etc/resolv.conf": "nameserver 127.0.0.53\n"})
+    world = World(hawser)
+    world.resolver()
+    shutil.copy(os.path.realpath(PYTHON), f"{world.room}/python")
+    os.chmod(f"{world.room}/python", 0o711)
+    look = "import socket, sys, time; time.sleep(float(sys.argv[1])); print(socket.gethostbyname('server.example'), flush=True)"
+    for script in 'exec "$@"', '"$@" & exit 0':  # the program itself, and what it leaves behind
+        program = world.popen("sh", "-c", script, "sh", f"{world.room}/python", "-Sc", look, "1.3", stdout=subprocess.PIPE, text=True)
+        assert program.communicate(timeout=PATIENCE_S)[0] == f"{SERVER}\n"
+    world.until(lambda: not world.pairs(), "its devices stay")
+    world.end()
+    return "a program and its child"
+
+
 def cases(hawser):
     bind = functools.partial
+    yield "an executable that may not be read", bind(unreadable, hawser)
     yield "files of root's that ssh includes", bind(ssh, hawser)
