@@ -31,13 +31,17 @@ struct keeper {
     sd_event *loop;
     struct keeper_orders orders;
     int queue;
-    bool alone; /* the service is gone */
+    bool alone;     /* the service is gone */
+    bool dismissed; /* it is to end with the last resident */
     struct relay *relays[INLETS_MAX];
     size_t relay_count;
     sd_event_source *control, *builder, *looks;
 };
 
 enum { ORDER_FDS = 1 + INLETS_MAX };
+
+/* Blocked all the time, so that they wait until it looks. */
+static const int dismissals[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
 
 int keeper_tell(int keeper, int queue, const struct inlets *inlets)
 {
@@ -109,11 +113,31 @@ static bool look_once(struct keeper *k)
 
 static int look(sd_event_source *source, uint64_t usec, void *user)
 {
+    struct keeper *k = user;
     (void)usec;
-    if (!look_once(user))
-        return 0;
+    if (!look_once(k))
+        return k->dismissed ? sd_event_exit(k->loop, EXIT_SUCCESS) : 0;
     sd_event_source_set_time_relative(source, KEEPER_LOOK_USEC);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int look_from_now_on(struct keeper *k)
+{
+    if (!k->looks)
+        return sd_event_add_time_relative(k->loop, &k->looks, CLOCK_MONOTONIC, 0, 0, look, k);
+    sd_event_source_set_time_relative(k->looks, 0);
+    return sd_event_source_set_enabled(k->looks, SD_EVENT_ONESHOT);
+}
+
+/* As of all processes of a unit or of a session: the program may have its way of ending, and needs its network for
+ * that. */
+static int asked_to_end(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+    struct keeper *k = user;
+    (void)source;
+    (void)info;
+    k->dismissed = true;
+    return look_from_now_on(k);
 }
 
 static int look_for_program(sd_event_source *source, uint64_t usec, void *user)
@@ -141,7 +165,7 @@ static int program_ended(sd_event_source *source, int fd, uint32_t events, void 
     (void)fd;
     (void)events;
     sd_event_source_set_enabled(source, SD_EVENT_OFF);
-    return sd_event_add_time_relative(k->loop, &k->looks, CLOCK_MONOTONIC, 0, 0, look, k);
+    return look_from_now_on(k);
 }
 
 /* Something came to the queue, or the device is gone. */
@@ -193,6 +217,8 @@ static int watch(struct keeper *k)
         error = sd_event_add_io(k->loop, NULL, k->queue, EPOLLIN, queue_called, k);
     if (error >= 0)
         error = sd_event_add_io(k->loop, &k->control, KEEPER_CONTROL, EPOLLIN, service_called, k);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(dismissals) && error >= 0; i++)
+        error = sd_event_add_signal(k->loop, NULL, dismissals[i], asked_to_end, k);
     return error < 0 ? error : serve_inlets(k);
 }
 
@@ -209,11 +235,13 @@ static void put_at(const int *from)
 /* Nothing of the caller's is held: no session, file, terminal or folder. */
 static void detach(const int *fds)
 {
-    sigset_t none;
+    sigset_t blocked;
     struct rlimit files;
     setsid();
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigemptyset(&blocked);
+    for (unsigned i = 0; i < HW_ARRAY_LEN(dismissals); i++)
+        sigaddset(&blocked, dismissals[i]);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);

@@ -64,7 +64,53 @@ def unreadable(hawser):
     return "a program and its child"
 
 
+def keepers():
+    """Those of this case."""
+    for pid in subprocess.run(["pgrep", "-x", "hawser-keeper"], capture_output=True, text=True).stdout.split():
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+                yield int(pid)
+
+
+def keeper_asked_to_end(hawser):
+    """As all of a unit's processes are, of which the program may take its time: until then it has its network."""
+    private_files({"/etc/resolv.conf": "nameserver 127.0.0.53\n"})
+    world = World(hawser)
+    world.resolver()
+    program = world.popen(PYTHON, "-c", """
+import socket, sys
+s = socket.create_connection(("10.8.0.1", 7)); print("connected", flush=True)
+for line in sys.stdin: print(socket.gethostbyname(line.strip()), flush=True)
+""", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    assert program.stdout.readline() == "connected\n"
+    keeper, = keepers()
+    for number in signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+        os.kill(keeper, number)
+        program.stdin.write("server.example\n")
+        assert program.stdout.readline() == f"{SERVER}\n", number.name
+    program.terminate()
+    program.wait()
+    world.until(lambda: not list(keepers()), "it stays", 3)
+    # So it stands in for a service that is gone.
+    program = world.popen(PYTHON, "-c", """
+import errno, socket
+s = socket.create_connection(("10.8.0.1", 7)); print("connected", flush=True)
+try: s.recv(1)
+except OSError as error: print(errno.errorcode[error.errno], flush=True)
+""", stdout=subprocess.PIPE, text=True)
+    assert program.stdout.readline() == "connected\n"
+    keeper, = keepers()
+    os.kill(keeper, signal.SIGTERM)
+    world.up.kill()
+    world.up.wait()
+    assert program.stdout.readline() == "ECONNRESET\n"
+    program.wait()
+    world.until(lambda: not list(keepers()), "it stays", 3)
+    return "it ends with the program"
+
+
 def cases(hawser):
     bind = functools.partial
+    yield "the keeper is asked to end", bind(keeper_asked_to_end, hawser)
     yield "an executable that may not be read", bind(unreadable, hawser)
     yield "files of root's that ssh includes", bind(ssh, hawser)
