@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "run/ask.h"
 #include "run/inlets.h"
 #include "run/keeper.h"
@@ -29,21 +30,46 @@ struct resolvers {
     size_t near_count, far_count;
 };
 
+static int offer(struct inlets *out, const struct hawser_addr *addr, bool stream)
+{
+    for (size_t i = 0; i < out->count; i++)
+        if (out->all[i].stream == stream && hawser_addr_equal(&out->all[i].addr, addr))
+            return 0;
+    return inlets_add(out, addr, stream);
+}
+
+static int offer_resolver(struct inlets *out, const struct hawser_addr *addr)
+{
+    int error = offer(out, addr, true);
+    return error ? error : offer(out, addr, false);
+}
+
+/* Where a host has its own, if any: resolv.conf may name them when the program runs already, as it does when a VPN or
+ * systemd-resolved begins; and 127.0.0.1 is meant where it names none (resolv.conf(5)). */
+static int offer_usual_resolvers(struct inlets *out)
+{
+    static const char *const usual[] = {"127.0.0.1", "127.0.0.53"};
+    int error = 0;
+    for (size_t i = 0; i < HW_ARRAY_LEN(usual) && !error; i++) {
+        struct hawser_addr addr;
+        hawser_addr_parse(&addr, usual[i], INLETS_RESOLVER_PORT);
+        error = offer_resolver(out, &addr);
+    }
+    return error;
+}
+
 /* Where the program finds the host's resolvers and services. Those that are there already in its namespace, by any
  * chance, stay. */
 static int open_inlets(const struct run_options *options, const struct resolvers *resolvers, struct inlets *out,
                        char *why, size_t why_size)
 {
-    int error = 0;
-    for (size_t i = 0; i < resolvers->near_count && !error; i++) {
-        error = inlets_add(out, &resolvers->near[i], true);
-        if (!error)
-            error = inlets_add(out, &resolvers->near[i], false);
-    }
+    int error = offer_usual_resolvers(out);
+    for (size_t i = 0; i < resolvers->near_count && !error; i++)
+        error = offer_resolver(out, &resolvers->near[i]);
     for (size_t i = 0; i < resolvers->far_count && !error; i++) {
-        error = inlets_add(out, &resolvers->far[i], false);
+        error = offer(out, &resolvers->far[i], false);
         if (!hawser_addr_is_v4(&resolvers->far[i])) {
-            inlets_add(out, &resolvers->far[i], true);
+            offer(out, &resolvers->far[i], true);
             error = 0; /* where IPv6 is off nobody asks it */
         }
     }
@@ -52,7 +78,7 @@ static int open_inlets(const struct run_options *options, const struct resolvers
     for (unsigned i = 0; i < options->loopback_count && !error; i++) {
         struct hawser_addr addr;
         hawser_addr_parse(&addr, "127.0.0.1", options->loopback_ports[i]);
-        error = inlets_add(out, &addr, true);
+        error = offer(out, &addr, true);
     }
     if (error)
         snprintf(why, why_size, "cannot offer the host's own services to the program: %s", strerror(-error));

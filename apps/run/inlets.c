@@ -8,7 +8,7 @@
 
 #include "run/sockaddr.h"
 
-enum { INLET_BACKLOG = 128, RESOLVER_PORT = 53 };
+enum { INLET_BACKLOG = 128 };
 
 static bool is_loopback(const struct hawser_addr *addr)
 {
@@ -25,19 +25,14 @@ size_t inlets_read_resolvers(const char *resolv_conf, enum inlets_resolvers kind
 {
     char line[512], text[HAWSER_ADDR_STRLEN + 32];
     size_t count = 0;
-    bool any = false;
     FILE *in = fopen(resolv_conf, "re");
     while (in && count < INLETS_RESOLVERS && fgets(line, sizeof(line), in)) {
-        if (sscanf(line, "nameserver %77s", text) != 1)
-            continue;
-        any = true;
-        if (hawser_addr_parse(&out[count], text, RESOLVER_PORT) == 0 && is_wanted(&out[count], kind))
+        if (sscanf(line, "nameserver %77s", text) == 1 &&
+            hawser_addr_parse(&out[count], text, INLETS_RESOLVER_PORT) == 0 && is_wanted(&out[count], kind))
             count++;
     }
     if (in)
         fclose(in);
-    if (!any && kind == INLETS_NEAR) /* resolv.conf(5): then it is this host's own */
-        count = hawser_addr_parse(&out[0], "127.0.0.1", RESOLVER_PORT) == 0;
     return count;
 }
 

