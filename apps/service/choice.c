@@ -60,7 +60,7 @@ static int read_rule(struct choice *choice, const char *text, char *why, size_t 
     prefix[name - text] = '\0';
     if (!read_prefix(prefix, &rule.net, &rule.bits))
         return complain(why, why_size, -EINVAL, text, "no prefix before \"=\": write one as in 192.0.2.0/24=wan1");
-    if (name[1] == '\0' || strlen(name + 1) >= sizeof rule.uplink)
+    if (!name_is_possible(name + 1))
         return complain(why, why_size, -EINVAL, text,
                         "no uplink has such a name: write that of its device after \"=\"");
     if (choice->rule_count == CHOICE_RULES)

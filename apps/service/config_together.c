@@ -64,13 +64,13 @@ static bool check_doors(struct reader *r, const struct toml_node *tree)
     for (unsigned i = 0; i < config->door_count; i++) {
         const char *device = config->doors[i].device, *interface = config->doors[i].interface;
         const char *name = interface ? interface : device;
-        const struct toml_node *table = nth(toml_get(tree, "door"), i);
+        const struct toml_node *key = toml_get(nth(toml_get(tree, "door"), i), interface ? "interface" : "dev");
         if (is_uplink(config, name) || is_uplink(config, device))
-            return reader_says(r, table, "an [[uplink]] has dev = \"%.40s\" already: leave one out",
+            return reader_says(r, key, "an [[uplink]] has dev = \"%.40s\" already: leave one out",
                                is_uplink(config, name) ? name : device);
         for (unsigned j = 0; j < i; j++) {
             if (strcmp(config->doors[j].device, device) == 0)
-                return reader_says(r, table, "another table has %s \"%.40s\" already",
+                return reader_says(r, key, "another table has %s \"%.40s\" already",
                                    interface ? "interface =" : "dev =", name);
         }
     }
@@ -83,8 +83,8 @@ static bool check_ports(struct reader *r, const struct toml_node *tree)
     for (unsigned i = 0; i < config->published_count; i++) {
         for (unsigned j = 0; j < i; j++) {
             if (config->published[i].port == config->published[j].port)
-                return reader_says(r, nth(toml_get(tree, "publish"), i), "port %u is published above already",
-                                   (unsigned)config->published[i].port);
+                return reader_says(r, toml_get(nth(toml_get(tree, "publish"), i), "port"),
+                                   "port %u is published above already", (unsigned)config->published[i].port);
         }
     }
     return true;

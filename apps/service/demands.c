@@ -11,9 +11,16 @@ bool names_have(const struct name_list *names, const char *name)
     return false;
 }
 
+/* As the kernel has it. */
+bool name_is_possible(const char *name)
+{
+    return *name && strlen(name) < NAME_SIZE && !strpbrk(name, "/: \t\n\v\f\r") && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
+}
+
 int names_add(struct name_list *names, const char *name)
 {
-    if (!*name || strlen(name) >= NAME_SIZE)
+    if (!name_is_possible(name))
         return -EINVAL;
     if (names_have(names, name))
         return 0;

@@ -16,6 +16,8 @@ struct name_list {
     unsigned count;
 };
 
+/* May an interface have that name? */
+bool name_is_possible(const char *name);
 /* Returns 0, also for one that is there; -EINVAL for one that no interface can have, or -ENOSPC. */
 int names_add(struct name_list *names, const char *name);
 bool names_have(const struct name_list *names, const char *name);

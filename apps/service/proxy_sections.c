@@ -57,7 +57,9 @@ static bool check_proxy(struct reader *r, const struct toml_node *table, void *o
     unsigned count = config->socks.count;
     for (unsigned i = 0; i < config->http.count; i++)
         count += !has(&config->socks, config->http.at[i]);
-    return count <= PROXIES_MAX || reader_says(r, table, "more than %d local ports", PROXIES_MAX);
+    const struct toml_node *http = toml_get(table, "http");
+    return count <= PROXIES_MAX ||
+           reader_says(r, http ? http : toml_get(table, "socks"), "more than %d local ports", PROXIES_MAX);
 }
 
 static const struct field proxy_fields[] = {
@@ -82,11 +84,24 @@ static const struct field upstream_fields[] = {
     {"client-ca", read_path, offsetof(struct config, upstream.client_ca), "the name of a file"},
 };
 
+/* The key that a complaint names, as its first word or behind "and", if it is there; else the table. */
+static const struct toml_node *named_key(const struct toml_node *table, const char *why)
+{
+    char first[32], second[32];
+    for (const struct toml_node *key = table->first; key; key = key->next) {
+        snprintf(first, sizeof first, "%s ", key->key);
+        snprintf(second, sizeof second, " and %s ", key->key);
+        if (strncmp(why, first, strlen(first)) == 0 || strstr(why, second))
+            return key;
+    }
+    return table;
+}
+
 static bool check_upstream(struct reader *r, const struct toml_node *table, void *object)
 {
     const struct config *config = object;
     char why[256];
-    return upstream_words_check(&config->upstream, why, sizeof why) || reader_says(r, table, "%s", why);
+    return upstream_words_check(&config->upstream, why, sizeof why) || reader_says(r, named_key(table, why), "%s", why);
 }
 const struct config_section config_upstream = {.name = "upstream",
                                                .fields = upstream_fields,

@@ -319,7 +319,8 @@ static int check_roles(const struct up_options *o, char *why, size_t why_size)
     for (unsigned i = 0; i < o->backup_count; i++) {
         if (names_add(&choice.backup, o->backups[i]) == 0)
             continue;
-        snprintf(why, why_size, "--backup: some of these cannot be the name of an interface");
+        snprintf(why, why_size, "--backup \"%.40s\": it cannot be the name of an interface, or there are more than %d",
+                 o->backups[i], NAMES_MAX);
         return -EINVAL;
     }
     char reason[300];
@@ -332,6 +333,32 @@ static int check_roles(const struct up_options *o, char *why, size_t why_size)
         error = check_named(o, "--first-uplink", choice.rules[i].uplink, why, why_size);
     for (unsigned i = 0; i < choice.backup.count && !error; i++)
         error = check_named(o, "--backup", choice.backup.at[i], why, why_size);
+    return error;
+}
+
+static int check_interfaces(const char *option, const char *const *names, char *why, size_t why_size)
+{
+    for (; *names; names++) {
+        if (name_is_possible(*names))
+            continue;
+        snprintf(why, why_size, "%s \"%.40s\": it cannot be the name of an interface", option, *names);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_found(const struct up_options *o, char *why, size_t why_size)
+{
+    int error = check_interfaces("--allow", o->allowed, why, why_size);
+    if (!error)
+        error = check_interfaces("--exclude", o->excluded, why, why_size);
+    for (unsigned i = 0; i < o->allowed_count * o->excluded_count && !error; i++) {
+        const char *name = o->allowed[i / o->excluded_count];
+        if (strcmp(name, o->excluded[i % o->excluded_count]) != 0)
+            continue;
+        snprintf(why, why_size, "--allow and --exclude both name %s: leave one out, in the file too", name);
+        error = -EINVAL;
+    }
     return error;
 }
 
@@ -384,6 +411,8 @@ int up_options_check(const struct up_options *o, char *why, size_t why_size)
         return -EINVAL;
     }
     int error = named_uplinks_check(o->uplinks, o->uplink_count, why, why_size);
+    if (!error)
+        error = check_found(o, why, why_size);
     if (!error)
         error = check_roles(o, why, why_size);
     if (!error)

@@ -284,6 +284,8 @@ static void names_are_listed(void **state)
     struct name_list names = {.count = 0};
     assert_int_equal(names_add(&names, ""), -EINVAL);
     assert_int_equal(names_add(&names, "a name of 16 xyz"), -EINVAL);
+    assert_int_equal(names_add(&names, "a/b"), -EINVAL);
+    assert_false(name_is_possible(".."));
     for (unsigned i = 0; i < NAMES_MAX; i++) {
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "wan%u", i);

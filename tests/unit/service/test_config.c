@@ -131,12 +131,13 @@ static void what_is_wrong_is_said(void **state)
         {"[upstream]\nserver = \"a\"", 2, "server is a host and a port"},
         {"[upstream]\nkey = \"k\"\nserve = \"a:1\"", 3, "serve is an address and a port"},
         {"[upstream]\nserver = \"a:1\"", 1, "key is missing"},
-        {"[upstream]\nserver = \"a:1\"\ncertificate = \"c\"", 1, "certificate and private-key go together"},
-        {"[upstream]\nserver = \"a:1\"\ncertificate = \"c\"\nprivate-key = \"p\"\nkey = \"k\"", 1,
+        {"[upstream]\nserver = \"a:1\"\ncertificate = \"c\"", 3, "certificate and private-key go together"},
+        {"[upstream]\nserver = \"a:1\"\ncertificate = \"c\"\nprivate-key = \"p\"\nkey = \"k\"", 5,
          "leave the other out"},
         {"[upstream]\nserve = \"1.2.3.4:1\"\ncertificate = \"c\"\nprivate-key = \"p\"", 1, "client-ca is missing"},
-        {"[upstream]\nserve = \"1.2.3.4:1\"\nkey = \"k\"\nclient-ca = \"c\"", 1, "client-ca is for"},
-        {"[upstream]\nserver = \"a:1\"\nkey = \"k\"\nca = \"c\"", 1, "ca and server-name are for"},
+        {"[upstream]\nserve = \"1.2.3.4:1\"\nkey = \"k\"\nclient-ca = \"c\"", 4, "client-ca is for"},
+        {"[upstream]\nserver = \"a:1\"\nkey = \"k\"\nca = \"c\"", 4, "ca and server-name are for"},
+        {"[upstream]\nserver = \"a:1\"\nkey = \"k\"\nserver-name = \"c\"", 4, "ca and server-name are for"},
         {"[upstream]\nserver-name = \"\"", 2, "server-name is a name or an address"},
         {"x = 1", 1,
          "unknown key \"x\"; allowed: scheduler, path-manager, congestion, mptcp, control, group, user, "
@@ -154,34 +155,18 @@ static void what_is_wrong_is_said(void **state)
         {"[uplinks]\nexclude = [\"a\", 1]", 2, "exclude is a list"},
         {"[uplinks]\n\nfirst = [\"nearest\"]", 3, "first: "},
         {"[uplinks]\nbackup = [\"a name of 16 xyz\"]", 2, "cannot be the name of an interface"},
+        {"[uplinks]\nbackup = [\"a/b\"]", 2, "backup: \"a/b\" cannot be the name of an interface"},
+        {"[uplinks]\nallow = [\n\"a/b\"]", 3, "allow: \"a/b\" cannot be the name of an interface"},
+        {"[uplinks]\nallow = [\"a name of 16 xyz\"]", 2, "cannot be the name of an interface"},
+        {"[uplinks]\nexclude = [\"\"]", 2, "exclude: \"\" cannot be the name of an interface"},
+        {"[uplinks]\nfirst = [\"10.0.0.0/8=a/b\"]", 2, "first: \"10.0.0.0/8=a/b\""},
+        {"[uplinks]\nexclude = [\"b\", \"a\"]\nallow = [\"a\"]", 2, "exclude: \"a\" is in allow, too"},
         {"[programs]\npublish = [\"0\"]", 2, "no port from 1 to 65535"},
         {"[programs]\npublish = 80", 2, "publish is a list of ports"},
         {"[uplinks]\nforbid = []", 2, "allowed: allow, backup, exclude, first"},
         {"[[uplinks]]", 1, "must be a table"},
         {"[door]\ndev = \"a\"", 1, "write [[door]]"},
         {"door = [1]", 1, "must be a table"},
-        {"[[door]]\nmtu = 1500", 1, "dev is missing"},
-        {"[[door]]\ndev = \"a/b\"", 1, "not a device name"},
-        {"[[door]]\ndev = \"a,addr=1.2.3.4/8\"", 1, "without commas"},
-        {"[[door]]\ndev = \"abcdefghijklmnop\"", 1, "at most 15"},
-        {"[[door]]\ndev = \"a\"\nmtu = 100", 1, "1280 to 65535"},
-        {"[[door]]\ndev = \"a\"\nmtu = 0", 1, "1280 to 65535"},
-        {"[[door]]\ndev = \"a\"\nmtu = -1", 3, "1280 to 65535"},
-        {"[[door]]\ndev = \"a\"\naddr = [\"10.0.0.1/8\"]", 3, "unknown key \"addr\""},
-        {"[[door]]\ndev = \"a\"\ninterface = \"b\"", 1, "leave one out"},
-        {"[[door]]\ndev = \"a\"\nwhen-down = \"closed\"", 1, "interface = \"lan0\""},
-        {"[[door]]\ninterface = 1", 2, "interface is the name"},
-        {"[[door]]\n\ninterface = \"lo\"", 3, "hawser run"},
-        {"[[door]]\ninterface = \"up0\"", 2, "a device of Hawser"},
-        {"[[door]]\ninterface = \"lan0\"\nwhen-down = \"open\"", 3, "when-down is \"direct\" or \"closed\""},
-        {"[[publish]]\nport = 80\nproxy-protocol = 2", 3, "proxy-protocol is true or false"},
-        {"[[uplink]]\ndev = \"a\"", 1, "addr="},
-        {"[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.1/8\"]\n[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.2/8\"]", 4,
-         "two uplinks have the device a"},
-        {"[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.1/8\"]\n[[uplink]]\ndev = \"b\"\naddr = [\"10.0.0.1/8\"]", 4,
-         "a and b both have the address 10.0.0.1"},
-        {"[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.1\"]", 1, "prefix length"},
-        {"[[uplink]]\ndev = \"a\"\naddr = \"10.0.0.1/8\"", 3, "addr is a list"},
         {"scheduler = \"redundant\"\nscheduler = \"redundant\"", 2, ""},
         {"a = [", 1, ""},
     };
@@ -193,6 +178,49 @@ static void what_is_wrong_is_said(void **state)
     config_free(&config);
 }
 
+static void what_is_wrong_of_devices_and_ports_is_said(void **state)
+{
+    static const struct wrong bad[] = {
+        {"[[door]]\nmtu = 1500", 1, "dev is missing"},
+        {"[[door]]\ndev = \"a/b\"", 2, "dev is the name of a device"},
+        {"[[door]]\n\ndev = \"tun%d\"", 3, "dev is the name of a device"},
+        {"[[door]]\ndev = \"a,addr=1.2.3.4/8\"", 2, "dev is the name of a device"},
+        {"[[door]]\ndev = \"abcdefghijklmnop\"", 2, "at most 15"},
+        {"[[door]]\ndev = \"a\"\nmtu = 100", 3, "mtu is a number from 1280 to 65535"},
+        {"[[door]]\ndev = \"a\"\nmtu = 0", 3, "mtu is a number from 1280 to 65535"},
+        {"[[door]]\ndev = \"a\"\nmtu = -1", 3, "1280 to 65535"},
+        {"[[door]]\ndev = \"a\"\naddr = [\"10.0.0.1/8\"]", 3, "unknown key \"addr\""},
+        {"[[door]]\ndev = \"a\"\ninterface = \"b\"", 3, "leave one out"},
+        {"[[door]]\ndev = \"a\"\nwhen-down = \"closed\"", 3, "interface = \"lan0\""},
+        {"[[door]]\ninterface = 1", 2, "interface is the name"},
+        {"[[door]]\n\ninterface = \"lo\"", 3, "hawser run"},
+        {"[[door]]\ninterface = \"up0\"", 2, "a device of Hawser"},
+        {"[[door]]\ninterface = \"lan0\"\nwhen-down = \"open\"", 3, "when-down is \"direct\" or \"closed\""},
+        {"[[publish]]\n\n\nport = 99999", 4, "port is a number from 1 to 65535"},
+        {"[[publish]]\nport = 0", 2, "port is a number from 1 to 65535"},
+        {"[[publish]]\n\nto = \"10.0.0.1:80\"", 1, "port is missing"},
+        {"[[publish]]\nport = 80\nto = \"nobody\"", 3, "to is a server's address"},
+        {"[[publish]]\nport = 80\nto = \"10.0.0.1,proxy-protocol\"", 3, "to is a server's address"},
+        {"[[publish]]\nport = 80\nproxy-protocol = 2", 3, "proxy-protocol is true or false"},
+        {"[[uplink]]\ndev = \"a\"", 1, "addr is missing"},
+        {"[[uplink]]\ndev = \"a\"\n\naddr = []", 4, "addr is missing"},
+        {NAMED "\nmtu = 7", 5, "mtu is a number from 1280 to 65535"},
+        {NAMED "pcap = \"\"", 4, "pcap is the name of a file"},
+        {NAMED "pcap = \"a,b\"", 4, "pcap is the name of a file, without commas"},
+        {"[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.1/8\"]\n[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.2/8\"]", 5,
+         "two uplinks have the device a"},
+        {"[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.1/8\"]\n[[uplink]]\ndev = \"b\"\naddr = [\"10.0.0.1/8\"]", 6,
+         "a and b both have the address 10.0.0.1"},
+        {"[[uplink]]\ndev = \"a\"\naddr = [\"10.0.0.1\"]", 3, "addr: \"10.0.0.1\" is no address"},
+        {"[[uplink]]\ndev = \"a\"\naddr = [\n\"10.0.0.1/8\",\n\"127.0.0.1/8\"]", 5, "addr: \"127.0.0.1/8\" is no"},
+        {"[[uplink]]\ndev = \"a\"\naddr = [\n\"10.0.0.1/8\",\n\"10.0.0.1/9\"]", 5, "there twice"},
+        {"[[uplink]]\ndev = \"a\"\naddr = [\"none\"]", 3, "addr: \"none\" is no address"},
+        {"[[uplink]]\ndev = \"a\"\naddr = \"10.0.0.1/8\"", 3, "addr is a list"},
+    };
+    (void)state;
+    all_are_told(bad, HW_ARRAY_LEN(bad));
+}
+
 static void what_does_not_fit_together_is_said(void **state)
 {
     static const struct wrong bad[] = {
@@ -202,11 +230,11 @@ static void what_does_not_fit_together_is_said(void **state)
         {NAMED "[uplinks]\nallow = []", 5, "allow is for uplinks that are found"},
         {NAMED "[[publish]]\nport = 80", 4, "[[publish]] is for uplinks that are found"},
         {"publish = []\n" NAMED "[uplinks]\nallow = []", 6, "allow is for uplinks that are found"},
-        {NAMED "[[door]]\ndev = \"a\"", 4, "an [[uplink]] has dev = \"a\""},
-        {NAMED "[[door]]\ninterface = \"a\"", 4, "an [[uplink]] has dev = \"a\""},
-        {"[[door]]\ndev = \"b\"\n[[door]]\ndev = \"b\"", 3, "has dev = \"b\" already"},
-        {"[[door]]\ninterface = \"b\"\n[[door]]\ninterface = \"b\"", 3, "has interface = \"b\" already"},
-        {"[[publish]]\nport = 80\n[[publish]]\nport = 443\n[[publish]]\nport = 80", 5, "port 80 is published above"},
+        {NAMED "[[door]]\ndev = \"a\"", 5, "an [[uplink]] has dev = \"a\""},
+        {NAMED "[[door]]\ninterface = \"a\"", 5, "an [[uplink]] has dev = \"a\""},
+        {"[[door]]\ndev = \"b\"\n[[door]]\ndev = \"b\"", 4, "has dev = \"b\" already"},
+        {"[[door]]\ninterface = \"b\"\n[[door]]\ninterface = \"b\"", 4, "has interface = \"b\" already"},
+        {"[[publish]]\nport = 80\n[[publish]]\nport = 443\n[[publish]]\nport = 80", 6, "port 80 is published above"},
     };
     (void)state;
     all_are_told(bad, HW_ARRAY_LEN(bad));
@@ -254,7 +282,7 @@ static void so_is_what_the_service_can_do(void **state)
     config_free(&config);
     strcpy(strrchr(text, ']'), "\"127.0.0.1:100\"]");
     assert_false(takes(&config, text));
-    assert_non_null(strstr(why, "more than 16 local ports"));
+    assert_non_null(strstr(why, ":3: more than 16 local ports"));
     config_free(&config);
 }
 
@@ -362,6 +390,9 @@ static void what_names_an_uplink_finds_it(void **state)
          "door a: it is an uplink, too"},
         {{.published = {{.port = 80}, {.port = 443}}, .published_count = 2}, NULL},
         {{.published = {{.port = 80}, {.port = 443}, {.port = 80}}, .published_count = 3}, "port 80 is there twice"},
+        {{.allowed = {"a/b"}, .allowed_count = 1}, "--allow \"a/b\": it cannot be the name of an interface"},
+        {{.excluded = {"b", ""}, .excluded_count = 2}, "--exclude \"\": it cannot be the name of an interface"},
+        {{.allowed = {"a", "b"}, .allowed_count = 2, .excluded = {"c", "b"}, .excluded_count = 2}, "both name b"},
         {{.backups = {"a name of 16 xyz"}, .backup_count = 1}, "cannot be the name of an interface"},
     };
     (void)state;
@@ -429,23 +460,41 @@ static char *contents(const char *path)
     return text;
 }
 
-/* Every key and table stands in the example, and in the manual page, whose macro for both is Cm. */
+/* Does a line that begins so stand in a section with that head? Those begin with `mark`; no head: before the first one.
+ * What is behind "#" counts. */
+static bool has_line(const char *text, const char *mark, const char *head, const char *begin)
+{
+    bool inside = !*head;
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        line += strspn(line, "# ");
+        if (strncmp(line, mark, strlen(mark)) == 0)
+            inside = *head && strncmp(line, head, strlen(head)) == 0;
+        else if (inside && strncmp(line, begin, strlen(begin)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Every key stands where it belongs in the example, and in the manual page, whose macro for keys is Cm. */
 static void documents_name_every_key(void **state)
 {
     const struct config_section *section;
-    char *example = contents("examples/hawser.toml"), *page = contents("docs/man/hawser.toml.5"), text[100];
+    char *example = contents("examples/hawser.toml"), *page = contents("docs/man/hawser.toml.5");
     (void)state;
     for (size_t i = 0; (section = config_section(i)) != NULL; i++) {
-        snprintf(text, sizeof text, section->many ? "[[%s]]" : "[%s]", section->name);
-        const char *in_example = i ? strstr(example, text) : example, *in_page = i ? strstr(page, text) : page;
-        if (!in_example || !in_page)
-            fail_msg("%s is not in examples/hawser.toml, or not in docs/man/hawser.toml.5", text);
+        char head[100] = "", head_in_page[120] = "", key[100], key_in_page[100];
+        if (i) {
+            snprintf(head, sizeof head, section->many ? "[[%s]]" : "[%s]", section->name);
+            snprintf(head_in_page, sizeof head_in_page, ".Ss %s", head);
+        }
         for (size_t k = 0; k < section->field_count; k++) {
-            snprintf(text, sizeof text, "%s = ", section->fields[k].key);
-            assert_non_null(strstr(in_example, text));
-            snprintf(text, sizeof text, ".It Cm %s\n", section->fields[k].key);
-            if (!strstr(in_page, text))
-                fail_msg("%s of [%s] is not in docs/man/hawser.toml.5", section->fields[k].key, section->name);
+            snprintf(key, sizeof key, "%s = ", section->fields[k].key);
+            snprintf(key_in_page, sizeof key_in_page, ".It Cm %s\n", section->fields[k].key);
+            if (!has_line(example, "[", head, key))
+                fail_msg("%s%s is not in examples/hawser.toml", head, key);
+            if (!has_line(page, ".Ss ", head_in_page, key_in_page))
+                fail_msg("%s%s is not in docs/man/hawser.toml.5", head, key);
         }
     }
     free(example);
@@ -500,7 +549,7 @@ int main(void)
         cmocka_unit_test(what_names_an_uplink_finds_it), cmocka_unit_test(uplinks_are_found),
         cmocka_unit_test(differences_are_found),         cmocka_unit_test(documents_name_every_key),
         cmocka_unit_test(the_example_is_good),           cmocka_unit_test(what_does_not_fit_together_is_said),
-        cmocka_unit_test(mptcp_is_spoken_or_not),
+        cmocka_unit_test(mptcp_is_spoken_or_not),        cmocka_unit_test(what_is_wrong_of_devices_and_ports_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
