@@ -231,6 +231,14 @@ static unsigned peers_of(const struct control *control, uid_t uid)
     return count;
 }
 
+/* The last places are the owner's: whatever others do, he looks at the service, and ends it. */
+static bool is_crowded(const struct control *control, const struct ucred *who)
+{
+    if (owns_service(who))
+        return control->peer_count >= CONTROL_PEERS + CONTROL_PEERS_OF_OWNER;
+    return control->peer_count >= CONTROL_PEERS || peers_of(control, who->uid) >= CONTROL_PEERS / 2;
+}
+
 static int add_peer(struct control *control, int fd)
 {
     struct control_peer *peer = calloc(1, sizeof *peer);
@@ -240,8 +248,7 @@ static int add_peer(struct control *control, int fd)
     list_init(&peer->watches);
     socklen_t len = sizeof peer->who;
     int error = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer->who, &len) == 0 ? 0 : -errno;
-    if (!error && (control->peer_count >= CONTROL_PEERS ||
-                   (peer->who.uid != 0 && peers_of(control, peer->who.uid) >= CONTROL_PEERS / 2)))
+    if (!error && is_crowded(control, &peer->who))
         error = -EUSERS;
     if (!error)
         error = sd_event_add_io(control->loop, &peer->source, fd, EPOLLIN, peer_is_ready, peer);
@@ -257,15 +264,26 @@ static int add_peer(struct control *control, int fd)
     return 0;
 }
 
-/* Whoever is turned away hears at once; else the socket would be ready for ever. */
-static void turn_away(struct control *control)
+/* A request that is left unread, or comes later, would have the peer hear of a reset, and not of the answer. */
+static void turn_away(struct control *control, int fd)
+{
+    char byte;
+    control->counts.crowded_out++;
+    shutdown(fd, SHUT_RD);
+    while (recv(fd, &byte, sizeof byte, MSG_DONTWAIT) > 0)
+        ;
+    send_answer(fd, NULL, "too many connections: end some, or wait", -1);
+    close(fd);
+}
+
+/* Who comes is turned away all the same; else the socket would be ready for ever. */
+static void do_without_descriptors(struct control *control)
 {
     close(control->spare_fd);
     int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0)
-        close(fd);
+        turn_away(control, fd);
     control->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    control->counts.crowded_out++;
 }
 
 static int somebody_comes(sd_event_source *source, int listener, uint32_t events, void *user)
@@ -274,16 +292,10 @@ static int somebody_comes(sd_event_source *source, int listener, uint32_t events
     (void)source;
     (void)events;
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) {
-        if (errno == EMFILE || errno == ENFILE)
-            turn_away(control);
-        return 0;
-    }
-    if (add_peer(control, fd) < 0) {
-        control->counts.crowded_out++;
-        send_answer(fd, NULL, "too many connections: end some, or wait", -1);
-        close(fd);
-    }
+    if (fd >= 0 && add_peer(control, fd) < 0)
+        turn_away(control, fd);
+    else if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        do_without_descriptors(control);
     return 0;
 }
 

@@ -17,7 +17,8 @@
 enum {
     CONTROL_VERSION = 1,
     CONTROL_VERBS = 16,
-    CONTROL_PEERS = 1024, /* at once; half of them of one user who is not root */
+    CONTROL_PEERS = 1024,        /* at once; half of them of one user who does not own the service, */
+    CONTROL_PEERS_OF_OWNER = 16, /* and more, of who owns it: root, and the user that it runs as */
     CONTROL_DESCRIPTORS = 4,
     CONTROL_MESSAGE_MAX = 64 * 1024, /* bytes of a request, and of an answer */
     CONTROL_REQUESTS_PER_S = 1000,   /* of one peer; others wait */
