@@ -361,6 +361,13 @@ int program_net_make(struct netlink *netlink, int namespace, unsigned slot, stru
     return error;
 }
 
+void program_net_remove(struct netlink *netlink, unsigned slot)
+{
+    char pair[IFNAMSIZ];
+    program_pair_name(slot, pair);
+    remove_pair(netlink, pair);
+}
+
 void program_net_sweep(struct netlink *netlink)
 {
     struct netlink_message m;

@@ -1,6 +1,7 @@
 /*
  * What a program's network namespace gets from outside of it: "door0", a TUN device whose packets are the service's,
- * and "eth0", one end of a veth pair by which everything else than TCP leaves. Both go with the namespace.
+ * and "eth0", one end of a veth pair by which everything else than TCP leaves. Both go with the namespace, and the pair
+ * with the door.
  */
 #ifndef HW_APPS_SERVICE_PROGRAM_NET_H
 #define HW_APPS_SERVICE_PROGRAM_NET_H
@@ -49,6 +50,9 @@ bool program_net_taken(struct netlink *netlink, unsigned slot, bool *hopeless, c
  * negative errno with nothing left, and one line in `why`. */
 int program_net_make(struct netlink *netlink, int namespace, unsigned slot, struct program_net *out, char *why,
                      size_t why_size);
+
+/* Removes the pair of a slot, if it is there still. */
+void program_net_remove(struct netlink *netlink, unsigned slot);
 
 /* Removes all such pairs, those too that a sudden end has left. */
 void program_net_sweep(struct netlink *netlink);

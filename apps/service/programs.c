@@ -30,7 +30,9 @@ struct making {
 
 struct program {
     struct list link;
-    struct hub_member *member; /* NULL: they are being made */
+    struct programs *programs;
+    struct hub_member *member; /* NULL: they are being made, or taken away */
+    struct aside_job leaving;
     uid_t user;
     unsigned slot;
     struct program_wishes wishes;
@@ -89,18 +91,24 @@ static bool pair_exists(unsigned slot)
     return if_nametoindex(name) != 0;
 }
 
-/* Round and round, so that an address is not soon another program's. A pair may outlive its program: it goes with the
- * namespace. Returns 0 or a negative errno. */
-static int next_slot(struct programs *p, char *why, size_t why_size)
+/* Round and round, so that an address is not soon another program's. Somebody else's device may have a pair's name. */
+static int next_slot(struct programs *p, unsigned *out, char *why, size_t why_size)
 {
     bool hopeless = false;
+    snprintf(why, why_size,
+             "devices of this host have all %d names of " PROGRAM_DEVICE_PREFIX "0 and so on: delete those that are "
+             "not Hawser's",
+             PROGRAM_SLOTS);
     for (unsigned tried = 0; tried < PROGRAM_SLOTS && !hopeless; tried++) {
         p->last_slot = (p->last_slot + 1) % PROGRAM_SLOTS;
-        if (!slot_taken(p, p->last_slot) && !pair_exists(p->last_slot) &&
-            !program_net_taken(&p->routes, p->last_slot, &hopeless, why, why_size))
+        *out = p->last_slot;
+        if (!slot_taken(p, *out) && !pair_exists(*out) &&
+            !program_net_taken(&p->routes, *out, &hopeless, why, why_size)) {
+            why[0] = '\0';
             return 0;
+        }
     }
-    return -EADDRINUSE;
+    return -ENOSPC;
 }
 
 static bool has_v6(struct programs *p)
@@ -122,6 +130,29 @@ static void drop(struct programs *p, struct program *program)
     free(program);
 }
 
+/* In the thread. */
+static void remove_pair(struct aside_job *job)
+{
+    struct program *program = HW_CONTAINER(job, struct program, leaving);
+    program_net_remove(&program->programs->netlink, program->slot);
+}
+
+static void has_left(struct aside_job *job)
+{
+    struct program *program = HW_CONTAINER(job, struct program, leaving);
+    drop(program->programs, program);
+}
+
+/* Whoever is root of a namespace may delete its door, and keep the rest: the pair goes, too, and counts until then. */
+static void leave(struct programs *p, struct program *program)
+{
+    program_ports_close(&program->ports);
+    program->member = NULL;
+    program->leaving = (struct aside_job){.work = remove_pair, .done = has_left};
+    if (aside_do(p->aside, &program->leaving) < 0)
+        drop(p, program);
+}
+
 static void forget(struct programs *p, struct program *program)
 {
     struct program_addresses addresses;
@@ -129,7 +160,7 @@ static void forget(struct programs *p, struct program *program)
     hub_remove(program->member);
     joints_bereave(&p->service->joints, &addresses.v4);
     joints_bereave(&p->service->joints, &addresses.v6);
-    drop(p, program);
+    leave(p, program);
 }
 
 /* Those whose namespace has gone. */
@@ -288,10 +319,11 @@ static void made(struct aside_job *job)
         m->error = -ECANCELED;
         snprintf(m->why, sizeof(m->why), "the service is ending: start it again by hawser up");
     }
-    if (!m->error)
+    bool there = !m->error;
+    if (there)
         serve_device(m);
     if (m->error) {
-        drop(p, m->program);
+        (there ? leave : drop)(p, m->program);
         m->request->decided(m->request, NULL, m->why);
     } else {
         struct program_grant grant = {.has_v6 = has_v6(p), .pair_v6 = m->net.v6, .spare = m->net.spare};
@@ -333,14 +365,16 @@ static int begin(struct programs *p, int namespace, uid_t user, const struct pro
     struct making *m = calloc(1, sizeof *m);
     int error = -ENOMEM;
     if (program && m) {
-        *program = (struct program){.user = user, .slot = p->last_slot, .wishes = *wishes};
+        *program = (struct program){.programs = p, .user = user, .wishes = *wishes};
         *m = (struct making){.job = {.work = make, .done = made},
                              .programs = p,
                              .request = request,
                              .program = program,
                              .namespace = namespace};
-        error = open_ports(p, program, why, why_size);
+        error = next_slot(p, &program->slot, why, why_size);
     }
+    if (!error)
+        error = open_ports(p, program, why, why_size);
     if (!error) {
         error = aside_do(p->aside, &m->job);
         if (error)
@@ -374,8 +408,6 @@ int programs_admit(struct programs *p, int namespace, uid_t user, const struct p
     int error = program_net_check(namespace, user, why, why_size);
     if (!error)
         error = may_come(p, user, why, why_size);
-    if (!error)
-        error = next_slot(p, why, why_size);
     if (error)
         return error;
     why[0] = '\0';
