@@ -6,9 +6,13 @@
 #define TABLE "inet " PROGRAM_FILTER_TABLE
 #define PAIRS "\"" PROGRAM_DEVICE_PREFIX "*\""
 
+/* A source is the program's own, or the link's, whatever the host has for rp_filter: IPv6 has none. */
 static const char rules[] = "add table " TABLE "\n"
                             "delete table " TABLE "\n"
                             "table " TABLE " {\n"
+                            "chain arrive { type filter hook prerouting priority raw; policy accept;\n"
+                            "iifname " PAIRS " fib saddr . iif oif missing counter drop\n"
+                            "}\n"
                             "chain translate { type nat hook postrouting priority srcnat; policy accept;\n"
                             "ip saddr " PROGRAM_NET_V4 "/16 oifname != " PAIRS " masquerade\n"
                             "ip6 saddr " PROGRAM_NET_V6 " oifname != " PAIRS " masquerade\n"

@@ -222,7 +222,8 @@ class World:
         def talk():
             while True:
                 data, peer = sock.recvfrom(65536)
-                sock.sendto(answer(data), peer)
+                with contextlib.suppress(OSError):  # to nowhere
+                    sock.sendto(answer(data), peer)
         threading.Thread(target=talk, daemon=True).start()
 
     def resolver(self):
