@@ -6,7 +6,8 @@
 #define TABLE "inet " PROGRAM_FILTER_TABLE
 #define PAIRS "\"" PROGRAM_DEVICE_PREFIX "*\""
 
-/* A source is the program's own, or the link's, whatever the host has for rp_filter: IPv6 has none. */
+/* A source is the program's own, or the link's, whatever the host has for rp_filter: IPv6 has none. What conntrack has
+ * no entry for is still untranslated in the last chain. */
 static const char rules[] = "add table " TABLE "\n"
                             "delete table " TABLE "\n"
                             "table " TABLE " {\n"
@@ -23,6 +24,12 @@ static const char rules[] = "add table " TABLE "\n"
                             "iifname " PAIRS " meta l4proto tcp counter reject with tcp reset\n"
                             "iifname " PAIRS " oifname " PAIRS " counter reject\n"
                             "oifname " PAIRS " ct state != { established, related } counter drop\n"
+                            "}\n"
+                            "chain leak { type filter hook postrouting priority 300; policy accept;\n"
+                            "oifname lo accept\n"
+                            "oifname " PAIRS " accept\n"
+                            "ip saddr " PROGRAM_NET_V4 "/16 counter drop\n"
+                            "ip6 saddr " PROGRAM_NET_V6 " counter drop\n"
                             "}\n"
                             "}\n";
 

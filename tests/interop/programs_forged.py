@@ -12,7 +12,7 @@ ETH_P_ALL = 3
 OUTGOING = 4  # socket.PACKET_OUTGOING
 HOST, HOST_V6, ROUTER = "192.168.0.1", "2001:db8::1", "192.168.0.2"
 OWN, OWN_V6 = "198.19.0.6", "2001:2:0:4857::2"  # of the first program
-UDP, ICMP, ICMPV6 = 17, 1, 58
+ICMP, UDP, GRE, ICMPV6, SCTP = 1, 17, 47, 58, 132
 # From standard input: [protocol, source, destination, payload in hex, where the checksum is].
 FORGE = """
 import json, socket, struct, sys
@@ -57,23 +57,27 @@ def send(world, packets):
     assert world.run(PYTHON, "-c", FORGE, user=0, input=text) == "sent\n"
 
 
-@contextlib.contextmanager
-def wire(world):
-    """A list of what comes to the far ends of both uplinks: (protocol, source, its port or type and code)."""
-    with world.server.inside():
-        tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
-    seen = []
-    yield seen
-    tap.setblocking(False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            data, (device, ethertype, kind, *_) = tap.recvfrom(65536)
-            if kind == OUTGOING or not device.startswith("wan"):
-                continue
-            if ethertype == 0x0800:
-                seen.append((data[9], socket.inet_ntoa(data[12:16]), struct.unpack(">H", data[20:22])[0]))
-            elif ethertype == 0x86dd:
-                seen.append((data[6], socket.inet_ntop(socket.AF_INET6, data[8:24]), struct.unpack(">H", data[40:42])[0]))
+class Wire:
+    """What comes to the far ends of both uplinks: a set of (protocol, source, its port or type and code)."""
+
+    def __init__(self, world):
+        self.seen = set()
+        with world.server.inside():
+            self.tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+        self.tap.setblocking(False)
+
+    def read(self):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data, (device, ethertype, kind, *_) = self.tap.recvfrom(65536)
+                family, at = (socket.AF_INET, 12) if ethertype == 0x0800 else (socket.AF_INET6, 8)
+                size = 4 if family == socket.AF_INET else 16
+                source = socket.inet_ntop(family, data[at:at + size]) if ethertype in (0x0800, 0x86dd) else "::"
+                if kind != OUTGOING and device.startswith("wan") and not source.startswith(("::", "fe80:")):
+                    what = data[9 if size == 4 else 6], source, struct.unpack_from(">H", data, at + 2 * size)[0]
+                    if what[0] != ICMPV6 or what[2] >> 8 not in range(133, 137):  # neighbours
+                        self.seen.add(what)
+        return self.seen
 
 
 def listener():
@@ -101,6 +105,23 @@ def sources(hawser):
     return "not heard, of IPv4 and IPv6; its own are"
 
 
+def untranslated(hawser):
+    """What conntrack calls invalid, or is told to leave alone."""
+    world = World(hawser, found=True)
+    run("nft 'add table inet theirs; add chain inet theirs first { type filter hook prerouting priority -310; }; "
+        "add rule inet theirs first udp dport 5001 notrack'")
+    wire, ends = Wire(world), ((OWN, SERVER), (OWN_V6, SERVER_V6))
+    send(world, [raw(protocol, *both) for both in ends for protocol in (GRE, SCTP)] +
+         [udp(*both, 4000, to) for both in ends for to in (5001, 5002)])
+    wanted = {(UDP, HOST, 4000), (UDP, HOST_V6, 4000)}
+    world.until(lambda: wanted <= wire.read(), f"not all have come: {wire.seen}", 5)
+    assert wire.seen == wanted, wire.seen
+    run("nft delete table inet theirs")
+    world.end()
+    return "does not leave with a program's address"
+
+
 def cases(hawser):
     bind = functools.partial
     yield "forged datagrams", bind(sources, hawser)
+    yield "datagrams that are not translated", bind(untranslated, hawser)
