@@ -14,7 +14,9 @@ struct aside {
     int ready_fd;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
-    struct list waiting, finished;
+    struct list waiting; /* one of each user: a round of them, */
+    struct list later;   /* and what else they have handed over */
+    struct list finished;
     bool over;
 };
 
@@ -26,13 +28,32 @@ static struct aside_job *take_first(struct list *jobs)
     return first ? LIST_ENTRY(first, struct aside_job, link) : NULL;
 }
 
+static struct aside_job *find_job_of(const struct list *jobs, uid_t user)
+{
+    LIST_EACH (it, jobs) {
+        struct aside_job *job = LIST_ENTRY(it, struct aside_job, link);
+        if (job->user == user)
+            return job;
+    }
+    return NULL;
+}
+
+static struct aside_job *take_next(struct aside *a)
+{
+    struct aside_job *job = take_first(&a->waiting);
+    struct aside_job *another = job ? find_job_of(&a->later, job->user) : NULL;
+    if (another)
+        list_move_back(&a->waiting, &another->link);
+    return job;
+}
+
 static void *serve(void *user)
 {
     struct aside *a = user;
     const uint64_t one = 1;
     pthread_mutex_lock(&a->lock);
     while (!a->over) {
-        struct aside_job *job = take_first(&a->waiting);
+        struct aside_job *job = take_next(a);
         if (!job) {
             pthread_cond_wait(&a->changed, &a->lock);
             continue;
@@ -75,6 +96,7 @@ int aside_new(sd_event *loop, struct aside **out)
     if (!a)
         return -ENOMEM;
     list_init(&a->waiting);
+    list_init(&a->later);
     list_init(&a->finished);
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);
@@ -88,7 +110,7 @@ int aside_new(sd_event *loop, struct aside **out)
     return 0;
 }
 
-int aside_do(struct aside *a, struct aside_job *job)
+int aside_do(struct aside *a, struct aside_job *job, uid_t user)
 {
     if (!a->running) {
         int error = pthread_create(&a->thread, NULL, serve, a);
@@ -97,8 +119,9 @@ int aside_do(struct aside *a, struct aside_job *job)
         a->running = true;
     }
     job->skipped = false;
+    job->user = user;
     pthread_mutex_lock(&a->lock);
-    list_push_back(&a->waiting, &job->link);
+    list_push_back(find_job_of(&a->waiting, user) ? &a->later : &a->waiting, &job->link);
     pthread_cond_signal(&a->changed);
     pthread_mutex_unlock(&a->lock);
     return 0;
@@ -117,7 +140,7 @@ void aside_end(struct aside *a)
     }
     for (struct aside_job *job; (job = take_first(&a->finished));)
         job->done(job);
-    for (struct aside_job *job; (job = take_first(&a->waiting));) {
+    for (struct aside_job *job; (job = take_next(a));) {
         job->skipped = true;
         job->done(job);
     }

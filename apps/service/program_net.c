@@ -338,26 +338,30 @@ int program_net_make(struct netlink *netlink, int namespace, unsigned slot, stru
     char door[IFNAMSIZ], pair[IFNAMSIZ];
     snprintf(door, sizeof(door), "hawser+%u", slot);
     program_pair_name(slot, pair);
-    int error = make_door(door, out);
+    /* First what fails in a namespace that is in use: to take a device away again takes the kernel long. */
+    int error = make_pair(netlink, pair, namespace);
+    if (error) {
+        explain(error, "a pair of veth devices", why, why_size);
+        return error;
+    }
+    error = make_door(door, out);
     if (error) {
         explain(error, "a TUN device", why, why_size);
+        remove_pair(netlink, pair);
         return error;
     }
     error = move_door(netlink, door, namespace);
     if (error) {
         explain(error, "door0", why, why_size);
     } else {
-        error = make_pair(netlink, pair, namespace);
-        if (!error)
-            error = configure_pair(netlink, pair, slot, &out->v6);
+        error = configure_pair(netlink, pair, slot, &out->v6);
         if (!error)
             return 0;
         explain(error, "a pair of veth devices", why, why_size);
-        if (error != -EEXIST)
-            remove_pair(netlink, pair);
     }
     close(out->served);
     close(out->spare);
+    remove_pair(netlink, pair);
     return error;
 }
 

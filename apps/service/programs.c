@@ -198,7 +198,7 @@ static void mend(struct programs *p)
 {
     p->mending.again = p->mending.under_way;
     if (!p->mending.under_way)
-        p->mending.under_way = aside_do(p->aside, &p->mending.job) == 0;
+        p->mending.under_way = aside_do(p->aside, &p->mending.job, ASIDE_NO_USER) == 0;
 }
 
 /* In the thread. */
@@ -376,7 +376,7 @@ static int begin(struct programs *p, int namespace, uid_t user, const struct pro
     if (!error)
         error = open_ports(p, program, why, why_size);
     if (!error) {
-        error = aside_do(p->aside, &m->job);
+        error = aside_do(p->aside, &m->job, user);
         if (error)
             program_ports_close(&program->ports);
     }

@@ -3,6 +3,7 @@ import errno
 import functools
 import json
 import os
+import select
 import subprocess
 
 import seccomp
@@ -461,6 +462,35 @@ def in_its_turn(hawser):
     return f"{time.monotonic() - began_s:.0f} s"
 
 
+def in_vain(hawser):
+    """A user's doors that cannot be: nobody else waits for all of them, and none is made for what is in use already."""
+    world = World(hawser)
+
+    def ask(count, device):
+        space, peers = Space(), [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(count)]
+        run(f"ip link add {device} type veth peer name other", *space.enter)
+        for peer in peers:
+            peer.connect(world.control)
+            socket.send_fds(peer, [b'{"hawser": 1, "do": "door"}'], [space.handle])
+        return peers
+
+    def index():
+        run("ip link add probe0 type veth peer name probe1")
+        number = socket.if_nametoindex("probe0")
+        run("ip link del probe0")
+        return number
+    world.run("true")
+    before = index()
+    assert all(b"already" in peer.recv(1 << 16) for peer in ask(5, "eth0"))
+    assert index() - before == 2, "devices are made, and taken back, which takes the kernel long"
+    waiting = ask(100, "door0")
+    world.run("true")
+    answered = len(select.select(waiting, [], [], 0)[0])
+    assert answered < 50, "a program of another user waits for all of them"
+    world.end()
+    return f"after {answered} of {len(waiting)}"
+
+
 def falls_back(hawser):
     """Whatever fails after the service was reached, the program runs where its caller is, or not at all."""
     (room, listener), answers = stand_in(), []
@@ -510,6 +540,7 @@ def cases(hawser):
     bind = functools.partial
     yield "without QUIC", bind(without_quic, hawser)
     yield "a service that is busy", bind(in_its_turn, hawser)
+    yield "doors in vain", bind(in_vain, hawser)
     yield "a service that refuses, --fallback", bind(falls_back, hawser)
     yield "a program that cannot join, --fallback", bind(cannot_join, hawser)
     yield "listed by name", bind(listed, hawser)
