@@ -25,6 +25,22 @@ int device_index(const char *name, unsigned *index)
     return error;
 }
 
+int device_set_up(const char *name)
+{
+    struct ifreq request = {.ifr_ifindex = 0};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+    int result = ioctl(fd, SIOCGIFFLAGS, &request) == 0 ? 0 : -errno;
+    if (!result && !(request.ifr_flags & IFF_UP)) {
+        request.ifr_flags = (short)(request.ifr_flags | IFF_UP);
+        result = ioctl(fd, SIOCSIFFLAGS, &request) == 0 ? 1 : -errno;
+    }
+    close(fd);
+    return result;
+}
+
 int device_complain(const char *name, int error, char *why, size_t why_size)
 {
     if (error == -ENODEV)

@@ -8,6 +8,9 @@
  * are no descriptors or no memory. */
 int device_index(const char *name, unsigned *index);
 
+/* Sets it up, unless it is. Returns 1 when it was down, 0 when not, or a negative errno, likewise. */
+int device_set_up(const char *name);
+
 /* Says in `why`, in one line, what that error is of, and returns it. */
 int device_complain(const char *name, int error, char *why, size_t why_size);
 

@@ -173,6 +173,7 @@ static int look(void *of, char *why, size_t why_size)
         if (error)
             return device_complain(way->interface, error, why, why_size);
         way->v6 = forwarding_can_v6(&ways->sysctls, way->interface) && forwarding_can_v6(&ways->sysctls, way->device);
+        device_set_up(way->device); /* or there are no routes by it */
         if (way->state != before)
             tell(way, &ways->sysctls);
     }
@@ -219,6 +220,8 @@ static int begin(struct door_ways *ways)
         ways->sysctls.entries = NULL;
     }
     error = lookout_open(&ways->lookout, ways->service->loop, look, ways);
+    if (error >= 0)
+        lookout_see_own(&ways->lookout);
     if (error >= 0 && filter_watch_open(&ways->filter_watch, DOOR_FILTER_NAME) == 0)
         error = sd_event_add_io(ways->service->loop, &ways->filter_news, filter_watch_fd(&ways->filter_watch), EPOLLIN,
                                 filter_changed, ways);

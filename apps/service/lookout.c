@@ -17,6 +17,8 @@ static bool wake_in(struct lookout *l, uint64_t us)
            sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT) >= 0;
 }
 
+void lookout_see_own(struct lookout *l) { netlink_watch_see_own(&l->watch); }
+
 void lookout_soon(struct lookout *l)
 {
     if (!l->due)

@@ -24,6 +24,9 @@ int lookout_open(struct lookout *lookout, sd_event *loop, int (*look)(void *of, 
 /* Zero is nothing. */
 void lookout_close(struct lookout *lookout);
 
+/* What netlink_watch_see_own() says. */
+void lookout_see_own(struct lookout *lookout);
+
 /* Something else has changed: looks soon, once for all that are so near to each other. */
 void lookout_soon(struct lookout *lookout);
 

@@ -28,6 +28,8 @@ void netlink_watch_close(struct netlink_watch *w)
     w->socket = NULL;
 }
 
+void netlink_watch_see_own(struct netlink_watch *w) { w->sees_own = true; }
+
 int netlink_watch_fd(const struct netlink_watch *w) { return mnl_socket_get_fd(w->socket); }
 
 static void watch_lose(struct netlink_watch *w, const struct watch_loss *loss)
@@ -84,6 +86,14 @@ static bool watch_is_of_all(const struct nlmsghdr *header)
     return false;
 }
 
+/* As a new one is not, of which all is said to have changed. */
+static bool watch_is_set_down(const struct nlmsghdr *header)
+{
+    const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
+    return header->nlmsg_type == RTM_NEWLINK && !(info->ifi_flags & IFF_UP) && info->ifi_change != UINT32_MAX &&
+           info->ifi_change & IFF_UP;
+}
+
 void netlink_watch_take(struct netlink_watch *w, const struct nlmsghdr *header)
 {
     size_t len = mnl_nlmsg_get_payload_len(header);
@@ -91,9 +101,12 @@ void netlink_watch_take(struct netlink_watch *w, const struct nlmsghdr *header)
     case RTM_NEWLINK:
     case RTM_DELLINK: {
         const struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
-        if (len < sizeof(*info) || info->ifi_family != AF_UNSPEC || /* of a bridge's port, say */
-            view_is_own(header, sizeof(*info), IFLA_IFNAME))
+        if (len < sizeof(*info) || info->ifi_family != AF_UNSPEC) /* of a bridge's port, say */
             return;
+        if (view_is_own(header, sizeof(*info), IFLA_IFNAME)) {
+            w->changed |= w->sees_own && watch_is_set_down(header);
+            return;
+        }
         w->changed = true;
         if (header->nlmsg_type == RTM_DELLINK || !(info->ifi_flags & IFF_UP))
             watch_lose(w, &(struct watch_loss){.index = (unsigned)info->ifi_index});

@@ -21,7 +21,7 @@ struct watch_loss {
 
 struct netlink_watch {
     struct mnl_socket *socket;
-    bool changed;
+    bool changed, sees_own;
     struct watch_loss losses[WATCH_LOSSES];
     size_t loss_count;
     unsigned overruns; /* of the kernel's queue or ours: a look at the host tells what it is like, not what it was */
@@ -30,6 +30,9 @@ struct netlink_watch {
 /* Returns 0 or a negative errno. */
 int netlink_watch_open(struct netlink_watch *w);
 void netlink_watch_close(struct netlink_watch *w);
+
+/* From now on it is news, too, when somebody sets down a device that the service made for a program or a door. */
+void netlink_watch_see_own(struct netlink_watch *w);
 
 /* To poll for reading. */
 int netlink_watch_fd(const struct netlink_watch *w);

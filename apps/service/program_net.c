@@ -305,6 +305,16 @@ static int configure_pair(struct netlink *n, const char *name, unsigned slot, bo
     return error;
 }
 
+void program_net_mend(struct netlink *n, unsigned slot)
+{
+    char name[IFNAMSIZ];
+    struct program_addresses addresses;
+    program_addresses(slot, &addresses);
+    program_pair_name(slot, name);
+    if (device_set_up(name) == 1) /* the kernel forgets what is of IPv6 */
+        add_v6(n, name, (int)if_nametoindex(name), &addresses.v6);
+}
+
 static void remove_pair(struct netlink *n, const char *name)
 {
     struct netlink_message m;

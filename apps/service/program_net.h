@@ -54,6 +54,9 @@ int program_net_make(struct netlink *netlink, int namespace, unsigned slot, stru
 /* Removes the pair of a slot, if it is there still. */
 void program_net_remove(struct netlink *netlink, unsigned slot);
 
+/* Sets the outer device up again, with all that went when somebody set it down. */
+void program_net_mend(struct netlink *netlink, unsigned slot);
+
 /* Removes all such pairs, those too that a sudden end has left. */
 void program_net_sweep(struct netlink *netlink);
 

@@ -13,6 +13,7 @@
 #include "run/host_hub.h"
 #include "service/aside.h"
 #include "service/filter_watch.h"
+#include "service/lookout.h"
 #include "service/program_filter.h"
 
 enum { PROGRAMS_WHY_SIZE = 512 };
@@ -60,6 +61,7 @@ struct programs {
     struct netlink netlink;
     bool filtered;
     struct netlink routes; /* who has which network */
+    struct lookout lookout;
     struct filter_watch watch;
     struct mending mending;
     sd_event_source *news;
@@ -232,6 +234,28 @@ static int filter_changed(sd_event_source *source, int fd, uint32_t events, void
     return 0;
 }
 
+/* Somebody may have set devices down. */
+static int mend_devices(void *of, char *why, size_t why_size)
+{
+    struct programs *p = of;
+    (void)why;
+    (void)why_size;
+    LIST_EACH (it, &p->all) {
+        const struct program *program = LIST_ENTRY(it, struct program, link);
+        if (program->member)
+            program_net_mend(&p->routes, program->slot);
+    }
+    return 0;
+}
+
+static int watch_devices(struct programs *p)
+{
+    int error = lookout_open(&p->lookout, p->service->loop, mend_devices, p);
+    if (!error)
+        lookout_see_own(&p->lookout);
+    return error;
+}
+
 /* A kernel without a packet filter has no table either. */
 static int watch_filter(struct programs *p)
 {
@@ -262,6 +286,8 @@ int programs_start(struct service *service, const struct door_options *options, 
         error = open_door(p, options);
     if (error >= 0)
         error = watch_filter(p);
+    if (error >= 0)
+        error = watch_devices(p);
     if (error < 0) {
         snprintf(why, why_size, "no door for programs: %s", strerror(-error));
         programs_stop(p);
@@ -435,6 +461,7 @@ void programs_stop(struct programs *p)
     list_remove(&p->part.link);
     sd_event_source_disable_unref(p->news);
     filter_watch_close(&p->watch);
+    lookout_close(&p->lookout);
     aside_end(p->aside);
     if (p->netlink.socket)
         program_net_sweep(&p->netlink);

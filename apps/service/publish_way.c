@@ -160,6 +160,8 @@ static int way_look(void *of, char *why, size_t why_size)
 {
     struct publish_way *way = of;
     int error = device_index(way->device, &way->index);
+    if (!error)
+        device_set_up(way->device); /* without it there are no routes */
     return error ? device_complain(way->device, error, why, why_size) : way_routes(way, why, why_size);
 }
 

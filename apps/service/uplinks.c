@@ -326,6 +326,7 @@ static int uplinks_look(struct uplinks *u, uint64_t now_ns, char *why, size_t wh
     int error = device_index(u->options.device, &index);
     if (error && error != -ENODEV) /* nor would anybody know what it and others forward */
         return device_complain(u->options.device, error, why, why_size);
+    device_set_up(u->options.device); /* or there are no routes by it: the next look tries again */
     error = host_view_read(&u->view, &u->netlink);
     if (error) {
         snprintf(why, why_size, "cannot ask the kernel for interfaces and routes: %s", strerror(-error));

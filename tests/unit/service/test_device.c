@@ -34,6 +34,7 @@ static void gone_is_another_thing_than_unknown(void **state)
     assert_int_equal(there, -EMFILE);
     assert_int_equal(missing, -EMFILE);
     assert_int_equal(device_index("lo", &index), 0);
+    assert_int_equal(device_set_up("no-such-device"), -ENODEV);
 }
 
 static void it_is_said_what_to_do(void **state)

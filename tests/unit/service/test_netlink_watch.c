@@ -105,6 +105,21 @@ static void test_devices_of_programs_do_not_matter(void **state)
     assert_true(matters(labelled(RTM_NEWADDR, "hawser")));
 }
 
+static void test_our_devices_set_down(void **state)
+{
+    (void)state;
+    struct nlmsghdr *header = link_message(&m, RTM_NEWLINK, 2, "hawser-12", 0);
+    struct ifinfomsg *info = mnl_nlmsg_get_payload(header);
+    info->ifi_change = IFF_UP;
+    assert_false(matters(header));
+    netlink_watch_see_own(&watch);
+    assert_true(matters(header));
+    info->ifi_change = UINT32_MAX; /* it is new */
+    assert_false(matters(header));
+    info->ifi_change = info->ifi_flags = IFF_UP;
+    assert_false(matters(header));
+}
+
 static void test_forwarding(void **state)
 {
     (void)state;
@@ -151,6 +166,7 @@ int main(void)
         cmocka_unit_test_setup(test_rules, fresh),
         cmocka_unit_test_setup(test_losses, fresh),
         cmocka_unit_test_setup(test_devices_of_programs_do_not_matter, fresh),
+        cmocka_unit_test_setup(test_our_devices_set_down, fresh),
         cmocka_unit_test_setup(test_forwarding, fresh),
         cmocka_unit_test_setup(test_ports_of_bridges_do_not_matter, fresh),
         cmocka_unit_test_setup(test_more_losses_than_are_kept, fresh),
