@@ -12,7 +12,7 @@ struct call {
     struct door *door;
     struct list link;
     struct hawser_request *request;
-    struct dial *dial; /* NULL: it is over */
+    struct dial *dial; /* NULL: it is over, or waits for a port */
 };
 
 struct door {
@@ -22,7 +22,7 @@ struct door {
     struct dialer *far;
     const struct demands *(*demands)(void *of, const struct hawser_addr *client);
     void *of;
-    struct list calls;
+    struct list calls, starved; /* starved: of those that wait for a port */
     bool shut;
     struct door_counts counts;
 };
@@ -37,7 +37,7 @@ enum hawser_refusal door_refusal(int error)
         {-ECONNRESET, HAWSER_REFUSE_RESET},
         {-EPROTONOSUPPORT, HAWSER_REFUSE_RESET}, /* the destination speaks plain TCP, which is not wanted */
         {-ENETUNREACH, HAWSER_REFUSE_NETWORK},
-        {-EADDRNOTAVAIL, HAWSER_REFUSE_NETWORK}, /* no uplink has an address of that family */
+        {-EADDRNOTAVAIL, HAWSER_REFUSE_NETWORK}, /* the uplink has lost its address meanwhile */
         {-EINVAL, HAWSER_REFUSE_NETWORK},        /* no single host has that address, or it is an uplink's own */
         {-EHOSTUNREACH, HAWSER_REFUSE_HOST},
         {-EACCES, HAWSER_REFUSE_PROHIBITED},
@@ -101,24 +101,47 @@ static void dial_answered(struct dial_user *user, int error, struct end far, uin
     end_call(call);
 }
 
+static int begin_dial(struct call *call, uint64_t now_ns)
+{
+    const struct door *door = call->door;
+    struct destination to = {0};
+    hawser_request_addrs(call->request, &to.from, &to.addr);
+    to.demands = door->demands ? door->demands(door->of, &to.from) : NULL;
+    return dial_begin(door->far, &to, &call->dial_user, now_ns, &call->dial);
+}
+
 static int call_far(struct door *door, struct hawser_request *request, uint64_t now_ns)
 {
-    struct destination to = {0};
     struct call *call = malloc(sizeof *call);
     if (!call)
         return -ENOMEM;
     *call = (struct call){.dial_user = {dial_answered}, .door = door, .request = request};
-    hawser_request_addrs(request, &to.from, &to.addr);
-    to.demands = door->demands ? door->demands(door->of, &to.from) : NULL;
-    int error = dial_begin(door->far, &to, &call->dial_user, now_ns, &call->dial);
-    if (error < 0) {
+    int error = begin_dial(call, now_ns);
+    if (error < 0 && error != -EADDRNOTAVAIL) {
         free(call);
         return error;
     }
     hawser_request_set_user(request, call);
-    list_push_back(&door->calls, &call->link);
+    list_push_back(error ? &door->starved : &door->calls, &call->link);
+    door->counts.without_port += error != 0;
     door->counts.waiting++;
     return 0;
+}
+
+void door_turn(struct door *door, uint64_t now_ns)
+{
+    for (struct list *first; (first = list_first(&door->starved));) {
+        struct call *call = LIST_ENTRY(first, struct call, link);
+        int error = begin_dial(call, now_ns);
+        list_remove(first);
+        list_push_back(error == -EADDRNOTAVAIL ? &door->starved : &door->calls, first);
+        if (error == -EADDRNOTAVAIL) /* the next turn is another destination's, it may be */
+            break;
+        if (error < 0) {
+            refuse(door, call->request, error);
+            end_call(call);
+        }
+    }
 }
 
 /* The client hears nothing any more; the destination must not wait for it. */
@@ -157,6 +180,7 @@ int door_open(struct hawser_stack *stack, int link, struct joints *joints, const
     *door = (struct door){
         .watch = {door_heard}, .joints = joints, .far = options->far, .demands = options->demands, .of = options->of};
     list_init(&door->calls);
+    list_init(&door->starved);
     int error = hawser_listen_link(stack, link, options->backlog, &options->near, &door->listener);
     if (error < 0) {
         free(door);
@@ -169,14 +193,20 @@ int door_open(struct hawser_stack *stack, int link, struct joints *joints, const
 
 void door_count(const struct door *door, struct door_counts *out) { *out = door->counts; }
 
-void door_shut(struct door *door)
+static void refuse_all(struct door *door, struct list *calls)
 {
-    door->shut = true;
-    LIST_EACH (it, &door->calls) {
+    LIST_EACH (it, calls) {
         struct call *call = LIST_ENTRY(it, struct call, link);
         refuse(door, call->request, -ECONNRESET);
         end_call(call);
     }
+}
+
+void door_shut(struct door *door)
+{
+    door->shut = true;
+    refuse_all(door, &door->calls);
+    refuse_all(door, &door->starved);
 }
 
 void door_close(struct door *door)

@@ -28,6 +28,7 @@ struct door_counts {
     uint64_t withdrawn;                           /* the client gave up before there was an answer */
     uint64_t refused[HAWSER_REFUSE_SILENTLY + 1]; /* by enum hawser_refusal */
     uint64_t without_mptcp;                       /* of the refused: the client wants nothing else */
+    uint64_t without_port;                        /* had to wait: all ports to the destination were taken */
     uint32_t waiting;                             /* now */
 };
 
@@ -35,6 +36,9 @@ struct door_counts {
  * hawser_listen_link() says. */
 int door_open(struct hawser_stack *stack, int link, struct joints *joints, const struct door_options *options,
               struct door **out);
+
+/* Between packets: who waits for a port to its destination is tried again. */
+void door_turn(struct door *door, uint64_t now_ns);
 
 void door_count(const struct door *door, struct door_counts *out);
 

@@ -176,6 +176,7 @@ int http_status_of(int error)
     case -ENOMEM:
     case -EMFILE:
     case -EUSERS:
+    case -EADDRNOTAVAIL:
         return 503;
     default:
         return 502;

@@ -203,12 +203,19 @@ static void look_at_parts(struct service *service)
     }
 }
 
+static void serve_doors(struct service *service)
+{
+    LIST_EACH (it, &service->doors)
+        door_turn(LIST_ENTRY(it, struct service_door, link)->door, hawser_host_now(service->host));
+}
+
 /* Returns whether another one is due at once. */
 static bool take_turn(struct service *service)
 {
     note_loss(service, host_take_in(service->host));
     look_at_parts(service);
     watch_serve(hawser_host_stack(service->host), hawser_host_now(service->host));
+    serve_doors(service);
     bool moves = joints_turn(&service->joints);
     return host_send_out(service->host) || moves;
 }

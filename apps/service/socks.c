@@ -198,8 +198,7 @@ static const struct {
     {-EACCES, SOCKS_FORBIDDEN},
     {-EPERM, SOCKS_FORBIDDEN},
     {-ENETUNREACH, SOCKS_NETWORK_UNREACHABLE},
-    {-EADDRNOTAVAIL, SOCKS_NETWORK_UNREACHABLE}, /* no uplink has an address of that family */
-    {-EINVAL, SOCKS_NETWORK_UNREACHABLE},        /* no single host has that address, or it is an uplink's own */
+    {-EINVAL, SOCKS_NETWORK_UNREACHABLE}, /* no single host has that address, or it is an uplink's own */
     {-EHOSTUNREACH, SOCKS_HOST_UNREACHABLE},
     {-ENOENT, SOCKS_HOST_UNREACHABLE}, /* no such name */
     {-ENOPROTOOPT, SOCKS_HOST_UNREACHABLE},

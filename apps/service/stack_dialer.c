@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/compiler.h"
 #include "base/scope.h"
@@ -71,6 +72,24 @@ static int open_limited(struct stack_dialer *by, const struct destination *to, s
     return hawser_connect(by->stack, &to->addr, options, now_ns, out);
 }
 
+static uint64_t without_port(const struct stack_dialer *by)
+{
+    struct hawser_counter counter = {0};
+    hawser_stack_counter(by->stack, by->port_limit, &counter);
+    return counter.value;
+}
+
+/* As connect() has it. The stack says -EADDRNOTAVAIL, too, where no uplink has an address from which that is reached.
+ */
+static int open_any(struct stack_dialer *by, const struct destination *to, struct hawser_conn_options *options,
+                    uint64_t now_ns, struct hawser_conn **out)
+{
+    const uint64_t before = without_port(by);
+    int error = to->demands ? open_limited(by, to, options, now_ns, out)
+                            : hawser_connect(by->stack, &to->addr, options, now_ns, out);
+    return error == -EADDRNOTAVAIL && without_port(by) == before ? -ENETUNREACH : error;
+}
+
 static int begin(struct dialer *dialer, const struct destination *to, struct dial_user *user, uint64_t now_ns,
                  struct dial **out)
 {
@@ -92,8 +111,7 @@ static int begin(struct dialer *dialer, const struct destination *to, struct dia
         options.local = dial->first;
         options.local_first = true;
     }
-    int error = demands ? open_limited(by, to, &options, now_ns, &dial->conn)
-                        : hawser_connect(by->stack, &to->addr, &options, now_ns, &dial->conn);
+    int error = open_any(by, to, &options, now_ns, &dial->conn);
     if (error < 0) {
         free(dial);
         return error;
@@ -114,4 +132,7 @@ void stack_dialer_init(struct stack_dialer *dialer, struct hawser_stack *stack, 
                        const struct hawser_conn_options *options)
 {
     *dialer = (struct stack_dialer){.dialer = {begin, cancel}, .stack = stack, .choice = choice, .options = *options};
+    for (struct hawser_counter at; hawser_stack_counter(stack, dialer->port_limit, &at); dialer->port_limit++)
+        if (strcmp(at.name, "limit.ports") == 0)
+            break;
 }

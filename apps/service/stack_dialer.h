@@ -10,6 +10,7 @@ struct stack_dialer {
     struct hawser_stack *stack;
     struct choice *choice;              /* where connections begin; NULL: as the stack decides */
     struct hawser_conn_options options; /* their size is set; what they point to outlives the dialer */
+    size_t port_limit;                  /* the stack's counter of who found no port */
 };
 
 void stack_dialer_init(struct stack_dialer *dialer, struct hawser_stack *stack, struct choice *choice,

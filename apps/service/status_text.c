@@ -31,10 +31,10 @@ static void print_door(FILE *out, const json_t *door)
     fprintf(out,
             "door         %s: " NUMBER " asked, " NUMBER " accepted, " NUMBER " wait, " NUMBER " gave up; " NUMBER
             " refused, " NUMBER " unreachable, " NUMBER " prohibited, " NUMBER " without an answer; " NUMBER
-            " refused for want of Multipath TCP\n",
+            " refused for want of Multipath TCP, " NUMBER " kept waiting for want of a port\n",
             text(door, "door"), number(door, "asked"), number(door, "accepted"), number(door, "waiting"),
             number(door, "gave_up"), number(door, "refused"), number(door, "unreachable"), number(door, "prohibited"),
-            number(door, "silent"), number(door, "without_mptcp"));
+            number(door, "silent"), number(door, "without_mptcp"), number(door, "without_port"));
 }
 
 static void print_port(FILE *out, const json_t *port)

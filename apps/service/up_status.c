@@ -10,11 +10,11 @@ void up_status_door(FILE *out, const char *name, const struct door_counts *c)
     fprintf(out,
             "door %s: %" PRIu64 " asked, %" PRIu64 " accepted, %" PRIu32 " wait, %" PRIu64 " gave up; %" PRIu64
             " refused, %" PRIu64 " unreachable, %" PRIu64 " prohibited, %" PRIu64 " without an answer; %" PRIu64
-            " refused for want of Multipath TCP\n",
+            " refused for want of Multipath TCP, %" PRIu64 " kept waiting for want of a port\n",
             name, c->asked, c->accepted, c->waiting, c->withdrawn,
             c->refused[HAWSER_REFUSE_RESET] + c->refused[HAWSER_REFUSE_PORT],
             c->refused[HAWSER_REFUSE_NETWORK] + c->refused[HAWSER_REFUSE_HOST], c->refused[HAWSER_REFUSE_PROHIBITED],
-            c->refused[HAWSER_REFUSE_SILENTLY], c->without_mptcp);
+            c->refused[HAWSER_REFUSE_SILENTLY], c->without_mptcp, c->without_port);
 }
 
 void up_status_port(FILE *out, const char *name, const struct session_counts *c)

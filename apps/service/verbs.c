@@ -16,12 +16,12 @@ static json_t *of_door(const struct service_door *door)
 {
     struct door_counts c;
     door_count(door->door, &c);
-    json_t *refused =
-        json_pack("{s:I,s:I,s:I,s:I,s:I}", "refused",
-                  (json_int_t)(c.refused[HAWSER_REFUSE_RESET] + c.refused[HAWSER_REFUSE_PORT]), "unreachable",
-                  (json_int_t)(c.refused[HAWSER_REFUSE_NETWORK] + c.refused[HAWSER_REFUSE_HOST]), "prohibited",
-                  (json_int_t)c.refused[HAWSER_REFUSE_PROHIBITED], "silent",
-                  (json_int_t)c.refused[HAWSER_REFUSE_SILENTLY], "without_mptcp", (json_int_t)c.without_mptcp);
+    json_t *refused = json_pack(
+        "{s:I,s:I,s:I,s:I,s:I,s:I}", "refused",
+        (json_int_t)(c.refused[HAWSER_REFUSE_RESET] + c.refused[HAWSER_REFUSE_PORT]), "unreachable",
+        (json_int_t)(c.refused[HAWSER_REFUSE_NETWORK] + c.refused[HAWSER_REFUSE_HOST]), "prohibited",
+        (json_int_t)c.refused[HAWSER_REFUSE_PROHIBITED], "silent", (json_int_t)c.refused[HAWSER_REFUSE_SILENTLY],
+        "without_mptcp", (json_int_t)c.without_mptcp, "without_port", (json_int_t)c.without_port);
     json_t *all =
         json_pack("{s:s,s:I,s:I,s:I,s:I}", "door", door->name, "asked", (json_int_t)c.asked, "accepted",
                   (json_int_t)c.accepted, "waiting", (json_int_t)c.waiting, "gave_up", (json_int_t)c.withdrawn);

@@ -67,11 +67,10 @@ static inline const struct demands *relay_demands(void *of, const struct hawser_
     return r->demands;
 }
 
-/* `near` and `far`: of the relay's connections, at most `max` at once; may be NULL. */
-static inline void relay_init_with(struct relay *r, bool is_door, const struct hawser_conn_options *near,
-                                   const struct hawser_conn_options *far, uint32_t max)
+/* `near` and `far`: of the relay's connections; may be NULL. `own`: of its stack. */
+static inline void relay_init_of(struct relay *r, bool is_door, const struct hawser_conn_options *near,
+                                 const struct hawser_conn_options *far, const struct hawser_stack_options *own_options)
 {
-    const struct hawser_stack_options limited = {.size = sizeof limited, .max_connections = max};
     const struct hawser_stack_options many = {.size = sizeof many, .max_connections = 8192};
     const struct hawser_conn_options plain = {.size = sizeof plain};
     memset(r, 0, sizeof *r);
@@ -82,7 +81,7 @@ static inline void relay_init_with(struct relay *r, bool is_door, const struct h
     assert_non_null(r->flight);
     relay_stack(r, CLIENT, "10.1.0.2", &many);
     relay_stack(r, SERVER, "10.2.0.2", &many);
-    assert_int_equal(hawser_stack_new(&r->env.env, &limited, &r->stacks[RELAY]), 0);
+    assert_int_equal(hawser_stack_new(&r->env.env, own_options, &r->stacks[RELAY]), 0);
     const struct hawser_link_options near_link = {.size = sizeof near_link, .gso_bytes = 65000, .door = is_door};
     const struct hawser_link_options far_link = {.size = sizeof far_link, .gso_bytes = 65000};
     assert_int_equal(hawser_stack_add_link(r->stacks[RELAY], &near_link), NEAR_LINK);
@@ -103,6 +102,14 @@ static inline void relay_init_with(struct relay *r, bool is_door, const struct h
     }
     struct hawser_addr server = relay_addr("10.2.0.2", SERVER_PORT);
     assert_int_equal(hawser_listen(r->stacks[SERVER], &server, 4096, NULL, &r->servers), 0);
+}
+
+/* At most `max` connections at once. */
+static inline void relay_init_with(struct relay *r, bool is_door, const struct hawser_conn_options *near,
+                                   const struct hawser_conn_options *far, uint32_t max)
+{
+    const struct hawser_stack_options limited = {.size = sizeof limited, .max_connections = max};
+    relay_init_of(r, is_door, near, far, &limited);
 }
 
 static inline void relay_init(struct relay *r, bool is_door, const struct hawser_conn_options *near,
@@ -170,6 +177,8 @@ static inline void relay_serve(struct relay *r)
                          0);
     }
     watch_serve(r->stacks[RELAY], r->now_ns);
+    if (r->door)
+        door_turn(r->door, r->now_ns);
 }
 
 /* One millisecond, or until the next deadline where nothing is under way; false: nothing will happen by itself until

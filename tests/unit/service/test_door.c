@@ -89,6 +89,37 @@ static void no_way_is_told_at_once(void **state)
     }
 }
 
+/* All ports to a destination are taken, as by 28,000 connections in a minute: who asks then waits for one. */
+static void who_finds_no_port_waits_for_one(void **state)
+{
+    (void)state;
+    const struct hawser_stack_options one_port = {.size = sizeof one_port, .first_port = 40000, .last_port = 40000};
+    struct relay r;
+    relay_init_of(&r, true, NULL, NULL, &one_port);
+    struct line first = relay_line(&r, RELAY_ONE_TRY);
+    struct hawser_conn *second = relay_connect(&r, "10.2.0.2", SERVER_PORT, RELAY_ONE_TRY);
+    relay_run(&r, 500 * NS_PER_MS);
+    assert_int_equal(hawser_conn_ready(second), 0);
+    assert_int_equal(counts(&r).without_port, 1);
+    assert_int_equal(counts(&r).waiting, 1);
+    hawser_abort(first.client);
+    hawser_abort(first.server);
+    relay_run(&r, 3 * NS_PER_S);
+    assert_true(hawser_conn_ready(second) & HAWSER_CONNECTED);
+    assert_int_equal(counts(&r).waiting, 0);
+    assert_int_equal(counts(&r).without_port, 1);
+    struct hawser_conn *third = relay_connect(&r, "10.2.0.2", SERVER_PORT, RELAY_ONE_TRY);
+    relay_run(&r, 500 * NS_PER_MS);
+    assert_int_equal(counts(&r).waiting, 1);
+    door_shut(r.door);
+    relay_run(&r, NS_PER_S);
+    assert_int_equal(hawser_conn_error(third), -ECONNREFUSED);
+    hawser_abort(second);
+    hawser_close(third);
+    relay_run(&r, NS_PER_S);
+    relay_destroy(&r);
+}
+
 static void silence_is_silence(void **state)
 {
     (void)state;
@@ -396,6 +427,7 @@ static void each_error_has_its_refusal(void **state)
     assert_int_equal(door_refusal(-EACCES), HAWSER_REFUSE_PROHIBITED);
     assert_int_equal(door_refusal(-ENOPROTOOPT), HAWSER_REFUSE_PORT);
     assert_int_equal(door_refusal(-ETIMEDOUT), HAWSER_REFUSE_SILENTLY);
+    assert_int_equal(door_refusal(-EADDRNOTAVAIL), HAWSER_REFUSE_NETWORK);
     assert_int_equal(door_refusal(-ENOBUFS), HAWSER_REFUSE_RESET);
 }
 
@@ -406,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_server_that_is_quick),
         cmocka_unit_test(a_refusal_is_one),
         cmocka_unit_test(no_way_is_told_at_once),
+        cmocka_unit_test(who_finds_no_port_waits_for_one),
         cmocka_unit_test(silence_is_silence),
         cmocka_unit_test(it_begins_where_it_is_said),
         cmocka_unit_test(what_a_client_demands),

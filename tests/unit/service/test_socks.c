@@ -200,7 +200,7 @@ static void errors_survive_the_way(void **state)
         assert_int_equal(socks_error_of(socks_reply_to_hawser(to_hawser[i])), to_hawser[i]);
     assert_int_equal(socks_reply_of(-EREMOTEIO), SOCKS_HOST_UNREACHABLE);
     assert_int_equal(socks_error_of(socks_reply_of(-ENOENT)), -EHOSTUNREACH);
-    assert_int_equal(socks_error_of(socks_reply_of(-EADDRNOTAVAIL)), -ENETUNREACH);
+    assert_int_equal(socks_error_of(socks_reply_of(-EADDRNOTAVAIL)), -ECONNRESET);
     assert_int_equal(socks_reply_of(-ENOMEM), SOCKS_FAILED);
     assert_int_equal(socks_error_of(SOCKS_FAILED), -ECONNRESET);
     assert_int_equal(socks_error_of(200), -ECONNRESET);

@@ -112,7 +112,8 @@ static void status_of_the_service(void **state)
     json_t *status = read_json(
         "{\"version\":\"0.1.0\",\"pid\":77,\"uptime_s\":3725,\"connections\":{\"now\":1,\"so_far\":9,\"reset\":2,"
         "\"bytes_out\":30,\"bytes_in\":40},\"doors\":[{\"door\":\"lan0\",\"asked\":1,\"accepted\":2,\"waiting\":3,"
-        "\"gave_up\":4,\"refused\":5,\"unreachable\":6,\"prohibited\":7,\"silent\":8,\"without_mptcp\":9}],"
+        "\"gave_up\":4,\"refused\":5,\"unreachable\":6,\"prohibited\":7,\"silent\":8,\"without_mptcp\":9,\"without_"
+        "port\":10}],"
         "\"doors_not_listed\":3,\"ports\":[{\"port\":\"127.0.0.1:1080\",\"accepted\":1,\"waiting\":2,\"gave_up\":3,"
         "\"refused\":6,\"refused_by_destination\":4,\"nonsense\":5}],\"published\":[{\"port\":443,\"accepted\":1,"
         "\"waiting\":2,\"refused\":4,\"turned_away\":3},{\"port\":8080,\"program\":\"python3\",\"user\":1000},"
@@ -130,7 +131,7 @@ static void status_of_the_service(void **state)
         "hawser 0.1.0, process 77, up for 1:02:05\n"
         "connections  1 now, 9 so far, 2 of them reset; 30 bytes out, 40 in\n"
         "door         lan0: 1 asked, 2 accepted, 3 wait, 4 gave up; 5 refused, 6 unreachable, 7 prohibited, 8 without "
-        "an answer; 9 refused for want of Multipath TCP\n"
+        "an answer; 9 refused for want of Multipath TCP, 10 kept waiting for want of a port\n"
         "and 3 more doors\n"
         "port         127.0.0.1:1080: 1 accepted, 2 wait, 3 gave up; 6 refused, 4 of them by the destination, 5 for "
         "nonsense\n"
