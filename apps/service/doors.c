@@ -9,6 +9,7 @@
 #include "service/door_filter.h"
 #include "service/program_net.h"
 #include "service/publish.h"
+#include "service/ways_out.h"
 
 enum { DOORS_SPEC_SIZE = 5200 };
 
@@ -248,6 +249,8 @@ int doors_set(struct doors *doors, const struct door_rule *rules, unsigned count
     }
     for (unsigned i = 0; i < count && !error; i++)
         error = there[i] ? 0 : open_door(doors, &rules[i], why, why_size);
+    if (doors->service->ways)
+        ways_look_at_doors(doors->service->ways);
     return error;
 }
 

@@ -87,8 +87,12 @@ static int read_tcp(int fd, struct kernel_paths *out)
     struct sockaddr_storage local, remote;
     socklen_t len = sizeof info, local_len = sizeof local, remote_len = sizeof remote;
     memset(&info, 0, sizeof info);
+    int protocol = IPPROTO_TCP; /* a socket of Multipath TCP that takes plain options has fallen back */
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
         return -errno;
+    len = sizeof protocol;
+    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
+    out->plain_why = protocol == IPPROTO_TCP ? "not offered" : "peer fell back";
     if (getsockname(fd, (struct sockaddr *)&local, &local_len) < 0 ||
         getpeername(fd, (struct sockaddr *)&remote, &remote_len) < 0)
         return 0; /* it was reset: there is none any more */

@@ -8,6 +8,7 @@ enum { KERNEL_PATHS = 16 }; /* more than it has of one */
 
 struct kernel_paths {
     bool mptcp;
+    const char *plain_why; /* it is plain TCP, as in struct hawser_conn_info; NULL: it is not */
     unsigned count;
     struct hawser_subflow_info at[KERNEL_PATHS]; /* without IDs, backup, timeouts and links, of which it says nothing */
 };

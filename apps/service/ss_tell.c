@@ -96,6 +96,8 @@ static void tell_socket(const struct service *service, int fd, json_t *out)
         return;
     json_t *subflows = json_array();
     json_object_set_new(out, "mptcp", json_boolean(paths.mptcp));
+    if (paths.plain_why)
+        json_object_set_new(out, "plain_why", json_string(paths.plain_why));
     for (unsigned i = 0; i < paths.count; i++)
         json_array_append_new(subflows, of_subflow(service, &paths.at[i], true));
     json_object_set_new(out, "subflows", subflows);

@@ -385,6 +385,35 @@ bool uplinks_would_have(const struct uplinks *u, const char *interface, const st
     return false;
 }
 
+static const char *uplinks_name_of(const struct uplinks *u, unsigned index)
+{
+    const struct view_link *link = host_view_link(&u->view, index);
+    for (size_t i = 0; link && i < u->count; i++) {
+        if (strcmp(u->present[i].name, link->name) == 0)
+            return u->present[i].name;
+    }
+    return NULL;
+}
+
+/* Where the uplink's network is the wider one the routes know who is where, and a host's address is no network. */
+const struct view_address *uplinks_overlap(const struct uplinks *u, const char *interface, const char **uplink)
+{
+    for (size_t i = 0; i < u->view.address_count; i++) {
+        const struct view_address *at = &u->view.addresses[i], *other = u->view.addresses;
+        const struct view_link *link = host_view_link(&u->view, at->index);
+        if (!link || strcmp(link->name, interface) != 0)
+            continue;
+        for (; other < u->view.addresses + u->view.address_count; other++) {
+            const unsigned host = hawser_addr_is_v4(&other->addr) ? 32 : 128;
+            if (other->prefix_len >= at->prefix_len && other->prefix_len < host &&
+                view_prefix_match(&at->prefix, &other->prefix, at->prefix_len) &&
+                (*uplink = uplinks_name_of(u, other->index)) != NULL)
+                return at;
+        }
+    }
+    return NULL;
+}
+
 bool uplinks_forwarding_is_anyway(const struct uplinks *u, const struct forwarding *f)
 {
     return forwarding_is_anyway(&u->sysctls, f);

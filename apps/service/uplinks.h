@@ -82,6 +82,9 @@ const char *uplinks_left_aside(const struct uplinks *u);
 /* Whether a firewall is in the way now; its chains, in quotes. */
 bool uplinks_hindered(const struct uplinks *u, char *chains, size_t size);
 
+/* An address of that interface in whose network an uplink is, too, and which; NULL: none. Good until the next call. */
+const struct view_address *uplinks_overlap(const struct uplinks *u, const char *interface, const char **uplink);
+
 /* The table of a VPN that takes this host's traffic; NULL: none. Good until the next call. */
 const struct view_table *uplinks_vpn(const struct uplinks *u);
 

@@ -16,7 +16,7 @@
 #include "service/sysctls.h"
 
 enum { WAYS_EXCLUDED = 64, WAYS_WHY_SIZE = 600 };
-enum ways_remark { REMARK_UPLINKS, REMARK_VPN, REMARK_FIREWALL, REMARKS };
+enum ways_remark { REMARK_UPLINKS, REMARK_VPN, REMARK_FIREWALL, REMARK_DOORS, REMARKS };
 
 struct ways_out {
     struct service *service;
@@ -130,6 +130,21 @@ void ways_look_for_firewall(struct ways_out *w)
     ways_remark_on(w, REMARK_FIREWALL, text);
 }
 
+void ways_look_at_doors(struct ways_out *w)
+{
+    char text[WAYS_WHY_SIZE] = "", addr[HAWSER_ADDR_STRLEN];
+    LIST_EACH (it, &w->service->doors) {
+        const char *name = LIST_ENTRY(it, struct service_door, link)->name, *uplink;
+        const struct view_address *at = uplinks_overlap(w->uplinks, name, &uplink);
+        if (at && !text[0])
+            snprintf(text, sizeof(text),
+                     "the door %s (%s/%u) has addresses of the uplink %s's network, so that answers to clients who "
+                     "have these may leave there: give one of the two networks others, or exclude %s",
+                     name, hawser_addr_format(&at->addr, addr, sizeof(addr)), at->prefix_len, uplink, uplink);
+    }
+    ways_remark_on(w, REMARK_DOORS, text);
+}
+
 static void ways_warn(struct ways_out *w)
 {
     const char *aside = uplinks_left_aside(w->uplinks), *only = ways_only(w);
@@ -148,6 +163,7 @@ static void ways_warn(struct ways_out *w)
     ways_remark_on(w, REMARK_UPLINKS, text);
     ways_warn_of_vpn(w);
     ways_look_for_firewall(w);
+    ways_look_at_doors(w);
 }
 
 static int ways_rearm(struct ways_out *w)

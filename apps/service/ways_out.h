@@ -47,6 +47,9 @@ bool ways_would_use(const struct ways_out *w, const char *interface, const struc
 /* Whether the host forwards what comes by it for other reasons than the uplinks. */
 bool ways_forwarding_is_anyway(const struct ways_out *w, const struct forwarding *f);
 
+/* Doors have come or gone, of which there may be something to remark. */
+void ways_look_at_doors(struct ways_out *w);
+
 /* Calls that whenever uplinks came, went or changed, until ways_close(); NULL: nobody. */
 void ways_on_change(struct ways_out *w, void (*changed)(void *of), void *of);
 
