@@ -8,7 +8,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "base/units.h"
 #include "commands.h"
@@ -215,10 +214,7 @@ static int begin(struct door_ways *ways)
     if (door_routes_sweep(&ways->netlink))
         door_filter_remove();
     sysctls_choose_memory(ways->memory, sizeof(ways->memory), "doors");
-    if (access(ways->memory, F_OK) == 0 && sysctls_open(&ways->sysctls, "/proc/sys/net", ways->memory) == 0) {
-        sysctls_close(&ways->sysctls);
-        ways->sysctls.entries = NULL;
-    }
+    sysctls_sweep("doors");
     error = lookout_open(&ways->lookout, ways->service->loop, look, ways);
     if (error >= 0)
         lookout_see_own(&ways->lookout);

@@ -12,7 +12,7 @@
 /* Replaces what is there. Returns 0, or a negative errno and one line in `why`. */
 int program_filter_set(char *why, size_t why_size);
 
-/* Takes it away. */
+/* Takes it away, if it is there. */
 void program_filter_remove(void);
 
 #endif

@@ -382,11 +382,11 @@ void program_net_remove(struct netlink *netlink, unsigned slot)
     remove_pair(netlink, pair);
 }
 
-void program_net_sweep(struct netlink *netlink)
+int program_net_sweep(struct netlink *netlink)
 {
     struct netlink_message m;
     struct nlmsghdr *header = netlink_start(&m, RTM_DELLINK, 0);
     mnl_nlmsg_put_extra_header(header, sizeof(struct ifinfomsg));
     mnl_attr_put_u32(header, IFLA_GROUP, PROGRAM_GROUP);
-    netlink_request(netlink, &m, NULL, NULL);
+    return netlink_request(netlink, &m, NULL, NULL);
 }

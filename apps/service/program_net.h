@@ -57,7 +57,8 @@ void program_net_remove(struct netlink *netlink, unsigned slot);
 /* Sets the outer device up again, with all that went when somebody set it down. */
 void program_net_mend(struct netlink *netlink, unsigned slot);
 
-/* Removes all such pairs, those too that a sudden end has left. */
-void program_net_sweep(struct netlink *netlink);
+/* Removes all such pairs, those too that a sudden end has left. Returns 0 or a negative errno, -ENODEV
+ * when there is none. */
+int program_net_sweep(struct netlink *netlink);
 
 #endif

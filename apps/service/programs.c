@@ -293,7 +293,8 @@ int programs_start(struct service *service, const struct door_options *options, 
         programs_stop(p);
         return error;
     }
-    program_net_sweep(&p->netlink);
+    if (program_net_sweep(&p->netlink) != -EPERM)
+        program_filter_remove();
     *out = p;
     return 0;
 }

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/device.h"
 #include "service/endpoint.h"
 #include "service/publish_way.h"
 #include "service/sysctls.h"
+
+#define PUBLISH_MEMORY "publish" /* its name */
 
 /* A published port, or room for one. */
 struct published {
@@ -115,8 +118,20 @@ static int open_way(struct publish *p, char *why, size_t why_size)
         p->link = service_add_link(p->stalls->service, "tun,dev=" PUBLISH_DEVICE ",door", why, why_size);
     if (p->link < 0)
         return p->link;
-    sysctls_choose_memory(p->memory, sizeof(p->memory), "publish");
+    sysctls_choose_memory(p->memory, sizeof(p->memory), PUBLISH_MEMORY);
     return publish_way_open(&p->way, p->stalls->service->loop, PUBLISH_DEVICE, p->memory, why, why_size);
+}
+
+void publish_sweep(void)
+{
+    struct netlink netlink;
+    unsigned index;
+    if (device_index(PUBLISH_DEVICE, &index) != -ENODEV)
+        return;
+    if (netlink_open(&netlink) == 0)
+        publish_way_sweep(&netlink, PUBLISH_DEVICE);
+    netlink_close(&netlink);
+    sysctls_sweep(PUBLISH_MEMORY);
 }
 
 static bool same_rule(const struct publish_rule *a, const struct publish_rule *b)

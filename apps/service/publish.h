@@ -27,6 +27,9 @@ struct publish;
 /* Reads "PORT[,to=ADDRESS[:PORT]][,proxy-protocol]". Returns 0, or -EINVAL and one line in `why`. */
 int publish_rule_read(const char *text, struct publish_rule *rule, char *why, size_t why_size);
 
+/* Takes away what a sudden end has left of published ports, likewise (ways_sweep()). */
+void publish_sweep(void);
+
 /* Nothing is published so far. Returns 0 and *out, or -ENOMEM. */
 int publish_new(struct publish **out, struct stalls *stalls);
 

@@ -62,7 +62,7 @@ static int way_filter(struct publish_way *way, const char *device, char *why, si
     return -EIO;
 }
 
-static int way_rule(struct publish_way *way, uint8_t family, enum way_rule_kind kind, bool add)
+static int way_rule(struct netlink *netlink, const char *device, uint8_t family, enum way_rule_kind kind, bool add)
 {
     struct netlink_message m;
     struct nlmsghdr *header = netlink_start(&m, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
@@ -75,16 +75,16 @@ static int way_rule(struct publish_way *way, uint8_t family, enum way_rule_kind 
     if (kind == WAY_BACK)
         mnl_attr_put_u32(header, FRA_FWMARK, PUBLISH_MARK);
     else
-        mnl_attr_put_strz(header, FRA_IIFNAME, way->device);
-    int error = netlink_request(&way->netlink, &m, NULL, NULL);
+        mnl_attr_put_strz(header, FRA_IIFNAME, device);
+    int error = netlink_request(netlink, &m, NULL, NULL);
     return error == -EEXIST ? 0 : error;
 }
 
-static void way_remove_rules(struct publish_way *way)
+void publish_way_sweep(struct netlink *netlink, const char *device)
 {
     for (size_t i = 0; i < sizeof(way_families); i++) {
-        way_rule(way, way_families[i], WAY_BACK, false);
-        way_rule(way, way_families[i], WAY_FORTH, false);
+        way_rule(netlink, device, way_families[i], WAY_BACK, false);
+        way_rule(netlink, device, way_families[i], WAY_FORTH, false);
     }
 }
 
@@ -112,7 +112,7 @@ static int way_routes(struct publish_way *way, char *why, size_t why_size)
         if (!error)
             error = way_route(way, way_families[i]);
         for (int kind = 0; kind < WAY_RULES && !error; kind++)
-            error = way_rule(way, way_families[i], kind, true);
+            error = way_rule(&way->netlink, way->device, way_families[i], kind, true);
         if (error && way_families[i] == AF_INET) {
             snprintf(why, why_size, "cannot route the answers of published servers: %s: see ip rule", strerror(-error));
             return error;
@@ -177,7 +177,6 @@ static int way_begin(struct publish_way *way, sd_event *loop, const char *memory
         snprintf(why, why_size, "cannot begin to publish: %s", strerror(-error));
         return error;
     }
-    way_remove_rules(way); /* left from a sudden end */
     error = way_filter(way, device, why, why_size);
     if (!error)
         error = way_sysctls(way, device, why, why_size);
@@ -207,7 +206,7 @@ void publish_way_close(struct publish_way *way)
         return;
     lookout_close(&way->lookout);
     if (way->netlink.socket)
-        way_remove_rules(way);
+        publish_way_sweep(&way->netlink, way->device);
     if (way->sysctls.entries)
         sysctls_close(&way->sysctls);
     if (way->nft) {

@@ -5,6 +5,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "service/netlink.h"
+
 struct publish_way;
 
 /* By these our own are known again, also by the next start after a sudden end. */
@@ -19,13 +21,16 @@ enum {
 
 /*
  * `device` exists and is up; `memory` is a file that holds what is changed in /proc/sys/net, for the next start after a
- * sudden end. Takes away what such an end has left first; and puts back from then on, from `loop`, what others take
- * away. Returns 0 and *out, or a negative errno and in `why` one line that says what to do.
+ * sudden end. Puts back from then on, from `loop`, what others take away. Returns 0 and *out, or a negative errno and
+ * in `why` one line that says what to do.
  */
 int publish_way_open(struct publish_way **out, sd_event *loop, const char *device, const char *memory, char *why,
                      size_t why_size);
 
 /* Takes everything back. NULL is nothing. */
 void publish_way_close(struct publish_way *way);
+
+/* Takes away the rules that a sudden end has left; routes have gone with the device. */
+void publish_way_sweep(struct netlink *netlink, const char *device);
 
 #endif

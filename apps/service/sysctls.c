@@ -223,6 +223,15 @@ void sysctls_close(struct sysctls *s)
     free(s->entries);
 }
 
+void sysctls_sweep(const char *name)
+{
+    char memory[PATH_MAX];
+    struct sysctls s;
+    sysctls_choose_memory(memory, sizeof(memory), name);
+    if (access(memory, F_OK) == 0 && sysctls_open(&s, "/proc/sys/net", memory) == 0)
+        sysctls_close(&s);
+}
+
 static struct sysctl *sysctls_find(const struct sysctls *s, const struct sysctl_place *place)
 {
     for (size_t i = 0; i < s->count; i++) {

@@ -36,6 +36,9 @@ void sysctls_choose_memory(char *path, size_t size, const char *name);
  */
 int sysctls_open(struct sysctls *s, const char *root, const char *memory);
 
+/* Puts back what a sudden end has left in /proc/sys/net by the memory of that name. */
+void sysctls_sweep(const char *name);
+
 /* Puts all back and frees. */
 void sysctls_close(struct sysctls *s);
 

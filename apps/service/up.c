@@ -145,6 +145,8 @@ static int up_set_roles(struct up *up)
 static int up_add_uplinks(struct up *up)
 {
     char why[1024];
+    ways_sweep();
+    publish_sweep();
     if (up_options_find_uplinks(&up->options))
         return up_find_uplinks(up);
     if (named_uplinks_new(&up->named, &up->service) < 0)

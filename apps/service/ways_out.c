@@ -12,8 +12,11 @@
 #include "commands.h"
 #include "service/device.h"
 #include "service/firewall.h"
+#include "service/policy_routes.h"
 #include "service/publish.h"
 #include "service/sysctls.h"
+
+#define WAYS_MEMORY "sysctls" /* its name */
 
 enum { WAYS_EXCLUDED = 64, WAYS_WHY_SIZE = 600 };
 enum ways_remark { REMARK_UPLINKS, REMARK_VPN, REMARK_FIREWALL, REMARK_DOORS, REMARKS };
@@ -246,7 +249,7 @@ static int ways_begin(struct ways_out *w, const struct uplink_names *names, char
     error = device_index(WAYS_DEVICE, &w->index);
     if (error)
         return device_complain(WAYS_DEVICE, error, why, why_size);
-    sysctls_choose_memory(w->memory, sizeof(w->memory), "sysctls");
+    sysctls_choose_memory(w->memory, sizeof(w->memory), WAYS_MEMORY);
     const struct uplinks_options options = {
         .device = WAYS_DEVICE,
         .memory = w->memory,
@@ -263,6 +266,18 @@ static int ways_begin(struct ways_out *w, const struct uplink_names *names, char
     if (error < 0)
         snprintf(why, why_size, "cannot watch the interfaces: %s", strerror(-error));
     return error < 0 ? error : 0;
+}
+
+void ways_sweep(void)
+{
+    struct netlink netlink;
+    unsigned index;
+    if (device_index(WAYS_DEVICE, &index) != -ENODEV)
+        return;
+    if (netlink_open(&netlink) == 0)
+        policy_routes_apply(&netlink, WAYS_DEVICE, 0, NULL, NULL, 0);
+    netlink_close(&netlink);
+    sysctls_sweep(WAYS_MEMORY);
 }
 
 int ways_open(struct ways_out **out, struct service *service, const struct uplink_names *names, char *why,

@@ -13,6 +13,10 @@
 
 struct ways_out;
 
+/* Takes away what a sudden end has left of uplinks that were found, for every start, which may look for none itself;
+ * unless the device is there, as another service has it then. */
+void ways_sweep(void);
+
 /*
  * Makes the device, and looks after uplinks from now on, but those in `names`, whose lists are copied. That there is
  * none yet is no error. The stack is to open connections from UPLINKS_FIRST_PORT to UPLINKS_LAST_PORT, which the
