@@ -104,7 +104,7 @@ int control_listen(const char *path, const char *group, char *why, size_t why_si
     error = bind_anew(fd, &addr);
     if (error == -EADDRINUSE)
         snprintf(why, why_size,
-                 is_socket(path) ? "a service answers at %s already: end it by hawser down, or name another --control"
+                 is_socket(path) ? "a service answers at %s already: use it, or end it by hawser down"
                                  : "%s is there and is no socket: remove it, or name another --control",
                  path);
     else if (error)

@@ -61,12 +61,9 @@ int door_interface_check(const char *name, char *why, size_t why_size)
 }
 
 /* All of it, as hawser_host_add_link() reads it. Returns 0 or -EINVAL and one line in `why`. */
-static int write_spec(const struct door_rule *rule, char spec[DOORS_SPEC_SIZE], char *why, size_t why_size)
+static int write_spec(const char *text, char spec[DOORS_SPEC_SIZE], char *why, size_t why_size)
 {
-    char device[DOOR_NAME_SIZE];
-    door_device_name(rule->interface, device);
-    int n = rule->spec ? snprintf(spec, DOORS_SPEC_SIZE, "%s,door", rule->spec)
-                       : snprintf(spec, DOORS_SPEC_SIZE, "tun,dev=%s,door", device);
+    int n = snprintf(spec, DOORS_SPEC_SIZE, "%s,door", text);
     if (n >= 0 && n < DOORS_SPEC_SIZE)
         return 0;
     snprintf(why, why_size, "more than %d characters", DOORS_SPEC_SIZE);
@@ -98,7 +95,7 @@ int door_spec_read(const char *text, struct door_rule *rule, char *why, size_t w
     struct link_spec parsed;
     char spec[DOORS_SPEC_SIZE];
     *rule = (struct door_rule){.spec = text};
-    return write_spec(rule, spec, why, why_size) < 0 ? -EINVAL : link_spec_parse(spec, &parsed, why, why_size);
+    return write_spec(text, spec, why, why_size) < 0 ? -EINVAL : link_spec_parse(spec, &parsed, why, why_size);
 }
 
 void door_rule_device(const struct door_rule *rule, char name[DOOR_NAME_SIZE])
@@ -153,19 +150,26 @@ static void close_door(struct doors *doors, unsigned i)
 
 static const char *name_of(const struct door_rule *rule) { return rule->interface[0] ? rule->interface : rule->spec; }
 
+static int add_link(struct service *service, const struct door_rule *rule, const char *device, char *why,
+                    size_t why_size)
+{
+    char spec[DOORS_SPEC_SIZE];
+    if (!rule->spec)
+        return service_add_own_device(service, device, "door", why, why_size);
+    int error = write_spec(rule->spec, spec, why, why_size);
+    return error ? error : service_add_link(service, spec, why, why_size);
+}
+
 /* A device that serves as a door, and, for an interface, the way there. */
 static int serve(struct doors *doors, struct open_door *door, char *why, size_t why_size)
 {
     const struct door_rule *rule = &door->rule;
-    char spec[DOORS_SPEC_SIZE], device[DOOR_NAME_SIZE];
-    int error = write_spec(rule, spec, why, why_size);
-    if (error)
-        return error;
-    int link = service_add_link(doors->service, spec, why, why_size);
+    char device[DOOR_NAME_SIZE];
+    door_rule_device(rule, device);
+    int link = add_link(doors->service, rule, device, why, why_size);
     if (link < 0)
         return link;
-    door_rule_device(rule, device);
-    error = service_add_door(doors->service, link, name_of(rule), &doors->options, &door->door);
+    int error = service_add_door(doors->service, link, name_of(rule), &doors->options, &door->door);
     if (error)
         snprintf(why, why_size, "cannot listen: %s", strerror(-error));
     else if (rule->interface[0])

@@ -115,7 +115,7 @@ static void close_port(struct published *port)
 static int open_way(struct publish *p, char *why, size_t why_size)
 {
     if (p->link < 0)
-        p->link = service_add_link(p->stalls->service, "tun,dev=" PUBLISH_DEVICE ",door", why, why_size);
+        p->link = service_add_own_device(p->stalls->service, PUBLISH_DEVICE, "door", why, why_size);
     if (p->link < 0)
         return p->link;
     sysctls_choose_memory(p->memory, sizeof(p->memory), PUBLISH_MEMORY);

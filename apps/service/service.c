@@ -114,6 +114,19 @@ int service_add_link(struct service *service, const char *spec, char *why, size_
     return index;
 }
 
+int service_add_own_device(struct service *service, const char *device, const char *rest, char *why, size_t why_size)
+{
+    char spec[64];
+    snprintf(spec, sizeof spec, "tun,dev=%s,%s", device, rest);
+    int link = service_add_link(service, spec, why, why_size);
+    if (link == -EBUSY)
+        snprintf(why, why_size,
+                 "device %s is in use: another hawser up is at work on this host, which pgrep -af \"hawser up\" shows: "
+                 "use that, or end it by hawser down with its --control",
+                 device);
+    return link;
+}
+
 int service_add_door(struct service *service, int link, const char *name, const struct door_options *options,
                      struct service_door **out)
 {

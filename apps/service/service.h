@@ -68,6 +68,9 @@ int service_init(struct service *service, const struct hawser_stack_options *opt
 /* Adds a link, as hawser_host_add_link(): its index, or a negative errno and one line in `why`. */
 int service_add_link(struct service *service, const char *spec, char *why, size_t why_size);
 
+/* Likewise, of a device whose name is not the user's to choose: each service has it, so that there is room for one. */
+int service_add_own_device(struct service *service, const char *device, const char *rest, char *why, size_t why_size);
+
 /* Serves link number `link`, a door; without `far` it is the service's. Returns 0 and *out (may be NULL), or what
  * door_open() says. */
 int service_add_door(struct service *service, int link, const char *name, const struct door_options *options,

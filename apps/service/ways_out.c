@@ -243,7 +243,7 @@ static int ways_begin(struct ways_out *w, const struct uplink_names *names, char
                  WAYS_EXCLUDED);
         return error;
     }
-    w->link = service_add_link(w->service, "tun,dev=" WAYS_DEVICE ",addr=none", why, why_size);
+    w->link = service_add_own_device(w->service, WAYS_DEVICE, "addr=none", why, why_size);
     if (w->link < 0)
         return w->link;
     error = device_index(WAYS_DEVICE, &w->index);
