@@ -300,8 +300,8 @@ static int up_check(const struct up *up)
     char why[1024];
     if (up_options_check(&up->options, why, sizeof(why)) < 0)
         return command_misused("up", "%s", why);
-    if (up->options.check && !reload->path)
-        return up_fail("no configuration: there is no " CONFIG_PATH "; name one by -c FILE");
+    if (up->options.check_alone && !reload->path)
+        return up_fail("nothing to check: there is no " CONFIG_PATH "; name another configuration by -c FILE");
     int status = proxy_options_check(&up->options.proxies);
     if (status != UP_GO_ON)
         return status;

@@ -79,7 +79,7 @@ static const char usage[] =
     "  -c FILE        configuration, hawser.toml(5); default /etc/hawser/hawser.toml if there is one; what else is "
     "said\n"
     "                 here goes before it\n"
-    "  --check        only check the configuration, and change nothing\n"
+    "  --check        only check options and configuration, and change nothing\n"
     "  --scheduler NAME\n"
     "                 lowest-rtt (default), or redundant: every path carries everything\n"
     "  --path-manager NAME\n"
@@ -454,5 +454,6 @@ int up_options_read(struct up_options *o, int argc, char **argv)
     }
     if (optind < argc)
         return usage_error("\"%s\" is no option", argv[optind]);
+    o->check_alone = o->check && argc == 2;
     return -1;
 }

@@ -18,6 +18,7 @@ enum { UP_UPLINKS = NAMED_UPLINKS_MAX, UP_FIRST = 256, UP_INTERFACES = CONFIG_IN
 
 struct up_options {
     bool verbose, check, no_mptcp;
+    bool check_alone;        /* and the command line says nothing else */
     bool says_mptcp;         /* no_mptcp was said by the command line, whatever the configuration says */
     const char *config_path; /* NULL: CONFIG_PATH if it is there */
     const char *congestion, *group, *user;
