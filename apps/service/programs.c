@@ -151,7 +151,7 @@ static void leave(struct programs *p, struct program *program)
     program_ports_close(&program->ports);
     program->member = NULL;
     program->leaving = (struct aside_job){.work = remove_pair, .done = has_left};
-    if (aside_do(p->aside, &program->leaving) < 0)
+    if (aside_do(p->aside, &program->leaving, program->user) < 0)
         drop(p, program);
 }
 
