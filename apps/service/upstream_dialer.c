@@ -10,7 +10,6 @@
 #include "base/units.h"
 #include "commands.h"
 #include "service/dial_words.h"
-#include "service/host_route.h"
 #include "service/socks.h"
 
 /* What a client is told when the way to the server is what failed: nothing of that is the destination's word. */
@@ -201,7 +200,7 @@ static bool is_near(const struct upstream_dialer *by, const struct destination *
     if (to->name || !scope_is_reachable(&to->addr))
         return false;
     return hawser_addr_same_ip(&to->addr, &by->server.addr) || hawser_addr_same_ip(&to->addr, &by->met) ||
-           (host_route_ask(&to->addr, &route) == 0 && route.is_near);
+           (by->ask_route(&to->addr, &route) == 0 && route.is_near);
 }
 
 static int call_server(struct dial *dial, const struct destination *to, uint64_t now_ns)
@@ -257,6 +256,11 @@ static void cancel(struct dialer *dialer, struct dial *dial)
 void upstream_dialer_init(struct upstream_dialer *dialer, sd_event *loop, struct hawser_host *host,
                           struct dialer *to_server, const struct destination *server, struct tls *tls)
 {
-    *dialer = (struct upstream_dialer){
-        .dialer = {begin, cancel}, .loop = loop, .host = host, .to_server = to_server, .server = *server, .tls = tls};
+    *dialer = (struct upstream_dialer){.dialer = {begin, cancel},
+                                       .loop = loop,
+                                       .host = host,
+                                       .to_server = to_server,
+                                       .server = *server,
+                                       .ask_route = host_route_ask,
+                                       .tls = tls};
 }

@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "service/dial.h"
+#include "service/host_route.h"
 #include "service/tls_end.h"
 
 enum { UPSTREAM_TELL_S = 10 };     /* between two words in the log of why it is not reached */
@@ -28,7 +29,8 @@ struct upstream_dialer {
     struct dialer *to_server;
     struct destination server; /* its name outlives the dialer */
     struct hawser_addr met;    /* where it was last reached, whatever its name */
-    struct tls *tls;           /* what came to nothing is noted there, too */
+    int (*ask_route)(const struct hawser_addr *to, struct host_route *out); /* the kernel, unless somebody changes it */
+    struct tls *tls; /* what came to nothing is noted there, too */
     struct upstream_counts counts;
     char told[TLS_FAILURE_SIZE]; /* of that, in the log; empty: it was reached since */
     uint64_t tell_again_ns;

@@ -481,6 +481,13 @@ struct chain {
 
 static const char key[] = "the key", wrong[] = "another";
 
+/* A network of this host's. */
+static int route_of_10(const struct hawser_addr *to, struct host_route *out)
+{
+    *out = (struct host_route){.is_near = to->ip[12] == 10};
+    return to->ip[12] == 11 ? -ENETUNREACH : 0;
+}
+
 static void chain_init(struct chain *c, const char *client_key)
 {
     struct endpoint {
@@ -497,6 +504,7 @@ static void chain_init(struct chain *c, const char *client_key)
     c->sessions.spoken = SESSION_SOCKS;
     c->sessions.tls = &c->server;
     upstream_dialer_init(&c->dialer, c->e.loop, c->e.host, &c->way.dialer, &server.to, &c->client);
+    c->dialer.ask_route = route_of_10;
 }
 
 static void chain_destroy(struct chain *c)
@@ -546,6 +554,31 @@ static void upstream_goes_on_from_there(void **state)
     ends_run(&c.e, 20);
     assert_int_equal(c.e.joints.count, 0);
     assert_int_equal(c.e.joints.broken, 0);
+    chain_destroy(&c);
+}
+
+static void what_is_near_is_called_without_it(void **state)
+{
+    (void)state;
+    struct chain c;
+    chain_init(&c, key);
+    assert_int_equal(hawser_addr_parse(&c.dialer.met, "192.0.2.1", 8443), 0);
+    static const char *const near[] = {"10.0.0.1", "192.0.2.1"}, *const far[] = {"192.0.2.9", "11.0.0.1", "127.0.0.1"};
+    for (unsigned i = 0; i < HW_ARRAY_LEN(near); i++) {
+        struct hawser_addr to;
+        assert_int_equal(hawser_addr_parse(&to, near[i], 443), 0);
+        assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, near[i], 443, &c.under_way), 0);
+        assert_true(hawser_addr_equal(&c.way.addrs[c.way.count - 1], &to));
+        fake_answer(&c.way, c.way.count - 1, -ECONNREFUSED, (struct end){0});
+        assert_int_equal(c.caller.error, -ECONNREFUSED); /* its own word */
+    }
+    for (unsigned i = 0; i < HW_ARRAY_LEN(far); i++) {
+        assert_int_equal(dial(&c.caller, &c.dialer.dialer, NULL, far[i], 443, &c.under_way), 0);
+        assert_true(hawser_addr_same_ip(&c.way.addrs[c.way.count - 1], &c.dialer.server.addr));
+        fake_answer(&c.way, c.way.count - 1, -ECONNREFUSED, (struct end){0});
+        assert_int_equal(c.caller.error, -EHOSTUNREACH);
+    }
+    assert_int_equal(c.dialer.counts.unreachable, HW_ARRAY_LEN(far));
     chain_destroy(&c);
 }
 
@@ -688,6 +721,7 @@ int main(void)
         cmocka_unit_test(a_name_may_be_given_up),
         cmocka_unit_test(lookups_have_a_limit),
         cmocka_unit_test(upstream_goes_on_from_there),
+        cmocka_unit_test(what_is_near_is_called_without_it),
         cmocka_unit_test(errors_come_back),
         cmocka_unit_test(the_way_there_may_fail),
         cmocka_unit_test(there_may_be_no_room),
