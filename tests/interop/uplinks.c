@@ -59,6 +59,9 @@ int main(int argc, char **argv)
     print_events(uplinks);
     if (uplinks_left_aside(uplinks))
         printf("aside: %s\n", uplinks_left_aside(uplinks));
+    char chains[100];
+    if (uplinks_hindered(uplinks, chains, sizeof(chains)))
+        printf("aside: %s\n", chains);
     puts("ready");
     fflush(stdout);
     struct pollfd fds[] = {{.fd = uplinks_fd(uplinks), .events = POLLIN}, {.fd = 0, .events = POLLIN}};
