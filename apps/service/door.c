@@ -41,7 +41,7 @@ enum hawser_refusal door_refusal(int error)
         {-EINVAL, HAWSER_REFUSE_NETWORK},        /* no single host has that address, or it is an uplink's own */
         {-EHOSTUNREACH, HAWSER_REFUSE_HOST},
         {-EACCES, HAWSER_REFUSE_PROHIBITED},
-        {-ENOPROTOOPT, HAWSER_REFUSE_PORT},
+        {-ENOPROTOOPT, HAWSER_REFUSE_PROTOCOL},
         {-EPROTO, HAWSER_REFUSE_PORT},
         {-ETIMEDOUT, HAWSER_REFUSE_SILENTLY},
     };

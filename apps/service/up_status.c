@@ -12,7 +12,7 @@ void up_status_door(FILE *out, const char *name, const struct door_counts *c)
             " refused, %" PRIu64 " unreachable, %" PRIu64 " prohibited, %" PRIu64 " without an answer; %" PRIu64
             " refused for want of Multipath TCP, %" PRIu64 " kept waiting for want of a port\n",
             name, c->asked, c->accepted, c->waiting, c->withdrawn,
-            c->refused[HAWSER_REFUSE_RESET] + c->refused[HAWSER_REFUSE_PORT],
+            c->refused[HAWSER_REFUSE_RESET] + c->refused[HAWSER_REFUSE_PORT] + c->refused[HAWSER_REFUSE_PROTOCOL],
             c->refused[HAWSER_REFUSE_NETWORK] + c->refused[HAWSER_REFUSE_HOST], c->refused[HAWSER_REFUSE_PROHIBITED],
             c->refused[HAWSER_REFUSE_SILENTLY], c->without_mptcp, c->without_port);
 }

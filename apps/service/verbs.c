@@ -18,8 +18,9 @@ static json_t *of_door(const struct service_door *door)
     door_count(door->door, &c);
     json_t *refused = json_pack(
         "{s:I,s:I,s:I,s:I,s:I,s:I}", "refused",
-        (json_int_t)(c.refused[HAWSER_REFUSE_RESET] + c.refused[HAWSER_REFUSE_PORT]), "unreachable",
-        (json_int_t)(c.refused[HAWSER_REFUSE_NETWORK] + c.refused[HAWSER_REFUSE_HOST]), "prohibited",
+        (json_int_t)(c.refused[HAWSER_REFUSE_RESET] + c.refused[HAWSER_REFUSE_PORT] +
+                     c.refused[HAWSER_REFUSE_PROTOCOL]),
+        "unreachable", (json_int_t)(c.refused[HAWSER_REFUSE_NETWORK] + c.refused[HAWSER_REFUSE_HOST]), "prohibited",
         (json_int_t)c.refused[HAWSER_REFUSE_PROHIBITED], "silent", (json_int_t)c.refused[HAWSER_REFUSE_SILENTLY],
         "without_mptcp", (json_int_t)c.without_mptcp, "without_port", (json_int_t)c.without_port);
     json_t *all =

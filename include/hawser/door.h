@@ -60,6 +60,7 @@ enum hawser_refusal {
     HAWSER_REFUSE_HOST,       /* ICMP: the host is unreachable. EHOSTUNREACH */
     HAWSER_REFUSE_PORT,       /* ICMP: the port is. ECONNREFUSED */
     HAWSER_REFUSE_PROHIBITED, /* ICMP: administratively prohibited. EHOSTUNREACH; by IPv6 EACCES */
+    HAWSER_REFUSE_PROTOCOL,   /* ICMP: nobody speaks TCP there. ENOPROTOOPT; by IPv6 as HAWSER_REFUSE_PORT */
     HAWSER_REFUSE_SILENTLY,   /* nothing is said. ETIMEDOUT, in its own time */
 };
 

@@ -425,7 +425,7 @@ static void each_error_has_its_refusal(void **state)
     assert_int_equal(door_refusal(-ENETUNREACH), HAWSER_REFUSE_NETWORK);
     assert_int_equal(door_refusal(-EHOSTUNREACH), HAWSER_REFUSE_HOST);
     assert_int_equal(door_refusal(-EACCES), HAWSER_REFUSE_PROHIBITED);
-    assert_int_equal(door_refusal(-ENOPROTOOPT), HAWSER_REFUSE_PORT);
+    assert_int_equal(door_refusal(-ENOPROTOOPT), HAWSER_REFUSE_PROTOCOL);
     assert_int_equal(door_refusal(-ETIMEDOUT), HAWSER_REFUSE_SILENTLY);
     assert_int_equal(door_refusal(-EADDRNOTAVAIL), HAWSER_REFUSE_NETWORK);
     assert_int_equal(door_refusal(-ENOBUFS), HAWSER_REFUSE_RESET);

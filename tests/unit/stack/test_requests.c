@@ -232,6 +232,7 @@ static void refused_it_hears_why(void **state)
     } cases[] = {{HAWSER_REFUSE_NETWORK, 0, 0},
                  {HAWSER_REFUSE_HOST, 1, 3},
                  {HAWSER_REFUSE_PORT, 3, 4},
+                 {HAWSER_REFUSE_PROTOCOL, 2, 4},
                  {HAWSER_REFUSE_PROHIBITED, 13, 1}};
     for (unsigned i = 0; i < 2 * HW_ARRAY_LEN(cases); i++) {
         bool v6 = i % 2;
