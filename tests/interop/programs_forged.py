@@ -4,7 +4,7 @@ import functools
 import json
 import socket
 import struct
-import subprocess
+import time
 
 from programs_world import *
 
@@ -12,10 +12,12 @@ ETH_P_ALL = 3
 OUTGOING = 4  # socket.PACKET_OUTGOING
 HOST, HOST_V6, ROUTER = "192.168.0.1", "2001:db8::1", "192.168.0.2"
 OWN, OWN_V6 = "198.19.0.6", "2001:2:0:4857::2"  # of the first program
-ICMP, UDP, GRE, ICMPV6, SCTP = 1, 17, 47, 58, 132
+ICMP, IPIP, UDP, GRE, ESP, ICMPV6, OSPF, SCTP = 1, 4, 17, 47, 50, 58, 89, 132
 # From standard input: [protocol, source, destination, payload in hex, where the checksum is].
 FORGE = """
-import json, socket, struct, sys
+import json, socket, struct, subprocess, sys, time
+while b"state UP" not in subprocess.run(["ip", "link", "show", "eth0"], stdout=subprocess.PIPE).stdout:
+    time.sleep(0.01)  # until then the kernel loses what is sent there
 raw = {family: socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) for family in (socket.AF_INET, socket.AF_INET6)}
 for s in raw.values():
     s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
@@ -36,7 +38,7 @@ for protocol, source, to, payload, at in json.load(sys.stdin):
     raw[family].sendto(head + payload, (to, 0))
 print("sent")
 sys.stdin.close()
-import time; time.sleep(0.3)
+time.sleep(0.3)
 """
 
 
@@ -121,7 +123,33 @@ def untranslated(hawser):
     return "does not leave with a program's address"
 
 
+def privileged(hawser):
+    """What a user may not send from a socket, and would, with the host's address."""
+    world, ends = World(hawser, found=True), ((OWN, SERVER), (OWN_V6, SERVER_V6))
+    for _, address in ends:
+        world.serve_datagrams(ECHO, lambda data: (time.sleep(0.1), data)[1], address)
+    wire = Wire(world)
+    refused = [raw(protocol, *both) for both in ends for protocol in (IPIP, ESP, OSPF)]
+    refused += [icmp(kind, OWN, SERVER) for kind in (3, 5, 9, 13)] + [icmp(kind, OWN_V6, SERVER_V6) for kind in (1, 137, 139)]
+    send(world, refused + [udp(*both, port, 5002) for both in ends for port in (53, 514, 1024)] +
+         [icmp(8, OWN, SERVER), icmp(128, OWN_V6, SERVER_V6)])
+    world.python("""
+import socket, sys, time
+for _ in range(3):
+    for at in sys.argv[1:]:  # nobody is there any more when the answer comes
+        socket.socket(socket.AF_INET6 if ":" in at else socket.AF_INET, socket.SOCK_DGRAM).sendto(b"abc", (at, 7))
+    time.sleep(0.3)""", SERVER, SERVER_V6)
+    wanted = {(UDP, HOST, 1024), (UDP, HOST_V6, 1024), (ICMP, HOST, 0x0800), (ICMP, HOST, 0x0303), (ICMPV6, HOST_V6, 0x8000), (ICMPV6, HOST_V6, 0x0104)}
+    world.until(lambda: wanted <= wire.read(), f"not all have come: {wanted - wire.seen}", 5)
+    ports = [what for protocol, _, what in wire.seen - wanted if protocol == UDP]
+    assert len(ports) >= 6 and min(ports) >= 1024, ports
+    assert not (others := {what for what in wire.seen - wanted if what[0] != UDP}), others
+    world.end()
+    return "UDP from free ports, echo requests and errors of what is under way"
+
+
 def cases(hawser):
     bind = functools.partial
     yield "forged datagrams", bind(sources, hawser)
     yield "datagrams that are not translated", bind(untranslated, hawser)
+    yield "privileged datagrams", bind(privileged, hawser)
