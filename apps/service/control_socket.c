@@ -42,16 +42,11 @@ static int set_address(struct sockaddr_un *addr, const char *path, char *why, si
     return 0;
 }
 
-/* The directory in which `path` is, if it is not there. */
-static void make_directory(const char *path)
+/* Any other one would stay for good: who made it is no longer root when the service ends. */
+static void make_folder(const char *path)
 {
-    char directory[sizeof((struct sockaddr_un *)NULL)->sun_path];
-    snprintf(directory, sizeof directory, "%s", path);
-    char *slash = strrchr(directory, '/');
-    if (!slash || slash == directory)
-        return;
-    *slash = '\0';
-    mkdir(directory, 0755); /* if that cannot be, bind() says so */
+    if (strncmp(path, CONTROL_FOLDER, sizeof CONTROL_FOLDER - 1) == 0)
+        mkdir(CONTROL_FOLDER, 0755); /* if that cannot be, bind() says so */
 }
 
 /* Does somebody listen there? */
@@ -100,12 +95,15 @@ int control_listen(const char *path, const char *group, char *why, size_t why_si
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return snprintf(why, why_size, "no control socket: %s", strerror(errno)), -errno;
-    make_directory(path);
+    make_folder(path);
     error = bind_anew(fd, &addr);
     if (error == -EADDRINUSE)
         snprintf(why, why_size,
                  is_socket(path) ? "a service answers at %s already: use it, or end it by hawser down"
                                  : "%s is there and is no socket: remove it, or name another --control",
+                 path);
+    else if (error == -ENOENT)
+        snprintf(why, why_size, "cannot listen at %s: its directory is missing: make it, or name another --control",
                  path);
     else if (error)
         snprintf(why, why_size, "cannot listen at %s: %s: be root, or name another --control", path, strerror(-error));

@@ -8,7 +8,8 @@
 
 #include <jansson.h>
 
-#define CONTROL_PATH "/run/hawser/control"
+#define CONTROL_FOLDER "/run/hawser/"
+#define CONTROL_PATH CONTROL_FOLDER "control"
 #define CONTROL_GROUP "hawser"
 
 /* What HAWSER_CONTROL says; NULL: nothing. */
@@ -21,9 +22,9 @@ const char *control_path(const char *option);
 bool control_is_none(const char *path);
 
 /*
- * Listens at `path`, whose directory is made when it is missing, for root and the members of `group` (NULL:
- * CONTROL_GROUP if there is one). What a service that is no more left there is replaced. Returns a descriptor, or a
- * negative errno and in `why` one line.
+ * Listens at `path`, of whose directories CONTROL_FOLDER alone is made when it is missing, for root and the members of
+ * `group` (NULL: CONTROL_GROUP if there is one). What a service that is no more left there is replaced. Returns a
+ * descriptor, or a negative errno and in `why` one line.
  */
 int control_listen(const char *path, const char *group, char *why, size_t why_size);
 

@@ -124,8 +124,8 @@ static bool same_folder(const char *a, const char *b)
     return end_a && end_b && end_a - a == end_b - b && memcmp(a, b, (size_t)(end_a - a)) == 0;
 }
 
-/* Could it be written? Nothing is made of it yet, nor is the folder of the control socket. */
-static int try_to_write(const char *path, const char *control)
+/* Could it be written? Nothing is made of it yet, nor is the folder of the service. */
+static int try_to_write(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char folder[LINK_SPEC_PATH_SIZE + 2] = ".";
@@ -138,7 +138,7 @@ static int try_to_write(const char *path, const char *control)
         snprintf(folder, sizeof folder, "%.*s/.", (int)(slash - path), path);
     if (access(folder, W_OK | X_OK) == 0)
         return 0;
-    return errno == ENOENT && same_folder(path, control) ? 0 : -errno;
+    return errno == ENOENT && same_folder(path, CONTROL_PATH) ? 0 : -errno;
 }
 
 /* Where the file says what is captured of one of its links; NULL: the link is none of them. */
@@ -153,7 +153,7 @@ static const struct toml_node *find_capture(const struct toml_node *tables, cons
     return NULL;
 }
 
-static int check_capture(const struct up_check *c, const struct up_options *o, const char *spec, bool door)
+static int check_capture(const struct up_check *c, const char *spec, bool door)
 {
     static const char word_pcap[] = ",pcap=";
     const char *at = spec ? strstr(spec, word_pcap) : NULL;
@@ -165,7 +165,7 @@ static int check_capture(const struct up_check *c, const struct up_options *o, c
         return 0;
     at += sizeof word_pcap - 1;
     snprintf(path, sizeof path, "%.*s", (int)strcspn(at, ","), at);
-    int error = try_to_write(path, control_path(o->control));
+    int error = try_to_write(path);
     if (!error)
         return 0;
     if (config)
@@ -179,9 +179,9 @@ static int check_captures(const struct up_check *c, const struct up_options *o)
 {
     int error = 0;
     for (unsigned i = 0; i < o->door_count && !error; i++)
-        error = check_capture(c, o, o->doors[i].spec, true);
+        error = check_capture(c, o->doors[i].spec, true);
     for (unsigned i = 0; i < o->uplink_count && !error; i++)
-        error = check_capture(c, o, o->uplinks[i], false);
+        error = check_capture(c, o->uplinks[i], false);
     return error;
 }
 

@@ -95,7 +95,7 @@ static void set_up(struct fixture *f)
         .directory = "/tmp/hawser-test-XXXXXX", .watch = {.gone = gone}, .another = {.gone = gone_too}, .kept = -1};
     f->descriptors_before = open_descriptors();
     assert_non_null(mkdtemp(f->directory));
-    snprintf(f->path, sizeof f->path, "%s/run/control", f->directory);
+    snprintf(f->path, sizeof f->path, "%s/control", f->directory);
     assert_true(sd_event_new(&f->loop) >= 0);
     int fd = control_listen(f->path, NULL, f->why, sizeof f->why);
     assert_true(fd >= 0);
@@ -106,12 +106,9 @@ static void set_up(struct fixture *f)
 
 static void tear_down(struct fixture *f)
 {
-    char run[64];
     control_close(&f->control);
     control_unlink(f->path);
     sd_event_unref(f->loop);
-    snprintf(run, sizeof run, "%s/run", f->directory);
-    assert_int_equal(rmdir(run), 0);
     assert_int_equal(rmdir(f->directory), 0);
     assert_int_equal(open_descriptors(), f->descriptors_before);
 }
@@ -440,6 +437,7 @@ static void places_are_checked(void **state)
     snprintf(path, sizeof path, "%s/not/there", f.directory);
     assert_int_equal(control_connect(path, f.why, sizeof f.why), -ENOENT);
     assert_non_null(strstr(f.why, "hawser up"));
+    expect_no_socket(&f, path, NULL, -ENOENT, "its directory is missing");
     memset(path, 'x', 150);
     path[150] = '\0';
     expect_no_socket(&f, path, NULL, -EINVAL, "1 to 107");
