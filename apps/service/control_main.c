@@ -155,6 +155,9 @@ int reload_main(int argc, char **argv)
     json_t *answer = ask(&asking, &fd);
     json_array_foreach(json_object_get(answer, "after_restart"), i, key)
         printf("%s: holds after hawser down, and hawser up\n", json_string_value(key) ? json_string_value(key) : "?");
+    const char *warning = json_string_value(json_object_get(answer, "warning"));
+    if (warning)
+        fprintf(stderr, "hawser reload: %s\n", warning);
     status = answer ? EXIT_SUCCESS : EXIT_FAILURE;
     json_decref(answer);
     if (fd >= 0)

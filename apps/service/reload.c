@@ -79,8 +79,9 @@ static int apply_uplinks(struct reload *reload, const struct up_options *options
     return error ? error : choice_set(&service->choice, options->first, options->first_count, why, why_size);
 }
 
-/* Those that the service was begun with. What is root's alone its next start reads. */
-static int read_files_again(struct reload *reload, json_t *later, char *why, size_t why_size)
+/* Those that the service was begun with. What is root's alone its next start reads. One that is gone hinders nothing
+ * but that start: what was read of it is as good as ever. */
+static int read_files_again(struct reload *reload, json_t *answer, char *why, size_t why_size)
 {
     struct proxies *proxies = reload->service->proxies;
     char reason[400];
@@ -90,10 +91,13 @@ static int read_files_again(struct reload *reload, json_t *later, char *why, siz
     if (!error)
         return 0;
     snprintf(why, why_size, "upstream goes on with the keys and certificates that it has: %s", reason);
-    if (error != -EACCES)
+    if (error != -EACCES && error != -ENOENT)
         return error;
     command_say(LOG_WARNING, "up", "%s", why);
-    note_change(later, "upstream");
+    if (error == -EACCES)
+        note_change(json_object_get(answer, "after_restart"), "upstream");
+    else
+        json_object_set_new(answer, "warning", json_string(why));
     return 0;
 }
 
@@ -167,7 +171,7 @@ static enum control_verdict run(void *user, struct control_request *request, jso
         up_options_complete(&options, &config);
         config_compare(&reload->start, &config, note_change, later);
         good = is_possible(reload, &options, request->why, sizeof request->why) &&
-               read_files_again(reload, later, request->why, sizeof request->why) == 0 &&
+               read_files_again(reload, answer, request->why, sizeof request->why) == 0 &&
                apply_all(reload, &options, request->why, sizeof request->why) == 0;
     }
     config_free(good ? &reload->latest : &config);

@@ -29,6 +29,7 @@ struct stamp {
     ino_t inode;
     off_t len;
     struct timespec changed;
+    bool regular, gone; /* pipes are read once */
 };
 
 struct tls_credentials {
@@ -232,8 +233,11 @@ static void look(const struct tls_files *files, struct stamp stamps[TLS_FILES])
     const char *const paths[TLS_FILES] = {files->key, files->certificate, files->private_key, files->ca};
     for (unsigned i = 0; i < TLS_FILES; i++) {
         struct stat st;
-        stamps[i] = paths[i] && stat(paths[i], &st) == 0 ? (struct stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim}
-                                                         : (struct stamp){0};
+        stamps[i] = (struct stamp){0};
+        if (paths[i] && stat(paths[i], &st) == 0)
+            stamps[i] = (struct stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim, S_ISREG(st.st_mode), false};
+        else if (paths[i])
+            stamps[i].gone = errno == ENOENT;
     }
 }
 
@@ -295,6 +299,7 @@ bool tls_credentials_outdated(const struct tls_credentials *c, const struct tls_
     look(files, now);
     for (unsigned i = 0; i < TLS_FILES; i++) {
         const struct stamp *a = &now[i], *b = &c->stamps[i];
+        changed |= a->gone && b->regular;
         changed |= a->inode && (a->device != b->device || a->inode != b->inode || a->len != b->len ||
                                 a->changed.tv_sec != b->changed.tv_sec || a->changed.tv_nsec != b->changed.tv_nsec);
     }

@@ -43,7 +43,7 @@ int tls_credentials_read(enum tls_role role, const struct tls_files *files, stru
 struct tls_credentials *tls_credentials_ref(struct tls_credentials *credentials);
 void tls_credentials_unref(struct tls_credentials *credentials); /* NULL is none */
 
-/* Is one of the files another one since they were read? One that is not seen is not. */
+/* Is one of the files another one since they were read, or gone? One that may not be seen is not. */
 bool tls_credentials_outdated(const struct tls_credentials *credentials, const struct tls_files *files);
 
 /* GNUTLS_SERVER or GNUTLS_CLIENT. */
