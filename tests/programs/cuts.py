@@ -65,7 +65,7 @@ WAYS = {"link down": Way("ip link set wan{i} down", LEASE),
 class Work(threading.Thread):
     """What goes on while uplinks come and go."""
     ENOUGH = 1  # bytes that come by an uplink when it is used
-    BACK_S = BACK_UNTOLD_S = 1  # who is silent is asked twice a second
+    BACK_S = 1  # told or not: who is silent is asked twice a second
     pause_s, problem = 0, None
 
     def __init__(self):
@@ -99,7 +99,6 @@ class Work(threading.Thread):
 
 class Download(Work):
     ENOUGH, SIZE = 100000, 100 * MIB
-    BACK_UNTOLD_S = 5  # where nobody tells of it: when the far end's kernel tries again it decides itself
 
     def __init__(self, world):
         world.nginx()
@@ -123,7 +122,6 @@ class Download(Work):
 class Upload(Download):
     """Judged where it arrives."""
     ENOUGH = 5000  # of acknowledgements
-    BACK_UNTOLD_S = Work.BACK_UNTOLD_S
 
     def __init__(self, world):
         world.file("file", self.SIZE)
@@ -187,7 +185,6 @@ class Session(Work):
 
 class Idle(Work):
     """Silent, but when an uplink is down. That one is used again is seen when the other one is down at once."""
-    BACK_UNTOLD_S = 1.5  # both ends find out first that the other one is silent
 
     def __init__(self, world):
         world.serve(7777, self.answer, MPTCP)
@@ -280,7 +277,7 @@ def survives(make, way):
     assert None not in back_s, f"used again after {back_s} s"
     said = f"longest pause {work.pause_s * 1000:.0f} ms; used again after " + " and ".join(f"{s * 1000:.0f}" for s in back_s) + " ms"
     assert work.pause_s < PAUSE_S, said
-    assert max(back_s) < (work.BACK_UNTOLD_S if way.there else work.BACK_S), said
+    assert max(back_s) < work.BACK_S, said
     world.end()
     return said
 

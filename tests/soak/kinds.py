@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+from flaps import LATE_S, PAUSE_S, SLOW
 from world import BEYOND, NEAR, SERVER, address
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -40,12 +41,16 @@ PATIENCE_S = 90
 # But a kernel's client that lost its only path waits for a minute, and then says that all is over.
 PATIENCE_PUBLISHED_S = 60
 
+# The longest that a line waits for its echo. One uplink at a time fails, so it goes by the other one; at worst the end that has
+# it doubles its time-out as long as the uplink is away, and tries again after as long once more.
+ECHO_S = 2 * PAUSE_S[1] * SLOW + LATE_S
+
 
 class Kind:
     def __init__(self, name, service, space, way, targets, share, *, proxy=None, words=(), young=YOUNG, young_s=YOUNG_S, most_bytes=5e6, echoes=ECHOES,
-                 soon_closed=SOON_CLOSED, patience_s=PATIENCE_S, **what):
+                 soon_closed=SOON_CLOSED, patience_s=PATIENCE_S, echo_s=ECHO_S, **what):
         self.name, self.service, self.space, self.words, self.young, self.young_s = name, service, space, words, young, young_s
-        self.soon_closed = soon_closed
+        self.soon_closed, self.echo_s = soon_closed, echo_s
         self.what = {"way": way, "targets": targets, "at_once": share, "proxy": proxy, "most_bytes": most_bytes,
                      "echoes": echoes, "patience_s": patience_s, **what}
         self.done, self.wrong, self.told = collections.Counter(), [], collections.Counter()
@@ -84,6 +89,8 @@ class Kind:
         for one in wrong[:FIRST_WRONG]:
             print(json.dumps({"kind": self.name, **one, "flaps": flaps.around(one), "listings": self.service.of(one)}), file=sys.stderr)
         problems = [f"{self.name}: {len(wrong)} of {len(wrong) + self.done.total()} went wrong"] if wrong else []
+        if self.told["longest_echo_s"] > self.echo_s:
+            problems.append(f"{self.name}: an echo took {self.told['longest_echo_s']} s, more than {self.echo_s:.1f} s")
         missing = self.expected() - set(self.done)
         if missing:
             problems.append(f"{self.name}: nothing was done of {', '.join(sorted(missing))}")
@@ -120,6 +127,6 @@ def all_kinds(world, near, laptop):
         Kind("CONNECT", near, world.near, "connect", SERVERS, share, proxy=PROXY),
         Kind("network", near, world.lan, "direct", SERVERS, share),
         Kind("published", near, world.far, "mptcp", PUBLIC, no_refusal, young=YOUNG_PUBLISHED, young_s=YOUNG_PUBLISHED_S,
-             echoes=ECHOES_PUBLISHED, soon_closed=set(), patience_s=PATIENCE_PUBLISHED_S),
+             echoes=ECHOES_PUBLISHED, soon_closed=set(), patience_s=PATIENCE_PUBLISHED_S, echo_s=PATIENCE_PUBLISHED_S),  # it may wait that long
         Kind("upstream", laptop, world.laptop, "direct", BEYOND_SERVERS, share, words=laptop.run(), young=YOUNG_UPSTREAM),
     ]
