@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "commands.h"
+#include "service/device.h"
 #include "service/proxies.h"
 #include "service/publish.h"
 #include "service/ways_out.h"
@@ -25,6 +26,27 @@ bool reload_begin(struct reload *reload, struct up_options *options, char *why, 
     return true;
 }
 
+static void note_missing(const char *role, const char *name)
+{
+    unsigned index;
+    if (device_index(name, &index) == -ENODEV)
+        command_say(LOG_WARNING, "up", "%s %s: there is no such interface now; it holds for one that comes", role,
+                    name);
+}
+
+/* Mistyped names look like those of interfaces that are still to come. */
+static void note_all_missing(const struct choice *choice, const struct up_options *options)
+{
+    for (unsigned i = 0; i < options->allowed_count; i++)
+        note_missing("allow", options->allowed[i]);
+    for (unsigned i = 0; i < options->excluded_count; i++)
+        note_missing("exclude", options->excluded[i]);
+    for (unsigned i = 0; i < choice->backup.count; i++)
+        note_missing("backup", choice->backup.at[i]);
+    for (unsigned i = 0; i < choice->rule_count; i++)
+        note_missing("first-uplink", choice->rules[i].uplink);
+}
+
 void reload_apply(struct reload *reload, const struct up_options *options)
 {
     struct hawser_conn_options *far = &reload->service->direct.options;
@@ -32,6 +54,8 @@ void reload_apply(struct reload *reload, const struct up_options *options)
     far->no_mptcp = options->no_mptcp;
     far->scheduler = options->scheduler ? options->scheduler : hawser_scheduler_find("lowest-rtt");
     far->paths = &reload->paths;
+    if (reload->service->ways)
+        note_all_missing(&reload->service->choice, options);
 }
 
 /* Does a change of that key need no new start? */

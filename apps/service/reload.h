@@ -22,7 +22,8 @@ struct reload {
  */
 bool reload_begin(struct reload *reload, struct up_options *options, char *why, size_t why_size);
 
-/* Sets of new connections what the configuration may change of a running service: scheduler, path manager, MPTCP. */
+/* Sets of new connections what the configuration may change of a running service: scheduler, path manager, MPTCP; and
+ * says which interfaces that it names are not there. */
 void reload_apply(struct reload *reload, const struct up_options *options);
 
 /* Adds the verb to the service's control socket. Returns 0 or a negative errno. */
