@@ -11,7 +11,7 @@ static int take_route(const struct nlmsghdr *header, void *user)
 {
     const struct rtmsg *route = mnl_nlmsg_get_payload(header);
     if (header->nlmsg_type == RTM_NEWROUTE)
-        *(struct host_route *)user = (struct host_route){.type = route->rtm_type, .is_near = route->rtm_dst_len > 0};
+        *(struct host_route *)user = (struct host_route){.type = route->rtm_type, .prefix_len = route->rtm_dst_len};
     return MNL_CB_OK;
 }
 

@@ -2,13 +2,11 @@
 #ifndef HW_APPS_SERVICE_HOST_ROUTE_H
 #define HW_APPS_SERVICE_HOST_ROUTE_H
 
-#include <stdbool.h>
-
 #include <hawser/addr.h>
 
 struct host_route {
     unsigned char type; /* an RTN_... of linux/rtnetlink.h */
-    bool is_near;       /* it is another one than a default route */
+    uint8_t prefix_len; /* 0: it is a default route */
 };
 
 /* Asks the kernel. Returns 0 and *out, or a negative errno: nothing leads there, or it cannot be asked. */

@@ -20,6 +20,7 @@
 #include <linux/veth.h>
 
 #include "service/device.h"
+#include "service/host_route.h"
 
 enum {
     PROGRAM_QUEUE_PACKETS = 1000,
@@ -82,29 +83,7 @@ int program_net_check(int fd, uid_t user, char *why, size_t why_size)
     return 0;
 }
 
-static int note_prefix_len(const struct nlmsghdr *header, void *user)
-{
-    const struct rtmsg *route = mnl_nlmsg_get_payload(header);
-    if (header->nlmsg_type == RTM_NEWROUTE)
-        *(unsigned *)user = route->rtm_dst_len;
-    return MNL_CB_OK;
-}
-
-/* Of the route by which this host reaches it; 0: a default route, or none. */
-static unsigned prefix_len_of(struct netlink *n, const struct hawser_addr *addr)
-{
-    struct netlink_message m;
-    unsigned len = 0;
-    struct nlmsghdr *header = netlink_start(&m, RTM_GETROUTE, 0);
-    struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
-    route->rtm_family = netlink_family(addr);
-    route->rtm_dst_len = hawser_addr_is_v4(addr) ? 32 : 128;
-    route->rtm_flags = RTM_F_FIB_MATCH;
-    netlink_put_addr(header, RTA_DST, addr);
-    return netlink_request(n, &m, note_prefix_len, &len) == 0 ? len : 0;
-}
-
-bool program_net_taken(struct netlink *n, unsigned slot, bool *hopeless, char *why, size_t why_size)
+bool program_net_taken(unsigned slot, bool *hopeless, char *why, size_t why_size)
 {
     struct program_addresses addresses;
     program_addresses(slot, &addresses);
@@ -112,10 +91,10 @@ bool program_net_taken(struct netlink *n, unsigned slot, bool *hopeless, char *w
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         char text[HAWSER_ADDR_STRLEN];
         bool v4 = hawser_addr_is_v4(all[i]);
-        unsigned len = prefix_len_of(n, all[i]);
-        if (len < (v4 ? PROGRAM_SHORTEST_V4 : PROGRAM_SHORTEST_V6))
+        struct host_route route;
+        if (host_route_ask(all[i], &route) < 0 || route.prefix_len < (v4 ? PROGRAM_SHORTEST_V4 : PROGRAM_SHORTEST_V6))
             continue;
-        *hopeless = len <= (v4 ? PROGRAM_NET_V4_LEN : PROGRAM_NET_V6_LEN);
+        *hopeless = route.prefix_len <= (v4 ? PROGRAM_NET_V4_LEN : PROGRAM_NET_V6_LEN);
         snprintf(why, why_size,
                  "this host uses " PROGRAM_NET_V4 "/%d or " PROGRAM_NET_V6
                  ", of which each program needs a part: see ip route get %s, and take that away",

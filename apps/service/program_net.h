@@ -44,7 +44,7 @@ int program_net_check(int fd, uid_t user, char *why, size_t why_size);
 
 /* Whether this host has a way of its own to what would be the program's, so that a pair would take that from somebody;
  * `hopeless`: as to all of them. One line in `why` then. */
-bool program_net_taken(struct netlink *netlink, unsigned slot, bool *hopeless, char *why, size_t why_size);
+bool program_net_taken(unsigned slot, bool *hopeless, char *why, size_t why_size);
 
 /* Makes both devices for a namespace, the outer one ready. Returns 0 and *out, whose descriptors are the caller's; or a
  * negative errno with nothing left, and one line in `why`. */

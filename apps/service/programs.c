@@ -60,8 +60,8 @@ struct programs {
     /* While that works, these are its own: where requests go, and whether the packet filter has our table. */
     struct netlink netlink;
     bool filtered;
-    struct netlink routes; /* who has which network */
     struct lookout lookout;
+    struct netlink quick; /* what the loop itself asks for */
     struct filter_watch watch;
     struct mending mending;
     sd_event_source *news;
@@ -104,8 +104,7 @@ static int next_slot(struct programs *p, unsigned *out, char *why, size_t why_si
     for (unsigned tried = 0; tried < PROGRAM_SLOTS && !hopeless; tried++) {
         p->last_slot = (p->last_slot + 1) % PROGRAM_SLOTS;
         *out = p->last_slot;
-        if (!slot_taken(p, *out) && !pair_exists(*out) &&
-            !program_net_taken(&p->routes, *out, &hopeless, why, why_size)) {
+        if (!slot_taken(p, *out) && !pair_exists(*out) && !program_net_taken(*out, &hopeless, why, why_size)) {
             why[0] = '\0';
             return 0;
         }
@@ -243,7 +242,7 @@ static int mend_devices(void *of, char *why, size_t why_size)
     LIST_EACH (it, &p->all) {
         const struct program *program = LIST_ENTRY(it, struct program, link);
         if (program->member)
-            program_net_mend(&p->routes, program->slot);
+            program_net_mend(&p->quick, program->slot);
     }
     return 0;
 }
@@ -279,7 +278,7 @@ int programs_start(struct service *service, const struct door_options *options, 
     }
     int error = p ? netlink_open(&p->netlink) : -ENOMEM;
     if (!error)
-        error = netlink_open(&p->routes);
+        error = netlink_open(&p->quick);
     if (!error)
         error = aside_new(service->loop, &p->aside);
     if (!error)
@@ -471,6 +470,6 @@ void programs_stop(struct programs *p)
     if (p->filtered)
         program_filter_remove();
     netlink_close(&p->netlink);
-    netlink_close(&p->routes);
+    netlink_close(&p->quick);
     free(p);
 }

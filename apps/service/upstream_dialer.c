@@ -200,7 +200,7 @@ static bool is_near(const struct upstream_dialer *by, const struct destination *
     if (to->name || !scope_is_reachable(&to->addr))
         return false;
     return hawser_addr_same_ip(&to->addr, &by->server.addr) || hawser_addr_same_ip(&to->addr, &by->met) ||
-           (by->ask_route(&to->addr, &route) == 0 && route.is_near);
+           (by->ask_route(&to->addr, &route) == 0 && route.prefix_len > 0);
 }
 
 static int call_server(struct dial *dial, const struct destination *to, uint64_t now_ns)

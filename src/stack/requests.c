@@ -6,7 +6,6 @@
 #include "stack/bare.h"
 #include "stack/stack.h"
 #include "stack/tuple.h"
-#include "wire/bytes.h"
 #include "wire/icmp.h"
 
 static uint64_t hash_of(const struct requests *t, const struct hawser_addr *local, const struct hawser_addr *remote)
@@ -238,28 +237,18 @@ static void write_reset(const struct hawser_request *r, struct hawser_tx *tx)
     bare_write(tx, h->link, &h->local, &h->remote, header, &none);
 }
 
-/* Of IPv4, whose code for that is the one before a port's: the checksum grows by what the code loses (RFC 1624 3). */
-static void name_protocol(uint8_t *icmp)
-{
-    const uint32_t sum = get16(icmp + 2) + 1u;
-    icmp[1]--;
-    put16(icmp + 2, (uint16_t)(sum + (sum >> 16)));
-}
-
 /* From the very address that the client asked for: a router has none here that he would know. */
 static void write_error(const struct hawser_request *r, struct hawser_tx *tx)
 {
     static const enum icmp_unreachable errors[] = {[HAWSER_REFUSE_NETWORK] = ICMP_UNREACHABLE_NETWORK,
                                                    [HAWSER_REFUSE_HOST] = ICMP_UNREACHABLE_HOST,
                                                    [HAWSER_REFUSE_PORT] = ICMP_UNREACHABLE_PORT,
-                                                   [HAWSER_REFUSE_PROTOCOL] = ICMP_UNREACHABLE_PORT,
+                                                   [HAWSER_REFUSE_PROTOCOL] = ICMP_UNREACHABLE_PROTOCOL,
                                                    [HAWSER_REFUSE_PROHIBITED] = ICMP_UNREACHABLE_PROHIBITED};
     const struct handshake *h = &r->handshake;
     tx->head_len =
         (uint8_t)icmp_unreachable_emit(tx->head, errors[r->refusal], &h->local, &h->remote, r->syn, r->syn_len);
     tx->l3_len = tx->head_len - ICMP_HEADER_LEN;
-    if (r->refusal == HAWSER_REFUSE_PROTOCOL && hawser_addr_is_v4(&h->remote))
-        name_protocol(tx->head + tx->l3_len);
     tx->flags = HAWSER_TX_CSUM_DONE;
     tx->link = h->link;
     tx->parts[0] = (struct hawser_part){r->syn, r->syn_len};

@@ -10,10 +10,12 @@
 enum { V4_TYPE = 3, V6_TYPE = 1 };
 static const uint8_t v4_codes[] = {[ICMP_UNREACHABLE_NETWORK] = 0,
                                    [ICMP_UNREACHABLE_HOST] = 1,
+                                   [ICMP_UNREACHABLE_PROTOCOL] = 2,
                                    [ICMP_UNREACHABLE_PORT] = 3,
                                    [ICMP_UNREACHABLE_PROHIBITED] = 13};
 static const uint8_t v6_codes[] = {[ICMP_UNREACHABLE_NETWORK] = 0,
                                    [ICMP_UNREACHABLE_HOST] = 3,
+                                   [ICMP_UNREACHABLE_PROTOCOL] = 4,
                                    [ICMP_UNREACHABLE_PORT] = 4,
                                    [ICMP_UNREACHABLE_PROHIBITED] = 1};
 

@@ -11,6 +11,7 @@
 enum icmp_unreachable {
     ICMP_UNREACHABLE_NETWORK,
     ICMP_UNREACHABLE_HOST,
+    ICMP_UNREACHABLE_PROTOCOL, /* by IPv6 there is no such code (RFC 4443 3.1): the port's */
     ICMP_UNREACHABLE_PORT,
     ICMP_UNREACHABLE_PROHIBITED,
 };

@@ -45,6 +45,7 @@ static void says_what_is_unreachable(void **state)
         uint8_t v4, v6; /* codes */
     } cases[] = {{ICMP_UNREACHABLE_NETWORK, 0, 0},
                  {ICMP_UNREACHABLE_HOST, 1, 3},
+                 {ICMP_UNREACHABLE_PROTOCOL, 2, 4},
                  {ICMP_UNREACHABLE_PORT, 3, 4},
                  {ICMP_UNREACHABLE_PROHIBITED, 13, 1}};
     uint8_t p[V6_HEAD + QUOTE_MAX];
