@@ -10,14 +10,22 @@
 
 #include "service/complain.h"
 
+/* A socket to ask about that device by; or a negative errno. */
+static int begin(const char *name, struct ifreq *request)
+{
+    *request = (struct ifreq){.ifr_ifindex = 0};
+    snprintf(request->ifr_name, sizeof(request->ifr_name), "%s", name);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
 /* if_nametoindex() of the C library says ENOENT where it finds no descriptor. */
 int device_index(const char *name, unsigned *index)
 {
-    struct ifreq request = {.ifr_ifindex = 0};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request;
+    int fd = begin(name, &request);
     if (fd < 0)
-        return -errno;
-    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+        return fd;
     int error = ioctl(fd, SIOCGIFINDEX, &request) == 0 ? 0 : -errno;
     close(fd);
     if (!error)
@@ -27,11 +35,10 @@ int device_index(const char *name, unsigned *index)
 
 int device_set_up(const char *name)
 {
-    struct ifreq request = {.ifr_ifindex = 0};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request;
+    int fd = begin(name, &request);
     if (fd < 0)
-        return -errno;
-    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+        return fd;
     int result = ioctl(fd, SIOCGIFFLAGS, &request) == 0 ? 0 : -errno;
     if (!result && !(request.ifr_flags & IFF_UP)) {
         request.ifr_flags = (short)(request.ifr_flags | IFF_UP);

@@ -216,10 +216,10 @@ static void look_at_parts(struct service *service)
     }
 }
 
-static void serve_doors(struct service *service)
+static void serve_doors(struct service *service, uint64_t now_ns)
 {
     LIST_EACH (it, &service->doors)
-        door_turn(LIST_ENTRY(it, struct service_door, link)->door, hawser_host_now(service->host));
+        door_turn(LIST_ENTRY(it, struct service_door, link)->door, now_ns);
 }
 
 /* Returns whether another one is due at once. */
@@ -227,8 +227,9 @@ static bool take_turn(struct service *service)
 {
     note_loss(service, host_take_in(service->host));
     look_at_parts(service);
-    watch_serve(hawser_host_stack(service->host), hawser_host_now(service->host));
-    serve_doors(service);
+    const uint64_t now_ns = hawser_host_now(service->host);
+    watch_serve(hawser_host_stack(service->host), now_ns);
+    serve_doors(service, now_ns);
     bool moves = joints_turn(&service->joints);
     return host_send_out(service->host) || moves;
 }

@@ -352,12 +352,14 @@ static int check_found(const struct up_options *o, char *why, size_t why_size)
     int error = check_interfaces("--allow", o->allowed, why, why_size);
     if (!error)
         error = check_interfaces("--exclude", o->excluded, why, why_size);
-    for (unsigned i = 0; i < o->allowed_count * o->excluded_count && !error; i++) {
-        const char *name = o->allowed[i / o->excluded_count];
-        if (strcmp(name, o->excluded[i % o->excluded_count]) != 0)
-            continue;
-        snprintf(why, why_size, "--allow and --exclude both name %s: leave one out, in the file too", name);
-        error = -EINVAL;
+    for (unsigned i = 0; i < o->allowed_count && !error; i++) {
+        for (unsigned j = 0; j < o->excluded_count && !error; j++) {
+            if (strcmp(o->allowed[i], o->excluded[j]) != 0)
+                continue;
+            snprintf(why, why_size, "--allow and --exclude both name %s: leave one out, in the file too",
+                     o->allowed[i]);
+            error = -EINVAL;
+        }
     }
     return error;
 }
