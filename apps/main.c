@@ -31,7 +31,7 @@ static const struct command commands[] = {
     {"sim", sim_main, "play a scenario, or a swarm of random ones, in simulated time"},
     {"uplinks", uplinks_main, "list the interfaces of this host that lead to the Internet"},
     {"version", version_main, "print the version"},
-    {"help", help_main, "print this text"},
+    {"help", help_main, "print this text, or explain a command"},
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -52,12 +52,32 @@ static int version_main(int argc, char **argv)
     return EXIT_SUCCESS;
 }
 
+static int run(const char *name, int argc, char **argv)
+{
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+    }
+    fprintf(stderr, "hawser: no command \"%s\"; see hawser --help\n", name);
+    return EXIT_USAGE;
+}
+
 static int help_main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    char option[] = "--help";
+    if (argc > 1 && strcmp(argv[1], "help") != 0)
+        return run(argv[1], 2, (char *[]){argv[1], option, NULL});
     print_usage(stdout);
     return EXIT_SUCCESS;
+}
+
+/* What was to be said may have got nowhere: the disk is full, or nobody reads it any more. */
+static int finish(int status)
+{
+    bool said = fflush(stdout) == 0 && !ferror(stdout);
+    if (!said && status == EXIT_SUCCESS)
+        perror("hawser: cannot write the output");
+    return said || status != EXIT_SUCCESS ? status : EXIT_FAILURE;
 }
 
 /* A standard stream that came closed would lend its number to a device, and messages would leave as packets: such a one
@@ -84,10 +104,5 @@ int main(int argc, char **argv)
         name = "version";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
-    for (int i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(name, commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    }
-    fprintf(stderr, "hawser: no command \"%s\"; see hawser --help\n", name);
-    return EXIT_USAGE;
+    return finish(run(name, argc - 1, argv + 1));
 }

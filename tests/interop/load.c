@@ -145,6 +145,8 @@ static void stalled(const struct load *l)
             fprintf(stderr, "load: connection %u: %llu bytes sent, %llu received\n", i, (unsigned long long)c->sent,
                     (unsigned long long)c->received);
     }
+    if (system("ss -Htinmo dport = 5001 >&2; ss -HMin dport = 5001 >&2") != 0)
+        fprintf(stderr, "load: there is no ss(8) to tell more\n");
     exit(EXIT_FAILURE);
 }
 
